@@ -1,0 +1,108 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// What each target may import is an architecture decision: docs/architecture.md lists it and TidyTests checks it.
+
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let dequeModule = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+func systemLibrary(_ name: String, apt package: String) -> Target {
+  .systemLibrary(name: name, providers: [.apt([package])])
+}
+
+let package = Package(
+  name: "millrace",
+  products: [
+    .executable(name: "millrace", targets: ["millrace"]),
+    .executable(name: "millrace-broker", targets: ["millrace-broker"]),
+    .executable(name: "millrace-load", targets: ["millrace-load"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
+  ],
+  targets: [
+    // C: system calls Swift's Glibc overlay lacks, CRC-32C, and the system's compression libraries.
+    .target(name: "CMillrace"),
+    systemLibrary("Czlib", apt: "zlib1g-dev"),
+    systemLibrary("Clz4", apt: "liblz4-dev"),
+    systemLibrary("Czstd", apt: "libzstd-dev"),
+    systemLibrary("Csnappy", apt: "libsnappy-dev"),
+
+    library("Compression", ["Czlib", "Clz4", "Czstd", "Csnappy", nioCore]),
+    library("Model", ["Compression", "CMillrace", nioCore]),
+    library("Wire", ["Model", nioCore]),
+    library("Storage", ["Model", "CMillrace", nioCore, dequeModule]),
+    library("Cluster", ["Model"]),
+    library("Coordination", ["Model", "CMillrace"]),
+    library("Client", ["Wire", "Model", nioCore, nioPosix]),
+    library(
+      "Broker",
+      ["Storage", "Cluster", "Coordination", "Client", "Wire", "Model", nioCore, nioPosix, logging, dequeModule]),
+    library(
+      "Load",
+      [
+        "Client", "Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix,
+        .product(name: "Histogram", package: "hdrhistogram-swift"),
+      ]),
+    library("Mechanisms", ["Compression", "Model", "CMillrace"]),
+    library(
+      "Lab",
+      [
+        "Load", "Mechanisms", "Model", "CMillrace",
+        .product(name: "Yams", package: "Yams"),
+        .product(name: "Subprocess", package: "swift-subprocess"),
+        .product(name: "Mustache", package: "swift-mustache"),
+      ]),
+
+    program("millrace", ["Lab", "Mechanisms", "Coordination", "Storage", "Model", argumentParser]),
+    program("millrace-broker", ["Broker", argumentParser, logging]),
+    program("millrace-load", ["Load", argumentParser]),
+
+    tests("CompressionTests", ["Compression", nioCore]),
+    tests("ModelTests", ["Model", "Compression", nioCore], resources: [.copy("Golden")]),
+    tests("WireTests", ["Wire", "Model", nioCore], resources: [.copy("Golden")]),
+    tests("StorageTests", ["Storage", "Model", "Compression", nioCore], resources: [.copy("Golden")]),
+    tests("ClusterTests", ["Cluster", "Model"]),
+    tests("CoordinationTests", ["Coordination", "Model"]),
+    tests("ClientTests", ["Client", "Wire", "Model", nioCore, nioPosix]),
+    tests(
+      "BrokerTests",
+      ["Broker", "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", nioCore, nioPosix]),
+    tests("LoadTests", ["Load", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
+    tests("MechanismsTests", ["Mechanisms", "Compression", "Model"]),
+    tests("LabTests", ["Lab", "Mechanisms", "Load", "Model"]),
+    tests("TidyTests", []),
+    // Runs the three programs as a user would: as processes.
+    tests("EndToEndTests", ["Client", "Wire", "Model", nioCore, nioPosix]),
+  ]
+)

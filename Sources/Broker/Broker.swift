@@ -1,0 +1,1 @@
+// Broker: see docs/architecture.md.

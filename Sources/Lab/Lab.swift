@@ -1,0 +1,1 @@
+// Lab: see docs/architecture.md.

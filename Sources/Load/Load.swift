@@ -1,0 +1,1 @@
+// Load: see docs/architecture.md.

@@ -1,0 +1,1 @@
+// Mechanisms: see docs/architecture.md.
