@@ -1,0 +1,38 @@
+# make bench   installs what is missing, builds, runs the quick suite: CSVs, charts, results/index.html
+# make test    lint, build with warnings as errors, all tests, real clients, one experiment end to end
+SHELL := /bin/bash
+RELEASE := .build/release
+
+.PHONY: bench test build lint unit clients smoke clean
+
+bench: build
+	@.ci/dependencies bench
+	$(RELEASE)/millrace run --all --profile quick
+	@echo "report: results/index.html"
+
+build:
+	@.ci/dependencies build
+	swift build -c release --product millrace
+	swift build -c release --product millrace-broker
+	swift build -c release --product millrace-load
+
+test: lint unit clients smoke
+
+lint:
+	@.ci/dependencies test
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+unit:
+	swift build --build-tests
+	swift test --skip-build
+
+# Real clients against the broker: kcat, confluent-kafka, kafka-python, aiokafka.
+clients: build
+	Tests/Clients/run.sh $(RELEASE)/millrace-broker
+
+# The harness itself, from definition to CSV, chart and report, on a small subset.
+smoke: build
+	Tests/smoke.sh $(RELEASE)
+
+clean:
+	rm -rf .build
