@@ -1,0 +1,290 @@
+/// One claim put to the test: what a file of `experiments/` says, checked.
+///
+/// A definition is data, never code. It names the claim and its source, the factors that vary, the arms that are
+/// compared, and the rule that turns rows into a verdict; `Definition.swift` reads it, `Matrix` turns it into cells.
+package struct Experiment: Sendable, Equatable {
+  /// The claim list's own name, such as `E6`.
+  package var id: String
+  /// 6 for `experiments/06-throughput-over-volume.yaml`.
+  package var number: Int
+  /// `throughput-over-volume`: what a person types after `millrace run`.
+  package var name: String
+  package var title: String
+  /// The rows of the claim list this answers, such as `S4`.
+  package var claims: [String]
+  /// The claim in one plain sentence.
+  package var claim: String
+  package var quote: String
+  package var source: String
+  package var originals: [Original]
+  /// What is wrong with the original numbers; printed beside them.
+  package var errata: [String]
+  package var hypothesis: String
+  package var factors: [Factor]
+  /// A factor whose levels one run passes through one after the other (bytes stored so far): such a run gives one
+  /// row a level. The matrix does not multiply by it.
+  package var sweep: Factor?
+  /// Named values that every run shares; arms use them as `{name}`.
+  package var fixed: [Setting]
+  package var arms: [Arm]
+  /// The metric columns of `rows.csv`, in order; each is in `Metric.catalogue`.
+  package var metrics: [String]
+  /// Process-level replicates of each cell.
+  package var replicates: Int
+  package var profiles: [Profile: ProfileChanges]
+  package var verdicts: [VerdictRule]
+  package var charts: [ChartDefinition]
+  package var minimum: MinimumEnvironment
+  /// Where the claim may fail today, and what this experiment cannot show; printed under the verdict.
+  package var caveats: [String]
+
+  /// `06-throughput-over-volume`: the stem of every file this experiment owns.
+  package var stem: String { (number < 10 ? "0" : "") + "\(number)-\(name)" }
+
+  package func arm(named name: String) -> Arm? { arms.first { $0.name == name } }
+
+  package func factor(named name: String) -> Factor? {
+    factors.first { $0.name == name } ?? (sweep?.name == name ? sweep : nil)
+  }
+}
+
+/// A number somebody published, as they published it.
+package struct Original: Sendable, Equatable {
+  package var label: String
+  /// Nil where the source has only a plot or a phrase; `note` then says which.
+  package var value: Double?
+  package var unit: String
+  package var note: String
+  /// The level of the chart's x axis at which the number belongs, when it can be drawn.
+  package var at: Level?
+}
+
+/// A value in a definition: text that may also be a number.
+package struct Level: Sendable, Hashable, CustomStringConvertible, ExpressibleByStringLiteral {
+  package var text: String
+  package init(_ text: String) { self.text = text }
+  package init(stringLiteral value: String) { text = value }
+  package var number: Double? { Double(text) }
+  package var description: String { text }
+}
+
+package struct Factor: Sendable, Equatable {
+  package var name: String
+  package var levels: [Level]
+  package init(name: String, levels: [Level]) {
+    self.name = name
+    self.levels = levels
+  }
+}
+
+package struct Setting: Sendable, Equatable {
+  package var name: String
+  package var value: Level
+  package init(name: String, value: Level) {
+    self.name = name
+    self.value = value
+  }
+}
+
+/// One of the things compared.
+package struct Arm: Sendable, Equatable {
+  /// Whether the broker takes part. Every claim about the broker is tested on both.
+  package enum Tier: String, Sendable, CaseIterable {
+    /// System calls, files, a codec: no broker.
+    case bare
+    /// The load generator against a running broker.
+    case endToEnd = "end-to-end"
+  }
+
+  package enum Role: String, Sendable, CaseIterable {
+    /// What the claim says is better.
+    case test
+    /// What the claim says is worse.
+    case baseline
+    /// The ceiling or the machine's own behaviour, which the test arm is held against.
+    case control
+    /// A second, identical copy of another arm: their difference is the noise floor (A/A).
+    case again
+  }
+
+  /// What measures: a subprocess whose last line of output is one JSON object.
+  package enum Program: String, Sendable, CaseIterable {
+    case rawAppend = "mechanism raw-append"
+    case copyPath = "mechanism copy-path"
+    case codec = "mechanism codec"
+    case produce = "load produce"
+    case consume = "load consume"
+    case endToEnd = "load end-to-end"
+
+    package var tier: Tier {
+      switch self {
+      case .rawAppend, .copyPath, .codec: .bare
+      case .produce, .consume, .endToEnd: .endToEnd
+      }
+    }
+  }
+
+  /// What the page cache holds of the data when measuring begins, and is proved to hold.
+  package enum Cache: String, Sendable, CaseIterable {
+    case any, hot, cold
+  }
+
+  package var name: String
+  /// How charts and the report call it.
+  package var label: String
+  package var role: Role
+  /// For `role: again`, the arm it repeats.
+  package var repeats: String?
+  package var program: Program
+  /// Command-line options of the program without their dashes; values may be `{factor}`, `{fixed}` or plain.
+  package var options: [Setting]
+  /// `server.properties` beyond the campaign's own; values as in `options`. End-to-end arms only.
+  package var broker: [Setting]
+  /// Topic configuration given when the topic is made; values as in `options`.
+  package var topic: [Setting]
+  /// Options of a `load produce` that fills the topic before measuring (kept and shared by all arms that prepare alike).
+  package var prepare: [Setting]
+  package var cache: Cache
+  /// Runs inside a memory cgroup of this many MiB (a number, or `{name}`), so that data exceed memory.
+  package var memoryMiB: Level?
+  /// The levels this arm runs at; a factor it does not name runs at every level.
+  package var only: [Factor]
+  /// Factors this arm does not depend on: it runs once for all their levels and its row leaves them empty.
+  package var ignores: [String]
+  /// Which bytes survive what, such as `page cache`: a label on every row; rows of different labels are not compared.
+  package var durability: String
+
+  package var tier: Tier { program.tier }
+}
+
+/// How thorough, and what the result may be called: a quick result is never reportable.
+package enum Profile: String, Sendable, CaseIterable, Hashable {
+  case quick, standard, full
+}
+
+package struct ProfileChanges: Sendable, Equatable {
+  package var replicates: Int?
+  package var factors: [Factor]
+  package var sweep: Factor?
+  package var fixed: [Setting]
+  /// The arms to run; nil runs all.
+  package var arms: [String]?
+}
+
+/// Which rows a rule looks at: those of `arms` whose factors stand at `levels`.
+package struct Selection: Sendable, Equatable {
+  package var arms: [String]
+  package var levels: [Setting]
+  package init(arms: [String], levels: [Setting] = []) {
+    self.arms = arms
+    self.levels = levels
+  }
+}
+
+/// How rows become SUPPORTED, NOT SUPPORTED or INCONCLUSIVE. Fixed before the run: its hash is in the journal.
+package struct VerdictRule: Sendable, Equatable {
+  package enum Kind: String, Sendable, CaseIterable {
+    /// R = median(test) / median(baseline), or its inverse where lower is better; R ≥ threshold, and beyond the noise.
+    case ratio
+    /// R lies within 1 ± tolerance: the control that must show nothing.
+    case equal
+    /// test / baseline against the sweep: Theil-Sen slope within ± tolerance a doubling, and the median of the last
+    /// tenth of the sweep at least `lastDecile` of the whole's median.
+    case flat
+  }
+
+  package enum Better: String, Sendable, CaseIterable {
+    case higher, lower
+  }
+
+  package var name: String
+  /// What it means in one sentence, for the report.
+  package var meaning: String
+  package var kind: Kind
+  package var tier: Arm.Tier
+  package var metric: String
+  package var better: Better
+  package var test: Selection
+  /// Several arms: the best of them (by the median of `metric`) is the one compared with.
+  package var baseline: Selection
+  /// The factors of which each combination of levels is a comparison of its own; all must hold.
+  package var per: [String]
+  /// Restricts `per` (text corpora only, say).
+  package var only: [Factor]
+  package var threshold: Double?
+  package var tolerance: Double?
+  package var lastDecile: Double?
+  /// False: printed, and without weight in the experiment's verdict.
+  package var decides: Bool
+}
+
+package struct ChartDefinition: Sendable, Equatable {
+  package enum Kind: String, Sendable, CaseIterable {
+    /// A line with its interval through the medians, raw points behind it.
+    case lines
+    /// Grouped bars with whiskers and raw points.
+    case bars
+  }
+
+  /// Empty for the experiment's own chart (`plots/NN-name.svg`); else `plots/NN-name-NAME.svg`.
+  package var name: String
+  package var kind: Kind
+  package var title: String
+  /// A factor, the sweep, or `arm`.
+  package var x: String
+  /// A metric.
+  package var y: String
+  /// Factors (or `arm`) whose combinations are lines or bar colours.
+  package var series: [String]
+  /// A factor (or `tier`) of which each level gets a panel.
+  package var panels: String?
+  package var only: [Factor]
+  /// The arms drawn; empty draws all but the repeats.
+  package var arms: [String]
+  package var xTitle: String
+  package var yTitle: String
+  package var logX: Bool
+  package var logY: Bool
+  package var references: [ReferenceLine]
+}
+
+/// A line across a chart: the original claim's value or a threshold.
+package struct ReferenceLine: Sendable, Equatable {
+  package enum Axis: String, Sendable, CaseIterable {
+    case x, y
+  }
+
+  package var axis: Axis
+  /// A number or `{name}` of a fixed value.
+  package var at: Level
+  package var label: String
+}
+
+/// Below this a result cannot be more than informative.
+package struct MinimumEnvironment: Sendable, Equatable {
+  package var cores: Int
+  package var memoryGiB: Double
+  package var freeDiskGiB: Double
+  /// Needs root and a memory cgroup for its arms with `memory_mib`.
+  package var memoryCgroup: Bool
+}
+
+extension Experiment {
+  /// The definition with a profile's changes applied.
+  package func under(_ profile: Profile) -> Experiment {
+    guard let changes = profiles[profile] else { return self }
+    var changed = self
+    if let replicates = changes.replicates { changed.replicates = replicates }
+    for factor in changes.factors {
+      guard let index = changed.factors.firstIndex(where: { $0.name == factor.name }) else { continue }
+      changed.factors[index] = factor
+    }
+    if let sweep = changes.sweep { changed.sweep = sweep }
+    for setting in changes.fixed {
+      guard let index = changed.fixed.firstIndex(where: { $0.name == setting.name }) else { continue }
+      changed.fixed[index] = setting
+    }
+    if let names = changes.arms { changed.arms = changed.arms.filter { names.contains($0.name) } }
+    return changed
+  }
+}

@@ -1,1 +1,0 @@
-// Lab: see docs/architecture.md.

@@ -1,0 +1,46 @@
+/// A number a row may carry. The name ends in its unit; the catalogue is the only place that gives it a meaning.
+package struct Metric: Sendable, Equatable {
+  package var name: String
+  package var unit: String
+  package var meaning: String
+
+  package var column: Column { Column(name: name, content: .number, unit: unit, meaning: meaning) }
+
+  package static func named(_ name: String) -> Metric? { catalogue.first { $0.name == name } }
+
+  package static let catalogue: [Metric] = [
+    Metric(name: "seconds", unit: "s", meaning: "measured time, monotonic clock"),
+    Metric(name: "bytes", unit: "B", meaning: "payload bytes moved"),
+    Metric(name: "records", unit: "", meaning: "records moved"),
+    Metric(name: "mib_per_s", unit: "MiB/s", meaning: "payload bytes a second, 2^20"),
+    Metric(name: "mb_per_s", unit: "MB/s", meaning: "payload bytes a second, 10^6"),
+    Metric(name: "records_per_s", unit: "1/s", meaning: "records a second"),
+    Metric(name: "response_p50_ms", unit: "ms", meaning: "median latency from the intended send time"),
+    Metric(name: "response_p99_ms", unit: "ms", meaning: "99th percentile from the intended send time"),
+    Metric(name: "service_p50_ms", unit: "ms", meaning: "median latency from the actual send time"),
+    Metric(name: "service_p99_ms", unit: "ms", meaning: "99th percentile from the actual send time"),
+    Metric(name: "cpu_s_per_gb", unit: "s/GB", meaning: "user and system CPU of the side under test per 10^9 bytes"),
+    Metric(name: "client_cpu_s_per_gb", unit: "s/GB", meaning: "CPU of the load generator per 10^9 bytes"),
+    Metric(name: "broker_cpu_s", unit: "s", meaning: "user and system CPU of the broker while measuring"),
+    Metric(name: "client_cpu_share", unit: "", meaning: "load generator's busiest thread as a share of one core"),
+    Metric(name: "schedule_lag_max_ms", unit: "ms", meaning: "furthest the generator fell behind its schedule"),
+    Metric(name: "compression_ratio", unit: "", meaning: "bytes before over bytes after compression"),
+    Metric(name: "compress_mb_per_s", unit: "MB/s", meaning: "compression speed, input bytes"),
+    Metric(name: "decompress_mb_per_s", unit: "MB/s", meaning: "decompression speed, output bytes"),
+    Metric(name: "compress_cpu_s_per_gb", unit: "s/GB", meaning: "CPU of compression per 10^9 input bytes"),
+    Metric(name: "decompress_cpu_s_per_gb", unit: "s/GB", meaning: "CPU of decompression per 10^9 output bytes"),
+    Metric(name: "payload_bytes", unit: "B", meaning: "bytes before compression"),
+    Metric(name: "stored_bytes", unit: "B", meaning: "bytes the broker's log grew by"),
+    Metric(name: "wire_bytes", unit: "B", meaning: "bytes sent to and received from the broker"),
+    Metric(name: "process_written_bytes", unit: "B", meaning: "write_bytes of /proc/PID/io of the side under test"),
+    Metric(name: "device_read_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
+    Metric(name: "device_written_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
+    Metric(name: "dirty_max_mib", unit: "MiB", meaning: "most dirty and write-back memory seen while measuring"),
+    Metric(name: "rss_mib", unit: "MiB", meaning: "resident memory of the side under test at the end"),
+    Metric(name: "steal_percent", unit: "%", meaning: "CPU time the hypervisor took while measuring"),
+    Metric(
+      name: "resident_percent", unit: "%", meaning: "share of the data's pages in the page cache before measuring"),
+    Metric(name: "system_calls", unit: "", meaning: "system calls that moved the data, counted by the mechanism"),
+    Metric(name: "context_switches", unit: "", meaning: "voluntary and involuntary, of the side under test"),
+  ]
+}
