@@ -1,0 +1,227 @@
+package import Model
+
+/// What a broker is configured to do: the values of `ConfigKeys`, checked, with what each means as a typed property.
+///
+/// A value: a dynamic change makes another `Config`. Values come, most binding first, from the z-nodes `/config/brokers/N`
+/// and `/config/brokers/<default>`, from server.properties and `--override`, and from the table's defaults.
+package struct Config: Sendable {
+  /// server.properties and `--override`: as given and checked, unknown keys among them.
+  package let given: [String: String]
+  /// `/config/brokers/<default>`.
+  package let dynamicDefaults: [String: String]
+  /// `/config/brokers/N`.
+  package let dynamicOwn: [String: String]
+
+  // Who and where.
+  /// -1: to be generated (`broker.id.generation.enable`).
+  package let brokerID: BrokerID
+  package let brokerIDGenerationEnable: Bool
+  package let reservedBrokerMaxID: BrokerID
+  package let rack: String?
+  package let listeners: [Listener]
+  package let advertisedListeners: [Listener]
+  /// Never empty. The first also holds the z-node journal.
+  package let logDirs: [String]
+
+  // Threads, sockets, limits.
+  package let numNetworkThreads: Int
+  package let recoveryThreadsPerDataDir: Int
+  package let socketRequestMaxBytes: Int
+  /// nil leaves it to the kernel.
+  package let socketSendBufferBytes: Int?
+  package let socketReceiveBufferBytes: Int?
+  package let socketListenBacklog: Int
+  package let connectionsMax: Int
+  package let connectionsPerIPMax: Int
+  package let connectionsPerIPOverrides: [String: Int]
+  /// nil: connections are never closed for being silent.
+  package let connectionsIdleMaxMs: Int64?
+  package let queuedRequestsMax: Int
+  /// nil: no limit.
+  package let queuedRequestBytesMax: Int?
+  package let fetchMaxBytes: Int
+  package let requestTimeoutMs: Int64
+
+  // Topics.
+  package let autoCreateTopics: Bool
+  package let deleteTopics: Bool
+  package let numPartitions: Int32
+  package let defaultReplicationFactor: Int16
+  package let offsetsTopicPartitions: Int32
+  package let offsetsTopicReplicationFactor: Int16
+  package let offsetsTopicSegmentBytes: Int
+  package let transactionTopicPartitions: Int32
+  package let transactionTopicReplicationFactor: Int16
+  package let transactionTopicSegmentBytes: Int
+  package let transactionMaxTimeoutMs: Int64
+
+  // Storage, beyond what a topic's own configuration says.
+  package let retentionCheckIntervalMs: Int64
+  package let flushSchedulerIntervalMs: Int64
+  package let recoveryPointCheckpointIntervalMs: Int64
+  package let logStartOffsetCheckpointIntervalMs: Int64
+  package let highWatermarkCheckpointIntervalMs: Int64
+  package let producerIDExpirationMs: Int64
+
+  // Millrace's own switches.
+  package let readPath: ReadPath
+  package let readCopyBufferBytes: Int
+  package let flushBeforeAck: Bool
+  /// nil leaves the kernel's default.
+  package let congestionControl: String?
+  package let requestsInFlightMax: Int
+  package let receiveBufferBytes: Int
+  package let parkedFetchesMax: Int
+
+  package enum ReadPath: String, Sendable, CaseIterable {
+    case sendfile, copy, mmap
+  }
+
+  /// Every key at its default: for tests, and for `millrace-broker` without a file.
+  package init(overrides: [String: String] = [:]) throws(ConfigError) {
+    var values = ConfigValues(given: [:], dynamicDefaults: [:], dynamicOwn: [:])
+    var problems: [String] = []
+    for (name, value) in overrides.sorted(by: { $0.key < $1.key }) {
+      do { values.given[name] = try ConfigKeys.named[name]?.check(value) ?? value } catch {
+        problems.append("\(error)")
+      }
+    }
+    guard problems.isEmpty else { throw ConfigError(problems: problems) }
+    try self.init(values)
+  }
+
+  /// The same broker with other dynamic values, which must be checked ones.
+  package func changing(dynamicDefaults: [String: String], dynamicOwn: [String: String]) throws(ConfigError) -> Config {
+    try Config(ConfigValues(given: given, dynamicDefaults: dynamicDefaults, dynamicOwn: dynamicOwn))
+  }
+
+  init(_ values: ConfigValues) throws(ConfigError) {
+    given = values.given
+    dynamicDefaults = values.dynamicDefaults
+    dynamicOwn = values.dynamicOwn
+
+    brokerID = BrokerID(values.int("broker.id") >= 0 ? values.int("broker.id") : values.int("node.id"))
+    brokerIDGenerationEnable = values.bool("broker.id.generation.enable")
+    reservedBrokerMaxID = BrokerID(values.int("reserved.broker.max.id"))
+    rack = values.text("broker.rack").flatMap { $0.isEmpty ? nil : $0 }
+    listeners = try Listener.parse(values, "listeners")
+    advertisedListeners = try Listener.advertised(values, listeners: listeners)
+    logDirs = try Self.logDirectories(values)
+
+    numNetworkThreads = values.int("num.network.threads")
+    recoveryThreadsPerDataDir = values.int("num.recovery.threads.per.data.dir")
+    socketRequestMaxBytes = values.int("socket.request.max.bytes")
+    socketSendBufferBytes = values.notNegative("socket.send.buffer.bytes").map { Int($0) }
+    socketReceiveBufferBytes = values.notNegative("socket.receive.buffer.bytes").map { Int($0) }
+    socketListenBacklog = values.int("socket.listen.backlog.size")
+    connectionsMax = values.int("max.connections")
+    connectionsPerIPMax = values.int("max.connections.per.ip")
+    connectionsPerIPOverrides = try Self.connectionOverrides(values)
+    connectionsIdleMaxMs = values.notNegative("connections.max.idle.ms")
+    queuedRequestsMax = values.int("queued.max.requests")
+    queuedRequestBytesMax = values.notNegative("queued.max.request.bytes").flatMap { $0 == 0 ? nil : Int($0) }
+    fetchMaxBytes = values.int("fetch.max.bytes")
+    requestTimeoutMs = values.long("request.timeout.ms")
+
+    autoCreateTopics = values.bool("auto.create.topics.enable")
+    deleteTopics = values.bool("delete.topic.enable")
+    numPartitions = Int32(values.int("num.partitions"))
+    defaultReplicationFactor = try values.shortFromInt("default.replication.factor")
+    offsetsTopicPartitions = Int32(values.int("offsets.topic.num.partitions"))
+    offsetsTopicReplicationFactor = Int16(values.int("offsets.topic.replication.factor"))
+    offsetsTopicSegmentBytes = values.int("offsets.topic.segment.bytes")
+    transactionTopicPartitions = Int32(values.int("transaction.state.log.num.partitions"))
+    transactionTopicReplicationFactor = Int16(values.int("transaction.state.log.replication.factor"))
+    transactionTopicSegmentBytes = values.int("transaction.state.log.segment.bytes")
+    transactionMaxTimeoutMs = values.long("transaction.max.timeout.ms")
+
+    retentionCheckIntervalMs = values.long("log.retention.check.interval.ms")
+    flushSchedulerIntervalMs = values.long("log.flush.scheduler.interval.ms")
+    recoveryPointCheckpointIntervalMs = values.long("log.flush.offset.checkpoint.interval.ms")
+    logStartOffsetCheckpointIntervalMs = values.long("log.flush.start.offset.checkpoint.interval.ms")
+    highWatermarkCheckpointIntervalMs = values.long("replica.high.watermark.checkpoint.interval.ms")
+    producerIDExpirationMs = values.long("producer.id.expiration.ms")
+    try Self.checkRetention(values)
+
+    readPath = ReadPath(rawValue: values.text("millrace.read.path") ?? "") ?? .sendfile
+    readCopyBufferBytes = values.int("millrace.read.copy.buffer.bytes")
+    flushBeforeAck = values.bool("millrace.flush.before.ack")
+    congestionControl = values.text("millrace.congestion.control").flatMap { $0.isEmpty ? nil : $0 }
+    requestsInFlightMax = values.int("millrace.requests.in.flight")
+    receiveBufferBytes = values.int("millrace.receive.buffer.bytes")
+    parkedFetchesMax = values.int("millrace.parked.fetches.max")
+  }
+
+  /// The values behind the properties, to describe and to change.
+  var values: ConfigValues { ConfigValues(given: given, dynamicDefaults: dynamicDefaults, dynamicOwn: dynamicOwn) }
+}
+
+extension Config {
+  private static func logDirectories(_ values: ConfigValues) throws(ConfigError) -> [String] {
+    let name = values.text("log.dirs") == nil ? "log.dir" : "log.dirs"
+    let directories = ConfigKey.elements(values.text(name) ?? "")
+    guard !directories.isEmpty, !directories.contains("") else {
+      throw ConfigError("\(name) names no directory: give at least one path, and none that is empty")
+    }
+    guard Set(directories).count == directories.count else { throw ConfigError("\(name) names a directory twice") }
+    return directories
+  }
+
+  private static func connectionOverrides(_ values: ConfigValues) throws(ConfigError) -> [String: Int] {
+    var overrides: [String: Int] = [:]
+    for element in ConfigKey.elements(values.text("max.connections.per.ip.overrides") ?? "") {
+      // The address may be IPv6, so the count is after the last colon.
+      guard let colon = element.lastIndex(of: ":"), let count = Int(element[element.index(after: colon)...]), count >= 0
+      else { throw ConfigError("max.connections.per.ip.overrides: \(element) is not address:count") }
+      overrides[String(element[..<colon])] = count
+    }
+    return overrides
+  }
+
+  /// Kafka takes -1 and positive numbers in all three units.
+  private static func checkRetention(_ values: ConfigValues) throws(ConfigError) {
+    for name in ["log.retention.ms", "log.retention.minutes", "log.retention.hours"] {
+      guard let value = values.text(name).flatMap({ Int64($0) }), value == 0 || value < -1 else { continue }
+      throw ConfigError("\(name) must be unlimited (-1) or at least 1; it is \(value)")
+    }
+  }
+}
+
+/// Why a configuration cannot be used: every problem found, each naming its key, where it was given and what is allowed.
+package struct ConfigError: Error, Equatable, CustomStringConvertible {
+  package var problems: [String]
+
+  package init(problems: [String]) { self.problems = problems }
+  init(_ problem: String) { problems = [problem] }
+
+  package var description: String { problems.joined(separator: "\n") }
+}
+
+/// Values by source, looked up most binding first. All have been checked.
+struct ConfigValues {
+  var given: [String: String]
+  var dynamicDefaults: [String: String]
+  var dynamicOwn: [String: String]
+
+  /// nil is Kafka's null.
+  func text(_ name: String) -> String? {
+    guard let key = ConfigKeys.named[name] else { preconditionFailure("\(name) is not in the table of keys") }
+    return dynamicOwn[name] ?? dynamicDefaults[name] ?? given[name] ?? key.defaultValue
+  }
+
+  func long(_ name: String) -> Int64 {
+    guard let value = text(name).flatMap({ Int64($0) }) else { preconditionFailure("\(name) was not checked") }
+    return value
+  }
+
+  func int(_ name: String) -> Int { Int(long(name)) }
+  func bool(_ name: String) -> Bool { text(name) == "true" }
+  func notNegative(_ name: String) -> Int64? { long(name) < 0 ? nil : long(name) }
+
+  func shortFromInt(_ name: String) throws(ConfigError) -> Int16 {
+    guard let value = Int16(exactly: long(name)) else {
+      throw ConfigError("\(name) is \(long(name)); the most is 32767")
+    }
+    return value
+  }
+}

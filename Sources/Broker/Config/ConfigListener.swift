@@ -1,0 +1,107 @@
+/// A place where connections are accepted (`listeners`), or what clients are told of it (`advertised.listeners`).
+package struct Listener: Sendable, Equatable {
+  /// Upper case, as Kafka has it.
+  package var name: String
+  /// nil in `listeners`: every address. nil in `advertised.listeners`: the address by which the client came.
+  package var host: String?
+  /// 0: any free port; a listener advertised with port 0 is advertised with the port it got.
+  package var port: UInt16
+
+  package init(name: String, host: String?, port: UInt16) {
+    self.name = name
+    self.host = host
+    self.port = port
+  }
+
+  /// `NAME://host:port`; an IPv6 host stands in brackets.
+  package init?(_ text: String) {
+    guard let scheme = text.firstIndex(of: ":") else { return nil }
+    var rest = text[text.index(after: scheme)...]
+    guard rest.hasPrefix("//") else { return nil }
+    rest = rest.dropFirst(2)
+    guard let colon = rest.lastIndex(of: ":"), let port = UInt16(rest[rest.index(after: colon)...]) else { return nil }
+    var host = rest[..<colon]
+    if host.hasPrefix("[") && host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+    name = text[..<scheme].uppercased()
+    guard !name.isEmpty, name.utf8.allSatisfy(Self.isOfName) else { return nil }
+    self.host = host.isEmpty ? nil : String(host)
+    self.port = port
+  }
+
+  private static func isOfName(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+    case UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."): true
+    default: false
+    }
+  }
+}
+
+extension Listener: CustomStringConvertible {
+  package var description: String {
+    let host = host.map { $0.contains(":") ? "[\($0)]" : $0 } ?? ""
+    return "\(name)://\(host):\(port)"
+  }
+}
+
+extension Listener {
+  /// Reads the listeners of `key`; each must be of the PLAINTEXT protocol, and names and ports must differ.
+  static func parse(_ values: ConfigValues, _ key: String) throws(ConfigError) -> [Listener] {
+    let protocols = try protocolMap(values)
+    var listeners: [Listener] = []
+    for element in ConfigKey.elements(values.text(key) ?? "") {
+      guard let listener = Listener(element) else {
+        throw ConfigError("\(key): \(element) is not NAME://host:port")
+      }
+      switch protocols[listener.name] {
+      case "PLAINTEXT": break
+      case nil: throw ConfigError("\(key): no security protocol is defined for listener \(listener.name)")
+      case let other?: throw ConfigError("\(key): \(element) is of protocol \(other); only PLAINTEXT is served")
+      }
+      guard !listeners.contains(where: { $0.name == listener.name }) else {
+        throw ConfigError("\(key): each listener must have a different name; \(listener.name) is there twice")
+      }
+      listeners.append(listener)
+    }
+    guard !listeners.isEmpty else { throw ConfigError("\(key) must name at least one listener") }
+    return listeners
+  }
+
+  /// `advertised.listeners`, or the listeners themselves. A listener of every address is advertised as the address by
+  /// which the client came, because no other is known to lead back here.
+  static func advertised(_ values: ConfigValues, listeners: [Listener]) throws(ConfigError) -> [Listener] {
+    guard values.text("advertised.listeners") != nil else {
+      return listeners.map { listener in
+        let isEveryAddress = listener.host == "0.0.0.0" || listener.host == "::"
+        return Listener(name: listener.name, host: isEveryAddress ? nil : listener.host, port: listener.port)
+      }
+    }
+    let advertised = try parse(values, "advertised.listeners")
+    for listener in advertised {
+      guard listener.host != "0.0.0.0" else {
+        throw ConfigError(
+          "advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address.")
+      }
+      guard listeners.contains(where: { $0.name == listener.name }) else {
+        throw ConfigError("advertised.listeners names \(listener.name), which is not in listeners")
+      }
+    }
+    return advertised
+  }
+
+  private static func protocolMap(_ values: ConfigValues) throws(ConfigError) -> [String: String] {
+    let key = "listener.security.protocol.map"
+    let known = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+    var map: [String: String] = [:]
+    for element in ConfigKey.elements(values.text(key) ?? "") {
+      let parts = element.split(separator: ":", omittingEmptySubsequences: false).map {
+        $0.trimmingSpaces().uppercased()
+      }
+      guard parts.count == 2, known.contains(parts[1]) else {
+        throw ConfigError("\(key): \(element) is not NAME:protocol with a protocol of \(known.joined(separator: ", "))")
+      }
+      map[parts[0]] = parts[1]
+    }
+    return map
+  }
+}

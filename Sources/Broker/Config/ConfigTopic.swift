@@ -1,0 +1,122 @@
+/// A topic's configuration: what was set for it (`/config/topics/T`), over the broker's values.
+///
+/// The typed properties are the effective values. A value: changing the topic's keys or the broker's dynamic ones makes
+/// another.
+package struct TopicConfig: Sendable {
+  /// What was set for the topic: checked values by key.
+  package let overrides: [String: String]
+
+  package let cleanupPolicy: CleanupPolicy
+  /// nil: batches are stored as sent ("producer"); "uncompressed" is a codec of its own.
+  package let compressionType: CompressionType
+  package let compressionGzipLevel: Int
+  package let compressionLZ4Level: Int
+  package let compressionZstdLevel: Int
+  package let fileDeleteDelayMs: Int64
+  package let flushMessages: Int64
+  package let flushMs: Int64
+  package let indexIntervalBytes: Int
+  package let maxMessageBytes: Int
+  package let timestampAfterMaxMs: Int64
+  package let timestampBeforeMaxMs: Int64
+  package let timestampIsLogAppendTime: Bool
+  package let minInSyncReplicas: Int
+  package let preallocate: Bool
+  /// -1: no limit.
+  package let retentionBytes: Int64
+  /// -1: for ever.
+  package let retentionMs: Int64
+  package let segmentBytes: Int
+  package let segmentIndexBytes: Int
+  package let segmentJitterMs: Int64
+  package let segmentMs: Int64
+
+  package enum CompressionType: String, Sendable { case producer, uncompressed, gzip, snappy, lz4, zstd }
+
+  package struct CleanupPolicy: OptionSet, Sendable {
+    package let rawValue: Int
+    package init(rawValue: Int) { self.rawValue = rawValue }
+    package static let delete = CleanupPolicy(rawValue: 1)
+    package static let compact = CleanupPolicy(rawValue: 2)
+  }
+
+  /// - Parameter overrides: values that `checked` returned.
+  package init(overrides: [String: String], broker: Config) {
+    self.overrides = overrides
+    let values = TopicValues(overrides: overrides, broker: broker.values)
+    var policy: CleanupPolicy = []
+    for element in ConfigKey.elements(values.text("cleanup.policy")) {
+      policy.insert(element == "compact" ? .compact : .delete)
+    }
+    cleanupPolicy = policy
+    compressionType = CompressionType(rawValue: values.text("compression.type")) ?? .producer
+    compressionGzipLevel = values.int("compression.gzip.level")
+    compressionLZ4Level = values.int("compression.lz4.level")
+    compressionZstdLevel = values.int("compression.zstd.level")
+    fileDeleteDelayMs = values.long("file.delete.delay.ms")
+    flushMessages = values.long("flush.messages")
+    flushMs = values.long("flush.ms")
+    indexIntervalBytes = values.int("index.interval.bytes")
+    maxMessageBytes = values.int("max.message.bytes")
+    timestampAfterMaxMs = values.long("message.timestamp.after.max.ms")
+    timestampBeforeMaxMs = values.long("message.timestamp.before.max.ms")
+    timestampIsLogAppendTime = values.text("message.timestamp.type") == "LogAppendTime"
+    minInSyncReplicas = values.int("min.insync.replicas")
+    preallocate = values.text("preallocate") == "true"
+    retentionBytes = values.long("retention.bytes")
+    retentionMs = values.long("retention.ms")
+    segmentBytes = values.int("segment.bytes")
+    segmentIndexBytes = values.int("segment.index.bytes")
+    segmentJitterMs = values.long("segment.jitter.ms")
+    segmentMs = values.long("segment.ms")
+  }
+
+  /// Checks a topic's keys and values, as CreateTopics and AlterConfigs give them.
+  ///
+  /// - Throws: in Kafka's words, for the first (by name) that is unknown or not allowed.
+  package static func checked(_ given: [String: String]) throws(InvalidConfig) -> [String: String] {
+    var checked: [String: String] = [:]
+    for (name, value) in given.sorted(by: { $0.key < $1.key }) {
+      guard let key = TopicConfigKeys.named[name] else {
+        throw InvalidConfig(description: "Unknown topic config name: \(name)")
+      }
+      checked[name] = try key.key.check(value)
+    }
+    return checked
+  }
+}
+
+/// A topic's values and where each comes from.
+struct TopicValues {
+  var overrides: [String: String]
+  var broker: ConfigValues
+
+  /// The effective value as Kafka writes it: in the topic key's unit.
+  func text(_ name: String) -> String {
+    if let value = overrides[name] { return value }
+    guard let key = TopicConfigKeys.named[name] else {
+      preconditionFailure("\(name) is not in the table of topic keys")
+    }
+    for source in [broker.dynamicOwn, broker.dynamicDefaults, broker.given] {
+      for synonym in key.synonyms {
+        if let value = source[synonym.name] { return Self.converted(value, synonym.unit) }
+      }
+    }
+    return key.key.defaultValue ?? ""
+  }
+
+  /// Hours and minutes to milliseconds; a negative number is "unlimited", -1.
+  static func converted(_ value: String, _ unit: TopicConfigKey.Unit) -> String {
+    guard unit != .same, let number = Int64(value) else { return value }
+    guard number >= 0 else { return "-1" }
+    let (product, overflow) = number.multipliedReportingOverflow(by: unit.rawValue)
+    return String(overflow ? .max : product)
+  }
+
+  func long(_ name: String) -> Int64 {
+    guard let value = Int64(text(name)) else { preconditionFailure("\(name) was not checked") }
+    return value
+  }
+
+  func int(_ name: String) -> Int { Int(long(name)) }
+}

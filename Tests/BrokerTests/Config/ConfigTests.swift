@@ -1,0 +1,171 @@
+import Testing
+
+@testable import Broker
+
+@Suite("Config")
+struct ConfigTests {
+  @Test("every key is named once, and its default is a value of the key")
+  func table() throws {
+    #expect(Set(ConfigKeys.all.map(\.name)).count == ConfigKeys.all.count)
+    for key in ConfigKeys.all + TopicConfigKeys.all.map(\.key) {
+      if let value = key.defaultValue { #expect(try key.check(value) == value, "\(key.name)") }
+      #expect(key.documentation.hasSuffix("."), "\(key.name) is documented in whole sentences")
+    }
+    for key in TopicConfigKeys.all {
+      for synonym in key.synonyms { #expect(ConfigKeys.named[synonym.name] != nil, "\(key.name) -> \(synonym.name)") }
+    }
+  }
+
+  @Test("an empty configuration is Kafka's defaults")
+  func defaults() throws {
+    let config = try Config()
+    #expect(config.brokerID == -1)
+    #expect(config.logDirs == ["/tmp/kafka-logs"])
+    #expect(config.listeners == [Listener(name: "PLAINTEXT", host: nil, port: 9092)])
+    #expect(config.socketRequestMaxBytes == 100 << 20)
+    #expect(config.connectionsIdleMaxMs == 600_000)
+    #expect(config.numPartitions == 1)
+    #expect(config.autoCreateTopics)
+    #expect(config.readPath == .sendfile)
+    #expect(config.queuedRequestBytesMax == nil)
+    let topic = TopicConfig(overrides: [:], broker: config)
+    #expect(topic.segmentBytes == 1 << 30)
+    #expect(topic.segmentMs == 604_800_000)
+    #expect(topic.retentionMs == 604_800_000)
+    #expect(topic.retentionBytes == -1)
+    #expect(topic.maxMessageBytes == 1_048_588)
+    #expect(topic.flushMs == .max)
+    #expect(topic.cleanupPolicy == .delete)
+  }
+
+  @Test("a topic's default has what its broker keys say everywhere: same value where the broker says nothing")
+  func topicDefaultsAgree() throws {
+    let values = TopicValues(overrides: [:], broker: try Config().values)
+    for key in TopicConfigKeys.all {
+      let fromBroker = key.synonyms.lazy.compactMap { synonym in
+        ConfigKeys.named[synonym.name]?.defaultValue.map { TopicValues.converted($0, synonym.unit) }
+      }.first
+      #expect(fromBroker == nil || fromBroker == values.text(key.name), "\(key.name)")
+    }
+  }
+
+  @Test("a file is read, an override wins over it, and the smaller unit wins over the larger")
+  func file() throws {
+    let text = """
+      # a comment
+      broker.id=3
+      log.dirs = /data/a, /data/b
+      listeners=PLAINTEXT://127.0.0.1:19092,INSIDE://[::1]:0
+      listener.security.protocol.map=PLAINTEXT:PLAINTEXT,INSIDE:PLAINTEXT
+      log.retention.hours=1
+      log.retention.minutes=5
+      num.partitions=4
+      """
+    let file = try ConfigFile.parse(text, name: "server.properties", overrides: ["num.partitions=6"])
+    #expect(file.warnings == [])
+    #expect(file.config.brokerID == 3)
+    #expect(file.config.logDirs == ["/data/a", "/data/b"])
+    #expect(
+      file.config.listeners == [
+        Listener(name: "PLAINTEXT", host: "127.0.0.1", port: 19092), Listener(name: "INSIDE", host: "::1", port: 0),
+      ])
+    #expect(file.config.advertisedListeners == file.config.listeners)
+    #expect(file.config.numPartitions == 6)
+    #expect(TopicConfig(overrides: [:], broker: file.config).retentionMs == 300_000)
+    #expect(TopicConfig(overrides: ["retention.ms": "7"], broker: file.config).retentionMs == 7)
+  }
+
+  @Test("unknown keys, keys given twice and keys without effect are warned of, and nothing fails")
+  func warnings() throws {
+    let text = """
+      num.partition=4
+      num.io.threads=2
+      retention.ms=5
+      broker.id=1
+      broker.id=2
+      quite.something.else=1
+      """
+    let file = try ConfigFile.parse(text, name: "f")
+    #expect(file.config.brokerID == 2)
+    #expect(
+      file.warnings == [
+        "f:1: unknown key num.partition; did you mean num.partitions?",
+        "f:3: unknown key retention.ms; did you mean log.retention.ms?",
+        "f:5: broker.id was already given at f:4; the later value is used",
+        "f:6: unknown key quite.something.else",
+        "accepted without effect: num.io.threads",
+      ])
+  }
+
+  @Test("all bad values are reported together, each with its place and what is allowed")
+  func badValues() throws {
+    let text = "num.partitions=0\nlog.segment.bytes=big\nmillrace.read.path=splice\nlog.cleanup.policy=delete,shred\n"
+    let error = try #require(throws: ConfigError.self) {
+      try ConfigFile.parse(text, name: "f", overrides: ["nonsense"])
+    }
+    #expect(
+      error.problems == [
+        "f:1: Invalid value 0 for configuration num.partitions: Value must be at least 1 (allowed: at least 1)",
+        "f:2: Invalid value big for configuration log.segment.bytes: Not a number of type INT (allowed: at least 14)",
+        "f:3: Invalid value splice for configuration millrace.read.path: String must be one of: sendfile, copy, mmap"
+          + " (allowed: sendfile, copy, mmap)",
+        "f:4: Invalid value shred for configuration log.cleanup.policy: String must be one of: compact, delete"
+          + " (allowed: a list of: compact, delete)",
+        "--override nonsense: expected key=value",
+      ])
+  }
+
+  @Test(
+    "what only several keys together are wrong in is refused with the place of the key",
+    arguments: [
+      ("listeners=SSL://:9093", "f:1: listeners: SSL://:9093 is of protocol SSL; only PLAINTEXT is served"),
+      ("listeners=PLAINTEXT:9092", "f:1: listeners: PLAINTEXT:9092 is not NAME://host:port"),
+      ("listeners=X://:9092", "f:1: listeners: no security protocol is defined for listener X"),
+      (
+        "advertised.listeners=PLAINTEXT://0.0.0.0:1",
+        "f:1: advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address."
+      ),
+      ("log.dirs=", "f:1: log.dirs names no directory: give at least one path, and none that is empty"),
+      ("log.retention.ms=0", "f:1: log.retention.ms must be unlimited (-1) or at least 1; it is 0"),
+    ])
+  func inconsistent(text: String, message: String) throws {
+    let error = try #require(throws: ConfigError.self) { try ConfigFile.parse(text, name: "f") }
+    #expect(error.problems == [message])
+  }
+
+  @Test("a file that is not there is an error that names it")
+  func missingFile() throws {
+    let error = try #require(throws: ConfigError.self) { try ConfigFile.load(path: "/nonexistent/server.properties") }
+    #expect(error.problems == ["/nonexistent/server.properties: No such file or directory"])
+  }
+}
+
+@Suite("ConfigProperties")
+struct ConfigPropertiesTests {
+  @Test(
+    "entries are split as java.util.Properties splits them",
+    arguments: [
+      ("a=b", "a", "b"), ("a = b", "a", "b"), ("a:b", "a", "b"), ("a : b ", "a", "b "), ("a b", "a", "b"),
+      ("  a\tb", "a", "b"),
+      ("a", "a", ""), ("a=", "a", ""), ("a==b", "a", "=b"), ("a = = b", "a", "= b"), ("a b=c", "a", "b=c"),
+      (#"a\=b=c"#, "a=b", "c"), (#"a\ b:c"#, "a b", "c"), (#"a=\tb\nc"#, "a", "\tb\nc"),
+      (#"a=\u00e9\u0041"#, "a", "éA"),
+      (#"a=C:\\dir"#, "a", #"C:\dir"#), (#"a=\q"#, "a", "q"), ("a=x\\\n   y\\\n  z", "a", "xyz"),
+      ("a=x\\\n#y", "a", "x#y"),
+      ("a=b\\\\\nc=d", "a", #"b\"#), ("a=b\\", "a", "b"), ("\r\na=b\r\n", "a", "b"), ("a=é", "a", "é"),
+    ])
+  func split(text: String, key: String, value: String) throws {
+    let entry = try #require(ConfigProperties(text).entries.first)
+    #expect(entry.key == key)
+    #expect(entry.value == value)
+  }
+
+  @Test("comments and blank lines are no entries, and lines are counted through continuations")
+  func lines() {
+    let text = "# c\n! d\n\n  # e\na=1\nb=2 \\\n  3\r\nc=4\rd=5"
+    #expect(
+      ConfigProperties(text).entries.map { "\($0.line) \($0.key)=\($0.value)" } == [
+        "5 a=1", "6 b=2 3", "8 c=4", "9 d=5",
+      ])
+  }
+}
