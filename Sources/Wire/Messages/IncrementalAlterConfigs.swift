@@ -1,0 +1,84 @@
+package import Model
+
+/// Sets, deletes, appends to or subtracts from single configuration entries.
+package struct IncrementalAlterConfigsRequest: Request {
+  package typealias Answer = IncrementalAlterConfigsResponse
+  package static let api = Api(key: 44, versions: 0...1, flexibleFrom: 1)
+
+  package var resources: [Resource] = []
+  /// Check and answer, change nothing.
+  package var validateOnly = false
+
+  package init() {}
+
+  package mutating func fields(_ wire: inout WireCursor) throws(WireError) {
+    try wire.field(&resources)
+    try wire.field(&validateOnly)
+    try wire.tags()
+  }
+
+  package struct Resource: WireStruct {
+    /// 2: topic; 4: broker; 8: broker logger.
+    package var resourceType: Int8 = 0
+    package var resourceName = ""
+    package var configs: [Config] = []
+
+    package init() {}
+
+    package mutating func fields(_ wire: inout WireCursor) throws(WireError) {
+      try wire.field(&resourceType)
+      try wire.field(&resourceName)
+      try wire.field(&configs)
+      try wire.tags()
+    }
+  }
+
+  package struct Config: WireStruct {
+    package var name = ""
+    /// 0: set; 1: delete; 2: append; 3: subtract (the last two for lists).
+    package var configOperation: Int8 = 0
+    package var value: String?
+
+    package init() {}
+
+    package mutating func fields(_ wire: inout WireCursor) throws(WireError) {
+      try wire.field(&name)
+      try wire.field(&configOperation)
+      try wire.field(&value)
+      try wire.tags()
+    }
+  }
+}
+
+package struct IncrementalAlterConfigsResponse: Response {
+  package static let api = IncrementalAlterConfigsRequest.api
+
+  package var throttleTimeMs: Int32 = 0
+  package var responses: [Resource] = []
+
+  package init() {}
+
+  package mutating func fields(_ wire: inout WireCursor) throws(WireError) {
+    try wire.field(&throttleTimeMs)
+    try wire.field(&responses)
+    try wire.tags()
+  }
+
+  package struct Resource: WireStruct {
+    package var errorCode = ErrorCode.none
+    package var errorMessage: String?
+    /// 2: topic; 4: broker; 8: broker logger.
+    package var resourceType: Int8 = 0
+    package var resourceName = ""
+
+    package init() {}
+
+    package mutating func fields(_ wire: inout WireCursor) throws(WireError) {
+      try wire.field(&errorCode)
+      try wire.field(&errorMessage)
+      try wire.field(&resourceType)
+      try wire.field(&resourceName)
+      try wire.tags()
+    }
+  }
+}
