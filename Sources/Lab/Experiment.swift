@@ -145,6 +145,10 @@ package struct Arm: Sendable, Equatable {
   /// Options of a `load produce` that fills the topic before measuring (kept and shared by all arms that prepare alike).
   package var prepare: [Setting]
   package var cache: Cache
+  /// The campaign makes a file of this many decimal megabytes (a number, or `{name}`); options use it as `{data_file}`.
+  package var dataMB: Level?
+  /// The arm whose median throughput, from one pilot run, is this arm's `{pace_mib_per_s}`.
+  package var paceOf: String?
   /// Runs inside a memory cgroup of this many MiB (a number, or `{name}`), so that data exceed memory.
   package var memoryMiB: Level?
   /// The levels this arm runs at; a factor it does not name runs at every level.
@@ -270,7 +274,9 @@ package struct MinimumEnvironment: Sendable, Equatable {
 }
 
 extension Experiment {
-  /// The definition with a profile's changes applied.
+  /// The definition with a profile's changes applied: what a campaign runs and stores beside its rows.
+  ///
+  /// Rules, charts and arms keep only the levels and arms that are left; a rule that lost its arms is not judged.
   package func under(_ profile: Profile) -> Experiment {
     guard let changes = profiles[profile] else { return self }
     var changed = self
@@ -285,6 +291,34 @@ extension Experiment {
       changed.fixed[index] = setting
     }
     if let names = changes.arms { changed.arms = changed.arms.filter { names.contains($0.name) } }
+    changed.prune()
     return changed
+  }
+
+  private mutating func prune() {
+    let names = Set(arms.map(\.name))
+    for index in arms.indices { arms[index].only = present(arms[index].only) }
+    arms.removeAll { arm in
+      arm.only.contains { $0.levels.isEmpty } || arm.repeats.map { !names.contains($0) } ?? false
+    }
+    for index in verdicts.indices {
+      verdicts[index].test.arms.removeAll { !names.contains($0) }
+      verdicts[index].baseline.arms.removeAll { !names.contains($0) }
+      verdicts[index].only = present(verdicts[index].only)
+    }
+    verdicts.removeAll { rule in
+      rule.test.arms.isEmpty || rule.baseline.arms.isEmpty || rule.only.contains { $0.levels.isEmpty }
+    }
+    for index in charts.indices {
+      charts[index].arms.removeAll { !names.contains($0) }
+      charts[index].only = present(charts[index].only)
+    }
+  }
+
+  private func present(_ restriction: [Factor]) -> [Factor] {
+    restriction.map { factor in
+      let levels = self.factor(named: factor.name)?.levels ?? []
+      return Factor(name: factor.name, levels: factor.levels.filter(levels.contains))
+    }
   }
 }

@@ -1,0 +1,186 @@
+/// What must hold between the parts of a definition: every name used is a name defined.
+///
+/// These errors have no line of their own (the text was well formed); they name the key.
+struct DefinitionCheck {
+  let experiment: Experiment
+  let file: String
+
+  func check() throws(DefinitionError) {
+    try checkArms()
+    try checkMetrics()
+    try checkProfiles()
+    for rule in experiment.verdicts { try check(rule) }
+    for chart in experiment.charts { try check(chart) }
+    if experiment.verdicts.isEmpty { throw error("verdicts", "an experiment needs at least one verdict rule") }
+    if experiment.charts.isEmpty { throw error("charts", "an experiment needs at least one chart") }
+  }
+
+  private func checkArms() throws(DefinitionError) {
+    if experiment.arms.isEmpty { throw error("arms", "an experiment needs arms") }
+    var seen: Set<String> = []
+    for arm in experiment.arms {
+      let key = "arms.\(arm.name)"
+      if !seen.insert(arm.name).inserted { throw error(key, "two arms have this name") }
+      try check(arm, key)
+    }
+  }
+
+  private func check(_ arm: Arm, _ key: String) throws(DefinitionError) {
+    switch (arm.role, arm.repeats) {
+    case (.again, nil): throw error(key, "an arm of role `again` says which arm it `repeats`")
+    case (.again, let name?): try known(name, arms, "\(key).repeats", "arm")
+    case (_, _?): throw error(key, "`repeats` belongs to role `again`")
+    case (_, nil): break
+    }
+    var placeholders = experiment.factors.map(\.name) + experiment.fixed.map(\.name) + ["seed", "directory"]
+    for value in [arm.memoryMiB, arm.dataMB].compactMap({ $0 }) {
+      for name in Placeholder.names(in: value.text) { try known(name, placeholders, key, "factor or fixed value") }
+    }
+    if let pilot = arm.paceOf {
+      try known(pilot, arms, "\(key).pace_of", "arm")
+      placeholders.append("pace_mib_per_s")
+    }
+    if arm.dataMB != nil { placeholders.append("data_file") }
+    for setting in arm.options + arm.broker + arm.topic + arm.prepare {
+      for name in Placeholder.names(in: setting.value.text) {
+        try known(name, placeholders, "\(key).\(setting.name)", "factor or fixed value")
+        if arm.ignores.contains(name) { throw error("\(key).\(setting.name)", "uses `\(name)`, which the arm ignores") }
+      }
+    }
+    if arm.tier == .bare, !(arm.broker + arm.topic + arm.prepare).isEmpty {
+      throw error(key, "a bare arm has no broker to configure")
+    }
+    for name in arm.ignores { try known(name, factorNames, "\(key).ignores", "factor") }
+    for factor in arm.only { try check(levels: factor, "\(key).only") }
+  }
+
+  private func checkMetrics() throws(DefinitionError) {
+    for name in experiment.metrics {
+      if Metric.named(name) != nil { continue }
+      throw error("metrics", "`\(name)` is no metric", Spelling.nearest(to: name, among: Metric.catalogue.map(\.name)))
+    }
+    if experiment.metrics.isEmpty { throw error("metrics", "an experiment measures something") }
+  }
+
+  private func checkProfiles() throws(DefinitionError) {
+    for (profile, changes) in experiment.profiles {
+      let key = "profiles.\(profile.rawValue)"
+      for factor in changes.factors {
+        try known(factor.name, experiment.factors.map(\.name), "\(key).factors", "factor")
+      }
+      for setting in changes.fixed { try known(setting.name, experiment.fixed.map(\.name), "\(key).fixed", "value") }
+      for name in changes.arms ?? [] { try known(name, arms, "\(key).arms", "arm") }
+      if let sweep = changes.sweep, sweep.name != experiment.sweep?.name {
+        throw error("\(key).sweep", "`\(sweep.name)` is not what the experiment sweeps")
+      }
+    }
+  }
+
+  private func check(_ rule: VerdictRule) throws(DefinitionError) {
+    let key = "verdicts.\(rule.name)"
+    try known(rule.metric, experiment.metrics, "\(key).metric", "metric of this experiment")
+    for (selection, name) in [(rule.test, "test"), (rule.baseline, "baseline")] {
+      if selection.arms.isEmpty { throw error("\(key).\(name)", "names no arm") }
+      for arm in selection.arms {
+        try known(arm, arms, "\(key).\(name)", "arm")
+        // A flat rule holds the broker against a bare control; other rules stay on one tier.
+        if rule.kind != .flat, experiment.arm(named: arm)?.tier != rule.tier {
+          throw error("\(key).\(name)", "arm `\(arm)` is not \(rule.tier.rawValue)")
+        }
+      }
+      for setting in selection.levels { try known(setting.name, factorNames, "\(key).\(name).levels", "factor") }
+    }
+    for name in rule.per { try known(name, factorNames, "\(key).per", "factor") }
+    for factor in rule.only { try check(levels: factor, "\(key).only") }
+    switch rule.kind {
+    case .ratio where rule.threshold == nil: throw error(key, "a ratio needs a `threshold`")
+    case .equal where rule.tolerance == nil: throw error(key, "`equal` needs a `tolerance`")
+    case .flat where rule.tolerance == nil || rule.lastDecile == nil:
+      throw error(key, "`flat` needs a `tolerance` and `last_decile`")
+    case .flat where experiment.sweep == nil: throw error(key, "`flat` needs a `sweep`")
+    case .ratio, .equal, .flat: break
+    }
+  }
+
+  private func check(_ chart: ChartDefinition) throws(DefinitionError) {
+    let key = "charts.\(chart.name.isEmpty ? experiment.name : chart.name)"
+    try known(chart.y, experiment.metrics, "\(key).y", "metric of this experiment")
+    let axes = factorNames + ["arm", "tier"]
+    try known(chart.x, axes, "\(key).x", "factor")
+    for name in chart.series { try known(name, axes, "\(key).series", "factor") }
+    if let panels = chart.panels { try known(panels, axes, "\(key).panels", "factor") }
+    for factor in chart.only { try check(levels: factor, "\(key).only") }
+    for name in chart.arms { try known(name, arms, "\(key).arms", "arm") }
+    for line in chart.references {
+      for name in Placeholder.names(in: line.at.text) {
+        try known(name, experiment.fixed.map(\.name), "\(key).lines", "fixed value")
+      }
+    }
+  }
+
+  private func check(levels factor: Factor, _ key: String) throws(DefinitionError) {
+    try known(factor.name, factorNames, key, "factor")
+    let all = allLevels(of: factor.name)
+    for level in factor.levels { try known(level.text, all, "\(key).\(factor.name)", "level of the factor") }
+  }
+
+  /// The factor's levels in the definition and in every profile.
+  private func allLevels(of name: String) -> [String] {
+    let base = experiment.factor(named: name)?.levels ?? []
+    let changed = experiment.profiles.values.flatMap { changes in
+      (changes.factors + (changes.sweep.map { [$0] } ?? [])).filter { $0.name == name }.flatMap(\.levels)
+    }
+    return (base + changed).map(\.text)
+  }
+
+  private var arms: [String] { experiment.arms.map(\.name) }
+
+  private var factorNames: [String] {
+    experiment.factors.map(\.name) + (experiment.sweep.map { [$0.name] } ?? [])
+  }
+
+  private func known(_ name: String, _ names: [String], _ key: String, _ what: String) throws(DefinitionError) {
+    if names.contains(name) { return }
+    throw error(key, "`\(name)` is no \(what)", Spelling.nearest(to: name, among: names))
+  }
+
+  private func error(_ key: String, _ message: String, _ suggestion: String? = nil) -> DefinitionError {
+    DefinitionError(file: file, line: 0, column: 0, key: key, message: message, suggestion: suggestion)
+  }
+}
+
+/// `{name}` inside a value: replaced by the run's level of that factor, or by the fixed value.
+package enum Placeholder {
+  package static func names(in text: String) -> [String] {
+    text.split(separator: "{").dropFirst(text.hasPrefix("{") ? 0 : 1).compactMap { piece in
+      piece.firstIndex(of: "}").map { String(piece[..<$0]) }
+    }
+  }
+
+  /// `text` with each `{name}` replaced; nil when a name has no value.
+  package static func fill(_ text: String, from values: [String: Level]) -> String? {
+    var filled = text
+    for name in names(in: text) {
+      guard let value = values[name] else { return nil }
+      var parts: [String] = []
+      var rest = filled[...]
+      while let range = Self.range(of: "{\(name)}", in: rest) {
+        parts.append(String(rest[..<range.lowerBound]))
+        rest = rest[range.upperBound...]
+      }
+      filled = (parts + [String(rest)]).joined(separator: value.text)
+    }
+    return filled
+  }
+
+  private static func range(of needle: String, in text: Substring) -> Range<Substring.Index>? {
+    var start = text.startIndex
+    while start < text.endIndex {
+      if text[start...].hasPrefix(needle) {
+        return start..<text.index(start, offsetBy: needle.count)
+      }
+      start = text.index(after: start)
+    }
+    return nil
+  }
+}

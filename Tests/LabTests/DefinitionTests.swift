@@ -1,0 +1,220 @@
+import Foundation
+import Testing
+
+@testable import Lab
+
+/// The smallest definition that says all it must; tests spoil it line by line.
+enum Sample {
+  static let yaml = """
+    id: E99
+    number: 99
+    name: sample
+    title: A sample
+    claims: [S1]
+    claim: one is faster
+    quote: it is
+    source: a page
+    originals:
+      - {label: then, value: 2, unit: times}
+    hypothesis: it is
+    factors:
+      size: [1, 2]
+      colour: [red, green, blue]
+    fixed:
+      seconds: 1
+    arms:
+      - name: new
+        role: test
+        program: mechanism copy-path
+        options: {path: sendfile, size: "{size}", seconds: "{seconds}"}
+      - name: old
+        role: baseline
+        program: mechanism copy-path
+        options: {path: read-write, size: "{size}", colour: "{colour}"}
+      - name: new-again
+        role: again
+        repeats: new
+        program: mechanism copy-path
+        only: {size: [1]}
+        ignores: [colour]
+        options: {path: sendfile, size: "{size}"}
+    metrics: [mb_per_s, cpu_s_per_gb]
+    replicates: 3
+    profiles:
+      quick: {replicates: 2, factors: {size: [1]}}
+    verdicts:
+      - name: faster
+        meaning: new is faster than old
+        kind: ratio
+        tier: bare
+        metric: mb_per_s
+        test: {arms: [new]}
+        baseline: {arms: [old]}
+        per: [size, colour]
+        threshold: 1.5
+    charts:
+      - {title: A chart, x: size, y: mb_per_s, series: [arm], x_title: size, y_title: MB/s}
+
+    """
+
+  static func experiment(_ change: (String) -> String = { $0 }) throws -> Experiment {
+    try Experiment(file: "sample.yaml", yaml: change(yaml))
+  }
+}
+
+@Suite("Definitions")
+struct DefinitionTests {
+  static let directory = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().appending(path: "experiments").path
+
+  @Test("a definition reads back what it says")
+  func reads() throws {
+    let sample = try Sample.experiment()
+    #expect(sample.stem == "99-sample")
+    #expect(sample.factors.map(\.name) == ["size", "colour"])
+    #expect(sample.arms[1].options.last == Setting(name: "colour", value: "{colour}"))
+    #expect(sample.arms[2].repeats == "new")
+    #expect(sample.verdicts[0].threshold == 1.5)
+    #expect(sample.originals[0].value == 2)
+  }
+
+  @Test("every committed definition is accepted, under every profile")
+  func committed() throws {
+    let all = try DefinitionFiles(directory: Self.directory).all()
+    #expect(all.map(\.experiment.id).contains("E6"))
+    for (path, experiment) in all {
+      for profile in Profile.allCases {
+        let under = experiment.under(profile)
+        #expect(!Matrix(under).cells.isEmpty, "\(path) has no cells under \(profile)")
+        #expect(!under.verdicts.isEmpty, "\(path) judges nothing under \(profile)")
+        #expect(under.arms.contains { $0.role == .again }, "\(path) has no A/A arm under \(profile)")
+      }
+    }
+  }
+
+  @Test(
+    "an unknown key is an error with its line and the key that was meant",
+    arguments: [
+      ("hypothesis: it is", "hypotesis: it is", "hypothesis", 11),
+      ("    role: baseline", "    rule: baseline", "role", 23),
+      ("    threshold: 1.5", "    treshold: 1.5", "threshold", 46),
+      ("quick: {replicates", "quik: {replicates", "quick", 36),
+    ])
+  func unknownKey(good: String, bad: String, meant: String, line: Int) throws {
+    let error = #expect(throws: DefinitionError.self) {
+      try Sample.experiment { $0.replacingOccurrences(of: good, with: bad) }
+    }
+    let found = try #require(error)
+    #expect(found.file == "sample.yaml")
+    #expect(found.suggestion == meant, "\(found)")
+    #expect(found.line == line, "\(found)")
+  }
+
+  @Test("a key given twice is an error naming its second line")
+  func duplicateKey() throws {
+    let error = #expect(throws: DefinitionError.self) {
+      try Sample.experiment { $0.replacingOccurrences(of: "source: a page", with: "source: a page\nname: other") }
+    }
+    let found = try #require(error)
+    #expect(found.key == "name")
+    #expect(found.line == 9, "\(found)")
+    #expect(found.message.contains("twice"))
+  }
+
+  @Test(
+    "a name that nothing defines is an error with the nearest name",
+    arguments: [
+      ("metric: mb_per_s", "metric: mb_pr_s", "mb_per_s"),
+      ("{arms: [old]}", "{arms: [odl]}", "old"),
+      ("only: {size: [1]}", "only: {sise: [1]}", "size"),
+      ("\"{colour}\"", "\"{color}\"", "colour"),
+      ("repeats: new", "repeats: nwe", "new"),
+      ("kind: ratio", "kind: ration", "ratio"),
+      ("[mb_per_s, cpu_s_per_gb]", "[mb_per_s, cpu_s_per_bg]", "cpu_s_per_gb"),
+      ("program: mechanism copy-path\n    only", "program: mechanism copy-pth\n    only", "mechanism copy-path"),
+    ])
+  func unknownName(good: String, bad: String, meant: String) throws {
+    let error = #expect(throws: DefinitionError.self) {
+      try Sample.experiment { text in
+        #expect(text.contains(good))
+        return text.replacingOccurrences(of: good, with: bad)
+      }
+    }
+    #expect(error?.suggestion == meant, "\(error.map(\.description) ?? "accepted")")
+  }
+
+  @Test("text that is not YAML is an error with its line")
+  func notYAML() {
+    let error = #expect(throws: DefinitionError.self) {
+      try Sample.experiment { $0.replacingOccurrences(of: "claims: [S1]", with: "claims: [S1") }
+    }
+    #expect((error?.line ?? 0) >= 5)
+  }
+
+  @Test("a ratio without a threshold, an A/A arm without its arm, a level nobody has: refused")
+  func contradictions() {
+    for (good, bad) in [
+      ("    threshold: 1.5\n", ""), ("    repeats: new\n", ""), ("only: {size: [1]}", "only: {size: [7]}"),
+      ("replicates: 3", "replicates: many"), ("size: [1, 2]", "size: [1, 1]"),
+      ("metrics: [mb_per_s, cpu_s_per_gb]", ""),
+    ] {
+      #expect(throws: DefinitionError.self, "\(good) -> \(bad)") {
+        try Sample.experiment { $0.replacingOccurrences(of: good, with: bad) }
+      }
+    }
+  }
+
+  @Test("a profile changes what it names and drops what it empties")
+  func profiles() throws {
+    let quick = try Sample.experiment().under(.quick)
+    #expect(quick.replicates == 2)
+    #expect(quick.factors[0].levels == ["1"])
+    #expect(quick.factors[1].levels.count == 3)
+    let none = try Sample.experiment {
+      $0.replacingOccurrences(of: "factors: {size: [1]}", with: "factors: {size: [2]}")
+    }.under(.quick)
+    #expect(!none.arms.contains { $0.name == "new-again" }, "its only level is gone")
+  }
+
+  @Test("placeholders are filled, and one without a value is noticed")
+  func placeholders() {
+    #expect(Placeholder.fill("{a}-{b}{a}", from: ["a": "1", "b": "2"]) == "1-21")
+    #expect(Placeholder.fill("plain", from: [:]) == "plain")
+    #expect(Placeholder.fill("{a}", from: [:]) == nil)
+    #expect(Placeholder.names(in: "x{a}y{b}") == ["a", "b"])
+  }
+}
+
+@Suite("Matrix")
+struct MatrixTests {
+  /// A generator of known numbers: the tests want repeatable order, not good randomness.
+  struct Counter: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return state
+    }
+  }
+
+  @Test("cells are arms times levels; `only` and `ignores` take away")
+  func cells() throws {
+    let matrix = Matrix(try Sample.experiment())
+    #expect(matrix.cells.count == 6 + 6 + 1)
+    #expect(matrix.cells.filter { $0.arm == "new-again" }.map(\.description) == ["new-again size=1"])
+  }
+
+  @Test("the order is the seed's, and replicates are interleaved in blocks")
+  func order() throws {
+    let matrix = Matrix(try Sample.experiment())
+    var one = Counter(state: 1), same = Counter(state: 1), other = Counter(state: 2)
+    let runs = matrix.order(using: &one)
+    #expect(runs == matrix.order(using: &same))
+    #expect(runs.map(\.cell) != matrix.order(using: &other).map(\.cell))
+    #expect(runs.map(\.order) == Array(0..<39))
+    for block in 0..<3 {
+      let cells = runs[(block * 13)..<(block * 13 + 13)].map(\.cell)
+      #expect(Set(cells) == Set(matrix.cells), "block \(block) is not one of each")
+      #expect(cells != matrix.cells, "block \(block) is not shuffled")
+    }
+  }
+}
