@@ -1,0 +1,71 @@
+import Glibc
+
+extension Statistics {
+  /// When a series of interval rates counts as settled, after SNIA's Performance Test Specification (rolling window;
+  /// excursion and slope against the window's average). The slope is robust; the deviation is not meant to be: a
+  /// median of deviations would call a series that swings between two levels steady.
+  package struct SteadinessLimits: Sendable, Equatable {
+    /// Intervals in a window.
+    package var window: Int
+    /// The most a straight line through the window may climb or fall over its length, as a share of its median.
+    package var slopeMax: Double
+    /// The most the values may scatter: their mean distance from the median, as a share of it.
+    package var deviationMax: Double
+
+    package init(window: Int = 5, slopeMax: Double = 0.10, deviationMax: Double = 0.20) {
+      precondition(window >= 3, "a window of \(window) shows no slope")
+      self.window = window
+      self.slopeMax = slopeMax
+      self.deviationMax = deviationMax
+    }
+  }
+
+  /// The first interval of the first settled window; nil when no window ever settles (or the series is too short).
+  package static func settles(_ rates: [Double], limits: SteadinessLimits = SteadinessLimits()) -> Int? {
+    guard rates.count >= limits.window else { return nil }
+    return (0...(rates.count - limits.window)).first { start in
+      isSettled(rates[start..<(start + limits.window)], limits: limits)
+    }
+  }
+
+  private static func isSettled(_ window: ArraySlice<Double>, limits: SteadinessLimits) -> Bool {
+    let values = Array(window)
+    guard let center = median(values), center > 0 else { return false }
+    guard let deviation = mean(values.map { abs($0 - center) }) else { return false }
+    guard let slope = theilSen(values.enumerated().map { (x: Double($0.offset), y: $0.element) }) else { return false }
+    guard abs(slope.value) * Double(values.count - 1) <= limits.slopeMax * center else { return false }
+    return deviation <= limits.deviationMax * center
+  }
+
+  /// A change of level within a series.
+  package struct ChangePoint: Sendable, Equatable {
+    /// The first index of the new level.
+    package var index: Int
+    /// Medians before and after.
+    package var before: Double
+    package var after: Double
+    /// Pettitt's approximate two-sided significance; capped at 1.
+    package var p: Double
+  }
+
+  /// The likeliest single change of level (Pettitt 1979, on ranks: no distribution assumed). Nil below four values.
+  /// It always names a place; believe it only when `p` is small.
+  package static func changePoint(_ values: [Double]) -> ChangePoint? {
+    guard values.count >= 4 else { return nil }
+    // U(t) = sum over i <= t < j of sign(x[j] - x[i]); moving t on by one adds the signs against all others.
+    var statistic = 0
+    var best = (index: 1, size: -1)
+    for split in 1..<values.count {
+      let moved = values[split - 1]
+      for other in values { statistic += other > moved ? 1 : (other < moved ? -1 : 0) }
+      if abs(statistic) > best.size { best = (split, abs(statistic)) }
+    }
+    let n = Double(values.count)
+    let k = Double(best.size)
+    guard
+      let before = median(Array(values[..<best.index])), let after = median(Array(values[best.index...]))
+    else { return nil }
+    return ChangePoint(
+      index: best.index, before: before, after: after, p: min(1, 2 * exp(-6 * k * k / (n * n * n + n * n))))
+  }
+}

@@ -1,0 +1,76 @@
+import Glibc
+
+extension Statistics {
+  /// The median of all slopes between two points, with Sen's 95 % interval (from Kendall's variance, ties counted):
+  /// up to 29 % of the points may be wild without moving it. Nil with fewer than two different x.
+  package static func theilSen(_ points: [(x: Double, y: Double)]) -> Estimate? {
+    var slopes: [Double] = []
+    for (index, first) in points.enumerated() {
+      for second in points[(index + 1)...] where second.x != first.x {
+        slopes.append((second.y - first.y) / (second.x - first.x))
+      }
+    }
+    guard !slopes.isEmpty else { return nil }
+    slopes.sort()
+    let n = points.count
+    let spread = n * (n - 1) * (2 * n + 5) - tieCorrection(points.map(\.x)) - tieCorrection(points.map(\.y))
+    let reach = z975 * (Double(max(spread, 0)) / 18).squareRoot()
+    let last = slopes.count - 1
+    let low = Int(((Double(slopes.count) - reach) / 2).rounded()) - 1
+    let high = Int(((Double(slopes.count) + reach) / 2).rounded())
+    return Estimate(
+      value: quantile(sorted: slopes, 0.5), low: slopes[min(max(low, 0), last)], high: slopes[min(max(high, 0), last)],
+      count: n)
+  }
+
+  /// Whether a series rises or falls at all, whatever its shape.
+  package struct MannKendall: Sendable, Equatable {
+    /// Rising pairs less falling pairs.
+    package var s: Int
+    /// Kendall's tau-a, from -1 (always falls) to 1 (always rises).
+    package var tau: Double
+    /// Two-sided, normal approximation with continuity correction.
+    package var p: Double
+  }
+
+  /// Nil with fewer than three values.
+  package static func mannKendall(_ values: [Double]) -> MannKendall? {
+    guard values.count >= 3 else { return nil }
+    var s = 0
+    for (index, earlier) in values.enumerated() {
+      for later in values[(index + 1)...] { s += later > earlier ? 1 : (later < earlier ? -1 : 0) }
+    }
+    let n = values.count
+    let variance = Double(n * (n - 1) * (2 * n + 5) - tieCorrection(values)) / 18
+    let z = variance > 0 ? Double(s - s.signum()) / variance.squareRoot() : 0
+    return MannKendall(s: s, tau: Double(2 * s) / Double(n * (n - 1)), p: 2 * normalCumulative(-abs(z)))
+  }
+
+  package struct Line: Sendable, Equatable {
+    package var slope: Double
+    package var intercept: Double
+    /// Share of y's variance that the line explains, 0...1.
+    package var r2: Double
+  }
+
+  /// Least squares. Nil with fewer than two different x.
+  package static func line(_ points: [(x: Double, y: Double)]) -> Line? {
+    guard let meanX = mean(points.map(\.x)), let meanY = mean(points.map(\.y)) else { return nil }
+    var xx = 0.0, xy = 0.0, yy = 0.0
+    for point in points {
+      xx += (point.x - meanX) * (point.x - meanX)
+      xy += (point.x - meanX) * (point.y - meanY)
+      yy += (point.y - meanY) * (point.y - meanY)
+    }
+    guard xx > 0 else { return nil }
+    let slope = xy / xx
+    return Line(slope: slope, intercept: meanY - slope * meanX, r2: yy > 0 ? xy * xy / (xx * yy) : 1)
+  }
+
+  /// Sum of t(t-1)(2t+5) over groups of equal values: what ties take from Kendall's variance (times 18).
+  private static func tieCorrection(_ values: [Double]) -> Int {
+    var groups: [Double: Int] = [:]
+    for value in values { groups[value, default: 0] += 1 }
+    return groups.values.reduce(0) { $0 + $1 * ($1 - 1) * (2 * $1 + 5) }
+  }
+}

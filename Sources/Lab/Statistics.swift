@@ -1,0 +1,102 @@
+import Glibc
+
+/// The mathematics of verdicts: values in, values out.
+///
+/// Everything here is pure and seeded, so the same rows give the same interval on every machine. Order statistics are
+/// preferred to means throughout: one stalled run must not move a result.
+///
+/// - `Statistics`: medians, quantiles, spread, the normal and Student distributions.
+/// - `Statistics+Bootstrap`: intervals of medians and of ratios of medians, the A/A noise floor.
+/// - `Statistics+Trend`: Theil-Sen, Mann-Kendall, least squares.
+/// - `Statistics+Steadiness`: when a series settles, and where it changes level.
+package enum Statistics {}
+
+/// A number, its 95 % interval, and the count of independent values it rests on.
+package struct Estimate: Sendable, Equatable {
+  package var value: Double
+  package var low: Double
+  package var high: Double
+  package var count: Int
+
+  package init(value: Double, low: Double, high: Double, count: Int) {
+    self.value = value
+    self.low = low
+    self.high = high
+    self.count = count
+  }
+
+  /// The same estimate of 1/x: what a ratio becomes where lower is better.
+  package var inverse: Estimate {
+    Estimate(value: 1 / value, low: 1 / high, high: 1 / low, count: count)
+  }
+}
+
+extension Statistics {
+  /// Nil of nothing; the mean of the two middle values of an even count.
+  package static func median(_ values: [Double]) -> Double? { quantile(values, 0.5) }
+
+  /// Linear interpolation between order statistics (type 7 of Hyndman and Fan, the default of R and numpy).
+  /// Nil of nothing.
+  package static func quantile(_ values: [Double], _ fraction: Double) -> Double? {
+    precondition((0...1).contains(fraction), "a quantile of \(fraction) does not exist")
+    guard !values.isEmpty else { return nil }
+    return quantile(sorted: values.sorted(), fraction)
+  }
+
+  static func quantile(sorted values: [Double], _ fraction: Double) -> Double {
+    let place = fraction * Double(values.count - 1)
+    let below = Int(place)
+    guard below + 1 < values.count else { return values[values.count - 1] }
+    let weight = place - Double(below)
+    guard weight > 0 else { return values[below] }
+    return values[below] + weight * (values[below + 1] - values[below])
+  }
+
+  /// Median absolute deviation from the median, unscaled; times 1.4826 it estimates a normal's standard deviation.
+  package static func medianAbsoluteDeviation(_ values: [Double]) -> Double? {
+    guard let center = median(values) else { return nil }
+    return median(values.map { abs($0 - center) })
+  }
+
+  package static func mean(_ values: [Double]) -> Double? {
+    values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
+  }
+
+  /// The probability that a standard normal value is at most `z`.
+  package static func normalCumulative(_ z: Double) -> Double { 0.5 * erfc(-z / 2.0.squareRoot()) }
+
+  /// The 97.5 % point of the standard normal.
+  static let z975 = 1.959963984540054
+
+  /// The 97.5 % point of Student's t, from the normal's by the Cornish-Fisher expansion (Abramowitz and Stegun
+  /// 26.7.5); within 0.001 from 4 degrees of freedom on, which is the fewest an experiment may have.
+  package static func student975(degrees: Int) -> Double {
+    precondition(degrees >= 1, "Student's t needs a degree of freedom")
+    let v = Double(degrees)
+    let z = z975
+    let z2 = z * z
+    let first = z * (z2 + 1) / 4
+    let second = z * (5 * z2 * z2 + 16 * z2 + 3) / 96
+    let third = z * (3 * z2 * z2 * z2 + 19 * z2 * z2 + 17 * z2 - 15) / 384
+    let fourth = z * (79 * z2 * z2 * z2 * z2 + 776 * z2 * z2 * z2 + 1482 * z2 * z2 - 1920 * z2 - 945) / 92160
+    return z + first / v + second / (v * v) + third / (v * v * v) + fourth / (v * v * v * v)
+  }
+}
+
+/// SplitMix64 (Steele, Lea, Flood 2014): small, fast, and every seed is good. Not for secrets.
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  package init(seed: UInt64) { state = seed }
+
+  package mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+
+  /// Uniform below `bound`, without the division of `Int.random`; the bias is below bound / 2^64.
+  mutating func index(below bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
+}
