@@ -88,7 +88,7 @@ let package = Package(
     program("millrace-broker", ["Broker", argumentParser, logging]),
     program("millrace-load", ["Load", argumentParser]),
 
-    tests("CompressionTests", ["Compression", nioCore]),
+    tests("CompressionTests", ["Compression", "Csnappy", nioCore]),
     tests("ModelTests", ["Model", "Compression", nioCore], resources: [.copy("Golden")]),
     tests("WireTests", ["Wire", "Model", nioCore], resources: [.copy("Golden")]),
     tests("StorageTests", ["Storage", "Model", "Compression", nioCore], resources: [.copy("Golden")]),
