@@ -1,1 +1,0 @@
-// Coordination: see docs/architecture.md.
