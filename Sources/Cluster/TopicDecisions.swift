@@ -1,0 +1,217 @@
+package import Model
+
+/// What a broker answers a request that it refuses: Kafka's code and Kafka's words.
+package struct Refusal: Error, Equatable, CustomStringConvertible {
+  package var code: ErrorCode
+  package var message: String
+
+  package init(_ code: ErrorCode, _ message: String) {
+    self.code = code
+    self.message = message
+  }
+
+  package var description: String { "\(code): \(message)" }
+}
+
+/// What is known of a topic when something is decided about it.
+package struct TopicShape: Equatable, Sendable {
+  package var id: TopicID
+  package var replicas: [[BrokerID]]
+  package var isBeingDeleted: Bool
+
+  package init(id: TopicID, replicas: [[BrokerID]], isBeingDeleted: Bool = false) {
+    self.id = id
+    self.replicas = replicas
+    self.isBeingDeleted = isBeingDeleted
+  }
+}
+
+/// Limits of one request.
+package enum TopicLimits {
+  /// A topic's partitions. More is surely a mistake, and would only be found out by a full disk.
+  package static let partitions = 65_536
+}
+
+/// A topic that somebody asks for.
+package struct NewTopic: Equatable, Sendable {
+  package var name: String
+  /// -1: as the broker is configured.
+  package var partitionCount: Int32
+  /// -1: as the broker is configured.
+  package var replicationFactor: Int16
+  /// The brokers of each partition, where the caller chooses them; else empty.
+  package var assignments: [(partition: Int32, brokers: [BrokerID])]
+
+  package init(
+    name: String, partitionCount: Int32 = -1, replicationFactor: Int16 = -1,
+    assignments: [(partition: Int32, brokers: [BrokerID])] = []
+  ) {
+    self.name = name
+    self.partitionCount = partitionCount
+    self.replicationFactor = replicationFactor
+    self.assignments = assignments
+  }
+
+  package static func == (a: NewTopic, b: NewTopic) -> Bool {
+    a.name == b.name && a.partitionCount == b.partitionCount && a.replicationFactor == b.replicationFactor
+      && a.assignments.elementsEqual(b.assignments) { $0.partition == $1.partition && $0.brokers == $1.brokers }
+  }
+}
+
+/// Whether topics may be made, grown and deleted as asked, and where their replicas go. Pure.
+package struct TopicDecisions: Sendable {
+  /// The living brokers, by rising id.
+  package var brokers: [BrokerID]
+  package var partitionCountDefault: Int32
+  package var replicationFactorDefault: Int16
+
+  package init(brokers: [BrokerID], partitionCountDefault: Int32, replicationFactorDefault: Int16) {
+    self.brokers = brokers.sorted()
+    self.partitionCountDefault = partitionCountDefault
+    self.replicationFactorDefault = replicationFactorDefault
+  }
+
+  /// The brokers of each partition of a topic to be made.
+  ///
+  /// - Parameters:
+  ///   - existing: tells what a topic has when there is one of that name.
+  ///   - colliding: names a topic whose name differs in `.` and `_` alone.
+  ///   - start: where the first partition goes among the brokers; any number.
+  package func create(
+    _ topic: NewTopic, existing: (String) -> TopicShape?, colliding: (String) -> String?, start: Int
+  ) throws(Refusal) -> [[BrokerID]] {
+    if let problem = TopicName.problem(with: topic.name) { throw Refusal(.invalidTopicException, problem) }
+    if let shape = existing(topic.name) {
+      throw Refusal(
+        .topicAlreadyExists,
+        shape.isBeingDeleted ? "Topic '\(topic.name)' is marked for deletion." : "Topic '\(topic.name)' already exists."
+      )
+    }
+    if let other = colliding(topic.name) {
+      throw Refusal(.invalidTopicException, "Topic '\(topic.name)' collides with existing topics: \(other)")
+    }
+    guard topic.assignments.isEmpty else {
+      guard topic.partitionCount == -1, topic.replicationFactor == -1 else {
+        throw Refusal(
+          .invalidRequest,
+          "Both numPartitions or replicationFactor and replicasAssignments were set. Both cannot be used at the same time."
+        )
+      }
+      return try manual(topic.assignments)
+    }
+    return try assign(
+      partitions: topic.partitionCount == -1 ? partitionCountDefault : topic.partitionCount,
+      replicationFactor: topic.replicationFactor == -1 ? replicationFactorDefault : topic.replicationFactor,
+      firstPartition: 0, start: start)
+  }
+
+  /// The brokers of the partitions to be added to a topic, so that it has `count`.
+  package func grow(
+    _ name: String, to count: Int32, assignments: [[BrokerID]]?, existing: TopicShape?
+  ) throws(Refusal) -> [[BrokerID]] {
+    guard let existing else {
+      throw Refusal(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
+    }
+    guard !existing.isBeingDeleted else {
+      throw Refusal(.unknownTopicOrPartition, "The topic '\(name)' is being deleted.")
+    }
+    let now = existing.replicas.count
+    let added = Int(count) - now
+    if added == 0 { throw Refusal(.invalidPartitions, "Topic already has \(now) partition(s).") }
+    guard added > 0 else {
+      throw Refusal(
+        .invalidPartitions,
+        "The topic \(name) currently has \(now) partition(s); \(count) would not be an increase.")
+    }
+    guard let assignments else {
+      return try assign(
+        partitions: Int32(clamping: added), replicationFactor: Int16(clamping: existing.replicas.first?.count ?? 1),
+        firstPartition: now, start: existing.replicas.first?.first.flatMap { brokers.firstIndex(of: $0) } ?? 0)
+    }
+    guard assignments.count == added else {
+      throw Refusal(
+        .invalidReplicaAssignment,
+        "Increasing the number of partitions by \(added) but \(assignments.count) assignments provided.")
+    }
+    try checkBrokers(assignments)
+    let factor = existing.replicas.first?.count ?? 1
+    guard assignments.allSatisfy({ $0.count == factor }) else {
+      throw Refusal(
+        .invalidReplicaAssignment, "Inconsistent replication factor: the topic's partitions have \(factor) replica(s).")
+    }
+    return assignments
+  }
+
+  /// Spreads replicas over the brokers: partition n's first replica is on the broker `start + n` places on; the others
+  /// follow at a distance that grows by one each time round the brokers, so that a broker's followers are spread too.
+  package func assign(
+    partitions: Int32, replicationFactor: Int16, firstPartition: Int, start: Int
+  ) throws(Refusal) -> [[BrokerID]] {
+    guard partitions > 0 else { throw Refusal(.invalidPartitions, "Number of partitions must be larger than 0.") }
+    guard firstPartition + Int(partitions) <= TopicLimits.partitions else {
+      throw Refusal(.invalidPartitions, "Number of partitions must be at most \(TopicLimits.partitions).")
+    }
+    guard replicationFactor > 0 else {
+      throw Refusal(.invalidReplicationFactor, "Replication factor must be larger than 0.")
+    }
+    guard replicationFactor <= brokers.count else {
+      throw Refusal(
+        .invalidReplicationFactor,
+        "Replication factor: \(replicationFactor) larger than available brokers: \(brokers.count).")
+    }
+    let count = brokers.count
+    return (0..<Int(partitions)).map { index in
+      let partition = firstPartition + index
+      let first = ((start % count) + count + partition) % count
+      let round = partition / count
+      let others = (0..<Int(replicationFactor) - 1).map { replica in
+        brokers[(first + 1 + (round + replica) % (count - 1)) % count]
+      }
+      return [brokers[first]] + others
+    }
+  }
+
+  private func manual(_ assignments: [(partition: Int32, brokers: [BrokerID])]) throws(Refusal) -> [[BrokerID]] {
+    guard assignments.count <= TopicLimits.partitions else {
+      throw Refusal(.invalidPartitions, "Number of partitions must be at most \(TopicLimits.partitions).")
+    }
+    let sorted = assignments.sorted { $0.partition < $1.partition }
+    for (index, assignment) in sorted.enumerated() where Int(assignment.partition) != index {
+      throw Refusal(.invalidReplicaAssignment, "Partitions should be a consecutive 0-based integer sequence.")
+    }
+    let replicas = sorted.map(\.brokers)
+    try checkBrokers(replicas)
+    guard Set(replicas.map(\.count)).count == 1 else {
+      throw Refusal(.invalidReplicaAssignment, "All partitions should have the same number of replicas.")
+    }
+    return replicas
+  }
+
+  private func checkBrokers(_ replicas: [[BrokerID]]) throws(Refusal) {
+    for brokers in replicas {
+      guard !brokers.isEmpty else {
+        throw Refusal(.invalidReplicaAssignment, "A partition needs at least one replica.")
+      }
+      guard Set(brokers).count == brokers.count else {
+        throw Refusal(.invalidReplicaAssignment, "Duplicate replica assignment found: \(brokers).")
+      }
+      let unknown = brokers.filter { !self.brokers.contains($0) }
+      guard unknown.isEmpty else {
+        let names = unknown.map(String.init).joined(separator: ", ")
+        throw Refusal(.invalidReplicaAssignment, "Unknown broker(s) in replica assignment: \(names).")
+      }
+    }
+  }
+}
+
+/// Producer ids are handed out in blocks, so that a broker writes to the tree once in a thousand.
+package enum ProducerIDs {
+  package static let blockSize: Int64 = 1000
+
+  /// The block after `last`; nil when all ids are used up.
+  package static func block(after last: ClosedRange<Int64>?) -> ClosedRange<Int64>? {
+    guard let last else { return 0...blockSize - 1 }
+    let (end, overflow) = last.upperBound.addingReportingOverflow(blockSize)
+    return overflow ? nil : last.upperBound + 1...end
+  }
+}
