@@ -22,4 +22,16 @@
 /// Uses the SSE4.2 instruction where the processor has it.
 uint32_t millrace_crc32c(uint32_t seed, const void *_Nullable bytes, size_t count);
 
+/// The O_DIRECT flag of this machine's `open`.
+int millrace_o_direct(void);
+
+/// A pipe, close-on-exec, that holds `capacity` bytes. Returns its real capacity, or -1 with errno.
+int millrace_pipe(int fds[_Nonnull 2], int capacity);
+
+/// splice(2) with SPLICE_F_MOVE; `offset` is the place in `from` when that is a file, else null.
+ssize_t millrace_splice(int from, off_t *_Nullable offset, int to, size_t count);
+
+/// getrusage(2) of the calling thread.
+int millrace_thread_usage(struct rusage *_Nonnull usage);
+
 #endif

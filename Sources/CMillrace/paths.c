@@ -1,0 +1,18 @@
+#define _GNU_SOURCE
+#include "CMillrace.h"
+#include <errno.h>
+
+// What Linux offers only under _GNU_SOURCE, which Swift's view of the C library does not have.
+
+int millrace_o_direct(void) { return O_DIRECT; }
+
+int millrace_pipe(int fds[2], int capacity) {
+  if (pipe2(fds, O_CLOEXEC) != 0) return -1;
+  return fcntl(fds[1], F_SETPIPE_SZ, capacity);
+}
+
+ssize_t millrace_splice(int from, off_t *offset, int to, size_t count) {
+  return splice(from, offset, to, NULL, count, SPLICE_F_MOVE);
+}
+
+int millrace_thread_usage(struct rusage *usage) { return getrusage(RUSAGE_THREAD, usage); }

@@ -1,0 +1,76 @@
+internal import CMillrace
+import Glibc
+
+/// A file of incompressible bytes to read from, and what the page cache holds of it.
+package struct DataFile: Sendable {
+  package let path: String
+  package let byteCount: Int
+
+  /// Opens an existing file. Throws when there is none, or it is empty.
+  package init(path: String) throws(MechanismError) {
+    var status = stat()
+    try check("stat \(path)") { stat(path, &status) }
+    guard status.st_size > 0 else { throw .badPlan("\(path) is empty") }
+    self.path = path
+    byteCount = Int(status.st_size)
+  }
+
+  /// Writes `byteCount` seeded bytes to `path` and syncs them, so that dropping the cache really drops.
+  package static func make(path: String, byteCount: Int, seed: UInt64) throws(MechanismError) -> DataFile {
+    let file = try check("create \(path)") { open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o644) }
+    defer { close(file) }
+    let buffer = alignedBuffer(byteCount: 1 << 20)
+    defer { buffer.deallocate() }
+    var written = 0
+    while written < byteCount {
+      fillIncompressible(buffer, seed: seed &+ UInt64(written))
+      let count = min(buffer.count, byteCount - written)
+      written += try check("write \(path)") { write(file, buffer.baseAddress, count) }
+    }
+    try check("fsync \(path)") { fsync(file) }
+    return try DataFile(path: path)
+  }
+
+  /// The share of the file's pages in the page cache, 0...1, by mincore(2).
+  package func residentShare() throws(MechanismError) -> Double {
+    let file = try check("open \(path)") { open(path, O_RDONLY | O_CLOEXEC) }
+    defer { close(file) }
+    guard let map = mmap(nil, byteCount, PROT_READ, MAP_SHARED, file, 0), map != MAP_FAILED else {
+      throw .call("mmap \(path)", errno: errno)
+    }
+    defer { munmap(map, byteCount) }
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    var pages = [UInt8](repeating: 0, count: (byteCount + page - 1) / page)
+    let length = byteCount
+    try check("mincore \(path)") { mincore(map, length, &pages) }
+    return Double(pages.count { $0 & 1 == 1 }) / Double(pages.count)
+  }
+
+  /// Reads the whole file once.
+  package func warm() throws(MechanismError) {
+    _ = try checksum()
+  }
+
+  /// Writes back and drops the file's pages.
+  package func evict() throws(MechanismError) {
+    let file = try check("open \(path)") { open(path, O_RDONLY | O_CLOEXEC) }
+    defer { close(file) }
+    try check("fsync \(path)") { fsync(file) }
+    let code = posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED)
+    if code != 0 { throw .call("posix_fadvise \(path)", errno: code) }
+  }
+
+  /// CRC-32C of the whole file.
+  package func checksum() throws(MechanismError) -> UInt32 {
+    let file = try check("open \(path)") { open(path, O_RDONLY | O_CLOEXEC) }
+    defer { close(file) }
+    let buffer = alignedBuffer(byteCount: 1 << 20)
+    defer { buffer.deallocate() }
+    var crc: UInt32 = 0
+    while true {
+      let count = try check("read \(path)") { read(file, buffer.baseAddress, buffer.count) }
+      if count == 0 { return crc }
+      crc = millrace_crc32c(crc, buffer.baseAddress, count)
+    }
+  }
+}

@@ -1,1 +1,0 @@
-// Mechanisms: see docs/architecture.md.
