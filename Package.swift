@@ -91,7 +91,7 @@ let package = Package(
     tests("CompressionTests", ["Compression", "Csnappy", nioCore]),
     tests("ModelTests", ["Model", "Compression", nioCore], resources: [.copy("Golden")]),
     tests("WireTests", ["Wire", "Model", nioCore], resources: [.copy("Golden")]),
-    tests("StorageTests", ["Storage", "Model", "Compression", nioCore], resources: [.copy("Golden")]),
+    tests("StorageTests", ["Storage", "Model", "Compression", "CMillrace", nioCore], resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model"]),
     tests("CoordinationTests", ["Coordination", "Model"]),
     tests("ClientTests", ["Client", "Wire", "Model", nioCore, nioPosix]),

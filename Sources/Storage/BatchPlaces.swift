@@ -1,0 +1,81 @@
+import Model
+
+/// Where batches stand that somebody is likely to ask for next: the newest ones, and those at which reads ended.
+///
+/// A consumer at the tail, and one that reads on from where it stopped, find their place here and not on the disk.
+struct BatchPlaces {
+  struct Place: Hashable {
+    /// The batch's first offset; where a read ended, the offset the next one asks for.
+    var offset: Offset
+    /// Base offset of the batch's segment.
+    var segment: Offset
+    /// Bytes from the start of the segment.
+    var position: Int
+  }
+
+  /// Batches remembered at the tail, and ends of reads: 24 bytes each, kept only by logs that are written or read.
+  static let newestKept = 64, readEndsKept = 16
+
+  private var newest = Ring(limit: newestKept)
+  private var readEnds = Ring(limit: readEndsKept)
+
+  mutating func appended(_ offset: Offset, at position: Int, in segment: Offset) {
+    newest.append(Place(offset: offset, segment: segment, position: position))
+  }
+
+  mutating func readEnded(_ place: Place) {
+    if readEnds.places.contains(place) { return }
+    readEnds.append(place)
+  }
+
+  mutating func forget() {
+    newest = Ring(limit: Self.newestKept)
+    readEnds = Ring(limit: Self.readEndsKept)
+  }
+
+  /// The batch that holds `offset`, when it is remembered.
+  func place(holding offset: Offset) -> Place? {
+    if let place = newest.last(where: { $0.offset <= offset }) { return place }
+    return readEnds.places.first { $0.offset == offset }
+  }
+
+  /// The last batch of `segment` that begins at or before `position`, when it is remembered.
+  func place(inSegment segment: Offset, atOrBefore position: Int) -> Place? {
+    let found = newest.last { $0.segment < segment || ($0.segment == segment && $0.position <= position) }
+    return found?.segment == segment ? found : nil
+  }
+
+  /// The last `limit` places that were appended.
+  struct Ring {
+    let limit: Int
+    private(set) var places: [Place] = []
+    private var oldest = 0
+
+    init(limit: Int) { self.limit = limit }
+
+    mutating func append(_ place: Place) {
+      if places.count < limit {
+        places.append(place)
+      } else {
+        places[oldest] = place
+        oldest = oldest + 1 == limit ? 0 : oldest + 1
+      }
+    }
+
+    /// The last, in order of appending, for which `isBefore` holds, when it holds for none after one it does not hold for.
+    func last(where isBefore: (Place) -> Bool) -> Place? {
+      var low = 0
+      var high = places.count
+      while low < high {
+        let middle = (low + high) / 2
+        if isBefore(at(middle)) { low = middle + 1 } else { high = middle }
+      }
+      return low == 0 ? nil : at(low - 1)
+    }
+
+    private func at(_ index: Int) -> Place {
+      let physical = oldest + index
+      return places[physical < places.count ? physical : physical - places.count]
+    }
+  }
+}

@@ -1,0 +1,88 @@
+package import Model
+
+extension Log {
+  /// Opens the log in `directory`, recovering it unless the last stop was orderly.
+  ///
+  /// A directory without segments becomes an empty log at `memory.logStartOffset`.
+  package static func open(
+    disk: any Disk, directory: String, partition: TopicPartition, config: LogConfig, memory: LogMemory, nowMs: Int64
+  ) throws(DiskError) -> Log {
+    var recovery = LogRecovery(disk: disk, directory: directory, config: config, nowMs: nowMs)
+    try recovery.findFiles()
+    var end = try recovery.recover(memory)
+    let isEmpty = recovery.segments.isEmpty
+    if isEmpty || end < memory.logStartOffset {
+      // All that was not flushed is gone, down to below where DeleteRecords had moved the start.
+      for segment in recovery.segments {
+        for path in try segment.markDeleted() { try disk.remove(path) }
+      }
+      end = memory.logStartOffset
+      recovery.segments = [
+        try Segment.create(disk: disk, directory: directory, baseOffset: end, config: config, nowMs: nowMs)
+      ]
+      recovery.producers = ProducerState()
+      recovery.producers.endOffset = end
+      if recovery.epochs.truncate(to: end) { recovery.hasNewEpochs = true }
+    }
+    let start = max(memory.logStartOffset, recovery.segments[0].baseOffset)
+    if recovery.epochs.raiseStart(to: start) { recovery.hasNewEpochs = true }
+    if recovery.hasNewEpochs { try recovery.epochs.write(to: directory, on: disk) }
+    return Log(
+      Parts(
+        partition: partition, directory: directory,
+        topicID: try PartitionMetadata.read(from: directory, on: disk), config: config, disk: disk,
+        logStartOffset: start, logEndOffset: end, flushedOffset: memory.isClean ? end : min(memory.recoveryPoint, end),
+        segments: recovery.segments, producers: recovery.producers, epochs: recovery.epochs, nowMs: nowMs))
+  }
+
+  /// Makes the directory and files of a new, empty log.
+  package static func create(
+    disk: any Disk, directory: String, partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
+  ) throws(DiskError) -> Log {
+    try disk.makeDirectory(directory)
+    if let topicID { try PartitionMetadata.write(topicID, to: directory, on: disk) }
+    let segment = try Segment.create(disk: disk, directory: directory, baseOffset: 0, config: config, nowMs: nowMs)
+    let log = Log(
+      Parts(
+        partition: partition, directory: directory, topicID: topicID, config: config, disk: disk, logStartOffset: 0,
+        logEndOffset: 0, flushedOffset: 0, segments: [segment], nowMs: nowMs))
+    log.flushing.isNewDirectory = true
+    return log
+  }
+
+  // MARK: After a truncation
+
+  /// Finds again what a segment that was cut at `end` knows of its last stretch.
+  func resume(_ segment: Segment, to end: Int) throws(DiskError) {
+    let from = try segment.beginResumption()
+    var headers: [RecordBatchHeader] = []
+    let file = try segment.file()
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: BatchScan.lookupBytes, alignment: 16)
+    defer { buffer.deallocate() }
+    var scan = BatchScan(file, from: from, to: end, checkingCRC: false, buffer: buffer)
+    while case .batch(let header, _) = try scan.next() { headers.append(header) }
+    for header in headers {
+      try segment.makeIndexRoom()
+      segment.wrote(header, indexIntervalBytes: config.indexIntervalBytes, nowMs: segment.modifiedMs)
+    }
+  }
+
+  /// Offsets of the producer snapshots in the directory, rising.
+  private func snapshotOffsets() throws(DiskError) -> [Offset] {
+    try disk.names(in: directory).compactMap { Segment.offset(inName: $0, suffix: ProducerSnapshot.suffix) }.sorted()
+  }
+
+  func removeSnapshots(after end: Offset) throws(DiskError) {
+    for offset in try snapshotOffsets() where offset > end {
+      try disk.remove("\(directory)/\(Segment.name(offset))\(ProducerSnapshot.suffix)")
+    }
+  }
+
+  /// Makes the producer state what the files say up to the log's end.
+  func reloadProducers() throws(DiskError) {
+    var recovery = LogRecovery(disk: disk, directory: directory, config: config, nowMs: 0)
+    recovery.segments = segments
+    recovery.snapshots = try snapshotOffsets()
+    producers = try recovery.producers(at: logEndOffset)
+  }
+}

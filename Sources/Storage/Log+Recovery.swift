@@ -1,0 +1,335 @@
+package import Model
+import NIOCore
+
+/// What a log directory remembers of a partition besides its files.
+package struct LogMemory: Hashable, Sendable {
+  package var logStartOffset: Offset
+  package var recoveryPoint: Offset
+  /// The last stop was orderly: files are as they should be.
+  package var isClean: Bool
+
+  package init(logStartOffset: Offset = 0, recoveryPoint: Offset = 0, isClean: Bool = false) {
+    self.logStartOffset = logStartOffset
+    self.recoveryPoint = recoveryPoint
+    self.isClean = isClean
+  }
+}
+
+/// How a log comes back from its files.
+///
+/// After an orderly stop only the active segment is looked at, from its last index entry on. Else every segment that reaches
+/// past the recovery point is read batch by batch: length, magic, CRC. The log ends before the first bytes that are no
+/// batch; what lies behind them, later segments too, goes. Worked case: a power failure kept segment 200 (its pages happened
+/// to be written) but lost the tail of segment 100, which now ends at 180. Readers must not see 200…: records 180–199, which
+/// came before them, are gone. So the log ends at 180.
+struct LogRecovery {
+  let disk: any Disk
+  let directory: String
+  let config: LogConfig
+  let nowMs: Int64
+
+  var segments: [Segment] = []
+  var snapshots: [Offset] = []
+  var names: Set<String> = []
+  var producers = ProducerState()
+  var epochs = LeaderEpochs()
+  var hasNewEpochs = false
+
+  init(disk: any Disk, directory: String, config: LogConfig, nowMs: Int64) {
+    self.disk = disk
+    self.directory = directory
+    self.config = config
+    self.nowMs = nowMs
+  }
+
+  // MARK: What is there
+
+  /// Lists the directory, removes what an interrupted deletion or cleaning left, and finds the segments.
+  mutating func findFiles() throws(DiskError) {
+    var logs: [Offset] = []
+    var swaps: [Offset] = []
+    for name in try disk.names(in: directory) {
+      if name.hasSuffix(LogFileSuffix.deleted) || name.hasSuffix(LogFileSuffix.cleaned)
+        || name.hasSuffix(LogFileSuffix.temporary)
+      {
+        try disk.remove("\(directory)/\(name)")
+      } else if name.hasSuffix(LogFileSuffix.swap) {
+        if let base = Segment.offset(inName: name, suffix: Segment.logSuffix + LogFileSuffix.swap) {
+          swaps.append(base)
+        }
+        // Indexes of swapped segments are made again.
+        if !name.hasSuffix(Segment.logSuffix + LogFileSuffix.swap) { try disk.remove("\(directory)/\(name)") }
+      } else {
+        names.insert(name)
+        if let base = Segment.offset(inName: name, suffix: Segment.logSuffix) { logs.append(base) }
+        if let offset = Segment.offset(inName: name, suffix: ProducerSnapshot.suffix) { snapshots.append(offset) }
+      }
+    }
+    for base in swaps.sorted() { try finishSwap(base, &logs) }
+    snapshots.sort()
+    for base in logs.sorted() {
+      let path = "\(directory)/\(Segment.name(base))\(Segment.logSuffix)"
+      guard let info = try disk.info(path) else { continue }
+      segments.append(
+        Segment(disk: disk, directory: directory, baseOffset: base, size: info.size, modifiedMs: info.modifiedMs))
+    }
+    try removeOrphans(Set(logs))
+  }
+
+  /// A cleaned segment is complete once it is called `.swap`: it takes the place of those it was made from.
+  private mutating func finishSwap(_ base: Offset, _ logs: inout [Offset]) throws(DiskError) {
+    let path = "\(directory)/\(Segment.name(base))"
+    let swap = path + Segment.logSuffix + LogFileSuffix.swap
+    let size = try disk.info(swap)?.size ?? 0
+    let cleaned = SegmentFile(try disk.open(swap, creating: false), path: swap)
+    var end = base
+    try withBuffer(BatchScan.replayBytes) { buffer throws(DiskError) in
+      var scan = BatchScan(cleaned, from: 0, to: size, checkingCRC: false, buffer: buffer)
+      while case .batch(let header, _) = try scan.next() { end = header.nextOffset }
+    }
+    for replaced in logs where replaced >= base && replaced < end || replaced == base {
+      for suffix in Segment.suffixes where suffix != ProducerSnapshot.suffix {
+        let name = Segment.name(replaced) + suffix
+        if names.remove(name) != nil { try disk.remove("\(directory)/\(name)") }
+      }
+    }
+    logs.removeAll { $0 >= base && $0 < end || $0 == base }
+    try disk.rename(swap, to: path + Segment.logSuffix)
+    logs.append(base)
+    names.insert(Segment.name(base) + Segment.logSuffix)
+  }
+
+  /// Indexes without a log are left from a deletion that a crash cut short.
+  private mutating func removeOrphans(_ bases: Set<Offset>) throws(DiskError) {
+    for suffix in [OffsetIndex.suffix, TimeIndex.suffix, TransactionIndex.suffix] {
+      for name in names {
+        guard let base = Segment.offset(inName: name, suffix: suffix), !bases.contains(base) else { continue }
+        try disk.remove("\(directory)/\(name)")
+        names.remove(name)
+      }
+    }
+  }
+
+  private func hasIndexes(_ segment: Segment) -> Bool {
+    let name = Segment.name(segment.baseOffset)
+    return names.contains(name + OffsetIndex.suffix) && names.contains(name + TimeIndex.suffix)
+  }
+
+  // MARK: Coming back
+
+  /// Makes `segments`, `producers` and `epochs` what the files say; returns the log's end.
+  mutating func recover(_ memory: LogMemory) throws(DiskError) -> Offset {
+    epochs = try LeaderEpochs(readingFrom: directory, on: disk)
+    let logEnd: Offset
+    if memory.isClean, let end = try resume() {
+      logEnd = end
+    } else {
+      logEnd = try recoverSegments(from: firstSuspect(memory))
+    }
+    if epochs.truncate(to: logEnd) { hasNewEpochs = true }
+    return logEnd
+  }
+
+  /// Trusts the files: makes missing indexes, looks at the active segment's last stretch. Nil when that is damaged after all.
+  private mutating func resume() throws(DiskError) -> Offset? {
+    for segment in segments.dropLast() where !hasIndexes(segment) {
+      guard try rebuildIndexes(segment) else { return nil }
+    }
+    guard let active = segments.last else { return nil }
+    guard hasIndexes(active) else { return nil }
+    let size = active.size
+    if let last = try active.offsetIndex.last(on: disk), last.offset < active.baseOffset || last.position >= size {
+      return nil
+    }
+    var end = active.baseOffset
+    let (disk, config, nowMs) = (disk, config, active.modifiedMs)
+    let from = try active.beginResumption()
+    let isWhole = try withBuffer(BatchScan.lookupBytes) { buffer throws(DiskError) -> Bool in
+      var scan = BatchScan(try active.file(), from: from, to: size, checkingCRC: false, buffer: buffer)
+      while true {
+        switch try scan.next() {
+        case .end: return true
+        case .damaged: return false
+        case .batch(let header, _):
+          guard header.baseOffset >= end else { return false }
+          try active.offsetIndex.makeRoom(on: disk)
+          try active.timeIndex.makeRoom(on: disk)
+          active.wrote(header, indexIntervalBytes: config.indexIntervalBytes, nowMs: nowMs)
+          end = header.nextOffset
+        }
+      }
+    }
+    guard isWhole else { return nil }
+    producers = try producers(at: end)
+    return end
+  }
+
+  /// The first segment that may hold what was not flushed.
+  private func firstSuspect(_ memory: LogMemory) -> Int {
+    if memory.isClean { return max(0, segments.count - 1) }
+    for index in segments.indices {
+      let end = index + 1 < segments.count ? segments[index + 1].baseOffset : Offset(.max)
+      if end > memory.recoveryPoint || !hasIndexes(segments[index]) { return index }
+    }
+    return max(0, segments.count - 1)
+  }
+
+  /// Reads every batch of the segments from `first` on; cuts the log at the first byte that is no batch.
+  private mutating func recoverSegments(from first: Int) throws(DiskError) -> Offset {
+    guard first < segments.count else { return 0 }
+    var end = segments[first].baseOffset
+    try removeSnapshots(after: end)
+    producers = try producers(at: end)
+    var index = first
+    while index < segments.count {
+      let segment = segments[index]
+      // A gap: the tail of the segment before was lost. Compaction and followers of compacted logs make gaps too.
+      if segment.baseOffset > end && index > first && !config.compacts { break }
+      end = max(end, segment.baseOffset)
+      if index > first { try writeSnapshot(at: end) }
+      let isWhole = try recoverSegment(segment, &end)
+      index += 1
+      if !isWhole { break }
+    }
+    for lost in segments[index...].reversed() {
+      for path in try lost.markDeleted() { try disk.remove(path) }
+    }
+    segments.removeSubrange(index...)
+    try removeSnapshots(after: end)
+    return end
+  }
+
+  /// Reads one segment, CRCs and all, and makes its indexes again; false when it was cut.
+  private mutating func recoverSegment(_ segment: Segment, _ end: inout Offset) throws(DiskError) -> Bool {
+    let file = try segment.file()
+    let size = try file.file.size()
+    try segment.beginRecovery()
+    var log = self
+    var reached = end
+    let damagedAt = try withBuffer(min(BatchScan.recoveryBytes, max(size, BatchField.records))) {
+      buffer throws(DiskError) -> Int? in
+      var scan = BatchScan(file, from: 0, to: size, checkingCRC: true, buffer: buffer)
+      while true {
+        switch try scan.next() {
+        case .end: return nil
+        case .damaged(let position): return position
+        case .batch(let header, let position):
+          guard header.baseOffset >= reached else { return position }
+          try segment.makeIndexRoom()
+          segment.wrote(header, indexIntervalBytes: log.config.indexIntervalBytes, nowMs: segment.modifiedMs)
+          reached = header.nextOffset
+          if header.partitionLeaderEpoch > log.epochs.latest ?? -1,
+            log.epochs.assign(header.partitionLeaderEpoch, startOffset: header.baseOffset)
+          {
+            log.hasNewEpochs = true
+          }
+          try log.note(header, at: position, in: segment, indexingAborts: true)
+        }
+      }
+    }
+    self = log
+    end = reached
+    guard let damagedAt else { return true }
+    try file.file.truncate(to: damagedAt)
+    // What is appended here next must not be followed by the old bytes after another crash.
+    try file.file.sync()
+    return false
+  }
+
+  /// Makes a closed segment's indexes again after an orderly stop; false when its batches are damaged.
+  private func rebuildIndexes(_ segment: Segment) throws(DiskError) -> Bool {
+    let size = segment.size
+    try segment.beginRecovery(keepingTransactions: true)
+    let interval = config.indexIntervalBytes
+    let isWhole = try withBuffer(BatchScan.replayBytes) { buffer throws(DiskError) -> Bool in
+      var scan = BatchScan(try segment.file(), from: 0, to: size, checkingCRC: false, buffer: buffer)
+      while case .batch(let header, _) = try scan.next() {
+        try segment.makeIndexRoom()
+        segment.wrote(header, indexIntervalBytes: interval, nowMs: segment.modifiedMs)
+      }
+      return scan.position == size
+    }
+    try segment.finish(config: config)
+    return isWhole
+  }
+
+  // MARK: Producers
+
+  /// The producers as of `end`: the newest snapshot that is not after it, and the batches since.
+  mutating func producers(at end: Offset) throws(DiskError) -> ProducerState {
+    var found = ProducerState()
+    found.endOffset = segments.first?.baseOffset ?? 0
+    for offset in snapshots.reversed() where offset <= end {
+      let path = "\(directory)/\(Segment.name(offset))\(ProducerSnapshot.suffix)"
+      if let bytes = try disk.contents(of: path), let state = ProducerSnapshot.decode(bytes, endOffset: offset) {
+        found = state
+        break
+      }
+      try disk.remove(path)
+      snapshots.removeAll { $0 == offset }
+    }
+    producers = found
+    for (index, segment) in segments.enumerated() {
+      let next = index + 1 < segments.count ? segments[index + 1].baseOffset : Offset(.max)
+      guard next > producers.endOffset, segment.baseOffset < end, producers.endOffset < end else { continue }
+      try replay(segment, to: end)
+    }
+    return producers
+  }
+
+  private mutating func replay(_ segment: Segment, to end: Offset) throws(DiskError) {
+    let file = try segment.file()
+    let from = try segment.offsetIndex.floor(producers.endOffset, on: disk)?.position ?? 0
+    var log = self
+    try withBuffer(BatchScan.replayBytes) { buffer throws(DiskError) in
+      var scan = BatchScan(file, from: from, to: segment.size, checkingCRC: false, buffer: buffer)
+      while case .batch(let header, let position) = try scan.next() {
+        if header.baseOffset < log.producers.endOffset { continue }
+        if header.baseOffset >= end { break }
+        try log.note(header, at: position, in: segment, indexingAborts: false)
+      }
+    }
+    self = log
+  }
+
+  private mutating func note(
+    _ header: RecordBatchHeader, at position: Int, in segment: Segment, indexingAborts: Bool
+  ) throws(DiskError) {
+    guard header.attributes.isControl else { return producers.appended(header) }
+    let body = try segment.file().file.read(
+      header.sizeInBytes - BatchField.records, at: position + BatchField.records)
+    guard let marker = TransactionMarker(readingBody: ByteBuffer(bytes: body)) else {
+      producers.endOffset = header.nextOffset
+      return
+    }
+    guard let completed = producers.appended(marker, header), completed.isAborted, indexingAborts else { return }
+    try segment.transactionIndex.append(
+      AbortedTransaction(
+        producerID: completed.producerID, firstOffset: completed.firstOffset, lastOffset: completed.lastOffset,
+        lastStableOffset: producers.lastStableOffset(after: completed)), on: disk)
+  }
+
+  private mutating func writeSnapshot(at offset: Offset) throws(DiskError) {
+    let path = "\(directory)/\(Segment.name(offset))\(ProducerSnapshot.suffix)"
+    let file = try disk.open(path, creating: true)
+    try file.truncate(to: 0)
+    try file.write(ProducerSnapshot.encode(producers), at: 0)
+    snapshots.append(offset)
+  }
+
+  private mutating func removeSnapshots(after end: Offset) throws(DiskError) {
+    for offset in snapshots where offset > end {
+      try disk.remove("\(directory)/\(Segment.name(offset))\(ProducerSnapshot.suffix)")
+    }
+    snapshots.removeAll { $0 > end }
+  }
+
+  /// Lends a buffer from the heap: recovery runs on several threads with stacks of their own size.
+  private func withBuffer<T>(
+    _ bytes: Int, _ body: (UnsafeMutableRawBufferPointer) throws(DiskError) -> T
+  ) throws(DiskError) -> T {
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 16)
+    defer { buffer.deallocate() }
+    return try body(buffer)
+  }
+}

@@ -1,0 +1,156 @@
+package import Model
+
+extension Log {
+  /// Deletes whole segments from the front that are older than retention.ms, more than retention.bytes need, or below the
+  /// log's start; returns how many.
+  ///
+  /// Nothing at or above the high watermark goes. When all of the log is due, the active segment is closed first, so that an
+  /// idle partition empties too.
+  package func applyRetention(nowMs: Int64, highWatermark: Offset) throws(DiskError) -> Int {
+    if let failure { throw failure }
+    let byStart = try deleteFront(nowMs: nowMs, highWatermark: highWatermark) { _, end throws(DiskError) in
+      end <= logStartOffset
+    }
+    guard config.deletesOldSegments else { return byStart }
+    let byTime = try deleteFront(nowMs: nowMs, highWatermark: highWatermark) { segment, _ throws(DiskError) in
+      guard config.retentionMs >= 0 else { return false }
+      return nowMs - (try segment.retentionTimestamp()) > config.retentionMs
+    }
+    var excess = Int64(sizeInBytes) - config.retentionBytes
+    let bySize = try deleteFront(nowMs: nowMs, highWatermark: highWatermark) { segment, _ throws(DiskError) in
+      guard config.retentionBytes >= 0, excess >= Int64(segment.size) else { return false }
+      excess -= Int64(segment.size)
+      return true
+    }
+    return byStart + byTime + bySize
+  }
+
+  /// Deletes segments from the front for as long as `isDue` says; it is given the segment and the offset after its last.
+  private func deleteFront(
+    nowMs: Int64, highWatermark: Offset, _ isDue: (Segment, Offset) throws(DiskError) -> Bool
+  ) throws(DiskError) -> Int {
+    var count = 0
+    while count < segments.count {
+      let segment = segments[count]
+      let end = endOffset(ofSegment: count)
+      guard highWatermark >= end, segment !== active || segment.size > 0, try isDue(segment, end) else { break }
+      count += 1
+    }
+    guard count > 0 else { return 0 }
+    if count == segments.count { try roll(to: logEndOffset, nowMs: nowMs) }
+    let start = segments[count].baseOffset
+    // The start moves first: whatever happens below, nobody reads what is going away.
+    if start > logStartOffset { try raiseStart(to: start) }
+    for segment in segments[..<count] {
+      deleted.append(
+        DeletedFiles(paths: try segment.markDeleted(), removableAtMs: nowMs + config.fileDeleteDelayMs))
+    }
+    segments.removeFirst(count)
+    check()
+    return count
+  }
+
+  /// Moves the log's start (DeleteRecords): records below `offset` are gone for readers at once, their files when a
+  /// whole segment is below. The caller bounds `offset` by the high watermark.
+  package func deleteRecords(before offset: Offset, nowMs: Int64) throws(DiskError) {
+    if let failure { throw failure }
+    guard offset > logStartOffset else { return }
+    precondition(offset <= logEndOffset, "delete before \(offset), but the log ends at \(logEndOffset)")
+    try raiseStart(to: offset)
+    _ = try deleteFront(nowMs: nowMs, highWatermark: logEndOffset) { _, end throws(DiskError) in end <= logStartOffset }
+  }
+
+  private func raiseStart(to offset: Offset) throws(DiskError) {
+    logStartOffset = offset
+    if epochs.raiseStart(to: offset) { try epochs.write(to: directory, on: disk) }
+  }
+
+  /// Removes files that were renamed away at least file.delete.delay.ms ago; returns how many segments' files.
+  package func purgeDeleted(nowMs: Int64) throws(DiskError) -> Int {
+    let due = deleted.filter { $0.removableAtMs <= nowMs }
+    for files in due {
+      for path in files.paths { try disk.remove(path) }
+    }
+    deleted.removeAll { $0.removableAtMs <= nowMs }
+    return due.count
+  }
+
+  // MARK: Truncation
+
+  /// Forgets all records from `offset` on; a batch that holds `offset` goes whole, so the log may end before it.
+  ///
+  /// A failure on the way leaves the log offline: opening it again recovers.
+  package func truncate(to offset: Offset, nowMs: Int64) throws(DiskError) {
+    if let failure { throw failure }
+    guard offset < logEndOffset else { return }
+    do {
+      guard offset > segments[0].baseOffset else {
+        return try restart(at: offset, nowMs: nowMs)
+      }
+      let index = segmentIndex(holding: offset)
+      let place = try locate(offset, inSegment: index)
+      try removeSegments(after: index, nowMs: nowMs)
+      if let place { try cut(segments[index], at: place) }
+      try truncated(to: min(offset, place?.offset ?? offset))
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  /// Forgets all records and goes on at `offset`: what a follower does whose leader no longer has what it would ask for.
+  package func truncateFullyAndStart(at offset: Offset, nowMs: Int64) throws(DiskError) {
+    if let failure { throw failure }
+    do { try restart(at: offset, nowMs: nowMs) } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  private func restart(at offset: Offset, nowMs: Int64) throws(DiskError) {
+    try removeSegments(after: -1, nowMs: nowMs)
+    segments = [
+      try Segment.create(disk: disk, directory: directory, baseOffset: offset, config: config, nowMs: nowMs)
+    ]
+    flushing.hasNewNames = true
+    logStartOffset = offset
+    logEndOffset = offset
+    flushedOffset = min(flushedOffset, offset)
+    if epochs.truncate(to: .init(Int64.min)) { try epochs.write(to: directory, on: disk) }
+    try removeSnapshots(after: -1)
+    producers = ProducerState()
+    producers.endOffset = offset
+    flushing.generation += 1
+    places.forget()
+    check()
+  }
+
+  /// Renames the segments after `index` away, the last first: a crash on the way leaves a log without gaps.
+  private func removeSegments(after index: Int, nowMs: Int64) throws(DiskError) {
+    while segments.count > index + 1 {
+      let paths = try segments[segments.count - 1].markDeleted()
+      deleted.append(DeletedFiles(paths: paths, removableAtMs: nowMs + config.fileDeleteDelayMs))
+      segments.removeLast()
+    }
+  }
+
+  /// Cuts a segment before the batch at `place`, and finds again what it knew of its last stretch.
+  private func cut(_ segment: Segment, at place: BatchPlaces.Place) throws(DiskError) {
+    try segment.truncate(toPosition: place.position, offset: place.offset)
+    // A later append in the same place must not be followed by the old bytes after a crash.
+    try segment.file().file.sync()
+    try resume(segment, to: place.position)
+  }
+
+  private func truncated(to end: Offset) throws(DiskError) {
+    logEndOffset = end
+    logStartOffset = min(logStartOffset, end)
+    flushedOffset = min(flushedOffset, end)
+    flushing.generation += 1
+    places.forget()
+    if epochs.truncate(to: end) { try epochs.write(to: directory, on: disk) }
+    try removeSnapshots(after: end)
+    try reloadProducers()
+    check()
+  }
+}

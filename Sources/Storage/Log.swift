@@ -1,0 +1,271 @@
+package import Model
+package import NIOCore
+
+/// One partition's log: segments of batches, back to back, in Kafka's own files.
+///
+/// Offsets rise without gaps from `logStartOffset` to `logEndOffset`, the offset the next record will get. An append
+/// that returned is in the page cache: it outlives the process, and the machine once a flush has passed it (`flushedOffset`).
+///
+/// Not locked, not Sendable: its Partition's `Mutex` owns it, and every call below runs under that lock, except
+/// `FlushTicket.run`. Nothing here waits, except for the disk.
+package final class Log {
+  package let partition: TopicPartition
+  /// The directory of this partition's files.
+  package let directory: String
+  package private(set) var topicID: TopicID?
+  /// Takes effect with the next call.
+  package var config: LogConfig
+  let disk: any Disk
+
+  /// `logStartOffset <= flushedOffset` need not hold; `logStartOffset <= logEndOffset` and `flushedOffset <= logEndOffset` do.
+  package internal(set) var logStartOffset: Offset
+  /// The offset the next record gets.
+  package internal(set) var logEndOffset: Offset
+  /// Everything below would survive a power failure: the recovery point.
+  package internal(set) var flushedOffset: Offset
+
+  /// In order of base offset; the last, the active one, takes appends. Never empty.
+  var segments: [Segment]
+  var producers: ProducerState
+  package internal(set) var epochs: LeaderEpochs
+  var places = BatchPlaces()
+  var flushing = FlushState()
+  /// Files renamed away, and when they may be removed.
+  var deleted: [DeletedFiles] = []
+  /// Once set, the log's memory and files may differ: it takes and gives nothing.
+  package internal(set) var failure: DiskError?
+
+  struct DeletedFiles {
+    var paths: [String]
+    var removableAtMs: Int64
+  }
+
+  /// See `Log.open` and `Log.create`.
+  init(_ parts: consuming Parts) {
+    partition = parts.partition
+    directory = parts.directory
+    topicID = parts.topicID
+    config = parts.config
+    disk = parts.disk
+    logStartOffset = parts.logStartOffset
+    logEndOffset = parts.logEndOffset
+    flushedOffset = parts.flushedOffset
+    segments = parts.segments
+    producers = parts.producers
+    epochs = parts.epochs
+    deleted = parts.deleted
+    flushing.lastFlushMs = parts.nowMs
+    check()
+  }
+
+  /// What a log is made of, when it is made or comes back from the disk.
+  struct Parts {
+    var partition: TopicPartition
+    var directory: String
+    var topicID: TopicID?
+    var config: LogConfig
+    var disk: any Disk
+    var logStartOffset: Offset
+    var logEndOffset: Offset
+    var flushedOffset: Offset
+    var segments: [Segment]
+    var producers = ProducerState()
+    var epochs = LeaderEpochs()
+    var deleted: [DeletedFiles] = []
+    var nowMs: Int64
+  }
+
+  var active: Segment { segments[segments.count - 1] }
+
+  /// Bytes of all segments' batches.
+  package var sizeInBytes: Int { segments.reduce(0) { $0 + $1.size } }
+  package var segmentCount: Int { segments.count }
+  package var baseOffsets: [Offset] { segments.map(\.baseOffset) }
+  package var leaderEpoch: LeaderEpoch? { epochs.latest }
+
+  func check() {
+    precondition(logStartOffset <= logEndOffset, "log start \(logStartOffset) is past the end \(logEndOffset)")
+    precondition(flushedOffset <= logEndOffset, "flushed \(flushedOffset) is past the end \(logEndOffset)")
+    precondition(
+      active.baseOffset <= logEndOffset, "segment \(active.baseOffset) begins past the end \(logEndOffset)")
+  }
+
+  // MARK: Appending
+
+  /// Appends a producer's batch: it gets the next offsets and the leader's epoch.
+  ///
+  /// The batch's bytes are the caller's to have checked (`RecordBatch(viewing:)`). A batch its producer sent before is not written again:
+  /// the answer is the first one's. On an error nothing was appended.
+  package func append(
+    _ batch: RecordBatch, leaderEpoch: LeaderEpoch, nowMs: Int64
+  ) throws(AppendError) -> Appended {
+    try checkUsable()
+    var header = batch.header
+    try checkBatch(header, nowMs: nowMs)
+    if header.hasProducer, let earlier = try producers.check(header) {
+      return Appended(
+        baseOffset: earlier.firstOffset, lastOffset: earlier.lastOffset, isDuplicate: true,
+        logAppendTimeMs: config.timestampType == .logAppendTime ? earlier.timestamp : -1,
+        logStartOffset: logStartOffset, needsFlush: config.flushBeforeAcknowledge && flushedOffset <= earlier.lastOffset
+      )
+    }
+    let marker = header.attributes.isControl ? TransactionMarker(readingBody: batch.body) : nil
+    if let marker { try producers.check(marker, of: header.producerID) }
+
+    header.baseOffset = logEndOffset
+    header.partitionLeaderEpoch = leaderEpoch
+    if config.timestampType == .logAppendTime { header.stamp(nowMs: nowMs, body: batch.body) }
+    try place(header, nowMs: nowMs)
+    try withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { head throws(AppendError) in
+      header.write(to: head)
+      try batch.body.withUnsafeReadableBytes { body throws(AppendError) in
+        try write(UnsafeRawBufferPointer(head), body)
+      }
+    }
+    try note(header, marker, nowMs: nowMs)
+    return Appended(
+      baseOffset: header.baseOffset, lastOffset: header.lastOffset, isDuplicate: false,
+      logAppendTimeMs: config.timestampType == .logAppendTime ? nowMs : -1, logStartOffset: logStartOffset,
+      needsFlush: flushing.isDue(config, unflushed: logEndOffset - flushedOffset, nowMs: nowMs))
+  }
+
+  /// Appends what a follower fetched: batches that have their offsets and epochs. A torn last batch is left out.
+  ///
+  /// Returns the offsets now in the log, nil when `bytes` held no whole batch. Batches that were
+  /// written before one that fails stay: the follower fetches on from `logEndOffset`.
+  package func appendAsFollower(_ bytes: ByteBuffer, nowMs: Int64) throws(AppendError) -> Appended? {
+    try checkUsable()
+    var rest = bytes
+    var first: Offset?
+    while rest.readableBytes > 0 {
+      let batch: RecordBatch
+      do { batch = try RecordBatch(viewing: rest) } catch {
+        if case .truncated = error { break }
+        throw .corrupt
+      }
+      guard batch.header.baseOffset >= logEndOffset else {
+        throw .unexpectedOffset(got: batch.header.baseOffset, expected: logEndOffset)
+      }
+      let header = batch.header
+      let marker = header.attributes.isControl ? TransactionMarker(readingBody: batch.body) : nil
+      try place(header, nowMs: nowMs)
+      try rest.withUnsafeReadableBytes { raw throws(AppendError) in
+        try write(
+          UnsafeRawBufferPointer(rebasing: raw[..<header.sizeInBytes]), UnsafeRawBufferPointer(start: nil, count: 0))
+      }
+      try note(header, marker, nowMs: nowMs)
+      first = first ?? header.baseOffset
+      rest.moveReaderIndex(forwardBy: header.sizeInBytes)
+    }
+    guard let first else { return nil }
+    return Appended(
+      baseOffset: first, lastOffset: logEndOffset - 1, isDuplicate: false, logAppendTimeMs: -1,
+      logStartOffset: logStartOffset,
+      needsFlush: flushing.isDue(config, unflushed: logEndOffset - flushedOffset, nowMs: nowMs))
+  }
+
+  private func checkUsable() throws(AppendError) {
+    if let failure { throw .offline(failure) }
+  }
+
+  private func checkBatch(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) {
+    let bytes = header.sizeInBytes
+    guard bytes <= config.maxMessageBytes else { throw .tooLarge(bytes: bytes, limit: config.maxMessageBytes) }
+    guard bytes <= config.segmentBytes else { throw .largerThanSegment(bytes: bytes, limit: config.segmentBytes) }
+    guard header.count > 0 else { throw .invalidRecord("a batch of \(header.count) records") }
+    guard config.timestampType == .createTime, header.maxTimestamp >= 0 else { return }
+    let earliest = nowMs.subtractingReportingOverflow(config.timestampBeforeMaxMs)
+    let latest = nowMs.addingReportingOverflow(config.timestampAfterMaxMs)
+    let (from, to) = (earliest.overflow ? .min : earliest.partialValue, latest.overflow ? .max : latest.partialValue)
+    guard header.baseTimestamp >= from || header.baseTimestamp < 0, header.maxTimestamp <= to else {
+      let wrong = header.maxTimestamp > to ? header.maxTimestamp : header.baseTimestamp
+      throw .timestampOutOfRange(timestamp: wrong, earliest: from, latest: to)
+    }
+  }
+
+  /// Sees that the active segment can take the batch, and that its leadership is on record.
+  private func place(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) {
+    do {
+      if try active.mustRoll(for: header, bytes: header.sizeInBytes, config: config, nowMs: nowMs) {
+        try roll(to: header.baseOffset, nowMs: nowMs)
+      }
+      if header.partitionLeaderEpoch != epochs.latest,
+        epochs.assign(header.partitionLeaderEpoch, startOffset: header.baseOffset)
+      {
+        try epochs.write(to: directory, on: disk)
+      }
+    } catch { throw .diskFailed(error) }
+  }
+
+  private func write(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer) throws(AppendError) {
+    do { try active.write(head, body) } catch {
+      if !error.isIntact { failure = error.cause }
+      throw .diskFailed(error.cause)
+    }
+  }
+
+  /// Takes note of the batch just written. The index of aborted transactions is the one thing that may fail here;
+  /// the batch is in the log already, so the log is then offline until recovery has made the index again.
+  private func note(_ header: RecordBatchHeader, _ marker: TransactionMarker?, nowMs: Int64) throws(AppendError) {
+    places.appended(header.baseOffset, at: active.size, in: active.baseOffset)
+    active.wrote(header, indexIntervalBytes: config.indexIntervalBytes, nowMs: nowMs)
+    logEndOffset = header.nextOffset
+    flushing.appended(header.count, nowMs: nowMs)
+    do { try noteProducer(header, marker, in: active) } catch {
+      failure = error
+      throw .offline(error)
+    }
+  }
+
+  /// Tells the producer state of a batch, and the transaction index of an abort.
+  func noteProducer(_ header: RecordBatchHeader, _ marker: TransactionMarker?, in segment: Segment) throws(DiskError) {
+    guard let marker else {
+      return header.attributes.isControl ? producers.endOffset = header.nextOffset : producers.appended(header)
+    }
+    guard let completed = producers.appended(marker, header), completed.isAborted else { return }
+    try segment.transactionIndex.append(
+      AbortedTransaction(
+        producerID: completed.producerID, firstOffset: completed.firstOffset, lastOffset: completed.lastOffset,
+        lastStableOffset: producers.lastStableOffset(after: completed)), on: disk)
+  }
+
+  // MARK: Rolling
+
+  /// Closes the active segment and begins one at `offset`, if the active one has anything.
+  package func roll(nowMs: Int64) throws(AppendError) {
+    try checkUsable()
+    guard active.size > 0 else { return }
+    do { try roll(to: logEndOffset, nowMs: nowMs) } catch { throw .diskFailed(error) }
+  }
+
+  func roll(to offset: Offset, nowMs: Int64) throws(DiskError) {
+    let before = active
+    if before.size == 0 && before.baseOffset == offset { return }
+    try before.finish(config: config)
+    try writeSnapshot()
+    let segment = try Segment.create(
+      disk: disk, directory: directory, baseOffset: offset, config: config, nowMs: nowMs)
+    if before.size == 0 {
+      // A follower told to begin far ahead: the empty segment would stand for offsets that never were.
+      segments.removeLast()
+      deleted.append(DeletedFiles(paths: try before.markDeleted(), removableAtMs: nowMs + config.fileDeleteDelayMs))
+    }
+    segments.append(segment)
+    flushing.rolled()
+  }
+
+  /// Writes the producers as of the log's end, which is where the next segment begins.
+  func writeSnapshot() throws(DiskError) {
+    let path = "\(directory)/\(Segment.name(logEndOffset))\(ProducerSnapshot.suffix)"
+    let file = try disk.open(path, creating: true)
+    let bytes = ProducerSnapshot.encode(producers)
+    try file.truncate(to: 0)
+    try file.write(bytes, at: 0)
+  }
+
+  /// Sets the topic's id, once, when a directory made before ids, or without one, learns it.
+  package func adopt(_ id: TopicID) throws(DiskError) {
+    try PartitionMetadata.write(id, to: directory, on: disk)
+    topicID = id
+  }
+}

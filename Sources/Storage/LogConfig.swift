@@ -1,0 +1,92 @@
+package import Model
+
+/// A topic's settings as one log obeys them: Kafka's topic keys, with Kafka's defaults.
+package struct LogConfig: Hashable, Sendable {
+  package enum TimestampType: Hashable, Sendable { case createTime, logAppendTime }
+
+  /// segment.bytes: a batch that would pass it goes to a new segment.
+  package var segmentBytes = 1 << 30
+  /// segment.ms: how long after its first record's timestamp a segment takes records.
+  package var segmentMs: Int64 = 7 * 24 * 3_600_000
+  /// index.interval.bytes: an index entry when more bytes than this came since the last.
+  package var indexIntervalBytes = 4096
+  /// segment.index.bytes: a full index rolls the segment. Ours are not pre-sized, the limit is Kafka's.
+  package var segmentIndexBytes = 10 << 20
+  /// retention.ms; -1 keeps for ever.
+  package var retentionMs: Int64 = 7 * 24 * 3_600_000
+  /// retention.bytes; -1 for no limit.
+  package var retentionBytes: Int64 = -1
+  /// max.message.bytes: the largest batch a producer may append.
+  package var maxMessageBytes = 1_048_588
+  /// flush.messages: after so many, an append asks to be flushed before it is acknowledged.
+  package var flushMessages: Int64 = .max
+  /// flush.ms: data older than this asks to be flushed.
+  package var flushMs: Int64 = .max
+  /// Every append asks to be flushed before it is acknowledged (millrace.flush.before.ack).
+  package var flushBeforeAcknowledge = false
+  /// file.delete.delay.ms: how long a deleted segment's files stay, renamed.
+  package var fileDeleteDelayMs: Int64 = 60_000
+  /// preallocate: reserve segment.bytes when a segment begins.
+  package var preallocate = false
+  /// message.timestamp.type
+  package var timestampType = TimestampType.createTime
+  /// message.timestamp.before.max.ms: how far before the broker's clock a record's time may lie.
+  package var timestampBeforeMaxMs: Int64 = .max
+  /// message.timestamp.after.max.ms: how far ahead of it.
+  package var timestampAfterMaxMs: Int64 = .max
+  /// cleanup.policy has `delete`: retention by time and size applies.
+  package var deletesOldSegments = true
+  /// cleanup.policy has `compact`: offsets may have gaps, also between segments.
+  package var compacts = false
+
+  package init() {}
+}
+
+/// Why a batch was not appended. Nothing was written, unless it says so. Each maps to one of Kafka's codes at the
+/// broker's edge.
+package enum AppendError: Error, Hashable, Sendable {
+  /// The batch is larger than max.message.bytes (MESSAGE_TOO_LARGE).
+  case tooLarge(bytes: Int, limit: Int)
+  /// The batch is larger than a segment (RECORD_LIST_TOO_LARGE).
+  case largerThanSegment(bytes: Int, limit: Int)
+  /// Further from the broker's clock than the topic allows (INVALID_TIMESTAMP).
+  case timestampOutOfRange(timestamp: Int64, earliest: Int64, latest: Int64)
+  /// A gap in, or a step back of, the producer's sequence (OUT_OF_ORDER_SEQUENCE_NUMBER).
+  case outOfOrderSequence(producerID: Int64, expected: Int32, got: Int32)
+  /// A producer epoch older than the log has seen: a fenced producer (INVALID_PRODUCER_EPOCH).
+  case invalidProducerEpoch(producerID: Int64, latest: Int16, got: Int16)
+  /// A transaction marker of a coordinator that has been replaced (TRANSACTION_COORDINATOR_FENCED).
+  case coordinatorFenced(producerID: Int64, latest: Int32, got: Int32)
+  /// A batch that cannot be what it says: no records, or a marker that is none (INVALID_RECORD).
+  case invalidRecord(String)
+  /// A follower was given offsets below its log's end (UNKNOWN_SERVER_ERROR; the fetcher truncates and tries again).
+  case unexpectedOffset(got: Offset, expected: Offset)
+  /// The bytes a follower was given are no batches (CORRUPT_MESSAGE).
+  case corrupt
+  /// The disk refused, the log is as before (KAFKA_STORAGE_ERROR).
+  case diskFailed(DiskError)
+  /// An earlier failure left the log in doubt: it takes and gives nothing until it is opened again (KAFKA_STORAGE_ERROR).
+  case offline(DiskError)
+}
+
+/// What an append did.
+package struct Appended: Hashable, Sendable {
+  /// Offset of the first record; of an earlier append when this was a duplicate.
+  package var baseOffset: Offset
+  package var lastOffset: Offset
+  /// The batch was here already; nothing was written.
+  package var isDuplicate: Bool
+  /// The broker's clock when it set the timestamps, else -1.
+  package var logAppendTimeMs: Int64
+  package var logStartOffset: Offset
+  /// By the topic's flush settings this append must be flushed (`flushTicket`) before it is acknowledged.
+  package var needsFlush: Bool
+}
+
+/// Why nothing can be read.
+package enum ReadError: Error, Hashable, Sendable {
+  /// Before the log's start or after its end (OFFSET_OUT_OF_RANGE).
+  case outOfRange(logStart: Offset, logEnd: Offset)
+  /// The disk refused or the log is offline (KAFKA_STORAGE_ERROR).
+  case diskFailed(DiskError)
+}

@@ -1,0 +1,264 @@
+package import Model
+import Synchronization
+
+/// Why a log directory cannot be used.
+package enum LogDirectoryError: Error, Hashable, Sendable {
+  case disk(DiskError)
+  /// Another process, or another directory object of this one, holds `.lock`.
+  case locked(path: String)
+  /// meta.properties says the directory is another broker's, or another cluster's.
+  case belongsTo(brokerID: BrokerID?, clusterID: String?, path: String)
+  /// meta.properties has a version or a value that we cannot read.
+  case malformed(path: String, line: String)
+  /// The partition's directory is there already.
+  case exists(TopicPartition)
+}
+
+/// One of the broker's log.dirs: partitions' directories, the checkpoints, and the marks by which a start knows how the last
+/// run ended.
+///
+/// Any thread may call it. The logs it opens and makes are the caller's; it keeps only names.
+package final class LogDirectory: Sendable {
+  package let path: String
+  package let disk: any Disk
+  /// The run before ended in an orderly stop. The mark is removed when the directory is opened, so that a crash while
+  /// opening counts as one.
+  package let wasClean: Bool
+  private let state: Mutex<State>
+  private let memory: Memory
+
+  private struct State {
+    /// Held as long as the directory is open.
+    var lock: (any DiskFile)?
+    var identity: Identity?
+    /// Partitions' directories that were renamed away, and when they may go.
+    var deleted: [(path: String, removableAtMs: Int64)] = []
+    var deletions = 0
+  }
+
+  /// The checkpoints as they were when the directory was opened.
+  private struct Memory: Sendable {
+    var recoveryPoint: [TopicPartition: Offset]
+    var logStart: [TopicPartition: Offset]
+    var highWatermark: [TopicPartition: Offset]
+  }
+
+  /// Whose directory it is (meta.properties).
+  package struct Identity: Hashable, Sendable {
+    package var brokerID: BrokerID
+    /// 22 characters of base64url.
+    package var clusterID: String
+
+    package init(brokerID: BrokerID, clusterID: String) {
+      self.brokerID = brokerID
+      self.clusterID = clusterID
+    }
+  }
+
+  static let lockName = ".lock", cleanName = ".kafka_cleanshutdown", metaName = "meta.properties"
+  static let deleteSuffix = "-delete"
+
+  /// Makes the directory if needed, locks it, and reads what the last run left.
+  package init(_ path: String, disk: any Disk = RealDisk()) throws(LogDirectoryError) {
+    let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    self.path = path
+    self.disk = disk
+    do {
+      try Self.makeDirectories(path, on: disk)
+      guard let lock = try disk.lock("\(path)/\(Self.lockName)") else { throw LogDirectoryError.locked(path: path) }
+      let mark = "\(path)/\(Self.cleanName)"
+      wasClean = try disk.info(mark) != nil
+      if wasClean {
+        try disk.remove(mark)
+        try disk.syncDirectory(path)
+      }
+      memory = Memory(
+        recoveryPoint: try OffsetCheckpoint.recoveryPoint.read(in: path, on: disk),
+        logStart: try OffsetCheckpoint.logStart.read(in: path, on: disk),
+        highWatermark: try OffsetCheckpoint.highWatermark.read(in: path, on: disk))
+      let identity = try Self.readIdentity(path, on: disk)
+      state = Mutex(State(lock: lock, identity: identity))
+    } catch let error as DiskError {
+      throw .disk(error)
+    } catch let error as LogDirectoryError {
+      throw error
+    } catch {
+      preconditionFailure("only the two kinds of error are thrown here, not \(error)")
+    }
+  }
+
+  private static func makeDirectories(_ path: String, on disk: any Disk) throws(DiskError) {
+    if try disk.info(path) != nil { return }
+    let parent = path.directoryPart
+    if !parent.isEmpty && parent != path { try makeDirectories(parent, on: disk) }
+    try disk.makeDirectory(path)
+  }
+
+  // MARK: Identity
+
+  /// Whose directory meta.properties says it is; nil for a new one.
+  package var identity: Identity? { state.withLock { $0.identity } }
+
+  /// Takes the directory as `identity`'s: writes meta.properties in a new one, refuses another's.
+  package func confirm(_ identity: Identity) throws(LogDirectoryError) {
+    if let known = self.identity {
+      guard known == identity else {
+        throw .belongsTo(brokerID: known.brokerID, clusterID: known.clusterID, path: path)
+      }
+      return
+    }
+    let text = "#\nversion=0\nbroker.id=\(identity.brokerID)\ncluster.id=\(identity.clusterID)\n"
+    do { try CheckpointFile.replace("\(path)/\(Self.metaName)", with: text, on: disk) } catch { throw .disk(error) }
+    state.withLock { $0.identity = identity }
+  }
+
+  private static func readIdentity(_ path: String, on disk: any Disk) throws -> Identity? {
+    let file = "\(path)/\(metaName)"
+    guard let bytes = try disk.contents(of: file) else { return nil }
+    var values: [Substring: Substring] = [:]
+    for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") where !line.hasPrefix("#") {
+      guard let equals = line.firstIndex(of: "=") else {
+        throw LogDirectoryError.malformed(path: file, line: String(line))
+      }
+      values[line[..<equals]] = line[line.index(after: equals)...]
+    }
+    guard values["version"] == "0" else {
+      throw LogDirectoryError.malformed(path: file, line: "version=\(values["version"] ?? "")")
+    }
+    guard let id = values["broker.id"].flatMap({ BrokerID($0) }), let cluster = values["cluster.id"] else {
+      throw LogDirectoryError.malformed(path: file, line: "broker.id and cluster.id are needed")
+    }
+    return Identity(brokerID: id, clusterID: String(cluster))
+  }
+
+  // MARK: Partitions
+
+  /// The partitions whose directories are here.
+  package func list() throws(LogDirectoryError) -> [TopicPartition] {
+    do { return try disk.names(in: path).compactMap { Self.partition(inName: $0) }.sorted() } catch {
+      throw .disk(error)
+    }
+  }
+
+  /// `<topic>-<n>`; nil for every other name. Directories on their way out (`…-delete`) are none.
+  static func partition(inName name: String) -> TopicPartition? {
+    guard let dash = name.lastIndex(of: "-"), dash != name.startIndex else { return nil }
+    let digits = name[name.index(after: dash)...]
+    guard !digits.isEmpty, digits.utf8.allSatisfy({ (48...57).contains($0) }), let number = Int32(digits) else {
+      return nil
+    }
+    return TopicPartition(String(name[..<dash]), number)
+  }
+
+  package func directory(of partition: TopicPartition) -> String { "\(path)/\(partition)" }
+
+  /// Makes a new, empty log.
+  package func create(
+    _ partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
+  ) throws(LogDirectoryError) -> sending Log {
+    let directory = directory(of: partition)
+    do {
+      guard try disk.info(directory) == nil else { throw LogDirectoryError.exists(partition) }
+      return try Log.create(
+        disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs)
+    } catch let error as DiskError {
+      throw .disk(error)
+    } catch let error as LogDirectoryError {
+      throw error
+    } catch {
+      preconditionFailure("only the two kinds of error are thrown here, not \(error)")
+    }
+  }
+
+  /// Opens one log that is here.
+  package func open(
+    _ partition: TopicPartition, config: LogConfig, nowMs: Int64
+  ) throws(LogDirectoryError) -> sending Log {
+    do {
+      return try Log.open(
+        disk: disk, directory: directory(of: partition), partition: partition, config: config,
+        memory: LogMemory(
+          logStartOffset: memory.logStart[partition] ?? 0, recoveryPoint: memory.recoveryPoint[partition] ?? 0,
+          isClean: wasClean), nowMs: nowMs)
+    } catch { throw .disk(error) }
+  }
+
+  /// Opens all logs that are here, `threads` at a time, and hands each to `opened` on the thread that opened it, with the
+  /// high watermark of the last checkpoint (never past the log's end). Returns when all are done.
+  package func openAll(
+    threads: Int, nowMs: Int64, config: @escaping @Sendable (TopicPartition) -> LogConfig,
+    opened: @escaping @Sendable (sending Log, _ highWatermark: Offset) -> Void,
+    failed: @escaping @Sendable (TopicPartition, LogDirectoryError) -> Void
+  ) throws(LogDirectoryError) {
+    let partitions = try list()
+    Threads.run(count: partitions.count, threads: threads) { index in
+      let partition = partitions[index]
+      do throws(LogDirectoryError) {
+        let log = try self.open(partition, config: config(partition), nowMs: nowMs)
+        let mark = max(log.logStartOffset, min(self.memory.highWatermark[partition] ?? 0, log.logEndOffset))
+        opened(log, mark)
+      } catch { failed(partition, error) }
+    }
+  }
+
+  /// Renames a partition's directory so that it is no partition any more; `purgeDeleted` removes it later. The caller has
+  /// let go of its log; readers that still hold file ranges read on.
+  package func delete(_ partition: TopicPartition, delayMs: Int64, nowMs: Int64) throws(LogDirectoryError) {
+    let number = state.withLock { state in
+      state.deletions += 1
+      return state.deletions
+    }
+    // Kafka's form: `<topic>-<n>.<32 hex digits>-delete`, in at most 255 bytes.
+    let unique = String(UInt64(bitPattern: nowMs), radix: 16) + "-" + String(number, radix: 16)
+    let digits = String(repeating: "0", count: 33 - unique.count) + unique
+    let suffix = "." + digits.filter { $0 != "-" } + Self.deleteSuffix
+    let renamed = "\(path)/\(String(partition.description.prefix(255 - suffix.count)))\(suffix)"
+    do {
+      guard try disk.info(directory(of: partition)) != nil else { return }
+      try disk.rename(directory(of: partition), to: renamed)
+      try disk.syncDirectory(path)
+    } catch { throw .disk(error) }
+    state.withLock { $0.deleted.append((renamed, nowMs + delayMs)) }
+  }
+
+  /// Removes directories that were renamed away long enough ago, and those an earlier run left; returns how many.
+  package func purgeDeleted(nowMs: Int64) throws(LogDirectoryError) -> Int {
+    let waiting = state.withLock { state in
+      let kept = state.deleted.filter { $0.removableAtMs > nowMs }
+      state.deleted = kept
+      return Set(kept.map(\.path))
+    }
+    do {
+      let due = try disk.names(in: path).filter { $0.hasSuffix(Self.deleteSuffix) }.map { "\(path)/\($0)" }
+        .filter { !waiting.contains($0) }
+      for directory in due {
+        for name in try disk.names(in: directory) { try disk.remove("\(directory)/\(name)") }
+        try disk.removeDirectory(directory)
+      }
+      return due.count
+    } catch { throw .disk(error) }
+  }
+
+  // MARK: Checkpoints
+
+  /// Replaces a checkpoint with the given offsets of all partitions here.
+  package func write(_ checkpoint: OffsetCheckpoint, _ offsets: [TopicPartition: Offset]) throws(LogDirectoryError) {
+    do { try checkpoint.write(offsets, in: path, on: disk) } catch { throw .disk(error) }
+  }
+
+  /// What a checkpoint holds now.
+  package func read(_ checkpoint: OffsetCheckpoint) throws(LogDirectoryError) -> [TopicPartition: Offset] {
+    do { return try checkpoint.read(in: path, on: disk) } catch { throw .disk(error) }
+  }
+
+  /// Ends an orderly stop: all logs are closed and the checkpoints written. Unlocks the directory.
+  package func closeCleanly() throws(LogDirectoryError) {
+    do {
+      try CheckpointFile.replace("\(path)/\(Self.cleanName)", with: #"{"version":0,"brokerEpoch":-1}"#, on: disk)
+    } catch { throw .disk(error) }
+    unlock()
+  }
+
+  /// Unlocks the directory without the mark: the next start recovers.
+  package func unlock() { state.withLock { $0.lock = nil } }
+}

@@ -1,0 +1,194 @@
+package import Model
+
+/// What a log remembers of its idempotent producers: enough to know a retried batch, to refuse a gap, and to say where
+/// the first open transaction begins.
+///
+/// Owned by one `Log`; `check` before a batch is written, `appended` after.
+package struct ProducerState {
+  /// Kafka's clients keep at most this many requests in flight, so that a retry is one of the last five.
+  static let batchesKept = 5
+
+  /// One batch a producer wrote.
+  package struct Batch: Hashable, Sendable {
+    package var lastSequence: Int32 = -1
+    package var lastOffset: Offset = .unknown
+    /// Last offset less the first.
+    package var offsetDelta: Int32 = 0
+    package var timestamp: Int64 = -1
+
+    package var firstOffset: Offset { lastOffset - Int(offsetDelta) }
+    package var firstSequence: Int32 { lastSequence < 0 ? -1 : (lastSequence &- offsetDelta) & .max }
+  }
+
+  package struct Producer: Sendable {
+    package var epoch: Int16
+    /// Of the last transaction marker; -1 before one.
+    package var coordinatorEpoch: Int32 = -1
+    /// Milliseconds, of the last batch or marker: what expiry goes by.
+    package var lastTimestamp: Int64 = -1
+    /// First offset of the transaction under way.
+    package var transactionStart: Offset?
+    /// Oldest first; the first `batchCount` are set.
+    private var batches: InlineArray<5, Batch> = .init(repeating: Batch())
+    private var batchCount = 0
+
+    init(epoch: Int16) { self.epoch = epoch }
+
+    package var lastBatch: Batch? { batchCount == 0 ? nil : batches[batchCount - 1] }
+
+    mutating func remember(_ batch: Batch) {
+      if batchCount == ProducerState.batchesKept {
+        for index in 1..<batchCount { batches[index - 1] = batches[index] }
+        batchCount -= 1
+      }
+      batches[batchCount] = batch
+      batchCount += 1
+    }
+
+    mutating func forgetBatches() { batchCount = 0 }
+
+    func batch(firstSequence: Int32, lastSequence: Int32) -> Batch? {
+      for index in 0..<batchCount
+      where batches[index].lastSequence == lastSequence && batches[index].firstSequence == firstSequence {
+        return batches[index]
+      }
+      return nil
+    }
+  }
+
+  /// A transaction that a marker has ended.
+  struct Completed: Hashable {
+    var producerID: Int64
+    var firstOffset: Offset
+    /// The marker's.
+    var lastOffset: Offset
+    var isAborted: Bool
+  }
+
+  private(set) var producers: [Int64: Producer] = [:]
+  /// Transactions without a marker yet, oldest first.
+  private var open: [(producerID: Int64, firstOffset: Offset)] = []
+  /// Transactions whose marker the high watermark has not passed, oldest first: still unstable.
+  private var unreplicated: [Completed] = []
+  /// What the state has seen: everything below.
+  var endOffset: Offset = 0
+
+  package var count: Int { producers.count }
+  package func producer(_ id: Int64) -> Producer? { producers[id] }
+
+  // MARK: Before a batch is written
+
+  /// Whether a client's batch may follow what its producer wrote; returns the earlier batch when this one is a retry.
+  func check(_ header: RecordBatchHeader) throws(AppendError) -> Batch? {
+    guard let producer = producers[header.producerID] else { return nil }  // retention may have removed it: any sequence will do
+    guard header.producerEpoch >= producer.epoch else {
+      throw .invalidProducerEpoch(producerID: header.producerID, latest: producer.epoch, got: header.producerEpoch)
+    }
+    guard !header.attributes.isControl else { return nil }
+    guard header.producerEpoch == producer.epoch else {
+      guard header.baseSequence == 0 else {
+        throw .outOfOrderSequence(producerID: header.producerID, expected: 0, got: header.baseSequence)
+      }
+      return nil
+    }
+    let (first, last) = (header.baseSequence, header.lastSequence)
+    if let earlier = producer.batch(firstSequence: first, lastSequence: last) { return earlier }
+    guard let previous = producer.lastBatch else {
+      // Only markers so far in this epoch: it begins at 0.
+      guard first == 0 else { throw .outOfOrderSequence(producerID: header.producerID, expected: 0, got: first) }
+      return nil
+    }
+    let expected = previous.lastSequence == .max ? 0 : previous.lastSequence + 1
+    guard first == expected else {
+      throw .outOfOrderSequence(producerID: header.producerID, expected: expected, got: first)
+    }
+    return nil
+  }
+
+  /// Whether a transaction marker's coordinator is still the one that owns the producer.
+  func check(_ marker: TransactionMarker, of producerID: Int64) throws(AppendError) {
+    guard let producer = producers[producerID], marker.coordinatorEpoch < producer.coordinatorEpoch else { return }
+    throw .coordinatorFenced(
+      producerID: producerID, latest: producer.coordinatorEpoch, got: marker.coordinatorEpoch)
+  }
+
+  // MARK: After it was written
+
+  /// Takes note of a batch of records, its offsets assigned.
+  mutating func appended(_ header: RecordBatchHeader) {
+    endOffset = header.nextOffset
+    guard header.hasProducer else { return }
+    update(header.producerID, epoch: header.producerEpoch) { producer in
+      producer.remember(
+        Batch(
+          lastSequence: header.lastSequence, lastOffset: header.lastOffset, offsetDelta: header.lastOffsetDelta,
+          timestamp: header.maxTimestamp))
+      producer.lastTimestamp = header.maxTimestamp
+    }
+    if header.attributes.isTransactional, producers[header.producerID]?.transactionStart == nil {
+      producers[header.producerID]?.transactionStart = header.baseOffset
+      open.append((header.producerID, header.baseOffset))
+    }
+  }
+
+  /// Takes note of a transaction marker; returns the transaction it ended, nil when the transaction had no records.
+  mutating func appended(_ marker: TransactionMarker, _ header: RecordBatchHeader) -> Completed? {
+    endOffset = header.nextOffset
+    var start: Offset?
+    update(header.producerID, epoch: header.producerEpoch) { producer in
+      start = producer.transactionStart
+      producer.transactionStart = nil
+      producer.coordinatorEpoch = marker.coordinatorEpoch
+      producer.lastTimestamp = header.maxTimestamp
+    }
+    guard let start else { return nil }
+    open.removeAll { $0.producerID == header.producerID }
+    let completed = Completed(
+      producerID: header.producerID, firstOffset: start, lastOffset: header.lastOffset,
+      isAborted: marker.kind == .abort)
+    unreplicated.append(completed)
+    return completed
+  }
+
+  private mutating func update(_ id: Int64, epoch: Int16, _ change: (inout Producer) -> Void) {
+    var producer = producers[id] ?? Producer(epoch: epoch)
+    if producer.epoch != epoch {
+      producer.epoch = epoch
+      producer.forgetBatches()
+    }
+    change(&producer)
+    producers[id] = producer
+  }
+
+  // MARK: Transactions
+
+  /// First offset of the oldest transaction that has no marker below `highWatermark`: what read_committed must not pass.
+  mutating func firstUnstableOffset(highWatermark: Offset) -> Offset? {
+    unreplicated.removeAll { $0.lastOffset < highWatermark }
+    let undecided = open.first?.firstOffset
+    let decided = unreplicated.map(\.firstOffset).min()
+    guard let undecided, let decided else { return undecided ?? decided }
+    return min(undecided, decided)
+  }
+
+  /// Where the last stable offset stands once `completed` is decided: what the transaction index notes.
+  func lastStableOffset(after completed: Completed) -> Offset {
+    open.first?.firstOffset ?? completed.lastOffset + 1
+  }
+
+  // MARK: Forgetting
+
+  /// Forgets producers silent for `expirationMs`, unless a transaction is under way.
+  mutating func expire(nowMs: Int64, expirationMs: Int64) {
+    producers = producers.filter { $0.value.transactionStart != nil || nowMs - $0.value.lastTimestamp < expirationMs }
+  }
+
+  /// Puts in a producer as a snapshot remembers it.
+  mutating func restore(_ id: Int64, _ producer: Producer) {
+    producers[id] = producer
+    if let start = producer.transactionStart {
+      open.append((id, start))
+      open.sort { $0.firstOffset < $1.firstOffset }
+    }
+  }
+}

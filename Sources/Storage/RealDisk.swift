@@ -1,0 +1,150 @@
+import CMillrace
+import Glibc
+
+/// The machine's file system, by system calls.
+package struct RealDisk: Disk {
+  package init() {}
+
+  package func open(_ path: String, creating: Bool) throws(DiskError) -> any DiskFile {
+    try openFile(path, creating: creating)
+  }
+
+  private func openFile(_ path: String, creating: Bool) throws(DiskError) -> RealFile {
+    let flags = O_RDWR | O_CLOEXEC | (creating ? O_CREAT : 0)
+    let descriptor = Glibc.open(path, flags, 0o644)
+    guard descriptor >= 0 else { throw DiskError("open", path, code: errno) }
+    return RealFile(descriptor, path)
+  }
+
+  package func names(in directory: String) throws(DiskError) -> [String] {
+    guard let stream = opendir(directory) else { throw DiskError("opendir", directory, code: errno) }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    return names
+  }
+
+  package func info(_ path: String) throws(DiskError) -> FileInfo? {
+    var status = stat()
+    guard stat(path, &status) == 0 else {
+      if errno == ENOENT || errno == ENOTDIR { return nil }
+      throw DiskError("stat", path, code: errno)
+    }
+    let modified = Int64(status.st_mtim.tv_sec) * 1000 + Int64(status.st_mtim.tv_nsec) / 1_000_000
+    return FileInfo(
+      size: Int(status.st_size), modifiedMs: modified, isDirectory: status.st_mode & S_IFMT == S_IFDIR)
+  }
+
+  package func makeDirectory(_ path: String) throws(DiskError) {
+    guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw DiskError("mkdir", path, code: errno) }
+  }
+
+  package func rename(_ from: String, to: String) throws(DiskError) {
+    guard Glibc.rename(from, to) == 0 else { throw DiskError("rename", from, code: errno) }
+  }
+
+  package func remove(_ path: String) throws(DiskError) {
+    guard unlink(path) == 0 || errno == ENOENT else { throw DiskError("unlink", path, code: errno) }
+  }
+
+  package func removeDirectory(_ path: String) throws(DiskError) {
+    guard rmdir(path) == 0 || errno == ENOENT else { throw DiskError("rmdir", path, code: errno) }
+  }
+
+  package func syncDirectory(_ path: String) throws(DiskError) {
+    let descriptor = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw DiskError("open", path, code: errno) }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw DiskError("fsync", path, code: errno) }
+  }
+
+  package func lock(_ path: String) throws(DiskError) -> (any DiskFile)? {
+    let file = try openFile(path, creating: true)
+    guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      if errno == EWOULDBLOCK { return nil }
+      throw DiskError("flock", path, code: errno)
+    }
+    return file
+  }
+}
+
+/// A file descriptor and its life.
+final class RealFile: DiskFile {
+  let descriptor: Int32
+  /// As it was opened; a later rename does not show here.
+  private let path: String
+
+  init(_ descriptor: Int32, _ path: String) {
+    self.descriptor = descriptor
+    self.path = path
+  }
+
+  deinit { close(descriptor) }
+
+  func size() throws(DiskError) -> Int {
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw DiskError("fstat", path, code: errno) }
+    return Int(status.st_size)
+  }
+
+  func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, at position: Int) throws(DiskError) {
+    let total = first.count + second.count
+    var written = 0
+    // Once round in nearly every case: a regular file takes a short write only when it is full or interrupted.
+    while written < total {
+      let count = withUnsafeTemporaryAllocation(of: iovec.self, capacity: 2) { parts in
+        let head = min(written, first.count)
+        parts.initializeElement(
+          at: 0,
+          to: iovec(
+            iov_base: first.baseAddress.map { UnsafeMutableRawPointer(mutating: $0 + head) },
+            iov_len: first.count - head))
+        let tail = written - head
+        parts.initializeElement(
+          at: 1,
+          to: iovec(
+            iov_base: second.baseAddress.map { UnsafeMutableRawPointer(mutating: $0 + tail) },
+            iov_len: second.count - tail))
+        return pwritev(descriptor, parts.baseAddress, 2, position + written)
+      }
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw DiskError("pwritev", path, code: errno)
+      }
+      guard count > 0 else { throw DiskError("pwritev", path, code: ENOSPC) }
+      written += count
+    }
+  }
+
+  func read(into buffer: UnsafeMutableRawBufferPointer, at position: Int) throws(DiskError) -> Int {
+    var filled = 0
+    while filled < buffer.count {
+      let count = pread(descriptor, buffer.baseAddress! + filled, buffer.count - filled, position + filled)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw DiskError("pread", path, code: errno)
+      }
+      if count == 0 { break }
+      filled += count
+    }
+    return filled
+  }
+
+  func truncate(to size: Int) throws(DiskError) {
+    guard ftruncate(descriptor, size) == 0 else { throw DiskError("ftruncate", path, code: errno) }
+  }
+
+  func reserve(_ size: Int) throws(DiskError) {
+    let code = posix_fallocate(descriptor, 0, size)
+    guard code == 0 else { throw DiskError("posix_fallocate", path, code: code) }
+  }
+
+  func sync() throws(DiskError) {
+    guard fdatasync(descriptor) == 0 else { throw DiskError("fdatasync", path, code: errno) }
+  }
+}

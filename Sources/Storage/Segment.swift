@@ -1,0 +1,250 @@
+import Model
+
+/// One stretch of a partition's log: `<base>.log` holds the batches back to back exactly as sent, `.index` and
+/// `.timeindex` find offsets and timestamps in it, `.txnindex` its aborted transactions, `.snapshot` the producers as
+/// they were at its start. All but the last segment of a log are closed: they never change again.
+///
+/// Not locked: belongs to its `Log`. Nothing is opened before it is asked for.
+final class Segment {
+  let baseOffset: Offset
+  let directory: String
+  /// Without suffix.
+  let path: String
+  private let disk: any Disk
+  private var opened: SegmentFile?
+
+  /// Bytes of whole batches in the `.log`; with preallocation the file is longer.
+  private(set) var size: Int
+  var offsetIndex: OffsetIndex
+  var timeIndex: TimeIndex
+  var transactionIndex: TransactionIndex
+  /// Batches' bytes since the last index entry: the next entry is due when they exceed the interval.
+  private var bytesSinceEntry = 0
+
+  /// The largest record timestamp and its batch's last offset; nil until looked up (closed segments are asked rarely).
+  private var newest: TimeIndex.Entry?
+  /// Timestamp of the first batch: `segment.ms` counts from it. Nil until looked up.
+  private var firstTimestamp: Int64?
+  /// When the segment was made or found, and last written: stands in where records have no timestamps.
+  private(set) var modifiedMs: Int64
+  private let createdMs: Int64
+
+  static let logSuffix = ".log"
+  static let suffixes = [
+    logSuffix, OffsetIndex.suffix, TimeIndex.suffix, TransactionIndex.suffix, ProducerSnapshot.suffix,
+  ]
+
+  /// A segment whose files are there, or are about to be made by `create`.
+  init(disk: any Disk, directory: String, baseOffset: Offset, size: Int, modifiedMs: Int64) {
+    self.disk = disk
+    self.directory = directory
+    self.baseOffset = baseOffset
+    self.size = size
+    self.modifiedMs = modifiedMs
+    createdMs = modifiedMs
+    path = "\(directory)/\(Self.name(baseOffset))"
+    offsetIndex = OffsetIndex(segmentPath: path, base: baseOffset)
+    timeIndex = TimeIndex(segmentPath: path, base: baseOffset)
+    transactionIndex = TransactionIndex(segmentPath: path)
+  }
+
+  /// An offset as file names have it: 20 digits.
+  static func name(_ offset: Offset) -> String {
+    let digits = String(offset.rawValue)
+    return String(repeating: "0", count: max(0, 20 - digits.count)) + digits
+  }
+
+  /// The offset in a file's name, where the name is an offset and `suffix`.
+  static func offset(inName name: String, suffix: String) -> Offset? {
+    guard name.utf8.count == 20 + suffix.utf8.count, name.hasSuffix(suffix) else { return nil }
+    let digits = name.prefix(20)
+    guard digits.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
+    return Int64(digits).map { Offset($0) }
+  }
+
+  /// Makes the files of an empty segment.
+  static func create(
+    disk: any Disk, directory: String, baseOffset: Offset, config: LogConfig, nowMs: Int64
+  ) throws(DiskError) -> Segment {
+    let segment = Segment(disk: disk, directory: directory, baseOffset: baseOffset, size: 0, modifiedMs: nowMs)
+    let file = try disk.open(segment.path + logSuffix, creating: true)
+    try file.truncate(to: 0)
+    if config.preallocate { try file.reserve(config.segmentBytes) }
+    segment.opened = SegmentFile(file, path: segment.path + logSuffix)
+    try segment.offsetIndex.reset(on: disk)
+    try segment.timeIndex.reset(on: disk)
+    segment.newest = TimeIndex.Entry(timestamp: -1, offset: baseOffset)
+    return segment
+  }
+
+  /// The `.log`, opened on first use.
+  func file() throws(DiskError) -> SegmentFile {
+    if let opened { return opened }
+    let file = SegmentFile(try disk.open(path + Self.logSuffix, creating: false), path: path + Self.logSuffix)
+    opened = file
+    return file
+  }
+
+  // MARK: Appending
+
+  /// Whether a batch must go to a new segment (Kafka's `LogSegment.shouldRoll`).
+  func mustRoll(for header: RecordBatchHeader, bytes: Int, config: LogConfig, nowMs: Int64) throws(DiskError) -> Bool {
+    guard header.lastOffset - baseOffset <= Int(Int32.max) else { return true }
+    guard size > 0 else { return false }
+    if size > config.segmentBytes - bytes { return true }
+    if offsetIndex.count >= config.segmentIndexBytes / OffsetIndex.entryBytes { return true }
+    if timeIndex.count >= config.segmentIndexBytes / TimeIndex.entryBytes - 1 { return true }
+    return try waitedMs(for: header.maxTimestamp, nowMs: nowMs) > config.segmentMs
+  }
+
+  /// How long the segment has been open: by its records' timestamps where they have any.
+  private func waitedMs(for timestamp: Int64, nowMs: Int64) throws(DiskError) -> Int64 {
+    let first = try firstBatchTimestamp()
+    return first >= 0 ? timestamp - first : nowMs - createdMs
+  }
+
+  private func firstBatchTimestamp() throws(DiskError) -> Int64 {
+    if let firstTimestamp { return firstTimestamp }
+    guard size > 0 else { return -1 }
+    let bytes = try file().file.read(BatchField.records, at: 0)
+    guard bytes.count == BatchField.records else { return -1 }
+    let first = bytes.withUnsafeBytes { RecordBatchHeader(reading: $0) }.maxTimestamp
+    firstTimestamp = first
+    return first
+  }
+
+  /// Writes whole batches at the segment's end as one gathered write. On failure the segment is as before; when even
+  /// that cannot be had, `isIntact` says so.
+  func write(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer) throws(SegmentWriteError) {
+    do {
+      try offsetIndex.load(from: disk)
+      try timeIndex.load(from: disk)
+      try offsetIndex.makeRoom(on: disk)
+      try timeIndex.makeRoom(on: disk)
+    } catch { throw SegmentWriteError(cause: error, isIntact: true) }
+    do {
+      try file().file.write(head, body, at: size)
+    } catch {
+      do { try file().file.truncate(to: size) } catch let second {
+        throw SegmentWriteError(cause: second, isIntact: false)
+      }
+      throw SegmentWriteError(cause: error, isIntact: true)
+    }
+  }
+
+  /// Takes note of a batch that stands at the segment's end, and indexes it when an entry is due.
+  ///
+  /// - Precondition: the indexes have room (`write` and `index` see to it).
+  func wrote(_ header: RecordBatchHeader, indexIntervalBytes: Int, nowMs: Int64) {
+    if firstTimestamp == nil, size == 0 { firstTimestamp = header.maxTimestamp }
+    if header.maxTimestamp > newest?.timestamp ?? .min {
+      newest = TimeIndex.Entry(timestamp: header.maxTimestamp, offset: header.lastOffset)
+    }
+    if bytesSinceEntry > indexIntervalBytes {
+      offsetIndex.append(OffsetIndex.Entry(offset: header.lastOffset, position: size))
+      if let newest { timeIndex.append(newest) }
+      bytesSinceEntry = 0
+    }
+    size += header.sizeInBytes
+    bytesSinceEntry += header.sizeInBytes
+    modifiedMs = nowMs
+  }
+
+  func makeIndexRoom() throws(DiskError) {
+    try offsetIndex.makeRoom(on: disk)
+    try timeIndex.makeRoom(on: disk)
+  }
+
+  /// The segment takes no more batches: its indexes go to the disk whole.
+  func finish(config: LogConfig) throws(DiskError) {
+    if config.preallocate { try file().file.truncate(to: size) }
+    try timeIndex.load(from: disk)
+    if let newest {
+      try timeIndex.makeRoom(on: disk)
+      timeIndex.append(newest)
+    }
+    try offsetIndex.finish(on: disk)
+    try timeIndex.finish(on: disk)
+  }
+
+  // MARK: Time
+
+  /// The largest record timestamp, and the last offset of the batch that has it; -1 when there is none.
+  func newestEntry() throws(DiskError) -> TimeIndex.Entry {
+    if let newest { return newest }
+    let entry = try timeIndex.last(on: disk) ?? TimeIndex.Entry(timestamp: -1, offset: baseOffset)
+    newest = entry
+    return entry
+  }
+
+  /// What retention by time goes by: the largest timestamp, or the time of the last write when records have none.
+  func retentionTimestamp() throws(DiskError) -> Int64 {
+    let newest = try newestEntry().timestamp
+    return newest >= 0 ? newest : modifiedMs
+  }
+
+  // MARK: Coming back
+
+  /// Forgets everything: recovery is about to read the log and call `wrote` for each batch.
+  func beginRecovery(keepingTransactions: Bool = false) throws(DiskError) {
+    try offsetIndex.reset(on: disk)
+    try timeIndex.reset(on: disk)
+    if !keepingTransactions { try transactionIndex.reset(on: disk) }
+    newest = TimeIndex.Entry(timestamp: -1, offset: baseOffset)
+    firstTimestamp = nil
+    size = 0
+    bytesSinceEntry = 0
+  }
+
+  /// Goes on where the trusted indexes end; `wrote` follows for each batch from the returned position.
+  func beginResumption() throws(DiskError) -> Int {
+    let entry = try offsetIndex.last(on: disk)
+    newest = try timeIndex.last(on: disk) ?? TimeIndex.Entry(timestamp: -1, offset: baseOffset)
+    try timeIndex.load(from: disk)
+    size = entry?.position ?? 0
+    // The entry's own batch is seen again: it must not be indexed twice.
+    bytesSinceEntry = 0
+    return size
+  }
+
+  /// Forgets the batches from `position` on, the first of which has the offset `offset`.
+  func truncate(toPosition position: Int, offset: Offset) throws(DiskError) {
+    try file().file.truncate(to: position)
+    try offsetIndex.truncate(toPosition: position, on: disk)
+    try timeIndex.truncate(to: offset, on: disk)
+    try transactionIndex.truncate(to: offset, on: disk)
+    size = position
+    let last = try offsetIndex.last(on: disk)
+    bytesSinceEntry = position - (last?.position ?? 0)
+    newest = nil
+    if position == 0 { firstTimestamp = nil }
+  }
+
+  /// Sets what a truncation cannot know without reading: the newest timestamp of what is left.
+  func setNewest(_ entry: TimeIndex.Entry) { newest = entry }
+
+  // MARK: Going away
+
+  /// Renames all files so that they are no part of the log any more; returns their new names.
+  func markDeleted() throws(DiskError) -> [String] {
+    var renamed: [String] = []
+    for suffix in Self.suffixes {
+      let from = path + suffix
+      guard try disk.info(from) != nil else { continue }
+      try disk.rename(from, to: from + LogFileSuffix.deleted)
+      renamed.append(from + LogFileSuffix.deleted)
+    }
+    return renamed
+  }
+}
+
+/// A write that failed, and whether the segment is as it was before.
+struct SegmentWriteError: Error {
+  var cause: DiskError
+  var isIntact: Bool
+}
+
+/// What file names of a log may end in besides their kind.
+enum LogFileSuffix {
+  static let deleted = ".deleted", cleaned = ".cleaned", swap = ".swap", temporary = ".tmp"
+}
