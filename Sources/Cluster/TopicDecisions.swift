@@ -205,7 +205,7 @@ package struct TopicDecisions: Sendable {
 }
 
 /// Producer ids are handed out in blocks, so that a broker writes to the tree once in a thousand.
-package enum ProducerIDs {
+package enum ProducerIDBlocks {
   package static let blockSize: Int64 = 1000
 
   /// The block after `last`; nil when all ids are used up.

@@ -21,6 +21,8 @@ package enum TopicName {
     return nil
   }
 
+  package static func isValid(_ name: String) -> Bool { problem(with: name) == nil }
+
   /// Kafka's metrics write `_` for `.`, so two names that differ in those alone cannot both be: `a.b` and `a_b`.
   package static func collides(_ a: String, with b: String) -> Bool { metricName(a) == metricName(b) }
 

@@ -329,7 +329,10 @@ package struct ConfigZNode: Equatable, Sendable {
 
 /// `/config/changes/config_change_NNN`: persistent and sequential; tells the brokers which configuration changed.
 package enum ConfigChangeZNode {
-  package static let prefix = "/config/changes/config_change_"
+  package static let parent = "/config/changes"
+  package static let prefix = "\(parent)/config_change_"
+  /// Kafka sweeps them after 15 minutes.
+  package static let keptMs: Int64 = 15 * 60 * 1000
 
   package static func data(_ entity: ConfigZNode.Entity) -> [UInt8] {
     JSON.object(["version": .int(2), "entity_path": .string(ConfigZNode.entityPath(entity))]).encoded

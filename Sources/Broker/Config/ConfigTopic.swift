@@ -1,3 +1,6 @@
+package import Cluster
+import Model
+
 /// A topic's configuration: what was set for it (`/config/topics/T`), over the broker's values.
 ///
 /// The typed properties are the effective values. A value: changing the topic's keys or the broker's dynamic ones makes
@@ -71,16 +74,24 @@ package struct TopicConfig: Sendable {
     segmentMs = values.long("segment.ms")
   }
 
-  /// Checks a topic's keys and values, as CreateTopics and AlterConfigs give them.
+  /// Checks a topic's keys and values, as CreateTopics gives them.
   ///
-  /// - Throws: in Kafka's words, for the first (by name) that is unknown or not allowed.
-  package static func checked(_ given: [String: String]) throws(InvalidConfig) -> [String: String] {
+  /// - Throws: in Kafka's words, for the first that is unknown or not allowed.
+  package static func checked(_ given: [(name: String, value: String?)]) throws(Refusal) -> [String: String] {
+    let nulls = given.filter { $0.value == nil }.map(\.name)
+    guard nulls.isEmpty else {
+      throw Refusal(.invalidConfig, "Null value not supported for topic configs: \(nulls.joined(separator: ","))")
+    }
+    return try checked(Dictionary(given.map { ($0.name, $0.value ?? "") }) { _, last in last })
+  }
+
+  static func checked(_ given: [String: String]) throws(Refusal) -> [String: String] {
     var checked: [String: String] = [:]
     for (name, value) in given.sorted(by: { $0.key < $1.key }) {
       guard let key = TopicConfigKeys.named[name] else {
-        throw InvalidConfig(description: "Unknown topic config name: \(name)")
+        throw Refusal(.invalidConfig, "Unknown topic config name: \(name)")
       }
-      checked[name] = try key.key.check(value)
+      do { checked[name] = try key.key.check(value) } catch { throw Refusal(.invalidConfig, error.description) }
     }
     return checked
   }
