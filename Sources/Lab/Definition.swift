@@ -63,7 +63,7 @@ extension Arm {
       name: name, label: try reader.text("label", default: name),
       role: try reader.choice("role", of: Role.self) ?? .test, repeats: try reader.level("repeats")?.text,
       program: program, options: try reader.settings("options"), broker: try reader.settings("broker"),
-      topic: try reader.settings("topic"), prepare: try reader.settings("prepare"),
+      prepare: try reader.settings("prepare"),
       cache: try reader.choice("cache", of: Cache.self) ?? .any, dataMB: try reader.level("data_mb"),
       paceOf: try reader.level("pace_of")?.text, memoryMiB: try reader.level("memory_mib"),
       only: try reader.factors("only"), ignores: try reader.texts("ignores"),

@@ -41,13 +41,13 @@ struct DefinitionCheck {
       placeholders.append("pace_mib_per_s")
     }
     if arm.dataMB != nil { placeholders.append("data_file") }
-    for setting in arm.options + arm.broker + arm.topic + arm.prepare {
+    for setting in arm.options + arm.broker + arm.prepare {
       for name in Placeholder.names(in: setting.value.text) {
         try known(name, placeholders, "\(key).\(setting.name)", "factor or fixed value")
         if arm.ignores.contains(name) { throw error("\(key).\(setting.name)", "uses `\(name)`, which the arm ignores") }
       }
     }
-    if arm.tier == .bare, !(arm.broker + arm.topic + arm.prepare).isEmpty {
+    if arm.tier == .bare, !(arm.broker + arm.prepare).isEmpty {
       throw error(key, "a bare arm has no broker to configure")
     }
     for name in arm.ignores { try known(name, factorNames, "\(key).ignores", "factor") }

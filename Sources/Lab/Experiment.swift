@@ -140,8 +140,6 @@ package struct Arm: Sendable, Equatable {
   package var options: [Setting]
   /// `server.properties` beyond the campaign's own; values as in `options`. End-to-end arms only.
   package var broker: [Setting]
-  /// Topic configuration given when the topic is made; values as in `options`.
-  package var topic: [Setting]
   /// Options of a `load produce` that fills the topic before measuring (kept and shared by all arms that prepare alike).
   package var prepare: [Setting]
   package var cache: Cache

@@ -25,7 +25,7 @@ enum Fixture {
   ) -> Arm {
     Arm(
       name: name, label: label ?? name, role: role, repeats: repeats, program: program, options: [], broker: [],
-      topic: [], prepare: [], cache: .any, dataMB: nil, paceOf: nil, memoryMiB: nil, only: [], ignores: ignores,
+      prepare: [], cache: .any, dataMB: nil, paceOf: nil, memoryMiB: nil, only: [], ignores: ignores,
       durability: "page cache")
   }
 

@@ -34,4 +34,10 @@ ssize_t millrace_splice(int from, off_t *_Nullable offset, int to, size_t count)
 /// getrusage(2) of the calling thread.
 int millrace_thread_usage(struct rusage *_Nonnull usage);
 
+/// Starts `path` with `argv` (NULL at its end) as the leader of its own process group; it is killed when its parent dies.
+/// Its output goes to the descriptors `out` and `err`; `procs`, where given, is the cgroup.procs file it joins before
+/// it runs. Returns the process id, or a negative errno when it could not be started.
+int millrace_spawn(
+    const char *_Nonnull path, char *_Nullable const *_Nonnull argv, int out, int err, const char *_Nullable procs);
+
 #endif

@@ -1,0 +1,125 @@
+/// Whether machine, build and rows allow a verdict, and what it may be called. Pure: values in, outcomes out.
+package struct Gate: Sendable, Equatable {
+  package enum Outcome: Sendable, Equatable {
+    case passed
+    /// The result is valid and may not be quoted as the machine's.
+    case shortcoming
+    /// The result shows a direction at best.
+    case belowMinimum
+    /// The verdict is inconclusive.
+    case failed
+  }
+
+  package var name: String
+  package var outcome: Outcome
+  /// With the number and the limit.
+  package var sentence: String
+}
+
+package enum Gates {
+  /// Where each number comes from is said beside it.
+  package enum Limits {
+    /// Above this share of stolen CPU, differences of a few per cent are the neighbours'.
+    static let stealShortcomingPercent = 1.0
+    static let stealFailedPercent = 10.0
+    /// Load average a core before we start: something else is running.
+    static let loadShortcoming = 0.5
+    static let loadFailed = 1.5
+    /// An A/A difference beyond this and no effect of the usual size can be seen.
+    static let noiseShortcoming = 0.10
+    static let swapUsedMiB = 64.0
+  }
+
+  /// The machine against the definition's minimum and against what spoils measurements.
+  package static func judge(_ machine: Machine, for experiment: Experiment) -> [Gate] {
+    let cores = Double(max(1, machine.processor.cores))
+    let load = machine.processor.loadAverage1 / cores
+    return [
+      gate(
+        "load", load, shortcoming: Limits.loadShortcoming, failed: Limits.loadFailed,
+        "load average a core before the start was \(Figures.text(load))"),
+      Gate(
+        name: "optimized", outcome: machine.build.optimized ? .passed : .failed,
+        sentence: machine.build.optimized ? "built with optimization" : "built without optimization (use -c release)"),
+      Gate(
+        name: "commit", outcome: machine.build.commit == nil || machine.build.dirty != false ? .shortcoming : .passed,
+        sentence: commit(machine.build)),
+      Gate(
+        name: "virtual machine", outcome: machine.processor.virtual ? .shortcoming : .passed,
+        sentence: machine.processor.virtual
+          ? "a virtual machine: its disk, host caches and neighbours are out of sight" : "not a virtual machine"),
+      Gate(
+        name: "governor",
+        outcome: machine.processor.governor.map { $0 == "performance" ? .passed : .shortcoming } ?? .passed,
+        sentence: "frequency governor \(machine.processor.governor ?? "not present")"),
+      Gate(
+        name: "swap", outcome: machine.memory.swapUsedMiB > Limits.swapUsedMiB ? .shortcoming : .passed,
+        sentence: "\(Figures.text(machine.memory.swapUsedMiB)) MiB of swap in use"),
+    ] + minimum(machine, experiment.minimum)
+  }
+
+  /// The rows' own tale: steal while measuring.
+  package static func judge(_ rows: [Row]) -> [Gate] {
+    let steals = rows.compactMap { $0.metrics["steal_percent"] }
+    guard let steal = Statistics.median(steals) else { return [] }
+    return [
+      gate(
+        "steal", steal, shortcoming: Limits.stealShortcomingPercent, failed: Limits.stealFailedPercent,
+        "the hypervisor took \(Figures.text(steal)) % of the CPU time (median of the runs)")
+    ]
+  }
+
+  private static func minimum(_ machine: Machine, _ minimum: MinimumEnvironment) -> [Gate] {
+    let memoryGiB = machine.memory.totalMiB / 1024
+    var gates = [
+      floor("cores", Double(machine.processor.cores), Double(minimum.cores), ""),
+      floor("memory", memoryGiB, minimum.memoryGiB, " GiB"),
+      floor("free disk", machine.disk.freeGiB, minimum.freeDiskGiB, " GiB"),
+    ]
+    if minimum.memoryCgroup {
+      gates.append(
+        Gate(
+          name: "memory cgroup", outcome: machine.memory.cgroup == nil ? .belowMinimum : .passed,
+          sentence: machine.memory.cgroup.map { "memory cgroup \($0)" }
+            ?? "no memory cgroup: \(machine.memory.cgroupObstacle ?? "unknown")"))
+    }
+    return gates
+  }
+
+  private static func floor(_ name: String, _ value: Double, _ minimum: Double, _ unit: String) -> Gate {
+    Gate(
+      name: name, outcome: value >= minimum ? .passed : .belowMinimum,
+      sentence: "\(name): \(Figures.text(value))\(unit), \(Figures.text(minimum))\(unit) needed")
+  }
+
+  private static func gate(
+    _ name: String, _ value: Double, shortcoming: Double, failed: Double, _ sentence: String
+  ) -> Gate {
+    let outcome: Gate.Outcome = value > failed ? .failed : (value > shortcoming ? .shortcoming : .passed)
+    return Gate(name: name, outcome: outcome, sentence: sentence)
+  }
+
+  private static func commit(_ build: Machine.Build) -> String {
+    guard let commit = build.commit else { return "no commit is known" }
+    switch build.dirty {
+    case true?: return "the tree differs from commit \(commit)"
+    case false?: return "commit \(commit)"
+    case nil: return "commit \(commit), and git cannot say whether the tree differs"
+    }
+  }
+}
+
+extension Verdict.Circumstances {
+  /// From what a campaign stored.
+  package init(
+    gates: [Gate], profile: Profile, skipped: [String: String], isComplete: Bool, seed: UInt64
+  ) {
+    func sentences(_ outcome: Gate.Outcome) -> [String] {
+      gates.filter { $0.outcome == outcome }.map(\.sentence)
+    }
+    let left = skipped.sorted { $0.key < $1.key }.map { "arm \($0.key) was skipped: \($0.value)" }
+    self.init(
+      profile: profile, failedGates: sentences(.failed), belowMinimum: sentences(.belowMinimum) + left,
+      shortcomings: sentences(.shortcoming), isComplete: isComplete, seed: seed)
+  }
+}

@@ -1,0 +1,100 @@
+import Glibc
+
+/// What the kernel counts of one process, from /proc/PID: taken before and after measuring, and subtracted.
+package struct ProcessFigures: Sendable, Equatable {
+  /// User and system CPU of all threads that still live, in seconds (schedstat counts nanoseconds, stat ticks of 10 ms).
+  package var cpuSeconds: Double
+  /// Bytes made dirty in the page cache or sent to storage (`write_bytes` of io), less what was truncated before it
+  /// got there.
+  package var writtenBytes: Int
+  package var readBytes: Int
+  package var contextSwitches: Int
+  package var residentMiB: Double
+
+  package static func of(pid: Int32) -> ProcessFigures? {
+    guard let threads = directoryEntries("/proc/\(pid)/task") else { return nil }
+    var nanoseconds = 0
+    var switches = 0
+    for thread in threads {
+      let path = "/proc/\(pid)/task/\(thread)"
+      if let field = SmallFile.line("\(path)/schedstat")?.split(separator: " ").first {
+        nanoseconds += Int(field) ?? 0
+      }
+      let status = fields(SmallFile.read("\(path)/status") ?? "")
+      switches += (status["voluntary_ctxt_switches"] ?? 0) + (status["nonvoluntary_ctxt_switches"] ?? 0)
+    }
+    let io = fields(SmallFile.read("/proc/\(pid)/io") ?? "")
+    let status = fields(SmallFile.read("/proc/\(pid)/status") ?? "")
+    return ProcessFigures(
+      cpuSeconds: Double(nanoseconds) * 1e-9,
+      writtenBytes: (io["write_bytes"] ?? 0) - (io["cancelled_write_bytes"] ?? 0), readBytes: io["read_bytes"] ?? 0,
+      contextSwitches: switches, residentMiB: Double(status["VmRSS"] ?? 0) / 1024)
+  }
+
+  /// `Name:  12 kB` lines as names and numbers.
+  static func fields(_ text: String) -> [String: Int] {
+    var fields: [String: Int] = [:]
+    for line in text.split(separator: "\n") {
+      let parts = line.split(separator: ":", maxSplits: 1)
+      guard parts.count == 2 else { continue }
+      let words = parts[1].split { $0 == " " || $0 == "\t" }
+      if let word = words.first, let value = Int(word) { fields[String(parts[0])] = value }
+    }
+    return fields
+  }
+
+  static func directoryEntries(_ path: String) -> [String]? {
+    guard let directory = opendir(path) else { return nil }
+    defer { closedir(directory) }
+    var names: [String] = []
+    while let entry = readdir(directory) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names.sorted()
+  }
+}
+
+/// What the kernel counts of the machine; also taken before and after.
+package struct MachineFigures: Sendable, Equatable {
+  /// Jiffies of all cores: everything, and what the hypervisor took.
+  package var totalTicks: Int
+  package var stealTicks: Int
+  /// Of the device that holds the data; nil when the device is not known.
+  package var deviceReadBytes: Int?
+  package var deviceWrittenBytes: Int?
+
+  package static func now(device: String?) -> MachineFigures {
+    let cpu = (SmallFile.line("/proc/stat") ?? "").split(separator: " ").dropFirst().map { Int($0) ?? 0 }
+    // user nice system idle iowait irq softirq steal; guest time is within user.
+    let total = cpu.prefix(8).reduce(0, +)
+    let disk = device.flatMap { deviceCounters($0) }
+    return MachineFigures(
+      totalTicks: total, stealTicks: cpu.count > 7 ? cpu[7] : 0, deviceReadBytes: disk?.read,
+      deviceWrittenBytes: disk?.written)
+  }
+
+  /// Share of CPU time that the hypervisor took since `before`, in per cent.
+  package func stealPercent(since before: MachineFigures) -> Double {
+    let total = totalTicks - before.totalTicks
+    return total > 0 ? 100 * Double(stealTicks - before.stealTicks) / Double(total) : 0
+  }
+
+  /// Sectors of /proc/diskstats are 512 bytes whatever the device's own are.
+  private static func deviceCounters(_ device: String) -> (read: Int, written: Int)? {
+    for line in (SmallFile.read("/proc/diskstats") ?? "").split(separator: "\n") {
+      let words = line.split(separator: " ")
+      guard words.count > 9, words[2] == device, let read = Int(words[5]), let written = Int(words[9]) else { continue }
+      return (read * 512, written * 512)
+    }
+    return nil
+  }
+
+  /// Dirty and write-back pages of the machine.
+  package static func dirtyMiB() -> Double {
+    let memory = ProcessFigures.fields(SmallFile.read("/proc/meminfo") ?? "")
+    return Double((memory["Dirty"] ?? 0) + (memory["Writeback"] ?? 0)) / 1024
+  }
+}

@@ -1,0 +1,381 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import Lab
+
+/// A runner that measures nothing: figures follow from the cell, and it stops or fails when told to.
+struct FakeRunner: CellRunner {
+  final class Log {
+    var ran: [String] = []
+    var paces: [Double?] = []
+  }
+
+  let log: Log
+  var obstacles: [String: String] = [:]
+  var failing: Set<String> = []
+  /// Interrupts instead of running once this many have run.
+  var interruptAfter = Int.max
+
+  func obstacle(to arm: Arm) -> String? { obstacles[arm.name] }
+
+  mutating func measure(_ run: PlannedRun, arm: Arm, pace: Double?) throws(RunError) -> Measured {
+    if log.ran.count >= interruptAfter { throw .interrupted }
+    log.ran.append("\(run.cell) #\(run.replicate)")
+    log.paces.append(pace)
+    if failing.contains(arm.name) { throw .failed("broken on purpose") }
+    let speed = Double(run.order) + (arm.name == "new" ? 300 : 100)
+    let point = SeriesPoint(
+      order: run.order, arm: arm.name, replicate: run.replicate, seconds: 1, storedMiB: 2, mibPerSecond: speed,
+      recordsPerSecond: 4)
+    return Measured(
+      parts: [Measured.Part(metrics: ["mb_per_s": speed, "mib_per_s": speed, "not_a_metric": 1])], series: [point],
+      cacheState: .hot, warnings: ["one, with a comma", "two"], limiter: "CPU")
+  }
+}
+
+/// A directory that is gone when the test ends.
+final class Scratch {
+  let path: String
+  init() throws {
+    path = NSTemporaryDirectory() + "millrace-lab-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+}
+
+@Suite("Campaigns")
+struct CampaignTests {
+  static let seed: UInt64 = 7
+
+  static func order(_ experiment: Experiment) -> [PlannedRun] {
+    var generator = SeededGenerator(seed: seed)
+    return Matrix(experiment).order(using: &generator)
+  }
+
+  static func world(stop: @escaping () -> Bool = { false }, note: @escaping (Campaign.Progress) -> Void = { _ in })
+    -> Campaign.World
+  {
+    var seconds = 0.0
+    return Campaign.World(
+      now: {
+        seconds += 1
+        return seconds
+      }, utc: { "2026-01-01T00:00:00Z" }, stopRequested: stop, progress: note)
+  }
+
+  static func begin(_ experiment: Experiment, _ yaml: String = Sample.yaml) -> JournalEntry.Begin {
+    JournalEntry.Begin(
+      experiment: experiment.stem, definition: SHA256.hex(yaml), profile: "standard", seed: seed,
+      runs: order(experiment).count, startedAt: "2026-01-01T00:00:00Z")
+  }
+
+  static func results(_ path: String, _ experiment: Experiment) throws -> ResultDirectory {
+    try ResultDirectory(
+      creating: path, experiment: experiment, definition: Sample.yaml, begin: begin(experiment),
+      machineJSON: try GateTests.machine().json())
+  }
+
+  @Test("a whole campaign leaves a row a run, in the seeded order, and reads back")
+  func whole() throws {
+    let scratch = try Scratch()
+    let experiment = try Sample.experiment()
+    let path = scratch.path + "/run"
+    let log = FakeRunner.Log()
+    var progress: [Campaign.Progress] = []
+    var campaign = Campaign(
+      experiment: experiment, results: try Self.results(path, experiment), runner: FakeRunner(log: log),
+      world: Self.world(note: { progress.append($0) }))
+    let order = Self.order(experiment)
+    #expect(try campaign.run(order) == .complete)
+    #expect(log.ran == order.map { "\($0.cell) #\($0.replicate)" })
+    #expect(progress.last?.done == order.count)
+    #expect(progress.last?.secondsLeft == 0)
+
+    let stored = try StoredResult(reading: path)
+    #expect(stored.isComplete)
+    #expect(stored.rows.map(\.order) == Array(0..<order.count))
+    #expect(stored.rows[0].warnings == "one, with a comma; two")
+    #expect(stored.rows[0].metrics["mib_per_s"] == nil, "not a metric of this experiment")
+    #expect(stored.series.count == order.count)
+    #expect(stored.seed == Self.seed)
+    #expect(stored.rows.first { $0.arm == "new-again" }?.levels == ["size": "1"])
+  }
+
+  @Test("killed at any byte of any file, a campaign resumes with the missing runs only and ends the same")
+  func resumes() throws {
+    let scratch = try Scratch()
+    let experiment = try Sample.experiment().under(.quick)
+    let order = Self.order(experiment)
+    let whole = scratch.path + "/whole"
+    var campaign = Campaign(
+      experiment: experiment, results: try Self.results(whole, experiment), runner: FakeRunner(log: .init()),
+      world: Self.world())
+    _ = try campaign.run(order)
+    let journal = try #require(SmallFile.bytes("\(whole)/journal"))
+    let rows = try #require(SmallFile.bytes("\(whole)/rows.csv"))
+    let series = try #require(SmallFile.bytes("\(whole)/series.csv"))
+    let beginLength = (journal.firstIndex(of: UInt8(ascii: "\n")) ?? 0) + 1
+
+    for cut in stride(from: beginLength, through: journal.count, by: 7) {
+      // The files may hold more than the journal vouches for, never less: keep them whole, or with junk.
+      let path = "\(scratch.path)/cut-\(cut)"
+      try FileManager.default.copyItem(atPath: whole, toPath: path)
+      try Data(journal[..<cut]).write(to: URL(filePath: "\(path)/journal"))
+      try Data(rows + Array("half a li".utf8)).write(to: URL(filePath: "\(path)/rows.csv"))
+      let log = FakeRunner.Log()
+      let history = ResultDirectory.History(try Journal.read("\(path)/journal"))
+      var resumed = Campaign(
+        experiment: experiment,
+        results: try ResultDirectory(resuming: path, experiment: experiment, at: "2026-01-01T00:00:00Z"),
+        runner: FakeRunner(log: log), world: Self.world())
+      #expect(try resumed.run(order) == .complete)
+      #expect(log.ran.count == order.count - history.finished.count, "cut at \(cut)")
+      #expect(SmallFile.bytes("\(path)/rows.csv") == rows, "cut at \(cut)")
+      #expect(SmallFile.bytes("\(path)/series.csv") == series, "cut at \(cut)")
+    }
+  }
+
+  @Test("Ctrl-C leaves a valid partial result that says it is incomplete, and resumes")
+  func interrupted() throws {
+    let scratch = try Scratch()
+    let experiment = try Sample.experiment()
+    let order = Self.order(experiment)
+    let path = scratch.path + "/run"
+    var campaign = Campaign(
+      experiment: experiment, results: try Self.results(path, experiment),
+      runner: FakeRunner(log: .init(), interruptAfter: 5), world: Self.world())
+    #expect(try campaign.run(order) == .interrupted)
+    let partial = try StoredResult(reading: path)
+    #expect(!partial.isComplete)
+    #expect(partial.rows.count == 5)
+    #expect(partial.verdict.state == .informative)
+    #expect(partial.verdict.stateReasons.contains { $0.contains("interrupted") })
+
+    let log = FakeRunner.Log()
+    var resumed = Campaign(
+      experiment: experiment, results: try ResultDirectory(resuming: path, experiment: experiment, at: "later"),
+      runner: FakeRunner(log: log), world: Self.world())
+    #expect(try resumed.run(order) == .complete)
+    #expect(log.ran.count == order.count - 5)
+    #expect(try StoredResult(reading: path).isComplete)
+  }
+
+  @Test("a stop asked for between runs is honoured before the next starts")
+  func stop() throws {
+    let scratch = try Scratch()
+    let experiment = try Sample.experiment()
+    let log = FakeRunner.Log()
+    var campaign = Campaign(
+      experiment: experiment, results: try Self.results(scratch.path + "/run", experiment),
+      runner: FakeRunner(log: log), world: Self.world(stop: { log.ran.count == 2 }))
+    #expect(try campaign.run(Self.order(experiment)) == .interrupted)
+    #expect(log.ran.count == 2)
+  }
+
+  @Test("an arm that cannot run is skipped by name, one that keeps failing is given up, and the verdict says so")
+  func skips() throws {
+    let scratch = try Scratch()
+    let experiment = try Sample.experiment()
+    let path = scratch.path + "/run"
+    let log = FakeRunner.Log()
+    var campaign = Campaign(
+      experiment: experiment, results: try Self.results(path, experiment),
+      runner: FakeRunner(log: log, obstacles: ["new-again": "needs root"], failing: ["old"]), world: Self.world())
+    #expect(try campaign.run(Self.order(experiment)) == .complete)
+    let stored = try StoredResult(reading: path)
+    #expect(stored.skipped["new-again"] == "needs root")
+    #expect(stored.skipped["old"]?.contains("broken on purpose") == true)
+    #expect(stored.rows.count { $0.arm == "old" } == 3, "given up after three failures")
+    #expect(stored.rows.filter { $0.arm == "old" }.allSatisfy { !$0.isValid })
+    #expect(!stored.rows.contains { $0.arm == "new-again" })
+    let reasons = stored.verdict.stateReasons.joined(separator: "; ")
+    #expect(reasons.contains("arm new-again was skipped: needs root"), "\(reasons)")
+    #expect(stored.verdict.outcome == .inconclusive)
+  }
+
+  @Test("a paced arm gets the pilot's pace, which the journal keeps for a resume")
+  func paces() throws {
+    let scratch = try Scratch()
+    let paced = { (text: String) in
+      text.replacingOccurrences(
+        of: "    role: baseline\n", with: "    role: baseline\n    pace_of: new\n"
+      ).replacingOccurrences(of: "read-write, size", with: "read-write, pace: \"{pace_mib_per_s}\", size")
+    }
+    let experiment = try Sample.experiment(paced)
+    let path = scratch.path + "/run"
+    let results = try ResultDirectory(
+      creating: path, experiment: experiment, definition: paced(Sample.yaml),
+      begin: Self.begin(experiment, paced(Sample.yaml)), machineJSON: try GateTests.machine().json())
+    let log = FakeRunner.Log()
+    var campaign = Campaign(
+      experiment: experiment, results: results, runner: FakeRunner(log: log), world: Self.world())
+    #expect(try campaign.run(Self.order(experiment)) == .complete)
+    #expect(log.ran.count { $0.hasPrefix("new size") && $0.hasSuffix("#0") } == 1, "one pilot")
+    let stored = try StoredResult(reading: path)
+    let pace = try #require(stored.paces["new"])
+    #expect(log.paces.compactMap { $0 }.allSatisfy { $0 == pace })
+    #expect(log.paces.compactMap { $0 }.count == 18)
+    #expect(!stored.rows.contains { $0.replicate == 0 }, "a pilot leaves no row")
+  }
+
+  @Test("a result is never overwritten")
+  func neverOverwritten() throws {
+    let scratch = try Scratch()
+    let experiment = try Sample.experiment()
+    _ = try Self.results(scratch.path + "/run", experiment)
+    #expect(throws: ResultDirectory.Failure.self) { try Self.results(scratch.path + "/run", experiment) }
+  }
+
+  @Test("a definition changed after the run is found out by its hash")
+  func changedDefinition() throws {
+    let scratch = try Scratch()
+    let experiment = try Sample.experiment()
+    let path = scratch.path + "/run"
+    _ = try Self.results(path, experiment)
+    let changed = Sample.yaml.replacingOccurrences(of: "threshold: 1.5", with: "threshold: 1.1")
+    try Data(changed.utf8).write(to: URL(filePath: "\(path)/experiment.yaml"))
+    #expect(throws: StoredResult.Failure.self) { try StoredResult(reading: path) }
+  }
+}
+
+@Suite("Journal")
+struct JournalTests {
+  static let entries: [JournalEntry] = [
+    .begin(.init(experiment: "99-sample", definition: "ab", profile: "quick", seed: .max, runs: 2, startedAt: "now")),
+    .pilot(arm: "new", mibPerSecond: 1.5), .finished(order: 0, rowsBytes: 10, seriesBytes: 20),
+    .skipped(arm: "old", reason: "no root"), .resumed(at: "later"), .end(complete: true, at: "now"),
+  ]
+
+  @Test("cut at any byte, the journal keeps the entries that were whole and can be appended to")
+  func cut() throws {
+    let scratch = try Scratch()
+    let lines = try Self.entries.map { try Journal.line($0, path: "") }
+    let bytes = lines.flatMap { $0 }
+    let path = scratch.path + "/journal"
+    for cut in 0...bytes.count {
+      try Data(bytes[..<cut]).write(to: URL(filePath: path))
+      let (journal, entries) = try Journal.open(path)
+      var ends = 0
+      let whole = lines.prefix { line in
+        ends += line.count
+        return ends <= cut
+      }.count
+      #expect(entries == Array(Self.entries[..<whole]), "cut at \(cut)")
+      try journal.append(.resumed(at: "again"))
+      #expect(try Journal.read(path) == entries + [.resumed(at: "again")], "cut at \(cut)")
+    }
+  }
+
+  @Test("damage before the last line is refused, not skipped")
+  func damage() throws {
+    var bytes = try Self.entries.flatMap { try Journal.line($0, path: "") }
+    bytes[20] ^= 1
+    #expect(throws: Journal.Failure.self) { try Journal.read(bytes, path: "journal") }
+  }
+
+  @Test("SHA-256 gives the standard's digests")
+  func sha256() {
+    #expect(SHA256.hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    #expect(SHA256.hex("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+    #expect(
+      SHA256.hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq")
+        == "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1")
+    #expect(
+      SHA256.hex(String(repeating: "a", count: 1000))
+        == "41edece42d63e8d9bf515a9ba6932e1c20cbc9f5a5d134645adb5db1b9737ea3")
+  }
+}
+
+@Suite("Gates")
+struct GateTests {
+  static func machine(_ change: (inout Machine) -> Void = { _ in }) -> Machine {
+    var machine = Machine(
+      time: "2026-01-01T00:00:00Z", kernel: "6.0",
+      processor: .init(
+        model: "a processor", cores: 4, governor: "performance", virtual: false, stealPercentSinceBoot: 0,
+        loadAverage1: 0.1),
+      memory: .init(
+        totalMiB: 32768, availableMiB: 30000, swapUsedMiB: 0, transparentHugePages: "madvise", cgroup: "v1",
+        cgroupObstacle: nil, dirtyRatioPercent: 20, dirtyBackgroundRatioPercent: 10),
+      disk: .init(
+        path: ".", device: "sda", fileSystem: "ext4", mountOptions: "rw", rotational: false, scheduler: "none",
+        freeGiB: 100), build: .init(commit: "abc1234", dirty: false, optimized: true, swift: "6.3"),
+      congestionControl: "cubic", congestionControlsAvailable: "reno cubic", isRoot: true)
+    change(&machine)
+    return machine
+  }
+
+  @Test("a fit machine passes every gate")
+  func fit() throws {
+    let gates = Gates.judge(Self.machine(), for: try Sample.experiment())
+    #expect(gates.allSatisfy { $0.outcome == .passed }, "\(gates.filter { $0.outcome != .passed })")
+  }
+
+  @Test("each gate can fail")
+  func eachFails() throws {
+    var experiment = try Sample.experiment()
+    experiment.minimum = MinimumEnvironment(cores: 2, memoryGiB: 4, freeDiskGiB: 10, memoryCgroup: true)
+    let spoiled: [(String, Gate.Outcome, (inout Machine) -> Void)] = [
+      ("load", .failed, { $0.processor.loadAverage1 = 30 }),
+      ("load", .shortcoming, { $0.processor.loadAverage1 = 3 }),
+      ("optimized", .failed, { $0.build.optimized = false }),
+      ("commit", .shortcoming, { $0.build.dirty = true }),
+      ("commit", .shortcoming, { $0.build.commit = nil }),
+      ("virtual machine", .shortcoming, { $0.processor.virtual = true }),
+      ("governor", .shortcoming, { $0.processor.governor = "powersave" }),
+      ("swap", .shortcoming, { $0.memory.swapUsedMiB = 1000 }),
+      ("cores", .belowMinimum, { $0.processor.cores = 1 }),
+      ("memory", .belowMinimum, { $0.memory.totalMiB = 1000 }),
+      ("free disk", .belowMinimum, { $0.disk.freeGiB = 1 }),
+      ("memory cgroup", .belowMinimum, { $0.memory.cgroup = nil }),
+    ]
+    for (name, outcome, change) in spoiled {
+      let gates = Gates.judge(Self.machine(change), for: experiment)
+      #expect(gates.first { $0.name == name }?.outcome == outcome, "\(name)")
+    }
+  }
+
+  @Test("stolen CPU fails the gate of the rows")
+  func steal() {
+    func rows(_ percent: Double) -> [Row] {
+      (0..<5).map {
+        Row(
+          order: $0, replicate: 1, arm: "new", tier: .bare, role: .test, startedAt: "",
+          metrics: ["steal_percent": percent])
+      }
+    }
+    #expect(Gates.judge(rows(0.2)).map(\.outcome) == [.passed])
+    #expect(Gates.judge(rows(3)).map(\.outcome) == [.shortcoming])
+    #expect(Gates.judge(rows(20)).map(\.outcome) == [.failed])
+  }
+
+  @Test("a failed gate makes the verdict inconclusive, a shortcoming keeps it from being reportable")
+  func consequence() {
+    let failed = Verdict.Circumstances(
+      gates: [Gate(name: "load", outcome: .failed, sentence: "busy")], profile: .standard, skipped: [:],
+      isComplete: true, seed: 1)
+    #expect(failed.failedGates == ["busy"])
+    let shortcoming = Verdict.Circumstances(
+      gates: [Gate(name: "swap", outcome: .shortcoming, sentence: "swapping")], profile: .standard,
+      skipped: ["a": "no root"], isComplete: true, seed: 1)
+    #expect(shortcoming.shortcomings == ["swapping"])
+    #expect(shortcoming.belowMinimum == ["arm a was skipped: no root"])
+  }
+
+  @Test("the manifest of this machine reads back as written")
+  func manifest() throws {
+    let machine = Machine.read(data: ".")
+    #expect(machine.processor.cores > 0)
+    #expect(machine.memory.totalMiB > 0)
+    #expect(try Machine(json: try machine.json()) == machine)
+  }
+
+  @Test("the mount of a path is the longest that holds it")
+  func mount() {
+    let mounts = "/dev/a / ext4 rw 0 0\n/dev/b /data xfs rw,noatime 0 0\n/dev/c /database ext4 rw 0 0\n"
+    #expect(Mount.holding("/data/x", in: mounts)?.device == "/dev/b")
+    #expect(Mount.holding("/database", in: mounts)?.device == "/dev/c")
+    #expect(Mount.holding("/home", in: mounts)?.options == "rw")
+  }
+}
