@@ -28,6 +28,11 @@ package protocol Request: Message {
 
 package protocol Response: Message {}
 
+extension Request {
+  /// Kafka's name of the API: `Produce`, `ApiVersions`.
+  package static var name: String { String("\(Self.self)".dropLast("Request".count)) }
+}
+
 extension Message {
   package static var versions: ClosedRange<Int16> { api.versions }
   package static var flexibleFrom: Int16? { api.flexibleFrom }
@@ -43,9 +48,12 @@ extension WireVersioned {
   fileprivate init(reading buffer: inout ByteBuffer, version: Int16, key: Int16) throws(WireError) {
     guard Self.versions.contains(version) else { throw .unsupportedVersion(key: key, version: version) }
     self.init()
-    var wire = WireCursor(reading: buffer, version: version, flexible: Self.isFlexible(version))
-    try fields(&wire)
-    buffer = wire.remainder
+    let bytesRead = try buffer.withUnsafeReadableBytes { (raw) throws(WireError) -> Int in
+      var wire = WireCursor(reading: buffer, raw, version: version, flexible: Self.isFlexible(version))
+      try fields(&wire)
+      return wire.bytesRead
+    }
+    buffer.moveReaderIndex(forwardBy: bytesRead)
   }
 
   /// The body as bytes, no header and no length prefix. `version` must be one of `versions`; records must not be spliced.

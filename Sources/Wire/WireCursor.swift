@@ -11,8 +11,15 @@ package struct WireCursor {
   package private(set) var flexible: Bool
   package let reading: Bool
 
-  /// Reading: what is left. Writing: what there is so far.
+  /// Writing: what there is so far. Reading: what slices are taken from.
   private var buffer: ByteBuffer
+
+  /// Reading: all bytes of `buffer`, borrowed while the walk lasts. Every access is checked against `end` first.
+  private let raw: UnsafeRawBufferPointer
+  /// Reading: the next byte, and where the message, or the tagged field being read, ends. `position <= end <= raw.count`.
+  private var position = 0
+  private var end: Int
+
   /// Writing: the parts that stand at a place in `buffer` without being in it, in order.
   private var splices: [(position: Int, part: WireParts.Part)] = []
   private var tagged = TaggedMode.outside
@@ -27,25 +34,33 @@ package struct WireCursor {
     case reading(UInt32, matched: Bool)
   }
 
-  init(reading buffer: ByteBuffer, version: Int16, flexible: Bool) {
+  /// - Parameter raw: the readable bytes of `buffer`, valid for as long as this cursor is used.
+  init(reading buffer: ByteBuffer, _ raw: UnsafeRawBufferPointer, version: Int16, flexible: Bool) {
     (self.version, self.flexible, self.reading) = (version, flexible, true)
     self.buffer = buffer
+    self.raw = raw
+    end = raw.count
   }
 
   init(writing buffer: ByteBuffer, version: Int16, flexible: Bool) {
     (self.version, self.flexible, self.reading) = (version, flexible, false)
     self.buffer = buffer
+    raw = UnsafeRawBufferPointer(start: nil, count: 0)
+    end = 0
   }
 
   /// Goes on after `other`: a body after its header.
   init(continuing other: consuming WireCursor, version: Int16, flexible: Bool) {
     (self.version, self.flexible, self.reading) = (version, flexible, other.reading)
     buffer = other.buffer
+    (raw, position, end) = (other.raw, other.position, other.end)
     splices = other.splices
   }
 
-  /// Reading: the bytes not walked over yet.
-  var remainder: ByteBuffer { buffer }
+  /// Reading: how many bytes were walked over.
+  var bytesRead: Int { position }
+
+  private var left: Int { end - position }
 
   /// Writing: all that was written, cut where something else stands between.
   var finished: WireParts {
@@ -91,12 +106,11 @@ extension WireCursor {
     try integer(&value.low)
   }
 
-  private mutating func integer<T: FixedWidthInteger>(_ value: inout T) throws(WireError) {
+  private mutating func integer<T: FixedWidthInteger & BitwiseCopyable>(_ value: inout T) throws(WireError) {
     if reading {
-      guard let read = buffer.readInteger(as: T.self) else {
-        throw .truncated(needed: MemoryLayout<T>.size, left: buffer.readableBytes)
-      }
-      value = read
+      guard left >= MemoryLayout<T>.size else { throw .truncated(needed: MemoryLayout<T>.size, left: left) }
+      value = T(bigEndian: raw.loadUnaligned(fromByteOffset: position, as: T.self))
+      position += MemoryLayout<T>.size
     } else {
       buffer.writeInteger(value)
     }
@@ -190,10 +204,10 @@ extension WireCursor {
   }
 
   private mutating func readString(_ length: Int) throws(WireError) -> String {
-    guard let string = buffer.readString(length: length) else {
-      throw .truncated(needed: length, left: buffer.readableBytes)
-    }
-    return string
+    guard length <= left else { throw .truncated(needed: length, left: left) }
+    let utf8 = UnsafeRawBufferPointer(rebasing: raw[position..<position + length])
+    position += length
+    return String(decoding: utf8, as: UTF8.self)
   }
 
   /// A longer string than Kafka can carry is cut, at a character's boundary: an error message that quotes a client's long name
@@ -215,9 +229,10 @@ extension WireCursor {
 
   private mutating func readBytes() throws(WireError) -> ByteBuffer? {
     guard let length = try readLength() else { return nil }
-    guard let slice = buffer.readSlice(length: length) else {
-      throw .truncated(needed: length, left: buffer.readableBytes)
+    guard length <= left, let slice = buffer.getSlice(at: buffer.readerIndex + position, length: length) else {
+      throw .truncated(needed: length, left: left)
     }
+    position += length
     return slice
   }
 }
@@ -315,7 +330,7 @@ extension WireCursor {
     }
   }
 
-  private mutating func elements<T: FixedWidthInteger>(_ array: inout [T]) throws(WireError) {
+  private mutating func elements<T: FixedWidthInteger & BitwiseCopyable>(_ array: inout [T]) throws(WireError) {
     if reading {
       guard let count = try readCount() else { throw .unexpectedNull }
       array = try readIntegers(count)
@@ -324,9 +339,11 @@ extension WireCursor {
     }
   }
 
-  private mutating func readIntegers<T: FixedWidthInteger>(_ count: Int) throws(WireError) -> [T] {
+  private mutating func readIntegers<T: FixedWidthInteger & BitwiseCopyable>(
+    _ count: Int
+  ) throws(WireError) -> [T] {
     let needed = count * MemoryLayout<T>.size
-    guard needed <= buffer.readableBytes else { throw .truncated(needed: needed, left: buffer.readableBytes) }
+    guard needed <= left else { throw .truncated(needed: needed, left: left) }
     var values: [T] = []
     values.reserveCapacity(count)
     for _ in 0..<count {
@@ -362,7 +379,7 @@ extension WireCursor {
   /// Elements take at least a byte each, so a count beyond the bytes left is a lie.
   private mutating func readCount() throws(WireError) -> Int? {
     guard let count = try readLength() else { return nil }
-    guard count <= buffer.readableBytes else { throw .invalidCount(count, left: buffer.readableBytes) }
+    guard count <= left else { throw .invalidCount(count, left: left) }
     return count
   }
 }
@@ -419,19 +436,18 @@ extension WireCursor {
 
   private mutating func readTags(_ body: (inout WireCursor) throws(WireError) -> Void) throws(WireError) {
     let count = Int(try readVarint())
-    guard count <= buffer.readableBytes else { throw .invalidCount(count, left: buffer.readableBytes) }
+    guard count <= left else { throw .invalidCount(count, left: left) }
+    let outerEnd = end
     for _ in 0..<count {
       let number = try readVarint()
       let size = Int(try readVarint())
-      guard let content = buffer.readSlice(length: size) else {
-        throw .truncated(needed: size, left: buffer.readableBytes)
-      }
-      let rest = buffer
-      buffer = content
+      guard size <= left else { throw .truncated(needed: size, left: left) }
+      end = position + size
       tagged = .reading(number, matched: false)
       try body(&self)
-      if case .reading(_, matched: true) = tagged, buffer.readableBytes > 0 { throw .taggedFieldSize(tag: number) }
-      buffer = rest
+      if case .reading(_, matched: true) = tagged, left > 0 { throw .taggedFieldSize(tag: number) }
+      position = end
+      end = outerEnd
     }
   }
 }
@@ -508,7 +524,9 @@ extension WireCursor {
   private mutating func readVarint() throws(WireError) -> UInt32 {
     var value: UInt64 = 0
     for shift in stride(from: UInt64(0), through: 28, by: 7) {
-      guard let byte = buffer.readInteger(as: UInt8.self) else { throw .truncated(needed: 1, left: 0) }
+      guard left > 0 else { throw .truncated(needed: 1, left: 0) }
+      let byte = raw[position]
+      position += 1
       value |= UInt64(byte & 0x7F) << shift
       guard byte & 0x80 == 0 else { continue }
       guard let narrow = UInt32(exactly: value) else { throw .invalidVarint }

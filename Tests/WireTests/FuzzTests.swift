@@ -1,0 +1,87 @@
+import Foundation
+import NIOCore
+import Testing
+import Wire
+
+/// Bytes from a stranger never trap: they are a message or a `WireError`. A trap ends the test process; the seed is fixed, so a run repeats it.
+///
+/// `MILLRACE_SEED` names another seed, `MILLRACE_FUZZ_INPUTS` another number of inputs a type.
+@Suite("Arbitrary bytes")
+struct FuzzTests {
+  static let inputsPerType =
+    ProcessInfo.processInfo.environment["MILLRACE_FUZZ_INPUTS"].flatMap { Int($0) } ?? 100_000
+
+  @Test("never trap any message's reader", arguments: messageTypes.keys.sorted())
+  func arbitrary(name: String) throws {
+    try fuzz(messageTypes[name]!, schema: #require(Schema.all[name]))
+  }
+
+  private func fuzz<T: WireVersioned>(_ type: T.Type, schema: Schema) throws {
+    var random = Seeded(ConformanceTests.seed &+ UInt64(T.versions.count))
+    let versions = Array(T.versions)
+    let valid = versions.map { version in
+      (0..<8).map { _ in
+        var generator = SchemaBytes(schema: schema, version: version, random: Seeded(random.next()))
+        return Array(generator.message().readableBytesView)
+      }
+    }
+    let noise = Noise(&random)
+    var buffer = ByteBuffer()
+    var read = 0
+    for input in 0..<Self.inputsPerType {
+      let version = input % versions.count
+      if input & 1 == 0 {
+        buffer = noise.slice(&random)
+      } else {
+        buffer.clear()
+        mutate(valid[version][random.below(8)], into: &buffer, &random)
+      }
+      guard let value = try? T(reading: &buffer, version: versions[version]) else { continue }
+      read += 1
+      if read % 16 == 0 { expectStable(value, versions[version]) }
+    }
+    #expect(read > 0, "no input at all was a \(T.self), seed \(ConformanceTests.seed)")
+  }
+
+  /// Random bytes made once, of which each input is a short stretch. In one half the numbers are small, so that lengths and counts are believable.
+  private struct Noise {
+    static let byteCount = 16_384
+    static let inputBytesMax = 48
+    let bytes: ByteBuffer
+
+    init(_ random: inout Seeded) {
+      var bytes = ByteBuffer()
+      for word in 0..<Self.byteCount / 8 {
+        let mask: UInt64 = word < Self.byteCount / 16 ? 0x0303_0303_0303_0303 : .max
+        bytes.writeInteger(random.next() & mask)
+      }
+      self.bytes = bytes
+    }
+
+    func slice(_ random: inout Seeded) -> ByteBuffer {
+      bytes.getSlice(
+        at: random.below(Self.byteCount - Self.inputBytesMax), length: random.below(Self.inputBytesMax))!
+    }
+  }
+
+  /// What was read writes, and reads back as the same.
+  private func expectStable<T: WireVersioned>(_ value: T, _ version: Int16) {
+    var bytes = value.written(version: version)
+    let again = try? T(reading: &bytes, version: version)
+    #expect(again == value, "\(T.self) v\(version), seed \(ConformanceTests.seed): \(value)")
+  }
+
+  /// One to three changes: another byte, a flipped bit, a cut end.
+  private func mutate(_ message: [UInt8], into buffer: inout ByteBuffer, _ random: inout Seeded) {
+    var message = message
+    for _ in 0...random.below(3) where !message.isEmpty {
+      let at = random.below(message.count)
+      switch random.below(3) {
+      case 0: message[at] = UInt8(truncatingIfNeeded: random.next())
+      case 1: message[at] ^= 1 << UInt8(random.below(8))
+      default: message.removeSubrange(at...)
+      }
+    }
+    buffer.writeBytes(message)
+  }
+}
