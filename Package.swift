@@ -67,7 +67,10 @@ let package = Package(
     library("Client", ["Wire", "Model", nioCore, nioPosix]),
     library(
       "Broker",
-      ["Storage", "Cluster", "Coordination", "Client", "Wire", "Model", nioCore, nioPosix, logging, dequeModule]),
+      [
+        "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix,
+        logging, dequeModule,
+      ]),
     library(
       "Load",
       [

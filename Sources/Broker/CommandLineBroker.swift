@@ -1,0 +1,121 @@
+import Glibc
+import Logging
+import Synchronization
+
+/// `millrace-broker server.properties [--override key=value]…`: runs a broker until SIGTERM or SIGINT, then stops it in order.
+///
+/// Exit codes: 0 after an orderly stop, 1 when the broker could not start, 2 for a command line that makes no sense.
+package func exitWithBroker(_ arguments: [String]) -> Never {
+  switch BrokerArguments.parse(arguments.dropFirst()) {
+  case .show(let text):
+    print(text)
+    exit(0)
+  case .invalid(let problem):
+    writeError("millrace-broker: \(problem)\n\(BrokerArguments.usage)")
+    exit(2)
+  case .run(let path, let overrides):
+    exit(runBroker(path: path, overrides: overrides))
+  }
+}
+
+/// The command line, understood.
+enum BrokerArguments: Equatable {
+  case run(path: String, overrides: [String])
+  case show(String)
+  case invalid(String)
+
+  static let version = "millrace-broker 0.1.0"
+  static let usage = """
+    usage: millrace-broker server.properties [--override key=value]...
+
+    Starts a broker from a file of Kafka's configuration keys. docs/configuration.md lists the keys.
+
+      --override key=value   set a key over the file's value; may be repeated
+      --version              print the version
+      --help                 print this
+    """
+
+  static func parse(_ arguments: ArraySlice<String>) -> BrokerArguments {
+    var path: String?
+    var overrides: [String] = []
+    var rest = arguments
+    while let argument = rest.popFirst() {
+      switch argument {
+      case "--help", "-h": return .show(usage)
+      case "--version": return .show(version)
+      case "--override":
+        guard let value = rest.popFirst() else { return .invalid("--override needs key=value") }
+        overrides.append(value)
+      case _ where argument.hasPrefix("--override="):
+        overrides.append(String(argument.dropFirst("--override=".count)))
+      case _ where argument.hasPrefix("-"):
+        return .invalid("unknown option \(argument)")
+      default:
+        guard path == nil else { return .invalid("one file of properties, not also \(argument)") }
+        path = argument
+      }
+    }
+    guard let path else { return .invalid("which server.properties?") }
+    return .run(path: path, overrides: overrides)
+  }
+}
+
+private func runBroker(path: String, overrides: [String]) -> Int32 {
+  // Blocked before any thread is made, so that every thread inherits it and only `sigwait` below takes the signals.
+  var signals = sigset_t()
+  sigemptyset(&signals)
+  sigaddset(&signals, SIGTERM)
+  sigaddset(&signals, SIGINT)
+  pthread_sigmask(SIG_BLOCK, &signals, nil)
+  // A write to a socket that the peer has closed is an error code, not the end of the process.
+  signal(SIGPIPE, SIG_IGN)
+
+  let log = StandardErrorLog.logger("broker")
+  let running: RunningBroker
+  do {
+    let file = try ConfigFile.load(path: path, overrides: overrides)
+    for warning in file.warnings { log.warning("\(warning)") }
+    running = try RunningBroker.start(file.config, log: log)
+  } catch {
+    log.critical("cannot start: \(error)")
+    return 1
+  }
+  let addresses = running.listeners.map { "\($0.name)://\($0.host ?? "0.0.0.0"):\($0.port)" }.joined(separator: ",")
+  log.info(
+    "started",
+    metadata: [
+      "listeners": "\(addresses)", "broker": "\(running.broker.brokerID)", "topics": "\(running.broker.topics.count)",
+      "ms": "\(ProcessAge.milliseconds())",
+    ])
+  var signal: Int32 = 0
+  sigwait(&signals, &signal)
+  log.info("stopping", metadata: ["signal": "\(signal == SIGTERM ? "SIGTERM" : "SIGINT")"])
+  running.stop()
+  log.info("stopped")
+  return 0
+}
+
+private func writeError(_ text: String) {
+  var line = text + "\n"
+  line.withUTF8 { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+}
+
+/// Since the process began.
+enum ProcessAge {
+  /// As the kernel counts it, in steps of a hundredth of a second; -1 where /proc does not say.
+  static func milliseconds() -> Int64 {
+    guard let file = fopen("/proc/self/stat", "r") else { return -1 }
+    defer { fclose(file) }
+    var bytes = [CChar](repeating: 0, count: 1024)
+    guard fgets(&bytes, Int32(bytes.count), file) != nil else { return -1 }
+    let line = String(decoding: bytes.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    // The name, in parentheses, may hold spaces; the start time is the 20th field behind it.
+    guard let close = line.lastIndex(of: ")") else { return -1 }
+    let fields = line[line.index(after: close)...].split(separator: " ")
+    guard fields.count > 19, let started = Int64(fields[19]) else { return -1 }
+    var now = timespec()
+    clock_gettime(CLOCK_BOOTTIME, &now)
+    let ticksMs = 1000 / Int64(sysconf(Int32(_SC_CLK_TCK)))
+    return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000 - started * ticksMs
+  }
+}

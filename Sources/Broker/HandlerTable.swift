@@ -1,0 +1,154 @@
+import Model
+package import NIOCore
+package import Storage
+package import Wire
+
+/// What a handler says: the answer, or what becomes of it.
+package enum Reply<Answer: Response>: Sendable {
+  case now(Answer)
+  /// The answer's spliced records are these ranges, in order.
+  case spliced(Answer, [FileRange])
+  /// No answer at all (acks=0).
+  case silent
+  /// A `PendingAnswer` of this request will be completed.
+  case later
+  /// Close the connection when this request's turn to answer has come.
+  case close
+}
+
+/// One request as its handler sees it.
+package struct RequestContext {
+  package let version: Int16
+  package let correlationID: Int32
+  package let clientID: String?
+  package let connection: Connection
+  let slot: ConnectionMachine<OutgoingReply>.Slot
+
+  /// Where an answer that must wait will go. The handler returns `.later`.
+  func pending<Answer: Response>(_ answer: Answer.Type = Answer.self) -> PendingAnswer<Answer> {
+    PendingAnswer(version: version, correlationID: correlationID, reply: PendingReply(connection, slot))
+  }
+}
+
+/// An answer to come. Complete it once, from any thread.
+package struct PendingAnswer<Answer: Response>: Sendable {
+  let version: Int16
+  let correlationID: Int32
+  let reply: PendingReply
+
+  package func complete(_ answer: Answer, ranges: [FileRange] = []) {
+    reply.complete(.reply(OutgoingReply(answer, ranges, version: version, correlationID: correlationID)))
+  }
+}
+
+/// One row of the handler table.
+package struct Handler: Sendable {
+  package let api: Api
+  /// What we answer in earnest.
+  package let served: ClosedRange<Int16>
+  /// What ApiVersions lists, which may begin lower: see `docs/broker.md`.
+  package let offered: ClosedRange<Int16>
+  let serve: @Sendable (inout ByteBuffer, RequestContext) -> Served
+
+  /// - Parameter offered: when it differs from `served`.
+  static func on<R: Request>(
+    _ type: R.Type, _ served: ClosedRange<Int16>, offered: ClosedRange<Int16>? = nil,
+    do body: @escaping @Sendable (R, RequestContext) -> Reply<R.Answer>
+  ) -> Handler {
+    precondition(
+      R.api.versions.contains(served.lowerBound) && R.api.versions.contains(served.upperBound),
+      "\(R.self) has no layout for all of \(served)")
+    return Handler(api: R.api, served: served, offered: offered ?? served) { bytes, context in
+      let request: R
+      do {
+        request = try R(reading: &bytes, version: context.version)
+      } catch {
+        return .refuse("malformed \(R.self) v\(context.version): \(error)")
+      }
+      switch body(request, context) {
+      case .now(let answer):
+        return .reply(OutgoingReply(answer, [], version: context.version, correlationID: context.correlationID))
+      case .spliced(let answer, let ranges):
+        return .reply(OutgoingReply(answer, ranges, version: context.version, correlationID: context.correlationID))
+      case .silent: return .silent
+      case .later: return .later
+      case .close: return .close
+      }
+    }
+  }
+}
+
+/// Every API this broker serves, by key. ApiVersions is answered from it, so it cannot lie.
+package struct HandlerTable: RequestService {
+  package let requestBytesMax: Int
+  /// By key: a request finds its handler by index.
+  private let byKey: [Handler?]
+
+  package init(_ handlers: [Handler], requestBytesMax: Int) {
+    self.requestBytesMax = requestBytesMax
+    var byKey = [Handler?](repeating: nil, count: Int(handlers.map(\.api.key).max() ?? -1) + 1)
+    for handler in handlers {
+      precondition(byKey[Int(handler.api.key)] == nil, "API \(handler.api.key) has two handlers")
+      byKey[Int(handler.api.key)] = handler
+    }
+    self.byKey = byKey
+  }
+
+  /// In the order of their keys.
+  package var handlers: [Handler] { byKey.compactMap { $0 } }
+
+  package func serve(
+    _ frame: ByteBuffer, _ slot: ConnectionMachine<OutgoingReply>.Slot, on connection: Connection
+  ) -> Served {
+    var bytes = frame
+    let header: RequestHeader
+    do {
+      header = try RequestHeader(reading: &bytes)
+    } catch {
+      return .refuse("malformed request header: \(error)")
+    }
+    guard header.apiKey >= 0, Int(header.apiKey) < byKey.count, let handler = byKey[Int(header.apiKey)] else {
+      return .refuse("API \(header.apiKey) is not served")
+    }
+    guard handler.served.contains(header.apiVersion) else {
+      guard header.apiKey == Api.apiVersionsKey else {
+        return .refuse("API \(header.apiKey) is served in versions \(handler.served), not \(header.apiVersion)")
+      }
+      return .reply(ApiVersionsResponse.unsupportedVersion(handler, correlationID: header.correlationID))
+    }
+    return handler.serve(
+      &bytes,
+      RequestContext(
+        version: header.apiVersion, correlationID: header.correlationID, clientID: header.clientID,
+        connection: connection, slot: slot))
+  }
+}
+
+extension OutgoingReply {
+  /// The whole frame: header, body, and `ranges` where the body has spliced records.
+  init<Answer: Response>(
+    _ answer: consuming Answer, _ ranges: [FileRange], version: Int16, correlationID: Int32
+  ) {
+    let pieces = Frame.response(answer, version: version, correlationID: correlationID).parts
+    if pieces.count == 1, case .bytes(let bytes) = pieces[0] {
+      self = .bytes(bytes)
+      return
+    }
+    var parts: [Part] = []
+    parts.reserveCapacity(pieces.count + ranges.count)
+    var left = ranges[...]
+    for piece in pieces {
+      switch piece {
+      case .bytes(let bytes): parts.append(.bytes(bytes))
+      case .hole(var byteCount):
+        while byteCount > 0 {
+          guard let range = left.popFirst() else { preconditionFailure("an answer has more records than ranges") }
+          precondition(range.length <= byteCount, "a file range passes the records it stands for")
+          parts.append(.file(range))
+          byteCount -= range.length
+        }
+      }
+    }
+    self = .parts(parts)
+  }
+}

@@ -1,0 +1,163 @@
+import Model
+import NIOCore
+import Storage
+import Wire
+
+extension LocalBroker {
+  /// Reads each partition in the order of the request, as file ranges. When all together are fewer bytes than the client
+  /// wants, and nothing went wrong, the fetch parks until there are enough or its time is up.
+  func fetch(_ request: FetchRequest, _ context: RequestContext) -> Reply<FetchResponse> {
+    var answer = FetchResponse()
+    // Sessions are never granted: a client that asks for one gets session 0 and goes on with full fetches (KIP-227).
+    // A client that speaks of a session has it from another broker.
+    if request.sessionID != 0, request.sessionEpoch > 0 {
+      answer.errorCode = .fetchSessionIdNotFound
+      return .now(answer)
+    }
+    let fetch = Fetch(request, version: context.version, maxBytes: config.fetchMaxBytes)
+    let first = fetch.read(self)
+    if first.byteCount >= fetch.minBytes || first.hasFailed || fetch.maxWaitMs <= 0 || fetch.isEmpty {
+      return .spliced(first.answer, first.ranges)
+    }
+    guard parkedFetches.enter() else { return .spliced(first.answer, first.ranges) }
+    park(fetch, after: first, context.pending(FetchResponse.self))
+    return .later
+  }
+
+  /// Parks on every partition that was read; one that has grown since makes it read again at once.
+  private func park(_ fetch: Fetch, after read: Fetch.Found, _ pending: PendingAnswer<FetchResponse>) {
+    let eventLoop = pending.reply.eventLoop
+    let parked = ParkedFetch(
+      lacking: fetch.minBytes - read.byteCount, eventLoop: eventLoop, partitions: read.partitions.map(\.partition)
+    ) {
+      self.parkedFetches.leave()
+      let found = fetch.read(self)
+      pending.complete(found.answer, ranges: found.ranges)
+    }
+    pending.reply.whenClosed {
+      if parked.cancel() { self.parkedFetches.leave() }
+    }
+    for (partition, mark) in read.partitions where !partition.park(parked, readUpTo: mark) {
+      parked.wake()
+      return
+    }
+    parked.setTimer(
+      eventLoop.scheduleTask(in: .milliseconds(Int64(fetch.maxWaitMs))) { parked.finish() })
+  }
+}
+
+/// One fetch, resolved to partitions, and read as often as it needs to be.
+struct Fetch: Sendable {
+  private let request: FetchRequest
+  private let version: Int16
+  private let maxBytes: Int
+  let minBytes: Int
+  let maxWaitMs: Int32
+
+  init(_ request: FetchRequest, version: Int16, maxBytes: Int) {
+    self.request = request
+    self.version = version
+    self.maxBytes = min(Int(request.maxBytes), maxBytes)
+    // More than the answer may hold can never be reached.
+    minBytes = min(max(Int(request.minBytes), 0), self.maxBytes)
+    maxWaitMs = request.maxWaitMs
+  }
+
+  var isEmpty: Bool { request.topics.allSatisfy { $0.partitions.isEmpty } }
+
+  /// An answer so far, with what it takes to wait for more.
+  struct Found {
+    var answer = FetchResponse()
+    var ranges: [FileRange] = []
+    var byteCount = 0
+    var hasFailed = false
+    /// What was read, and up to which offset it could be.
+    var partitions: [(partition: Partition, mark: Offset)] = []
+  }
+
+  func read(_ broker: LocalBroker) -> Found {
+    var found = Found()
+    for topic in request.topics {
+      let (resolved, missing) = resolve(topic, broker)
+      var answered = FetchResponse.Topic()
+      answered.topic = topic.topic
+      answered.topicID = topic.topicID
+      answered.partitions.reserveCapacity(topic.partitions.count)
+      for wanted in topic.partitions {
+        var partition = FetchResponse.Partition()
+        partition.partitionIndex = wanted.partition
+        partition.abortedTransactions = request.isolationLevel == 1 ? [] : nil
+        if let target = resolved?.partition(wanted.partition) {
+          read(wanted, from: target, &partition, &found)
+        } else {
+          partition.fail(missing)
+        }
+        if partition.errorCode != .none { found.hasFailed = true }
+        answered.partitions.append(partition)
+      }
+      found.answer.responses.append(answered)
+    }
+    return found
+  }
+
+  private func resolve(_ topic: FetchRequest.Topic, _ broker: LocalBroker) -> (Topic?, missing: ErrorCode) {
+    guard version >= 13 else { return (broker.topics.named(topic.topic), .unknownTopicOrPartition) }
+    let resolved = broker.topics.withID(topic.topicID)
+    return (resolved, resolved == nil ? .unknownTopicId : .unknownTopicOrPartition)
+  }
+
+  private func read(
+    _ wanted: FetchRequest.Partition, from partition: Partition, _ answer: inout FetchResponse.Partition,
+    _ found: inout Found
+  ) {
+    let left = max(0, maxBytes - found.byteCount)
+    do throws(PartitionError) {
+      let read = try partition.read(
+        Partition.Wanted(
+          offset: wanted.fetchOffset, maxBytes: min(Int(wanted.partitionMaxBytes), left),
+          // The first batch of an answer may pass every limit, or a consumer would wait for it for ever.
+          atLeastOneBatch: found.byteCount == 0, isReadCommitted: request.isolationLevel == 1,
+          currentLeaderEpoch: wanted.currentLeaderEpoch,
+          lastFetchedEpoch: version >= 12 ? wanted.lastFetchedEpoch : -1))
+      answer.highWatermark = read.highWatermark
+      answer.lastStableOffset = read.lastStableOffset
+      answer.logStartOffset = read.logStartOffset
+      if let diverging = read.diverging {
+        answer.divergingEpoch.epoch = diverging.epoch
+        answer.divergingEpoch.endOffset = diverging.endOffset
+        found.hasFailed = true
+        return
+      }
+      if version < 10, !read.slice.isEmpty, try partition.hasZstd(read.slice) {
+        return answer.fail(.unsupportedCompressionType)
+      }
+      if request.isolationLevel == 1 {
+        answer.abortedTransactions = read.aborted.map {
+          var aborted = FetchResponse.AbortedTransaction()
+          aborted.producerID = $0.producerID
+          aborted.firstOffset = $0.firstOffset
+          return aborted
+        }
+      }
+      if read.slice.byteCount > 0 { answer.records = .spliced(byteCount: read.slice.byteCount) }
+      found.ranges += read.slice.ranges
+      found.byteCount += read.slice.byteCount
+      found.partitions.append((partition, read.highWatermark))
+    } catch {
+      answer.fail(ErrorCode(error))
+      if case .fencedLeaderEpoch = error {
+        answer.currentLeader.leaderEpoch = partition.leaderEpoch
+      }
+    }
+  }
+}
+
+extension FetchResponse.Partition {
+  /// As Kafka answers a partition it cannot read: no marks, and records that are empty but not null.
+  fileprivate mutating func fail(_ code: ErrorCode) {
+    errorCode = code
+    highWatermark = .unknown
+    lastStableOffset = .unknown
+    logStartOffset = .unknown
+  }
+}

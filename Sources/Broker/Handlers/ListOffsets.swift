@@ -1,0 +1,60 @@
+import Model
+import Storage
+import Wire
+
+extension LocalBroker {
+  /// The special timestamps of a ListOffsets request.
+  private enum Special {
+    static let latest: Int64 = -1, earliest: Int64 = -2, maxTimestamp: Int64 = -3
+    static let earliestLocal: Int64 = -4, latestTiered: Int64 = -5
+  }
+
+  /// Offsets by time, exact to the record. No record at or after the time is no error: offset and timestamp are -1.
+  func listOffsets(_ request: ListOffsetsRequest, _ context: RequestContext) -> Reply<ListOffsetsResponse> {
+    var answer = ListOffsetsResponse()
+    for asked in request.topics {
+      let topic = topics.named(asked.name)
+      var answered = ListOffsetsResponse.Topic()
+      answered.name = asked.name
+      for wanted in asked.partitions {
+        var found = ListOffsetsResponse.Partition()
+        found.partitionIndex = wanted.partitionIndex
+        if let partition = topic?.partition(wanted.partitionIndex) {
+          do throws(PartitionError) {
+            try find(wanted, in: partition, isReadCommitted: request.isolationLevel == 1, context.version, &found)
+          } catch {
+            found.errorCode = ErrorCode(error)
+          }
+        } else {
+          found.errorCode = .unknownTopicOrPartition
+        }
+        answered.partitions.append(found)
+      }
+      answer.topics.append(answered)
+    }
+    return .now(answer)
+  }
+
+  private func find(
+    _ wanted: ListOffsetsRequest.Partition, in partition: Partition, isReadCommitted: Bool, _ version: Int16,
+    _ found: inout ListOffsetsResponse.Partition
+  ) throws(PartitionError) {
+    try partition.check(wanted.currentLeaderEpoch)
+    let result = try partition.withLog { log, epoch throws(PartitionError) -> (Offset, Int64, LeaderEpoch)? in
+      switch wanted.timestamp {
+      case Special.latest:
+        return (log.logEndOffset, -1, epoch)
+      case Special.earliest, (version >= 8 ? Special.earliestLocal : Special.earliest):
+        return (log.logStartOffset, -1, log.epochs.epoch(at: log.logStartOffset) ?? epoch)
+      case Special.latestTiered where version >= 9:
+        return nil
+      default:
+        throw .noTimestamps
+      }
+    }
+    guard let (offset, timestamp, epoch) = result else { return }
+    found.offset = offset
+    found.timestamp = timestamp
+    found.leaderEpoch = epoch
+  }
+}

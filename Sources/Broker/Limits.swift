@@ -1,0 +1,49 @@
+/// Every bound of the broker that is not a configuration key, and what happens at its edge.
+package enum Limits {
+  /// Emptied receive buffers an event loop keeps for the next read.
+  package static let receiveBuffersSpare = 4
+
+  /// Receive buffers that connections of one event loop may keep because a frame has arrived in part. Beyond it the part
+  /// moves into a buffer just large enough for its frame, so that thousands of stalled clients cost what they sent.
+  package static let receiveBuffersHeld = 32
+
+  /// The first read of a connection: what NIO keeps for as long as the connection lives, so it is small.
+  package static let firstReceiveBytes = 1024
+
+  /// Bytes that larger frames in progress may claim over all event loops, when `queued.max.request.bytes` does not say.
+  /// Beyond it a connection that starts another such frame is not read until one has finished.
+  package static let largeFrameBytes = 512 * 1024 * 1024
+
+  /// A large frame's buffer starts at this size and doubles as bytes really arrive, so a claimed length costs nothing.
+  package static let largeFrameFirstBytes = 1024 * 1024
+
+  /// A frame that has begun and receives no byte for so long: the connection is closed.
+  package static let frameStallMs: Int64 = 30_000
+
+  /// Reply bytes waiting in memory for a slow reader. Beyond it we stop reading its requests until they have drained.
+  package static let replyBytesWaiting = 1024 * 1024
+
+  /// Time for requests in flight to finish when the broker stops.
+  package static let drainMs: Int64 = 5_000
+
+  /// Threads that flush logs; each waits for the disk, so a few serve many partitions.
+  package static let flushThreads = 4
+
+  /// How often closed segments are looked for, to be flushed in the background.
+  package static let closedSegmentFlushMs: Int64 = 3_000
+
+  /// How often files and directories whose delay has passed are removed.
+  package static let purgeIntervalMs: Int64 = 10_000
+
+  /// How long the directory of a partition that no topic owns is kept, renamed, before its files are removed.
+  package static let strayDelayMs: Int64 = 60_000
+
+  /// A longer interval (a hundred years) means never.
+  package static let timerMsMax: Int64 = 100 * 365 * 86_400_000
+
+  /// Bytes that one compressed batch may unpack to while it is validated or recompressed.
+  package static let decompressedBatchBytes = 256 * 1024 * 1024
+
+  /// The longest name of client software that ApiVersions accepts.
+  package static let clientSoftwareNameBytes = 255
+}

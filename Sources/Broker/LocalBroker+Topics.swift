@@ -1,0 +1,63 @@
+import Logging
+import Model
+import Storage
+
+/// Topics coming, changing and going: the tree has said yes, now the files and the map follow.
+extension LocalBroker {
+  /// Opens or makes the logs of a topic and shows it to requests. Partitions that are open already stay as they are.
+  func install(_ description: TopicDescription, reusing opened: [TopicPartition: Partition] = [:]) {
+    let config = effectiveConfig(of: description)
+    let logConfig = LogConfig(config, flushBeforeAck: self.config.flushBeforeAck)
+    let old = topics.named(description.name)
+    var partitions: [Partition] = []
+    partitions.reserveCapacity(description.partitions.count)
+    for (index, state) in description.partitions.enumerated() {
+      let name = TopicPartition(description.name, Int32(index))
+      if let open = old?.partition(Int32(index)) ?? opened[name], open.topicID == description.id {
+        open.configure(logConfig)
+        partitions.append(open)
+      } else {
+        partitions.append(makePartition(name, description.id, logConfig, leaderEpoch: state.leaderEpoch))
+      }
+    }
+    topics.put(
+      Topic(
+        name: description.name, id: description.id, isInternal: description.isInternal, config: config,
+        partitions: partitions))
+  }
+
+  func effectiveConfig(of topic: TopicDescription) -> TopicConfig {
+    TopicConfig(overrides: topic.overrides, broker: registry.config)
+  }
+
+  private func makePartition(
+    _ name: TopicPartition, _ id: TopicID, _ config: LogConfig, leaderEpoch: LeaderEpoch
+  ) -> Partition {
+    do {
+      // A directory of that name from a topic that was deleted while we could not rename it must not come back to life.
+      if let stale = directories.holding(name) {
+        try stale.delete(name, delayMs: config.fileDeleteDelayMs, nowMs: nowMs())
+      }
+      let directory = try directories.leastLoaded()
+      let made = try directory.create(name, topicID: id, config: config, nowMs: nowMs())
+      return Partition(name, topicID: id, log: made, directory: directory, leaderEpoch: leaderEpoch)
+    } catch {
+      log.error("a partition has no log", metadata: ["partition": "\(name)", "error": "\(error)"])
+      return Partition(name, topicID: id, log: nil, directory: nil, leaderEpoch: leaderEpoch)
+    }
+  }
+
+  /// Takes a deleted topic from requests' sight, releases who waits on it, and renames its directories.
+  func uninstall(_ name: String) {
+    guard let topic = topics.remove(name) else { return }
+    for partition in topic.partitions {
+      let parked = partition.retire(deleted: true)
+      for fetch in parked { fetch.wake() }
+      do {
+        try partition.directory?.delete(partition.name, delayMs: topic.config.fileDeleteDelayMs, nowMs: nowMs())
+      } catch {
+        log.error("a deleted partition stays", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
+      }
+    }
+  }
+}

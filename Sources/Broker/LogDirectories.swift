@@ -1,0 +1,60 @@
+import Logging
+import Model
+package import Storage
+
+/// All of the broker's log.dirs: a new partition goes to the one with the fewest, and each log is found in the one it is in.
+package struct LogDirectories: Sendable {
+  package let all: [LogDirectory]
+
+  /// Opens and locks every directory.
+  package init(_ paths: [String]) throws(LogDirectoryError) {
+    var all: [LogDirectory] = []
+    for path in paths { all.append(try LogDirectory(path)) }
+    self.all = all
+  }
+
+  package init(_ all: [LogDirectory]) { self.all = all }
+
+  /// The last stop of every directory was orderly.
+  package var wereClean: Bool { all.allSatisfy(\.wasClean) }
+
+  /// The directory with the fewest partitions; the first of them when several have as few.
+  func leastLoaded() throws(LogDirectoryError) -> LogDirectory {
+    var best: (directory: LogDirectory, count: Int)?
+    for directory in all {
+      let count = try directory.list().count
+      if count < best?.count ?? .max { best = (directory, count) }
+    }
+    guard let best else { preconditionFailure("a broker has at least one log directory") }
+    return best.directory
+  }
+
+  /// The directory a partition is in.
+  func holding(_ partition: TopicPartition) -> LogDirectory? {
+    all.first { directory in (try? directory.disk.info(directory.directory(of: partition))) != nil }
+  }
+}
+
+extension LogConfig {
+  /// What of a topic's configuration its logs obey.
+  package init(_ topic: TopicConfig, flushBeforeAck: Bool) {
+    self.init()
+    segmentBytes = topic.segmentBytes
+    segmentMs = topic.segmentMs
+    indexIntervalBytes = topic.indexIntervalBytes
+    segmentIndexBytes = topic.segmentIndexBytes
+    retentionMs = topic.retentionMs
+    retentionBytes = topic.retentionBytes
+    maxMessageBytes = topic.maxMessageBytes
+    flushMessages = topic.flushMessages
+    flushMs = topic.flushMs
+    flushBeforeAcknowledge = flushBeforeAck
+    fileDeleteDelayMs = topic.fileDeleteDelayMs
+    preallocate = topic.preallocate
+    timestampType = topic.timestampIsLogAppendTime ? .logAppendTime : .createTime
+    timestampBeforeMaxMs = topic.timestampBeforeMaxMs
+    timestampAfterMaxMs = topic.timestampAfterMaxMs
+    deletesOldSegments = topic.cleanupPolicy.contains(.delete)
+    compacts = topic.cleanupPolicy.contains(.compact)
+  }
+}

@@ -1,0 +1,276 @@
+import Logging
+package import NIOCore
+import Storage
+import Wire
+
+/// What the configuration allows each connection.
+package struct ConnectionLimits: Sendable {
+  /// `millrace.requests.in.flight`: at it we stop reading.
+  package var requestsInFlight: Int
+  package var readPath: ReadPath
+}
+
+/// One client's connection: joins the socket to its `ConnectionMachine`, the received bytes and the handlers.
+///
+/// A request is served to its end inside `channelRead`, from where it lies in the receive buffer; replies made during a
+/// read leave together in one flush at its end. What must wait (a long poll, a flush to disk) comes back later through a
+/// `PendingReply`.
+///
+/// Lives on its event loop and is used nowhere else.
+package final class Connection: ChannelDuplexHandler {
+  package typealias InboundIn = ByteBuffer
+  package typealias InboundOut = Never
+  package typealias OutboundIn = IOData
+  package typealias OutboundOut = IOData
+
+  /// The listener the client came by: Metadata answers with addresses of the same one.
+  package let listener: String
+  private let service: any RequestService
+  private let loop: ConnectionLoop
+  private let received: ReceivedBytes
+  private let log: Logger
+
+  private var machine: ConnectionMachine<OutgoingReply>
+  private var writer: ReplyWriter
+  private var context: ChannelHandlerContext?
+  private var address = "?"
+
+  /// The channel asked to read while we were muted; the read is owed.
+  private var isReadOwed = false
+  /// What `received` keeps may hold whole frames: they were not started because we were muted.
+  private var areFramesKept = false
+  /// Inside `advance`, which looks again at everything before it returns.
+  private var isAdvancing = false
+  /// Close when the last byte has left.
+  private var isClosing = false
+  /// The event loop's memory for large frames is spent.
+  private var isStarved = false
+  /// Inside `channelRead`, whose end flushes.
+  private var isReading = false
+  private var isFlushOwed = false
+  /// Long polls to be told when the connection goes.
+  private var onClose: [ConnectionMachine<OutgoingReply>.Slot: @Sendable () -> Void] = [:]
+
+  /// For the idle sweep.
+  private(set) var lastActivity: NIODeadline
+  private(set) var isWithinFrame = false
+
+  init(
+    listener: String, service: any RequestService, loop: ConnectionLoop, received: ReceivedBytes,
+    limits: ConnectionLimits, log: Logger
+  ) {
+    self.listener = listener
+    self.service = service
+    self.loop = loop
+    self.received = received
+    self.log = log
+    machine = ConnectionMachine(requestsInFlightMax: limits.requestsInFlight)
+    writer = ReplyWriter(path: limits.readPath)
+    lastActivity = .now()
+  }
+
+  package var requestsInFlight: Int { machine.inFlight }
+  package var eventLoop: any EventLoop { loop.eventLoop }
+  /// The address by which the client came.
+  package var localAddress: String { context?.channel.localAddress?.ipAddress ?? "127.0.0.1" }
+
+  // MARK: The channel's events
+
+  package func handlerAdded(context: ChannelHandlerContext) {
+    self.context = context
+    address = context.channel.remoteAddress.map { "\($0)" } ?? "?"
+    loop.add(self)
+  }
+
+  package func channelInactive(context: ChannelHandlerContext) {
+    gone()
+    context.fireChannelInactive()
+  }
+
+  package func handlerRemoved(context: ChannelHandlerContext) {
+    gone()
+    self.context = nil
+  }
+
+  package func read(context: ChannelHandlerContext) {
+    if machine.wantsRead, !isStarved {
+      context.read()
+    } else {
+      isReadOwed = true
+    }
+  }
+
+  package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    lastActivity = .now()
+    isReading = true
+    serve(unwrapInboundIn(data))
+    send()
+    isReading = false
+  }
+
+  package func channelReadComplete(context: ChannelHandlerContext) { advance() }
+
+  package func channelWritabilityChanged(context: ChannelHandlerContext) { advance() }
+
+  package func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    // A peer that resets its connection is no news; NIO closes the channel.
+    log.debug("connection failed", metadata: ["client": "\(address)", "error": "\(error)"])
+    context.close(promise: nil)
+  }
+
+  // MARK: Requests
+
+  /// Starts the requests at the front of `bytes` and keeps what is left.
+  private func serve(_ bytes: consuming ByteBuffer) {
+    var bytes = bytes
+    areFramesKept = false
+    while machine.mayBegin {
+      do {
+        let length = try Frame.length(of: bytes, limit: service.requestBytesMax)
+        guard let frame = try Frame.next(in: &bytes, limit: service.requestBytesMax) else {
+          isWithinFrame = bytes.readableBytes > 0
+          keep(bytes, frameBytes: length.map { $0 + Frame.prefixBytes })
+          return
+        }
+        begin(frame)
+      } catch {
+        refuse("no request can have this length: \(error)")
+      }
+    }
+    guard !machine.isDraining else { return received.discard() }
+    areFramesKept = bytes.readableBytes > 0
+    keep(bytes, frameBytes: nil)
+  }
+
+  private func keep(_ bytes: ByteBuffer, frameBytes: Int?) {
+    guard bytes.readableBytes > 0 else { return received.served(bytes) }
+    let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
+    isStarved = !received.keep(bytes, frameBytes: frameBytes) {
+      bound.eventLoop.execute { bound.value.fed() }
+    }
+    if isStarved { areFramesKept = true }
+  }
+
+  /// Memory for large frames may be free again.
+  private func fed() {
+    isStarved = false
+    advance()
+  }
+
+  private func begin(_ frame: ByteBuffer) {
+    let slot = machine.begin()
+    switch service.serve(frame, slot, on: self) {
+    case .reply(let reply): machine.finish(slot, .reply(reply))
+    case .silent: machine.finish(slot, .silent)
+    case .later: break
+    case .close: machine.finish(slot, .close)
+    case .refuse(let reason):
+      machine.finish(slot, .close)
+      refuse(reason)
+    }
+    send()
+  }
+
+  /// The peer sent what no client should: earlier replies leave, then the connection closes; one line says why.
+  private func refuse(_ reason: String) {
+    log.warning("closing a connection", metadata: ["client": "\(address)", "reason": "\(reason)"])
+    machine.drain()
+  }
+
+  // MARK: Replies
+
+  func finish(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ outcome: ConnectionMachine<OutgoingReply>.Outcome) {
+    guard !machine.isClosed else { return }
+    onClose[slot] = nil
+    machine.finish(slot, outcome)
+    advance()
+  }
+
+  /// Tells `body` when the connection goes before the reply of `slot` was given.
+  func whenClosed(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ body: @escaping @Sendable () -> Void) {
+    onClose[slot] = body
+  }
+
+  /// Hands over every reply whose turn has come. Does not flush, so that one flush serves many.
+  private func send() {
+    guard let context else { return }
+    while let step = machine.next() {
+      switch step {
+      case .send(let reply):
+        writer.write(reply, to: context)
+        isFlushOwed = true
+      case .close:
+        isClosing = true
+        isFlushOwed = true
+      }
+    }
+  }
+
+  /// After anything that may have opened the way: sends and flushes, serves what was kept, and pays the owed read.
+  private func advance() {
+    guard let context, !isReading, !isAdvancing else { return }
+    isAdvancing = true
+    defer { isAdvancing = false }
+    while true {
+      send()
+      guard write(to: context) else { return }
+      guard areFramesKept, machine.mayBegin, !isStarved, let kept = received.takeKept() else { break }
+      isReading = true
+      serve(kept)
+      isReading = false
+    }
+    if isReadOwed, machine.wantsRead, !isStarved {
+      isReadOwed = false
+      context.read()
+    }
+  }
+
+  /// Flushes what is owed and learns whether the socket takes more. False: the connection is closing.
+  private func write(to context: ChannelHandlerContext) -> Bool {
+    if isFlushOwed {
+      isFlushOwed = false
+      context.flush()
+    }
+    guard writer.pump(context, buffer: &loop.copyBuffer) else {
+      log.warning("closing a connection", metadata: ["client": "\(address)", "reason": "a segment cannot be read"])
+      context.close(promise: nil)
+      return false
+    }
+    machine.writability(context.channel.isWritable && !writer.isWaiting)
+    guard isClosing else { return true }
+    if !writer.isWaiting { closeAfterWrites(context) }
+    return false
+  }
+
+  /// NIO drops unwritten bytes when it closes, so an empty write goes behind them and closes when it has left.
+  private func closeAfterWrites(_ context: ChannelHandlerContext) {
+    let channel = context.channel
+    let written = context.eventLoop.makePromise(of: Void.self)
+    written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+    context.writeAndFlush(NIOAny(IOData.byteBuffer(ByteBuffer())), promise: written)
+  }
+
+  // MARK: The end
+
+  /// Takes no new request; closes once those in flight are answered.
+  func drain() {
+    machine.drain()
+    advance()
+  }
+
+  /// Closes at once.
+  func close(because reason: String) {
+    log.debug("closing a connection", metadata: ["client": "\(address)", "reason": "\(reason)"])
+    context?.close(promise: nil)
+  }
+
+  private func gone() {
+    machine.socketClosed()
+    writer.discard()
+    received.discard()
+    loop.remove(self)
+    let told = onClose
+    onClose = [:]
+    for body in told.values { body() }
+  }
+}

@@ -1,0 +1,23 @@
+package import NIOCore
+package import Storage
+
+/// A whole reply frame on its way out: bytes, and file ranges that never become bytes of ours (by the default read path).
+package enum OutgoingReply: Sendable {
+  case bytes(ByteBuffer)
+  case parts([Part])
+
+  package enum Part: Sendable {
+    case bytes(ByteBuffer)
+    case file(FileRange)
+  }
+}
+
+/// `millrace.read.path`: how the bytes of a file range reach the socket.
+package enum ReadPath: Sendable, Equatable {
+  /// The kernel moves them from the page cache to the socket: one system call a range, no copy of ours.
+  case sendfile
+  /// pread into a buffer of so many bytes, then write, again and again: what a broker without sendfile does.
+  case copy(bufferBytes: Int)
+  /// Written from a mapping of the file: no read call, but page faults and mapping work.
+  case mmap
+}

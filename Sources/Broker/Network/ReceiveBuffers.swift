@@ -1,0 +1,232 @@
+import NIOCore
+import Wire
+
+/// The buffers one event loop reads into: its connections share a few, because only one of them is reading at a time.
+///
+/// A read takes a buffer, the requests in it are served from where they lie, and the buffer comes back, still in the
+/// processor's cache, for the next read of any connection. A connection keeps one only while a frame has arrived in
+/// part. So a thousand idle connections hold no buffer at all. Handlers must not keep slices of a request beyond their
+/// call; if one does, `ByteBuffer` sees the buffer shared and takes new memory, which is slower and still right.
+///
+/// Owned by its event loop; not locked.
+final class ReceiveBuffers {
+  private var spare: [ByteBuffer] = []
+  /// Shared buffers that connections keep for a partial frame.
+  private var held = 0
+  /// Bytes claimed by frames too large for a shared buffer. `largeBytes <= largeBytesMax`, or there is only one.
+  private var largeBytes = 0
+  private let largeBytesMax: Int
+  /// Connections that are not read until large frames have finished, oldest first.
+  private var waiting: [() -> Void] = []
+
+  /// Of each shared buffer: one read from a socket.
+  let bufferBytes: Int
+
+  init(bufferBytes: Int, largeBytesMax: Int) {
+    self.bufferBytes = bufferBytes
+    self.largeBytesMax = largeBytesMax
+  }
+
+  /// An empty buffer of `bufferBytes`.
+  func take() -> ByteBuffer {
+    guard var buffer = spare.popLast() else {
+      return ByteBufferAllocator().buffer(capacity: bufferBytes)
+    }
+    buffer.clear()
+    return buffer
+  }
+
+  func give(_ buffer: ByteBuffer) {
+    guard spare.count < Limits.receiveBuffersSpare, buffer.capacity == bufferBytes else { return }
+    spare.append(buffer)
+  }
+
+  /// True when one more connection may keep a shared buffer.
+  func hold() -> Bool {
+    guard held < Limits.receiveBuffersHeld else { return false }
+    held += 1
+    return true
+  }
+
+  func releaseHeld() { held -= 1 }
+
+  /// Claims memory for a large frame. False: over the limit, and `resume` runs once when trying again makes sense.
+  func claimLarge(_ bytes: Int, orWait resume: @escaping () -> Void) -> Bool {
+    guard largeBytes == 0 || largeBytes + bytes <= largeBytesMax else {
+      waiting.append(resume)
+      return false
+    }
+    largeBytes += bytes
+    return true
+  }
+
+  func releaseLarge(_ bytes: Int) {
+    largeBytes -= bytes
+    let resumed = waiting
+    waiting.removeAll()
+    for resume in resumed { resume() }
+  }
+}
+
+/// What a connection has read and not yet served: nothing, or the start of a frame (and frames behind it, while the
+/// connection may not start more).
+///
+/// The next read continues in the same buffer, behind what is there, so a frame in many pieces is assembled without
+/// being copied. The remainder moves only when its buffer is too small for the frame: once into a shared buffer, or for
+/// a large frame into one of its own that doubles up to the frame's size (each byte moves twice at most, on average).
+///
+/// Owned by its `Connection`, on its event loop.
+final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
+  // Unchecked: NIO wants its allocators Sendable, and calls this one only on the channel's event loop.
+
+  private enum Holding {
+    case nothing
+    /// One of the event loop's shared buffers.
+    case shared
+    /// A buffer of the connection's own, small or being small change.
+    case own
+    /// A buffer of its own with so many bytes claimed.
+    case large(claimed: Int)
+  }
+
+  private let buffers: ReceiveBuffers
+  private var holding = Holding.nothing
+  /// The bytes kept, nil while NIO reads into them.
+  private var kept: ByteBuffer?
+  private var hasRead = false
+
+  init(buffers: ReceiveBuffers) { self.buffers = buffers }
+
+  // MARK: As NIO's allocator
+
+  /// NIO keeps the first buffer of a channel for ever, so the first is small; the others it hands on and forgets.
+  func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
+    guard hasRead else {
+      hasRead = true
+      return allocator.buffer(capacity: Limits.firstReceiveBytes)
+    }
+    if let continued = kept.take() { return continued }
+    return buffers.take()
+  }
+
+  /// True: ask for a buffer each time. (NIO would otherwise keep one per connection.)
+  func record(actualReadBytes: Int) -> Bool { true }
+
+  func nextBufferSize() -> Int? { nil }
+
+  // MARK: As the connection's memory
+
+  /// What was kept by `keep`, to serve more of it without reading.
+  func takeKept() -> ByteBuffer? { kept.take() }
+
+  var isEmpty: Bool { kept == nil }
+
+  /// All of `buffer` has been served.
+  func served(_ buffer: ByteBuffer) {
+    switch holding {
+    case .nothing:
+      buffers.give(buffer)
+    case .shared:
+      buffers.releaseHeld()
+      buffers.give(buffer)
+    case .own: break
+    case .large(let claimed): buffers.releaseLarge(claimed)
+    }
+    holding = .nothing
+    kept = nil
+  }
+
+  /// Keeps what is left of `buffer`. `frameBytes` counts the whole frame at its front, nil when that is not known yet.
+  /// False: the event loop's memory for large frames is spent; do not read until `resume` runs.
+  func keep(_ buffer: ByteBuffer, frameBytes: Int?, orWait resume: @escaping () -> Void) -> Bool {
+    let needed = frameBytes ?? Frame.prefixBytes
+    if case .large(let claimed) = holding, needed > buffers.bufferBytes, needed <= claimed {
+      kept = grown(buffer, frameBytes: needed)
+      return true
+    }
+    guard needed <= buffers.bufferBytes else {
+      kept = buffer
+      guard buffers.claimLarge(needed, orWait: resume) else { return false }
+      kept = nil
+      let old = holding
+      let large = moved(buffer, capacity: max(buffer.readableBytes * 2, min(needed, Limits.largeFrameFirstBytes)))
+      drop(buffer, held: old)
+      holding = .large(claimed: needed)
+      kept = large
+      return true
+    }
+    keepSmall(buffer, needed: needed)
+    return true
+  }
+
+  /// The connection is gone.
+  func discard() {
+    drop(nil, held: holding)
+    holding = .nothing
+    kept = nil
+  }
+
+  /// A frame that fits a shared buffer: stays where it is while there is room behind it, else moves to the front.
+  private func keepSmall(_ buffer: ByteBuffer, needed: Int) {
+    switch holding {
+    case .shared where hasRoom(buffer, needed: needed):
+      kept = buffer
+      return
+    case .own where buffer.writableBytes >= max(needed - buffer.readableBytes, 1):
+      kept = buffer
+      return
+    case .nothing, .shared, .own, .large: break
+    }
+    if case .nothing = holding, buffer.capacity == buffers.bufferBytes, hasRoom(buffer, needed: needed),
+      buffers.hold()
+    {
+      holding = .shared
+      kept = buffer
+      return
+    }
+    let old = holding
+    var target: ByteBuffer
+    if case .shared = old {
+      target = buffers.take()
+    } else if buffers.hold() {
+      target = buffers.take()
+      holding = .shared
+    } else {
+      target = ByteBufferAllocator().buffer(capacity: max(needed, buffer.readableBytes + 1))
+      holding = .own
+    }
+    target.writeImmutableBuffer(buffer)
+    if case .shared = old { buffers.give(buffer) } else { drop(buffer, held: old) }
+    kept = target
+  }
+
+  /// Room for the whole frame, and for a read worth its system call.
+  private func hasRoom(_ buffer: ByteBuffer, needed: Int) -> Bool {
+    let missing = needed - buffer.readableBytes
+    return buffer.writableBytes >= missing && buffer.writableBytes >= buffers.bufferBytes / 4
+  }
+
+  /// Doubles the buffer of a large frame when it is full.
+  private func grown(_ buffer: ByteBuffer, frameBytes: Int) -> ByteBuffer {
+    guard buffer.writableBytes == 0 else { return buffer }
+    return moved(buffer, capacity: max(min(buffer.readableBytes * 2, frameBytes), buffer.readableBytes + 1))
+  }
+
+  private func moved(_ buffer: ByteBuffer, capacity: Int) -> ByteBuffer {
+    var target = ByteBufferAllocator().buffer(capacity: max(capacity, buffer.readableBytes + 1))
+    target.writeImmutableBuffer(buffer)
+    return target
+  }
+
+  private func drop(_ buffer: ByteBuffer?, held: Holding) {
+    switch held {
+    case .nothing:
+      if let buffer { buffers.give(buffer) }
+    case .shared:
+      buffers.releaseHeld()
+      if let buffer { buffers.give(buffer) }
+    case .own: break
+    case .large(let claimed): buffers.releaseLarge(claimed)
+    }
+  }
+}

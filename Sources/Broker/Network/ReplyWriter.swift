@@ -1,0 +1,118 @@
+@_spi(CustomByteBufferAllocator) import NIOCore
+import Storage
+
+/// Puts replies into the channel in order, by the broker's read path.
+///
+/// Sendfile and mmap hand whole ranges to NIO, which writes what the socket takes. The copy path reads one buffer's worth
+/// at a time and only while the socket takes it, so a slow reader costs one buffer and not a whole reply.
+///
+/// Owned by its `Connection`, on its event loop.
+struct ReplyWriter {
+  private let path: ReadPath
+  /// Parts that must wait: for the copy path, what follows a range that is not fully written yet.
+  private var waiting: [OutgoingReply.Part] = []
+  private var waitingFrom = 0
+  /// Bytes of the first waiting range already written.
+  private var copied = 0
+
+  init(path: ReadPath) { self.path = path }
+
+  var isWaiting: Bool { waitingFrom < waiting.count }
+
+  /// Writes a reply, or queues it behind what waits. The caller flushes.
+  mutating func write(_ reply: OutgoingReply, to context: ChannelHandlerContext) {
+    switch reply {
+    case .bytes(let bytes):
+      if isWaiting {
+        waiting.append(.bytes(bytes))
+      } else {
+        context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+      }
+    case .parts(let parts):
+      for part in parts { write(part, to: context) }
+    }
+  }
+
+  private mutating func write(_ part: OutgoingReply.Part, to context: ChannelHandlerContext) {
+    guard !isWaiting else {
+      waiting.append(part)
+      return
+    }
+    switch part {
+    case .bytes(let bytes):
+      context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+    case .file(let range):
+      switch path {
+      case .sendfile: sendFile(range, to: context)
+      case .mmap: sendMapped(range, to: context)
+      case .copy: waiting.append(part)
+      }
+    }
+  }
+
+  /// Continues the copy path while the socket takes bytes. `buffer` is the event loop's, reused when it is free again.
+  /// False: a file could not be read, so the reply cannot be completed and the connection must close.
+  mutating func pump(_ context: ChannelHandlerContext, buffer: inout ByteBuffer?) -> Bool {
+    guard isWaiting, case .copy(let bufferBytes) = path else { return true }
+    while isWaiting, context.channel.isWritable {
+      switch waiting[waitingFrom] {
+      case .bytes(let bytes):
+        context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+        waitingFrom += 1
+      case .file(let range):
+        var chunk = buffer.take() ?? ByteBufferAllocator().buffer(capacity: bufferBytes)
+        chunk.clear()
+        guard let count = try? range.read(into: &chunk, from: copied, maxBytes: bufferBytes), count > 0 else {
+          return false
+        }
+        context.writeAndFlush(NIOAny(IOData.byteBuffer(chunk)), promise: nil)
+        buffer = chunk
+        copied += count
+        if copied == range.length {
+          waitingFrom += 1
+          copied = 0
+        }
+      }
+    }
+    if !isWaiting {
+      waiting.removeAll(keepingCapacity: true)
+      waitingFrom = 0
+    }
+    return true
+  }
+
+  mutating func discard() {
+    waiting.removeAll()
+    waitingFrom = 0
+  }
+
+  /// NIO wants a handle that may be in use by one socket at a time, so each range gets one around the segment's
+  /// descriptor, and gives the descriptor back instead of closing it.
+  private func sendFile(_ range: FileRange, to context: ChannelHandlerContext) {
+    let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: range.file.descriptor)
+    let region = FileRegion(fileHandle: handle, readerIndex: range.position, endIndex: range.position + range.length)
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    sent.futureResult.whenComplete { _ in
+      _ = try? handle.takeDescriptorOwnership()
+      withExtendedLifetime(range.file) {}
+    }
+    context.write(NIOAny(IOData.fileRegion(region)), promise: sent)
+  }
+
+  private func sendMapped(_ range: FileRange, to context: ChannelHandlerContext) {
+    guard let mapped = try? range.map() else {
+      context.close(promise: nil)
+      return
+    }
+    let bytes = mapped.withBytes { memory in
+      ByteBuffer(takingOwnershipOf: UnsafeMutableRawBufferPointer(mutating: memory), allocator: Self.mappedMemory)
+    }
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    sent.futureResult.whenComplete { _ in withExtendedLifetime(mapped) {} }
+    context.write(NIOAny(IOData.byteBuffer(bytes)), promise: sent)
+  }
+
+  /// Memory that belongs to a mapping: never freed here, and nobody writes to it, so never grown.
+  private static let mappedMemory = ByteBufferAllocator(
+    allocate: { _ in nil }, reallocate: { _, _, _ in nil }, deallocate: { _ in }, copy: { _, _, _ in })
+}

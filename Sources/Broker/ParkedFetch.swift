@@ -1,0 +1,75 @@
+import NIOCore
+import Synchronization
+
+/// A fetch that found too little and waits for more bytes or for its deadline, whichever comes first.
+///
+/// It ends once: by the append that gives it enough (on the producer's thread, which only hands the word to the fetch's
+/// event loop), by its deadline, or with its connection. At its end it leaves every partition it waits on.
+final class ParkedFetch: OffsetWaiter, Sendable {
+  /// Bytes still lacking; at 0 or less it has been woken.
+  private let lacking: Atomic<Int>
+  private let isDone = Atomic(false)
+  private let eventLoop: any EventLoop
+  private let partitions: [Partition]
+  private let onWake: @Sendable () -> Void
+  private let timer = Mutex<Scheduled<Void>?>(nil)
+
+  /// - Parameter onWake: reads again and answers; called at most once, on `eventLoop`.
+  init(lacking: Int, eventLoop: any EventLoop, partitions: [Partition], onWake: @escaping @Sendable () -> Void) {
+    precondition(lacking > 0, "a fetch that lacks nothing does not park")
+    self.lacking = Atomic(lacking)
+    self.eventLoop = eventLoop
+    self.partitions = partitions
+    self.onWake = onWake
+  }
+
+  /// The timer to stop at the end.
+  func setTimer(_ scheduled: Scheduled<Void>) { timer.withLock { $0 = scheduled } }
+
+  func gained(_ bytes: Int) -> Bool {
+    let (before, after) = lacking.subtract(bytes, ordering: .relaxed)
+    return before > 0 && after <= 0
+  }
+
+  /// From any thread.
+  func wake() {
+    eventLoop.execute { self.finish() }
+  }
+
+  /// On the event loop: answers, unless something else ended the wait before.
+  func finish() {
+    guard end() else { return }
+    onWake()
+  }
+
+  /// On the event loop: ends the wait without an answer. False: it had ended.
+  func cancel() -> Bool { end() }
+
+  private func end() -> Bool {
+    guard isDone.exchange(true, ordering: .relaxed) == false else { return false }
+    timer.withLock { $0?.cancel() }
+    for partition in partitions { partition.unpark(self) }
+    return true
+  }
+}
+
+/// How many fetches are parked, over all connections.
+final class ParkedFetches: Sendable {
+  private let count = Atomic(0)
+  private let limit: Int
+
+  init(limit: Int) { self.limit = limit }
+
+  var current: Int { count.load(ordering: .relaxed) }
+
+  /// False: as many are parked as may be, and this one must be answered at once.
+  func enter() -> Bool {
+    guard count.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
+      leave()
+      return false
+    }
+    return true
+  }
+
+  func leave() { count.wrappingSubtract(1, ordering: .relaxed) }
+}
