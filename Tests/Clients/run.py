@@ -1,0 +1,43 @@
+"""Every client writes every codec; every client reads what every other wrote; then each one's own checks."""
+
+import importlib
+import sys
+
+import corpus
+from broker import Broker
+from checks import Checks, expect_equal
+
+CLIENTS = ["kcat", "confluent", "kafka_python", "aio"]
+CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
+
+
+def main():
+    binary = sys.argv[1]
+    names = sys.argv[2:] or CLIENTS
+    clients = {name: importlib.import_module(f"clients.{name}") for name in names}
+    with Broker(binary) as broker:
+        checks = Checks(broker)
+        written = {}
+        for name, client in clients.items():
+            for codec in CODECS:
+                topic = f"{name}-{codec}"
+                checks.run(f"{name} writes {codec}", lambda: written.update({topic: client.write(broker.address, topic, codec)}))
+        for name, client in clients.items():
+            for topic, records in written.items():
+                checks.run(
+                    f"{name} reads what {topic} wrote",
+                    lambda: corpus.compare(records, client.read(broker.address, topic, corpus.PARTITIONS)),
+                )
+        for name, client in clients.items():
+            for check in client.CHECKS:
+                sentence = check.__name__.replace("_", " ")
+                checks.run(f"{name}: {sentence}", lambda: check(broker.address))
+        checks.run("the broker stops on SIGTERM with exit code 0", lambda: expect_equal(broker.stop(), 0, "the exit code"))
+    for name in checks.failed:
+        print(f"failed: {name}")
+    print(f"{checks.passed} passed, {len(checks.failed)} failed")
+    return 1 if checks.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
