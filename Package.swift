@@ -92,7 +92,7 @@ let package = Package(
     program("millrace-load", ["Load", argumentParser]),
 
     tests("CompressionTests", ["Compression", "Csnappy", nioCore]),
-    tests("ModelTests", ["Model", "Compression", nioCore], resources: [.copy("Golden")]),
+    tests("ModelTests", ["Model", "Compression", "CMillrace", nioCore], resources: [.copy("Golden")]),
     tests("WireTests", ["Wire", "Model", nioCore], resources: [.copy("Golden")]),
     tests("StorageTests", ["Storage", "Model", "Compression", "CMillrace", nioCore], resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model"]),

@@ -92,7 +92,7 @@ extension ProducedBatch.Refusal {
   init(_ error: RecordBatchError) {
     switch error {
     case .truncated, .badChecksum: self.init(.corruptMessage, "\(error)")
-    case .unsupportedMagic, .inconsistent: self.init(.invalidRecord, "\(error)")
+    case .unsupportedMagic, .inconsistent, .undecodable: self.init(.invalidRecord, "\(error)")
     }
   }
 }

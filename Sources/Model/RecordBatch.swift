@@ -7,10 +7,12 @@ package enum RecordBatchError: Error, Hashable, Sendable {
   case truncated(bytes: Int, needed: Int)
   /// Not magic 2: a format from before Kafka 0.11.
   case unsupportedMagic(Int8)
-  /// Length, count or deltas that cannot be (negative, or count beyond the last offset).
+  /// Lengths, counts or deltas that cannot be, in the header or in a record.
   case inconsistent(String)
   /// The CRC-32C in the header is not that of the bytes.
   case badChecksum(stored: UInt32, computed: UInt32)
+  /// The records cannot be had: a codec that does not exist, a stream it cannot read, or more bytes than allowed.
+  case undecodable(String)
 }
 
 /// One batch of magic 2, borrowed: the header as a value, the records still the bytes that arrived.
@@ -62,8 +64,24 @@ extension RecordBatchHeader {
     guard count >= 0, lastOffsetDelta >= 0 else {
       throw .inconsistent("record count \(count), last offset delta \(lastOffsetDelta)")
     }
+    guard baseOffset.rawValue <= Int64.max - Int64(Int32.max) - 1 else {
+      throw .inconsistent("base offset \(baseOffset) leaves no offsets for the records")
+    }
     guard Int64(count) <= Int64(lastOffsetDelta) + 1 else {
       throw .inconsistent("\(count) records in \(Int64(lastOffsetDelta) + 1) offsets")
     }
+  }
+}
+
+extension RecordBatchHeader {
+  /// The CRC-32C of this header from its attributes on, and of `body`: what `crc` must be.
+  package func checksum(of body: ByteBuffer) -> UInt32 {
+    let header = self
+    let front = withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { bytes in
+      header.write(to: bytes)
+      return millrace_crc32c(
+        0, bytes.baseAddress! + BatchField.attributes, BatchField.records - BatchField.attributes)
+    }
+    return body.withUnsafeReadableBytes { millrace_crc32c(front, $0.baseAddress, $0.count) }
   }
 }

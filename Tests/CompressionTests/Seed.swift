@@ -22,15 +22,32 @@ struct Seed: RandomNumberGenerator, CustomStringConvertible, Sendable {
 }
 
 extension Seed {
-  mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8.random(in: 0...255, using: &self) } }
+  mutating func bytes(_ count: Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: count) { out, filled in
+      for at in stride(from: 0, to: count, by: 8) {
+        withUnsafeBytes(of: next()) { word in
+          let part = min(8, count - at)
+          UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(out)[at..<at + part])
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: word.prefix(part)))
+        }
+      }
+      filled = count
+    }
+  }
 
   /// `count` bytes between noise and one repeated word: what codecs meet.
   mutating func payload(_ count: Int) -> [UInt8] {
     var out: [UInt8] = []
+    out.reserveCapacity(count + 64)
     let word = bytes(Int.random(in: 1...40, using: &self))
     let noise = Double.random(in: 0...1, using: &self)
     while out.count < count {
-      out += Double.random(in: 0...1, using: &self) < noise ? bytes(8) : word
+      // Runs of some words each, so that there are fewer steps than words.
+      if Double.random(in: 0...1, using: &self) < noise {
+        out += bytes(32)
+      } else {
+        for _ in 0..<8 { out += word }
+      }
     }
     return Array(out.prefix(count))
   }

@@ -1,0 +1,54 @@
+/// A seed and the numbers that follow from it (SplitMix64), so that a failure prints what reproduces it.
+struct Seed: RandomNumberGenerator, CustomStringConvertible, Sendable {
+  let value: UInt64
+  private var state: UInt64
+
+  init(_ value: UInt64) {
+    self.value = value
+    state = value
+  }
+
+  static func some(_ count: UInt64) -> [Seed] { (1...count).map { Seed($0) } }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  var description: String { "seed \(value)" }
+}
+
+extension Seed {
+  mutating func bytes(_ count: Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: count) { out, filled in
+      for at in stride(from: 0, to: count, by: 8) {
+        withUnsafeBytes(of: next()) { word in
+          let part = min(8, count - at)
+          UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(out)[at..<at + part])
+            .copyMemory(from: UnsafeRawBufferPointer(rebasing: word.prefix(part)))
+        }
+      }
+      filled = count
+    }
+  }
+
+  /// `count` bytes between noise and one repeated word: what codecs meet.
+  mutating func payload(_ count: Int) -> [UInt8] {
+    var out: [UInt8] = []
+    out.reserveCapacity(count + 64)
+    let word = bytes(Int.random(in: 1...40, using: &self))
+    let noise = Double.random(in: 0...1, using: &self)
+    while out.count < count {
+      // Runs of some words each, so that there are fewer steps than words.
+      if Double.random(in: 0...1, using: &self) < noise {
+        out += bytes(32)
+      } else {
+        for _ in 0..<8 { out += word }
+      }
+    }
+    return Array(out.prefix(count))
+  }
+}
