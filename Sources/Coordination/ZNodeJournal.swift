@@ -5,7 +5,7 @@ internal import CMillrace
 ///
 ///     file    = header record*
 ///     header  = magic "MLZNODES" 8 │ version u32 = 1 │ CRC-32C of those 12 bytes u32
-///     record  = length of payload u32 │ CRC-32C of payload u32 │ payload
+///     record  = length of payload u32 │ CRC-32C of those 4 bytes u32 │ CRC-32C of payload u32 │ payload
 ///     payload = kind u8 │ …
 ///       1 change:   zxid i64 │ time ms i64 │ count u32 │ count × step
 ///           step  = 1 u8 │ path │ data │ ephemeral owner i64     created
@@ -17,13 +17,15 @@ internal import CMillrace
 ///
 /// A snapshot (kinds 2 and 3) can only stand at the beginning: compaction writes a new file and renames it into place, so
 /// one file is always the whole truth. Every append is flushed before it is acknowledged, so only the last record can be
-/// torn: an end that does not check out is cut off, and a record that does not check out with others after it is
-/// corruption, which is never passed over.
+/// torn: some of its sectors written, the others missing or zero. Such an end is cut off. Anything else that does not check
+/// out is damage, and never passed over: acknowledged changes come after it.
 enum ZNodeJournal {
   static let magic: [UInt8] = Array("MLZNODES".utf8)
   static let version: UInt32 = 1
   static let headerBytes = 16
-  static let recordHeaderBytes = 8
+  static let recordHeaderBytes = 12
+  /// The unit in which a write that was cut off by a crash is there or not.
+  static let sectorBytes = 512
   static let kindChange: UInt8 = 1, kindNodes: UInt8 = 2, kindEnd: UInt8 = 3
   static let stepCreated: UInt8 = 1, stepSet: UInt8 = 2, stepDeleted: UInt8 = 3
 
@@ -123,22 +125,31 @@ enum ZNodeJournal {
 
   /// The range of the payload of the record at `position`; nil at the end, which may be torn.
   private static func nextPayload(_ file: [UInt8], at position: Int) throws(ZNodeError) -> Range<Int>? {
-    guard file.count - position >= recordHeaderBytes else { return nil }
-    var reader = ByteReader(bytes: file[position..<position + recordHeaderBytes])
-    let length = Int(try reader.uint32()), checksum = try reader.uint32()
     let start = position + recordHeaderBytes
-    // A write that never reached the disk may read as zeros, of its whole length.
-    if length == 0, checksum == 0 { return nil }
-    guard length <= file.count - start else {
-      guard length <= Limits.payloadBytes else { throw corrupt(position, "a record of \(length) bytes") }
+    guard start <= file.count else { return nil }
+    var reader = ByteReader(bytes: file[position..<start])
+    let length = Int(try reader.uint32()), lengthChecksum = try reader.uint32(), checksum = try reader.uint32()
+    guard crc(file[position..<position + 4]) == lengthChecksum else {
+      guard lacksASector(file, position..<start) else {
+        throw corrupt(position, "a length that does not match its checksum")
+      }
       return nil
     }
+    guard length <= Limits.payloadBytes else { throw corrupt(position, "a record of \(length) bytes") }
+    guard length <= file.count - start else { return nil }
     let payload = start..<start + length
     guard crc(file[payload]) == checksum else {
       guard payload.upperBound == file.count else { throw corrupt(position, "a checksum that does not match") }
       return nil
     }
     return payload
+  }
+
+  /// The part of `range` on one of its sectors is all zeros.
+  private static func lacksASector(_ file: [UInt8], _ range: Range<Int>) -> Bool {
+    let border = min(range.upperBound, (range.lowerBound / sectorBytes + 1) * sectorBytes)
+    return file[range.lowerBound..<border].allSatisfy { $0 == 0 }
+      || (border < range.upperBound && file[border..<range.upperBound].allSatisfy { $0 == 0 })
   }
 
   private static func take(
@@ -178,6 +189,7 @@ enum ZNodeJournal {
     var out = ByteWriter()
     out.bytes.reserveCapacity(payload.count + recordHeaderBytes)
     out.uint32(UInt32(payload.count))
+    out.uint32(crc(out.bytes[...]))
     out.uint32(crc(payload[...]))
     out.bytes += payload
     return out.bytes

@@ -1,0 +1,355 @@
+import Synchronization
+import Testing
+
+@testable import Coordination
+
+private func tree(_ journal: MemoryJournal = MemoryJournal(), compactAt: Int = 1 << 30) throws(ZNodeError)
+  -> EmbeddedTree
+{
+  try EmbeddedTree(store: journal, compaction: .init(changeBytes: compactAt)) { 1000 }
+}
+
+private func text(_ node: ZNode) -> String { String(decoding: node.data, as: UTF8.self) }
+
+/// What watches saw, in order.
+private final class Seen: Sendable {
+  private let events = Mutex<[String]>([])
+  func note(_ event: ZNodeEvent) { events.withLock { $0.append("\(event.kind) \(event.path)") } }
+  var all: [String] { events.withLock { $0 } }
+}
+
+@Suite("EmbeddedTree")
+struct EmbeddedTreeTests {
+  @Test("a node is created, read, changed and deleted, and its stat counts as ZooKeeper's")
+  func lifecycle() throws {
+    let tree = try tree()
+    try tree.create("/a", Array("one".utf8))
+    let created = try tree.get("/a")
+    #expect(text(created) == "one")
+    #expect(created.stat.version == 0)
+    #expect(created.stat.czxid == created.stat.mzxid)
+    #expect(created.stat.ctime == 1000)
+    #expect(created.stat.dataLength == 3)
+    try tree.create("/a/b")
+    try tree.create("/a/c")
+    try tree.delete("/a/b")
+    let stat = try tree.set("/a", Array("two".utf8), version: 0)
+    #expect(stat.version == 1)
+    #expect(stat.mzxid == created.stat.czxid + 4)
+    #expect(stat.czxid == created.stat.czxid)
+    #expect(stat.pzxid == created.stat.czxid + 3)
+    #expect(stat.cversion == 3)
+    #expect(stat.numChildren == 1)
+    #expect(try tree.children(of: "/a") == ["c"])
+    #expect(try tree.exists("/a/b") == nil)
+  }
+
+  @Test("what cannot be done is refused by its name, and nothing changes")
+  func refusals() throws {
+    let tree = try tree()
+    try tree.create("/a")
+    try tree.create("/a/b")
+    try tree.create("/e", mode: .ephemeral)
+    let cases: [(ZNodeOperation, ZNodeError.Code)] = [
+      (.create(path: "/a", data: []), .nodeExists),
+      (.create(path: "/x/y", data: []), .noNode),
+      (.create(path: "/x/y-", data: [], mode: .persistentSequential), .noNode),
+      (.create(path: "/e/child", data: []), .noChildrenForEphemerals),
+      (.create(path: "a", data: []), .badArguments),
+      (.create(path: "/a/", data: []), .badArguments),
+      (.create(path: "/a//b", data: []), .badArguments),
+      (.create(path: "/a/..", data: []), .badArguments),
+      (.create(path: "/a/./b", data: []), .badArguments),
+      (.create(path: "/a\u{0}", data: []), .badArguments),
+      (.create(path: "/big", data: [UInt8](repeating: 0, count: 1 << 20)), .badArguments),
+      (.set(path: "/x", data: []), .noNode),
+      (.set(path: "/a", data: [], version: 7), .badVersion),
+      (.delete(path: "/a"), .notEmpty),
+      (.delete(path: "/a/b", version: 7), .badVersion),
+      (.delete(path: "/"), .badArguments),
+      (.check(path: "/a", version: 7), .badVersion),
+      (.check(path: "/x", version: 0), .noNode),
+    ]
+    for (operation, code) in cases {
+      let error = #expect(throws: ZNodeError.self, "\(operation)") {
+        try tree.multi([
+          .create(path: "/first", data: []), .set(path: "/a", data: [1]), .delete(path: "/a/b"),
+          .create(path: "/a/b", data: []), operation,
+        ])
+      }
+      #expect(error?.code == code, "\(operation)")
+      #expect(error?.operation == 4)
+      #expect(try tree.exists("/first") == nil)
+      #expect(try tree.get("/a").stat.version == 0)
+      #expect(try tree.get("/a").stat.cversion == 1)
+      #expect(try tree.get("/a/b").stat.czxid == tree.get("/a").stat.czxid + 1)
+    }
+    #expect(try tree.children(of: "/") == ["a", "e"])
+  }
+
+  @Test("sequential names have ten digits and rise, also after a deletion and a restart")
+  func sequential() throws {
+    let journal = MemoryJournal()
+    let first = try tree(journal)
+    try first.create("/q")
+    #expect(try first.create("/q/n_", mode: .persistentSequential) == "/q/n_0000000000")
+    #expect(try first.create("/q/n_", mode: .ephemeralSequential) == "/q/n_0000000001")
+    try first.delete("/q/n_0000000000")
+    #expect(try tree(journal).create("/q/n_", mode: .persistentSequential) == "/q/n_0000000002")
+  }
+
+  @Test("ephemeral nodes go with their session, and children watches of the next one see nothing of it")
+  func ephemerals() throws {
+    let journal = MemoryJournal()
+    let first = try tree(journal)
+    try first.create("/ids")
+    try first.create("/ids/1", mode: .ephemeral)
+    #expect(try first.get("/ids/1").stat.ephemeralOwner == first.sessionID)
+    let second = try tree(journal)
+    #expect(second.sessionID > first.sessionID)
+    #expect(try second.children(of: "/ids") == [])
+  }
+
+  @Test("a watch goes off once, after the change, in the order of the changes, and may change the tree itself")
+  func watches() throws {
+    let tree = try tree()
+    let seen = Seen()
+    _ = try tree.exists("/a") { [unowned tree] event in
+      seen.note(event)
+      // Inside a watch the change is there to be read, and a further change is taken.
+      _ = try? tree.get("/a", watch: seen.note)
+      _ = try? tree.set("/a", [1])
+    }
+    _ = try tree.children(of: "/", watch: seen.note)
+    try tree.create("/a")
+    #expect(seen.all == ["created /a", "childrenChanged /", "dataChanged /a"])
+    try tree.set("/a", [2])
+    #expect(seen.all.count == 3)
+    _ = try tree.children(of: "/a", watch: seen.note)
+    _ = try tree.get("/a", watch: seen.note)
+    try tree.delete("/a")
+    #expect(seen.all.suffix(2) == ["deleted /a", "deleted /a"])
+  }
+
+  @Test("a multi that fails sets off no watch")
+  func failedMulti() throws {
+    let tree = try tree()
+    let seen = Seen()
+    _ = try tree.exists("/a", watch: seen.note)
+    #expect(throws: ZNodeError.self) { try tree.multi([.create(path: "/a", data: []), .delete(path: "/b")]) }
+    #expect(seen.all == [])
+  }
+
+  @Test("changes from many threads are all there, each at its own zxid")
+  func threads() async throws {
+    let tree = try tree()
+    await withTaskGroup(of: Void.self) { group in
+      for thread in 0..<8 {
+        group.addTask { for index in 0..<50 { _ = try? tree.create("/n\(thread)-\(index)") } }
+      }
+    }
+    let names = try tree.children(of: "/")
+    #expect(names.count == 400)
+    #expect(Set(try names.map { try tree.get("/\($0)").stat.czxid }).count == 400)
+  }
+}
+
+@Suite("EmbeddedTree and its journal")
+struct EmbeddedTreeJournalTests {
+  @Test("a write that fails changes nothing, and the tree goes on")
+  func failedWrite() throws {
+    let journal = MemoryJournal()
+    let open = try tree(journal)
+    try open.create("/a", [1])
+    for kept in 0..<20 {
+      journal.fault = .write(keeping: kept)
+      #expect(throws: ZNodeError.self) { try open.multi([.set(path: "/a", data: [2]), .create(path: "/b", data: [])]) }
+    }
+    #expect(try open.get("/a").data == [1])
+    #expect(try open.get("/a").stat.version == 0)
+    journal.fault = .none
+    try open.create("/c")
+    #expect(try tree(journal).children(of: "/") == ["a", "c"])
+  }
+
+  @Test("after a flush that fails, or a torn end that cannot be cut, nothing more is written")
+  func failedFlush() throws {
+    for fault in [MemoryJournal.Fault.flush, .truncate] {
+      let journal = MemoryJournal()
+      let open = try tree(journal)
+      try open.create("/a")
+      journal.fault = fault
+      #expect(throws: ZNodeError.self) { try open.create("/b") }
+      journal.fault = .none
+      let error = #expect(throws: ZNodeError.self) { try open.create("/c") }
+      #expect(error?.code == .disk)
+      #expect(try open.children(of: "/") == ["a"])
+    }
+  }
+
+  @Test("a journal cut at any byte, or with sectors that were never written, is what it was after some of its changes")
+  func crashAtAnyByte() throws {
+    let journal = MemoryJournal()
+    let original = try tree(journal)
+    var states: [(bytes: Int, nodes: [String: ZNodeState.Node])] = []
+    func note() throws {
+      states.append((journal.bytes.count, try ZNodeJournal.replay(journal.bytes).state.nodes))
+    }
+    try note()
+    try original.create("/a", Array("first".utf8))
+    try note()
+    try original.multi([
+      .set(path: "/a", data: [UInt8](repeating: 0, count: 600)), .create(path: "/a/b", data: []),
+      .create(path: "/c", data: []),
+    ])
+    try note()
+    try original.delete("/a/b")
+    try note()
+    for cut in 0...journal.bytes.count {
+      let expected = states.last { $0.bytes <= cut }?.nodes ?? ZNodeState().nodes
+      var zeros = Array(journal.bytes[..<cut])
+      for variant in 0...1 {
+        if variant == 1 {
+          // Only one record is ever not flushed; its sectors are written or not.
+          guard cut > 0, cut % ZNodeJournal.sectorBytes == 0 || states.contains(where: { $0.bytes == cut }) else {
+            continue
+          }
+          let end = states.first { $0.bytes > cut }?.bytes ?? cut
+          zeros += [UInt8](repeating: 0, count: end - cut)
+        }
+        let replayed = try ZNodeJournal.replay(zeros)
+        #expect(replayed.state.nodes == expected, "cut at \(cut), zeros \(variant)")
+        // What is left can be written on.
+        guard cut % 5 == 0 else { continue }
+        let reopened = MemoryJournal(zeros)
+        try tree(reopened).create("/after")
+        #expect(try tree(reopened).exists("/after") != nil, "cut at \(cut), zeros \(variant)")
+      }
+    }
+  }
+
+  @Test("a bit that flips before the last record is damage, never a shorter history")
+  func flippedBits() throws {
+    let journal = MemoryJournal()
+    let open = try tree(journal)
+    for index in 0..<5 { try open.create("/n\(index)", [UInt8](repeating: 7, count: 20)) }
+    let whole = journal.bytes.count
+    try open.create("/last")
+    for position in 0..<whole {
+      for bit in 0..<8 {
+        var damaged = journal.bytes
+        damaged[position] ^= 1 << bit
+        let error = #expect(throws: ZNodeError.self, "bit \(bit) of byte \(position)") {
+          try ZNodeJournal.replay(damaged)
+        }
+        #expect(error?.code == .disk)
+      }
+    }
+  }
+
+  @Test("compaction keeps every node and every stat, and the next changes", arguments: 1...5)
+  func compaction(seed: UInt64) throws {
+    var random = SplitMix(seed: seed)
+    let journal = MemoryJournal(), plain = MemoryJournal()
+    let compacted = try tree(journal, compactAt: 500), reference = try tree(plain)
+    for _ in 0..<300 {
+      let operations = RandomTree.operations(using: &random)
+      #expect((try? compacted.multi(operations)) == (try? reference.multi(operations)), "seed \(seed)")
+    }
+    #expect(journal.replacements > 0)
+    let a = try ZNodeJournal.replay(journal.bytes).state, b = try ZNodeJournal.replay(plain.bytes).state
+    #expect(a.nodes == b.nodes, "seed \(seed)")
+    #expect(a.lastZxid == b.lastZxid)
+  }
+
+  @Test(
+    "random operations do what a plain dictionary does, and a restart forgets only ephemeral nodes", arguments: 1...20)
+  func model(seed: UInt64) throws {
+    var random = SplitMix(seed: seed)
+    let journal = MemoryJournal()
+    var open = try tree(journal, compactAt: 2000)
+    var model = RandomTree()
+    for step in 0..<400 {
+      if Int.random(in: 0..<40, using: &random) == 0 {
+        open = try tree(journal, compactAt: 2000)
+        model.endSession()
+      }
+      let operations = RandomTree.operations(using: &random)
+      let done = (try? open.multi(operations)) != nil
+      #expect(done == model.apply(operations), "seed \(seed) step \(step): \(operations)")
+      #expect(try open.allNodes() == model.contents, "seed \(seed) step \(step)")
+    }
+  }
+}
+
+extension EmbeddedTree {
+  fileprivate func allNodes(under path: String = "/") throws(ZNodeError) -> [String: [UInt8]] {
+    var found: [String: [UInt8]] = [path: try get(path).data]
+    for child in try children(of: path) {
+      found.merge(try allNodes(under: ZNodePath.child(child, of: path))) { _, new in new }
+    }
+    return found
+  }
+}
+
+/// The tree as a dictionary: slow, obvious, and written without looking at the other.
+private struct RandomTree {
+  var nodes: [String: (data: [UInt8], isEphemeral: Bool, version: Int32)] = ["/": ([], false, 0)]
+
+  var contents: [String: [UInt8]] { nodes.mapValues(\.data) }
+
+  static func operations(using random: inout SplitMix) -> [ZNodeOperation] {
+    (0..<Int.random(in: 1...4, using: &random)).map { _ in
+      let depth = Int.random(in: 1...3, using: &random)
+      let path = (0..<depth).map { _ in "/" + ["a", "b", "c"].randomElement(using: &random)! }.joined()
+      let version = Int32.random(in: -1...2, using: &random)
+      let data = [UInt8](
+        repeating: UInt8.random(in: 0...255, using: &random), count: Int.random(in: 0...30, using: &random))
+      switch Int.random(in: 0..<10, using: &random) {
+      case 0..<5: return .create(path: path, data: data, mode: depth == 3 ? .ephemeral : .persistent)
+      case 5..<7: return .set(path: path, data: data, version: version < 0 ? nil : version)
+      case 7: return .check(path: path, version: max(0, version))
+      default: return .delete(path: path, version: nil)
+      }
+    }
+  }
+
+  mutating func apply(_ operations: [ZNodeOperation]) -> Bool {
+    var next = nodes
+    for operation in operations {
+      let path = operation.path
+      let parent = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "/"
+      switch operation {
+      case .create(_, let data, let mode):
+        guard next[path] == nil, let owner = next[parent], !owner.isEphemeral else { return false }
+        next[path] = (data, mode == .ephemeral, 0)
+      case .set(_, let data, let version):
+        guard let node = next[path], version == nil || version == node.version else { return false }
+        next[path] = (data, node.isEphemeral, node.version + 1)
+      case .delete:
+        guard next[path] != nil, !next.keys.contains(where: { $0.hasPrefix(path + "/") }) else { return false }
+        next[path] = nil
+      case .check(_, let version):
+        guard next[path]?.version == version else { return false }
+      }
+    }
+    nodes = next
+    return true
+  }
+
+  mutating func endSession() { nodes = nodes.filter { !$0.value.isEphemeral } }
+}
+
+/// Sebastiano Vigna's SplitMix64: small, and the same everywhere.
+struct SplitMix: RandomNumberGenerator {
+  var state: UInt64
+  init(seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
