@@ -88,7 +88,7 @@ let package = Package(
       ]),
 
     program("millrace", ["Lab", "Mechanisms", "Coordination", "Storage", "Model", argumentParser]),
-    program("millrace-broker", ["Broker", argumentParser, logging]),
+    program("millrace-broker", ["Broker"]),
     program("millrace-load", ["Load", argumentParser]),
 
     tests("CompressionTests", ["Compression", "Csnappy", nioCore]),

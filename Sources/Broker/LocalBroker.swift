@@ -75,8 +75,18 @@ extension LocalBroker {
       .on(ListOffsetsRequest.self, 1...9, do: listOffsets),
       .on(MetadataRequest.self, 0...12, do: metadata),
       .on(ApiVersionsRequest.self, 0...4, do: apiVersions),
+      .on(FindCoordinatorRequest.self, 0...6, do: findCoordinator),
       .on(CreateTopicsRequest.self, 0...7, do: createTopics),
+      .on(DeleteTopicsRequest.self, 0...6, do: deleteTopics),
+      .on(DeleteRecordsRequest.self, 0...2, do: deleteRecords),
       .on(InitProducerIdRequest.self, 0...5, do: initProducerID),
+      .on(OffsetForLeaderEpochRequest.self, 2...4, do: offsetForLeaderEpoch),
+      .on(DescribeConfigsRequest.self, 0...4, do: describeConfigs),
+      .on(AlterConfigsRequest.self, 0...2, do: alterConfigs),
+      .on(DescribeLogDirsRequest.self, 0...4, do: describeLogDirs),
+      .on(CreatePartitionsRequest.self, 0...3, do: createPartitions),
+      .on(IncrementalAlterConfigsRequest.self, 0...1, do: incrementalAlterConfigs),
+      .on(DescribeClusterRequest.self, 0...1, do: describeCluster),
     ]
     let table = HandlerTable(handlers, requestBytesMax: config.socketRequestMaxBytes)
     offeredApis = table.handlers.map { ApiVersionsResponse.ApiVersion($0) }

@@ -92,7 +92,7 @@ package final class Partition: Sendable {
         highWatermark: mark, lastStableOffset: stable,
         logStartOffset: log.logStartOffset)
       if wanted.lastFetchedEpoch >= 0 {
-        guard let end = log.epochs.end(of: wanted.lastFetchedEpoch, logEnd: log.logEndOffset) else {
+        guard let end = state.endOffset(forEpoch: wanted.lastFetchedEpoch, in: log) else {
           throw .read(.outOfRange(logStart: log.logStartOffset, logEnd: log.logEndOffset))
         }
         if end.epoch < wanted.lastFetchedEpoch || end.endOffset < wanted.offset {
@@ -132,6 +132,19 @@ package final class Partition: Sendable {
     }
   }
 
+  /// The largest leader epoch not above `epoch` and where it ended; nil when unknown.
+  func endOffset(
+    forEpoch epoch: LeaderEpoch
+  ) throws(PartitionError) -> (epoch: LeaderEpoch, endOffset: Offset)? {
+    try state.withLock { state throws(PartitionError) in
+      let log = try state.usableLog()
+      return state.endOffset(forEpoch: epoch, in: log)
+    }
+  }
+
+  /// Bytes on disk; 0 when the log cannot be used.
+  var sizeInBytes: Int { state.withLock { $0.log?.sizeInBytes ?? 0 } }
+
   /// Throws when the epoch a client knows is not the partition's.
   func check(_ currentLeaderEpoch: LeaderEpoch) throws(PartitionError) {
     try state.withLock { state throws(PartitionError) in try state.check(currentLeaderEpoch) }
@@ -165,6 +178,12 @@ extension Partition.State {
   func usableLog() throws(PartitionError) -> Log {
     guard let log else { throw isDeleted ? .deleted : .offline }
     return log
+  }
+
+  /// The log learns of an epoch with its first batch; the present one is known before that, and ends at the log's end.
+  func endOffset(forEpoch epoch: LeaderEpoch, in log: Log) -> (epoch: LeaderEpoch, endOffset: Offset)? {
+    if epoch == leaderEpoch { return (epoch, log.logEndOffset) }
+    return log.epochs.end(of: epoch, logEnd: log.logEndOffset)
   }
 
   func check(_ currentLeaderEpoch: LeaderEpoch) throws(PartitionError) {

@@ -24,6 +24,14 @@ extension LocalBroker {
     } else {
       answer.topics = topics.all.map { describe($0) }
     }
+    if request.includeTopicAuthorizedOperations {
+      for index in answer.topics.indices where answer.topics[index].errorCode == .none {
+        answer.topics[index].topicAuthorizedOperations = AuthorizedOperations.topic
+      }
+    }
+    if request.includeClusterAuthorizedOperations {
+      answer.clusterAuthorizedOperations = AuthorizedOperations.cluster
+    }
     return .now(answer)
   }
 
