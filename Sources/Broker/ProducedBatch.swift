@@ -1,4 +1,3 @@
-import CMillrace
 import Compression
 package import Model
 package import NIOCore
@@ -40,6 +39,7 @@ package enum ProducedBatch {
     if batch.sizeInBytes > config.maxMessageBytes {
       throw Refusal(.messageTooLarge, "\(batch.sizeInBytes) bytes; max.message.bytes is \(config.maxMessageBytes)")
     }
+    try checkRecords(of: batch, for: config)
     if let codec = config.storedCodec, codec != Codec(rawValue: batch.header.attributes.codecNumber) {
       batch = try recompressed(batch, as: codec, level: config.level(of: codec))
     }
@@ -64,6 +64,22 @@ package enum ProducedBatch {
     }
   }
 
+  /// Walks the records, unpacked when they are compressed: as many as the header says, offsets 0, 1, 2 …, and with keys
+  /// where the topic is compacted.
+  private static func checkRecords(of batch: RecordBatch, for config: TopicConfig) throws(Refusal) {
+    let keyless: [Int]
+    do {
+      keyless = try batch.validateRecords(
+        limit: Limits.decompressedBatchBytes, findingKeyless: config.cleanupPolicy.contains(.compact))
+    } catch { throw Refusal(error) }
+    guard !keyless.isEmpty else { return }
+    var refusal = Refusal(.invalidRecord, "One or more records have been rejected")
+    refusal.records = keyless.map {
+      Refusal.Record(index: Int32($0), message: "Compacted topic cannot accept message without key")
+    }
+    throw refusal
+  }
+
   /// The records stay as they are, only their compression changes: they are one stream behind the header.
   private static func recompressed(
     _ batch: RecordBatch, as codec: Codec, level: Int?
@@ -80,7 +96,7 @@ package enum ProducedBatch {
       var header = batch.header
       header.attributes.codecNumber = codec.rawValue
       header.length = Int32(BatchField.records - BatchField.lengthOverhead + body.readableBytes)
-      header.crc = header.checksum(with: body)
+      header.crc = header.checksum(of: body)
       return RecordBatch(header: header, body: body)
     } catch {
       throw Refusal(.corruptMessage, "the batch cannot be recompressed: \(error)")
@@ -94,17 +110,6 @@ extension ProducedBatch.Refusal {
     case .truncated, .badChecksum: self.init(.corruptMessage, "\(error)")
     case .unsupportedMagic, .inconsistent, .undecodable: self.init(.invalidRecord, "\(error)")
     }
-  }
-}
-
-extension RecordBatchHeader {
-  /// The CRC-32C a batch of this header and these records has: over everything from the attributes on.
-  func checksum(with body: ByteBuffer) -> UInt32 {
-    let head = withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { bytes in
-      write(to: bytes)
-      return millrace_crc32c(0, bytes.baseAddress! + BatchField.attributes, BatchField.records - BatchField.attributes)
-    }
-    return body.withUnsafeReadableBytes { millrace_crc32c(head, $0.baseAddress, $0.count) }
   }
 }
 
