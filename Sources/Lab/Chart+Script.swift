@@ -1,0 +1,378 @@
+import Glibc
+
+/// A chart as two texts: tidy CSV and the gnuplot script that draws it from that CSV alone, wherever the two lie
+/// together. The script makes an SVG, a narrow SVG for phones, and a PNG.
+extension Chart {
+  package static let columns: [Column] = [
+    Column(name: "panel", content: .text, unit: "", meaning: "the chart's part; empty when it has one"),
+    Column(name: "series", content: .text, unit: "", meaning: "line or bar colour"),
+    Column(name: "kind", content: .text, unit: "", meaning: "median, raw, invalid, or claim"),
+    Column(name: "x", content: .number, unit: "", meaning: "where it is drawn"),
+    Column(name: "level", content: .text, unit: "", meaning: "the level it belongs to"),
+    Column(name: "y", content: .number, unit: "as the axis", meaning: "the value"),
+    Column(name: "low", content: .number, unit: "as the axis", meaning: "lower end of the 95 % interval"),
+    Column(name: "high", content: .number, unit: "as the axis", meaning: "upper end of the 95 % interval"),
+    Column(name: "n", content: .integer, unit: "", meaning: "valid replicates behind a median"),
+  ]
+
+  package var csv: String {
+    points.reduce(into: CSV.line(Chart.columns.map(\.name))) { text, point in
+      text += CSV.line([
+        point.panel, point.series, point.kind.rawValue, CSV.number(point.x), point.level, CSV.number(point.y),
+        CSV.number(point.low), CSV.number(point.high), String(point.count),
+      ])
+    }
+  }
+
+  package var script: String {
+    """
+    # \(definition.title)
+    # Draws \(stem).svg, \(stem)-narrow.svg and \(stem).png from \(stem).csv in this directory:
+    #   gnuplot \(stem).gp
+    # Written by `millrace plot`; changes are lost.
+    set encoding utf8
+    set datafile separator comma
+    data = \(Script.quoted(stem + ".csv"))
+    # The value of a column where panel, series and kind fit, else nothing.
+    pick(panel, series, kind, place) = \\
+      (strcol(1) eq panel && strcol(2) eq series && strcol(3) eq kind) ? column(place) : NaN
+    shown(value) = value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)
+    hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \\
+      label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
+    do for [output in "svg narrow png"] {
+      narrow = output eq "narrow"
+      hovering = output eq "png" ? 1000000 : 1
+      labelling = narrow ? \(barCount > 6 ? 1_000_000 : 1) : 1
+    \(terminals)
+    \(page)
+    \(panels.indices.map(panel).joined(separator: "\n"))
+    \(key)
+      unset multiplot
+      unset output
+    }
+
+    """
+  }
+
+  // MARK: The page, in pixels of the SVG
+
+  private enum Page {
+    static let width = 960.0, narrowWidth = 400.0
+    static let title = 62.0
+    static let panelTitle = 26.0
+    static let plot = 330.0, narrowPlot = 215.0
+    static let axis = 58.0
+    static let keyRow = 24.0, narrowKeyRow = 21.0
+    static let left = 82.0, narrowLeft = 66.0
+    static let right = 18.0
+    static let gap = 22.0
+  }
+
+  private var barCount: Int { named.isEmpty ? ticks.count : ticks.count * series.count }
+  private var narrowTitle: String { Script.wrapped(definition.title, at: 40) }
+  private var narrowNote: String { Script.wrapped("\(replicateNote), bootstrap 95 % · \(caption)", at: 58) }
+  private var narrowHead: Double { 32 + 17 * Script.lines(narrowTitle) + 13 * Script.lines(narrowNote) }
+  private var keys: Int { named.count + (claimLabel.isEmpty ? 0 : 1) + (hasInvalid ? 1 : 0) }
+  /// The series the key names: none where the x axis already does.
+  private var named: [Series] { definition.series == [definition.x] ? [] : series }
+  private var hasInvalid: Bool { points.contains { $0.kind == .invalid } }
+  private var axisHeight: Double { Page.axis + (ticks.contains { $0.label.count > 16 } ? 18 : 0) }
+  /// As many as the longest label lets stand side by side.
+  private var keyColumns: Int {
+    let longest = (named.map(\.label.count) + [claimLabel.count, 11]).max() ?? 11
+    return min(3, max(1, Int((Page.width - 60) / (Double(longest) * 7.6 + 62))))
+  }
+  private var panelTitle: Double { panels.count > 1 ? Page.panelTitle : 0 }
+  private var keyHeight: Double { Page.keyRow * Double((keys + keyColumns - 1) / keyColumns) + 14 }
+  private var narrowKeyHeight: Double { Page.narrowKeyRow * Double(keys) + 12 }
+  private var height: Double { Page.title + panelTitle + Page.plot + axisHeight + keyHeight }
+  private var narrowPanel: Double { panelTitle + Page.narrowPlot + axisHeight }
+  private var narrowHeight: Double { narrowHead + narrowPanel * Double(panels.count) + narrowKeyHeight }
+
+  private var terminals: String {
+    let font = "\"DejaVu Sans,14\" background \"#ffffff\""
+    return """
+        if (output eq "svg") {
+          set terminal svg size \(Int(Page.width)),\(Int(height)) dynamic font \(font)
+          set output \(Script.quoted(stem + ".svg"))
+        }
+        if (narrow) {
+          set terminal svg size \(Int(Page.narrowWidth)),\(Int(narrowHeight)) dynamic font \(font)
+          set output \(Script.quoted(stem + "-narrow.svg"))
+        }
+        if (output eq "png") {
+          set terminal pngcairo size \(Int(Page.width)),\(Int(height)) font "DejaVu Sans,11" background "#ffffff"
+          set output \(Script.quoted(stem + ".png"))
+        }
+        set termoption noenhanced
+      """
+  }
+
+  private var page: String {
+    """
+      unset label
+      set label 1 \(Script.quoted(definition.title)) at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+      set label 2 \(Script.quoted(note)) at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+      if (narrow) {
+        set label 1 \(Script.quoted(narrowTitle)) font ",14"
+        set label 2 \(Script.quoted(narrowNote)) font ",10" offset 0,\(-1.1 - 1.1 * Script.lines(narrowTitle))
+      }
+      set multiplot
+      unset key
+      set border 3 lc rgb "#444444"
+      set tics out scale 0.6 textcolor rgb "#222222"
+      set xtics nomirror; set ytics nomirror
+        set pointintervalbox 0
+      set grid ytics lc rgb "#dddddd" lt 1 lw 1
+      set style fill transparent solid 0.18 noborder
+      set boxwidth \(Script.number(barWidth)) absolute
+    \(axes)
+    """
+  }
+
+  private var axes: String {
+    var lines: [String] = []
+    let xs = points.map(\.x)
+    let least = xs.min() ?? 0, most = xs.max() ?? 1
+    if isCategory {
+      lines.append("set xrange [-0.6:\(Script.number(Double(max(ticks.count, 1)) - 0.4))]")
+    } else if definition.logX {
+      lines.append("set logscale x")
+      lines.append("set xrange [\(Script.number(least / 1.4)):\(Script.number(most * 1.4))]")
+    } else {
+      lines.append("set xrange [0:\(Script.number(most * 1.03))]")
+    }
+    if ticks.isEmpty {
+      lines.append("set xtics \(Script.number(Script.step(to: most, count: 9)))")
+      lines.append("if (narrow) { set xtics \(Script.number(Script.step(to: most, count: 5))) }")
+    } else {
+      lines.append("set xtics (\(tics(wrappedAt: ticks.count > 3 ? 16 : 30)))")
+      if isCategory { lines.append("if (narrow) { set xtics (\(tics(wrappedAt: 9))) font \",10\" }") }
+    }
+    let top = (points.map(\.high) + self.lines.filter { $0.axis == .y }.map(\.at)).max() ?? 1
+    if definition.logY {
+      let bottom = points.map(\.low).filter { $0 > 0 }.min() ?? 1
+      lines.append("set logscale y")
+      lines.append(
+        "set ytics (\(Script.decades(from: bottom / 1.3, to: top * 1.3).map(Script.number).joined(separator: ", ")))")
+      lines.append("set yrange [\(Script.number(bottom / 1.3)):\(Script.number(top * 1.3))]")
+    } else {
+      lines.append("set yrange [0:\(Script.number(top * (definition.kind == .bars ? 1.12 : 1.06)))]")
+    }
+    lines.append("set format y \"%.6g\"")
+    return lines.map { "  " + $0 }.joined(separator: "\n")
+  }
+
+  private var isCategory: Bool { definition.kind == .bars || ticks.contains { Double($0.label) == nil } }
+
+  private func tics(wrappedAt width: Int) -> String {
+    ticks.map { "\(Script.quoted(Script.wrapped($0.label, at: width))) \(Script.number($0.x))" }.joined(separator: ", ")
+  }
+
+  /// Left, right, bottom and top of a panel as shares of the page.
+  private func margins(_ index: Int, narrow: Bool) -> String {
+    let left, right, bottom, top: Double
+    if narrow {
+      left = Page.narrowLeft / Page.narrowWidth
+      right = 1 - Page.right / Page.narrowWidth
+      let under = narrowKeyHeight + narrowPanel * Double(panels.count - 1 - index)
+      bottom = (under + axisHeight) / narrowHeight
+      top = (under + narrowPanel - panelTitle) / narrowHeight
+    } else {
+      let room = Page.width - Page.left - Page.right - Page.gap * Double(panels.count - 1)
+      let width = room / Double(panels.count)
+      let start = Page.left + (width + Page.gap) * Double(index)
+      (left, right) = (start / Page.width, (start + width) / Page.width)
+      bottom = (keyHeight + axisHeight) / height
+      top = 1 - (Page.title + panelTitle) / height
+    }
+    return [("l", left), ("r", right), ("b", bottom), ("t", top)]
+      .map { "set \($0.0)margin at screen \(Script.number($0.1))" }.joined(separator: "; ")
+  }
+
+  // MARK: Panels and key
+
+  private func panel(_ index: Int) -> String {
+    let panel = panels[index]
+    var lines = [
+      "if (narrow) { \(margins(index, narrow: true)) } else { \(margins(index, narrow: false)) }", "unset arrow",
+      panels.count > 1 ? "set title \(Script.quoted(panel.label)) font \",14\" offset 0,-0.4" : "unset title",
+      "set xlabel \(Script.quoted(definition.xTitle)) offset 0,\(ticks.contains { $0.label.count > 16 } ? -0.9 : 0.1)",
+      "set ylabel \(Script.quoted(definition.yTitle)) offset 0.6,0",
+    ]
+    if index < panels.count - 1 { lines.append("if (narrow) { unset xlabel }") }
+    if index > 0 {
+      lines.append("unset label")
+      lines.append("if (!narrow) { unset ylabel; set format y \"\" }")
+    }
+    for (place, line) in self.lines.prefix(3).enumerated() { lines.append(contentsOf: reference(line, place)) }
+    lines.append("plot " + plots(of: panel).joined(separator: ", \\\n    "))
+    return lines.map { "  " + $0 }.joined(separator: "\n")
+  }
+
+  private func reference(_ line: Line, _ place: Int) -> [String] {
+    let at = Script.number(line.at)
+    let (from, to, label) =
+      switch line.axis {
+      case .x: ("\(at), graph 0", "\(at), graph 1", "\(at), graph 0.97 left offset 0.6,0")
+      case .y: ("graph 0, first \(at)", "graph 1, first \(at)", "graph 0.99, first \(at) right offset 0,0.6")
+      }
+    return [
+      "set arrow from \(from) to \(to) nohead lc rgb \"#666666\" dt (10,6) lw 1.4 back",
+      "set label \(20 + place) \(Script.quoted(line.label)) at \(label) font \",11\" tc rgb \"#444444\" front",
+    ]
+  }
+
+  /// A plot of nothing below the panels, so that the key has the whole width to itself.
+  private var key: String {
+    var entries = named.enumerated().map {
+      "keyentry \(style($0.offset, $0.element)) title \(Script.quoted($0.element.label))"
+    }
+    if hasInvalid { entries.append("keyentry with points pt 6 ps 0.8 lw 1.3 lc rgb \"#444444\" title \"invalid run\"") }
+    if !claimLabel.isEmpty { entries.append("keyentry \(claimStyle) title \(Script.quoted(claimLabel))") }
+    guard !entries.isEmpty else { return "  # The x axis names every series." }
+    return """
+        unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
+        unset logscale
+        set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
+        set tmargin at screen (narrow ? \(Script.number(narrowKeyHeight / narrowHeight)) : \(Script.number(keyHeight / height)))
+        set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols \(keyColumns) samplen 2.4 spacing 1.1 font ",12"
+        if (narrow) { set key vertical maxcols 1 maxrows \(keys) spacing 1 }
+        plot [0:1] [0:1] -1 notitle, \\
+          \(entries.joined(separator: ", \\\n    "))
+      """
+  }
+
+  private func style(_ index: Int, _ series: Series) -> String {
+    let color = Script.color(index)
+    if definition.kind == .bars { return "with boxes fs solid 0.75 noborder lc rgb \"\(color)\"" }
+    let dash = series.isControl ? " dt (8,4)" : ""
+    let size = Set(points.map(\.x)).count > 16 ? 0.45 : 0.75
+    return "with linespoints lw 2.2\(dash) pt \(Script.shape(index)) ps \(size) lc rgb \"\(color)\""
+  }
+
+  private var claimStyle: String { "with lines lw 2 dt (4,4) lc rgb \"#000000\"" }
+
+  /// Back to front, layer by layer over all series: bands or bars, runs, medians or whiskers, invalid runs, the claim,
+  /// and what the pointer finds.
+  private func plots(of panel: Panel) -> [String] {
+    let shown = series.enumerated().filter { entry in
+      points.contains { $0.panel == panel.key && $0.series == entry.element.key }
+    }
+    let layers: [(Int, Series) -> String?] = definition.kind == .lines ? lineLayers(panel) : barLayers(panel)
+    let common: [(Int, Series) -> String?] = [
+      { index, one in
+        points.contains { $0.kind == .invalid && $0.series == one.key && $0.panel == panel.key }
+          ? "\(data(panel, one, .invalid)):6 with points pt 6 ps 0.8 lw 1.3 lc rgb \"\(Script.color(index))\" notitle"
+          : nil
+      },
+      { _, one in claim(panel, one) },
+      { index, one in
+        "\(data(panel, one, .median, skip: "hovering")):6:(hover(\(Script.quoted(one.label)))) with labels hypertext "
+          + "point pt 7 ps 1.2 lc rgb \"#fe\(Script.color(index).dropFirst())\" notitle"
+      },
+    ]
+    return (layers + common).flatMap { layer in shown.compactMap { layer($0.offset, $0.element) } }
+  }
+
+  private func data(_ panel: Panel, _ series: Series, _ kind: Point.Kind, skip: String = "1") -> String {
+    let picked = "(pick(\(Script.quoted(panel.key)), \(Script.quoted(series.key)), \"\(kind.rawValue)\", 4))"
+    return "data skip \(skip) using \(picked)"
+  }
+
+  private func lineLayers(_ panel: Panel) -> [(Int, Series) -> String?] {
+    [
+      { "\(data(panel, $1, .median)):7:8 with filledcurves lc rgb \"\(Script.color($0))\" notitle" },
+      { "\(data(panel, $1, .raw)):6 with points pt 7 ps 0.28 lc rgb \"#70\(Script.color($0).dropFirst())\" notitle" },
+      { "\(data(panel, $1, .median)):6 \(style($0, $1)) notitle" },
+    ]
+  }
+
+  private func barLayers(_ panel: Panel) -> [(Int, Series) -> String?] {
+    [
+      { "\(data(panel, $1, .median)):6 \(style($0, $1)) notitle" },
+      { "\(data(panel, $1, .raw)):6 with points pt 7 ps 0.35 lc rgb \"#50222222\" notitle" },
+      { "\(data(panel, $1, .median)):6:7:8 with yerrorbars pt 0 lw 1.6 lc rgb \"#222222\" notitle" },
+      {
+        "\(data(panel, $1, .median, skip: "labelling")):8:(shown(column(6))) with labels center offset 0,0.7 font \",10\" "
+          + "tc rgb \"#222222\" notitle"
+      },
+    ]
+  }
+
+  private func claim(_ panel: Panel, _ series: Series) -> String? {
+    guard points.contains(where: { $0.kind == .claim && $0.series == series.key && $0.panel == panel.key }) else {
+      return nil
+    }
+    if definition.kind == .lines { return "\(data(panel, series, .claim)):6 \(claimStyle) notitle" }
+    let half = Script.number(barWidth / 2)
+    return "\(data(panel, series, .claim)):6:(\(half)) with xerrorbars pt 0 lw 2.4 lc rgb \"#000000\" notitle"
+  }
+
+  private var barWidth: Double {
+    let bars = definition.series == [definition.x] ? 1 : max(series.count, 1)
+    return Chart.groupWidth / Double(bars) * 0.86
+  }
+
+  // MARK: Notes
+
+  private var note: String {
+    let marks = definition.kind == .bars ? "whiskers" : "bands"
+    return "\(replicateNote); \(marks): bootstrap 95 %; dots: runs · \(caption)"
+  }
+
+  private var replicateNote: String {
+    let (least, most) = (replicates.lowerBound, replicates.upperBound)
+    return "median of n = " + (least == most ? "\(least)" : "\(least)–\(most)")
+  }
+}
+
+/// Words of gnuplot's language.
+private enum Script {
+  /// Okabe and Ito's colours, which the colour-blind tell apart; black is the claim's. Shapes differ as well.
+  private static let colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#555555"]
+  private static let shapes = [7, 5, 9, 11, 13, 15, 6, 4]
+
+  static func color(_ index: Int) -> String { colors[index % colors.count] }
+  static func shape(_ index: Int) -> Int { shapes[index % shapes.count] }
+
+  /// Double quotes, for the line breaks.
+  static func quoted(_ text: String) -> String {
+    let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
+    return "\"" + escaped.replacing("`", with: "'") + "\""
+  }
+
+  static func number(_ value: Double) -> String { CSV.number((value * 1e6).rounded() / 1e6) }
+
+  static func lines(_ text: String) -> Double { Double(text.split(separator: "\n").count) }
+
+  /// 1, 2 or 5 times a power of ten, so that at most `count` steps reach `most`.
+  static func step(to most: Double, count: Int) -> Double {
+    let least = most / Double(count)
+    let power = pow(10, log10(least).rounded(.down))
+    return ([1, 2, 5].map { $0 * power }.first { $0 >= least }) ?? 10 * power
+  }
+
+  /// 1, 2 and 5 of each power of ten between two positive numbers.
+  static func decades(from low: Double, to high: Double) -> [Double] {
+    guard low > 0, high > low else { return [] }
+    let powers = Int(log10(low).rounded(.down))...Int(log10(high).rounded(.up))
+    let all = powers.flatMap { power in [1, 2, 5].map { $0 * pow(10, Double(power)) } }.filter {
+      low <= $0 && $0 <= high
+    }
+    return all.count <= 12 ? all : all.filter { log10($0) == log10($0).rounded() }
+  }
+
+  /// Breaks at spaces so that no line is longer than `width`, where words allow.
+  static func wrapped(_ text: String, at width: Int) -> String {
+    var lines: [String] = []
+    for word in text.split(separator: " ") {
+      if let last = lines.last, last.count + 1 + word.count <= width {
+        lines[lines.count - 1] += " " + word
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+}

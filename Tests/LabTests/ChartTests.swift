@@ -1,0 +1,124 @@
+import Foundation
+import Testing
+
+@testable import Lab
+
+/// A directory of its own for each test, removed afterwards unless MILLRACE_KEEP_PLOTS names a place to leave it.
+final class ScratchDirectory {
+  let path: String
+  private let isKept: Bool
+
+  init(_ name: String) throws {
+    let kept = ProcessInfo.processInfo.environment["MILLRACE_KEEP_PLOTS"]
+    isKept = kept != nil
+    path = (kept ?? NSTemporaryDirectory() + "millrace-\(UUID().uuidString)") + "/" + name
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/\(name)") }
+
+  deinit { if !isKept { try? FileManager.default.removeItem(atPath: path) } }
+}
+
+@Suite("Chart")
+struct ChartTests {
+  private func charts(_ stem: String, _ profile: Profile = .standard) throws -> [Chart] {
+    let experiment = try Synthetic.experiment(stem).under(profile)
+    let rows = Synthetic.rows(of: experiment)
+    return experiment.charts.compactMap {
+      Chart($0, of: experiment, rows: rows, seed: 1, caption: "\(profile.rawValue) profile · 20260101T000000Z-0000000")
+    }
+  }
+
+  @Test("every chart of the definitions draws as SVG, narrow SVG and PNG", arguments: Synthetic.stems)
+  func draws(stem: String) throws {
+    let scratch = try ScratchDirectory("plots")
+    let drawn = try charts(stem)
+    #expect(drawn.count == (try Synthetic.experiment(stem).charts.count))
+    for chart in drawn {
+      try chart.draw(into: scratch.path)
+      for end in [".csv", ".gp", ".svg", "-narrow.svg", ".png"] { #expect(scratch.exists(chart.stem + end)) }
+      let svg = try #require(SmallFile.read("\(scratch.path)/\(chart.stem).svg"))
+      #expect(svg.contains("<title>") && !svg.contains("onmousemove"))
+      #expect(svg.contains(chart.definition.title.replacing("&", with: "&amp;")))
+    }
+  }
+
+  @Test("the quick profile draws too", arguments: Synthetic.stems)
+  func quick(stem: String) throws {
+    let scratch = try ScratchDirectory("quick")
+    for chart in try charts(stem, .quick) { try chart.draw(into: scratch.path) }
+  }
+
+  @Test("a script redraws in an empty directory from its CSV alone")
+  func redraws() throws {
+    let first = try ScratchDirectory("first"), second = try ScratchDirectory("second")
+    let chart = try #require(try charts("11-zero-copy").first)
+    try chart.draw(into: first.path)
+    for end in [".csv", ".gp"] {
+      try FileManager.default.copyItem(
+        atPath: "\(first.path)/\(chart.stem)\(end)", toPath: "\(second.path)/\(chart.stem)\(end)")
+    }
+    try Chart.gnuplot("\(chart.stem).gp", in: second.path)
+    func svg(_ directory: ScratchDirectory) throws -> String {
+      Chart.withoutScript(try #require(SmallFile.read("\(directory.path)/\(chart.stem).svg")))
+    }
+    #expect(try svg(first) == svg(second))
+    #expect(!chart.script.contains(second.path) && !chart.script.contains(first.path))
+  }
+
+  @Test("a script gnuplot refuses is an error that names it")
+  func refused() throws {
+    let scratch = try ScratchDirectory("refused")
+    try SmallFile.replace("\(scratch.path)/bad.gp", "plot \"nothing.csv\" using (\n")
+    #expect {
+      try Chart.gnuplot("bad.gp", in: scratch.path)
+    } throws: {
+      ("\($0)").contains("bad.gp")
+    }
+  }
+
+  @Test("medians carry their interval and n, invalid runs stay out of them and are drawn hollow")
+  func points() throws {
+    let experiment = Fixture.experiment(
+      number: 11, name: "paths", factors: [Factor(name: "mb", levels: ["7", "98"])],
+      arms: [Fixture.arm("sendfile", .test), Fixture.arm("copy", .baseline, label: "read & \"write\"")],
+      metrics: ["mb_per_s"],
+      verdicts: [
+        Fixture.rule("r", .ratio, metric: "mb_per_s", test: ["sendfile"], baseline: ["copy"], threshold: 1.5)
+      ],
+      originals: [Original(label: "IBM", value: 2, unit: "times", note: "", at: "98")])
+    var rows =
+      Fixture.rows("sendfile", "mb_per_s", [300, 310, 290], levels: ["mb": "98"])
+      + Fixture.rows("copy", "mb_per_s", [100, 110, 90], levels: ["mb": "98"], role: .baseline)
+    rows[1].invalid = "the generator limited it"
+    let definition = Fixture.chart(.bars, x: "mb", y: "mb_per_s", series: ["arm"])
+    let chart = try #require(Chart(definition, of: experiment, rows: rows, seed: 1, caption: "c"))
+    let median = try #require(chart.points.first { $0.kind == .median && $0.series == "sendfile" })
+    #expect(median.y == 295 && median.count == 2 && median.low <= 295 && median.high >= 295)
+    #expect(chart.points.filter { $0.kind == .invalid }.map(\.y) == [310])
+    #expect(chart.replicates == 2...3)
+    let claim = try #require(chart.points.first { $0.kind == .claim })
+    #expect(claim.y == 200 && claim.x == median.x, "the original's ratio of our baseline's median, at sendfile's bar")
+    #expect(chart.ticks.map(\.label) == ["98"] && chart.series.map(\.label) == ["sendfile", "read & \"write\""])
+    let scratch = try ScratchDirectory("points")
+    try chart.draw(into: scratch.path)
+    let table = try CSV.table(reading: chart.csv, file: "c.csv")
+    #expect(table.columns == Chart.columns.map(\.name) && table.records.count == chart.points.count)
+  }
+
+  @Test("the claim of flatness is a line at the level of the first tenth")
+  func flatClaim() throws {
+    let chart = try #require(try charts("06-throughput-over-volume").first)
+    let claim = chart.points.filter { $0.kind == .claim }
+    #expect(claim.count == 32 && Set(claim.map(\.y)).count == 1)
+    #expect(chart.lines == [Chart.Line(axis: .x, at: 1024, label: "memory")])
+    #expect(chart.points.contains { $0.kind == .invalid })
+  }
+
+  @Test("no rows, no chart")
+  func empty() throws {
+    let experiment = try Synthetic.experiment("11-zero-copy")
+    #expect(Chart(experiment.charts[0], of: experiment, rows: [], seed: 1, caption: "") == nil)
+  }
+}

@@ -1,0 +1,73 @@
+import Foundation
+
+@testable import Lab
+
+/// Rows for the project's own definitions, made up with a known truth, so that verdicts, charts and report can be tested
+/// without running anything.
+enum Synthetic {
+  static var root: String {
+    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+  }
+
+  static func experiment(_ stem: String) throws -> Experiment {
+    let path = "\(root)/experiments/\(stem).yaml"
+    return try Experiment(file: path, yaml: String(contentsOfFile: path, encoding: .utf8))
+  }
+
+  static let stems = ["06-throughput-over-volume", "10-compression", "11-zero-copy"]
+
+  /// One row a replicate (and sweep level) of each cell, with every metric the charts and rules ask for.
+  static func rows(of experiment: Experiment, seed: UInt64 = 1, noise: Double = 0.03) -> [Row] {
+    var generator = SeededGenerator(seed: seed)
+    let matrix = Matrix(experiment)
+    var rows: [Row] = []
+    for run in matrix.order(using: &generator) {
+      guard let arm = experiment.arm(named: run.cell.arm) else { continue }
+      let sweep = experiment.sweep?.levels ?? ["0"]
+      for place in sweep.indices {
+        var levels = Dictionary(uniqueKeysWithValues: zip(run.cell.factors, run.cell.levels))
+        if let name = experiment.sweep?.name { levels[name] = sweep[place] }
+        var row = Row(
+          order: run.order, replicate: run.replicate, arm: arm.name, tier: arm.tier, role: arm.role,
+          startedAt: "2026-01-01T00:00:00Z", levels: levels, cacheState: .hot, steadiness: .steady,
+          durability: "page cache", limiter: "CPU: the sender's thread was busy 97 % of the time")
+        let truth = truth(experiment.number, arm, levels, share: Double(place) / Double(sweep.count))
+        for (metric, value) in truth where experiment.metrics.contains(metric) {
+          let exact = metric == "compression_ratio"
+          row.metrics[metric] = value * (exact ? 1 : 1 + noise * Double.random(in: -1...1, using: &generator))
+        }
+        rows.append(row)
+      }
+    }
+    if let last = rows.indices.last {
+      rows[last].invalid = "the generator limited the run (98 % of a core)"
+      for name in rows[last].metrics.keys { rows[last].metrics[name]? *= 0.8 }
+    }
+    return rows
+  }
+
+  private static func truth(_ number: Int, _ arm: Arm, _ levels: [String: Level], share: Double) -> [String: Double] {
+    switch number {
+    case 6:
+      let pace = share < 0.15 ? 900.0 : 640
+      return ["mib_per_s": arm.name.hasSuffix("unpaced") ? pace * 1.9 : pace * (arm.role == .control ? 1 : 0.98)]
+    case 10:
+      let ratios: [String: Double] = ["gzip": 4.8, "snappy": 2.8, "lz4": 2.9, "zstd": 5.2]
+      let speeds: [String: Double] = ["gzip": 60.0, "snappy": 650, "lz4": 700, "zstd": 360]
+      let codec = levels["codec"]?.text ?? ""
+      let (best, speed) = (ratios[codec] ?? 1, speeds[codec] ?? 1)
+      let batch = levels["batch_records"]?.number ?? 1
+      let gain = levels["corpus"] == "random" ? 0 : min(1, 0.15 + 0.32 * log10(batch))
+      return ["compression_ratio": 1 + (best - 1) * gain, "compress_mb_per_s": speed * (0.4 + 0.6 * gain)]
+    default:
+      let name = arm.name.replacing("broker-", with: "").replacing("-again", with: "")
+      let rates: [String: (Double, Double)] = [
+        "sendfile": (6500, 0.08), "read-write-4k": (1400, 0.71), "read-write-64k": (2300, 0.44),
+        "read-write-1m": (4100, 0.24), "mmap-write": (3600, 0.27), "splice": (5900, 0.11), "copy-4k": (1100, 0.9),
+        "copy-64k": (2000, 0.5), "copy-1m": (2600, 0.38), "mmap": (2500, 0.4),
+      ]
+      let (speed, cost) = rates[name] ?? (1, 1)
+      return ["mb_per_s": speed, "cpu_s_per_gb": cost]
+    }
+  }
+}
