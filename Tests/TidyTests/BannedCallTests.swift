@@ -1,0 +1,138 @@
+import Testing
+
+/// What our sources do not call, what they do instead, and who may.
+struct Ban: Sendable, CustomTestStringConvertible {
+  /// Matched as whole words: an identifier's character before the first or behind the last does not count.
+  let calls: [String]
+  let instead: String
+  var exempt: [Exemption] = []
+
+  struct Exemption: Sendable {
+    /// A file or, with a slash at its end, a directory.
+    let path: String
+    let reason: String
+  }
+
+  var testDescription: String { calls.joined(separator: " ") }
+
+  static let all: [Ban] = [
+    Ban(
+      calls: [
+        "Date()", "Clock.now", "Clock().now", "Deadline.now", " .now()", "(.now()", "DispatchTime.now",
+        "clock_gettime(", "gettimeofday(", "CFAbsoluteTimeGetCurrent(",
+      ],
+      instead: "take the time as an argument, or a clock through the initializer, so that a test can own it",
+      exempt: [
+        Exemption(
+          path: "Sources/Broker/Network/",
+          reason: "the sockets' edge: idle times and the drain follow the event loop's clock"),
+        Exemption(
+          path: "Sources/Broker/CommandLineBroker.swift", reason: "the program's edge: tells how long starting took"),
+        Exemption(path: "Sources/Broker/StandardErrorLog.swift", reason: "stamps the lines of the log"),
+        Exemption(path: "Sources/Mechanisms/SystemCall.swift", reason: "the bare mechanisms' stopwatch"),
+        Exemption(path: "Sources/Lab/ChildProcess.swift", reason: "the deadline of a real process"),
+      ]),
+    Ban(
+      calls: [
+        "SystemRandomNumberGenerator", "UUID()", ".shuffled()", ".shuffle()", ".randomElement()", "arc4random",
+        "getrandom(",
+      ],
+      instead: "use a seeded generator handed in (`using:`), so that a run can be repeated",
+      exempt: [
+        Exemption(
+          path: "Sources/Broker/Startup.swift",
+          reason: "the broker's edge: where a real broker's ids get their randomness")
+      ]),
+    Ban(
+      calls: ["Task {", "Task(", "Task.detached", "DispatchQueue"],
+      instead: "give the service one run() and its children a task group, so that nothing outlives its owner"),
+    Ban(
+      calls: ["try!", "as!"],
+      instead: "let it throw, or say in a precondition what must hold"),
+    Ban(
+      calls: ["print(", "debugPrint(", "dump("],
+      instead: "log it, or return the text to the program that prints",
+      exempt: [
+        Exemption(path: "Sources/millrace/", reason: "a program: printing is what it does"),
+        Exemption(path: "Sources/millrace-load/", reason: "a program"),
+        Exemption(
+          path: "Sources/Broker/CommandLineBroker.swift", reason: "the body of the program millrace-broker: its --help"),
+      ]),
+    Ban(
+      calls: ["public ", "open class"],
+      instead: "nobody outside the package imports us: say package, or leave it internal"),
+    Ban(
+      calls: ["Ounchecked", "unsafeFlags", "withoutActuallyEscaping(", "unsafeBitCast("],
+      instead: "keep the checks: find another way"),
+  ]
+}
+
+@Suite("Banned calls")
+struct BannedCallTests {
+  @Test("stand nowhere but where an exemption says why", arguments: Ban.all)
+  func banned(ban: Ban) {
+    var used: Set<String> = []
+    for file in SourceTree.swiftFiles {
+      let exemption = ban.exempt.first {
+        file.path == $0.path || ($0.path.hasSuffix("/") && file.path.hasPrefix($0.path))
+      }
+      for (index, line) in file.lines.enumerated() {
+        for call in ban.calls where contains(line, call) {
+          if let exemption {
+            used.insert(exemption.path)
+          } else {
+            Issue.record("\(file.path):\(index + 1) calls `\(call)`: \(ban.instead)")
+          }
+        }
+      }
+    }
+    for exemption in ban.exempt {
+      #expect(used.contains(exemption.path), "\(exemption.path) no longer needs its exemption: take it out")
+    }
+  }
+
+  private func contains(_ line: String, _ call: String) -> Bool {
+    var rest = line[...]
+    while let found = rest.firstRange(of: call) {
+      let before = line[..<found.lowerBound].last
+      let after = line[found.upperBound...].first
+      let beginsWord = call.first!.isLetter && before.map { isIdentifier($0) || $0 == "." } == true
+      let endsWord = isIdentifier(call.last!) && after.map(isIdentifier) == true
+      // A type's name may stand in front of `Clock.now`; a dot in front of `print(` makes it another's method.
+      if !(beginsWord && !call.hasPrefix("Clock") && !call.hasPrefix("Deadline")) && !endsWord { return true }
+      rest = rest[found.upperBound...]
+    }
+    return false
+  }
+
+  private func isIdentifier(_ character: Character) -> Bool {
+    character.isLetter || character.isNumber || character == "_"
+  }
+
+  @Test("are found as words, not in comments and not in strings")
+  func matching() {
+    #expect(contains("  print(text)", "print("))
+    #expect(!contains("  debugPrint(text)", "print("))
+    #expect(!contains("  page.print(text)", "print("))
+    #expect(contains("let t = ContinuousClock.now", "Clock.now"))
+    #expect(!contains("let t = WallClock.nowMs", "Clock.now"))
+    #expect(SourceTree.code(of: "let a = \"print(\\(b(\"x\")))\" // print(").first == "let a = \"\" ")
+  }
+
+  @Test("have no names that say nothing")
+  func names() {
+    let kinds = ["struct ", "class ", "enum ", "actor ", "protocol "]
+    let hollow = ["Manager", "Helper", "Helpers", "Util", "Utils", "Utilities", "Impl"]
+    for file in SourceTree.swiftFiles {
+      for (index, line) in file.lines.enumerated() {
+        for kind in kinds {
+          guard let found = line.firstRange(of: kind) else { continue }
+          let name = line[found.upperBound...].prefix(while: isIdentifier)
+          #expect(
+            !hollow.contains { name.hasSuffix($0) },
+            "\(file.path):\(index + 1): \(name) says nothing about the thing: name what it is or decides")
+        }
+      }
+    }
+  }
+}
