@@ -22,9 +22,13 @@ package enum Gates {
     /// Above this share of stolen CPU, differences of a few per cent are the neighbours'.
     static let stealShortcomingPercent = 1.0
     static let stealFailedPercent = 10.0
-    /// Load average a core before we start: something else is running.
-    static let loadShortcoming = 0.5
-    static let loadFailed = 1.5
+    /// Share of all cores that others used in the second before we started. (Not the load average, which still
+    /// remembers the campaign before this one.)
+    static let busyShortcomingPercent = 10.0
+    static let busyFailedPercent = 50.0
+    /// CPU time of others while measuring: neighbours, and the kernel's own threads that write pages back.
+    static let othersShortcomingPercent = 15.0
+    static let othersFailedPercent = 40.0
     /// An A/A difference beyond this and no effect of the usual size can be seen.
     static let noiseShortcoming = 0.10
     static let swapUsedMiB = 64.0
@@ -32,12 +36,11 @@ package enum Gates {
 
   /// The machine against the definition's minimum and against what spoils measurements.
   package static func judge(_ machine: Machine, for experiment: Experiment) -> [Gate] {
-    let cores = Double(max(1, machine.processor.cores))
-    let load = machine.processor.loadAverage1 / cores
+    let busy = machine.processor.busyPercentBefore
     return [
       gate(
-        "load", load, shortcoming: Limits.loadShortcoming, failed: Limits.loadFailed,
-        "load average a core before the start was \(Figures.text(load))"),
+        "busy", busy, shortcoming: Limits.busyShortcomingPercent, failed: Limits.busyFailedPercent,
+        "others used \(Figures.text(busy)) % of the CPU in the second before the start"),
       Gate(
         name: "optimized", outcome: machine.build.optimized ? .passed : .failed,
         sentence: machine.build.optimized ? "built with optimization" : "built without optimization (use -c release)"),
@@ -58,15 +61,22 @@ package enum Gates {
     ] + minimum(machine, experiment.minimum)
   }
 
-  /// The rows' own tale: steal while measuring.
+  /// The rows' own tale: what the hypervisor and others took while measuring, in the median run.
   package static func judge(_ rows: [Row]) -> [Gate] {
-    let steals = rows.compactMap { $0.metrics["steal_percent"] }
-    guard let steal = Statistics.median(steals) else { return [] }
-    return [
-      gate(
-        "steal", steal, shortcoming: Limits.stealShortcomingPercent, failed: Limits.stealFailedPercent,
-        "the hypervisor took \(Figures.text(steal)) % of the CPU time (median of the runs)")
-    ]
+    var gates: [Gate] = []
+    if let steal = Statistics.median(rows.compactMap { $0.metrics["steal_percent"] }) {
+      gates.append(
+        gate(
+          "steal", steal, shortcoming: Limits.stealShortcomingPercent, failed: Limits.stealFailedPercent,
+          "the hypervisor took \(Figures.text(steal)) % of the CPU time in the median run"))
+    }
+    if let others = Statistics.median(rows.compactMap { $0.metrics["other_cpu_percent"] }) {
+      gates.append(
+        gate(
+          "others", others, shortcoming: Limits.othersShortcomingPercent, failed: Limits.othersFailedPercent,
+          "others took \(Figures.text(others)) % of the CPU time in the median run"))
+    }
+    return gates
   }
 
   private static func minimum(_ machine: Machine, _ minimum: MinimumEnvironment) -> [Gate] {

@@ -25,6 +25,17 @@ package enum JournalEntry: Sendable, Equatable, Codable {
     package var seed: UInt64
     package var runs: Int
     package var startedAt: String
+
+    package init(
+      experiment: String, definition: String, profile: String, seed: UInt64, runs: Int, startedAt: String
+    ) {
+      self.experiment = experiment
+      self.definition = definition
+      self.profile = profile
+      self.seed = seed
+      self.runs = runs
+      self.startedAt = startedAt
+    }
   }
 }
 

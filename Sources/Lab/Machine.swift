@@ -13,6 +13,8 @@ package struct Machine: Sendable, Equatable, Codable {
     /// Share of CPU time the hypervisor took since boot, in per cent.
     package var stealPercentSinceBoot: Double
     package var loadAverage1: Double
+    /// What others used of all cores in the second before we started, in per cent.
+    package var busyPercentBefore: Double
   }
 
   package struct Memory: Sendable, Equatable, Codable {
@@ -56,7 +58,7 @@ package struct Machine: Sendable, Equatable, Codable {
   package var congestionControlsAvailable: String?
   package var isRoot: Bool
 
-  /// Reads everything; `data` is a path on the disk that experiments use.
+  /// Reads everything, and for a second watches what else runs; `data` is a path on the disk that experiments use.
   package static func read(data: String) -> Machine {
     Machine(
       time: UTC.now(), kernel: SmallFile.line("/proc/sys/kernel/osrelease") ?? "unknown", processor: processor(),
@@ -101,6 +103,8 @@ extension Machine {
     let model = info.split(separator: "\n").first { $0.hasPrefix("model name") }
       .flatMap { $0.split(separator: ":", maxSplits: 1).last }
     let flags = info.split(separator: "\n").first { $0.hasPrefix("flags") } ?? ""
+    let before = MachineFigures.now(device: nil)
+    Uptime.nap(milliseconds: 1000)
     let figures = MachineFigures.now(device: nil)
     let load = SmallFile.line("/proc/loadavg")?.split(separator: " ").first.flatMap { Double($0) } ?? 0
     return Processor(
@@ -108,7 +112,8 @@ extension Machine {
       governor: SmallFile.line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
       virtual: flags.split(separator: " ").contains("hypervisor"),
       stealPercentSinceBoot: figures.totalTicks > 0
-        ? 100 * Double(figures.stealTicks) / Double(figures.totalTicks) : 0, loadAverage1: load)
+        ? 100 * Double(figures.stealTicks) / Double(figures.totalTicks) : 0, loadAverage1: load,
+      busyPercentBefore: 100 * (1 - figures.idleShare(since: before)))
   }
 
   private static func memory() -> Memory {

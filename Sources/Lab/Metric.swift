@@ -39,6 +39,9 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "rss_mib", unit: "MiB", meaning: "resident memory of the side under test at the end"),
     Metric(name: "steal_percent", unit: "%", meaning: "CPU time the hypervisor took while measuring"),
     Metric(
+      name: "other_cpu_percent", unit: "%",
+      meaning: "CPU time of everything but the programs of the run while measuring, kernel threads included"),
+    Metric(
       name: "resident_percent", unit: "%", meaning: "share of the data's pages in the page cache before measuring"),
     Metric(name: "system_calls", unit: "", meaning: "system calls that moved the data, counted by the mechanism"),
     Metric(name: "context_switches", unit: "", meaning: "voluntary and involuntary, of the side under test"),

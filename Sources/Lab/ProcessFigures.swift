@@ -59,9 +59,12 @@ package struct ProcessFigures: Sendable, Equatable {
 
 /// What the kernel counts of the machine; also taken before and after.
 package struct MachineFigures: Sendable, Equatable {
+  /// User and system CPU of this process and of the children it has awaited, in seconds.
+  package var ownCPUSeconds: Double
   /// Jiffies of all cores: everything, and what the hypervisor took.
   package var totalTicks: Int
   package var stealTicks: Int
+  package var idleTicks: Int
   /// Of the device that holds the data; nil when the device is not known.
   package var deviceReadBytes: Int?
   package var deviceWrittenBytes: Int?
@@ -72,7 +75,9 @@ package struct MachineFigures: Sendable, Equatable {
     let total = cpu.prefix(8).reduce(0, +)
     let disk = device.flatMap { deviceCounters($0) }
     return MachineFigures(
-      totalTicks: total, stealTicks: cpu.count > 7 ? cpu[7] : 0, deviceReadBytes: disk?.read,
+      ownCPUSeconds: usage(RUSAGE_SELF.rawValue) + usage(RUSAGE_CHILDREN.rawValue), totalTicks: total,
+      stealTicks: cpu.count > 7 ? cpu[7] : 0, idleTicks: cpu.count > 4 ? cpu[3] + cpu[4] : 0,
+      deviceReadBytes: disk?.read,
       deviceWrittenBytes: disk?.written)
   }
 
@@ -80,6 +85,29 @@ package struct MachineFigures: Sendable, Equatable {
   package func stealPercent(since before: MachineFigures) -> Double {
     let total = totalTicks - before.totalTicks
     return total > 0 ? 100 * Double(stealTicks - before.stealTicks) / Double(total) : 0
+  }
+
+  /// CPU time of all but this process, its awaited children, and `live` seconds of children still running; in per cent
+  /// of all cores.
+  package func othersPercent(since before: MachineFigures, live: Double) -> Double {
+    let ticks = Double(sysconf(Int32(_SC_CLK_TCK)))
+    let total = Double(totalTicks - before.totalTicks) / ticks
+    guard total > 0 else { return 0 }
+    let busy = total - Double(idleTicks - before.idleTicks + stealTicks - before.stealTicks) / ticks
+    return max(0, 100 * (busy - (ownCPUSeconds - before.ownCPUSeconds) - live) / total)
+  }
+
+  private static func usage(_ whose: Int32) -> Double {
+    var usage = rusage()
+    getrusage(whose, &usage)
+    func seconds(_ time: timeval) -> Double { Double(time.tv_sec) + Double(time.tv_usec) * 1e-6 }
+    return seconds(usage.ru_utime) + seconds(usage.ru_stime)
+  }
+
+  /// Share of CPU time in which some core did nothing since `before`, 0...1.
+  package func idleShare(since before: MachineFigures) -> Double {
+    let total = totalTicks - before.totalTicks
+    return total > 0 ? Double(idleTicks - before.idleTicks) / Double(total) : 0
   }
 
   /// Sectors of /proc/diskstats are 512 bytes whatever the device's own are.

@@ -294,7 +294,7 @@ struct GateTests {
       time: "2026-01-01T00:00:00Z", kernel: "6.0",
       processor: .init(
         model: "a processor", cores: 4, governor: "performance", virtual: false, stealPercentSinceBoot: 0,
-        loadAverage1: 0.1),
+        loadAverage1: 0.1, busyPercentBefore: 1),
       memory: .init(
         totalMiB: 32768, availableMiB: 30000, swapUsedMiB: 0, transparentHugePages: "madvise", cgroup: "v1",
         cgroupObstacle: nil, dirtyRatioPercent: 20, dirtyBackgroundRatioPercent: 10),
@@ -317,8 +317,8 @@ struct GateTests {
     var experiment = try Sample.experiment()
     experiment.minimum = MinimumEnvironment(cores: 2, memoryGiB: 4, freeDiskGiB: 10, memoryCgroup: true)
     let spoiled: [(String, Gate.Outcome, (inout Machine) -> Void)] = [
-      ("load", .failed, { $0.processor.loadAverage1 = 30 }),
-      ("load", .shortcoming, { $0.processor.loadAverage1 = 3 }),
+      ("busy", .failed, { $0.processor.busyPercentBefore = 80 }),
+      ("busy", .shortcoming, { $0.processor.busyPercentBefore = 20 }),
       ("optimized", .failed, { $0.build.optimized = false }),
       ("commit", .shortcoming, { $0.build.dirty = true }),
       ("commit", .shortcoming, { $0.build.commit = nil }),
@@ -336,18 +336,20 @@ struct GateTests {
     }
   }
 
-  @Test("stolen CPU fails the gate of the rows")
-  func steal() {
-    func rows(_ percent: Double) -> [Row] {
+  @Test("CPU that the hypervisor or others took fails the gates of the rows")
+  func takenCPU() {
+    func rows(_ percent: Double, _ metric: String = "steal_percent") -> [Row] {
       (0..<5).map {
         Row(
           order: $0, replicate: 1, arm: "new", tier: .bare, role: .test, startedAt: "",
-          metrics: ["steal_percent": percent])
+          metrics: [metric: percent])
       }
     }
     #expect(Gates.judge(rows(0.2)).map(\.outcome) == [.passed])
     #expect(Gates.judge(rows(3)).map(\.outcome) == [.shortcoming])
     #expect(Gates.judge(rows(20)).map(\.outcome) == [.failed])
+    #expect(Gates.judge(rows(20, "other_cpu_percent")).map(\.outcome) == [.shortcoming])
+    #expect(Gates.judge(rows(60, "other_cpu_percent")).map(\.outcome) == [.failed])
   }
 
   @Test("a failed gate makes the verdict inconclusive, a shortcoming keeps it from being reportable")

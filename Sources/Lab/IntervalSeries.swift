@@ -1,0 +1,83 @@
+/// How a run went over time: cumulative bytes and records at moments since measuring began.
+///
+/// Programs write it as CSV with the columns `t_s`, `bytes` and `records`, both counts cumulative.
+package struct IntervalSeries: Sendable, Equatable {
+  package struct Moment: Sendable, Equatable {
+    package var seconds: Double
+    package var bytes: Double
+    package var records: Double
+    package init(seconds: Double, bytes: Double, records: Double) {
+      self.seconds = seconds
+      self.bytes = bytes
+      self.records = records
+    }
+  }
+
+  package var moments: [Moment]
+
+  package init(moments: [Moment]) { self.moments = moments }
+
+  /// Nil when the file is missing or has none of the columns; a torn last line is left out.
+  package init?(path: String) {
+    guard let text = SmallFile.read(path) else { return nil }
+    let lines = text.split(separator: "\n")
+    let header = lines.first?.split(separator: ",").map(String.init) ?? []
+    guard let time = header.firstIndex(of: "t_s"), let bytes = header.firstIndex(of: "bytes") else { return nil }
+    let records = header.firstIndex(of: "records")
+    moments = lines.dropFirst().compactMap { line in
+      let cells = line.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
+      guard cells.count == header.count, let at = cells[time], let sum = cells[bytes] else { return nil }
+      return Moment(seconds: at, bytes: sum, records: records.flatMap { cells[$0] } ?? 0)
+    }
+  }
+
+  /// Bytes a second between neighbouring moments.
+  package var rates: [Double] {
+    zip([Moment(seconds: 0, bytes: 0, records: 0)] + moments, moments).compactMap { before, after in
+      let seconds = after.seconds - before.seconds
+      return seconds > 0 ? (after.bytes - before.bytes) / seconds : nil
+    }
+  }
+
+  /// MiB/s in each window that ends at one of `ends` (MiB so far) and begins where the one before ended; nil where the
+  /// run did not get that far (a last half per cent is forgiven: record sizes rarely divide the volume).
+  package func windows(endingAt ends: [Double]) -> [Double?] {
+    var start = (bytes: 0.0, seconds: 0.0)
+    return ends.map { end in
+      let bytes = end * 1_048_576
+      guard let seconds = time(of: bytes) ?? (reaches(bytes) ? moments.last?.seconds : nil), seconds > start.seconds
+      else { return nil }
+      let moved = min(bytes, moments.last?.bytes ?? 0) - start.bytes
+      defer { start = (bytes, seconds) }
+      return moved / 1_048_576 / (seconds - start.seconds)
+    }
+  }
+
+  private func reaches(_ bytes: Double) -> Bool { (moments.last?.bytes ?? 0) >= 0.995 * bytes }
+
+  /// When so many bytes had been moved, between moments in proportion.
+  private func time(of bytes: Double) -> Double? {
+    var before = Moment(seconds: 0, bytes: 0, records: 0)
+    for moment in moments {
+      if moment.bytes >= bytes {
+        let step = moment.bytes - before.bytes
+        let share = step > 0 ? (bytes - before.bytes) / step : 1
+        return before.seconds + share * (moment.seconds - before.seconds)
+      }
+      before = moment
+    }
+    return nil
+  }
+
+  /// Whether the rates settled. Fewer than ten intervals cannot tell.
+  package var steadiness: Row.Steadiness {
+    let rates = rates
+    guard rates.count >= 10 else { return .unknown }
+    // Ten windows whatever the interval: single intervals of some milliseconds scatter by chance.
+    let size = rates.count / 10
+    let merged = (0..<10).map { part in
+      rates[(part * size)..<((part + 1) * size)].reduce(0, +) / Double(size)
+    }
+    return Statistics.settles(merged) == nil ? .unsettled : .steady
+  }
+}

@@ -1,0 +1,134 @@
+/// What a campaign will do and cost, before it starts: cells, order, bytes, minutes, disk.
+///
+/// The rates are rough figures of a two-core virtual machine, said here and nowhere else; they only have to be right
+/// within a factor, to plan an afternoon and to refuse to fill the disk.
+package struct Plan: Sendable, Equatable {
+  package enum Rates {
+    static let produceBytesPerSecond = 250e6
+    static let consumeBytesPerSecond = 600e6
+    static let appendBytesPerSecond = 700e6
+    static let preparedBytesPerSecond = 250e6
+    /// Starting and stopping a program, and what surrounds a run.
+    static let bareOverheadSeconds = 0.25
+    static let brokerOverheadSeconds = 0.7
+    /// Log framing and indexes beside the payload.
+    static let storedPerPayload = 1.15
+  }
+
+  package enum Limits {
+    /// A campaign may take this share of the free disk and no more.
+    static let freeDiskShare = 0.8
+    /// Beyond the estimate, times this and this many seconds more, a run is stopped.
+    static let timeoutFactor = 10.0
+    static let timeoutSeconds = 30.0
+  }
+
+  /// One run's price.
+  package struct Cost: Sendable, Equatable {
+    package var seconds = 0.0
+    /// Bytes moved to or from files and sockets.
+    package var bytes = 0.0
+    /// Disk held while it runs.
+    package var diskBytes = 0.0
+
+    package var timeoutSeconds: Double { seconds * Limits.timeoutFactor + Limits.timeoutSeconds }
+  }
+
+  package var runs: [PlannedRun]
+  package var costs: [Cost]
+  package var seconds: Double
+  package var bytes: Double
+  /// The most disk held at one time, data prepared for all arms included.
+  package var diskBytes: Double
+
+  package init(_ experiment: Experiment, runs: [PlannedRun]) {
+    self.runs = runs
+    costs = runs.map { run in
+      experiment.arm(named: run.cell.arm).map { Self.cost(of: run.cell, $0, in: experiment) } ?? Cost()
+    }
+    // What arms prepare is made once for all that prepare alike, and kept.
+    var prepared: [String: Double] = [:]
+    for run in runs {
+      guard let arm = experiment.arm(named: run.cell.arm) else { continue }
+      let values = RunValues(run, of: experiment)
+      if let megabytes = arm.dataMB.flatMap({ values.number($0.text) }) { prepared["\(megabytes)"] = megabytes * 1e6 }
+      if !arm.prepare.isEmpty {
+        let settings = values.filled(arm.prepare)
+        prepared["\(settings)"] = Self.payload(settings) * Rates.storedPerPayload
+      }
+    }
+    let kept = prepared.values.reduce(0, +)
+    seconds = costs.reduce(0) { $0 + $1.seconds } + kept / Rates.preparedBytesPerSecond
+    bytes = costs.reduce(0) { $0 + $1.bytes } + kept
+    diskBytes = kept + (costs.map(\.diskBytes).max() ?? 0)
+  }
+
+  /// Nil when the disk has room; else why not.
+  package func refusal(freeBytes: Int?) -> String? {
+    guard let freeBytes else { return nil }
+    let allowed = Double(freeBytes) * Limits.freeDiskShare
+    guard diskBytes > allowed else { return nil }
+    return "needs \(Figures.text(diskBytes / 1e9)) GB of disk, and only \(Figures.text(allowed / 1e9)) GB may be used "
+      + "(80 % of what is free)"
+  }
+
+  static func cost(of cell: Cell, _ arm: Arm, in experiment: Experiment) -> Cost {
+    let values = RunValues(PlannedRun(order: 0, replicate: 1, cell: cell), of: experiment)
+    let options = Dictionary(
+      values.filled(arm.options).map { ($0.name, $0.value.number ?? 0) }, uniquingKeysWith: { $1 })
+    let measured = options["seconds"] ?? 0
+    var cost = Cost()
+    switch arm.program {
+    case .copyPath:
+      let file = (arm.dataMB.flatMap { values.number($0.text) } ?? 0) * 1e6
+      cost.seconds = measured + 2.5 * file / 1e9 + Rates.bareOverheadSeconds
+      cost.bytes = measured * 2e9
+    case .codec:
+      cost.seconds = 2 * measured + Rates.bareOverheadSeconds
+      cost.bytes = measured * 0.3e9
+    case .rawAppend:
+      let bytes = options["bytes"] ?? 0
+      let rate = arm.paceOf == nil ? Rates.appendBytesPerSecond : Rates.produceBytesPerSecond
+      cost = Cost(seconds: bytes / rate + Rates.bareOverheadSeconds, bytes: bytes, diskBytes: bytes)
+    case .produce, .endToEnd:
+      let bytes = payload(values.filled(arm.options))
+      cost.seconds = bytes / Rates.produceBytesPerSecond + Rates.brokerOverheadSeconds
+      cost.bytes = bytes
+      cost.diskBytes = bytes * Rates.storedPerPayload
+    case .consume:
+      let bytes = payload(values.filled(arm.options + arm.prepare))
+      // A tenth more for the warm-up.
+      cost.seconds = 1.1 * bytes / Rates.consumeBytesPerSecond + Rates.brokerOverheadSeconds
+      cost.bytes = 1.1 * bytes
+    }
+    return cost
+  }
+
+  /// Records times their size.
+  private static func payload(_ settings: [Setting]) -> Double {
+    func number(_ name: String) -> Double { settings.first { $0.name == name }?.value.number ?? 0 }
+    return number("num-records") * number("record-size")
+  }
+}
+
+/// The values of one run: its levels, the fixed values, and what the campaign adds; fills placeholders.
+package struct RunValues: Sendable {
+  private(set) package var values: [String: Level]
+
+  package init(_ run: PlannedRun, of experiment: Experiment, adding extra: [String: Level] = [:]) {
+    values = Dictionary(experiment.fixed.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
+    for (factor, level) in zip(run.cell.factors, run.cell.levels) { values[factor] = level }
+    values.merge(extra) { $1 }
+  }
+
+  /// Settings with their placeholders filled; one without a value stays as it is written.
+  package func filled(_ settings: [Setting]) -> [Setting] {
+    settings.map {
+      Setting(name: $0.name, value: Level(Placeholder.fill($0.value.text, from: values) ?? $0.value.text))
+    }
+  }
+
+  package func number(_ text: String) -> Double? {
+    Placeholder.fill(text, from: values).flatMap { Double($0) }
+  }
+}

@@ -1,0 +1,149 @@
+import Foundation
+import Glibc
+
+/// End-to-end arms: a broker of its own for each run, and the load generator against it.
+extension ProcessRunner {
+  private enum Names {
+    static let topic = "bench"
+    /// A consumer warms up with this share of the records.
+    static let warmUpShare = 0.1
+  }
+
+  mutating func measureThroughBroker(_ scene: Scene) throws(RunError) -> Measured {
+    let data = scene.arm.prepare.isEmpty ? "\(scene.directory)/data" : try preparedTopic(scene)
+    let broker = try BrokerProcess(
+      program: programs.broker, directory: scene.directory, data: data,
+      settings: scene.values.filled(scene.arm.broker), procs: scene.group?.procs, stopRequested: stopRequested)
+    let cache = scene.arm.cache == .any ? nil : CacheState(paths: Self.segments(in: data))
+    let resident = prove(cache, scene.arm.cache)
+    try warmUp(scene, broker)
+
+    let storedBefore = Self.size(of: Self.segments(in: data))
+    guard let processBefore = ProcessFigures.of(pid: broker.pid) else { throw .failed("the broker is gone") }
+    let before = MachineFigures.now(device: device)
+    let finished = try load(scene, scene.arm.program, scene.arm.options, broker, "load")
+    let after = MachineFigures.now(device: device)
+    guard let processAfter = ProcessFigures.of(pid: broker.pid) else { throw .failed("the broker is gone") }
+    let stored = Double(Self.size(of: Self.segments(in: data)) - storedBefore)
+    try broker.stop()
+
+    var metrics = finished.figures.metrics
+    addMachine(
+      &metrics, before, after, dirty: finished.dirtyMaxMiB, live: processAfter.cpuSeconds - processBefore.cpuSeconds)
+    addBroker(&metrics, processBefore, processAfter, finished.figures, stored: stored)
+    if let resident { metrics["resident_percent"] = resident * 100 }
+    let limiter = Limiter.sentence(
+      sideShare: metrics["broker_cpu_s"].map { $0 / max(metrics["seconds"] ?? 0, 1e-9) }, side: "broker",
+      clientShare: metrics["client_cpu_share"], client: "load generator",
+      idleShare: after.idleShare(since: before), isPaced: false)
+    return measured(
+      scene, metrics, IntervalSeries(path: Self.intervals(scene)), reconcile(scene, metrics, finished.figures), limiter,
+      cache: wanted(scene.arm.cache, proved: resident), dirty: finished.dirty)
+  }
+
+  private static func intervals(_ scene: Scene) -> String { "\(scene.directory)/intervals.csv" }
+
+  /// A new process needs no just-in-time compiler, but its first fetches grow buffers and windows.
+  private func warmUp(_ scene: Scene, _ broker: BrokerProcess) throws(RunError) {
+    guard scene.arm.program == .consume else { return }
+    let options = scene.arm.options.map { setting in
+      guard setting.name == "num-records", let all = scene.values.number(setting.value.text) else { return setting }
+      return Setting(name: setting.name, value: Level(String(Int(all * Names.warmUpShare))))
+    }
+    _ = try load(scene, .consume, options, broker, "warm-up")
+  }
+
+  private func load(
+    _ scene: Scene, _ program: Arm.Program, _ options: [Setting], _ broker: BrokerProcess, _ name: String
+  ) throws(RunError) -> Finished {
+    let verb = program.rawValue.split(separator: " ").last.map(String.init) ?? ""
+    var arguments = [verb, "--bootstrap-server", broker.address, "--topic", Names.topic, "--json", "--quiet"]
+    arguments += Self.arguments(scene.values.filled(options))
+    if name == "load" { arguments += ["--intervals-csv", Self.intervals(scene)] }
+    return try finish(programs.load, arguments, scene, name, alongside: broker)
+  }
+
+  // MARK: Filled topics
+
+  /// The data directory of a topic filled as the arm asks; the first to ask pays.
+  private mutating func preparedTopic(_ scene: Scene) throws(RunError) -> String {
+    let settings = scene.values.filled(scene.arm.prepare)
+    let key = SHA256.hex(settings.map { "\($0.name)=\($0.value)" }.joined(separator: "\n"))
+    if let data = preparedTopics[key] { return data }
+    let data = "\(scratch)/topic-\(key.prefix(12))"
+    try? FileManager.default.removeItem(atPath: data)
+    let broker = try BrokerProcess(
+      program: programs.broker, directory: scene.directory, data: data, settings: [], procs: nil,
+      stopRequested: stopRequested)
+    let finished = try load(scene, .produce, settings, broker, "prepare")
+    var check = Reconciliation()
+    check.integrity(finished.figures)
+    check.records(
+      asked: settings.first { $0.name == "num-records" }?.value.number, moved: finished.figures["records"])
+    if let fault = check.faults.first { throw .failed("preparing the topic: \(fault)") }
+    try broker.stop()
+    preparedTopics[key] = data
+    return data
+  }
+
+  // MARK: Figures
+
+  private func addBroker(
+    _ metrics: inout [String: Double], _ before: ProcessFigures, _ after: ProcessFigures, _ figures: ReportedFigures,
+    stored: Double
+  ) {
+    let cpu = after.cpuSeconds - before.cpuSeconds
+    let gigabytes = (metrics["bytes"] ?? 0) / 1e9
+    metrics["broker_cpu_s"] = cpu
+    if gigabytes > 0 {
+      metrics["cpu_s_per_gb"] = cpu / gigabytes
+      metrics["client_cpu_s_per_gb"] = figures["cpu_seconds"].map { $0 / gigabytes }
+    }
+    metrics["process_written_bytes"] = Double(after.writtenBytes - before.writtenBytes)
+    metrics["context_switches"] = Double(after.contextSwitches - before.contextSwitches)
+    metrics["rss_mib"] = after.residentMiB
+    metrics["stored_bytes"] = stored
+    metrics["payload_bytes"] = metrics["bytes"]
+    if let sent = figures["wire_bytes_sent"] {
+      metrics["wire_bytes"] = sent + (figures["wire_bytes_received"] ?? 0)
+    }
+    if stored > 0, let payload = metrics["bytes"] { metrics["compression_ratio"] = payload / stored }
+  }
+
+  private func reconcile(
+    _ scene: Scene, _ metrics: [String: Double], _ figures: ReportedFigures
+  ) -> Reconciliation {
+    var check = Reconciliation()
+    let options = scene.values.filled(scene.arm.options)
+    check.integrity(figures)
+    check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics["records"])
+    let keepsAll = !scene.arm.broker.contains { $0.name.hasPrefix("log.retention.bytes") }
+    if scene.arm.program == .produce, keepsAll {
+      let codec = options.first { $0.name == "compression" }?.value.text ?? "none"
+      check.stored(
+        bytes: metrics["stored_bytes"] ?? 0, payload: metrics["bytes"] ?? 0, isCompressed: codec != "none")
+      check.written(kernel: metrics["process_written_bytes"] ?? 0, stored: metrics["stored_bytes"] ?? 0)
+    }
+    check.deviceReads(
+      metrics["device_read_bytes"], of: metrics["bytes"] ?? 0, expectsHot: scene.arm.cache == .hot)
+    return check
+  }
+
+  // MARK: Files
+
+  /// The `.log` files of the bench topic's partitions.
+  static func segments(in data: String) -> [String] {
+    let partitions = (ProcessFigures.directoryEntries(data) ?? []).filter { $0.hasPrefix("\(Names.topic)-") }
+    return partitions.flatMap { partition in
+      (ProcessFigures.directoryEntries("\(data)/\(partition)") ?? [])
+        .filter { $0.hasSuffix(".log") }.map { "\(data)/\(partition)/\($0)" }
+    }
+  }
+
+  static func size(of paths: [String]) -> Int {
+    paths.reduce(0) { sum, path in
+      var status = stat()
+      return stat(path, &status) == 0 ? sum + Int(status.st_size) : sum
+    }
+  }
+}

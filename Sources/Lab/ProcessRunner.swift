@@ -1,0 +1,290 @@
+import Foundation
+import Glibc
+import Mechanisms
+
+/// Measures cells by starting programs: `millrace mechanism ...` for bare arms, a broker and `millrace-load` for the others.
+///
+/// Every run has a fresh directory, a bound on its time, and leaves nothing behind but its figures. Data that several
+/// runs read (a file, a filled topic) are made once, before the first of them.
+package struct ProcessRunner: CellRunner {
+  package struct Programs: Sendable {
+    package var millrace: String
+    package var broker: String
+    package var load: String
+
+    /// Neighbours of the running program.
+    package static func beside(_ program: String) -> Programs {
+      let directory = program.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+      return Programs(millrace: program, broker: "\(directory)/millrace-broker", load: "\(directory)/millrace-load")
+    }
+
+    /// The path of this very program.
+    package static var own: String {
+      var buffer = [CChar](repeating: 0, count: 4096)
+      let count = readlink("/proc/self/exe", &buffer, buffer.count)
+      return String(decoding: buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+  }
+
+  package enum Limits {
+    /// How often a running program is looked at: its end, the dirty pages, Ctrl-C.
+    static let pollMs = 10
+  }
+
+  let experiment: Experiment
+  let programs: Programs
+  let scratch: String
+  let seed: UInt64
+  let device: String?
+  let stopRequested: () -> Bool
+  /// Filled topics by what filled them: the broker's data directory.
+  var preparedTopics: [String: String] = [:]
+
+  /// `scratch` is made now and removed by `removeScratch()`.
+  package init(
+    experiment: Experiment, programs: Programs, scratch: String, seed: UInt64, device: String?,
+    stopRequested: @escaping () -> Bool
+  ) throws {
+    self.experiment = experiment
+    self.programs = programs
+    self.scratch = scratch
+    self.seed = seed
+    self.device = device
+    self.stopRequested = stopRequested
+    try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
+  }
+
+  package func removeScratch() { try? FileManager.default.removeItem(atPath: scratch) }
+
+  package func obstacle(to arm: Arm) -> String? {
+    if arm.memoryMiB != nil {
+      do {
+        _ = try Cgroup.available()
+      } catch {
+        return error.reason
+      }
+    }
+    let needed = arm.tier == .bare ? [programs.millrace] : [programs.broker, programs.load]
+    return needed.first { access($0, X_OK) != 0 }.map { "\($0) is not there" }
+  }
+
+  package mutating func measure(_ run: PlannedRun, arm: Arm, pace: Double?) throws(RunError) -> Measured {
+    let directory = "\(scratch)/run"
+    do {
+      try? FileManager.default.removeItem(atPath: directory)
+      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    } catch {
+      throw .failed("\(error)")
+    }
+    defer { try? FileManager.default.removeItem(atPath: directory) }
+    var extra: [String: Level] = [
+      // The same bytes for every arm of a replicate, others for the next.
+      "seed": Level(String(seed &+ UInt64(run.replicate))), "directory": Level(directory),
+    ]
+    if let pace { extra["pace_mib_per_s"] = Level(String(pace)) }
+    var values = RunValues(run, of: experiment, adding: extra)
+    if let size = arm.dataMB.flatMap({ values.number($0.text) }) {
+      extra["data_file"] = Level(try dataFile(megabytes: size))
+      values = RunValues(run, of: experiment, adding: extra)
+    }
+    let group = try group(for: arm, values)
+    defer { group?.remove() }
+    let timeout = Plan.cost(of: run.cell, arm, in: experiment).timeoutSeconds
+    let scene = Scene(run: run, arm: arm, values: values, directory: directory, group: group, timeout: timeout)
+    // What earlier runs left dirty, or deleted and not yet discarded, is not this run's to pay for.
+    sync()
+    return arm.tier == .bare ? try measureBare(scene) : try measureThroughBroker(scene)
+  }
+
+  /// What one run has around it.
+  struct Scene {
+    let run: PlannedRun
+    let arm: Arm
+    let values: RunValues
+    let directory: String
+    let group: Cgroup?
+    let timeout: Double
+  }
+
+  private func group(for arm: Arm, _ values: RunValues) throws(RunError) -> Cgroup? {
+    guard let text = arm.memoryMiB?.text else { return nil }
+    guard let limit = values.number(text), limit >= 1 else { throw .failed("memory_mib `\(text)` is no size") }
+    do {
+      return try Cgroup(name: "millrace-\(getpid())", limitMiB: Int(limit))
+    } catch {
+      throw .failed(error.reason)
+    }
+  }
+
+  private func dataFile(megabytes: Double) throws(RunError) -> String {
+    let path = "\(scratch)/data-\(Int(megabytes))MB"
+    if access(path, R_OK) == 0 { return path }
+    do {
+      _ = try DataFile.make(path: path, byteCount: Int(megabytes * 1e6), seed: seed)
+    } catch {
+      unlink(path)
+      throw .failed("\(error)")
+    }
+    return path
+  }
+
+  // MARK: Bare arms
+
+  private func measureBare(_ scene: Scene) throws(RunError) -> Measured {
+    let intervals = "\(scene.directory)/intervals.csv"
+    var arguments = scene.arm.program.rawValue.split(separator: " ").map(String.init)
+    arguments += Self.arguments(scene.values.filled(scene.arm.options)) + ["--json"]
+    if scene.arm.program == .rawAppend { arguments += ["--intervals-csv", intervals] }
+    let cache = scene.values.values["data_file"].map { CacheState(paths: [$0.text]) }
+    let resident = prove(cache, scene.arm.cache)
+    let before = MachineFigures.now(device: device)
+    let finished = try finish(programs.millrace, arguments, scene, "mechanism", procs: scene.group?.procs)
+    let after = MachineFigures.now(device: device)
+    var metrics = finished.figures.metrics
+    addMachine(&metrics, before, after, dirty: finished.dirtyMaxMiB)
+    if let resident { metrics["resident_percent"] = resident * 100 }
+    var check = Reconciliation()
+    check.deviceReads(
+      metrics["device_read_bytes"], of: metrics["bytes"] ?? 0, expectsHot: scene.arm.cache == .hot)
+    let seconds = metrics["seconds"] ?? 0
+    let limiter = Limiter.sentence(
+      sideShare: finished.figures["cpu_seconds"].map { $0 / max(seconds, 1e-9) }, side: "mechanism",
+      clientShare: finished.figures["receiver_cpu_seconds"].map { $0 / max(seconds, 1e-9) }, client: "receiver",
+      idleShare: after.idleShare(since: before), isPaced: scene.arm.paceOf != nil)
+    return measured(
+      scene, metrics, IntervalSeries(path: intervals), check, limiter,
+      cache: wanted(scene.arm.cache, proved: resident), dirty: finished.dirty)
+  }
+
+  // MARK: What both kinds share
+
+  /// A program that ran to its end with exit code 0.
+  struct Finished {
+    var figures: ReportedFigures
+    /// Seconds since its start, and the machine's dirty pages in MiB.
+    var dirty: [(seconds: Double, mib: Double)]
+    var dirtyMaxMiB: Double { dirty.map(\.mib).max() ?? 0 }
+  }
+
+  func finish(
+    _ program: String, _ arguments: [String], _ scene: Scene, _ name: String, procs: String? = nil,
+    alongside broker: BrokerProcess? = nil
+  ) throws(RunError) -> Finished {
+    let out = "\(scene.directory)/\(name).out"
+    let errors = "\(scene.directory)/\(name).log"
+    let child: ChildProcess
+    do {
+      child = try ChildProcess(program: program, arguments: arguments, outPath: out, errPath: errors, procs: procs)
+    } catch {
+      throw .failed("\(error)")
+    }
+    let start = Uptime.seconds
+    var dirty: [(seconds: Double, mib: Double)] = []
+    while child.poll() == nil {
+      let elapsed = Uptime.seconds - start
+      if stopRequested() { throw .interrupted }
+      if let end = broker?.end { throw .failed("the broker ended with \(end) during the run") }
+      guard elapsed < scene.timeout else { throw .failed("\(name) was stopped after \(Int(scene.timeout)) s") }
+      if elapsed - (dirty.last?.seconds ?? -1) >= 0.1 { dirty.append((elapsed, MachineFigures.dirtyMiB())) }
+      Uptime.nap(milliseconds: Limits.pollMs)
+    }
+    guard let end = child.end, end == .exited(0) else {
+      let reason = child.end.map { "\($0)" } ?? "no end"
+      throw .failed("\(name) ended with \(reason): \(BrokerProcess.lastLine(errors))")
+    }
+    guard let figures = ReportedFigures(output: SmallFile.read(out) ?? "") else {
+      throw .failed("\(name) printed no JSON: \(BrokerProcess.lastLine(out))")
+    }
+    return Finished(figures: figures, dirty: dirty)
+  }
+
+  /// `--name value`; `true` is a flag alone, `false` is left out.
+  static func arguments(_ settings: [Setting]) -> [String] {
+    settings.flatMap { setting -> [String] in
+      switch setting.value.text {
+      case "true": ["--\(setting.name)"]
+      case "false": []
+      default: ["--\(setting.name)", setting.value.text]
+      }
+    }
+  }
+
+  /// Brings the files into the state the arm asks for, and returns the share of their pages that is resident.
+  func prove(_ cache: CacheState?, _ wanted: Arm.Cache) -> Double? {
+    switch wanted {
+    case .any: break
+    case .hot: cache?.warm()
+    case .cold: cache?.chill()
+    }
+    return cache?.residentShare()
+  }
+
+  /// What was proved; a state that was asked for and not reached makes the row invalid.
+  func wanted(_ cache: Arm.Cache, proved share: Double?) -> (state: Row.CacheState, fault: String?) {
+    let state = CacheState.proved(by: share)
+    switch cache {
+    case .hot where state != .hot: return (state, "the data were to be hot and were \(state.rawValue)")
+    case .cold where state != .cold: return (state, "the data were to be cold and were \(state.rawValue)")
+    case .any, .hot, .cold: return (state, nil)
+    }
+  }
+
+  func addMachine(
+    _ metrics: inout [String: Double], _ before: MachineFigures, _ after: MachineFigures, dirty: Double,
+    live: Double = 0
+  ) {
+    metrics["other_cpu_percent"] = after.othersPercent(since: before, live: live)
+    metrics["steal_percent"] = after.stealPercent(since: before)
+    metrics["dirty_max_mib"] = dirty
+    if let from = before.deviceReadBytes, let to = after.deviceReadBytes {
+      metrics["device_read_bytes"] = Double(to - from)
+    }
+    if let from = before.deviceWrittenBytes, let to = after.deviceWrittenBytes {
+      metrics["device_written_bytes"] = Double(to - from)
+    }
+  }
+
+  /// One part, or one for each window of the sweep.
+  func measured(
+    _ scene: Scene, _ metrics: [String: Double], _ series: IntervalSeries?, _ check: Reconciliation, _ limiter: String,
+    cache: (state: Row.CacheState, fault: String?), dirty: [(seconds: Double, mib: Double)]
+  ) -> Measured {
+    var faults = check.faults + (cache.fault.map { [$0] } ?? [])
+    var parts = [Measured.Part(metrics: metrics)]
+    if let sweep = experiment.sweep {
+      let rates = series?.windows(endingAt: sweep.levels.compactMap(\.number)) ?? []
+      parts = zip(sweep.levels, rates).compactMap { level, rate in
+        rate.map { rate in
+          var own = metrics
+          own["mib_per_s"] = rate
+          own["mb_per_s"] = rate * 1.048_576
+          return Measured.Part(sweepLevel: level, metrics: own)
+        }
+      }
+      if parts.count < sweep.levels.count {
+        faults.append("the run reached \(parts.count) of \(sweep.levels.count) windows")
+      }
+      if parts.isEmpty { parts = [Measured.Part(metrics: metrics)] }
+    }
+    return Measured(
+      parts: parts, series: points(series, scene.run, dirty), cacheState: cache.state,
+      steadiness: series?.steadiness ?? .unknown, invalid: faults.joined(separator: "; "), warnings: check.warnings,
+      limiter: limiter)
+  }
+
+  private func points(
+    _ series: IntervalSeries?, _ run: PlannedRun, _ dirty: [(seconds: Double, mib: Double)]
+  ) -> [SeriesPoint] {
+    var before = IntervalSeries.Moment(seconds: 0, bytes: 0, records: 0)
+    return (series?.moments ?? []).compactMap { moment in
+      defer { before = moment }
+      let seconds = moment.seconds - before.seconds
+      guard seconds > 0 else { return nil }
+      let sample = dirty.last { $0.seconds <= moment.seconds }
+      return SeriesPoint(
+        order: run.order, arm: run.cell.arm, replicate: run.replicate, seconds: moment.seconds,
+        storedMiB: moment.bytes / 1_048_576, mibPerSecond: (moment.bytes - before.bytes) / 1_048_576 / seconds,
+        recordsPerSecond: (moment.records - before.records) / seconds, dirtyMiB: sample?.mib)
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Foundation
+import Lab
+import Mechanisms
+
+/// One bare mechanism in a process of its own, so that replicates share no heap, no warm branch and no thread: how the lab
+/// runs bare arms. The last line of output is one JSON object whose keys are metric names.
+struct MechanismCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "mechanism", abstract: "Run one bare mechanism (what experiments start).", shouldDisplay: false,
+    subcommands: [RawAppendCommand.self, CopyPathCommand.self])
+
+  /// Prints `object` as the last line.
+  static func report(_ object: [String: Any]) throws {
+    let data = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
+    Terminal.say(String(decoding: data, as: UTF8.self))
+  }
+}
+
+struct RawAppendCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "raw-append", abstract: "Append to files as a log does.")
+
+  @Option(help: "Where the files go; they are removed afterwards.") var directory: String
+  @Option(help: "Bytes in all.") var bytes: Int
+  @Option(help: "Bytes a write.") var writeBytes = 65_536
+  @Option(help: "Bytes a file.") var segmentBytes = 1 << 30
+  @Option(name: .customLong("mib-per-s"), help: "Pace; none: as fast as it goes.") var pace: Double?
+  @Option(help: "Bytes between two moments of the series.") var intervalBytes = 4 << 20
+  @Option(name: .customLong("intervals-csv"), help: "The series: t_s, bytes, records.") var intervalsCSV: String?
+  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+
+  func run() throws {
+    var mechanism = RawAppend(
+      directory: directory, bytes: bytes, writeBytes: writeBytes, segmentBytes: segmentBytes,
+      intervalBytes: intervalBytes)
+    mechanism.paceMiBPerSecond = pace
+    let result = try mechanism.run()
+    if let intervalsCSV {
+      let lines = result.intervals.map { "\($0.seconds),\($0.storedBytes),0\n" }
+      try SmallFile.replace(intervalsCSV, "t_s,bytes,records\n" + lines.joined())
+    }
+    var object: [String: Any] = [
+      "bytes": result.bytes, "seconds": result.seconds, "mib_per_s": result.mibPerSecond,
+      "stored_bytes": result.bytes, "cpu_seconds": result.cpuSeconds, "cpu_s_per_gb": result.cpuSecondsPerGB,
+      "schedule_lag_max_ms": result.scheduleLagMaxMs, "writes": result.writes, "segments": result.segments,
+    ]
+    object["response_p50_ms"] = result.writeP50Us.map { $0 / 1000 }
+    object["response_p99_ms"] = result.writeP99Us.map { $0 / 1000 }
+    try MechanismCommand.report(object)
+  }
+}
+
+struct CopyPathCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "copy-path", abstract: "Send a file through a loopback socket, one way of several.")
+
+  @Option(help: "The file.") var file: String
+  @Option(help: "read-write, mmap-write, sendfile, splice.") var path: CopyPath.Path
+  @Option(help: "Bytes a system call is asked to move.") var bufferBytes = 65_536
+  @Option(help: "How long.") var seconds = 1.0
+  @Option(help: "TCP_CONGESTION of both sockets.") var congestionControl = "cubic"
+  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+
+  func run() throws {
+    let result = try CopyPath(
+      file: file, path: path, bufferBytes: bufferBytes, seconds: seconds, congestionControl: congestionControl
+    ).run()
+    try MechanismCommand.report([
+      "bytes": result.bytes, "seconds": result.seconds, "mb_per_s": result.mbPerSecond,
+      "cpu_seconds": result.senderCPUSeconds, "cpu_s_per_gb": result.senderCPUSecondsPerGB,
+      "receiver_cpu_seconds": result.receiverCPUSeconds, "client_cpu_s_per_gb": result.receiverCPUSecondsPerGB,
+      "client_cpu_share": result.receiverCPUSeconds / result.seconds, "system_calls": result.systemCalls,
+      "context_switches": result.contextSwitches, "sender_copies": result.senderCopies, "passes": result.passes,
+      "resident_percent": result.residentBefore * 100, "congestion_control": result.congestionControl,
+    ])
+  }
+}
+
+extension CopyPath.Path: ExpressibleByArgument {}

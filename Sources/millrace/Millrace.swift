@@ -1,0 +1,127 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Lab
+
+/// The command line of the lab.
+@main
+struct Millrace: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "millrace",
+    abstract: "Puts Kafka's performance claims to the test, on this machine.",
+    discussion: """
+      EXAMPLES
+        millrace doctor                                  what on this machine spoils a measurement
+        millrace list                                    the experiments and their last verdicts
+        millrace plan zero-copy --profile standard       cells, order, minutes and disk, without running
+        millrace run --all --profile quick               every experiment, in minutes; never reportable
+        millrace run zero-copy --seed 7                  one experiment, standard profile
+        millrace run --resume results/11-zero-copy/…     go on with an interrupted run
+        millrace plot; millrace report                   draw charts and results/index.html from the CSVs
+
+      EXIT CODES
+        0 done   1 something failed while running   2 a verdict is inconclusive or worse (with --strict)
+        64 wrong arguments   65 a definition or result is wrong (file, line and key are named)
+        69 a program or the machine lacks what is needed   73 refused: it would fill the disk   130 interrupted
+      """,
+    subcommands: [
+      ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, DoctorCommand.self,
+      MechanismCommand.self,
+    ])
+}
+
+/// Exit codes beyond ArgumentParser's own (64 for wrong arguments); sysexits.h has most of the names.
+enum Exit {
+  static let failed = ExitCode(1)
+  static let undecided = ExitCode(2)
+  static let badData = ExitCode(65)
+  static let unavailable = ExitCode(69)
+  static let diskFull = ExitCode(73)
+  static let interrupted = ExitCode(130)
+}
+
+/// Where things are; the same in every command.
+struct Places: ParsableArguments {
+  @Option(help: "Directory of definitions.") var experiments = "experiments"
+  @Option(help: "Directory of results.") var results = "results"
+  @Option(help: "Directory of charts.") var plots = "plots"
+
+  var files: DefinitionFiles { DefinitionFiles(directory: experiments) }
+
+  /// The named definitions, or all. Says what is wrong and exits with 65.
+  func find(_ names: [String], all: Bool) throws -> [(path: String, experiment: Experiment)] {
+    do {
+      guard all || !names.isEmpty else {
+        throw ValidationError("name an experiment (millrace list shows them), or use --all")
+      }
+      return try names.isEmpty ? files.all() : files.find(names)
+    } catch let error as DefinitionError {
+      throw Stop(Exit.badData, "\(error)")
+    }
+  }
+}
+
+/// An end with a reason for the person and a code for the script.
+struct Stop: Error {
+  let code: ExitCode
+  let reason: String
+
+  init(_ code: ExitCode, _ reason: String) {
+    self.code = code
+    self.reason = reason
+  }
+
+  /// Runs `body`; a `Stop` is said on standard error and becomes its exit code, as does any other error code 1.
+  static func translating(_ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let stop as Stop {
+      Terminal.complain(stop.reason)
+      throw stop.code
+    } catch let error as ExitCode {
+      throw error
+    } catch let error as ValidationError {
+      throw error
+    } catch let error as DefinitionError {
+      Terminal.complain("\(error)")
+      throw Exit.badData
+    } catch {
+      Terminal.complain("\(error)")
+      throw Exit.failed
+    }
+  }
+}
+
+/// Colours and carriage returns only where a person looks; `NO_COLOR` is honoured.
+enum Terminal {
+  static let isTerminal = isatty(STDOUT_FILENO) == 1
+  static let hasColour = isTerminal && getenv("NO_COLOR") == nil
+
+  enum Colour: String {
+    case red = "31", green = "32", yellow = "33", grey = "90", bold = "1"
+  }
+
+  static func paint(_ text: String, _ colour: Colour) -> String {
+    hasColour ? "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m" : text
+  }
+
+  static func say(_ text: String) {
+    FileHandle.standardOutput.write(Data((text + "\n").utf8))
+  }
+
+  /// Replaces the line being written on a terminal; elsewhere nothing.
+  static func update(_ text: String) {
+    guard isTerminal else { return }
+    FileHandle.standardOutput.write(Data("\r\u{1B}[K\(text)".utf8))
+  }
+
+  static func clearLine() { update("") }
+
+  static func complain(_ text: String) {
+    FileHandle.standardError.write(Data("millrace: \(text)\n".utf8))
+  }
+
+  static func pad(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.count))
+  }
+}

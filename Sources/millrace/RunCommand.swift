@@ -1,0 +1,48 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Lab
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run", abstract: "Run experiments: rows, series, charts, report and verdicts.",
+    discussion: """
+      Every result gets a directory of its own, results/NN-name/UTC-commit, and none is overwritten. Ctrl-C ends after
+      the run in progress is stopped and leaves a valid partial result; --resume goes on with it.
+      """)
+
+  @Argument(help: "Experiments by name, number or id.") var names: [String] = []
+  @Flag(help: "All experiments.") var all = false
+  @OptionGroup var places: Places
+  @Option(help: "quick (minutes, never reportable), standard or full.") var profile = Profile.standard
+  @Option(help: "Seed of order, payloads and intervals; none: chosen and printed.") var seed: UInt64?
+  @Option(help: "Go on with this result directory.") var resume: String?
+  @Option(help: "Directory for data while running, on the disk to be measured; none: results/scratch.") var scratch:
+    String?
+  @Flag(help: "Only bare arms: no broker is started.") var bareOnly = false
+  @Flag(help: "Exit code 2 unless every verdict is SUPPORTED.") var strict = false
+
+  func validate() throws {
+    if resume != nil, all || !names.isEmpty { throw ValidationError("--resume names its experiment itself") }
+  }
+
+  func run() throws {
+    try Stop.translating {
+      Interrupt.install()
+      let finished = try campaigns().map { try $0.run(announce: $0.plan) }
+      let outcomes = finished.map(\.verdict.outcome)
+      if finished.contains(where: { !$0.isComplete }) { throw Exit.interrupted }
+      if strict, outcomes.contains(where: { $0 != .supported }) { throw Exit.undecided }
+    }
+  }
+
+  private func campaigns() throws -> [CampaignRun] {
+    let seed = seed ?? UInt64.random(in: 1...999_999)
+    if let resume { return [try CampaignRun(resuming: resume, places: places, scratch: scratch)] }
+    return try places.find(names, all: all).map { path, experiment in
+      try CampaignRun(
+        definition: path, experiment: experiment, profile: profile, seed: seed, places: places, scratch: scratch,
+        bareOnly: bareOnly)
+    }
+  }
+}

@@ -1,0 +1,254 @@
+import Foundation
+import Glibc
+import Testing
+
+@testable import Lab
+
+@Suite("Interval series")
+struct IntervalSeriesTests {
+  static func steady(_ rate: Double, count: Int) -> IntervalSeries {
+    IntervalSeries(
+      moments: (1...count).map { .init(seconds: Double($0), bytes: Double($0) * rate, records: Double($0)) })
+  }
+
+  @Test("a window's rate is its bytes over the time between its borders, found between moments in proportion")
+  func windows() {
+    let mib = 1_048_576.0
+    // 4 MiB in the first second, 2 in the second, 2 in the third.
+    let series = IntervalSeries(moments: [
+      .init(seconds: 1, bytes: 4 * mib, records: 4), .init(seconds: 2, bytes: 6 * mib, records: 6),
+      .init(seconds: 3, bytes: 8 * mib, records: 8),
+    ])
+    #expect(series.windows(endingAt: [4, 8]) == [4, 2])
+    #expect(series.windows(endingAt: [2, 5]) == [4, 3])
+    #expect(series.windows(endingAt: [8, 9]) == [8.0 / 3, nil], "the run never got to 9 MiB")
+  }
+
+  @Test("a volume that records miss by a few bytes still ends the last window")
+  func almost() {
+    let mib = 1_048_576.0
+    let series = IntervalSeries(moments: [.init(seconds: 2, bytes: 8 * mib - 592, records: 1)])
+    let last = series.windows(endingAt: [4, 8])[1] ?? 0
+    #expect(abs(last - 4) < 0.01)
+  }
+
+  @Test("a torn line of the file is left out, and another file is no series")
+  func reads() throws {
+    let scratch = try Scratch()
+    let path = scratch.path + "/intervals.csv"
+    try Data("t_s,records,bytes\n0.5,1,100\n1.0,2,300\n1.5,3".utf8).write(to: URL(filePath: path))
+    #expect(IntervalSeries(path: path)?.moments.map(\.bytes) == [100, 300])
+    #expect(IntervalSeries(path: path)?.rates == [200, 400])
+    try Data("a,b\n1,2\n".utf8).write(to: URL(filePath: path))
+    #expect(IntervalSeries(path: path) == nil)
+  }
+
+  @Test("a steady run is steady, one that keeps climbing is not, a short one cannot tell")
+  func steadiness() {
+    #expect(Self.steady(100, count: 40).steadiness == .steady)
+    #expect(Self.steady(100, count: 5).steadiness == .unknown)
+    let climbing = IntervalSeries(
+      moments: (1...40).map { .init(seconds: Double($0), bytes: pow(1.3, Double($0)), records: 0) })
+    #expect(climbing.steadiness == .unsettled)
+  }
+}
+
+@Suite("Reconciliation and limiter")
+struct ReconciliationTests {
+  @Test("each counter that disagrees is a fault")
+  func faults() throws {
+    var good = Reconciliation()
+    good.records(asked: 10, moved: 10)
+    good.stored(bytes: 1_100_000, payload: 1_000_000, isCompressed: false)
+    good.written(kernel: 1_150_000, stored: 1_100_000)
+    good.deviceReads(0, of: 1e9, expectsHot: true)
+    good.integrity(try #require(ReportedFigures(output: "{\"lost\": 0}")))
+    #expect(good.faults.isEmpty && good.warnings.isEmpty)
+
+    var records = Reconciliation()
+    records.records(asked: 10, moved: 9)
+    #expect(records.faults.count == 1)
+    var stored = Reconciliation()
+    stored.stored(bytes: 900_000, payload: 1_000_000, isCompressed: false)
+    stored.stored(bytes: 0, payload: 1_000_000, isCompressed: true)
+    #expect(stored.faults.count == 2)
+    var written = Reconciliation()
+    written.written(kernel: 50e6, stored: 100e6)
+    #expect(written.faults.count == 1)
+    var reads = Reconciliation()
+    reads.deviceReads(5e8, of: 1e9, expectsHot: true)
+    #expect(reads.warnings.count == 1)
+    var integrity = Reconciliation()
+    integrity.integrity(try #require(ReportedFigures(output: "{\"lost\": 1, \"corrupt\": 2}")))
+    #expect(integrity.faults.count == 2)
+  }
+
+  @Test("the last line of output gives the figures, latencies under metric names")
+  func reported() throws {
+    let text =
+      "warming up\n{\"mib_per_s\": 100, \"response_latency_ms\": {\"p50\": 1.5, \"p99\": null}, \"codec\": \"gzip\"}\n"
+    let figures = try #require(ReportedFigures(output: text))
+    #expect(figures.metrics["mib_per_s"] == 100)
+    #expect(abs((figures.metrics["mb_per_s"] ?? 0) - 104.8576) < 1e-9)
+    #expect(figures.metrics["response_p50_ms"] == 1.5)
+    #expect(figures.metrics["response_p99_ms"] == nil, "too few samples for a percentile")
+    #expect(figures.text("codec") == "gzip")
+    #expect(ReportedFigures(output: "no json\n") == nil)
+    #expect(ReportedFigures(output: "") == nil)
+  }
+
+  @Test("the limiter names who was at its end")
+  func limiter() {
+    func sentence(_ side: Double?, _ client: Double?, _ idle: Double, paced: Bool = false) -> String {
+      Limiter.sentence(
+        sideShare: side, side: "broker", clientShare: client, client: "load generator", idleShare: idle,
+        isPaced: paced)
+    }
+    #expect(sentence(0.95, 0.5, 0.3).hasPrefix("CPU of the broker"))
+    #expect(sentence(0.5, 0.97, 0.3).hasPrefix("the load generator"))
+    #expect(sentence(0.6, 0.6, 0.02).hasPrefix("the machine's CPU"))
+    #expect(sentence(0.3, 0.3, 0.6).hasPrefix("no CPU"))
+    #expect(sentence(0.3, 0.3, 0.6, paced: true).hasPrefix("its pace"))
+  }
+}
+
+@Suite("Plan")
+struct PlanTests {
+  @Test("what arms prepare is counted once, and a disk too small is refused")
+  func refuses() throws {
+    let experiment = try DefinitionFiles(directory: DefinitionTests.directory).find(["E6"])[0].experiment
+    var generator = SeededGenerator(seed: 1)
+    let plan = Plan(experiment, runs: Matrix(experiment).order(using: &generator))
+    #expect(plan.diskBytes > 8e9 && plan.diskBytes < 12e9)
+    #expect(plan.refusal(freeBytes: 100_000_000_000) == nil)
+    #expect(plan.refusal(freeBytes: 10_000_000_000)?.contains("GB of disk") == true)
+    #expect(plan.refusal(freeBytes: nil) == nil)
+  }
+
+  @Test("the quick profiles of all experiments are planned within five minutes")
+  func quick() throws {
+    let all = try DefinitionFiles(directory: DefinitionTests.directory).all()
+    let seconds = all.map { _, definition -> Double in
+      let experiment = definition.under(.quick)
+      var generator = SeededGenerator(seed: 1)
+      return Plan(experiment, runs: Matrix(experiment).order(using: &generator)).seconds
+    }.reduce(0, +)
+    #expect(seconds < 300, "planned: \(seconds) s")
+  }
+
+  @Test("time left is each arm's own mean, and for arms not yet seen the mean of all")
+  func timeLeft() {
+    var left = TimeLeft()
+    left.expect(["a", "a", "b", "b", "c"])
+    #expect(left.secondsLeft == nil)
+    left.ran("a", seconds: 2)
+    left.ran("b", seconds: 6)
+    #expect(left.secondsLeft == 12.0)
+    left.drop("b")
+    #expect(left.secondsLeft == 6.0)
+  }
+}
+
+@Suite("Processes and the kernel's files")
+struct ProcessTests {
+  @Test("a child's output, exit code and signal are its own")
+  func ends() throws {
+    let scratch = try Scratch()
+    let child = try ChildProcess(
+      program: "/bin/sh", arguments: ["-c", "echo out; echo err >&2; exit 3"], outPath: scratch.path + "/out",
+      errPath: scratch.path + "/err")
+    while child.poll() == nil { Uptime.nap(milliseconds: 1) }
+    #expect(child.end == .exited(3))
+    #expect(SmallFile.read(scratch.path + "/out") == "out\n")
+    #expect(SmallFile.read(scratch.path + "/err") == "err\n")
+  }
+
+  @Test("stop asks first and then insists, to the whole group")
+  func stops() throws {
+    let scratch = try Scratch()
+    let stubborn = try ChildProcess(
+      program: "/bin/sh", arguments: ["-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"],
+      outPath: scratch.path + "/out", errPath: "/dev/null")
+    while SmallFile.read(scratch.path + "/out") != "ready\n" { Uptime.nap(milliseconds: 1) }
+    #expect(stubborn.stop(grace: 0.1) == .signalled(SIGKILL))
+    #expect(ProcessFigures.of(pid: stubborn.pid) == nil)
+  }
+
+  @Test("a program that is not there is an error that names it")
+  func missing() {
+    #expect(throws: ChildProcess.StartError.self) {
+      try ChildProcess(program: "/no/such", arguments: [], outPath: "/dev/null", errPath: "/dev/null")
+    }
+  }
+
+  @Test("the kernel's figures of a process count what it wrote and used")
+  func figures() throws {
+    let before = try #require(ProcessFigures.of(pid: getpid()))
+    let scratch = try Scratch()
+    try Data(repeating: 7, count: 4 << 20).write(to: URL(filePath: scratch.path + "/data"))
+    var sum = 0
+    for i in 0..<3_000_000 { sum = sum &* 31 &+ i }
+    let after = try #require(ProcessFigures.of(pid: getpid()))
+    #expect(after.cpuSeconds > before.cpuSeconds, "\(sum)")
+    #expect(after.residentMiB > 1)
+    #expect(MachineFigures.now(device: nil).totalTicks > 0)
+  }
+
+  @Test("files just written are hot, and mincore proves it")
+  func cache() throws {
+    let scratch = try Scratch()
+    let path = scratch.path + "/data"
+    try Data(repeating: 7, count: 1 << 20).write(to: URL(filePath: path))
+    let state = CacheState(paths: [path])
+    state.warm()
+    #expect(CacheState.proved(by: state.residentShare()) == .hot)
+    #expect(CacheState(paths: []).residentShare() == nil)
+    #expect(CacheState.proved(by: nil) == .unknown)
+    #expect(CacheState.proved(by: 0.5) == .lukewarm)
+    #expect(CacheState.proved(by: 0.001) == .cold)
+  }
+
+  @Test(
+    "a child born into a memory cgroup stays within its limit",
+    .enabled(if: (try? Cgroup.available()) != nil, "needs root and a memory cgroup"))
+  func cgroup() throws {
+    let scratch = try Scratch()
+    let group = try Cgroup(name: "millrace-test-\(getpid())", limitMiB: 32)
+    defer { group.remove() }
+    let child = try ChildProcess(
+      program: "/bin/sh",
+      arguments: ["-c", "cat /proc/self/cgroup; dd if=/dev/zero of=\(scratch.path)/big bs=1M count=64"],
+      outPath: scratch.path + "/out", errPath: scratch.path + "/err", procs: group.procs)
+    while child.poll() == nil { Uptime.nap(milliseconds: 2) }
+    #expect(child.end == .exited(0))
+    #expect(SmallFile.read(scratch.path + "/out")?.contains("millrace-test-\(getpid())") == true)
+    #expect(group.usedMiB <= 32)
+  }
+}
+
+@Suite("Doctor")
+struct DoctorTests {
+  @Test("a fit machine is all good, and each thing that spoils a measurement is found with its remedy")
+  func findings() {
+    let tools = { (_: String) in true }
+    #expect(Doctor(GateTests.machine(), hasTool: tools).findings.allSatisfy { $0.grade == .good })
+    let spoiled: [(String, (inout Machine) -> Void)] = [
+      ("TCP congestion control", { $0.congestionControl = "bbr" }),
+      ("transparent huge pages", { $0.memory.transparentHugePages = "always" }),
+      ("governor", { $0.processor.governor = "powersave" }),
+      ("steal", { $0.processor.stealPercentSinceBoot = 5 }),
+      ("other programs", { $0.processor.busyPercentBefore = 50 }), ("swap", { $0.memory.swapUsedMiB = 500 }),
+      ("free disk", { $0.disk.freeGiB = 2 }), ("file system", { $0.disk.fileSystem = "tmpfs" }),
+      ("memory cgroup", { $0.memory.cgroup = nil }), ("build", { $0.build.optimized = false }),
+      ("commit", { $0.build.dirty = true }), ("cores", { $0.processor.cores = 1 }),
+      ("memory", { $0.memory.availableMiB = 100 }), ("cubic", { $0.congestionControlsAvailable = "reno" }),
+    ]
+    for (subject, change) in spoiled {
+      let finding = Doctor(GateTests.machine(change), hasTool: tools).findings.first { $0.subject == subject }
+      #expect(finding?.grade != .good, "\(subject)")
+      #expect(finding?.remedy.isEmpty == false, "\(subject)")
+    }
+    #expect(
+      Doctor(GateTests.machine(), hasTool: { $0 != "gnuplot" }).findings.contains { $0.remedy.contains("apt-get") })
+  }
+}
