@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Model
 
 /// A configuration as it was given: a file and overrides, with what is worth telling about them.
 package struct ConfigFile: Sendable {
@@ -18,7 +19,7 @@ package struct ConfigFile: Sendable {
   /// - Parameter name: what warnings and errors call the text.
   package static func parse(_ text: String, name: String, overrides: [String] = []) throws(ConfigError) -> ConfigFile {
     var reading = Reading()
-    for entry in ConfigProperties(text).entries {
+    for entry in JavaProperties(text).entries {
       reading.take(entry.key, entry.value, from: "\(name):\(entry.line)", isOverride: false)
     }
     for override in overrides {

@@ -1,7 +1,7 @@
 /// A Java `.properties` text, as `java.util.Properties.load` reads it (in UTF-8, not Latin-1):
 /// `key=value`, `key: value` or `key value` lines, `#` and `!` comments, a backslash at the end of a line to continue it,
 /// and the escapes `\t \n \r \f \uXXXX`, where any other escaped character stands for itself.
-package struct ConfigProperties: Sendable, Equatable {
+package struct JavaProperties: Sendable, Equatable {
   package struct Entry: Sendable, Equatable {
     package var key: String
     package var value: String
@@ -107,7 +107,7 @@ private struct Lines {
       let isPair = bytes[position] == 0x0D && position + 1 < bytes.count && bytes[position + 1] == 0x0A
       position += isPair ? 2 : 1
     }
-    while start < end, ConfigProperties.isSpace(bytes[start]) { start += 1 }
+    while start < end, JavaProperties.isSpace(bytes[start]) { start += 1 }
     return bytes[start..<end]
   }
 

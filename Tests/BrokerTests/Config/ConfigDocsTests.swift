@@ -1,0 +1,112 @@
+import Foundation
+import Testing
+
+@testable import Broker
+
+/// docs/configuration.md is written from the table of keys.
+@Suite("docs/configuration.md")
+struct ConfigDocsTests {
+  /// `MILLRACE_WRITE_DOCS=1 swift test --filter ConfigDocsTests` writes the page.
+  @Test("the page says what the table says")
+  func page() throws {
+    let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
+    let path = "/\(root)/docs/configuration.md"
+    let written = ConfigDocs.page
+    if ProcessInfo.processInfo.environment["MILLRACE_WRITE_DOCS"] != nil {
+      try written.write(toFile: path, atomically: true, encoding: .utf8)
+    }
+    let page = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(page == written, "write it anew: MILLRACE_WRITE_DOCS=1 swift test --filter ConfigDocsTests")
+  }
+}
+
+enum ConfigDocs {
+  static var page: String {
+    """
+    # Configuration
+
+    `millrace-broker server.properties --override key=value` reads a Java properties file with Kafka's key names, types and
+    defaults (those of Apache Kafka 3.9), so a file written for Kafka starts Millrace. Millrace's own keys begin with
+    `millrace.`.
+
+    - A key that nobody knows is warned of, with the key perhaps meant, and otherwise ignored.
+    - A key that Kafka knows and Millrace does not act on is checked, described to clients, and noted once at the start.
+    - A value that is not allowed stops the start: every such value is named with its file, line, key and what is allowed.
+    - `--override` wins over the file; of a key given twice the last counts, with a warning.
+    - Keys marked *cluster* or *broker* take a new value while the broker runs (IncrementalAlterConfigs of a broker, or of
+      the empty name for all brokers); the others are read at the start.
+
+    This page is written from the table in `Sources/Broker/Config` (`MILLRACE_WRITE_DOCS=1 swift test --filter
+    ConfigDocsTests`), and a test keeps it true.
+
+    ## Millrace's own keys
+
+    \(table(ConfigKeys.millrace))
+
+    ## Server
+
+    \(table(ConfigKeys.server))
+
+    ## Limits
+
+    \(table(ConfigKeys.limits))
+
+    ## Topics
+
+    \(table(ConfigKeys.topics))
+
+    ## Logs
+
+    \(table(ConfigKeys.log))
+
+    ## Flushing and checkpoints
+
+    \(table(ConfigKeys.flush))
+
+    ## Internal topics and transactions
+
+    \(table(ConfigKeys.internalTopics))
+
+    ## Topic keys
+
+    What CreateTopics, AlterConfigs and IncrementalAlterConfigs set for one topic. Where a topic says nothing, the broker's
+    keys count, the first that is set. Keys marked † change nothing here.
+
+    \(topicTable)
+
+    ## Kafka's keys without effect
+
+    \(ConfigKeys.accepted.map { "`\($0.name)`" }.sorted().joined(separator: ", ")).
+
+    """
+  }
+
+  private static func table(_ keys: [ConfigKey]) -> String {
+    (["| key | default | values | changes | what it does |", "|---|---|---|---|---|"]
+      + keys.map { key in
+        let update =
+          switch key.update {
+          case .readOnly: ""
+          case .perBroker: "broker"
+          case .clusterWide: "cluster"
+          }
+        let mark = key.effect == .accepted ? " †" : ""
+        return "| `\(key.name)`\(mark) | \(value(key)) | \(key.allowedText) | \(update) | \(key.documentation) |"
+      }).joined(separator: "\n")
+  }
+
+  private static var topicTable: String {
+    (["| key | default | values | broker keys | what it does |", "|---|---|---|---|---|"]
+      + TopicConfigKeys.all.map { topic in
+        let mark = topic.key.effect == .accepted ? " †" : ""
+        let synonyms = topic.synonyms.map { "`\($0.name)`" }.joined(separator: ", ")
+        return
+          "| `\(topic.name)`\(mark) | \(value(topic.key)) | \(topic.key.allowedText) | \(synonyms) | \(topic.key.documentation) |"
+      }).joined(separator: "\n")
+  }
+
+  private static func value(_ key: ConfigKey) -> String {
+    guard let value = key.defaultValue else { return "" }
+    return value.isEmpty ? "empty" : "`\(value)`"
+  }
+}
