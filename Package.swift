@@ -100,7 +100,10 @@ let package = Package(
     tests("ClientTests", ["Client", "Wire", "Model", nioCore, nioPosix]),
     tests(
       "BrokerTests",
-      ["Broker", "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", nioCore, nioPosix]),
+      [
+        "Broker", "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "CMillrace", nioCore,
+        nioPosix, logging,
+      ]),
     tests("LoadTests", ["Load", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model"]),
     tests("LabTests", ["Lab", "Mechanisms", "Load", "Model"]),

@@ -1,0 +1,226 @@
+import Model
+import NIOCore
+import Testing
+import Wire
+
+@testable import Broker
+
+struct FetchTests {
+  @Test("every served version is answered, by name or by id", arguments: Int16(4)...17)
+  func versions(version: Int16) throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      _ = try client.produce(Batches.of(["a", "b"]), to: "t")
+      var request = FetchRequest.from("t", 0, 0)
+      request.topics[0].topicID = try #require(broker.broker.topics.named("t")).id
+      let answer = try client.ask(request, version: version)
+      #expect(answer.errorCode == .none)
+      #expect(answer.sessionID == 0)
+      #expect(try Batches.values(in: answer.responses[0].partitions[0].records).map(\.1) == ["a", "b"])
+    }
+  }
+
+  @Test("nothing to read is zero bytes, not null; so is a failed partition")
+  func emptyNotNull() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      for version: Int16 in [4, 11, 12] {
+        #expect(try client.fetch("t", from: 0, version: version).records.bytes?.readableBytes == 0)
+        let missing = try client.fetch("nowhere", from: 0, version: version)
+        #expect(missing.errorCode == .unknownTopicOrPartition)
+        #expect(missing.records.bytes?.readableBytes == 0)
+      }
+    }
+  }
+
+  @Test("an offset inside a batch gets the whole batch")
+  func insideBatch() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      _ = try client.produce(Batches.of(["a", "b", "c"]), to: "t")
+      #expect(try Batches.values(in: client.fetch("t", from: 2).records).map(\.0) == [0, 1, 2])
+    }
+  }
+
+  @Test("the first batch comes whole, however small the limits; the second only within them")
+  func limits() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t", partitions: 2)
+      for partition: Int32 in 0...1 {
+        for _ in 0..<3 { _ = try client.produce(Batches.of([String(repeating: "x", count: 1000)]), to: "t", partition) }
+      }
+      #expect(try Batches.values(in: client.fetch("t", from: 0, partitionMaxBytes: 1).records).count == 1)
+      #expect(try Batches.values(in: client.fetch("t", from: 0, maxBytes: 1).records).count == 1)
+      #expect(try Batches.values(in: client.fetch("t", from: 0, partitionMaxBytes: 2500).records).count == 2)
+      var both = FetchRequest.from("t", 1, 0, maxBytes: 1200)
+      var other = both.topics[0].partitions[0]
+      other.partition = 0
+      both.topics[0].partitions.append(other)
+      let answer = try client.ask(both, version: 11).responses[0].partitions
+      #expect(answer.map(\.partitionIndex) == [1, 0], "in the order of the request")
+      #expect(try answer.map { try Batches.values(in: $0.records).count } == [1, 0])
+    }
+  }
+
+  @Test("offsets outside the log are out of range; its end is empty")
+  func range() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      _ = try client.produce(Batches.of(["a"]), to: "t")
+      #expect(try client.fetch("t", from: 1).errorCode == .none)
+      #expect(try client.fetch("t", from: 2).errorCode == .offsetOutOfRange)
+      #expect(try client.fetch("t", from: -1).errorCode == .offsetOutOfRange)
+    }
+  }
+
+  @Test("a fetch waits for min.bytes over all its partitions together, and is woken by the append that completes them")
+  func longPoll() throws {
+    try withBroker { broker in
+      let reader = try broker.connect(), writer = try broker.connect()
+      try writer.createTopic("t", partitions: 2)
+      let batch = try Batches.of([String(repeating: "x", count: 500)])
+      var request = FetchRequest.from("t", 0, 0, maxWaitMs: 15_000, minBytes: 1000)
+      var other = request.topics[0].partitions[0]
+      other.partition = 1
+      request.topics[0].partitions.append(other)
+      let id = try reader.send(request, version: 11)
+      _ = try writer.produce(batch, to: "t", 0)
+      _ = try writer.produce(batch, to: "t", 1)
+      let answer = try reader.receive(FetchRequest.self, version: 11, correlationID: id).responses[0].partitions
+      #expect(answer.map { $0.records.byteCount } == [batch.readableBytes, batch.readableBytes])
+      #expect(broker.broker.parkedFetches.current == 0)
+      for index: Int32 in 0...1 { #expect(broker.broker.topics.named("t")?.partition(index)?.parkedCount == 0) }
+    }
+  }
+
+  @Test("a fetch whose time is up answers with what there is")
+  func deadline() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      _ = try client.produce(Batches.of(["a"]), to: "t")
+      let found = try client.fetch("t", from: 0, maxWaitMs: 50, minBytes: 1_000_000)
+      #expect(try Batches.values(in: found.records).count == 1)
+      #expect(broker.broker.parkedFetches.current == 0)
+    }
+  }
+
+  @Test("a fetch that waits on a topic that is deleted is answered")
+  func deletedMeanwhile() throws {
+    try withBroker { broker in
+      let reader = try broker.connect(), admin = try broker.connect()
+      try admin.createTopic("t")
+      let id = try reader.send(FetchRequest.from("t", 0, 0, maxWaitMs: 15_000), version: 11)
+      let partition = try #require(broker.broker.topics.named("t")?.partition(0))
+      while partition.parkedCount == 0 { _ = try admin.ask(MetadataRequest(), version: 5) }
+      var delete = DeleteTopicsRequest()
+      delete.topicNames = ["t"]
+      #expect(try admin.ask(delete, version: 4).responses[0].errorCode == .none)
+      let answer = try reader.receive(FetchRequest.self, version: 11, correlationID: id)
+      #expect(answer.responses[0].partitions[0].errorCode == .unknownTopicOrPartition)
+    }
+  }
+
+  @Test("a client that goes while its fetch waits leaves nothing behind")
+  func goneMeanwhile() throws {
+    try withBroker { broker in
+      let admin = try broker.connect()
+      try admin.createTopic("t")
+      let partition = try #require(broker.broker.topics.named("t")?.partition(0))
+      do {
+        let reader = try broker.connect()
+        try reader.send(FetchRequest.from("t", 0, 0, maxWaitMs: 60_000), version: 11)
+        while partition.parkedCount == 0 { _ = try admin.ask(MetadataRequest(), version: 5) }
+      }
+      while partition.parkedCount > 0 { _ = try admin.ask(MetadataRequest(), version: 5) }
+      #expect(broker.broker.parkedFetches.current == 0)
+    }
+  }
+
+  @Test("with no room for another parked fetch, it answers at once")
+  func parkedLimit() throws {
+    try withBroker(["millrace.parked.fetches.max": "0"]) { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      #expect(try client.fetch("t", from: 0, maxWaitMs: 60_000).records.byteCount == 0)
+    }
+  }
+
+  @Test("a topic made again has another id: the old one is unknown")
+  func recreated() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      let old = try #require(broker.broker.topics.named("t")).id
+      var delete = DeleteTopicsRequest()
+      var named = DeleteTopicsRequest.Topic()
+      named.topicID = old
+      delete.topics = [named]
+      #expect(try client.ask(delete, version: 6).responses[0].name == "t")
+      try client.createTopic("t")
+      var request = FetchRequest.from("", 0, 0)
+      request.topics[0].topicID = old
+      let answer = try client.ask(request, version: 13).responses[0].partitions[0]
+      #expect(answer.errorCode == .unknownTopicId)
+      #expect(try client.ask(delete, version: 6).responses[0].errorCode == .unknownTopicId)
+    }
+  }
+
+  @Test("leader epochs: an old one is fenced, a future one unknown, the present one served")
+  func epochs() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      let epoch = try #require(broker.broker.topics.named("t")?.partition(0)).leaderEpoch
+      for (claimed, code) in [(epoch, ErrorCode.none), (epoch + 1, .unknownLeaderEpoch), (-1, .none)] {
+        var request = FetchRequest.from("t", 0, 0)
+        request.topics[0].partitions[0].currentLeaderEpoch = claimed
+        #expect(try client.ask(request, version: 9).responses[0].partitions[0].errorCode == code, "epoch \(claimed)")
+      }
+    }
+  }
+
+  @Test("sessions are never granted")
+  func sessions() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      var request = FetchRequest.from("t", 0, 0)
+      request.sessionEpoch = 0
+      #expect(try client.ask(request, version: 11).sessionID == 0)
+      request.sessionID = 77
+      request.sessionEpoch = 3
+      #expect(try client.ask(request, version: 11).errorCode == .fetchSessionIdNotFound)
+    }
+  }
+
+  @Test("the three read paths send the same bytes", arguments: ["sendfile", "copy", "mmap"])
+  func readPaths(path: String) throws {
+    try withBroker(["millrace.read.path": path, "millrace.read.copy.buffer.bytes": "5000"]) { broker in
+      let client = try broker.connect()
+      try client.createTopic("t", partitions: 2)
+      var sent = ByteBuffer()
+      for index in 0..<40 {
+        let batch = try Batches.of(["\(index)-" + String(repeating: "\(index % 10)", count: 9000 + index)])
+        #expect(try client.produce(batch, to: "t", 1).baseOffset == Offset(Int64(index)))
+        sent.writeImmutableBuffer(batch)
+      }
+      var request = FetchRequest.from("t", 1, 0, partitionMaxBytes: 10 << 20)
+      var other = request.topics[0].partitions[0]
+      other.fetchOffset = 7
+      request.topics[0].partitions.append(other)
+      let ids = try (0..<5).map { _ in try client.send(request, version: 11) }
+      for id in ids {
+        let answer = try client.receive(FetchRequest.self, version: 11, correlationID: id).responses[0].partitions
+        #expect(try Batches.values(in: answer[0].records).map(\.0) == (0..<40).map { Offset($0) })
+        #expect(try Batches.values(in: answer[1].records).map(\.0) == (7..<40).map { Offset($0) })
+        #expect(answer[0].records.byteCount == sent.readableBytes)
+      }
+    }
+  }
+}

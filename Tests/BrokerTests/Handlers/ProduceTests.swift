@@ -1,0 +1,248 @@
+import Compression
+import Model
+import NIOCore
+import Storage
+import Testing
+import Wire
+
+@testable import Broker
+
+struct ProduceTests {
+  @Test("what is produced is fetched: values, offsets and codec as sent", arguments: Codec.allCases)
+  func roundTrip(codec: Codec) throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      let values = (0..<50).map { "value-\($0)-" + String(repeating: "z", count: 40) }
+      for round in 0..<3 {
+        let placed = try client.produce(Batches.of(values, codec: codec), to: "t")
+        #expect(placed.errorCode == .none)
+        #expect(placed.baseOffset == Offset(Int64(round * 50)))
+      }
+      let found = try client.fetch("t", from: 0)
+      let fetched = try Batches.values(in: found.records)
+      #expect(fetched.map(\.1) == values + values + values)
+      #expect(fetched.map(\.0) == (0..<150).map { Offset($0) })
+      #expect(found.highWatermark == 150)
+      let first = try RecordBatch(viewing: try #require(found.records.bytes))
+      #expect(first.header.attributes.codecNumber == codec.rawValue)
+    }
+  }
+
+  @Test("every served version is answered", arguments: Int16(3)...11)
+  func versions(version: Int16) throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      for acks: Int16 in [1, -1] {
+        let placed = try client.produce(Batches.of(["a", "b"]), to: "t", acks: acks, version: version)
+        #expect(placed.errorCode == .none)
+        #expect(placed.logAppendTimeMs == -1)
+      }
+      #expect(try client.offset(of: "t", at: -1).offset == 4)
+    }
+  }
+
+  @Test("versions 0 to 2 are listed, but answered with UNSUPPORTED_VERSION", arguments: Int16(0)...2)
+  func oldVersions(version: Int16) throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      #expect(try client.produce(Batches.of(["a"]), to: "t", version: version).errorCode == .unsupportedVersion)
+    }
+  }
+
+  @Test("acks=0 gets no answer; the next request's answer is the next frame")
+  func noAcks() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      for _ in 0..<5 { try client.send(ProduceRequest.producing(Batches.of(["a"]), to: "t", 0, acks: 0), version: 9) }
+      #expect(try client.offset(of: "t", at: -1).offset == 5)
+    }
+  }
+
+  @Test("acks=0 to a partition that is not there closes the connection: the only way to say so")
+  func noAcksFails() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.send(ProduceRequest.producing(Batches.of(["a"]), to: "nowhere", 0, acks: 0), version: 9)
+      #expect(try client.isClosed())
+    }
+  }
+
+  @Test("what a producer may not send is refused with Kafka's code, and nothing is appended")
+  func refused() throws {
+    try withBroker(["message.max.bytes": "1000"]) { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      var cases: [(ByteBuffer?, ErrorCode, String)] = []
+      let good = try Batches.of(["a", "b"])
+      cases.append((nil, .invalidRecord, "null"))
+      cases.append((ByteBuffer(), .invalidRecord, "empty"))
+      var two = good
+      two.writeImmutableBuffer(good)
+      cases.append((two, .invalidRecord, "two batches"))
+      var flipped = good
+      flipped.setInteger(good.getInteger(at: 70, as: UInt8.self)! ^ 1, at: 70)
+      cases.append((flipped, .corruptMessage, "a flipped bit"))
+      cases.append((good.getSlice(at: 0, length: 40), .corruptMessage, "cut short"))
+      var old = good
+      old.setInteger(Int8(1), at: BatchField.magic)
+      cases.append((old, .invalidRecord, "magic 1"))
+      cases.append((try Batches.of([String(repeating: "x", count: 2000)]), .messageTooLarge, "too large"))
+      cases.append((try Batches.of(["a"], isControl: true), .invalidRecord, "a control batch"))
+      cases.append((try sealed(good) { $0.count = 3 }, .invalidRecord, "more records than offsets"))
+      cases.append(
+        (
+          try sealed(good) {
+            $0.count = 1; $0.lastOffsetDelta = 0
+          }, .invalidRecord, "a record too many"
+        ))
+      cases.append((try sealed(good) { $0.attributes.codecNumber = 6 }, .unsupportedCompressionType, "codec 6"))
+      cases.append((try sealed(good) { $0.attributes.codecNumber = 1 }, .invalidRecord, "gzip that is none"))
+      for (batch, code, what) in cases {
+        #expect(try client.produce(batch, to: "t").errorCode == code, "\(what)")
+      }
+      #expect(try client.produce(good, to: "t", acks: 2).errorCode == .invalidRequiredAcks)
+      #expect(try client.produce(good, to: "nowhere").errorCode == .unknownTopicOrPartition)
+      #expect(try client.produce(good, to: "t", 9).errorCode == .unknownTopicOrPartition)
+      #expect(try client.offset(of: "t", at: -1).offset == 0)
+      #expect(try client.produce(good, to: "t").baseOffset == 0)
+    }
+  }
+
+  /// The batch with another header, and the CRC that goes with it.
+  private func sealed(_ batch: ByteBuffer, _ change: (inout RecordBatchHeader) -> Void) throws -> ByteBuffer {
+    let read = try RecordBatch(viewing: batch)
+    var header = read.header
+    change(&header)
+    header.crc = header.checksum(of: read.body)
+    var bytes = ByteBuffer()
+    bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: BatchField.records) {
+      header.write(to: $0)
+      return BatchField.records
+    }
+    bytes.writeImmutableBuffer(read.body)
+    return bytes
+  }
+
+  @Test("zstd needs Produce 7, and Fetch 10")
+  func zstd() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      let batch = try Batches.of(["a", "b"], codec: .zstd)
+      #expect(try client.produce(batch, to: "t", version: 6).errorCode == .unsupportedCompressionType)
+      #expect(try client.produce(batch, to: "t", version: 7).errorCode == .none)
+      #expect(try client.fetch("t", from: 0, version: 9).errorCode == .unsupportedCompressionType)
+      #expect(try Batches.values(in: client.fetch("t", from: 0, version: 10).records).count == 2)
+    }
+  }
+
+  @Test("a compacted topic takes no record without a key, and says which record it was")
+  func keyless() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t", ["cleanup.policy": "compact"])
+      let refused = try client.produce(Batches.of(["a", "b"]), to: "t")
+      #expect(refused.errorCode == .invalidRecord)
+      #expect(refused.recordErrors.map(\.batchIndex) == [0, 1])
+      #expect(try client.produce(Batches.of(["a"], key: "k"), to: "t").errorCode == .none)
+    }
+  }
+
+  @Test("a topic's own codec: batches are stored in it, whatever they came in", arguments: Codec.allCases)
+  func recompressed(sent: Codec) throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      let values = (0..<20).map { "value-\($0)" }
+      for (topic, codec) in [("z", Codec.zstd), ("uncompressed", Codec.none)] {
+        try client.createTopic(topic, ["compression.type": codec == .none ? "uncompressed" : codec.name])
+        #expect(try client.produce(Batches.of(values, codec: sent), to: topic).errorCode == .none)
+        let found = try client.fetch(topic, from: 0)
+        let batch = try RecordBatch(viewing: try #require(found.records.bytes))
+        #expect(batch.header.attributes.codecNumber == codec.rawValue)
+        #expect(try Batches.values(in: found.records).map(\.1) == values)
+      }
+    }
+  }
+
+  @Test("LogAppendTime: the broker's clock is on the records, and told in the answer")
+  func logAppendTime() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t", ["message.timestamp.type": "LogAppendTime"])
+      let placed = try client.produce(Batches.of(["a", "b"]), to: "t")
+      #expect(placed.logAppendTimeMs > Batches.timestamp)
+      let batch = try RecordBatch(viewing: try #require(client.fetch("t", from: 0).records.bytes))
+      #expect(try batch.records().map(\.timestamp) == [placed.logAppendTimeMs, placed.logAppendTimeMs])
+    }
+  }
+
+  @Test("idempotence: duplicates are acknowledged where they are, gaps and old epochs refused")
+  func idempotence() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      let id = try client.ask(InitProducerIdRequest(), version: 4).producerID
+      #expect(try client.ask(InitProducerIdRequest(), version: 0).producerID == id + 1)
+      let first = try Batches.of(["a", "b"], producerID: id, epoch: 0, sequence: 0)
+      let second = try Batches.of(["c"], producerID: id, epoch: 0, sequence: 2)
+      #expect(try client.produce(first, to: "t").baseOffset == 0)
+      #expect(try client.produce(second, to: "t").baseOffset == 2)
+      let again = try client.produce(first, to: "t")
+      #expect(again.errorCode == .none)
+      #expect(again.baseOffset == 0)
+      let gap = try Batches.of(["d"], producerID: id, epoch: 0, sequence: 9)
+      #expect(try client.produce(gap, to: "t").errorCode == .outOfOrderSequenceNumber)
+      #expect(
+        try client.produce(Batches.of(["e"], producerID: id, epoch: 1, sequence: 0), to: "t").errorCode == .none)
+      #expect(
+        try client.produce(Batches.of(["f"], producerID: id, epoch: 0, sequence: 3), to: "t").errorCode
+          == .invalidProducerEpoch)
+      #expect(try client.offset(of: "t", at: -1).offset == 4)
+    }
+  }
+
+  @Test("transactions are refused at once, not left hanging")
+  func transactions() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      var request = InitProducerIdRequest()
+      request.transactionalID = "t"
+      #expect(try client.ask(request, version: 4).errorCode == .transactionalIdAuthorizationFailed)
+    }
+  }
+
+  @Test("flush before acknowledgement: answers wait for the disk, in order, and all come")
+  func flushBeforeAck() throws {
+    try withBroker(["millrace.flush.before.ack": "true"]) { broker in
+      let client = try broker.connect()
+      try client.createTopic("t", partitions: 2)
+      var ids: [Int32] = []
+      for index in 0..<40 {
+        ids.append(
+          try client.send(
+            ProduceRequest.producing(Batches.of(["\(index)"]), to: "t", Int32(index % 2), acks: 1), version: 9))
+      }
+      for (index, id) in ids.enumerated() {
+        let answer = try client.receive(ProduceRequest.self, version: 9, correlationID: id)
+        #expect(answer.responses[0].partitionResponses[0].errorCode == .none)
+        #expect(answer.responses[0].partitionResponses[0].baseOffset == Offset(Int64(index / 2)))
+      }
+      let partition = try #require(broker.broker.topics.named("t")?.partition(0))
+      #expect(try partition.withLog { log, _ in log.flushedOffset } == 20)
+    }
+  }
+
+  @Test("min.insync.replicas above one replica refuses acks=all before anything is appended")
+  func minInSync() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t", ["min.insync.replicas": "2"])
+      #expect(try client.produce(Batches.of(["a"]), to: "t", acks: -1).errorCode == .notEnoughReplicas)
+      #expect(try client.produce(Batches.of(["a"]), to: "t", acks: 1).baseOffset == 0)
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import Model
+import Testing
+import Wire
+
+@testable import Broker
+
+struct RestartTests {
+  @Test("a restart keeps topics, ids, configuration, records, offsets and producers", arguments: [true, false])
+  func keepsEverything(orderly: Bool) throws {
+    try withDirectory { directory in
+      var id: TopicID?
+      var producer: Int64 = -1
+      do {
+        let broker = try TestBroker.start(in: directory)
+        let client = try broker.connect()
+        try client.createTopic("kept", partitions: 3, ["segment.bytes": "300"])
+        try client.createTopic("deleted")
+        id = broker.broker.topics.named("kept")?.id
+        producer = try client.ask(InitProducerIdRequest(), version: 4).producerID
+        for index in 0..<30 {
+          _ = try client.produce(
+            Batches.of(["value \(index)"], producerID: producer, epoch: 0, sequence: Int32(index)), to: "kept", 1)
+        }
+        var delete = DeleteTopicsRequest()
+        delete.topicNames = ["deleted"]
+        _ = try client.ask(delete, version: 4)
+        if orderly { broker.running.stop() } else { broker.running.abandon() }
+      }
+      let broker = try TestBroker.start(in: directory)
+      defer { broker.running.stop() }
+      let client = try broker.connect()
+      #expect(broker.broker.directories.wereClean == orderly)
+      #expect(broker.broker.topics.all.map(\.name) == ["kept"])
+      #expect(broker.broker.topics.named("kept")?.id == id)
+      #expect(broker.broker.topics.named("kept")?.config.segmentBytes == 300)
+      var values: [String] = []
+      while values.count < 30 {
+        let found = try client.fetch("kept", 1, from: Offset(Int64(values.count)))
+        let more = try Batches.values(in: found.records).map(\.1)
+        try #require(!more.isEmpty)
+        values += more
+      }
+      #expect(values == (0..<30).map { "value \($0)" })
+      let duplicate = try Batches.of(["value 29"], producerID: producer, epoch: 0, sequence: 29)
+      #expect(try client.produce(duplicate, to: "kept", 1).baseOffset == 29, "the producer's last batch is remembered")
+      #expect(try client.ask(InitProducerIdRequest(), version: 4).producerID > producer, "ids are never given twice")
+      #expect(try client.produce(Batches.of(["next"]), to: "kept", 1).baseOffset == 30)
+    }
+  }
+
+  @Test("a restart is a new leadership: the old epoch is fenced, and ended where the new one begins")
+  func newEpoch() throws {
+    try withDirectory { directory in
+      let first = try TestBroker.start(in: directory)
+      try first.connect().createTopic("t")
+      _ = try first.connect().produce(Batches.of(["a"]), to: "t")
+      let old = try #require(first.broker.topics.named("t")?.partition(0)).leaderEpoch
+      first.running.stop()
+      let second = try TestBroker.start(in: directory)
+      defer { second.running.stop() }
+      let client = try second.connect()
+      let new = try #require(second.broker.topics.named("t")?.partition(0)).leaderEpoch
+      #expect(new > old)
+      var request = FetchRequest.from("t", 0, 0)
+      request.topics[0].partitions[0].currentLeaderEpoch = old
+      #expect(try client.ask(request, version: 11).responses[0].partitions[0].errorCode == .fencedLeaderEpoch)
+      _ = try client.produce(Batches.of(["b"]), to: "t")
+      request.topics[0].partitions[0].currentLeaderEpoch = new
+      request.topics[0].partitions[0].fetchOffset = 2
+      request.topics[0].partitions[0].lastFetchedEpoch = old
+      let diverging = try client.ask(request, version: 12).responses[0].partitions[0].divergingEpoch
+      #expect(diverging.epoch == old)
+      #expect(diverging.endOffset == 1)
+    }
+  }
+
+  @Test("a directory in use is refused, and so is another broker's")
+  func locked() throws {
+    try withDirectory { directory in
+      let broker = try TestBroker.start(in: directory)
+      #expect(throws: (any Error).self) { try TestBroker.start(in: directory) }
+      broker.running.stop()
+      #expect(throws: (any Error).self) { try TestBroker.start(in: directory, ["broker.id": "2"]) }
+      try TestBroker.start(in: directory).running.stop()
+    }
+  }
+
+  @Test("with several log.dirs partitions spread over them, and all come back")
+  func severalDirectories() throws {
+    try withDirectory { directory in
+      let keys = ["log.dirs": "\(directory)/one,\(directory)/two"]
+      let first = try TestBroker.start(in: directory, keys)
+      try first.connect().createTopic("t", partitions: 6)
+      for partition: Int32 in 0..<6 {
+        _ = try first.connect().produce(Batches.of(["p\(partition)"]), to: "t", partition)
+      }
+      first.running.stop()
+      for name in ["one", "two"] {
+        #expect(try directoryNames("\(directory)/\(name)").filter { $0.hasPrefix("t-") }.count == 3)
+      }
+      let second = try TestBroker.start(in: directory, keys)
+      defer { second.running.stop() }
+      for partition: Int32 in 0..<6 {
+        #expect(
+          try Batches.values(in: second.connect().fetch("t", partition, from: 0).records).map(\.1) == ["p\(partition)"])
+      }
+    }
+  }
+
+  @Test("a stop answers the requests in flight before it closes")
+  func stopAnswers() throws {
+    try withDirectory { directory in
+      let broker = try TestBroker.start(in: directory)
+      let client = try broker.connect()
+      try client.createTopic("t")
+      let id = try client.send(FetchRequest.from("t", 0, 0, maxWaitMs: 300), version: 11)
+      let partition = try #require(broker.broker.topics.named("t")?.partition(0))
+      let other = try broker.connect()
+      while partition.parkedCount == 0 { _ = try other.ask(MetadataRequest(), version: 5) }
+      broker.running.stop()
+      _ = try client.receive(FetchRequest.self, version: 11, correlationID: id)
+      #expect(try client.isClosed())
+      #expect(throws: (any Error).self) { try broker.connect() }
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import Glibc
+import Logging
+import Synchronization
+import Testing
+
+@testable import Broker
+
+/// A broker in this process, on a free port and in a directory of its own.
+final class TestBroker: Sendable {
+  let running: RunningBroker
+  let directory: String
+  let lines: CapturedLog
+
+  var port: UInt16 { running.listeners[0].port }
+  var broker: LocalBroker { running.broker }
+
+  private init(_ running: RunningBroker, directory: String, lines: CapturedLog) {
+    self.running = running
+    self.directory = directory
+    self.lines = lines
+  }
+
+  /// Starts a broker in `directory`, which may have been another's before.
+  static func start(in directory: String, _ overrides: [String: String] = [:]) throws -> TestBroker {
+    var values = [
+      "listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": "\(directory)/data", "broker.id": "1",
+      "num.network.threads": "2", "num.partitions": "2",
+    ]
+    values.merge(overrides) { $1 }
+    let lines = CapturedLog()
+    let log = Logger(label: "test") { _ in lines.handler }
+    return TestBroker(
+      try RunningBroker.start(try Config(overrides: values), log: log), directory: directory, lines: lines)
+  }
+
+  func connect() throws -> TestClient { try TestClient(port: port) }
+}
+
+/// Runs `body` with a fresh broker, which is stopped afterwards, and its files removed.
+func withBroker(_ overrides: [String: String] = [:], _ body: (TestBroker) throws -> Void) throws {
+  try withDirectory { directory in
+    let broker = try TestBroker.start(in: directory, overrides)
+    defer { broker.running.stop() }
+    try body(broker)
+  }
+}
+
+/// Lends a directory that is removed afterwards.
+func withDirectory(_ body: (String) throws -> Void) throws {
+  var template = Array("/tmp/millrace-broker-test-XXXXXX".utf8CString)
+  let made = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
+  try #require(made)
+  let path = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  defer { removeTree(path) }
+  try body(path)
+}
+
+private func removeTree(_ path: String) {
+  if let names = try? directoryNames(path) {
+    for name in names { removeTree("\(path)/\(name)") }
+    rmdir(path)
+  } else {
+    unlink(path)
+  }
+}
+
+/// Names in a directory; throws when it is none.
+func directoryNames(_ path: String) throws -> [String] {
+  guard let open = opendir(path) else { throw POSIXFailure(code: errno) }
+  defer { closedir(open) }
+  var names: [String] = []
+  while let entry = readdir(open) {
+    let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+      String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+    if name != ".", name != ".." { names.append(name) }
+  }
+  return names
+}
+
+struct POSIXFailure: Error { var code: Int32 }
+
+/// What the broker logged.
+final class CapturedLog: Sendable {
+  private let captured = Mutex<[String]>([])
+
+  var all: [String] { captured.withLock { $0 } }
+  var handler: Handler { Handler(log: self) }
+
+  struct Handler: LogHandler {
+    let log: CapturedLog
+    var logLevel: Logger.Level = .info
+    var metadata: Logger.Metadata = [:]
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+      get { metadata[key] }
+      set { metadata[key] = newValue }
+    }
+    func log(event: LogEvent) {
+      log.captured.withLock { $0.append("\(event.level) \(event.message) \(event.metadata ?? [:])") }
+    }
+  }
+}
