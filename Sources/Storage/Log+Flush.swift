@@ -13,8 +13,8 @@ struct FlushState {
   var hasNewNames = true
   /// The log's own directory is new in its parent.
   var isNewDirectory = false
-  /// A closed segment waits to be flushed, so that recovery need not read it.
-  var hasRolled = false
+  /// Segments closed since the last ticket: their indexes and lengths must be durable before a start may trust them.
+  var closed: [Segment] = []
   /// Grows when appended data is taken back: a ticket from before says nothing about what came after.
   var generation = 0
 
@@ -22,9 +22,9 @@ struct FlushState {
     if unflushedSinceMs == nil { unflushedSinceMs = nowMs }
   }
 
-  mutating func rolled() {
+  mutating func rolled(from segment: Segment) {
     hasNewNames = true
-    hasRolled = true
+    closed.append(segment)
   }
 
   func isDue(_ config: LogConfig, unflushed: Int, nowMs: Int64) -> Bool {
@@ -67,7 +67,7 @@ extension Log {
   /// What to sync so that everything appended so far is durable. Nil when it is already, and when another ticket is out:
   /// completing that one returns the next.
   package func flushTicket() -> FlushTicket? {
-    guard failure == nil, flushedOffset < logEndOffset else { return nil }
+    guard failure == nil, flushedOffset < logEndOffset || !flushing.closed.isEmpty else { return nil }
     guard !flushing.isRunning else {
       flushing.isWantedAgain = true
       return nil
@@ -77,18 +77,17 @@ extension Log {
 
   private func makeTicket() throws(DiskError) -> FlushTicket {
     let first = segmentIndex(holding: flushedOffset)
-    var files: [SegmentFile] = []
-    var indexPaths: [String] = []
-    for segment in segments[first...] where segment.size > 0 {
-      files.append(try segment.file())
-      if segment !== active {
-        indexPaths += [segment.path + OffsetIndex.suffix, segment.path + TimeIndex.suffix]
-        indexPaths += [segment.path + TransactionIndex.suffix]
-      }
+    let unflushed = segments[first...].filter { $0.size > 0 }
+    let closed = flushing.closed.filter { segment in
+      !unflushed.contains { $0 === segment } && segments.contains { $0 === segment }
+    }
+    let files = try (closed + unflushed).map { segment throws(DiskError) in try segment.file() }
+    let indexPaths = (closed + unflushed.filter { $0 !== active }).flatMap { segment in
+      [OffsetIndex.suffix, TimeIndex.suffix, TransactionIndex.suffix].map { segment.path + $0 }
     }
     flushing.isRunning = true
     flushing.isWantedAgain = false
-    flushing.hasRolled = false
+    flushing.closed = []
     var directories = flushing.hasNewNames ? [directory] : []
     if flushing.isNewDirectory { directories.append(directory.directoryPart) }
     flushing.hasNewNames = false
@@ -119,9 +118,9 @@ extension Log {
   /// Whether the log should be flushed in the background now: data has waited longer than flush.ms, or a segment was
   /// closed (flushed then, so that recovery after a crash reads the active segment and not all).
   package func wantsFlush(nowMs: Int64) -> Bool {
-    guard failure == nil, flushedOffset < logEndOffset else { return false }
-    if flushing.hasRolled { return true }
-    guard let since = flushing.unflushedSinceMs else { return false }
+    guard failure == nil else { return false }
+    if !flushing.closed.isEmpty { return true }
+    guard flushedOffset < logEndOffset, let since = flushing.unflushedSinceMs else { return false }
     return nowMs - since >= config.flushMs
   }
 

@@ -22,11 +22,11 @@ extension Log {
       ]
       recovery.producers = ProducerState()
       recovery.producers.endOffset = end
-      if recovery.epochs.truncate(to: end) { recovery.hasNewEpochs = true }
+      _ = recovery.epochs.truncate(to: end)
     }
     let start = max(memory.logStartOffset, recovery.segments[0].baseOffset)
-    if recovery.epochs.raiseStart(to: start) { recovery.hasNewEpochs = true }
-    if recovery.hasNewEpochs { try recovery.epochs.write(to: directory, on: disk) }
+    _ = recovery.epochs.raiseStart(to: start)
+    if recovery.epochs != recovery.storedEpochs { try recovery.epochs.write(to: directory, on: disk) }
     return Log(
       Parts(
         partition: partition, directory: directory,

@@ -33,7 +33,8 @@ struct LogRecovery {
   var names: Set<String> = []
   var producers = ProducerState()
   var epochs = LeaderEpochs()
-  var hasNewEpochs = false
+  /// As the checkpoint has them.
+  private(set) var storedEpochs = LeaderEpochs()
 
   init(disk: any Disk, directory: String, config: LogConfig, nowMs: Int64) {
     self.disk = disk
@@ -119,14 +120,15 @@ struct LogRecovery {
 
   /// Makes `segments`, `producers` and `epochs` what the files say; returns the log's end.
   mutating func recover(_ memory: LogMemory) throws(DiskError) -> Offset {
-    epochs = try LeaderEpochs(readingFrom: directory, on: disk)
+    storedEpochs = try LeaderEpochs(readingFrom: directory, on: disk)
+    epochs = storedEpochs
     let logEnd: Offset
     if memory.isClean, let end = try resume() {
       logEnd = end
     } else {
       logEnd = try recoverSegments(from: firstSuspect(memory))
     }
-    if epochs.truncate(to: logEnd) { hasNewEpochs = true }
+    _ = epochs.truncate(to: logEnd)
     return logEnd
   }
 
@@ -164,12 +166,13 @@ struct LogRecovery {
     return end
   }
 
-  /// The first segment that may hold what was not flushed.
+  /// The first segment that may hold what was not flushed. One that ends at the recovery point is among them: its records are
+  /// safe, but it may have been closed, and the last of its index written, after that flush.
   private func firstSuspect(_ memory: LogMemory) -> Int {
     if memory.isClean { return max(0, segments.count - 1) }
     for index in segments.indices {
       let end = index + 1 < segments.count ? segments[index + 1].baseOffset : Offset(.max)
-      if end > memory.recoveryPoint || !hasIndexes(segments[index]) { return index }
+      if end >= memory.recoveryPoint || !hasIndexes(segments[index]) { return index }
     }
     return max(0, segments.count - 1)
   }
@@ -178,6 +181,8 @@ struct LogRecovery {
   private mutating func recoverSegments(from first: Int) throws(DiskError) -> Offset {
     guard first < segments.count else { return 0 }
     var end = segments[first].baseOffset
+    // The batches themselves say which epochs they are of, better than a checkpoint whose start may have been raised.
+    _ = epochs.truncate(to: end)
     try removeSnapshots(after: end)
     producers = try producers(at: end)
     var index = first
@@ -185,8 +190,11 @@ struct LogRecovery {
       let segment = segments[index]
       // A gap: the tail of the segment before was lost. Compaction and followers of compacted logs make gaps too.
       if segment.baseOffset > end && index > first && !config.compacts { break }
+      // A segment that begins inside the one before it was left behind by a roll that failed.
+      if segment.baseOffset < end { break }
       end = max(end, segment.baseOffset)
       if index > first { try writeSnapshot(at: end) }
+      if index > first { try close(segments[index - 1]) }
       let isWhole = try recoverSegment(segment, &end)
       index += 1
       if !isWhole { break }
@@ -197,6 +205,17 @@ struct LogRecovery {
     segments.removeSubrange(index...)
     try removeSnapshots(after: end)
     return end
+  }
+
+  /// Ends the recovery of a segment that others follow. Its new indexes are made durable here, because later starts trust
+  /// them: no flush would pass this segment again.
+  private func close(_ segment: Segment) throws(DiskError) {
+    try segment.finish(config: config)
+    for suffix in [OffsetIndex.suffix, TimeIndex.suffix] {
+      try disk.open(segment.path + suffix, creating: false).sync()
+    }
+    try segment.transactionIndex.sync(on: disk)
+    try disk.syncDirectory(directory)
   }
 
   /// Reads one segment, CRCs and all, and makes its indexes again; false when it was cut.
@@ -218,10 +237,8 @@ struct LogRecovery {
           try segment.makeIndexRoom()
           segment.wrote(header, indexIntervalBytes: log.config.indexIntervalBytes, nowMs: segment.modifiedMs)
           reached = header.nextOffset
-          if header.partitionLeaderEpoch > log.epochs.latest ?? -1,
-            log.epochs.assign(header.partitionLeaderEpoch, startOffset: header.baseOffset)
-          {
-            log.hasNewEpochs = true
+          if header.partitionLeaderEpoch > log.epochs.latest ?? -1 {
+            _ = log.epochs.assign(header.partitionLeaderEpoch, startOffset: header.baseOffset)
           }
           try log.note(header, at: position, in: segment, indexingAborts: true)
         }
@@ -249,7 +266,7 @@ struct LogRecovery {
       }
       return scan.position == size
     }
-    try segment.finish(config: config)
+    try close(segment)
     return isWhole
   }
 
@@ -298,7 +315,8 @@ struct LogRecovery {
     guard header.attributes.isControl else { return producers.appended(header) }
     let body = try segment.file().file.read(
       header.sizeInBytes - BatchField.records, at: position + BatchField.records)
-    guard let marker = TransactionMarker(readingBody: ByteBuffer(bytes: body)) else {
+    let batch = RecordBatch(header: header, body: ByteBuffer(bytes: body))
+    guard let marker = (try? EndTransactionMarker(reading: batch)) ?? nil else {
       producers.endOffset = header.nextOffset
       return
     }

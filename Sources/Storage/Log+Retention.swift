@@ -109,9 +109,7 @@ extension Log {
 
   private func restart(at offset: Offset, nowMs: Int64) throws(DiskError) {
     try removeSegments(after: -1, nowMs: nowMs)
-    segments = [
-      try Segment.create(disk: disk, directory: directory, baseOffset: offset, config: config, nowMs: nowMs)
-    ]
+    segments = [try makeSegment(at: offset, nowMs: nowMs)]
     flushing.hasNewNames = true
     logStartOffset = offset
     logEndOffset = offset
@@ -132,6 +130,8 @@ extension Log {
       deleted.append(DeletedFiles(paths: paths, removableAtMs: nowMs + config.fileDeleteDelayMs))
       segments.removeLast()
     }
+    // Durable before anything is appended: else a crash could bring an old segment back behind new records.
+    try disk.syncDirectory(directory)
   }
 
   /// Cuts a segment before the batch at `place`, and finds again what it knew of its last stretch.

@@ -109,12 +109,17 @@ package final class Log {
         logStartOffset: logStartOffset, needsFlush: config.flushBeforeAcknowledge && flushedOffset <= earlier.lastOffset
       )
     }
-    let marker = header.attributes.isControl ? TransactionMarker(readingBody: batch.body) : nil
+    let marker = try marker(of: batch)
     if let marker { try producers.check(marker, of: header.producerID) }
 
     header.baseOffset = logEndOffset
     header.partitionLeaderEpoch = leaderEpoch
-    if config.timestampType == .logAppendTime { header.stamp(nowMs: nowMs, body: batch.body) }
+    if config.timestampType == .logAppendTime {
+      // The broker's clock becomes all records' timestamp. It lies within the CRC, which covers the body too.
+      header.attributes.isLogAppendTime = true
+      header.maxTimestamp = nowMs
+      header.crc = header.checksum(of: batch.body)
+    }
     try place(header, nowMs: nowMs)
     try withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { head throws(AppendError) in
       header.write(to: head)
@@ -147,7 +152,7 @@ package final class Log {
         throw .unexpectedOffset(got: batch.header.baseOffset, expected: logEndOffset)
       }
       let header = batch.header
-      let marker = header.attributes.isControl ? TransactionMarker(readingBody: batch.body) : nil
+      let marker = try marker(of: batch)
       try place(header, nowMs: nowMs)
       try rest.withUnsafeReadableBytes { raw throws(AppendError) in
         try write(
@@ -162,6 +167,11 @@ package final class Log {
       baseOffset: first, lastOffset: logEndOffset - 1, isDuplicate: false, logAppendTimeMs: -1,
       logStartOffset: logStartOffset,
       needsFlush: flushing.isDue(config, unflushed: logEndOffset - flushedOffset, nowMs: nowMs))
+  }
+
+  private func marker(of batch: RecordBatch) throws(AppendError) -> EndTransactionMarker? {
+    guard batch.header.attributes.isControl else { return nil }
+    do { return try EndTransactionMarker(reading: batch) } catch { throw .invalidRecord("\(error)") }
   }
 
   private func checkUsable() throws(AppendError) {
@@ -189,12 +199,15 @@ package final class Log {
       if try active.mustRoll(for: header, bytes: header.sizeInBytes, config: config, nowMs: nowMs) {
         try roll(to: header.baseOffset, nowMs: nowMs)
       }
-      if header.partitionLeaderEpoch != epochs.latest,
-        epochs.assign(header.partitionLeaderEpoch, startOffset: header.baseOffset)
-      {
-        try epochs.write(to: directory, on: disk)
-      }
+      if header.partitionLeaderEpoch != epochs.latest { try begin(header.partitionLeaderEpoch, at: header.baseOffset) }
     } catch { throw .diskFailed(error) }
+  }
+
+  private func begin(_ epoch: LeaderEpoch, at offset: Offset) throws(DiskError) {
+    var changed = epochs
+    guard changed.assign(epoch, startOffset: offset) else { return }
+    try changed.write(to: directory, on: disk)
+    epochs = changed
   }
 
   private func write(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer) throws(AppendError) {
@@ -206,7 +219,7 @@ package final class Log {
 
   /// Takes note of the batch just written. The index of aborted transactions is the one thing that may fail here;
   /// the batch is in the log already, so the log is then offline until recovery has made the index again.
-  private func note(_ header: RecordBatchHeader, _ marker: TransactionMarker?, nowMs: Int64) throws(AppendError) {
+  private func note(_ header: RecordBatchHeader, _ marker: EndTransactionMarker?, nowMs: Int64) throws(AppendError) {
     places.appended(header.baseOffset, at: active.size, in: active.baseOffset)
     active.wrote(header, indexIntervalBytes: config.indexIntervalBytes, nowMs: nowMs)
     logEndOffset = header.nextOffset
@@ -218,7 +231,8 @@ package final class Log {
   }
 
   /// Tells the producer state of a batch, and the transaction index of an abort.
-  func noteProducer(_ header: RecordBatchHeader, _ marker: TransactionMarker?, in segment: Segment) throws(DiskError) {
+  func noteProducer(_ header: RecordBatchHeader, _ marker: EndTransactionMarker?, in segment: Segment) throws(DiskError)
+  {
     guard let marker else {
       return header.attributes.isControl ? producers.endOffset = header.nextOffset : producers.appended(header)
     }
@@ -243,15 +257,26 @@ package final class Log {
     if before.size == 0 && before.baseOffset == offset { return }
     try before.finish(config: config)
     try writeSnapshot()
-    let segment = try Segment.create(
-      disk: disk, directory: directory, baseOffset: offset, config: config, nowMs: nowMs)
+    let segment = try makeSegment(at: offset, nowMs: nowMs)
     if before.size == 0 {
       // A follower told to begin far ahead: the empty segment would stand for offsets that never were.
       segments.removeLast()
       deleted.append(DeletedFiles(paths: try before.markDeleted(), removableAtMs: nowMs + config.fileDeleteDelayMs))
     }
     segments.append(segment)
-    flushing.rolled()
+    flushing.rolled(from: before)
+  }
+
+  /// Makes a segment's files, all or none: an empty segment left behind would hide what is appended before it.
+  func makeSegment(at offset: Offset, nowMs: Int64) throws(DiskError) -> Segment {
+    do {
+      return try Segment.create(disk: disk, directory: directory, baseOffset: offset, config: config, nowMs: nowMs)
+    } catch {
+      for suffix in Segment.suffixes where suffix != ProducerSnapshot.suffix {
+        do { try disk.remove("\(directory)/\(Segment.name(offset))\(suffix)") } catch let second { failure = second }
+      }
+      throw error
+    }
   }
 
   /// Writes the producers as of the log's end, which is where the next segment begins.

@@ -80,7 +80,8 @@ package struct ProducerState {
 
   /// Whether a client's batch may follow what its producer wrote; returns the earlier batch when this one is a retry.
   func check(_ header: RecordBatchHeader) throws(AppendError) -> Batch? {
-    guard let producer = producers[header.producerID] else { return nil }  // retention may have removed it: any sequence will do
+    // Unknown, or removed by expiry: any sequence will do.
+    guard let producer = producers[header.producerID] else { return nil }
     guard header.producerEpoch >= producer.epoch else {
       throw .invalidProducerEpoch(producerID: header.producerID, latest: producer.epoch, got: header.producerEpoch)
     }
@@ -106,7 +107,7 @@ package struct ProducerState {
   }
 
   /// Whether a transaction marker's coordinator is still the one that owns the producer.
-  func check(_ marker: TransactionMarker, of producerID: Int64) throws(AppendError) {
+  func check(_ marker: EndTransactionMarker, of producerID: Int64) throws(AppendError) {
     guard let producer = producers[producerID], marker.coordinatorEpoch < producer.coordinatorEpoch else { return }
     throw .coordinatorFenced(
       producerID: producerID, latest: producer.coordinatorEpoch, got: marker.coordinatorEpoch)
@@ -132,7 +133,7 @@ package struct ProducerState {
   }
 
   /// Takes note of a transaction marker; returns the transaction it ended, nil when the transaction had no records.
-  mutating func appended(_ marker: TransactionMarker, _ header: RecordBatchHeader) -> Completed? {
+  mutating func appended(_ marker: EndTransactionMarker, _ header: RecordBatchHeader) -> Completed? {
     endOffset = header.nextOffset
     var start: Offset?
     update(header.producerID, epoch: header.producerEpoch) { producer in
@@ -145,7 +146,7 @@ package struct ProducerState {
     open.removeAll { $0.producerID == header.producerID }
     let completed = Completed(
       producerID: header.producerID, firstOffset: start, lastOffset: header.lastOffset,
-      isAborted: marker.kind == .abort)
+      isAborted: marker.outcome == .abort)
     unreplicated.append(completed)
     return completed
   }

@@ -1,4 +1,3 @@
-import CMillrace
 import Model
 import NIOCore
 
@@ -39,15 +38,35 @@ enum Batches {
     header.baseSequence = baseSequence
     header.attributes.isTransactional = transactional
     header.attributes.isControl = control
-    header.crc = crc(header, body)
+    header.crc = header.checksum(of: body)
     return RecordBatch(header: header, body: body)
   }
 
-  static func crc(_ header: RecordBatchHeader, _ body: ByteBuffer) -> UInt32 {
-    let whole = bytes(RecordBatch(header: header, body: body))
-    return whole.withUnsafeReadableBytes {
-      millrace_crc32c(0, $0.baseAddress! + BatchField.attributes, $0.count - BatchField.attributes)
+  /// A batch of real records: one for each timestamp, without keys, of `valueBytes` pseudo-random bytes.
+  static func make(
+    timestamps: [Int64], valueBytes: Int, seed: UInt64, producerID: Int64 = -1, producerEpoch: Int16 = -1,
+    baseSequence: Int32 = -1, baseOffset: Offset = 0, leaderEpoch: LeaderEpoch = -1
+  ) -> RecordBatch {
+    var body = ByteBuffer()
+    var random = SeededRandom(seed)
+    for (index, timestamp) in timestamps.enumerated() {
+      var record = ByteBuffer()
+      record.writeInteger(UInt8(0))
+      record.writeVarint(timestamp - timestamps[0])
+      record.writeVarint(Int64(index))
+      record.writeVarint(-1)
+      record.writeVarint(Int64(valueBytes))
+      for _ in 0..<valueBytes { record.writeInteger(UInt8(truncatingIfNeeded: random.next())) }
+      record.writeVarint(0)
+      body.writeVarint(Int64(record.readableBytes))
+      body.writeImmutableBuffer(record)
     }
+    var batch = make(
+      body: body, records: timestamps.count, timestamp: timestamps[0], producerID: producerID,
+      producerEpoch: producerEpoch, baseSequence: baseSequence, baseOffset: baseOffset, leaderEpoch: leaderEpoch)
+    batch.header.maxTimestamp = timestamps.max() ?? -1
+    batch.header.crc = batch.header.checksum(of: body)
+    return batch
   }
 
   /// The batch as it stands in a log.
@@ -77,6 +96,16 @@ enum Batches {
 }
 
 extension ByteBuffer {
+  /// Kafka's varint: zig-zag, seven bits a byte, the lowest first.
+  mutating func writeVarint(_ value: Int64) {
+    var rest = UInt64(bitPattern: (value << 1) ^ (value >> 63))
+    while rest >= 0x80 {
+      writeInteger(UInt8(truncatingIfNeeded: rest) | 0x80)
+      rest >>= 7
+    }
+    writeInteger(UInt8(rest))
+  }
+
   /// The batches that stand back to back in these bytes, CRCs checked.
   func batches() throws -> [RecordBatch] {
     var rest = self

@@ -1,0 +1,194 @@
+import Model
+import NIOCore
+
+/// Writes a log's files out as text, line for line as Kafka's `kafka-dump-log --print-data-log` does, and finds what in them does
+/// not fit together.
+package struct LogDump {
+  private let disk: any Disk
+  /// Records too, not only batches.
+  package var printsRecords = true
+  private let emit: (String) -> Void
+
+  package init(disk: any Disk = RealDisk(), emit: @escaping (String) -> Void) {
+    self.disk = disk
+    self.emit = emit
+  }
+
+  /// Dumps one file, or all of a partition's directory: the logs first.
+  ///
+  /// - Returns: what is wrong: an index entry that does not name the last offset of the batch it points at, a time index that does
+  ///   not rise, bytes that are no batch.
+  package func dump(_ path: String) throws(DiskError) -> [String] {
+    guard let info = try disk.info(path) else { throw DiskError("stat", path, code: DiskError.noSuchFile) }
+    guard info.isDirectory else { return try dump(file: path) }
+    let names = try disk.names(in: path).sorted()
+    let logs = names.filter { $0.hasSuffix(Segment.logSuffix) }
+    let others = [OffsetIndex.suffix, TimeIndex.suffix, TransactionIndex.suffix, ProducerSnapshot.suffix]
+    var faults: [String] = []
+    for name in logs + names.filter({ name in others.contains { name.hasSuffix($0) } }) {
+      faults += try dump(file: "\(path)/\(name)")
+    }
+    return faults
+  }
+
+  private func dump(file path: String) throws(DiskError) -> [String] {
+    let name = String(path.split(separator: "/").last ?? "")
+    emit("Dumping \(name)")
+    for (suffix, dump) in kinds {
+      guard let base = Segment.offset(inName: name, suffix: suffix) else { continue }
+      return try dump(path, base)
+    }
+    return ["\(name): not a file of a log"]
+  }
+
+  private typealias Dump = (String, Offset) throws(DiskError) -> [String]
+
+  private var kinds: [(suffix: String, dump: Dump)] {
+    [
+      (Segment.logSuffix, dumpLog), (OffsetIndex.suffix, dumpOffsetIndex), (TimeIndex.suffix, dumpTimeIndex),
+      (TransactionIndex.suffix, dumpTransactionIndex), (ProducerSnapshot.suffix, dumpSnapshot),
+    ]
+  }
+
+  // MARK: The log
+
+  private func dumpLog(_ path: String, _ base: Offset) throws(DiskError) -> [String] {
+    emit("Log starting offset: \(base)")
+    let size = try disk.info(path)?.size ?? 0
+    let file = SegmentFile(try disk.open(path, creating: false), path: path)
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: BatchScan.replayBytes, alignment: 16)
+    defer { buffer.deallocate() }
+    var scan = BatchScan(file, from: 0, to: size, checkingCRC: false, buffer: buffer)
+    var faults: [String] = []
+    while true {
+      switch try scan.next() {
+      case .end: return faults
+      case .damaged(let position): return faults + ["\(path): no whole batch at position \(position)"]
+      case .batch(let header, let position):
+        var bytes = ByteBuffer()
+        _ = try FileRange(file: file, position: position, length: header.sizeInBytes).read(into: &bytes)
+        let batch = RecordBatch(
+          header: header, body: bytes.getSlice(at: BatchField.records, length: header.sizeInBytes - BatchField.records)!
+        )
+        let isValid = header.checksum(of: batch.body) == header.crc
+        if !isValid { faults.append("\(path): wrong CRC at position \(position)") }
+        emit(Self.line(header, position: position, isValid: isValid))
+        if printsRecords && isValid { dumpRecords(batch, path, &faults) }
+      }
+    }
+  }
+
+  private static func line(_ header: RecordBatchHeader, position: Int, isValid: Bool) -> String {
+    let attributes = header.attributes
+    let codecs = ["none", "gzip", "snappy", "lz4", "zstd"]
+    let codec = attributes.codecNumber < codecs.count ? codecs[attributes.codecNumber] : "unknown"
+    let time = attributes.isLogAppendTime ? "LogAppendTime" : "CreateTime"
+    let horizon = attributes.hasDeleteHorizon ? "OptionalLong[\(header.baseTimestamp)]" : "OptionalLong.empty"
+    return "baseOffset: \(header.baseOffset) lastOffset: \(header.lastOffset) count: \(header.count) "
+      + "baseSequence: \(header.baseSequence) lastSequence: \(header.lastSequence) producerId: \(header.producerID) "
+      + "producerEpoch: \(header.producerEpoch) partitionLeaderEpoch: \(header.partitionLeaderEpoch) "
+      + "isTransactional: \(attributes.isTransactional) isControl: \(attributes.isControl) deleteHorizonMs: \(horizon) "
+      + "position: \(position) \(time): \(header.maxTimestamp) size: \(header.sizeInBytes) magic: \(header.magic) "
+      + "compresscodec: \(codec) crc: \(header.crc) isvalid: \(isValid)"
+  }
+
+  private func dumpRecords(_ batch: RecordBatch, _ path: String, _ faults: inout [String]) {
+    let header = batch.header
+    let time = header.attributes.isLogAppendTime ? "LogAppendTime" : "CreateTime"
+    let marker = header.attributes.isControl ? (try? EndTransactionMarker(reading: batch)) ?? nil : nil
+    let records: [Record]
+    do { records = try batch.records() } catch {
+      faults.append("\(path): the records of offset \(header.baseOffset) cannot be read: \(error)")
+      return
+    }
+    for record in records {
+      let sequence =
+        header.baseSequence < 0
+        ? -1 : (Int64(header.baseSequence) + Int64(record.offset - header.baseOffset)) & 0x7FFF_FFFF
+      var line = "| offset: \(record.offset) \(time): \(record.timestamp) keySize: \(record.key?.readableBytes ?? -1) "
+      line += "valueSize: \(record.value?.readableBytes ?? -1) sequence: \(sequence) "
+      line += "headerKeys: [\(record.headers.map(\.key).joined(separator: ","))]"
+      if let marker {
+        line += " endTxnMarker: \(marker.outcome == .commit ? "COMMIT" : "ABORT") "
+        line += "coordinatorEpoch: \(marker.coordinatorEpoch)"
+      } else {
+        if let key = record.key { line += " key: \(String(buffer: key))" }
+        if let value = record.value { line += " payload: \(String(buffer: value))" }
+      }
+      emit(line)
+    }
+  }
+
+  // MARK: Its indexes
+
+  private func log(beside path: String, _ base: Offset) throws(DiskError) -> Segment? {
+    let directory = path.directoryPart
+    guard let info = try disk.info("\(directory)/\(Segment.name(base))\(Segment.logSuffix)") else { return nil }
+    return Segment(disk: disk, directory: directory, baseOffset: base, size: info.size, modifiedMs: info.modifiedMs)
+  }
+
+  private func dumpOffsetIndex(_ path: String, _ base: Offset) throws(DiskError) -> [String] {
+    var index = OffsetIndex(segmentPath: String(path.dropLast(OffsetIndex.suffix.count)), base: base)
+    try index.load(from: disk)
+    let segment = try log(beside: path, base)
+    var faults: [String] = []
+    for number in 0..<index.count {
+      let entry = try index.entry(number, on: disk)
+      emit("offset: \(entry.offset) position: \(entry.position)")
+      guard let segment else { continue }
+      let bytes = try segment.file().file.read(BatchField.records, at: entry.position)
+      let found =
+        bytes.count < BatchField.records ? nil : bytes.withUnsafeBytes { RecordBatchHeader(reading: $0).lastOffset }
+      if found != entry.offset {
+        faults.append(
+          "\(path): offset \(entry.offset) at \(entry.position), the log has \(found.map { "\($0)" } ?? "none")")
+      }
+    }
+    return faults
+  }
+
+  private func dumpTimeIndex(_ path: String, _ base: Offset) throws(DiskError) -> [String] {
+    var index = TimeIndex(segmentPath: String(path.dropLast(TimeIndex.suffix.count)), base: base)
+    try index.load(from: disk)
+    var faults: [String] = []
+    var last: TimeIndex.Entry?
+    for number in 0..<index.count {
+      let entry = try index.entry(number, on: disk)
+      emit("timestamp: \(entry.timestamp) offset: \(entry.offset)")
+      if let last, entry.timestamp <= last.timestamp { faults.append("\(path): \(entry.timestamp) does not rise") }
+      last = entry
+    }
+    return faults
+  }
+
+  private func dumpTransactionIndex(_ path: String, _ base: Offset) throws(DiskError) -> [String] {
+    for entry in TransactionIndex.decode(try disk.contents(of: path) ?? []) {
+      emit(
+        "version: 0 producerId: \(entry.producerID) firstOffset: \(entry.firstOffset) "
+          + "lastOffset: \(entry.lastOffset) lastStableOffset: \(entry.lastStableOffset)")
+    }
+    return []
+  }
+
+  private func dumpSnapshot(_ path: String, _ base: Offset) throws(DiskError) -> [String] {
+    guard let state = ProducerSnapshot.decode(try disk.contents(of: path) ?? [], endOffset: base) else {
+      return ["\(path): no producer snapshot"]
+    }
+    for (id, producer) in state.producers.sorted(by: { $0.key < $1.key }) {
+      let start = producer.transactionStart.map { "OptionalLong[\($0)]" } ?? "OptionalLong.empty"
+      var line = "producerId: \(id) producerEpoch: \(producer.epoch) coordinatorEpoch: \(producer.coordinatorEpoch) "
+      line += "currentTxnFirstOffset: \(start) lastTimestamp: \(producer.lastTimestamp)"
+      if let batch = producer.lastBatch {
+        line += " firstSequence: \(batch.firstSequence) lastSequence: \(batch.lastSequence)"
+        line += " lastOffset: \(batch.lastOffset) offsetDelta: \(batch.offsetDelta) timestamp: \(batch.timestamp)"
+      }
+      emit(line)
+    }
+    return []
+  }
+}
+
+extension DiskError {
+  /// ENOENT.
+  static let noSuchFile: Int32 = 2
+}
