@@ -25,12 +25,18 @@ class Broker:
         self.port = free_port()
         self.log_path = self.directory / "broker.log"
         self.process = None
+        self.log = None
 
     @property
     def address(self):
         return f"127.0.0.1:{self.port}"
 
     def __enter__(self):
+        self.start()
+        return self
+
+    def start(self):
+        """Starts it, for the first time or on what an earlier run left; returns when it accepts connections."""
         properties = self.directory / "server.properties"
         properties.write_text(
             "broker.id=1\n"
@@ -38,6 +44,7 @@ class Broker:
             f"log.dirs={self.directory / 'data'}\n"
             "num.partitions=2\n"
             "auto.create.topics.enable=true\n"
+            "log.retention.check.interval.ms=200\n"
         )
         (self.directory / "data").mkdir(exist_ok=True)
         self.log = open(self.log_path, "ab")
@@ -48,7 +55,7 @@ class Broker:
                 raise RuntimeError(f"the broker ended with {self.process.returncode}:\n{self.tail()}")
             try:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return self
+                return
             except OSError:
                 time.sleep(0.05)
         self.stop()
@@ -60,6 +67,8 @@ class Broker:
 
     def stop(self):
         """Stops it as an operator does; its exit code, or None when it had to be killed."""
+        if self.log.closed:
+            return self.process.returncode
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -70,6 +79,12 @@ class Broker:
                 return None
         self.log.close()
         return self.process.returncode
+
+    def kill(self):
+        """Ends it without a word of warning."""
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
 
     def tail(self, lines=30):
         return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-lines:])

@@ -7,7 +7,7 @@ import corpus
 from broker import Broker
 from checks import Checks, expect_equal
 
-CLIENTS = ["kcat", "confluent", "kafka_python", "aio"]
+CLIENTS = ["raw", "kcat", "confluent", "kafka_python", "aio"]
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 
 
@@ -18,11 +18,12 @@ def main():
     with Broker(binary) as broker:
         checks = Checks(broker)
         written = {}
-        for name, client in clients.items():
+        libraries = {name: client for name, client in clients.items() if hasattr(client, "write")}
+        for name, client in libraries.items():
             for codec in CODECS:
                 topic = f"{name}-{codec}"
                 checks.run(f"{name} writes {codec}", lambda: written.update({topic: client.write(broker.address, topic, codec)}))
-        for name, client in clients.items():
+        for name, client in libraries.items():
             for topic, records in written.items():
                 checks.run(
                     f"{name} reads what {topic} wrote",
@@ -32,11 +33,22 @@ def main():
             for check in client.CHECKS:
                 sentence = check.__name__.replace("_", " ")
                 checks.run(f"{name}: {sentence}", lambda: check(broker.address))
+        if libraries:
+            reader = list(libraries.values())[-1]
+            checks.run("after a kill and a start everything is still there", lambda: restarted(broker, broker.kill, reader, written))
+            checks.run("after a stop and a start everything is still there", lambda: restarted(broker, broker.stop, reader, written))
         checks.run("the broker stops on SIGTERM with exit code 0", lambda: expect_equal(broker.stop(), 0, "the exit code"))
     for name in checks.failed:
         print(f"failed: {name}")
     print(f"{checks.passed} passed, {len(checks.failed)} failed")
     return 1 if checks.failed else 0
+
+
+def restarted(broker, end, reader, written):
+    end()
+    broker.start()
+    for topic, records in written.items():
+        corpus.compare(records, reader.read(broker.address, topic, corpus.PARTITIONS))
 
 
 if __name__ == "__main__":

@@ -296,9 +296,51 @@ def reads_committed_records(address):
     expect_equal(len(found), 10, "the records")
 
 
-def watermarks_and_statistics_agree(address):
+def watermarks(address, topic):
+    consumer = Consumer({"bootstrap.servers": address, "group.id": "clients-checks", "enable.auto.commit": False})
+    try:
+        return consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=SECONDS_MAX)
+    finally:
+        consumer.close()
+
+
+def retention_by_size_deletes_old_segments(address):
+    create(address, "confluent-retention", 1, {"segment.bytes": "1048576", "retention.bytes": "1048576"})
+    for _ in range(30):
+        produce(address, "confluent-retention", "none", [corpus.Record(0, None, bytes(100_000), [], None)] * 2)
+    deadline = time.monotonic() + SECONDS_MAX
+    while (low := watermarks(address, "confluent-retention")[0]) == 0:
+        expect(time.monotonic() < deadline, "6 MB are in a topic that keeps 1 MB, and nothing is deleted")
+        time.sleep(0.2)
+    found = consume(address, [TopicPartition("confluent-retention", 0, low)])
+    expect_equal([r.offset for r in found], list(range(low, 60)), "the offsets left")
+
+
+def a_topic_stamps_records_with_the_time_of_the_append(address):
+    create(address, "confluent-stamps", 1, {"message.timestamp.type": "LogAppendTime"})
+    before = int(time.time() * 1000)
+    records = [corpus.Record(0, None, b"%d" % n, [], corpus.FIRST_TIMESTAMP_MS) for n in range(3)]
+    for codec in ("none", "gzip"):
+        produce(address, "confluent-stamps", codec, records)
+    found = consume(address, [TopicPartition("confluent-stamps", 0, 0)])
+    expect_equal(len(found), 6, "the records")
+    after = int(time.time() * 1000)
+    expect(all(before <= r.timestamp <= after for r in found), f"stamped {found[0].timestamp}, written at {before}-{after}")
+
+
+def a_topic_compresses_with_its_own_codec(address):
+    for codec in ("gzip", "snappy", "lz4", "zstd", "uncompressed"):
+        topic = f"confluent-codec-{codec}"
+        create(address, topic, corpus.PARTITIONS, {"compression.type": codec, **corpus.RETENTION})
+        records = corpus.records()
+        produce(address, topic, "lz4", records)
+        corpus.compare(records, read(address, topic, corpus.PARTITIONS))
+
+
+def watermarks_and_statistics_are_told(address):
     create(address, "confluent-watermarks", 1)
     produce(address, "confluent-watermarks", "none", [corpus.Record(0, None, b"x", [], None)] * 7)
+    expect_equal(watermarks(address, "confluent-watermarks"), (0, 7), "the watermarks")
     statistics = []
     consumer = Consumer(
         {
@@ -310,8 +352,6 @@ def watermarks_and_statistics_agree(address):
         }
     )
     try:
-        marks = consumer.get_watermark_offsets(TopicPartition("confluent-watermarks", 0), timeout=SECONDS_MAX)
-        expect_equal(marks, (0, 7), "the watermarks")
         consumer.assign([TopicPartition("confluent-watermarks", 0, 0)])
         deadline = time.monotonic() + SECONDS_MAX
         while not statistics and time.monotonic() < deadline:
@@ -335,5 +375,8 @@ CHECKS = [
     every_kind_of_acknowledgement,
     reads_in_the_middle_of_a_batch,
     reads_committed_records,
-    watermarks_and_statistics_agree,
+    retention_by_size_deletes_old_segments,
+    a_topic_stamps_records_with_the_time_of_the_append,
+    a_topic_compresses_with_its_own_codec,
+    watermarks_and_statistics_are_told,
 ]
