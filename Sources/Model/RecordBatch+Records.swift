@@ -136,7 +136,7 @@ package struct RecordWalk {
   }
 
   /// The next record; nil after the last, when nothing is left over.
-  @inlinable package mutating func next() throws(RecordBatchError) -> RecordView? {
+  @inlinable @inline(__always) package mutating func next() throws(RecordBatchError) -> RecordView? {
     guard index < count else {
       guard cursor.isAtEnd else { throw surplus() }
       return nil

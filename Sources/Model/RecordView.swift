@@ -83,7 +83,7 @@ package struct RecordCursor {
   @inlinable package var isAtEnd: Bool { position == end }
 
   /// The next record's offset delta, timestamp delta and fields.
-  @inlinable package mutating func next(
+  @inlinable @inline(__always) package mutating func next(
     baseOffset: Offset, baseTimestamp: Int64
   ) throws(RecordFault) -> (view: RecordView, offsetDelta: Int32) {
     let length = Int(try varint())
@@ -118,7 +118,7 @@ package struct RecordCursor {
   }
 
   /// A length and so many bytes; nil for length -1.
-  @inlinable package mutating func bytes() throws(RecordFault) -> UnsafeRawBufferPointer? {
+  @inlinable @inline(__always) package mutating func bytes() throws(RecordFault) -> UnsafeRawBufferPointer? {
     let length = Int(try varint())
     guard length >= 0 else {
       if length == -1 { return nil }
