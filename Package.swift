@@ -77,7 +77,7 @@ let package = Package(
         "Client", "Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix,
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
-    library("Mechanisms", ["Compression", "Model", "CMillrace"]),
+    library("Mechanisms", ["Compression", "Model", "CMillrace", nioCore]),
     library(
       "Lab",
       [
@@ -105,7 +105,7 @@ let package = Package(
         nioPosix, logging,
       ]),
     tests("LoadTests", ["Load", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
-    tests("MechanismsTests", ["Mechanisms", "Compression", "Model"]),
+    tests("MechanismsTests", ["Mechanisms", "Compression", "Model", nioCore]),
     tests("LabTests", ["Lab", "Mechanisms", "Load", "Model"]),
     tests("TidyTests", []),
     // Runs the three programs as a user would: as processes.
