@@ -64,7 +64,7 @@ let package = Package(
     library("Storage", ["Model", "CMillrace", nioCore, dequeModule]),
     library("Cluster", ["Model"]),
     library("Coordination", ["Model", "CMillrace"]),
-    library("Client", ["Wire", "Model", nioCore, nioPosix]),
+    library("Client", ["Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix]),
     library(
       "Broker",
       [
@@ -89,7 +89,7 @@ let package = Package(
 
     program("millrace", ["Lab", "Mechanisms", "Coordination", "Storage", "Model", argumentParser]),
     program("millrace-broker", ["Broker"]),
-    program("millrace-load", ["Load", argumentParser]),
+    program("millrace-load", ["Load"]),
 
     tests("CompressionTests", ["Compression", "Csnappy", nioCore]),
     tests("ModelTests", ["Model", "Compression", "CMillrace", nioCore], resources: [.copy("Golden")]),
@@ -97,7 +97,7 @@ let package = Package(
     tests("StorageTests", ["Storage", "Model", "Compression", "CMillrace", nioCore], resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model"]),
     tests("CoordinationTests", ["Coordination", "Model"]),
-    tests("ClientTests", ["Client", "Wire", "Model", nioCore, nioPosix]),
+    tests("ClientTests", ["Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests(
       "BrokerTests",
       [

@@ -1,0 +1,135 @@
+package import Model
+import Wire
+
+extension Admin {
+  /// A topic's partitions and their leaders. Waits for leaders that are still being elected, up to `timeoutMs`.
+  ///
+  /// - Parameter autoCreate: let the broker create a missing topic, if it is configured to.
+  package func metadata(
+    of topic: String, autoCreate: Bool = false, timeoutMs: Int = 10_000
+  ) async throws(ClientError) -> Metadata {
+    var waitedMs = 0
+    while true {
+      do {
+        let answer = try await call(Metadata.request(topic: topic, autoCreate: autoCreate))
+        return try Metadata(answer, topic: topic, from: endpoint)
+      } catch .refused(let endpoint, let what, let code, let message) {
+        // A topic that is being created is unknown, or without leaders, for a moment.
+        let mayPass = code == .leaderNotAvailable || (code == .unknownTopicOrPartition && autoCreate)
+        guard mayPass, waitedMs < timeoutMs else {
+          throw .refused(endpoint, what: what, code: code, message: message)
+        }
+      }
+      try? await Task.sleep(for: .milliseconds(ClientLimits.retryBackoffMs))
+      waitedMs += ClientLimits.retryBackoffMs
+    }
+  }
+
+  /// Creates a topic.
+  ///
+  /// - Returns: false when it was there already.
+  package func createTopic(
+    _ name: String, partitions: Int, replicationFactor: Int = 1, configs: [(key: String, value: String)] = []
+  ) async throws(ClientError) -> Bool {
+    var request = CreateTopicsRequest()
+    request.timeoutMs = 30_000
+    request.topics = [
+      .with {
+        $0.name = name
+        $0.numPartitions = Int32(partitions)
+        $0.replicationFactor = Int16(replicationFactor)
+        $0.configs = configs.map { config in
+          .with {
+            $0.name = config.key
+            $0.value = config.value
+          }
+        }
+      }
+    ]
+    let answer = try await call(request)
+    let topic = answer.topics.first { $0.name == name }
+    switch topic?.errorCode {
+    case ErrorCode.none?: return true
+    case .topicAlreadyExists?: return false
+    case let code: throw refusal("creating topic '\(name)'", code, topic?.errorMessage)
+    }
+  }
+
+  /// Deletes a topic and all its records.
+  package func deleteTopic(_ name: String) async throws(ClientError) {
+    var request = DeleteTopicsRequest()
+    request.timeoutMs = 30_000
+    request.topicNames = [name]
+    request.topics = [.with { $0.name = name }]
+    let answer = try await call(request)
+    let topic = answer.responses.first { $0.name == name }
+    guard topic?.errorCode == ErrorCode.none else {
+      throw refusal("deleting topic '\(name)'", topic?.errorCode, topic?.errorMessage)
+    }
+  }
+
+  /// Each partition's offset at a timestamp: `.earliest`, `.latest`, or milliseconds.
+  package func offsets(of metadata: Metadata, at timestamp: OffsetSpec) async throws(ClientError) -> [Int32: Offset] {
+    var offsets: [Int32: Offset] = [:]
+    for (leader, partitions) in Dictionary(grouping: metadata.partitions, by: \.leader) {
+      var request = ListOffsetsRequest()
+      request.replicaID = -1
+      request.topics = [
+        .with {
+          $0.name = metadata.topic
+          $0.partitions = partitions.map { partition in
+            .with {
+              $0.partitionIndex = partition.index
+              $0.timestamp = timestamp.rawValue
+            }
+          }
+        }
+      ]
+      let answer = try await call(request, to: leader)
+      for partition in answer.topics.flatMap(\.partitions) {
+        guard partition.errorCode == .none else {
+          throw .refused(
+            leader.endpoint, what: "the offsets of \(metadata.topic)-\(partition.partitionIndex)",
+            code: partition.errorCode, message: nil)
+        }
+        // Version 0 answered with segment boundaries, the newest first; nobody serves it any more.
+        offsets[partition.partitionIndex] = partition.offset
+      }
+    }
+    return offsets
+  }
+
+  /// A producer id for idempotent producing.
+  package func producerID() async throws(ClientError) -> ProducerIdentity {
+    var request = InitProducerIdRequest()
+    request.transactionTimeoutMs = 60_000
+    let answer = try await call(request)
+    guard answer.errorCode == .none else { throw refusal("a producer id", answer.errorCode, nil) }
+    return ProducerIdentity(id: answer.producerID, epoch: answer.producerEpoch)
+  }
+
+  private func refusal(_ what: String, _ code: ErrorCode?, _ message: String?) -> ClientError {
+    guard let code else { return .malformed(endpoint, what: "no answer about \(what)") }
+    return .refused(endpoint, what: what, code: code, message: message)
+  }
+}
+
+/// What ListOffsets is asked for.
+package struct OffsetSpec: RawRepresentable, Hashable, Sendable {
+  package var rawValue: Int64
+  /// Milliseconds since 1970, or one of Kafka's negative marks.
+  package init(rawValue: Int64) { self.rawValue = rawValue }
+
+  package static let latest = OffsetSpec(rawValue: -1)
+  package static let earliest = OffsetSpec(rawValue: -2)
+}
+
+/// Who an idempotent producer is to the broker.
+package struct ProducerIdentity: Hashable, Sendable {
+  package var id: Int64
+  package var epoch: Int16
+  package init(id: Int64, epoch: Int16) {
+    self.id = id
+    self.epoch = epoch
+  }
+}

@@ -1,0 +1,157 @@
+package import Model
+package import NIOCore
+package import Wire
+
+/// The cold path: what is asked of a cluster before and after the records flow. Usable from any task.
+///
+/// Holds one connection, to the first bootstrap address that answers, and one to each other broker it is sent to.
+package actor Admin {
+  /// The bootstrap address that answered.
+  package nonisolated let endpoint: Endpoint
+  private let options: ConnectionOptions
+  private let group: any EventLoopGroup
+  private let bootstrap: NIOLoopBound<Connection>
+  private var brokers: [BrokerID: NIOLoopBound<Connection>] = [:]
+
+  private init(
+    _ bootstrap: NIOLoopBound<Connection>, at endpoint: Endpoint, _ group: any EventLoopGroup,
+    _ options: ConnectionOptions
+  ) {
+    self.bootstrap = bootstrap
+    self.endpoint = endpoint
+    self.group = group
+    self.options = options
+  }
+
+  /// Connects to the first of `endpoints` that answers.
+  ///
+  /// - Throws: the last one's `ClientError` when none does.
+  package static func connect(
+    to endpoints: [Endpoint], on group: any EventLoopGroup, _ options: ConnectionOptions
+  ) async throws(ClientError) -> Admin {
+    precondition(!endpoints.isEmpty, "no bootstrap address")
+    var last: ClientError?
+    for endpoint in endpoints {
+      do {
+        return Admin(try await open(endpoint, on: group.next(), options), at: endpoint, group, options)
+      } catch {
+        last = error
+      }
+    }
+    throw last!
+  }
+
+  package func close() {
+    for connection in [bootstrap] + brokers.values {
+      connection.eventLoop.execute { connection.value.close() }
+    }
+    brokers = [:]
+  }
+
+  /// Sends a request to the bootstrap broker, or to `broker`, and awaits the answer.
+  package func call<R: Request>(_ request: R, to broker: Metadata.Broker? = nil) async throws(ClientError) -> R.Answer {
+    let connection: NIOLoopBound<Connection>
+    if let broker {
+      connection = try await self.connection(to: broker)
+    } else {
+      connection = bootstrap
+    }
+    let result = await withCheckedContinuation { (done: CheckedContinuation<Result<R.Answer, ClientError>, Never>) in
+      connection.eventLoop.execute {
+        connection.value.send(request) { done.resume(returning: $0) }
+        connection.value.flush()
+      }
+    }
+    return try result.get()
+  }
+
+  private func connection(to broker: Metadata.Broker) async throws(ClientError) -> NIOLoopBound<Connection> {
+    if let known = brokers[broker.id] { return known }
+    let opened = try await Self.open(broker.endpoint, on: group.next(), options)
+    brokers[broker.id] = opened
+    return opened
+  }
+
+  private static func open(
+    _ endpoint: Endpoint, on eventLoop: any EventLoop, _ options: ConnectionOptions
+  ) async throws(ClientError) -> NIOLoopBound<Connection> {
+    let result = await withCheckedContinuation {
+      (done: CheckedContinuation<Result<NIOLoopBound<Connection>, ClientError>, Never>) in
+      eventLoop.execute {
+        Connection.connect(to: endpoint, on: eventLoop, options) { result in
+          done.resume(returning: result.map { NIOLoopBound($0, eventLoop: eventLoop) })
+        }
+      }
+    }
+    return try result.get()
+  }
+}
+
+/// Who leads what, as one Metadata answer told.
+package struct Metadata: Sendable {
+  package struct Broker: Hashable, Sendable {
+    package var id: BrokerID
+    package var endpoint: Endpoint
+
+    package init(id: BrokerID, endpoint: Endpoint) {
+      self.id = id
+      self.endpoint = endpoint
+    }
+  }
+
+  package struct Partition: Hashable, Sendable {
+    package var index: Int32
+    package var leader: Broker
+    package var leaderEpoch: LeaderEpoch
+
+    package init(index: Int32, leader: Broker, leaderEpoch: LeaderEpoch) {
+      self.index = index
+      self.leader = leader
+      self.leaderEpoch = leaderEpoch
+    }
+  }
+
+  package var topic: String
+  package var topicID: UUID128
+  /// By index, 0 first, every one with a leader.
+  package var partitions: [Partition]
+
+  package init(topic: String, topicID: UUID128, partitions: [Partition]) {
+    self.topic = topic
+    self.topicID = topicID
+    self.partitions = partitions
+  }
+
+  /// - Throws: `.refused` for the topic's error, or LEADER_NOT_AVAILABLE when a partition has none.
+  package init(_ response: MetadataResponse, topic: String, from endpoint: Endpoint) throws(ClientError) {
+    let what = "metadata of topic '\(topic)'"
+    guard let found = response.topics.first(where: { $0.name == topic }) else {
+      throw .refused(endpoint, what: what, code: .unknownTopicOrPartition, message: nil)
+    }
+    guard found.errorCode == .none else {
+      throw .refused(endpoint, what: what, code: found.errorCode, message: nil)
+    }
+    var brokers: [BrokerID: Broker] = [:]
+    for broker in response.brokers {
+      brokers[broker.nodeID] = Broker(
+        id: broker.nodeID, endpoint: Endpoint(host: broker.host, port: Int(broker.port)))
+    }
+    var partitions: [Partition] = []
+    for partition in found.partitions.sorted(by: { $0.partitionIndex < $1.partitionIndex }) {
+      guard let leader = brokers[partition.leaderID] else {
+        throw .refused(
+          endpoint, what: what, code: .leaderNotAvailable, message: "partition \(partition.partitionIndex)")
+      }
+      partitions.append(
+        Partition(index: partition.partitionIndex, leader: leader, leaderEpoch: partition.leaderEpoch))
+    }
+    self.init(topic: topic, topicID: found.topicID, partitions: partitions)
+  }
+
+  package static func request(topic: String, autoCreate: Bool) -> MetadataRequest {
+    var request = MetadataRequest()
+    request.topics = [.with { $0.name = topic }]
+    request.allowAutoTopicCreation = autoCreate
+    return request
+  }
+}

@@ -1,0 +1,28 @@
+package import Wire
+
+/// Which version of each API a connection speaks: the highest that both sides know.
+package struct ApiVersionTable: Sendable {
+  private var theirs: [Int16: ClosedRange<Int16>] = [:]
+
+  package init(_ response: ApiVersionsResponse) {
+    for api in response.apiKeys where api.minVersion <= api.maxVersion {
+      theirs[api.apiKey] = api.minVersion...api.maxVersion
+    }
+  }
+
+  /// Speaks our own highest version of everything: for a peer inside the process.
+  package static let ours = ApiVersionTable()
+
+  private init() {
+    for request in Messages.requests { theirs[request.api.key] = request.api.versions }
+  }
+
+  /// - Parameter limit: do not go beyond this version, because a later one needs what the caller does not have.
+  package func version(of api: Api, limit: Int16 = .max) -> Int16? {
+    guard let theirs = theirs[api.key] else { return nil }
+    let version = min(api.versions.upperBound, theirs.upperBound, limit)
+    return version >= max(api.versions.lowerBound, theirs.lowerBound) ? version : nil
+  }
+
+  package func offered(_ api: Api) -> ClosedRange<Int16>? { theirs[api.key] }
+}

@@ -1,0 +1,176 @@
+import CMillrace
+import Model
+package import NIOCore
+import NIOPosix
+import Wire
+
+/// How connections are made.
+package struct ConnectionOptions: Sendable {
+  package var clientID = "millrace"
+  /// TCP_CONGESTION; nil leaves the kernel's default, which on loopback can be what limits a measurement (BBR paces it).
+  package var congestionControl: String?
+  /// Bytes read from the socket at a time.
+  package var receiveBytes = 64 << 10
+  package var requestTimeoutMs = 30_000
+  package var connectTimeoutMs = ClientLimits.connectTimeoutMs
+  /// CLOCK_MONOTONIC in nanoseconds.
+  package var now: @Sendable () -> UInt64
+
+  package init(now: @escaping @Sendable () -> UInt64) { self.now = now }
+}
+
+extension Connection {
+  /// Connects, sets the socket's options and asks for the broker's versions. Called on `eventLoop`; `then` comes there.
+  package static func connect(
+    to endpoint: Endpoint, on eventLoop: any EventLoop, _ options: ConnectionOptions,
+    then: @escaping (Result<Connection, ClientError>) -> Void
+  ) {
+    eventLoop.preconditionInEventLoop()
+    ClientBootstrap(group: eventLoop)
+      .channelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
+      .channelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(
+        ChannelOptions.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: options.receiveBytes)
+      )
+      .channelOption(ChannelOptions.maxMessagesPerRead, value: 1)
+      // Writability is not consulted: requests in flight bound what is queued.
+      .channelOption(ChannelOptions.writeSpin, value: 16)
+      .connectTimeout(.milliseconds(Int64(options.connectTimeoutMs)))
+      .channelInitializer { channel in SocketTransport.setCongestionControl(options.congestionControl, of: channel) }
+      .connect(host: endpoint.host, port: endpoint.port)
+      .hop(to: eventLoop)
+      .assumeIsolated()
+      .whenComplete { result in
+        switch result {
+        case .failure(let error): then(.failure(Self.connectError(error, endpoint)))
+        case .success(let channel): greet(channel, endpoint, on: eventLoop, options, then: then)
+        }
+      }
+  }
+
+  private static func connectError(_ error: any Error, _ endpoint: Endpoint) -> ClientError {
+    switch error {
+    case let error as ClientError: error
+    case let error as NIOConnectionError:
+      .unreachable(
+        endpoint,
+        reason: error.connectionErrors.first.map { describe($0.error) } ?? error.dnsAError.map { "\($0)" }
+          ?? "no address")
+    default: .unreachable(endpoint, reason: describe(error))
+    }
+  }
+
+  private static func describe(_ error: any Error) -> String {
+    guard let error = error as? IOError else { return "\(error)" }
+    return error.errnoCode == ECONNREFUSED ? "connection refused" : error.description
+  }
+
+  private static func greet(
+    _ channel: any Channel, _ endpoint: Endpoint, on eventLoop: any EventLoop, _ options: ConnectionOptions,
+    then: @escaping (Result<Connection, ClientError>) -> Void
+  ) {
+    let transport = SocketTransport(channel)
+    let connection = Connection(
+      endpoint, on: eventLoop, transport: transport, clientID: options.clientID,
+      requestTimeoutMs: options.requestTimeoutMs, now: options.now)
+    transport.connection = connection
+    do {
+      try channel.pipeline.syncOperations.addHandler(transport)
+    } catch {
+      return then(.failure(.unreachable(endpoint, reason: "\(error)")))
+    }
+    connection.watchForTimeouts()
+    SocketTransport.congestionControl(of: channel).assumeIsolated().whenSuccess { connection.congestionControl = $0 }
+    connection.negotiate { result in
+      switch result {
+      case .success: then(.success(connection))
+      case .failure(let error):
+        connection.close()
+        then(.failure(error))
+      }
+    }
+  }
+
+  /// Asks for the versions: with ours, and when the broker is older than that, again with the one it names.
+  ///
+  /// A broker that does not know the version asked answers in the layout of version 0 with UNSUPPORTED_VERSION, so the
+  /// first answer is looked at before it is decoded.
+  func negotiate(then: @escaping (Result<Void, ClientError>) -> Void) {
+    negotiate(version: ApiVersionsRequest.api.versions.upperBound, mayRetry: true, then: then)
+    flush()
+  }
+
+  private func negotiate(version: Int16, mayRetry: Bool, then: @escaping (Result<Void, ClientError>) -> Void) {
+    var request = ApiVersionsRequest()
+    request.clientSoftwareName = "millrace"
+    request.clientSoftwareVersion = "1.0"
+    let endpoint = endpoint
+    sendRaw(request, version: version) { [self] result in
+      switch result.flatMap({ Self.readVersions($0, asked: version, endpoint) }) {
+      case .failure(let error): then(.failure(error))
+      case .success(let answer) where answer.errorCode == .unsupportedVersion && mayRetry:
+        let theirs = answer.apiKeys.first { $0.apiKey == Api.apiVersionsKey }?.maxVersion ?? 0
+        negotiate(version: max(0, min(theirs, version - 1)), mayRetry: false, then: then)
+        flush()
+      case .success(let answer) where answer.errorCode != .none:
+        then(.failure(.refused(endpoint, what: "ApiVersions", code: answer.errorCode, message: nil)))
+      case .success(let answer):
+        versions = ApiVersionTable(answer)
+        then(.success(()))
+      }
+    }
+  }
+
+  private static func readVersions(
+    _ frame: ByteBuffer, asked version: Int16, _ endpoint: Endpoint
+  ) -> Result<ApiVersionsResponse, ClientError> {
+    var body = frame
+    do {
+      _ = try ResponseHeader(reading: &body, version: 0)
+      let code = body.getInteger(at: body.readerIndex, as: Int16.self)
+      let layout = code == ErrorCode.unsupportedVersion.rawValue ? 0 : version
+      return .success(try ApiVersionsResponse(reading: &body, version: layout))
+    } catch {
+      return .failure(.malformed(endpoint, what: "the answer to ApiVersions: \(error)"))
+    }
+  }
+}
+
+/// A socket as a connection's transport: NIO's channel, with whole writes gathered until `flush`.
+final class SocketTransport: ChannelInboundHandler, Transport {
+  typealias InboundIn = ByteBuffer
+
+  weak var connection: Connection?
+  private let channel: any Channel
+
+  init(_ channel: any Channel) { self.channel = channel }
+
+  func write(_ bytes: ByteBuffer) { channel.write(bytes, promise: nil) }
+
+  func flush(written: (() -> Void)?) {
+    guard let written else { return channel.flush() }
+    let promise = channel.eventLoop.makePromise(of: Void.self)
+    // Success or not: a connection that fails tells so itself.
+    promise.futureResult.assumeIsolated().whenComplete { _ in written() }
+    channel.writeAndFlush(ByteBuffer(), promise: promise)
+  }
+
+  func close() {
+    connection = nil
+    channel.close(promise: nil)
+  }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    connection?.received(unwrapInboundIn(data))
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    connection?.ended(reason: "end of stream")
+    context.fireChannelInactive()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    connection?.ended(reason: "\(error)")
+    context.close(promise: nil)
+  }
+}

@@ -1,0 +1,198 @@
+package import NIOCore
+package import Wire
+
+/// One connection to one broker: requests go out in the order they are sent, any number before the first answer, and
+/// Kafka answers in that order.
+///
+/// Confined to its event loop: every method is called there, every callback comes there. There is no lock, no hop and no
+/// `await` between a record and the socket.
+package final class Connection {
+  package let eventLoop: any EventLoop
+  package let endpoint: Endpoint
+  /// What both sides speak. Set once the broker has told its versions.
+  package internal(set) var versions = ApiVersionTable.ours
+  /// The TCP congestion control in use; nil where there is no TCP.
+  package internal(set) var congestionControl: String?
+  /// Called once, when the connection has ended, after every unanswered request has failed.
+  package var onEnd: ((ClientError) -> Void)?
+  package private(set) var bytesSent = 0
+  package private(set) var bytesReceived = 0
+  package private(set) var requestsSent = 0
+
+  private let clientID: String
+  private let now: () -> UInt64
+  private let requestTimeoutMs: Int
+  private var transport: (any Transport)?
+  private var frames = FrameReader()
+  private var unanswered = CircularBuffer<Unanswered>()
+  private var nextCorrelationID: Int32 = 0
+  private var failure: ClientError?
+  private var timeoutCheck: Scheduled<Void>?
+
+  private struct Unanswered {
+    let correlationID: Int32
+    let sentNs: UInt64
+    let api: Int16
+    let answer: (Result<ByteBuffer, ClientError>) -> Void
+  }
+
+  /// - Parameter now: CLOCK_MONOTONIC in nanoseconds.
+  package init(
+    _ endpoint: Endpoint, on eventLoop: any EventLoop, transport: any Transport, clientID: String,
+    requestTimeoutMs: Int, now: @escaping () -> UInt64
+  ) {
+    self.endpoint = endpoint
+    self.eventLoop = eventLoop
+    self.transport = transport
+    self.clientID = clientID
+    self.requestTimeoutMs = requestTimeoutMs
+    self.now = now
+  }
+
+  package var isOpen: Bool { failure == nil }
+  /// Requests sent and not answered.
+  package var requestsInFlight: Int { unanswered.count }
+
+  // MARK: Sending
+
+  /// Queues a request; `flush` sends what is queued. `then` is called with the answer, or with why there is none.
+  ///
+  /// - Parameter limit: the highest version to use; the request has no meaning to the caller beyond it.
+  package func send<R: Request>(
+    _ request: consuming R, limit: Int16 = .max, then: @escaping (Result<R.Answer, ClientError>) -> Void
+  ) {
+    if let failure { return then(.failure(failure)) }
+    guard let version = versions.version(of: R.api, limit: limit) else {
+      return then(
+        .failure(
+          .noCommonVersion(
+            endpoint, key: R.api.key, ours: R.api.versions, theirs: versions.offered(R.api))))
+    }
+    send(request, version: version, then: then)
+  }
+
+  func send<R: Request>(
+    _ request: consuming R, version: Int16, then: @escaping (Result<R.Answer, ClientError>) -> Void
+  ) {
+    let endpoint = endpoint
+    sendRaw(request, version: version) { result in
+      switch result {
+      case .failure(let error): then(.failure(error))
+      case .success(let frame): then(Self.read(R.Answer.self, frame, version: version, from: endpoint))
+      }
+    }
+  }
+
+  /// As `send`, but the answer's frame comes as it is.
+  func sendRaw<R: Request>(
+    _ request: consuming R, version: Int16, answer: @escaping (Result<ByteBuffer, ClientError>) -> Void
+  ) {
+    if let failure { return answer(.failure(failure)) }
+    let correlationID = write(request, version: version)
+    unanswered.append(Unanswered(correlationID: correlationID, sentNs: now(), api: R.api.key, answer: answer))
+  }
+
+  /// Queues a request that the broker does not answer (Produce with acks=0).
+  package func sendUnanswered<R: Request>(_ request: consuming R) throws(ClientError) {
+    if let failure { throw failure }
+    guard let version = versions.version(of: R.api) else {
+      throw .noCommonVersion(endpoint, key: R.api.key, ours: R.api.versions, theirs: versions.offered(R.api))
+    }
+    _ = write(request, version: version)
+  }
+
+  /// Sends what is queued; `written` is called when the system has taken it.
+  package func flush(written: (() -> Void)? = nil) { transport?.flush(written: written) }
+
+  package func close() { fail(.closed(endpoint, reason: "we closed it")) }
+
+  private func write<R: Request>(_ request: consuming R, version: Int16) -> Int32 {
+    let correlationID = nextCorrelationID
+    nextCorrelationID = correlationID == .max ? 0 : correlationID + 1
+    let message = Frame.request(request, version: version, correlationID: correlationID, clientID: clientID)
+    requestsSent += 1
+    for part in message.parts {
+      guard case .bytes(let bytes) = part else { preconditionFailure("a request has no file ranges") }
+      bytesSent += bytes.readableBytes
+      transport?.write(bytes)
+    }
+    return correlationID
+  }
+
+  private static func read<A: Response>(
+    _ type: A.Type, _ frame: ByteBuffer, version: Int16, from endpoint: Endpoint
+  ) -> Result<A, ClientError> {
+    var frame = frame
+    do {
+      _ = try ResponseHeader(reading: &frame, version: A.api.responseHeaderVersion(version))
+      return .success(try A(reading: &frame, version: version))
+    } catch {
+      return .failure(.malformed(endpoint, what: "\(A.self) v\(version): \(error)"))
+    }
+  }
+
+  // MARK: Receiving
+
+  /// Bytes from the peer.
+  package func received(_ bytes: ByteBuffer) {
+    bytesReceived += bytes.readableBytes
+    do {
+      try frames.received(bytes) { answered($0) }
+    } catch {
+      fail(.malformed(endpoint, what: "\(error)"))
+    }
+  }
+
+  /// The peer or the system ended the connection.
+  package func ended(reason: String) {
+    fail(.closed(endpoint, reason: reason))
+  }
+
+  private func answered(_ frame: ByteBuffer) {
+    guard failure == nil else { return }
+    guard let correlationID = frame.getInteger(at: frame.readerIndex, as: Int32.self) else {
+      return fail(.malformed(endpoint, what: "an answer of \(frame.readableBytes) bytes"))
+    }
+    guard let first = unanswered.first, first.correlationID == correlationID else {
+      let expected = unanswered.first.map { "\($0.correlationID)" } ?? "none"
+      return fail(.malformed(endpoint, what: "an answer to request \(correlationID) where \(expected) is due"))
+    }
+    unanswered.removeFirst()
+    first.answer(.success(frame))
+  }
+
+  private func fail(_ error: ClientError) {
+    guard failure == nil else { return }
+    failure = error
+    timeoutCheck?.cancel()
+    transport?.close()
+    transport = nil
+    let failed = unanswered
+    unanswered.removeAll()
+    for request in failed { request.answer(.failure(error)) }
+    let onEnd = onEnd
+    self.onEnd = nil
+    onEnd?(error)
+  }
+
+  // MARK: Time
+
+  /// From now on a request that stays unanswered beyond the time limit ends the connection: its answer could come at any
+  /// time, and all later answers wait behind it.
+  package func watchForTimeouts() {
+    guard failure == nil else { return }
+    let period = TimeAmount.milliseconds(Int64(max(50, min(1000, requestTimeoutMs / 4))))
+    timeoutCheck = eventLoop.assumeIsolated().scheduleTask(in: period) { [weak self] in
+      self?.checkTimeouts()
+      self?.watchForTimeouts()
+    }
+  }
+
+  private func checkTimeouts() {
+    guard let oldest = unanswered.first else { return }
+    let limitNs = UInt64(requestTimeoutMs) * 1_000_000
+    let nowNs = now()
+    guard nowNs > oldest.sentNs, nowNs - oldest.sentNs > limitNs else { return }
+    fail(.timedOut(endpoint, what: "request of API \(oldest.api)", afterMs: requestTimeoutMs))
+  }
+}

@@ -1,0 +1,35 @@
+/// Where a broker listens: what `--bootstrap-server` and metadata name.
+package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
+  package var host: String
+  package var port: Int
+
+  package init(host: String, port: Int) {
+    self.host = host
+    self.port = port
+  }
+
+  /// Reads `host:port` or `[v6]:port`; nil for anything else.
+  package init?(_ text: some StringProtocol) {
+    guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+      port > 0, port < 65536
+    else { return nil }
+    var host = text[..<colon]
+    if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+    guard !host.isEmpty else { return nil }
+    self.init(host: String(host), port: port)
+  }
+
+  /// Reads a comma-separated list; nil when one of it is not an address.
+  package static func list(_ text: String) -> [Endpoint]? {
+    let parsed = text.split(separator: ",").map { Endpoint($0) }
+    guard !parsed.isEmpty else { return nil }
+    var endpoints: [Endpoint] = []
+    for endpoint in parsed {
+      guard let endpoint else { return nil }
+      endpoints.append(endpoint)
+    }
+    return endpoints
+  }
+
+  package var description: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+}

@@ -1,0 +1,33 @@
+import Compression
+import Model
+import NIOCore
+
+/// A batch being filled: Model's builder, and what the caller wants to know again when the batch is acknowledged.
+///
+/// Used again and again, by one lane after the other: a producer of a thousand partitions that fills one at a time needs
+/// one buffer, not a thousand.
+final class OpenBatch {
+  var builder: RecordBatchBuilder
+  /// When it got its first record.
+  var openedNs: UInt64 = 0
+  /// Bytes of keys and values so far.
+  var payloadBytes = 0
+  /// When each record should have been sent; empty when the caller keeps no schedule.
+  var intendedNs: [UInt64] = []
+
+  init(_ settings: ProducerSettings) {
+    builder = RecordBatchBuilder(capacity: settings.batchBytes)
+  }
+
+  func finish(_ settings: ProducerSettings, baseSequence: Int32) throws(CompressionError) -> ByteBuffer {
+    try builder.finish(
+      codec: settings.codec, level: settings.level, producerID: settings.identity?.id ?? -1,
+      producerEpoch: settings.identity?.epoch ?? -1, baseSequence: baseSequence)
+  }
+
+  func reset() {
+    builder.removeAll()
+    payloadBytes = 0
+    intendedNs = []
+  }
+}
