@@ -1,1 +1,4 @@
-print("not built yet")
+import Glibc
+import Load
+
+exit(await LoadCommand.main(Array(CommandLine.arguments.dropFirst())))

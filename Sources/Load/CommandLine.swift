@@ -1,0 +1,92 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// `millrace-load` from its arguments to its exit code.
+package enum LoadCommand {
+  /// 0: all well. 1: records lost, duplicated or corrupt, or errors. 2: a plan that cannot be run.
+  package static func main(_ arguments: [String]) async -> Int32 {
+    if arguments.isEmpty || arguments.contains("--help") || arguments.contains("-h") || arguments.first == "help" {
+      FileHandle.standardOutput.write(
+        Data(Plan.help(arguments.first.flatMap { Plan.Command(rawValue: $0) }).utf8))
+      return arguments.isEmpty ? 2 : 0
+    }
+    let plan: Plan
+    do throws(PlanError) {
+      plan = try Plan(arguments: arguments)
+    } catch {
+      complain("millrace-load: \(error)\nmillrace-load --help lists the flags")
+      return 2
+    }
+    return await run(plan)
+  }
+
+  private static func run(_ plan: Plan) async -> Int32 {
+    Interrupt.catchSignal()
+    let screen = Screen(plan)
+    let run = Run(plan, isInterrupted: { Interrupt.isPending }, observe: { screen.show($0) })
+    do {
+      let report = try await run.run()
+      screen.end()
+      try finish(report, intervals: screen.rows)
+      return report.isGood ? 0 : 1
+    } catch {
+      screen.end()
+      complain("millrace-load: \(error)")
+      return error is PlanError ? 2 : 1
+    }
+  }
+
+  private static func finish(_ report: Report, intervals: String) throws(PlanError) {
+    let plan = report.plan
+    if let path = plan.intervalsCSV { try Output.write(Output.intervalsHeader + intervals, to: path) }
+    if let path = plan.histogramFile { try Output.writeHistograms(report, to: path) }
+    if let path = plan.csv { try Output.appendCSV(report, to: path) }
+    var text = Output.summary(report) + "\n"
+    if plan.printsJSON { text += Output.json(report) + "\n" }
+    FileHandle.standardOutput.write(Data(text.utf8))
+  }
+
+  fileprivate static func complain(_ text: String) {
+    FileHandle.standardError.write(Data((text + "\n").utf8))
+  }
+}
+
+/// The progress line, and the rows of `--intervals-csv`. Called by one task.
+private final class Screen: Sendable {
+  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let isQuiet: Bool
+  private let collected = Mutex<String>("")
+
+  init(_ plan: Plan) { isQuiet = plan.isQuiet }
+
+  var rows: String { collected.withLock { $0 } }
+
+  func show(_ interval: Run.Interval) {
+    collected.withLock { $0 += Output.intervalRow(interval) }
+    guard !isQuiet else { return }
+    let line = Output.progress(interval)
+    // On a terminal the line is written over itself; in a log each has its own.
+    FileHandle.standardError.write(Data((isTerminal ? "\r\u{1B}[K" + line : line + "\n").utf8))
+  }
+
+  func end() {
+    if isTerminal && !isQuiet { FileHandle.standardError.write(Data("\n".utf8)) }
+  }
+}
+
+/// Ctrl-C and SIGTERM: the first asks the run to end and report, the second ends the program.
+private enum Interrupt {
+  private static let pending = Atomic<Bool>(false)
+
+  static var isPending: Bool { pending.load(ordering: .relaxed) }
+
+  static func catchSignal() {
+    _ = isPending  // Made before a signal can come: a handler may not make it.
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { number in
+        if Interrupt.pending.exchange(true, ordering: .relaxed) { _exit(128 + number) }
+      }
+    }
+  }
+}

@@ -1,1 +1,0 @@
-// Load: see docs/architecture.md.

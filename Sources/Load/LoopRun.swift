@@ -1,0 +1,213 @@
+import Client
+import Compression
+import Model
+import NIOCore
+
+/// What all loops of a run need to know. The same for each.
+struct RunSetup: Sendable {
+  var plan: Plan
+  var metadata: Metadata
+  /// Marks this run's stamps, so that records of an earlier run in the same topic are not taken for ours.
+  var run: Int
+  /// One a producing connection, with `--idempotent`.
+  var identities: [ProducerIdentity]
+  var connection: ConnectionOptions
+  /// Where consuming begins; empty for produce.
+  var from: [Int32: Offset]
+  /// Where it ends; nil when it ends otherwise.
+  var ends: [Int32: Offset]?
+  let progress: RunProgress
+}
+
+/// One event loop's share of a run: its producers, its consumers, their counts. Confined to the loop.
+final class LoopRun {
+  private let setup: RunSetup
+  private let eventLoop: any EventLoop
+  private let counts = LoopCounts()
+  private var producers: [(index: Int, producer: Producer, worker: ProduceWorker)] = []
+  private var consumers: [(consumer: Consumer, worker: ConsumeWorker)] = []
+  private var cpuStartNs: UInt64 = 0
+  private(set) var congestionControl: String?
+
+  /// - Parameter indices: which of the run's connections are this loop's.
+  init(_ setup: RunSetup, indices: [Int], on eventLoop: any EventLoop) {
+    self.setup = setup
+    self.eventLoop = eventLoop
+    if setup.plan.command != .consume {
+      let payload = Payload(
+        corpus: setup.plan.corpus, recordSize: setup.plan.recordSize,
+        poolBytes: max(Limits.poolBytes, 4 * setup.plan.batchBytes),
+        seed: setup.plan.seed &+ UInt64(indices.first ?? 0))
+      for index in indices { addProducer(index, payload) }
+    }
+    if setup.plan.command != .produce {
+      for index in indices { addConsumer(index) }
+    }
+  }
+
+  /// Connects all; the first error ends it.
+  func connect(then: @escaping (Result<Void, ClientError>) -> Void) {
+    var missing = producers.count + consumers.count
+    guard missing > 0 else { return then(.success(())) }
+    let one = { (result: Result<Void, ClientError>) in
+      guard missing > 0 else { return }
+      if case .failure = result {
+        missing = 0
+        return then(result)
+      }
+      missing -= 1
+      if missing == 0 { then(.success(())) }
+    }
+    for (_, producer, _) in producers { producer.start(then: one) }
+    for (consumer, _) in consumers { consumer.start(then: one) }
+  }
+
+  func startConsuming() {
+    cpuStartNs = Clocks.threadCPUNs()
+    for (_, worker) in consumers { worker.start() }
+  }
+
+  func startProducing(at startNs: UInt64) {
+    if consumers.isEmpty { cpuStartNs = Clocks.threadCPUNs() }
+    for (_, _, worker) in producers { worker.start(at: startNs) }
+  }
+
+  func stopProducing() {
+    for (_, _, worker) in producers { worker.stop() }
+  }
+
+  func takeInterval() -> RunCounts { counts.takeInterval() }
+
+  /// What producers gave to each stream: what a consumer must have seen in the end.
+  var given: [(stream: StreamID, count: UInt64)] {
+    producers.flatMap { index, _, worker in
+      worker.given.filter { $0.count > 0 }.map { partition, count in
+        (StreamID(run: setup.run, producer: index, partition: Int(partition)), count)
+      }
+    }
+  }
+
+  /// Everything this loop found. Ends the loop's part: connections are closed.
+  func finish(given: [(stream: StreamID, count: UInt64)]) -> LoopResult {
+    var result = LoopResult()
+    result.cpuSeconds = Double(Clocks.threadCPUNs() - cpuStartNs) / 1e9
+    _ = counts.takeInterval()
+    result.counts = counts.total
+    for (_, _, worker) in producers {
+      result.add(firstNs: worker.firstNs, lastNs: worker.lastNs)
+      result.requests += worker.requests
+      result.retries += worker.retries
+      result.wireBytesSent += worker.bytesSent
+      result.wireBytesReceived += worker.bytesReceived
+      result.counts.valueBytes += worker.valueBytes.made
+      result.counts.packedValueBytes += worker.valueBytes.packed
+    }
+    for (_, worker) in consumers {
+      result.add(firstNs: worker.firstNs, lastNs: worker.lastNs)
+      result.requests += worker.requests
+      result.wireBytesSent += worker.bytesSent
+      result.wireBytesReceived += worker.bytesReceived
+    }
+    addIntegrity(to: &result, given)
+    for (_, _, worker) in producers { worker.close() }
+    for (_, worker) in consumers { worker.close() }
+    return result
+  }
+
+  /// A stream's partition belongs to one consumer: that one says what is missing at the stream's end.
+  private func addIntegrity(to result: inout LoopResult, _ given: [(stream: StreamID, count: UInt64)]) {
+    let connections = setup.plan.connections
+    for (at, pair) in consumers.enumerated() {
+      for (stream, count) in given
+      where Self.consumer(of: Int32(stream.partition), connections) == consumerIndices[at] {
+        pair.worker.addMissing(stream, given: count)
+      }
+      result.integrity.append(pair.worker.integrity.result)
+    }
+  }
+
+  private var consumerIndices: [Int] = []
+
+  private static func consumer(of partition: Int32, _ connections: Int) -> Int { Int(partition) % connections }
+
+  private func addProducer(_ index: Int, _ payload: Payload) {
+    let plan = setup.plan
+    var settings = ProducerSettings(topic: setup.metadata.topic)
+    settings.acks = plan.acks.rawValue
+    settings.batchBytes = plan.batchBytes
+    settings.batchRecords = plan.batchRecords ?? .max
+    settings.inFlightMax = plan.inFlight
+    // Values compressed one by one travel in batches that are not compressed again.
+    settings.codec = plan.compressesEachMessage ? .none : plan.codec
+    settings.level = plan.compressesEachMessage ? nil : plan.level
+    settings.identity = setup.identities.isEmpty ? nil : setup.identities[index]
+    settings.requestTimeoutMs = plan.requestTimeoutMs
+    settings.deliveryTimeoutMs = plan.deliveryTimeoutMs
+    let producer = Producer(
+      settings, setup.metadata, on: eventLoop, now: Clocks.monotonicNs, connect: connector())
+    let source = RecordSource(
+      plan, payload: payload, settings: settings, run: setup.run, producer: index,
+      partitions: setup.metadata.partitions.map(\.index))
+    let worker = ProduceWorker(
+      plan, producer: producer, source: source, counts: counts, progress: setup.progress, on: eventLoop, index: index)
+    producers.append((index, producer, worker))
+  }
+
+  private func addConsumer(_ index: Int) {
+    let plan = setup.plan
+    var settings = ConsumerSettings(topic: plan.topic)
+    settings.minBytes = plan.fetchMinBytes
+    settings.maxWaitMs = plan.fetchMaxWaitMs
+    settings.maxBytes = plan.fetchMaxBytes
+    settings.partitionMaxBytes = plan.fetchPartitionMaxBytes
+    settings.checksCRC = plan.checksCRC
+    let from = setup.from.filter { Self.consumer(of: $0.key, plan.connections) == index }
+    let consumer = Consumer(
+      settings, setup.metadata, from: from, on: eventLoop, now: Clocks.monotonicNs, connect: connector(consuming: true))
+    let worker = ConsumeWorker(
+      plan, consumer: consumer, counts: counts, progress: setup.progress, from: from,
+      ends: setup.ends?.filter { from[$0.key] != nil })
+    consumers.append((consumer, worker))
+    consumerIndices.append(index)
+  }
+
+  private func connector(
+    consuming: Bool = false
+  ) -> (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void {
+    let eventLoop = eventLoop
+    var options = setup.connection
+    options.receiveBytes = setup.plan.receiveBufferBytes ?? (consuming ? 1 << 20 : 64 << 10)
+    guard !setup.plan.usesNullSink else {
+      return { broker, then in
+        let sink = NullSink(on: eventLoop)
+        let connection = Connection(
+          broker.endpoint, on: eventLoop, transport: sink, clientID: options.clientID,
+          requestTimeoutMs: options.requestTimeoutMs, now: options.now)
+        sink.connection = connection
+        then(.success(connection))
+      }
+    }
+    return { [weak self] broker, then in
+      Connection.connect(to: broker.endpoint, on: eventLoop, options) { result in
+        if case .success(let connection) = result { self?.congestionControl = connection.congestionControl }
+        then(result)
+      }
+    }
+  }
+}
+
+/// What one loop found, in the end.
+struct LoopResult: Sendable {
+  var counts = RunCounts()
+  var integrity: [IntegrityCounts] = []
+  var requests = 0, retries = 0
+  var wireBytesSent = 0, wireBytesReceived = 0
+  var firstNs: UInt64 = .max, lastNs: UInt64 = 0
+  /// Of the loop's thread.
+  var cpuSeconds = 0.0
+
+  mutating func add(firstNs: UInt64, lastNs: UInt64) {
+    self.firstNs = min(self.firstNs, firstNs)
+    self.lastNs = max(self.lastNs, lastNs)
+  }
+}

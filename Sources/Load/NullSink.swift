@@ -1,0 +1,96 @@
+import Client
+import Model
+import NIOCore
+import Wire
+
+/// A peer inside the process that acknowledges every produce request at once: what a run against it takes is the generator's
+/// own cost, and the most it could ever send.
+///
+/// It reads just enough of a request to answer it, and never touches the records.
+final class NullSink: Transport {
+  weak var connection: Connection?
+  private let eventLoop: any EventLoop
+  /// Bytes of the current request that are still to come.
+  private var missing = 0
+  private var answers: [ByteBuffer] = []
+  private var offsets: [Int32: Int64] = [:]
+
+  init(on eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+
+  func write(_ bytes: ByteBuffer) {
+    guard missing == 0 else {
+      missing -= bytes.readableBytes
+      precondition(missing >= 0, "a part of a request went over its end")
+      return
+    }
+    guard let length = bytes.getInteger(at: bytes.readerIndex, as: Int32.self) else {
+      preconditionFailure("a request's first part has its length")
+    }
+    missing = Frame.prefixBytes + Int(length) - bytes.readableBytes
+    if let answer = answer(to: bytes) { answers.append(answer) }
+  }
+
+  func flush(written: (() -> Void)?) {
+    let ready = answers
+    answers.removeAll(keepingCapacity: true)
+    eventLoop.assumeIsolated().execute { [weak self] in
+      written?()
+      for answer in ready { self?.connection?.received(answer) }
+    }
+  }
+
+  func close() { connection = nil }
+
+  /// Nil for acks=0.
+  private func answer(to bytes: ByteBuffer) -> ByteBuffer? {
+    var bytes = bytes
+    bytes.moveReaderIndex(forwardBy: Frame.prefixBytes)
+    guard let header = try? RequestHeader(reading: &bytes), header.apiKey == ProduceRequest.api.key,
+      header.apiVersion == ProduceRequest.api.versions.upperBound, let head = ProduceHead(reading: &bytes)
+    else { preconditionFailure("the null sink was sent what is not our produce request") }
+    guard head.acks != 0 else { return nil }
+    let base = offsets[head.partition, default: 0]
+    offsets[head.partition] = base + 1
+    var response = ProduceResponse()
+    response.responses = [
+      .with {
+        $0.name = head.topic
+        $0.partitionResponses = [
+          .with {
+            $0.index = head.partition
+            $0.baseOffset = Offset(base)
+          }
+        ]
+      }
+    ]
+    return Frame.response(response, version: header.apiVersion, correlationID: header.correlationID).joined
+  }
+
+  /// The front of a flexible ProduceRequest with one topic and one partition, up to its records:
+  /// `transactionalId compact string │ acks 2 │ timeoutMs 4 │ topics varint │ name compact string │ partitions varint │ index 4`
+  private struct ProduceHead {
+    var acks: Int16
+    var topic: String
+    var partition: Int32
+
+    init?(reading bytes: inout ByteBuffer) {
+      guard bytes.readInteger(as: UInt8.self) == 0,  // no transaction
+        let acks = bytes.readInteger(as: Int16.self), bytes.readInteger(as: Int32.self) != nil,
+        bytes.readInteger(as: UInt8.self) == 2, let topic = Self.compactString(&bytes),
+        bytes.readInteger(as: UInt8.self) == 2, let partition = bytes.readInteger(as: Int32.self)
+      else { return nil }
+      (self.acks, self.topic, self.partition) = (acks, topic, partition)
+    }
+
+    /// Length + 1 as a varint of at most two bytes (names end at 249 characters).
+    private static func compactString(_ bytes: inout ByteBuffer) -> String? {
+      guard let first = bytes.readInteger(as: UInt8.self) else { return nil }
+      var length = Int(first)
+      if first >= 0x80 {
+        guard let second = bytes.readInteger(as: UInt8.self), second < 0x80 else { return nil }
+        length = Int(first & 0x7F) | Int(second) << 7
+      }
+      return bytes.readString(length: length - 1)
+    }
+  }
+}

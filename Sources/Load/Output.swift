@@ -1,0 +1,116 @@
+import Compression
+import Foundation
+
+/// Where a run's results go: files, the terminal, standard output.
+package enum Output {
+  /// The summary for a person.
+  package static func summary(_ report: Report) -> String {
+    var lines = [
+      "\(report.plan.command.rawValue): \(Number.grouped(report.records)) records of \(report.plan.topic.isEmpty ? "null" : report.plan.topic)"
+        + " in \(Number.fixed(report.seconds, 3)) s"
+        + (report.ending == .complete ? "" : " (\(report.ending.rawValue))"),
+      "  throughput     \(Number.grouped(Int(report.recordsPerSecond))) records/s, \(Number.fixed(report.mibPerSecond, 1)) MiB/s of keys and values",
+    ]
+    for (name, latency) in [
+      ("service time", report.service), ("response time", report.response), ("end to end", report.endToEnd),
+    ] where latency.count > 0 {
+      lines.append("  \(name.padding(toLength: 14, withPad: " ", startingAt: 0)) \(percentiles(latency))")
+    }
+    lines.append(
+      "  on the wire    \(Number.grouped(report.wireBytesSent)) bytes sent, \(Number.grouped(report.wireBytesReceived)) received, "
+        + "\(Number.grouped(report.requests)) requests, \(Number.grouped(report.retries)) retries")
+    if let ratio = report.compressionRatio, report.plan.codec != .none {
+      lines.append("  compression    \(report.plan.codec.name) \(Number.fixed(ratio, 2)):1")
+    }
+    if report.plan.command != .produce, report.plan.verifies {
+      let found = report.integrity
+      lines.append(
+        "  integrity      \(Number.grouped(found.records)) verified: \(Number.grouped(found.lost)) lost, "
+          + "\(Number.grouped(found.duplicated)) duplicated, \(Number.grouped(found.reordered)) reordered, "
+          + "\(Number.grouped(found.corrupt)) corrupt")
+    }
+    if report.plan.throughput != nil {
+      lines.append(
+        "  schedule       generator late by at most \(Number.fixed(report.scheduleLagMaxMs, 3)) ms, "
+          + "backlog at most \(Number.fixed(report.backlogMaxMs, 3)) ms")
+    }
+    lines.append(
+      "  generator      \(Number.fixed(report.cpuSeconds, 3)) CPU-s, busiest thread \(Int((report.cpuShares.max() ?? 0) * 100)) % of a core"
+        + (report.congestionControl.map { ", TCP \($0)" } ?? ""))
+    lines.append("  limited by     \(report.limiter)")
+    if let error = report.firstError { lines.append("  errors         \(report.errors), the first: \(error)") }
+    return lines.joined(separator: "\n")
+  }
+
+  private static func percentiles(_ latency: Latency) -> String {
+    func ms(_ ns: UInt64?) -> String { ns.map { Number.fixed(Double($0) / 1e6, 3) } ?? "-" }
+    return "p50 \(ms(latency.percentile(0.5)))  p90 \(ms(latency.percentile(0.9)))  p99 \(ms(latency.percentile(0.99)))"
+      + "  p99.9 \(ms(latency.percentile(0.999)))  max \(ms(latency.maxNs)) ms"
+      + (latency.nonPositive > 0 ? "  (\(latency.nonPositive) samples of 0 or less)" : "")
+  }
+
+  /// One line of progress.
+  package static func progress(_ interval: Run.Interval) -> String {
+    func ms(_ p: Double) -> String {
+      interval.latency.percentile(p).map { Number.fixed(Double($0) / 1e6, 2) } ?? "-"
+    }
+    let rate = interval.seconds > 0 ? Double(interval.records) / interval.seconds : 0
+    let mib = interval.seconds > 0 ? Double(interval.bytes) / interval.seconds / 1_048_576 : 0
+    return
+      "\(Number.fixed(interval.endSeconds, 1)) s  \(Number.grouped(Int(rate))) records/s  \(Number.fixed(mib, 1)) MiB/s"
+      + (interval.latency.count > 0 ? "  p50 \(ms(0.5)) ms  p99 \(ms(0.99)) ms" : "") + "  errors \(interval.errors)"
+  }
+
+  package static func json(_ report: Report) -> String { JSONValue.object(report.fields).json }
+
+  /// Appends the summary as a row; a new file gets a header first.
+  package static func appendCSV(_ report: Report, to path: String) throws(PlanError) {
+    let columns = flat(report.fields)
+    let header = columns.map(\.name).joined(separator: ",") + "\n"
+    let row = columns.map(\.value.cell).joined(separator: ",") + "\n"
+    guard let present = FileManager.default.contents(atPath: path), !present.isEmpty else {
+      return try write(header + row, to: path)
+    }
+    let old = String(decoding: present.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self) + "\n"
+    guard old == header else { throw PlanError("\(path) has other columns: name a new file") }
+    try write(String(decoding: present, as: UTF8.self) + row, to: path)
+  }
+
+  /// All histograms of the run, losslessly.
+  package static func writeHistograms(_ report: Report, to path: String) throws(PlanError) {
+    try write(
+      LatencyFile.header + "\n" + LatencyFile.rows("service", report.service)
+        + LatencyFile.rows("response", report.response) + LatencyFile.rows("end_to_end", report.endToEnd), to: path)
+  }
+
+  package static let intervalsHeader =
+    "t_s,records,bytes,cumulative_bytes,records_per_s,mib_per_s,p50_ms,p99_ms,errors\n"
+
+  package static func intervalRow(_ interval: Run.Interval) -> String {
+    func ms(_ p: Double) -> String {
+      interval.latency.percentile(p).map { Number.exact(Double($0) / 1e6) } ?? ""
+    }
+    let seconds = interval.seconds > 0 ? interval.seconds : 1
+    return [
+      Number.exact(interval.endSeconds), String(interval.records), String(interval.bytes),
+      String(interval.cumulativeBytes), Number.exact(Double(interval.records) / seconds),
+      Number.exact(Double(interval.bytes) / seconds / 1_048_576), ms(0.5), ms(0.99), String(interval.errors),
+    ].joined(separator: ",") + "\n"
+  }
+
+  package static func write(_ text: String, to path: String) throws(PlanError) {
+    do {
+      try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+    } catch {
+      throw PlanError("cannot write \(path): \(error.localizedDescription)")
+    }
+  }
+
+  private static func flat(_ fields: [(name: String, value: JSONValue)]) -> [(name: String, value: JSONValue)] {
+    fields.flatMap { name, value -> [(name: String, value: JSONValue)] in
+      guard case .object(let inner) = value else { return [(name, value)] }
+      let base = name.hasSuffix("_ms") ? String(name.dropLast(3)) : name
+      return inner.map { ("\(base)_\($0.name)" + ($0.name == "samples" ? "" : "_ms"), $0.value) }
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import Foundation
+
+extension Plan {
+  /// Reads a command line, without the program's name: `produce --topic t --num-records 1000 …`.
+  ///
+  /// A plan file (`--plan FILE`) is read first, wherever it stands: flags go over it.
+  package init(arguments: [String]) throws(PlanError) {
+    guard let first = arguments.first, let command = Command(rawValue: first) else {
+      throw PlanError("the first word says what to do: \(Command.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+    self.init(command)
+    let flags = try Self.flags(arguments.dropFirst())
+    for flag in flags where flag.name == "plan" { try read(file: flag.value) }
+    for flag in flags where flag.name != "plan" {
+      do {
+        try set(flag.name, flag.value)
+      } catch {
+        throw PlanError("--\(flag.name): \(error)")
+      }
+    }
+    try check()
+  }
+
+  /// Reads a plan file: one JSON object whose keys are the settings' names.
+  package mutating func read(file path: String) throws(PlanError) {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw PlanError("cannot read plan file \(path)")
+    }
+    do {
+      try read(json: data)
+    } catch {
+      throw PlanError("\(path): \(error)")
+    }
+  }
+
+  mutating func read(json data: Data) throws(PlanError) {
+    let parsed: Any
+    do {
+      parsed = try JSONSerialization.jsonObject(with: data)
+    } catch {
+      throw PlanError("not JSON: \(error.localizedDescription)")
+    }
+    guard let object = parsed as? [String: Any] else { throw PlanError("a plan is one JSON object") }
+    for name in object.keys.sorted() { try set(name, try Self.text(of: object[name]!, name)) }
+  }
+
+  private static func text(of value: Any, _ name: String) throws(PlanError) -> String {
+    switch value {
+    case let text as String: return text
+    case let number as NSNumber:
+      // A JSON true is an NSNumber too.
+      if CFBooleanLike.isBoolean(number) { return number.boolValue ? "true" : "false" }
+      return number.stringValue
+    default: throw PlanError("'\(name)' is text, a number, true or false")
+    }
+  }
+
+  private enum CFBooleanLike {
+    static func isBoolean(_ number: NSNumber) -> Bool { String(cString: number.objCType) == "c" }
+  }
+
+  private static func flags(_ arguments: ArraySlice<String>) throws(PlanError) -> [(name: String, value: String)] {
+    var flags: [(name: String, value: String)] = []
+    var rest = arguments
+    while let argument = rest.popFirst() {
+      guard argument.hasPrefix("--") else { throw PlanError("'\(argument)' is no flag: flags begin with --") }
+      let name = String(argument.dropFirst(2))
+      if let equals = name.firstIndex(of: "=") {
+        flags.append((String(name[..<equals]), String(name[name.index(after: equals)...])))
+        continue
+      }
+      if name == "plan" || setting(named: name)?.placeholder != nil {
+        guard let value = rest.popFirst() else { throw PlanError("--\(name) needs a value") }
+        flags.append((name, value))
+      } else {
+        guard setting(named: name) != nil else { throw unknown(name) }
+        flags.append((name, "true"))
+      }
+    }
+    return flags
+  }
+
+  /// What `--help` prints.
+  package static func help(_ command: Command?) -> String {
+    var text = """
+      millrace-load drives a Kafka-compatible cluster and checks every record on the way back.
+
+      usage: millrace-load produce|consume|end-to-end --bootstrap-server HOST:PORT --topic NAME [flags]
+
+      """
+    let shown = settings.filter { setting in command.map { setting.commands.contains($0) } ?? true }
+    text += "\nflags" + (command.map { " of \($0.rawValue)" } ?? "") + ":\n"
+    text += "  --plan FILE\n      settings from a JSON object of the same names; flags go over it\n"
+    for setting in shown {
+      text += "  --\(setting.name)" + (setting.placeholder.map { " \($0)" } ?? "") + "\n      \(setting.help)\n"
+    }
+    return text
+      + "\nexit code: 0 all well, 1 records lost, duplicated or corrupt, or errors, 2 a plan that cannot be run\n"
+  }
+}

@@ -1,0 +1,293 @@
+import Client
+import Compression
+
+/// One setting: its name (`--name` as a flag, `"name"` in a plan file), what it is for, and how its text is read.
+package struct PlanSetting: Sendable {
+  package let name: String
+  /// What stands for its value in the help; nil for a switch, which is on when named.
+  package let placeholder: String?
+  package let commands: Set<Plan.Command>
+  package let help: String
+  let set: @Sendable (inout Plan, String) throws(PlanError) -> Void
+}
+
+extension Plan {
+  /// Sets one field by its setting's name.
+  ///
+  /// - Throws: for an unknown name, with the nearest known one; for a value that cannot be read; for a setting the command
+  ///   does not have.
+  package mutating func set(_ name: String, _ text: String) throws(PlanError) {
+    let known = Self.aliases[name] ?? name
+    guard let setting = Self.settings.first(where: { $0.name == known }) else {
+      throw Self.unknown(name)
+    }
+    guard setting.commands.contains(command) else {
+      throw PlanError("'\(name)' is no setting of \(command.rawValue)")
+    }
+    try setting.set(&self, text)
+  }
+
+  /// Kafka's perf tools' other names for the same things.
+  package static let aliases = [
+    "bootstrap-servers": "bootstrap-server", "broker-list": "bootstrap-server", "messages": "num-records",
+    "fetch-size": "fetch-max-partition-bytes", "reporting-interval": "interval-ms",
+  ]
+
+  package static func setting(named name: String) -> PlanSetting? {
+    settings.first { $0.name == aliases[name] ?? name }
+  }
+
+  static func unknown(_ name: String) -> PlanError {
+    PlanError("unknown setting '\(name)'" + (nearest(to: name).map { "; did you mean '\($0)'?" } ?? ""))
+  }
+
+  static func nearest(to name: String) -> String? {
+    let ranked = settings.map { (name: $0.name, distance: distance($0.name, name)) }.min { $0.distance < $1.distance }
+    guard let ranked, ranked.distance <= max(2, name.count / 3) else { return nil }
+    return ranked.name
+  }
+
+  /// Levenshtein's: insertions, deletions and changes of one character.
+  private static func distance(_ a: String, _ b: String) -> Int {
+    let (a, b) = (Array(a), Array(b))
+    var row = Array(0...b.count)
+    for (i, x) in a.enumerated() {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for (j, y) in b.enumerated() {
+        let above = row[j + 1]
+        row[j + 1] = min(above + 1, row[j] + 1, diagonal + (x == y ? 0 : 1))
+        diagonal = above
+      }
+    }
+    return row[b.count]
+  }
+
+  private static let all: Set<Command> = [.produce, .consume, .endToEnd]
+  private static let sending: Set<Command> = [.produce, .endToEnd]
+  private static let reading: Set<Command> = [.consume, .endToEnd]
+
+  package static let settings: [PlanSetting] = [
+    // What is driven.
+    .value("bootstrap-server", "HOST:PORT,…", all, "the cluster, by any of its brokers") {
+      (plan, text) throws(PlanError) in
+      guard let list = Endpoint.list(text) else { throw unreadable("bootstrap-server", text, "host:port,host:port,…") }
+      plan.bootstrapServers = list
+    },
+    .value("topic", "NAME", all, "the topic") { (plan, text) throws(PlanError) in plan.topic = text },
+    .int("num-records", "N", all, "stop after N records", 1...(1 << 36)) { $0.recordCount = $1 },
+    .double("duration", "SECONDS", all, "stop after this long", 0.001...1e9) { $0.durationSeconds = $1 },
+    .int(
+      "connections", "C", all, "connections, each a producer or consumer of its own (default 1)",
+      1...Limits.connectionsMax
+    ) {
+      $0.connections = $1
+    },
+    .int("threads", "T", all, "event loops the connections are spread over (default 1)", 1...Limits.threadsMax) {
+      $0.threads = $1
+    },
+    .int("seed", "S", all, "seed of the records' contents (default 1)", 0...Int.max) { $0.seed = UInt64($1) },
+
+    // Records.
+    .int("record-size", "BYTES", sending, "bytes of a record's value (default 100)", 1...Limits.recordBytesMax) {
+      $0.recordSize = $1
+    },
+    .value("corpus", "NAME", sending, "json (default), access-log, random, entropy:BITS (0 to 8 a byte)") {
+      (plan, text) throws(PlanError) in
+      guard let corpus = Corpus(text) else {
+        throw unreadable("corpus", text, "json, access-log, random or entropy:BITS")
+      }
+      plan.corpus = corpus
+    },
+    .value(
+      "key", "KIND", sending,
+      "none (default; batches go round the partitions), random, sequence (murmur2 chooses the partition)"
+    ) {
+      (plan, text) throws(PlanError) in
+      guard let key = Key(rawValue: text) else { throw unreadable("key", text, "none, random or sequence") }
+      plan.key = key
+    },
+    .toggle(
+      "per-message-compression", all, "compress each value alone instead of the batch; consume: unpack such values"
+    ) {
+      $0.compressesEachMessage = $1
+    },
+
+    // Producing.
+    .double(
+      "throughput", "RECORDS/S", sending,
+      "records a second of all connections together, open loop; -1 (default): unlimited", -1...1e9
+    ) {
+      $0.throughput = $1 > 0 ? $1 : nil
+    },
+    .value("acks", "0|1|all", sending, "who must have a batch before it counts as sent (default 1)") {
+      (plan, text) throws(PlanError) in
+      switch text {
+      case "0": plan.acks = .none
+      case "1": plan.acks = .leader
+      case "all", "-1": plan.acks = .all
+      default: throw unreadable("acks", text, "0, 1 or all")
+      }
+    },
+    .value("compression", "CODEC[:LEVEL]", all, "none (default), gzip, snappy, lz4, zstd") {
+      (plan, text) throws(PlanError) in
+      let parts = text.split(separator: ":", maxSplits: 1)
+      guard let name = parts.first, let codec = Codec(name: String(name)) else {
+        throw unreadable("compression", text, "none, gzip, snappy, lz4 or zstd")
+      }
+      plan.codec = codec
+      plan.level = nil
+      guard parts.count == 2 else { return }
+      guard let level = Int(parts[1]) else { throw unreadable("compression", text, "CODEC:LEVEL with a number") }
+      plan.level = level
+    },
+    .int("batch-size", "BYTES", sending, "bytes of a batch before compression (default 65536)", 1...(256 << 20)) {
+      $0.batchBytes = $1
+    },
+    .int("batch-records", "N", sending, "records of a batch at most (default: no limit)", 1...(1 << 24)) {
+      $0.batchRecords = $1
+    },
+    .double("linger-ms", "MS", sending, "how long an open batch waits for more records (default 0)", 0...60_000) {
+      $0.lingerMs = $1
+    },
+    .int("in-flight", "K", sending, "requests in flight on a connection (default 5)", 1...Limits.inFlightMax) {
+      $0.inFlight = $1
+    },
+    .toggle("idempotent", sending, "an idempotent producer: retries add nothing twice (needs --acks all)") {
+      $0.isIdempotent = $1
+    },
+    .int("partitions", "N", sending, "create the topic with N partitions if it is missing", 1...Limits.partitionsMax) {
+      $0.partitions = $1
+    },
+    .int("replication-factor", "N", sending, "replicas of a topic that is created (default 1)", 1...1000) {
+      $0.replicationFactor = $1
+    },
+    .value("topic-config", "KEY=VALUE,…", sending, "configuration of a topic that is created") {
+      (plan, text) throws(PlanError) in
+      for pair in text.split(separator: ",") {
+        let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2 else { throw unreadable("topic-config", text, "key=value,key=value,…") }
+        plan.topicConfigs.append(TopicConfig(key: String(parts[0]), value: String(parts[1])))
+      }
+    },
+    .int("delivery-timeout-ms", "MS", sending, "a batch older than this is given up (default 120000)", 1...86_400_000) {
+      $0.deliveryTimeoutMs = $1
+    },
+    .toggle(
+      "null-sink", [.produce], "send to a sink inside the process that acknowledges at once: the generator's own cost"
+    ) {
+      $0.usesNullSink = $1
+    },
+
+    // Consuming.
+    .value("from", "WHERE", [.consume], "earliest (default), latest, or an offset") { (plan, text) throws(PlanError) in
+      switch text {
+      case "earliest": plan.from = .earliest
+      case "latest": plan.from = .latest
+      default:
+        guard let offset = Int64(text), offset >= 0 else {
+          throw unreadable("from", text, "earliest, latest or an offset")
+        }
+        plan.from = .offset(offset)
+      }
+    },
+    .toggle(
+      "no-verify", all,
+      "do not read (or write) the records' sequence numbers and checksums; consume: count from batch headers alone"
+    ) {
+      $0.verifies = !$1
+    },
+    .toggle("no-check-crc", reading, "do not compare the batches' checksums either") { $0.checksCRC = !$1 },
+    .int("timeout", "MS", reading, "give up when no record came for so long (default 10000)", 1...86_400_000) {
+      $0.timeoutMs = $1
+    },
+    .int("fetch-min-bytes", "BYTES", reading, "the broker waits for so many bytes (default 1)", 0...(1 << 30)) {
+      $0.fetchMinBytes = $1
+    },
+    .int("fetch-max-wait-ms", "MS", reading, "but no longer than this (default 500)", 0...600_000) {
+      $0.fetchMaxWaitMs = $1
+    },
+    .int("fetch-max-bytes", "BYTES", reading, "bytes of one answer (default 8388608)", 1...(200 << 20)) {
+      $0.fetchMaxBytes = $1
+    },
+    .int("fetch-max-partition-bytes", "BYTES", reading, "of one partition in it (default 1048576)", 1...(200 << 20)) {
+      $0.fetchPartitionMaxBytes = $1
+    },
+
+    // Connections.
+    .value("congestion-control", "NAME", all, "TCP_CONGESTION of the connections (default: the kernel's)") {
+      (plan, text) throws(PlanError) in plan.congestionControl = text
+    },
+    .int(
+      "request-timeout-ms", "MS", all, "an answer later than this ends the connection (default 30000)", 1...3_600_000
+    ) {
+      $0.requestTimeoutMs = $1
+    },
+    .int(
+      "receive-buffer-bytes", "BYTES", all, "read from a socket at a time (default 64 KiB producing, 1 MiB consuming)",
+      1024...(64 << 20)
+    ) {
+      $0.receiveBufferBytes = $1
+    },
+
+    // Output.
+    .int("interval-ms", "MS", all, "between two lines of progress (default 1000)", 10...3_600_000) {
+      $0.intervalMs = $1
+    },
+    .value("intervals-csv", "FILE", all, "a row an interval") { (plan, text) throws(PlanError) in
+      plan.intervalsCSV = text
+    },
+    .value("csv", "FILE", all, "append the summary as a row") { (plan, text) throws(PlanError) in plan.csv = text },
+    .value("histogram", "FILE", all, "the latency histograms, lossless, as CSV") { (plan, text) throws(PlanError) in
+      plan.histogramFile = text
+    },
+    .toggle("json", all, "the summary as one JSON object in the last line of standard output") { $0.printsJSON = $1 },
+    .toggle("quiet", all, "no progress line") { $0.isQuiet = $1 },
+  ]
+
+  fileprivate static func unreadable(_ name: String, _ text: String, _ expected: String) -> PlanError {
+    PlanError("'\(text)' is no value of '\(name)': \(expected)")
+  }
+}
+
+extension PlanSetting {
+  fileprivate static func value(
+    _ name: String, _ placeholder: String, _ commands: Set<Plan.Command>, _ help: String,
+    _ set: @escaping @Sendable (inout Plan, String) throws(PlanError) -> Void
+  ) -> PlanSetting {
+    PlanSetting(name: name, placeholder: placeholder, commands: commands, help: help, set: set)
+  }
+
+  fileprivate static func int(
+    _ name: String, _ placeholder: String, _ commands: Set<Plan.Command>, _ help: String, _ range: ClosedRange<Int>,
+    _ set: @escaping @Sendable (inout Plan, Int) -> Void
+  ) -> PlanSetting {
+    .value(name, placeholder, commands, help) { (plan, text) throws(PlanError) in
+      guard let number = Int(text), range.contains(number) else {
+        throw Plan.unreadable(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
+      }
+      set(&plan, number)
+    }
+  }
+
+  fileprivate static func double(
+    _ name: String, _ placeholder: String, _ commands: Set<Plan.Command>, _ help: String, _ range: ClosedRange<Double>,
+    _ set: @escaping @Sendable (inout Plan, Double) -> Void
+  ) -> PlanSetting {
+    .value(name, placeholder, commands, help) { (plan, text) throws(PlanError) in
+      guard let number = Double(text), range.contains(number) else {
+        throw Plan.unreadable(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
+      }
+      set(&plan, number)
+    }
+  }
+
+  fileprivate static func toggle(
+    _ name: String, _ commands: Set<Plan.Command>, _ help: String, _ set: @escaping @Sendable (inout Plan, Bool) -> Void
+  ) -> PlanSetting {
+    PlanSetting(name: name, placeholder: nil, commands: commands, help: help) { (plan, text) throws(PlanError) in
+      guard let on = Bool(text) else { throw Plan.unreadable(name, text, "true or false") }
+      set(&plan, on)
+    }
+  }
+}

@@ -1,0 +1,136 @@
+package import Client
+package import Compression
+
+/// What a run does: every setting, with its default. Flags and plan files set the same fields by the same names, from the
+/// one table in `Plan+Settings.swift`.
+package struct Plan: Sendable, Equatable {
+  package enum Command: String, CaseIterable, Sendable {
+    case produce, consume
+    case endToEnd = "end-to-end"
+  }
+
+  package enum Acks: Int16, Sendable {
+    case none = 0
+    case leader = 1
+    case all = -1
+
+    package var name: String { self == .all ? "all" : String(rawValue) }
+  }
+
+  package enum Key: String, CaseIterable, Sendable { case none, random, sequence }
+
+  package enum Start: Equatable, Sendable {
+    case earliest, latest
+    case offset(Int64)
+  }
+
+  package var command: Command
+  package var bootstrapServers: [Endpoint] = []
+  package var topic = ""
+  package var recordCount: Int?
+  package var durationSeconds: Double?
+  package var threads = 1
+  package var connections = 1
+  package var seed: UInt64 = 1
+
+  // Records.
+  package var recordSize = 100
+  package var corpus = Corpus.json
+  package var key = Key.none
+  package var compressesEachMessage = false
+
+  // Producing.
+  /// Records a second over all connections; nil: as fast as possible.
+  package var throughput: Double?
+  package var acks = Acks.leader
+  package var codec = Codec.none
+  package var level: Int?
+  package var batchBytes = 65_536
+  package var batchRecords: Int?
+  package var lingerMs = 0.0
+  package var inFlight = 5
+  package var isIdempotent = false
+  package var partitions: Int?
+  package var replicationFactor = 1
+  package var topicConfigs: [TopicConfig] = []
+  package var deliveryTimeoutMs = 120_000
+  package var usesNullSink = false
+
+  package struct TopicConfig: Equatable, Sendable {
+    package var key: String
+    package var value: String
+  }
+
+  // Consuming.
+  package var from = Start.earliest
+  package var verifies = true
+  package var checksCRC = true
+  package var timeoutMs = 10_000
+  package var fetchMinBytes = 1
+  package var fetchMaxWaitMs = 500
+  package var fetchMaxBytes = 8 << 20
+  package var fetchPartitionMaxBytes = 1 << 20
+
+  // Connections.
+  package var congestionControl: String?
+  package var requestTimeoutMs = 30_000
+  package var receiveBufferBytes: Int?
+
+  // Output.
+  package var intervalMs = 1000
+  package var intervalsCSV: String?
+  package var csv: String?
+  package var histogramFile: String?
+  package var printsJSON = false
+  package var isQuiet = false
+
+  package init(_ command: Command) { self.command = command }
+
+  /// Bytes of a key; 0 without keys.
+  package var keyBytes: Int { key == .none ? 0 : 16 }
+}
+
+/// A plan that cannot be run, in words for the one who wrote it.
+package struct PlanError: Error, Equatable, CustomStringConvertible {
+  package var description: String
+  package init(_ description: String) { self.description = description }
+}
+
+extension Plan {
+  /// What must hold of the settings together.
+  package func check() throws(PlanError) {
+    guard !topic.isEmpty || usesNullSink else { throw PlanError("--topic is missing") }
+    guard !bootstrapServers.isEmpty || usesNullSink else { throw PlanError("--bootstrap-server is missing") }
+    guard !usesNullSink || command == .produce else {
+      throw PlanError("--null-sink takes records and gives none back: it goes with produce")
+    }
+    guard command == .consume || recordCount != nil || durationSeconds != nil else {
+      throw PlanError("give --num-records or --duration: a run must have an end")
+    }
+    let sizeMin = Payload.sizeMin(corpus.stampForm)
+    guard command == .consume || recordSize >= sizeMin || !verifies else {
+      throw PlanError(
+        "--record-size \(recordSize) has no room for the sequence number and checksum of \(corpus) records, which need "
+          + "\(sizeMin) bytes; --no-verify sends records without them")
+    }
+    guard command != .endToEnd || verifies else { throw PlanError("end-to-end always verifies: leave out --no-verify") }
+    guard threads <= connections else {
+      throw PlanError("--threads \(threads) is more than --connections \(connections): a connection has one thread")
+    }
+    guard connections < 1 << StampField.producerBits else {
+      throw PlanError("--connections \(connections) is beyond the limit of \(1 << StampField.producerBits - 1)")
+    }
+    guard !isIdempotent || inFlight <= 5 else {
+      throw PlanError("--idempotent needs --in-flight 5 or less: a broker remembers five batches of a producer")
+    }
+    guard !isIdempotent || acks == .all else { throw PlanError("--idempotent needs --acks all") }
+    guard !isIdempotent || !usesNullSink else { throw PlanError("--null-sink gives out no producer ids") }
+    guard !compressesEachMessage || codec != .none else {
+      throw PlanError("--per-message-compression needs a --compression to use")
+    }
+    if let level, let levels = codec.levels, !levels.contains(level) {
+      throw PlanError("--compression \(codec.name):\(level) is not a level of it: \(levels)")
+    }
+    if level != nil, codec.levels == nil { throw PlanError("\(codec.name) has no levels") }
+  }
+}

@@ -1,0 +1,128 @@
+import CMillrace
+import Client
+import Compression
+import Model
+import NIOCore
+
+/// Makes the records of one producer: values from the pool, stamped with the lane's next number, appended to a batch.
+/// This is the loop every record goes through; the rest of the generator works by the batch.
+final class RecordSource {
+  private let payload: Payload
+  private let settings: ProducerSettings
+  private let isStamped: Bool
+  private let key: Plan.Key
+  private let packing: (codec: Codec, level: Int?)?
+  private var stampers: [Stamper]
+  /// The next number of each lane: as many records as it was given.
+  private(set) var sequences: [UInt64]
+  private var poolIndex: Int
+  private var keys: SplitMix
+  private var keyCount: UInt64 = 0
+  private let keyBytes: UnsafeMutableRawBufferPointer
+  private var packed = ByteBuffer()
+  /// Bytes of values as made, and as appended: unequal only with per-message compression.
+  private(set) var valueBytes = 0, packedValueBytes = 0
+
+  /// - Parameters:
+  ///   - partitions: of each lane, for the stamps.
+  ///   - codec: set with per-message compression only.
+  init(
+    _ plan: Plan, payload: Payload, settings: ProducerSettings, run: Int, producer: Int, partitions: [Int32]
+  ) {
+    self.payload = payload
+    self.settings = settings
+    isStamped = plan.verifies
+    key = plan.key
+    packing = plan.compressesEachMessage ? (plan.codec, plan.level) : nil
+    stampers = partitions.map { partition in
+      Stamper(
+        stream: StreamID(run: run, producer: producer, partition: Int(partition)), form: plan.corpus.stampForm)
+    }
+    sequences = Array(repeating: 0, count: partitions.count)
+    // Producers that share a pool begin at different places of it.
+    poolIndex = producer &* 7919 % payload.count
+    keys = SplitMix(seed: plan.seed &+ UInt64(producer) &* 0x1234_5678_9ABC)
+    keyBytes = .allocate(byteCount: 16, alignment: 8)
+  }
+
+  deinit { keyBytes.deallocate() }
+
+  /// The next record's key, of 16 hexadecimal characters; nil without keys.
+  func nextKey() -> UnsafeRawBufferPointer? {
+    guard key != .none else { return nil }
+    var value = key == .sequence ? keyCount : keys.next()
+    keyCount += 1
+    for index in stride(from: 15, through: 0, by: -1) {
+      let digit = UInt8(value & 15)
+      keyBytes[index] = digit < 10 ? 48 + digit : 87 + digit
+      value >>= 4
+    }
+    return UnsafeRawBufferPointer(keyBytes)
+  }
+
+  /// Appends up to `limit` records without keys, all due at `timeNs`, until the batch is full.
+  ///
+  /// - Returns: how many.
+  @inline(__always)
+  func append(upTo limit: Int, lane: Int, timeNs: UInt64, timestampMs: Int64, to builder: inout RecordBatchBuilder)
+    -> Int
+  {
+    stampers[lane].setTime(timeNs)
+    let stamper = stampers[lane]
+    let size = payload.recordSize
+    let (poolCount, isStamped) = (payload.count, isStamped)
+    var (sequence, index, count) = (sequences[lane], poolIndex, 0)
+    while count < limit && settings.hasRoom(builder, keyBytes: 0, valueBytes: size) {
+      let value = payload.value(index)
+      if isStamped { stamper.stamp(value, sequence: sequence, restCRC: payload.restCRC(index)) }
+      builder.append(timestamp: timestampMs, key: nil, value: UnsafeRawBufferPointer(start: value, count: size))
+      sequence &+= 1
+      index &+= 1
+      if index == poolCount { index = 0 }
+      count &+= 1
+    }
+    sequences[lane] = sequence
+    poolIndex = index
+    valueBytes += count * size
+    packedValueBytes += count * size
+    return count
+  }
+
+  /// Appends one record, with a key, or a value compressed alone.
+  ///
+  /// - Returns: bytes of key and value; nil when the batch has no room, and then nothing happened.
+  func appendOne(
+    lane: Int, key: UnsafeRawBufferPointer?, timeNs: UInt64, timestampMs: Int64, to builder: inout RecordBatchBuilder
+  ) -> Int? {
+    let size = payload.recordSize
+    guard settings.hasRoom(builder, keyBytes: key?.count ?? 0, valueBytes: size) else { return nil }
+    let value = payload.value(poolIndex)
+    if isStamped {
+      stampers[lane].setTime(timeNs)
+      stampers[lane].stamp(value, sequence: sequences[lane], restCRC: payload.restCRC(poolIndex))
+    }
+    sequences[lane] += 1
+    poolIndex = poolIndex + 1 == payload.count ? 0 : poolIndex + 1
+    let bytes = UnsafeRawBufferPointer(start: value, count: size)
+    valueBytes += size
+    guard let packing else {
+      builder.append(timestamp: timestampMs, key: key, value: bytes)
+      packedValueBytes += size
+      return size + (key?.count ?? 0)
+    }
+    packed.clear()
+    do {
+      try packing.codec.compress(bytes, level: packing.level, into: &packed)
+    } catch {
+      preconditionFailure("\(packing.codec.name) refused \(size) bytes: \(error)")
+    }
+    packed.withUnsafeReadableBytes { builder.append(timestamp: timestampMs, key: key, value: $0) }
+    packedValueBytes += packed.readableBytes
+    return packed.readableBytes + (key?.count ?? 0)
+  }
+
+  /// Records that can only be made one at a time: each needs a partition or a compression of its own.
+  var isOneByOne: Bool { key != .none || packing != nil }
+
+  var valueBytesEach: Int { payload.recordSize }
+}

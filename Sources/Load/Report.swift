@@ -1,0 +1,153 @@
+package import Client
+import Compression
+
+/// What a run found, in the names and units of the JSON object, the CSV row and the summary.
+package struct Report: Sendable {
+  package let plan: Plan
+  package let ending: Run.Ending
+  package var startedMs: Int64 = 0
+  package var congestionControl: String?
+  package var partitions = 0
+
+  package let records: Int
+  /// Bytes of keys and values.
+  package let bytes: Int
+  package let batchBytes: Int
+  package let seconds: Double
+  package let batches: Int
+  package let requests: Int, retries: Int
+  package let wireBytesSent: Int, wireBytesReceived: Int
+  package let integrity: IntegrityCounts
+  package let errors: Int
+  package let firstError: ClientError?
+  package let service: Latency, response: Latency, endToEnd: Latency
+  package let cpuSeconds: Double
+  /// Each loop thread's CPU time over the run's time: a share near 1 means the generator was what limited the run.
+  package let cpuShares: [Double]
+  package let scheduleLagMaxMs: Double, backlogMaxMs: Double
+  /// Bytes before compression over bytes after it: of batches, or of values with per-message compression.
+  package let compressionRatio: Double?
+
+  init(_ plan: Plan, _ results: [LoopResult], ending: Run.Ending, cpuSeconds: Double) {
+    self.plan = plan
+    self.ending = ending
+    self.cpuSeconds = cpuSeconds
+    var counts = RunCounts()
+    for result in results { counts.add(result.counts) }
+    let isConsuming = plan.command != .produce
+    records = isConsuming ? counts.receivedRecords : counts.records
+    bytes = isConsuming ? counts.receivedBytes : counts.payloadBytes
+    batches = isConsuming ? counts.receivedBatches : counts.batches
+    batchBytes = isConsuming ? counts.receivedBatchBytes : counts.batchBytes
+    let firstNs = results.map(\.firstNs).min() ?? 0
+    let lastNs = results.map(\.lastNs).max() ?? 0
+    let seconds = lastNs > firstNs ? Double(lastNs - firstNs) / 1e9 : 0
+    self.seconds = seconds
+    requests = results.reduce(0) { $0 + $1.requests }
+    retries = results.reduce(0) { $0 + $1.retries }
+    wireBytesSent = results.reduce(0) { $0 + $1.wireBytesSent }
+    wireBytesReceived = results.reduce(0) { $0 + $1.wireBytesReceived }
+    errors = counts.errors
+    firstError = counts.firstError
+    (service, response, endToEnd) = (counts.service, counts.response, counts.endToEnd)
+    cpuShares = results.map { seconds > 0 ? $0.cpuSeconds / seconds : 0 }
+    scheduleLagMaxMs = Double(counts.scheduleLagMaxNs) / 1e6
+    backlogMaxMs = Double(counts.backlogMaxNs) / 1e6
+    compressionRatio = Self.ratio(plan, counts)
+    integrity = Self.sum(results.flatMap(\.integrity), plan, records: records, ending)
+  }
+
+  /// True when nothing was lost, doubled, changed or refused; records in another order than sent are told, not failed.
+  package var isGood: Bool {
+    errors == 0 && integrity.lost == 0 && integrity.duplicated == 0 && integrity.corrupt == 0
+      && (ending == .complete || ending == .interrupted)
+  }
+
+  private static func ratio(_ plan: Plan, _ counts: RunCounts) -> Double? {
+    if plan.compressesEachMessage {
+      return counts.packedValueBytes > 0 ? Double(counts.valueBytes) / Double(counts.packedValueBytes) : nil
+    }
+    return counts.batchBytes > 0 ? Double(counts.plainBytes) / Double(counts.batchBytes) : nil
+  }
+
+  private static func sum(_ parts: [IntegrityCounts], _ plan: Plan, records: Int, _ ending: Run.Ending)
+    -> IntegrityCounts
+  {
+    var sum = IntegrityCounts()
+    for part in parts {
+      sum.records += part.records
+      sum.lost += part.lost
+      sum.duplicated += part.duplicated
+      sum.reordered += part.reordered
+      sum.corrupt += part.corrupt
+    }
+    // The number of records was given, and they did not come: gaps tell of those in between, this of the end.
+    if plan.command == .consume, ending == .timedOut, let expected = plan.recordCount {
+      sum.lost += max(0, expected - (records - sum.duplicated) - sum.lost)
+    }
+    return sum
+  }
+
+  package var recordsPerSecond: Double { seconds > 0 ? Double(records) / seconds : 0 }
+  package var mibPerSecond: Double { seconds > 0 ? Double(bytes) / seconds / 1_048_576 : 0 }
+
+  /// One sentence about what limited the run, as far as the generator can tell.
+  package var limiter: String {
+    let share = cpuShares.max() ?? 0
+    if plan.throughput != nil, backlogMaxMs < 10, ending == .complete {
+      return "the schedule: the target kept up with \(Number.short(plan.throughput!)) records/s"
+    }
+    if share > 0.9 {
+      return "the generator: one of its threads used \(Int(share * 100)) % of a core, so the target may do more"
+    }
+    return "the target or the machine: the generator's busiest thread used \(Int(share * 100)) % of a core"
+  }
+}
+
+extension Report {
+  /// Everything by name, in the order it is printed. CSV flattens what is nested: `service_latency_ms.p50` is the column
+  /// `service_latency_p50_ms`.
+  package var fields: [(name: String, value: JSONValue)] {
+    var fields: [(String, JSONValue)] = [
+      ("command", .text(plan.command.rawValue)), ("ending", .text(ending.rawValue)),
+      ("started_ms", .int(Int(startedMs))),
+      ("records", .int(records)), ("bytes", .int(bytes)), ("seconds", .double(seconds)),
+      ("records_per_s", .double(recordsPerSecond)), ("mib_per_s", .double(mibPerSecond)),
+      ("service_latency_ms", .latency(service)), ("response_latency_ms", .latency(response)),
+      ("end_to_end_latency_ms", .latency(endToEnd)),
+      ("batches", .int(batches)), ("batch_bytes", .int(batchBytes)), ("requests", .int(requests)),
+      ("retries", .int(retries)),
+      ("wire_bytes_sent", .int(wireBytesSent)), ("wire_bytes_received", .int(wireBytesReceived)),
+      ("lost", .int(integrity.lost)), ("duplicated", .int(integrity.duplicated)),
+      ("reordered", .int(integrity.reordered)), ("corrupt", .int(integrity.corrupt)),
+      ("verified", .int(integrity.records)), ("errors", .int(errors)),
+      ("first_error", firstError.map { .text($0.description) } ?? .null),
+      ("cpu_seconds", .double(cpuSeconds)), ("client_cpu_share", .double(cpuShares.max() ?? 0)),
+      ("client_cpu_shares", .list(cpuShares.map { .double($0) })),
+      ("schedule_lag_max_ms", .double(scheduleLagMaxMs)), ("backlog_max_ms", .double(backlogMaxMs)),
+      ("nonpositive_latency_samples", .int(service.nonPositive + response.nonPositive + endToEnd.nonPositive)),
+    ]
+    fields += planFields
+    fields.append(("limiter", .text(limiter)))
+    return fields
+  }
+
+  private var planFields: [(String, JSONValue)] {
+    let isSending = plan.command != .consume
+    return [
+      ("codec", .text(plan.codec.name + (plan.level.map { ":\($0)" } ?? ""))),
+      ("compression_ratio", compressionRatio.map { .double($0) } ?? .null),
+      ("per_message_compression", .bool(plan.compressesEachMessage)),
+      ("corpus", isSending ? .text(plan.corpus.description) : .null),
+      ("record_size", isSending ? .int(plan.recordSize) : .null),
+      ("acks", isSending ? .text(plan.acks.name) : .null), ("idempotent", .bool(plan.isIdempotent)),
+      ("batch_size", isSending ? .int(plan.batchBytes) : .null),
+      ("linger_ms", isSending ? .double(plan.lingerMs) : .null),
+      ("in_flight", isSending ? .int(plan.inFlight) : .null),
+      ("throughput", plan.throughput.map { .double($0) } ?? .int(-1)),
+      ("connections", .int(plan.connections)), ("threads", .int(plan.threads)), ("partitions", .int(partitions)),
+      ("verifies", .bool(plan.verifies)), ("null_sink", .bool(plan.usesNullSink)), ("seed", .int(Int(plan.seed))),
+      ("congestion_control", congestionControl.map { .text($0) } ?? .null),
+    ]
+  }
+}

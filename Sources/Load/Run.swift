@@ -1,0 +1,244 @@
+package import Client
+import Model
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// A plan, carried out: prepares the topic, starts the loops, watches them, adds up.
+package struct Run: Sendable {
+  package let plan: Plan
+  /// Whether the person at the terminal wants it to end: what has happened until then is a valid result.
+  package let isInterrupted: @Sendable () -> Bool
+  /// Called each interval.
+  package let observe: @Sendable (Interval) -> Void
+
+  package init(
+    _ plan: Plan, isInterrupted: @escaping @Sendable () -> Bool, observe: @escaping @Sendable (Interval) -> Void
+  ) {
+    self.plan = plan
+    self.isInterrupted = isInterrupted
+    self.observe = observe
+  }
+
+  /// What happened between two looks at the loops.
+  package struct Interval: Sendable {
+    /// Since the run began, and since the interval before.
+    package var endSeconds: Double, seconds: Double
+    package var records: Int, bytes: Int, cumulativeBytes: Int
+    package var errors: Int
+    package var latency: Latency
+  }
+
+  private typealias Loop = NIOLoopBound<LoopRun>
+
+  /// - Throws: `ClientError` when the run could not begin. What goes wrong later is in the report.
+  package func run() async throws(ClientError) -> Report {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads)
+    let result: Result<Report, ClientError>
+    do throws(ClientError) {
+      result = .success(try await run(on: group))
+    } catch {
+      result = .failure(error)
+    }
+    try? await group.shutdownGracefully()
+    return try result.get()
+  }
+
+  private func run(on group: MultiThreadedEventLoopGroup) async throws(ClientError) -> Report {
+    let setup = try await prepare(on: group)
+    let loops = try await connect(setup, on: group)
+    let cpuStart = Clocks.processCPUSeconds()
+    let startedMs = Clocks.wallMs()
+    await onEach(loops) { $0.startConsuming() }
+    let startNs = Clocks.monotonicNs()
+    await onEach(loops) { $0.startProducing(at: startNs) }
+    let ending = await watch(loops, setup, sinceNs: startNs)
+    let given = await gather(loops) { $0.given }.flatMap { $0 }
+    let results = await gather(loops) { $0.finish(given: given) }
+    let congestionControl = await gather(loops) { $0.congestionControl }.compactMap { $0 }.first
+    var report = Report(plan, results, ending: ending, cpuSeconds: Clocks.processCPUSeconds() - cpuStart)
+    report.startedMs = startedMs
+    report.congestionControl = congestionControl
+    report.partitions = setup.metadata.partitions.count
+    return report
+  }
+
+  // MARK: Before
+
+  private func prepare(on group: MultiThreadedEventLoopGroup) async throws(ClientError) -> RunSetup {
+    var options = ConnectionOptions(now: { Clocks.monotonicNs() })
+    options.clientID = "millrace-load"
+    options.congestionControl = plan.congestionControl
+    options.requestTimeoutMs = plan.requestTimeoutMs
+    let mark = SplitMix.mixed(Clocks.monotonicNs() ^ plan.seed)
+    var setup = RunSetup(
+      plan: plan, metadata: nullMetadata, run: Int(mark & (1 << StampField.runBits - 1)), identities: [],
+      connection: options, from: [:], ends: nil, progress: RunProgress())
+    guard !plan.usesNullSink else { return setup }
+    let admin = try await Admin.connect(to: plan.bootstrapServers, on: group, options)
+    let outcome: Result<Void, ClientError>
+    do throws(ClientError) {
+      outcome = .success(try await fill(&setup, with: admin))
+    } catch {
+      outcome = .failure(error)
+    }
+    await admin.close()
+    try outcome.get()
+    return setup
+  }
+
+  private func fill(_ setup: inout RunSetup, with admin: Admin) async throws(ClientError) {
+    if let partitions = plan.partitions {
+      _ = try await admin.createTopic(
+        plan.topic, partitions: partitions, replicationFactor: plan.replicationFactor,
+        configs: plan.topicConfigs.map { ($0.key, $0.value) })
+    }
+    setup.metadata = try await admin.metadata(of: plan.topic, autoCreate: plan.command != .consume)
+    if plan.isIdempotent {
+      for _ in 0..<plan.connections { setup.identities.append(try await admin.producerID()) }
+    }
+    guard plan.command != .produce else { return }
+    switch (plan.command, plan.from) {
+    case (.endToEnd, _), (_, .latest): setup.from = try await admin.offsets(of: setup.metadata, at: .latest)
+    case (_, .earliest): setup.from = try await admin.offsets(of: setup.metadata, at: .earliest)
+    case (_, .offset(let offset)):
+      for partition in setup.metadata.partitions { setup.from[partition.index] = Offset(offset) }
+    }
+    if plan.command == .consume, plan.recordCount == nil, plan.durationSeconds == nil, plan.from != .latest {
+      setup.ends = try await admin.offsets(of: setup.metadata, at: .latest)
+    }
+  }
+
+  /// A topic inside the process.
+  private var nullMetadata: Metadata {
+    let broker = Metadata.Broker(id: 0, endpoint: Endpoint(host: "null-sink", port: 0))
+    let partitions = (0..<(plan.partitions ?? 1)).map {
+      Metadata.Partition(index: Int32($0), leader: broker, leaderEpoch: 0)
+    }
+    return Metadata(topic: plan.topic.isEmpty ? "null" : plan.topic, topicID: .zero, partitions: partitions)
+  }
+
+  private func connect(
+    _ setup: RunSetup, on group: MultiThreadedEventLoopGroup
+  ) async throws(ClientError) -> [Loop] {
+    var loops: [Loop] = []
+    let threads = plan.threads
+    for (thread, eventLoop) in group.makeIterator().enumerated() {
+      let indices = Array(stride(from: thread, to: plan.connections, by: threads))
+      let result = await withCheckedContinuation { (done: CheckedContinuation<Result<Loop, ClientError>, Never>) in
+        eventLoop.execute {
+          let loop = LoopRun(setup, indices: indices, on: eventLoop)
+          let bound = NIOLoopBound(loop, eventLoop: eventLoop)
+          loop.connect { result in done.resume(returning: result.map { bound }) }
+        }
+      }
+      loops.append(try result.get())
+    }
+    return loops
+  }
+
+  // MARK: During
+
+  /// How a run came to its end.
+  package enum Ending: String, Sendable { case complete, timedOut = "timed-out", interrupted, failed }
+
+  /// Waits for the end, and looks at the loops each interval.
+  private func watch(_ loops: [Loop], _ setup: RunSetup, sinceNs: UInt64) async -> Ending {
+    var seen = Observation(sinceNs: sinceNs, isConsuming: plan.command != .produce)
+    var ending: Ending?
+    while ending == nil {
+      try? await Task.sleep(for: .milliseconds(10))
+      let nowNs = Clocks.monotonicNs()
+      if nowNs >= seen.lastNs + UInt64(plan.intervalMs) * 1_000_000 {
+        observe(seen.interval(await takeIntervals(loops), nowNs))
+      }
+      if isInterrupted() {
+        await onEach(loops) { $0.stopProducing() }
+        await settle(setup)
+        ending = .interrupted
+      } else {
+        ending = self.ending(setup, sinceNs, nowNs)
+      }
+    }
+    observe(seen.interval(await takeIntervals(loops), Clocks.monotonicNs()))
+    return ending!
+  }
+
+  /// After an interrupt: what is in flight gets two seconds to be answered.
+  private func settle(_ setup: RunSetup) async {
+    for _ in 0..<200 where setup.progress.finishedWorkers.load(ordering: .relaxed) < plan.connections {
+      guard plan.command != .consume else { return }
+      try? await Task.sleep(for: .milliseconds(10))
+    }
+  }
+
+  private func ending(_ setup: RunSetup, _ sinceNs: UInt64, _ nowNs: UInt64) -> Ending? {
+    let progress = setup.progress
+    let isAllProduced = progress.finishedWorkers.load(ordering: .relaxed) >= plan.connections
+    if progress.hasFailed.load(ordering: .relaxed) { return .failed }
+    let received = progress.received.load(ordering: .relaxed)
+    let quietNs = nowNs - min(nowNs, max(progress.lastReceivedNs.load(ordering: .relaxed), sinceNs))
+    let isQuiet = quietNs > UInt64(plan.timeoutMs) * 1_000_000
+    switch plan.command {
+    case .produce:
+      return isAllProduced ? .complete : nil
+    case .consume:
+      if let count = plan.recordCount, received >= count { return .complete }
+      if setup.ends != nil && isAllProduced { return .complete }
+      if let seconds = plan.durationSeconds, nowNs >= sinceNs + UInt64(seconds * 1e9) { return .complete }
+      return isQuiet ? .timedOut : nil
+    case .endToEnd:
+      guard isAllProduced else { return nil }
+      if received >= progress.produced.load(ordering: .relaxed) { return .complete }
+      return isQuiet ? .timedOut : nil
+    }
+  }
+
+  private func takeIntervals(_ loops: [Loop]) async -> RunCounts {
+    var sum = RunCounts()
+    for counts in await gather(loops, { $0.takeInterval() }) { sum.add(counts) }
+    return sum
+  }
+
+  private struct Observation {
+    let sinceNs: UInt64
+    let isConsuming: Bool
+    var lastNs: UInt64
+    var bytes = 0, errors = 0
+
+    init(sinceNs: UInt64, isConsuming: Bool) {
+      self.sinceNs = sinceNs
+      self.isConsuming = isConsuming
+      lastNs = sinceNs
+    }
+
+    mutating func interval(_ counts: RunCounts, _ nowNs: UInt64) -> Interval {
+      defer { lastNs = nowNs }
+      let (records, newBytes) =
+        isConsuming
+        ? (counts.receivedRecords, counts.receivedBytes) : (counts.records, counts.payloadBytes)
+      bytes += newBytes
+      errors += counts.errors
+      let latency =
+        counts.endToEnd.count > 0 ? counts.endToEnd : counts.response.count > 0 ? counts.response : counts.service
+      return Interval(
+        endSeconds: Double(nowNs - min(nowNs, sinceNs)) / 1e9, seconds: Double(nowNs - min(nowNs, lastNs)) / 1e9,
+        records: records, bytes: newBytes, cumulativeBytes: bytes, errors: errors, latency: latency)
+    }
+  }
+
+  // MARK: On the loops
+
+  private func onEach(_ loops: [Loop], _ body: @escaping @Sendable (LoopRun) -> Void) async {
+    _ = await gather(loops) { body($0) }
+  }
+
+  private func gather<T: Sendable>(_ loops: [Loop], _ body: @escaping @Sendable (LoopRun) -> T) async -> [T] {
+    var results: [T] = []
+    for loop in loops {
+      results.append(
+        await withCheckedContinuation { done in loop.eventLoop.execute { done.resume(returning: body(loop.value)) } })
+    }
+    return results
+  }
+}

@@ -1,0 +1,321 @@
+import CMillrace
+
+/// What every record of ours carries so that the way back can be checked: whose it is, its number, when it should have
+/// been sent, and a checksum over all of it. 32 bytes, in one of two forms.
+///
+/// Text (JSON events, access log), base64 characters, six bits each, most significant first:
+/// ```
+/// magic 2 │ run 3 │ producer 2 │ partition 3 │ sequence 6 │ time 10 │ crc 6
+/// ```
+/// so that a text corpus stays text and its compression ratio means something. Binary (random and tunable entropy),
+/// little-endian words, each XORed with a mask made from the body's first eight bytes, so that random records stay
+/// incompressible:
+/// ```
+/// run, producer, partition 8 │ sequence 8 │ time 8 │ crc 4 │ magic 4
+/// ```
+/// `time` is CLOCK_MONOTONIC in nanoseconds: comparable between processes of one machine, not between machines.
+enum StampField {
+  static let magic = 0, run = 2, producer = 5, partition = 7, sequence = 10, time = 16, crc = 26
+  static let size = 32
+  static let sequenceWord = 8, timeWord = 16, crcWord = 24
+
+  static let textMagic: UInt16 = 0x726D  // "mr", read as a little-endian word
+  static let binaryMagic: UInt32 = 0x4D72_6365
+
+  static let runBits = 18, producerBits = 12, partitionBits = 18
+  static let sequenceMax: UInt64 = 1 << 36 - 1
+  static let timeMax: UInt64 = 1 << 60 - 1
+}
+
+/// One producer's records in one partition, in one run: the unit within which sequence numbers count up from 0.
+package struct StreamID: Hashable, Sendable, CustomStringConvertible {
+  /// run 18 bits │ producer 12 │ partition 18
+  @usableFromInline let packed: UInt64
+
+  @inline(__always) init(packed: UInt64) { self.packed = packed }
+
+  package init(run: Int, producer: Int, partition: Int) {
+    precondition(run >= 0 && run < 1 << StampField.runBits, "run \(run) does not fit a stamp")
+    precondition(producer >= 0 && producer < 1 << StampField.producerBits, "producer \(producer) does not fit a stamp")
+    precondition(
+      partition >= 0 && partition < 1 << StampField.partitionBits, "partition \(partition) does not fit a stamp")
+    packed =
+      UInt64(run) << (StampField.producerBits + StampField.partitionBits)
+      | UInt64(producer) << StampField.partitionBits | UInt64(partition)
+  }
+
+  package var run: Int { Int(packed >> (StampField.producerBits + StampField.partitionBits)) }
+  package var producer: Int { Int(packed >> StampField.partitionBits) & (1 << StampField.producerBits - 1) }
+  @inline(__always) package var partition: Int { Int(packed) & (1 << StampField.partitionBits - 1) }
+
+  package var description: String { "run \(run) producer \(producer) partition \(partition)" }
+}
+
+/// How a corpus carries the stamp.
+package enum StampForm: Hashable, Sendable {
+  /// Text after a fixed prefix (`{"id":"` of a JSON event, nothing in an access log).
+  case text(prefix: StaticPrefix)
+  case binary
+
+  package enum StaticPrefix: Hashable, Sendable, CaseIterable {
+    case none, json
+
+    var bytes: [UInt8] {
+      switch self {
+      case .none: []
+      case .json: Array(#"{"id":""#.utf8)
+      }
+    }
+  }
+
+  /// Where the stamp begins in the record's value.
+  var position: Int {
+    switch self {
+    case .text(.none), .binary: 0
+    case .text(.json): 7
+    }
+  }
+}
+
+/// Base64 by twelve bits at a time: 8 KiB of pairs of characters instead of a loop over characters.
+struct StampText: @unchecked Sendable {
+  // Never freed and never written after init: one table for the program's life, read from any thread.
+  let pairs: UnsafePointer<UInt16>
+  /// Character to six bits, 0xFF where it is none.
+  let values: UnsafePointer<UInt8>
+
+  static let shared = StampText()
+
+  private init() {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+    let pairs = UnsafeMutablePointer<UInt16>.allocate(capacity: 4096)
+    let values = UnsafeMutablePointer<UInt8>.allocate(capacity: 256)
+    values.initialize(repeating: 0xFF, count: 256)
+    for (value, character) in alphabet.enumerated() { values[Int(character)] = UInt8(value) }
+    for pair in 0..<4096 {
+      (pairs + pair).initialize(to: UInt16(alphabet[pair >> 6]) | UInt16(alphabet[pair & 63]) << 8)
+    }
+    self.pairs = UnsafePointer(pairs)
+    self.values = UnsafePointer(values)
+  }
+
+  /// Six characters: 36 bits.
+  @inline(__always)
+  func write36(_ value: UInt64, to out: UnsafeMutableRawPointer) {
+    out.storeBytes(of: pairs[Int(value >> 24) & 4095], as: UInt16.self)
+    out.storeBytes(of: pairs[Int(value >> 12) & 4095], toByteOffset: 2, as: UInt16.self)
+    out.storeBytes(of: pairs[Int(value) & 4095], toByteOffset: 4, as: UInt16.self)
+  }
+
+  /// `count` characters, each six bits, the most significant first.
+  func write(_ value: UInt64, characters count: Int, to out: UnsafeMutableRawPointer) {
+    for index in 0..<count {
+      let shift = UInt64(6 * (count - 1 - index))
+      let pair = pairs[Int((value >> shift) & 63)]
+      out.storeBytes(of: UInt8(truncatingIfNeeded: pair >> 8), toByteOffset: index, as: UInt8.self)
+    }
+  }
+
+  /// Nil where a character is not of the alphabet.
+  @inline(__always)
+  func read(_ bytes: UnsafeRawPointer, characters count: Int) -> UInt64? {
+    var value: UInt64 = 0
+    var bad: UInt8 = 0
+    for index in 0..<count {
+      let six = values[Int(bytes.load(fromByteOffset: index, as: UInt8.self))]
+      bad |= six
+      value = value << 6 | UInt64(six & 63)
+    }
+    return bad & 0x80 == 0 ? value : nil
+  }
+}
+
+/// Writes stamps of one stream, in place, into record values that are otherwise ready.
+///
+/// The stream's ten characters and the time's ten are kept as text, so a record costs three table look-ups for its
+/// number, three for its checksum and the checksum of 26 bytes.
+struct Stamper {
+  private let form: StampForm
+  private let text = StampText.shared
+  private let stream: StreamID
+  private let head: (UInt64, UInt16)
+  private var time: UInt64 = 0
+  private var timeText: (UInt64, UInt16)
+
+  init(stream: StreamID, form: StampForm) {
+    self.form = form
+    self.stream = stream
+    let text = StampText.shared
+    (head, timeText) = withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { scratch in
+      let bytes = scratch.baseAddress!
+      bytes.storeBytes(of: StampField.textMagic.littleEndian, as: UInt16.self)
+      text.write(stream.packed, characters: 8, to: bytes + StampField.run)
+      text.write(0, characters: 10, to: bytes + StampField.time)
+      return (
+        (bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self)),
+        (
+          bytes.loadUnaligned(fromByteOffset: StampField.time, as: UInt64.self),
+          bytes.loadUnaligned(fromByteOffset: StampField.time + 8, as: UInt16.self)
+        )
+      )
+    }
+  }
+
+  /// Sets the time of the records that follow, in nanoseconds.
+  mutating func setTime(_ ns: UInt64) {
+    guard ns != time else { return }
+    time = ns & StampField.timeMax
+    let text = text
+    let time = time
+    timeText = withUnsafeTemporaryAllocation(byteCount: 10, alignment: 8) { scratch in
+      let bytes = scratch.baseAddress!
+      text.write(time, characters: 10, to: bytes)
+      return (bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self))
+    }
+  }
+
+  /// Stamps a value.
+  ///
+  /// - Parameter restCRC: CRC-32C of all the value's bytes but the stamp's 32.
+  @inline(__always)
+  func stamp(_ value: UnsafeMutableRawPointer, sequence: UInt64, restCRC: UInt32) {
+    switch form {
+    case .text(let prefix): stampText(value + (prefix == .json ? 7 : 0), sequence, restCRC)
+    case .binary: stampBinary(value, sequence, restCRC)
+    }
+  }
+
+  @inline(__always)
+  private func stampText(_ out: UnsafeMutableRawPointer, _ sequence: UInt64, _ restCRC: UInt32) {
+    out.storeBytes(of: head.0, as: UInt64.self)
+    out.storeBytes(of: head.1, toByteOffset: 8, as: UInt16.self)
+    text.write36(sequence, to: out + StampField.sequence)
+    out.storeBytes(of: timeText.0, toByteOffset: StampField.time, as: UInt64.self)
+    out.storeBytes(of: timeText.1, toByteOffset: StampField.time + 8, as: UInt16.self)
+    text.write36(UInt64(millrace_crc32c(restCRC, out, StampField.crc)), to: out + StampField.crc)
+  }
+
+  private func stampBinary(_ out: UnsafeMutableRawPointer, _ sequence: UInt64, _ restCRC: UInt32) {
+    out.storeBytes(of: stream.packed.littleEndian, as: UInt64.self)
+    out.storeBytes(of: sequence.littleEndian, toByteOffset: StampField.sequenceWord, as: UInt64.self)
+    out.storeBytes(of: time.littleEndian, toByteOffset: StampField.timeWord, as: UInt64.self)
+    let crc = millrace_crc32c(restCRC, out, StampField.crcWord)
+    out.storeBytes(
+      of: (UInt64(crc) | UInt64(StampField.binaryMagic) << 32).littleEndian, toByteOffset: StampField.crcWord,
+      as: UInt64.self)
+    StampMask(body: out + StampField.size).apply(to: out)
+  }
+}
+
+/// Four words that hide a binary stamp among random bytes.
+private struct StampMask {
+  private let seed: UInt64
+
+  @inline(__always)
+  init(body: UnsafeRawPointer) { seed = body.loadUnaligned(as: UInt64.self) }
+
+  @inline(__always)
+  func word(_ index: Int) -> UInt64 { SplitMix.mixed(seed &+ UInt64(index + 1) &* 0x9E37_79B9_7F4A_7C15).littleEndian }
+
+  @inline(__always)
+  func apply(to out: UnsafeMutableRawPointer) {
+    for index in 0..<4 {
+      let at = index * 8
+      out.storeBytes(
+        of: out.loadUnaligned(fromByteOffset: at, as: UInt64.self) ^ word(index), toByteOffset: at, as: UInt64.self)
+    }
+  }
+}
+
+/// A record's stamp, read and found whole.
+struct Stamp: Equatable {
+  var stream: StreamID
+  var sequence: UInt64
+  /// When the record should have been sent: CLOCK_MONOTONIC of the producer's machine, ns.
+  var timeNs: UInt64
+}
+
+/// Reads stamps. Keeps the form of the last good one as its first guess: a topic rarely mixes corpora.
+struct StampReader {
+  private var guess = StampForm.text(prefix: .json)
+  private let text = StampText.shared
+  private static let jsonPrefix = StampForm.StaticPrefix.json.bytes
+  private static let jsonPrefixCRC = crc32c(StampForm.StaticPrefix.json.bytes)
+  private let prefixCRC = Self.jsonPrefixCRC
+
+  /// The stamp of a value, or nil when there is none or the checksum says that some byte of the value changed.
+  @inline(__always)
+  mutating func read(_ value: UnsafeRawBufferPointer) -> Stamp? {
+    if let stamp = read(value, as: guess) { return stamp }
+    return readOtherForms(value)
+  }
+
+  @inline(never)
+  private mutating func readOtherForms(_ value: UnsafeRawBufferPointer) -> Stamp? {
+    for form in [StampForm.text(prefix: .json), .text(prefix: .none), .binary] where form != guess {
+      if let stamp = read(value, as: form) {
+        guess = form
+        return stamp
+      }
+    }
+    return nil
+  }
+
+  @inline(__always)
+  private func read(_ value: UnsafeRawBufferPointer, as form: StampForm) -> Stamp? {
+    switch form {
+    case .text(.json):
+      guard value.count >= 7 + StampField.size else { return nil }
+      let start = value.baseAddress!
+      // The seven bytes of the prefix are compared as a checksum, which then goes on over the rest.
+      let crc = millrace_crc32c(0, start, 7)
+      guard crc == prefixCRC else { return nil }
+      return readText(start + 7, restAt: start + 7 + StampField.size, end: start + value.count, crc)
+    case .text(.none):
+      guard value.count >= StampField.size else { return nil }
+      let start = value.baseAddress!
+      return readText(start, restAt: start + StampField.size, end: start + value.count, 0)
+    case .binary:
+      return readBinary(value)
+    }
+  }
+
+  @inline(__always)
+  private func readText(_ bytes: UnsafeRawPointer, restAt rest: UnsafeRawPointer, end: UnsafeRawPointer, _ seed: UInt32)
+    -> Stamp?
+  {
+    guard UInt16(littleEndian: bytes.loadUnaligned(as: UInt16.self)) == StampField.textMagic else { return nil }
+    let restCRC = millrace_crc32c(seed, rest, end - rest)
+    let computed = millrace_crc32c(restCRC, bytes, StampField.crc)
+    guard let stored = text.read(bytes + StampField.crc, characters: 6), stored == UInt64(computed),
+      let stream = text.read(bytes + StampField.run, characters: 8),
+      let sequence = text.read(bytes + StampField.sequence, characters: 6),
+      let time = text.read(bytes + StampField.time, characters: 10)
+    else { return nil }
+    return Stamp(stream: StreamID(packed: stream), sequence: sequence, timeNs: time)
+  }
+
+  private func readBinary(_ value: UnsafeRawBufferPointer) -> Stamp? {
+    guard value.count >= Payload.sizeMin(.binary) else { return nil }
+    let start = value.baseAddress!
+    let rest = start + StampField.size
+    let mask = StampMask(body: rest)
+    return withUnsafeTemporaryAllocation(byteCount: StampField.size, alignment: 8) { scratch -> Stamp? in
+      let plain = scratch.baseAddress!
+      plain.copyMemory(from: start, byteCount: StampField.size)
+      mask.apply(to: plain)
+      let last = UInt64(littleEndian: plain.load(fromByteOffset: StampField.crcWord, as: UInt64.self))
+      guard UInt32(truncatingIfNeeded: last >> 32) == StampField.binaryMagic else { return nil }
+      let restCRC = millrace_crc32c(0, rest, value.count - StampField.size)
+      guard millrace_crc32c(restCRC, plain, StampField.crcWord) == UInt32(truncatingIfNeeded: last) else { return nil }
+      return Stamp(
+        stream: StreamID(packed: UInt64(littleEndian: plain.load(as: UInt64.self))),
+        sequence: UInt64(littleEndian: plain.load(fromByteOffset: StampField.sequenceWord, as: UInt64.self)),
+        timeNs: UInt64(littleEndian: plain.load(fromByteOffset: StampField.timeWord, as: UInt64.self)))
+    }
+  }
+}
+
+func crc32c(_ bytes: [UInt8]) -> UInt32 {
+  bytes.withUnsafeBytes { millrace_crc32c(0, $0.baseAddress, $0.count) }
+}

@@ -1,0 +1,129 @@
+import Client
+import Compression
+import Foundation
+import Testing
+
+@testable import Load
+
+@Suite("Plan")
+struct PlanTests {
+  let minimal = ["produce", "--bootstrap-server", "127.0.0.1:9092", "--topic", "t", "--num-records", "10"]
+
+  func refusal(_ arguments: [String]) -> String? {
+    do throws(PlanError) {
+      _ = try Plan(arguments: arguments)
+      return nil
+    } catch {
+      return error.description
+    }
+  }
+
+  @Test("flags of Kafka's perf tools are understood")
+  func flags() throws {
+    let plan = try Plan(
+      arguments: minimal + [
+        "--record-size", "200", "--throughput", "-1", "--acks", "all", "--compression", "zstd:5", "--batch-size=8196",
+        "--linger-ms", "2.5", "--corpus", "entropy:3.5", "--json", "--connections", "4", "--threads", "2",
+      ])
+    #expect(plan.recordSize == 200)
+    #expect(plan.throughput == nil)
+    #expect(plan.acks == .all)
+    #expect(plan.codec == .zstd && plan.level == 5)
+    #expect(plan.batchBytes == 8196)
+    #expect(plan.lingerMs == 2.5)
+    #expect(plan.corpus == .entropy(bits: 3.5))
+    #expect(plan.printsJSON)
+    #expect(plan.bootstrapServers == [Endpoint(host: "127.0.0.1", port: 9092)])
+  }
+
+  @Test("an unknown flag names the nearest known one")
+  func suggestion() {
+    #expect(refusal(minimal + ["--record-sise", "3"])?.contains("did you mean 'record-size'?") == true)
+    #expect(refusal(minimal + ["--xyzzy"])?.contains("unknown setting 'xyzzy'") == true)
+    #expect(refusal(minimal + ["--xyzzy"])?.contains("did you mean") == false)
+  }
+
+  @Test(
+    "what cannot be read, or cannot be together, is said in words",
+    arguments: [
+      (["--acks", "2"], "0, 1 or all"),
+      (["--compression", "rar"], "none, gzip, snappy, lz4 or zstd"),
+      (["--compression", "zstd:99"], "not a level"),
+      (["--compression", "snappy:1"], "no levels"),
+      (["--record-size", "10"], "no room for the sequence number"),
+      (["--threads", "3"], "more than --connections"),
+      (["--idempotent"], "needs --acks all"),
+      (["--per-message-compression"], "needs a --compression"),
+      (["--topic"], "needs a value"),
+      (["stray"], "flags begin with --"),
+      (["--from", "latest"], "no setting of produce"),
+      (["--num-records", "-4"], "a number from 1"),
+    ] as [([String], String)])
+  func refusals(arguments: [String], words: String) {
+    let text = refusal(minimal + arguments)
+    #expect(text?.contains(words) == true, "\(text ?? "was accepted")")
+  }
+
+  @Test("a run must have an end, a topic and a cluster")
+  func needs() {
+    #expect(refusal(["produce", "--topic", "t", "--num-records", "1"])?.contains("--bootstrap-server") == true)
+    #expect(refusal(["produce", "--bootstrap-server", "h:1", "--num-records", "1"])?.contains("--topic") == true)
+    #expect(refusal(["produce", "--bootstrap-server", "h:1", "--topic", "t"])?.contains("must have an end") == true)
+    #expect(refusal(["dance"])?.contains("produce, consume, end-to-end") == true)
+    #expect(refusal(["produce", "--null-sink", "--num-records", "1"]) == nil)
+    #expect(refusal(["consume", "--bootstrap-server", "h:1", "--topic", "t"]) == nil)
+  }
+
+  @Test("a plan file sets the same names, strictly")
+  func file() throws {
+    var plan = Plan(.produce)
+    try plan.read(
+      json: Data(#"{"topic": "t", "num-records": 500, "acks": -1, "json": true, "linger-ms": 1.5, "acks": "0"}"#.utf8))
+    #expect(plan.topic == "t" && plan.recordCount == 500 && plan.printsJSON && plan.lingerMs == 1.5)
+    #expect(throws: PlanError("unknown setting 'topik'; did you mean 'topic'?")) {
+      try plan.read(json: Data(#"{"topik": "t"}"#.utf8))
+    }
+    #expect(throws: PlanError.self) { try plan.read(json: Data(#"["topic"]"#.utf8)) }
+    #expect(throws: PlanError.self) { try plan.read(json: Data(#"{"topic": ["t"]}"#.utf8)) }
+    #expect(throws: PlanError.self) { try plan.read(json: Data(#"{"topic": "#.utf8)) }
+  }
+
+  @Test("a flag goes over the plan file, wherever it stands")
+  func precedence() throws {
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("plan-\(UUID().uuidString).json").path
+    try Data(#"{"record-size": 300, "batch-size": 1000}"#.utf8).write(to: URL(fileURLWithPath: path))
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let plan = try Plan(arguments: minimal + ["--record-size", "400", "--plan", path])
+    #expect(plan.recordSize == 400 && plan.batchBytes == 1000)
+  }
+
+  @Test("every setting is in the help of its commands, and names are unique")
+  func help() {
+    #expect(Set(Plan.settings.map(\.name)).count == Plan.settings.count)
+    for setting in Plan.settings {
+      for command in setting.commands { #expect(Plan.help(command).contains("--\(setting.name)")) }
+    }
+  }
+}
+
+@Suite("Report values")
+struct ReportValueTests {
+  @Test("JSON and CSV quote what they must")
+  func quoting() {
+    #expect(JSONValue.text("a\"b\\c\nd\u{1}").json == #""a\"b\\c\nd\u0001""#)
+    #expect(JSONValue.text("a,\"b\"").cell == "\"a,\"\"b\"\"\"")
+    #expect(
+      JSONValue.object([("x", .int(1)), ("y", .list([.null, .bool(true)]))]).json == #"{"x":1,"y":[null,true]}"#)
+  }
+
+  @Test(
+    "numbers print without exponents and parse back",
+    arguments: [0, 1, -1, 0.5, 1234567.891, 0.000001, 1e14, 99.999999])
+  func numbers(value: Double) {
+    #expect(Double(Number.exact(value)) == value)
+    #expect(!Number.exact(value).contains("e"))
+    #expect(Number.grouped(1_234_567) == "1,234,567")
+    #expect(Number.grouped(-12) == "-12")
+    #expect(Number.fixed(1.25, 1) == "1.3" || Number.fixed(1.25, 1) == "1.2")
+  }
+}
