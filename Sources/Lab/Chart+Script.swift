@@ -42,6 +42,8 @@ extension Chart {
     do for [output in "svg narrow png"] {
       narrow = output eq "narrow"
       hovering = output eq "png" ? 1000000 : 1
+      # A narrow page has no room for the values of many bars, or the runs of many places.
+      dotting = narrow && \(Set(points.map(\.x)).count) > 16 ? 1000000 : 1
       labelling = narrow ? \(barCount > 6 ? 1_000_000 : 1) : 1
     \(terminals)
     \(page)
@@ -58,7 +60,7 @@ extension Chart {
 
   private enum Page {
     static let width = 960.0, narrowWidth = 400.0
-    static let title = 62.0
+    static let title = 66.0
     static let panelTitle = 26.0
     static let plot = 330.0, narrowPlot = 215.0
     static let axis = 58.0
@@ -71,7 +73,7 @@ extension Chart {
   private var barCount: Int { named.isEmpty ? ticks.count : ticks.count * series.count }
   private var narrowTitle: String { Script.wrapped(definition.title, at: 40) }
   private var narrowNote: String { Script.wrapped("\(replicateNote), bootstrap 95 % · \(caption)", at: 58) }
-  private var narrowHead: Double { 32 + 17 * Script.lines(narrowTitle) + 13 * Script.lines(narrowNote) }
+  private var narrowHead: Double { 44 + 17 * Script.lines(narrowTitle) + 13 * Script.lines(narrowNote) }
   private var keys: Int { named.count + (claimLabel.isEmpty ? 0 : 1) + (hasInvalid ? 1 : 0) }
   /// The series the key names: none where the x axis already does.
   private var named: [Series] { definition.series == [definition.x] ? [] : series }
@@ -122,7 +124,6 @@ extension Chart {
       set border 3 lc rgb "#444444"
       set tics out scale 0.6 textcolor rgb "#222222"
       set xtics nomirror; set ytics nomirror
-        set pointintervalbox 0
       set grid ytics lc rgb "#dddddd" lt 1 lw 1
       set style fill transparent solid 0.18 noborder
       set boxwidth \(Script.number(barWidth)) absolute
@@ -229,7 +230,11 @@ extension Chart {
       "keyentry \(style($0.offset, $0.element)) title \(Script.quoted($0.element.label))"
     }
     if hasInvalid { entries.append("keyentry with points pt 6 ps 0.8 lw 1.3 lc rgb \"#444444\" title \"invalid run\"") }
-    if !claimLabel.isEmpty { entries.append("keyentry \(claimStyle) title \(Script.quoted(claimLabel))") }
+    if !claimLabel.isEmpty {
+      entries.append(
+        "keyentry \(definition.kind == .lines ? claimStyle : "with lines lw 2.4 lc rgb \"#000000\"") title \(Script.quoted(claimLabel))"
+      )
+    }
     guard !entries.isEmpty else { return "  # The x axis names every series." }
     return """
         unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
@@ -283,7 +288,9 @@ extension Chart {
   private func lineLayers(_ panel: Panel) -> [(Int, Series) -> String?] {
     [
       { "\(data(panel, $1, .median)):7:8 with filledcurves lc rgb \"\(Script.color($0))\" notitle" },
-      { "\(data(panel, $1, .raw)):6 with points pt 7 ps 0.28 lc rgb \"#70\(Script.color($0).dropFirst())\" notitle" },
+      {
+        "\(data(panel, $1, .raw, skip: "dotting")):6 with points pt 7 ps 0.28 lc rgb \"#70\(Script.color($0).dropFirst())\" notitle"
+      },
       { "\(data(panel, $1, .median)):6 \(style($0, $1)) notitle" },
     ]
   }
@@ -292,7 +299,9 @@ extension Chart {
     [
       { "\(data(panel, $1, .median)):6 \(style($0, $1)) notitle" },
       { "\(data(panel, $1, .raw)):6 with points pt 7 ps 0.35 lc rgb \"#50222222\" notitle" },
-      { "\(data(panel, $1, .median)):6:7:8 with yerrorbars pt 0 lw 1.6 lc rgb \"#222222\" notitle" },
+      {
+        "\(data(panel, $1, .median)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb \"#222222\" notitle"
+      },
       {
         "\(data(panel, $1, .median, skip: "labelling")):8:(shown(column(6))) with labels center offset 0,0.7 font \",10\" "
           + "tc rgb \"#222222\" notitle"
@@ -306,7 +315,8 @@ extension Chart {
     }
     if definition.kind == .lines { return "\(data(panel, series, .claim)):6 \(claimStyle) notitle" }
     let half = Script.number(barWidth / 2)
-    return "\(data(panel, series, .claim)):6:(\(half)) with xerrorbars pt 0 lw 2.4 lc rgb \"#000000\" notitle"
+    let from = "(pick(\(Script.quoted(panel.key)), \(Script.quoted(series.key)), \"claim\", 4) - \(half))"
+    return "data skip 1 using \(from):6:(2 * \(half)):(0) with vectors nohead lw 2.4 lc rgb \"#000000\" notitle"
   }
 
   private var barWidth: Double {

@@ -21,7 +21,7 @@ package enum Figures {
   package static func percent(_ share: Double, signed: Bool = false) -> String {
     let shown = String(format: "%.1f", abs(share) * 100)
     let bare = shown.hasSuffix(".0") ? String(shown.dropLast(2)) : shown
-    return (share < 0 && bare != "0" ? "−" : (signed && share > 0 ? "+" : "")) + bare + " %"
+    return (share < 0 && bare != "0" ? "−" : (signed && share > 0 && bare != "0" ? "+" : "")) + bare + " %"
   }
 
   /// `2.31 [2.20, 2.40]`.

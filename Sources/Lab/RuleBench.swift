@@ -252,7 +252,7 @@ struct RuleBench {
 
   private func blank(_ rule: VerdictRule, _ levels: [Setting]) -> Finding {
     Finding(
-      rule: rule.name, meaning: rule.meaning, tier: rule.tier,
+      rule: rule.name, meaning: rule.meaning, kind: rule.kind, tier: rule.tier,
       combination: levels.map(\.value.text).joined(separator: ", "), outcome: .inconclusive, effect: nil, floor: nil,
       directionHolds: false, decides: rule.decides, sentence: "")
   }

@@ -24,6 +24,7 @@ package struct Verdict: Sendable, Equatable {
   package struct Finding: Sendable, Equatable {
     package var rule: String
     package var meaning: String
+    package var kind: VerdictRule.Kind
     package var tier: Arm.Tier
     /// The combination, such as `gzip, json`; empty when the rule has no `per`.
     package var combination: String

@@ -18,5 +18,6 @@ struct FiguresTests {
   func percent() {
     #expect(Figures.percent(0.0421) == "4.2 %" && Figures.percent(0.02, signed: true) == "+2 %")
     #expect(Figures.percent(-0.013, signed: true) == "−1.3 %" && Figures.percent(-0.0001) == "0 %")
+    #expect(Figures.percent(0.0001, signed: true) == "0 %")
   }
 }

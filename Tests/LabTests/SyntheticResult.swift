@@ -71,3 +71,46 @@ enum Synthetic {
     }
   }
 }
+
+extension Synthetic {
+  static let resultName = "20260101T000000Z-abc1234"
+
+  /// A result directory with everything a campaign leaves, read back.
+  @discardableResult
+  static func store(
+    _ stem: String, _ profile: Profile, in results: String, name: String = resultName
+  ) throws -> StoredResult {
+    let definition = try String(contentsOfFile: "\(root)/experiments/\(stem).yaml", encoding: .utf8)
+    let experiment = try experiment(stem).under(profile)
+    let rows = rows(of: experiment)
+    let path = "\(results)/\(stem)/\(name)"
+    let begin = JournalEntry.Begin(
+      experiment: experiment.name, definition: SHA256.hex(definition), profile: profile.rawValue, seed: 7,
+      runs: Set(rows.map(\.order)).count, startedAt: "2026-01-01T00:00:00Z")
+    let directory = try ResultDirectory(
+      creating: path, experiment: experiment, definition: definition, begin: begin, machineJSON: try machine.json())
+    for (order, ours) in Dictionary(grouping: rows, by: \.order).sorted(by: { $0.key < $1.key }) {
+      let run = PlannedRun(
+        order: order, replicate: ours[0].replicate, cell: Cell(arm: ours[0].arm, levels: [], factors: []))
+      try directory.record(run, rows: ours, series: [])
+    }
+    try directory.append(.end(complete: true, at: "2026-01-01T00:10:00Z"))
+    return try StoredResult(reading: path)
+  }
+
+  static var machine: Machine {
+    Machine(
+      time: "2026-01-01T00:00:00Z", kernel: "6.1.0",
+      processor: Machine.Processor(
+        model: "A Processor", cores: 4, governor: nil, virtual: true, stealPercentSinceBoot: 0.1, loadAverage1: 0.2,
+        busyPercentBefore: 5),
+      memory: Machine.Memory(
+        totalMiB: 16384, availableMiB: 12000, swapUsedMiB: 0, transparentHugePages: "madvise", cgroup: "v1",
+        cgroupObstacle: nil, dirtyRatioPercent: 20, dirtyBackgroundRatioPercent: 10),
+      disk: Machine.Disk(
+        path: ".", device: "vda", fileSystem: "ext4", mountOptions: "rw", rotational: false, scheduler: "none",
+        freeGiB: 100),
+      build: Machine.Build(commit: "abc1234", dirty: false, optimized: true, swift: "6.3"),
+      congestionControl: "bbr", congestionControlsAvailable: "cubic bbr", isRoot: true)
+  }
+}

@@ -1,0 +1,177 @@
+import Foundation
+import Mustache
+
+/// The page's values, as the template asks for them.
+extension Report {
+  /// The whole page. Every text is escaped by the template; only the charts are markup.
+  package func html() throws -> String {
+    let template = try MustacheTemplate(string: Report.template)
+    return template.render(page)
+  }
+
+  private var page: [String: Any] {
+    let verdicts = entries.map(\.result.verdict)
+    let counts = Verdict.Outcome.allCases.compactMap { outcome -> String? in
+      let count = verdicts.count { $0.outcome == outcome }
+      return count == 0 ? nil : "\(count) \(outcome.rawValue.lowercased())"
+    }
+    return [
+      "style": Report.style, "writtenAt": writtenAt, "count": entries.count,
+      "tally": counts.isEmpty ? "no results yet" : counts.joined(separator: ", "),
+      "entries": zip(entries, verdicts).map { section($0, $1) }, "hasEntries": !entries.isEmpty,
+      "unreadable": unreadable, "hasUnreadable": !unreadable.isEmpty,
+    ]
+  }
+
+  private func section(_ entry: Entry, _ verdict: Verdict) -> [String: Any] {
+    let result = entry.result
+    let experiment = result.experiment
+    let path = "\(experiment.stem)/\(result.name)"
+    return [
+      "anchor": experiment.id.lowercased(), "id": experiment.id, "title": experiment.title,
+      "claims": experiment.claims.joined(separator: ", "), "claim": experiment.claim, "quote": experiment.quote,
+      "source": experiment.source, "hypothesis": experiment.hypothesis,
+      "verdict": badge(verdict.outcome), "state": verdict.state.rawValue,
+      "stateClass": verdict.state.rawValue.lowercased(), "sentence": verdict.sentence,
+      "stateReasons": verdict.stateReasons, "hasStateReasons": !verdict.stateReasons.isEmpty,
+      "bare": verdict.outcome(of: .bare).map { [badge($0)] } ?? [],
+      "endToEnd": verdict.outcome(of: .endToEnd).map { [badge($0)] } ?? [],
+      "originals": experiment.originals.map(original), "hasOriginals": !experiment.originals.isEmpty,
+      "errata": experiment.errata, "hasErrata": !experiment.errata.isEmpty,
+      "findings": verdict.findings.map(finding), "caveats": experiment.caveats,
+      "figures": entry.charts.map(figure), "chartFailures": entry.chartFailures,
+      "measured": ResultTables(result).tables, "limiters": limiters(result), "environment": environment(result),
+      "gates": result.gates.map { ["mark": mark($0.outcome), "sentence": $0.sentence] },
+      "skipped": result.skipped.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" },
+      "hasSkipped": !result.skipped.isEmpty, "files": files(path), "charts": chartFiles(entry),
+      "history": entry.history.map(past), "hasHistory": !entry.history.isEmpty,
+      "runs": "\(result.finishedRuns) of \(result.plannedRuns) runs\(result.isComplete ? "" : ", interrupted")",
+      "profile": result.profile.rawValue, "seed": String(result.seed), "startedAt": result.startedAt,
+      "hash": String(result.definitionHash.prefix(16)),
+    ]
+  }
+
+  private func badge(_ outcome: Verdict.Outcome) -> [String: Any] {
+    switch outcome {
+    case .supported: ["word": outcome.rawValue, "class": "yes", "sign": "✓"]
+    case .notSupported: ["word": outcome.rawValue, "class": "no", "sign": "✗"]
+    case .inconclusive: ["word": outcome.rawValue, "class": "open", "sign": "?"]
+    }
+  }
+
+  private func original(_ original: Original) -> [String: Any] {
+    [
+      "label": original.label, "value": original.value.map { Figures.text($0) } ?? "–", "unit": original.unit,
+      "note": original.note,
+    ]
+  }
+
+  private func finding(_ finding: Verdict.Finding) -> [String: Any] {
+    var effect = "–"
+    if let found = finding.effect {
+      effect =
+        finding.kind == .flat
+        ? "\(Figures.percent(found.value, signed: true)) [\(Figures.percent(found.low, signed: true)), "
+          + "\(Figures.percent(found.high, signed: true))] a doubling"
+        : Figures.interval(found, suffix: "×")
+    }
+    return [
+      "rule": finding.rule, "combination": finding.combination, "hasCombination": !finding.combination.isEmpty,
+      "tier": finding.tier == .bare ? "bare" : "end to end", "effect": effect,
+      "floor": finding.floor.map { Figures.percent($0) } ?? "–", "outcome": badge(finding.outcome),
+      "weight": finding.decides ? "" : "reported, without weight", "sentence": finding.sentence,
+      "meaning": finding.meaning,
+    ]
+  }
+
+  private func figure(_ figure: Figure) -> [String: Any] {
+    [
+      "title": figure.title, "wide": InlineSVG.embed(figure.wide, title: figure.title, prefix: "\(figure.stem)-w-"),
+      "narrow": InlineSVG.embed(figure.narrow, title: figure.title, prefix: "\(figure.stem)-n-"),
+    ]
+  }
+
+  /// The commonest limiter of each arm.
+  private func limiters(_ result: StoredResult) -> [[String: Any]] {
+    result.experiment.arms.compactMap { arm in
+      let sentences = result.rows.filter { $0.arm == arm.name && $0.isValid && !$0.limiter.isEmpty }.map(\.limiter)
+      let counted = Dictionary(grouping: sentences) { $0 }.mapValues(\.count)
+      guard let top = counted.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
+      let share = sentences.count == top.value ? "" : " (\(top.value) of \(sentences.count) runs)"
+      return ["arm": arm.label, "limiter": top.key + share]
+    }
+  }
+
+  private func environment(_ result: StoredResult) -> [[String: Any]] {
+    let machine = result.machine
+    let build = machine.build
+    let facts: [(String, String?)] = [
+      ("processor", "\(machine.processor.model ?? "unknown"), \(machine.processor.cores) cores"),
+      ("virtual machine", machine.processor.virtual ? "yes" : "no"), ("governor", machine.processor.governor),
+      ("memory", "\(Figures.text(machine.memory.totalMiB / 1024)) GiB"),
+      ("huge pages", machine.memory.transparentHugePages), ("memory cgroup", machine.memory.cgroup),
+      ("kernel", machine.kernel),
+      (
+        "disk",
+        [machine.disk.device, machine.disk.fileSystem, machine.disk.mountOptions].compactMap(\.self)
+          .joined(separator: ", ")
+      ),
+      ("TCP congestion control", machine.congestionControl.map { "\($0) (the kernel's default; arms set their own)" }),
+      (
+        "build",
+        "commit \(build.commit ?? "unknown")\(build.dirty == true ? ", with changes" : ""), "
+          + "\(build.optimized ? "optimized" : "not optimized"), Swift \(build.swift)"
+      ),
+    ]
+    return facts.compactMap { name, value in value.map { ["name": name, "value": $0] } }
+  }
+
+  private func mark(_ outcome: Gate.Outcome) -> String {
+    switch outcome {
+    case .passed: "✓"
+    case .shortcoming: "△"
+    case .belowMinimum: "▽"
+    case .failed: "✗"
+    }
+  }
+
+  private func files(_ path: String) -> [[String: Any]] {
+    [
+      ResultDirectory.Name.rows, ResultDirectory.Name.series, ResultDirectory.Name.schema,
+      ResultDirectory.Name.definition, ResultDirectory.Name.machine, ResultDirectory.Name.journal,
+    ].map { ["name": $0, "href": "\(path)/\($0)"] }
+  }
+
+  private func chartFiles(_ entry: Entry) -> [[String: Any]] {
+    entry.charts.flatMap { figure in
+      ["csv", "gp", "png"].map { ["name": "\(figure.stem).\($0)", "href": "\(plotsLink)/\(figure.stem).\($0)"] }
+    }
+  }
+
+  private func past(_ result: StoredResult) -> [String: Any] {
+    let verdict = result.verdict
+    return [
+      "name": result.name, "href": "\(result.experiment.stem)/\(result.name)/\(ResultDirectory.Name.rows)",
+      "profile": result.profile.rawValue, "outcome": badge(verdict.outcome), "state": verdict.state.rawValue,
+      "sentence": verdict.sentence,
+    ]
+  }
+}
+
+/// gnuplot's SVG as part of a page.
+enum InlineSVG {
+  /// Without its prologue and titles, with ids of its own (several charts share a page), named for screen readers.
+  static func embed(_ svg: String, title: String, prefix: String) -> String {
+    guard let start = svg.firstRange(of: "<svg") else { return "" }
+    let name = title.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing("\"", with: "&quot;")
+    return String(svg[start.lowerBound...])
+      .replacing("<title>Gnuplot</title>", with: "")
+      .replacing("fill=\"#ffffff\"/>", with: "fill=\"none\"/>", maxReplacements: 1)
+      .replacing(#/<desc>[^<]*<\/desc>/#, with: "")
+      .replacing("<svg", with: "<svg role=\"img\" aria-label=\"\(name)\"", maxReplacements: 1)
+      .replacing(#/ id=(['"])/#) { " id=\($0.output.1)\(prefix)" }
+      .replacing(#/href=(['"])#/#) { "href=\($0.output.1)#\(prefix)" }
+      .replacing("url(#", with: "url(#\(prefix)")
+      .replacing("font-family=\"DejaVu Sans\"", with: "")
+  }
+}

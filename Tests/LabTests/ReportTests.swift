@@ -1,0 +1,113 @@
+import Foundation
+import Testing
+
+@testable import Lab
+
+@Suite("Report", .serialized)
+struct ReportTests {
+  /// Results of the three experiments as a campaign would leave them, charts drawn, page written.
+  private func write(_ scratch: ScratchDirectory, stems: [String] = Synthetic.stems) throws -> (Report, String) {
+    for stem in stems { try Synthetic.store(stem, .quick, in: "\(scratch.path)/results") }
+    let report = try Report.write(results: "\(scratch.path)/results", plots: "\(scratch.path)/plots")
+    return (report, try #require(SmallFile.read("\(scratch.path)/results/index.html")))
+  }
+
+  @Test("the page has every experiment, verdict and chart, and asks the world for nothing")
+  func complete() throws {
+    let scratch = try ScratchDirectory("report")
+    let (report, html) = try write(scratch)
+    #expect(report.entries.map(\.result.experiment.id) == ["E6", "E10", "E11"] && report.unreadable.isEmpty)
+    for entry in report.entries {
+      let experiment = entry.result.experiment
+      #expect(entry.charts.count == experiment.charts.count && entry.chartFailures.isEmpty)
+      #expect(html.contains("id=\"\(experiment.id.lowercased())\""))
+      for caveat in experiment.caveats { #expect(html.contains(escaped(caveat)), "\(caveat)") }
+      for original in experiment.originals { #expect(html.contains(escaped(original.label))) }
+      for erratum in experiment.errata { #expect(html.contains(escaped(erratum))) }
+      #expect(html.contains(escaped(entry.result.verdict.sentence)))
+      #expect(html.contains(escaped(experiment.quote)))
+    }
+    #expect(html.ranges(of: "<svg ").count == 2 * report.entries.map(\.charts.count).reduce(0, +))
+    try checkReferences(html, from: "\(scratch.path)/results")
+    checkIdentities(html)
+  }
+
+  private func escaped(_ text: String) -> String {
+    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+      .replacing("\"", with: "&quot;").replacing("'", with: "&#39;")
+  }
+
+  /// Links are anchors of the page or files that exist; nothing else names another place.
+  private func checkReferences(_ html: String, from directory: String) throws {
+    let namespaces = ["http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"]
+    let bare = namespaces.reduce(html) { $0.replacing("=\"\($1)\"", with: "") }
+    #expect(!bare.contains("http://") && !bare.contains("https://") && !bare.contains("<script"))
+    #expect(!bare.contains("@import") && !bare.contains("src=") && !bare.contains("onmouse"))
+    for match in html.matches(of: #/href=["']([^"']*)["']/#) {
+      let target = String(match.output.1)
+      if target == "data:," { continue }
+      if let anchor = target.wholeMatch(of: #/#(.*)/#)?.output.1 {
+        #expect(html.contains("id=\"\(anchor)\"") || html.contains("id='\(anchor)'"), "no anchor \(anchor)")
+      } else {
+        #expect(FileManager.default.fileExists(atPath: "\(directory)/\(target)"), "no file \(target)")
+      }
+    }
+  }
+
+  private func checkIdentities(_ html: String) {
+    var seen: Set<Substring> = []
+    for match in html.matches(of: #/ id=["']([^"']*)["']/#) {
+      #expect(seen.insert(match.output.1).inserted, "id \(match.output.1) is there twice")
+    }
+  }
+
+  @Test("definitions cannot write markup into the page")
+  func escaping() throws {
+    let scratch = try ScratchDirectory("escaping")
+    let result = try Synthetic.store("11-zero-copy", .quick, in: "\(scratch.path)/results")
+    var hostile = result
+    hostile.experiment.claim = "<script>alert(1)</script> & more"
+    hostile.experiment.caveats = ["{{style}} <b>"]
+    let html = try Report(
+      entries: [Report.Entry(result: hostile, charts: [])], writtenAt: "2026-01-01T00:00:00Z"
+    ).html()
+    #expect(!html.contains("<script") && html.contains("&lt;script&gt;") && html.contains("{{style}} &lt;b&gt;"))
+  }
+
+  @Test("an unreadable result is said on the page, and the others stand")
+  func unreadable() throws {
+    let scratch = try ScratchDirectory("unreadable")
+    let damaged = try Synthetic.store("10-compression", .quick, in: "\(scratch.path)/results")
+    try SmallFile.replace("\(damaged.path)/\(ResultDirectory.Name.definition)", "id: E10\n")
+    let (report, html) = try write(scratch, stems: ["11-zero-copy"])
+    #expect(report.entries.count == 1 && report.unreadable.count == 1)
+    #expect(html.contains("differs from what was fixed before the run"))
+  }
+
+  @Test("an empty results directory makes a page that says what to do")
+  func empty() throws {
+    let scratch = try ScratchDirectory("empty")
+    try FileManager.default.createDirectory(atPath: "\(scratch.path)/results", withIntermediateDirectories: true)
+    let (_, html) = try write(scratch, stems: [])
+    #expect(html.contains("No results yet"))
+  }
+
+  @Test("the latest result is shown and the earlier one listed; charts follow the latest")
+  func history() throws {
+    let scratch = try ScratchDirectory("history")
+    let older = try Synthetic.store("11-zero-copy", .quick, in: "\(scratch.path)/results", name: "20250101T000000Z-0aa")
+    _ = try Chart.draw(older, into: "\(scratch.path)/plots")
+    let (report, html) = try write(scratch, stems: ["11-zero-copy"])
+    #expect(report.entries[0].history.map(\.name) == ["20250101T000000Z-0aa"])
+    #expect(report.entries[0].charts.allSatisfy { $0.wide.contains(Synthetic.resultName) })
+    #expect(html.contains("Earlier results"))
+    try checkReferences(html, from: "\(scratch.path)/results")
+  }
+
+  @Test(
+    "links between directories are relative",
+    arguments: [("/a/results", "/a/plots", "../plots"), ("/a/r", "/a/r/p", "p"), ("/a/b/c", "/a/d", "../../d")])
+  func links(from: String, to: String, link: String) {
+    #expect(Report.link(from: from, to: to) == link)
+  }
+}
