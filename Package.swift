@@ -87,7 +87,9 @@ let package = Package(
         .product(name: "Mustache", package: "swift-mustache"),
       ]),
 
-    program("millrace", ["Lab", "Mechanisms", "Coordination", "Storage", "Model", argumentParser]),
+    program(
+      "millrace",
+      ["Lab", "Load", "Mechanisms", "Compression", "Coordination", "Storage", "Model", argumentParser]),
     program("millrace-broker", ["Broker"]),
     program("millrace-load", ["Load"]),
 

@@ -1,6 +1,7 @@
 /// How a run went over time: cumulative bytes and records at moments since measuring began.
 ///
-/// Programs write it as CSV with the columns `t_s`, `bytes` and `records`, both counts cumulative.
+/// Programs write it as CSV: `t_s` is the end of an interval, `records` and `bytes` are the interval's own,
+/// `cumulative_bytes` is all so far; other columns are theirs.
 package struct IntervalSeries: Sendable, Equatable {
   package struct Moment: Sendable, Equatable {
     package var seconds: Double
@@ -20,14 +21,19 @@ package struct IntervalSeries: Sendable, Equatable {
   /// Nil when the file is missing or has none of the columns; a torn last line is left out.
   package init?(path: String) {
     guard let text = SmallFile.read(path) else { return nil }
-    let lines = text.split(separator: "\n")
+    // A last line without its end was being written when the program stopped.
+    let lines = text.prefix(upTo: text.lastIndex(of: "\n") ?? text.startIndex).split(separator: "\n")
     let header = lines.first?.split(separator: ",").map(String.init) ?? []
-    guard let time = header.firstIndex(of: "t_s"), let bytes = header.firstIndex(of: "bytes") else { return nil }
-    let records = header.firstIndex(of: "records")
-    moments = lines.dropFirst().compactMap { line in
+    guard let time = header.firstIndex(of: "t_s"), let bytes = header.firstIndex(of: "cumulative_bytes"),
+      let records = header.firstIndex(of: "records")
+    else { return nil }
+    moments = []
+    var recordsSoFar = 0.0
+    for line in lines.dropFirst() {
       let cells = line.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
-      guard cells.count == header.count, let at = cells[time], let sum = cells[bytes] else { return nil }
-      return Moment(seconds: at, bytes: sum, records: records.flatMap { cells[$0] } ?? 0)
+      guard cells.count == header.count, let at = cells[time], let sum = cells[bytes] else { continue }
+      recordsSoFar += cells[records] ?? 0
+      moments.append(Moment(seconds: at, bytes: sum, records: recordsSoFar))
     }
   }
 

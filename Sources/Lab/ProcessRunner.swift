@@ -190,12 +190,24 @@ package struct ProcessRunner: CellRunner {
     }
     guard let end = child.end, end == .exited(0) else {
       let reason = child.end.map { "\($0)" } ?? "no end"
-      throw .failed("\(name) ended with \(reason): \(BrokerProcess.lastLine(errors))")
+      throw .failed("\(name) ended with \(reason): \(Self.complaint(out, errors))")
     }
     guard let figures = ReportedFigures(output: SmallFile.read(out) ?? "") else {
       throw .failed("\(name) printed no JSON: \(BrokerProcess.lastLine(out))")
     }
     return Finished(figures: figures, dirty: dirty)
+  }
+
+  /// Why a program failed: the error its figures name, else its last words.
+  private static func complaint(_ out: String, _ errors: String) -> String {
+    let figures = ReportedFigures(output: SmallFile.read(out) ?? "")
+    let faults = ["lost", "duplicated", "corrupt", "errors"].compactMap { name -> String? in
+      guard let count = figures?[name], count > 0 else { return nil }
+      return "\(Figures.text(count)) \(name)"
+    }
+    let words = figures?.text("first_error").map { [$0] } ?? []
+    let said = (words + faults).joined(separator: ", ")
+    return said.isEmpty ? BrokerProcess.lastLine(errors) : said
   }
 
   /// `--name value`; `true` is a flag alone, `false` is left out.

@@ -56,8 +56,8 @@ struct CampaignRun {
     plan = Plan(experiment, runs: runs)
   }
 
-  /// Runs to the end or to Ctrl-C, draws, and returns the result as its files tell it.
-  func run(announce plan: Plan) throws -> StoredResult {
+  /// Runs to the end or to Ctrl-C, and returns the result as its files tell it.
+  func run() throws -> StoredResult {
     Self.removeDeadScratch(scratch)
     try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: scratch) }

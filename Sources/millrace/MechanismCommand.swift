@@ -8,7 +8,7 @@ import Mechanisms
 struct MechanismCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mechanism", abstract: "Run one bare mechanism (what experiments start).", shouldDisplay: false,
-    subcommands: [RawAppendCommand.self, CopyPathCommand.self])
+    subcommands: [RawAppendCommand.self, CopyPathCommand.self, CodecCommand.self])
 
   /// Prints `object` as the last line.
   static func report(_ object: [String: Any]) throws {
@@ -26,7 +26,8 @@ struct RawAppendCommand: ParsableCommand {
   @Option(help: "Bytes a file.") var segmentBytes = 1 << 30
   @Option(name: .customLong("mib-per-s"), help: "Pace; none: as fast as it goes.") var pace: Double?
   @Option(help: "Bytes between two moments of the series.") var intervalBytes = 4 << 20
-  @Option(name: .customLong("intervals-csv"), help: "The series: t_s, bytes, records.") var intervalsCSV: String?
+  @Option(name: .customLong("intervals-csv"), help: "The series: t_s, records, bytes, cumulative_bytes.")
+  var intervalsCSV: String?
   @Flag(help: "Results as JSON in the last line (always so).") var json = false
 
   func run() throws {
@@ -36,8 +37,12 @@ struct RawAppendCommand: ParsableCommand {
     mechanism.paceMiBPerSecond = pace
     let result = try mechanism.run()
     if let intervalsCSV {
-      let lines = result.intervals.map { "\($0.seconds),\($0.storedBytes),0\n" }
-      try SmallFile.replace(intervalsCSV, "t_s,bytes,records\n" + lines.joined())
+      var before = 0
+      let lines = result.intervals.map { interval -> String in
+        defer { before = interval.storedBytes }
+        return "\(interval.seconds),0,\(interval.storedBytes - before),\(interval.storedBytes)\n"
+      }
+      try SmallFile.replace(intervalsCSV, "t_s,records,bytes,cumulative_bytes\n" + lines.joined())
     }
     var object: [String: Any] = [
       "bytes": result.bytes, "seconds": result.seconds, "mib_per_s": result.mibPerSecond,

@@ -10,17 +10,18 @@ struct PlotCommand: ParsableCommand {
   @Option(help: "A result directory instead of the latest.") var result: String?
 
   func run() throws {
-    try Stop.translating { throw Stop(Exit.unavailable, "drawing is not in this build") }
+    try Stop.translating {
+      for path in try paths() {
+        let charts = try Chart.draw(try StoredResult(reading: path), into: places.plots)
+        for chart in charts { Terminal.say("\(places.plots)/\(chart.stem).svg from \(path)") }
+      }
+    }
   }
-}
 
-struct ReportCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "report", abstract: "Write results/index.html from the stored results.")
-
-  @OptionGroup var places: Places
-
-  func run() throws {
-    try Stop.translating { throw Stop(Exit.unavailable, "the report is not in this build") }
+  private func paths() throws -> [String] {
+    if let result { return [result] }
+    return try places.find(names, all: true).compactMap { _, experiment in
+      StoredResult.directories(of: experiment, under: places.results).last
+    }
   }
 }

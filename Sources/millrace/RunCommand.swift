@@ -29,9 +29,11 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     try Stop.translating {
       Interrupt.install()
-      let finished = try campaigns().map { try $0.run(announce: $0.plan) }
+      var finished: [StoredResult] = []
+      for campaign in try campaigns() where !Interrupt.isRequested { finished.append(try campaign.run()) }
+      try ReportCommand.write(places)
       let outcomes = finished.map(\.verdict.outcome)
-      if finished.contains(where: { !$0.isComplete }) { throw Exit.interrupted }
+      if Interrupt.isRequested || finished.contains(where: { !$0.isComplete }) { throw Exit.interrupted }
       if strict, outcomes.contains(where: { $0 != .supported }) { throw Exit.undecided }
     }
   }

@@ -1,0 +1,11 @@
+package import NIOCore
+
+extension Corpus {
+  /// `count` values of one size, as a producer without stamps would send them: for codecs tried without a broker.
+  package func sample(count: Int, recordSize: Int, seed: UInt64) -> [ByteBuffer] {
+    let pool = Payload(corpus: self, recordSize: recordSize, poolBytes: count * recordSize, seed: seed)
+    return (0..<count).map { index in
+      ByteBuffer(bytes: UnsafeRawBufferPointer(start: pool.value(index % pool.count), count: recordSize))
+    }
+  }
+}

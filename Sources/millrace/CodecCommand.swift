@@ -1,0 +1,48 @@
+import ArgumentParser
+import Compression
+import Lab
+import Load
+import Mechanisms
+
+/// A codec alone, on the load generator's own corpora.
+struct CodecCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "codec", abstract: "Compress and decompress a corpus, message by message or by the batch.")
+
+  private enum Limits {
+    /// Payload of one round: past any codec's window, and small enough that slow codecs finish rounds in time.
+    static let payloadBytes = 2 << 20
+  }
+
+  @Option(help: "none, gzip, snappy, lz4, zstd; CODEC:LEVEL for a level.") var codec: String
+  @Option(help: "json, access-log, random, entropy:BITS.") var corpus = "json"
+  @Option(help: "Records compressed together; 1: each message's value alone.") var batchRecords = 100
+  @Option(help: "Bytes of a record's value.") var recordBytes = 400
+  @Option(help: "How long in all.") var seconds = 0.5
+  @Option(help: "Seed of the records.") var seed: UInt64 = 1
+  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+
+  func run() throws {
+    let parts = codec.split(separator: ":", maxSplits: 1).map(String.init)
+    guard let chosen = parts.first.flatMap({ Codec(name: $0) }) else {
+      throw ValidationError("no codec is called \(codec)")
+    }
+    guard let texts = Corpus(corpus) else { throw ValidationError("no corpus is called \(corpus)") }
+    let count = max(batchRecords, Limits.payloadBytes / recordBytes)
+    let records = texts.sample(count: count, recordSize: recordBytes, seed: seed)
+    let result = try CodecBench(
+      records: records, codec: chosen, level: parts.count > 1 ? Int(parts[1]) : nil,
+      grouping: batchRecords == 1 ? .message : .batch(records: batchRecords), seconds: seconds
+    ).run()
+    let measured = result.compressSeconds + result.decompressSeconds
+    try MechanismCommand.report([
+      "seconds": measured, "records": result.records * result.rounds, "bytes": result.payloadBytes * result.rounds,
+      "payload_bytes": result.payloadBytes, "stored_bytes": result.storedBytes, "compression_ratio": result.ratio,
+      "compress_mb_per_s": result.compressMBPerSecond, "decompress_mb_per_s": result.decompressMBPerSecond,
+      "compress_cpu_s_per_gb": result.compressCPUSecondsPerGB,
+      "decompress_cpu_s_per_gb": result.decompressCPUSecondsPerGB,
+      "cpu_seconds": result.compressCPUSeconds + result.decompressCPUSeconds, "streams": result.streams,
+      "rounds": result.rounds, "checksum": Int(result.checksum),
+    ])
+  }
+}
