@@ -57,7 +57,8 @@ struct ReplyWriter {
     while isWaiting, context.channel.isWritable {
       switch waiting[waitingFrom] {
       case .bytes(let bytes):
-        context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+        // Flushed here: what follows the last range has no later flush to leave with.
+        context.writeAndFlush(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
         waitingFrom += 1
       case .file(let range):
         var chunk = buffer.take() ?? ByteBufferAllocator().buffer(capacity: bufferBytes)
