@@ -1,3 +1,4 @@
+import CMillrace
 import Glibc
 
 /// What the kernel counts of one process, from /proc/PID: taken before and after measuring, and subtracted.

@@ -115,6 +115,20 @@ def produced(answer, topic):
     return struct.unpack(">hq", answer[at : at + 10])
 
 
+def brokers(address):
+    """Id and address of every broker that Metadata version 0 names."""
+    with Connection(address) as connection:
+        connection.send(METADATA, 0, 1, struct.pack(">i", 0))
+        answer = connection.receive()[1]
+    named, at = [], 4
+    for _ in range(struct.unpack(">i", answer[:4])[0]):
+        node, length = struct.unpack(">ih", answer[at : at + 6])
+        host = answer[at + 6 : at + 6 + length].decode()
+        at += 6 + length + 4
+        named.append((node, f"{host}:{struct.unpack('>i', answer[at - 4 : at])[0]}"))
+    return named
+
+
 def is_alive(address):
     with Connection(address) as connection:
         connection.send(API_VERSIONS, 0, 77, b"")
