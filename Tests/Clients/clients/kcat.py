@@ -5,8 +5,10 @@ import subprocess
 
 import corpus
 from checks import expect, expect_equal
+from clients import raw
 
 SECONDS_MAX = 40
+RETENTION = [(key.encode(), value.encode()) for key, value in corpus.RETENTION.items()]
 
 
 def kcat(address, *arguments, stdin=None):
@@ -26,9 +28,7 @@ def messages(address, topic, partition, *arguments):
 
 def write(address, topic, codec):
     """kcat sets no timestamps, and one set of headers per run; empty keys and values become nulls (-Z)."""
-    import clients.confluent as confluent
-
-    confluent.create(address, topic, corpus.PARTITIONS, corpus.RETENTION)
+    raw.create(address, topic.encode(), RETENTION, corpus.PARTITIONS)
     written = []
     for partition in range(corpus.PARTITIONS):
         lines = []
@@ -113,14 +113,13 @@ def reading_from_the_end_and_from_a_tail(address):
 
 
 def offsets_by_timestamp_are_exact_inside_a_batch(address):
-    import clients.confluent as confluent
-
     topic = "kcat-timestamps"
-    confluent.create(address, topic, 1, corpus.RETENTION)
+    raw.create(address, topic.encode(), RETENTION)
     start = corpus.FIRST_TIMESTAMP_MS
-    confluent.produce(
-        address, topic, "gzip", [corpus.Record(0, None, b"%d" % n, [], start + n * 1000) for n in range(50)]
-    )
+    stamped = raw.batch([b"%d" % n for n in range(50)], [start + n * 1000 for n in range(50)])
+    with raw.Connection(address) as connection:
+        connection.send(raw.PRODUCE, 3, 1, raw.produce_body(topic.encode(), stamped))
+        expect_equal(raw.produced(connection.receive()[1], topic.encode()), (0, 0), "error, base offset")
     for timestamp, wanted in ((start, 0), (start + 1, 1), (start + 17_000, 17), (start + 48_999, 49), (start + 60_000, -1)):
         out, _ = kcat(address, "-Q", "-t", f"{topic}:0:{timestamp}")
         expect(f"[0] offset {wanted}" in out.decode(), f"at {timestamp}: {out.decode().strip()}, wanted offset {wanted}")

@@ -56,14 +56,16 @@ def string(text):
     return struct.pack(">h", len(text)) + text
 
 
-def create(address, topic, configs=()):
-    """CreateTopics version 2, one partition."""
+def create(address, topic, configs=(), partitions=1):
+    """CreateTopics version 2."""
     entries = b"".join(string(key) + string(value) for key, value in configs)
-    settings = struct.pack(">ihii", 1, 1, 0, len(configs)) + entries
+    settings = struct.pack(">ihii", partitions, 1, 0, len(configs)) + entries
     body = struct.pack(">i", 1) + string(topic) + settings + struct.pack(">ib", 10_000, 0)
     with Connection(address) as connection:
         connection.send(CREATE_TOPICS, 2, 1, body)
-        connection.receive()
+        answer = connection.receive()[1]
+    at = 4 + 4 + 2 + len(topic)
+    expect_equal(struct.unpack(">h", answer[at : at + 2])[0], 0, f"the error for creating {topic.decode()}")
 
 
 def crc32c(data):
@@ -75,14 +77,15 @@ def crc32c(data):
     return crc ^ 0xFFFFFFFF
 
 
-def batch(values):
+def batch(values, timestamps=None):
     """A record batch of magic 2 without compression, of now: an old one would be for retention to delete."""
-    now = int(time.time() * 1000)
+    timestamps = timestamps or [int(time.time() * 1000)] * len(values)
+    first, last = timestamps[0], max(timestamps)
     records = b""
     for delta, value in enumerate(values):
-        body = b"\0" + varint(0) + varint(delta) + varint(-1) + varint(len(value)) + value + varint(0)
+        body = b"\0" + varint(timestamps[delta] - first) + varint(delta) + varint(-1) + varint(len(value)) + value + varint(0)
         records += varint(len(body)) + body
-    checked = struct.pack(">hiqqqhii", 0, len(values) - 1, now, now, -1, -1, -1, len(values)) + records
+    checked = struct.pack(">hiqqqhii", 0, len(values) - 1, first, last, -1, -1, -1, len(values)) + records
     after_length = struct.pack(">ibI", 0, 2, crc32c(checked)) + checked
     return struct.pack(">qi", 0, len(after_length)) + after_length
 
