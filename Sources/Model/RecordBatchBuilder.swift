@@ -11,7 +11,7 @@ package import NIOCore
 /// let batch = try builder.finish(codec: .lz4)        // header, CRC and all; the builder is empty again
 /// ```
 ///
-/// Appending costs about 10 ns for a record of 100 bytes (most of it the copy) and allocates only when the buffer grows.
+/// Appending costs 10 to 20 ns for a record of 100 bytes, by the machine, and allocates only when the buffer grows.
 package struct RecordBatchBuilder: ~Copyable {
   /// Header and records, uncompressed. All of its capacity is readable, so that NIO hands out a pointer to it.
   private var bytes: ByteBuffer
@@ -58,33 +58,26 @@ package struct RecordBatchBuilder: ~Copyable {
   @inlinable package mutating func append(
     timestamp: Int64, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
   ) {
-    let keyBytes = key?.count ?? 0
-    let valueBytes = value?.count ?? 0
-    let room = Self.fieldBytesMost &+ keyBytes &+ valueBytes
+    let payloadBytes = (key?.count ?? 0) &+ (value?.count ?? 0)
+    let room = Self.fieldBytesMost &+ payloadBytes
     if end - position < room { grow(toFit: room) }
-    let fields = start(timestamp: timestamp, key: key, value: value)
-    var at = Varint.write(Int64(fields.bodyBytes &+ 1), to: position)
-    at = write(fields, key: key, value: value, to: at)
+    let body = position + Self.lengthBytesLikely(payloadBytes)
+    let at = writeFields(timestamp: timestamp, key: key, value: value, to: body)
     at.storeBytes(of: 0, as: UInt8.self)  // no headers
-    position = at + 1
-    recordCount &+= 1
+    finishRecord(from: body, to: at + 1)
   }
 
   /// Appends a record with headers.
   package mutating func append(
     timestamp: Int64, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, headers: [RecordHeader]
   ) {
-    var headerBytes = Varint.size(of: Int64(headers.count))
-    for header in headers {
-      let keyBytes = header.key.utf8.count
-      headerBytes += Varint.size(of: Int64(keyBytes)) + keyBytes
-      headerBytes += Varint.size(of: Int64(header.value?.readableBytes ?? -1)) + (header.value?.readableBytes ?? 0)
-    }
-    let room = Self.fieldBytesMost + (key?.count ?? 0) + (value?.count ?? 0) + headerBytes
+    let payloadBytes = (key?.count ?? 0) + (value?.count ?? 0)
+    // A header's two lengths take 5 bytes each at most.
+    let headerBytes = headers.reduce(0) { $0 + 10 + $1.key.utf8.count + ($1.value?.readableBytes ?? 0) }
+    let room = Self.fieldBytesMost + payloadBytes + headerBytes
     if end - position < room { grow(toFit: room) }
-    let fields = start(timestamp: timestamp, key: key, value: value)
-    var at = Varint.write(Int64(fields.bodyBytes + headerBytes), to: position)
-    at = write(fields, key: key, value: value, to: at)
+    let body = position + Self.lengthBytesLikely(payloadBytes + headerBytes)
+    var at = writeFields(timestamp: timestamp, key: key, value: value, to: body)
     at = Varint.write(Int64(headers.count), to: at)
     for var header in headers {
       header.key.withUTF8 { at = Self.write(UnsafeRawBufferPointer($0), to: at) }
@@ -94,8 +87,7 @@ package struct RecordBatchBuilder: ~Copyable {
         at = Varint.write(-1, to: at)
       }
     }
-    position = at
-    recordCount += 1
+    finishRecord(from: body, to: at)
   }
 
   /// Appends `record`'s timestamp, key, value and headers; its offset does not count.
@@ -114,43 +106,48 @@ package struct RecordBatchBuilder: ~Copyable {
 }
 
 extension RecordBatchBuilder {
-  /// A record's small fields, and the bytes of all that `length` counts but the headers.
-  @usableFromInline struct Fields {
-    @usableFromInline var timestampDelta: Int64
-    @usableFromInline var bodyBytes: Int
-
-    @inlinable init(timestampDelta: Int64, bodyBytes: Int) {
-      self.timestampDelta = timestampDelta
-      self.bodyBytes = bodyBytes
-    }
+  /// Bytes that the varint of a record's length takes, nearly always; `finishRecord` mends the other cases.
+  ///
+  /// The length stands first but is known last. Computing it beforehand means computing every varint's size and then
+  /// writing every varint; leaving the likely room for it costs a comparison.
+  @inlinable @inline(__always) static func lengthBytesLikely(_ payloadBytes: Int) -> Int {
+    // Some 8 bytes of other fields; a varint holds lengths below 64 in one byte, below 8192 in two.
+    let length = payloadBytes &+ 8
+    return length < 64 ? 1 : length < 8192 ? 2 : Varint.size(of: Int64(length))
   }
 
-  @inlinable @inline(__always) mutating func start(
-    timestamp: Int64, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?
-  ) -> Fields {
+  /// Writes all from the attributes to the value; returns the place after it.
+  @inlinable @inline(__always) mutating func writeFields(
+    timestamp: Int64, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, to start: UnsafeMutableRawPointer
+  ) -> UnsafeMutableRawPointer {
     if recordCount == 0 {
       baseTimestamp = timestamp
       maxTimestamp = timestamp
     } else if timestamp > maxTimestamp {
       maxTimestamp = timestamp
     }
-    let delta = timestamp &- baseTimestamp
-    let keyBytes = key?.count ?? -1
-    let valueBytes = value?.count ?? -1
-    let lengths = Varint.size(of: Int64(keyBytes)) &+ Varint.size(of: Int64(valueBytes))
-    let numbers = Varint.size(of: delta) &+ Varint.size(of: Int64(recordCount))
-    return Fields(
-      timestampDelta: delta, bodyBytes: 1 &+ numbers &+ lengths &+ max(keyBytes, 0) &+ max(valueBytes, 0))
-  }
-
-  @inlinable @inline(__always) func write(
-    _ fields: Fields, key: UnsafeRawBufferPointer?, value: UnsafeRawBufferPointer?, to start: UnsafeMutableRawPointer
-  ) -> UnsafeMutableRawPointer {
     start.storeBytes(of: 0, as: UInt8.self)  // attributes
-    var at = Varint.write(fields.timestampDelta, to: start + 1)
+    var at = Varint.write(timestamp &- baseTimestamp, to: start + 1)
     at = Varint.write(Int64(recordCount), to: at)
     at = Self.write(key, to: at)
     return Self.write(value, to: at)
+  }
+
+  /// Writes the record's length before its body, which was written at the place that suits the likely size of that
+  /// length, and moves the body when the size is another.
+  @inlinable @inline(__always) mutating func finishRecord(
+    from body: UnsafeMutableRawPointer, to end: UnsafeMutableRawPointer
+  ) {
+    let length = end - body
+    let lengthBytes = Varint.size(of: Int64(length))
+    if position + lengthBytes == body {
+      position = end
+    } else {
+      (position + lengthBytes).copyMemory(from: body, byteCount: length)
+      position = position + lengthBytes + length
+    }
+    _ = Varint.write(Int64(length), to: position - length - lengthBytes)
+    recordCount &+= 1
   }
 
   @inlinable @inline(__always) static func write(

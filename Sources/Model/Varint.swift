@@ -20,6 +20,16 @@ package enum Varint {
   /// Writes `value` at `pointer`, which must have room for `size(of: value)` bytes; returns the place after it.
   @inlinable package static func write(_ value: Int64, to pointer: UnsafeMutableRawPointer) -> UnsafeMutableRawPointer {
     var bits = zigzag(value)
+    // One byte and two bytes are nearly all there is: deltas, and lengths below 8192.
+    if bits < 0x80 {
+      pointer.storeBytes(of: UInt8(truncatingIfNeeded: bits), as: UInt8.self)
+      return pointer + 1
+    }
+    if bits < 0x4000 {
+      let both = UInt16(truncatingIfNeeded: (bits & 0x7F) | 0x80 | ((bits >> 7) << 8))
+      pointer.storeBytes(of: both.littleEndian, as: UInt16.self)
+      return pointer + 2
+    }
     var at = pointer
     while bits >= 0x80 {
       at.storeBytes(of: UInt8(truncatingIfNeeded: bits) | 0x80, as: UInt8.self)

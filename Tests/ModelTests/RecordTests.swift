@@ -12,7 +12,7 @@ extension Seed {
   /// Records at offsets from 0, with nulls, empties, headers and timestamps that go back and forth.
   fileprivate mutating func records(most: Int64 = 200, wild isWild: Bool = true) -> [Record] {
     (0..<Int64.random(in: 1...most, using: &self)).map { offset in
-      let wild = isWild && Int.random(in: 0...40, using: &self) == 0
+      let wild = isWild && Int.random(in: 0...100, using: &self) == 0
       let most = wild ? 20_000 : 150
       return Record(
         offset: Offset(offset),
@@ -25,11 +25,11 @@ extension Seed {
   }
 }
 
-@Test("records built into a batch come back as they were", arguments: Codec.allCases, Seed.some(12))
+@Test("records built into a batch come back as they were", arguments: Codec.allCases, Seed.some(4))
 func roundTrip(codec: Codec, seed: Seed) throws {
   var seed = seed
   var builder = RecordBatchBuilder(capacity: Int.random(in: 0...100_000, using: &seed))
-  for round in 0..<5 {
+  for round in 0..<3 {
     let records = seed.records()
     for record in records {
       let before = builder.sizeInBytes
