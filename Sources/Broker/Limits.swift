@@ -35,9 +35,6 @@ package enum Limits {
   /// How often files and directories whose delay has passed are removed.
   package static let purgeIntervalMs: Int64 = 10_000
 
-  /// How long the directory of a partition that no topic owns is kept, renamed, before its files are removed.
-  package static let strayDelayMs: Int64 = 60_000
-
   /// A longer interval (a hundred years) means never.
   package static let timerMsMax: Int64 = 100 * 365 * 86_400_000
 

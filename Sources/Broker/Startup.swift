@@ -163,11 +163,18 @@ extension LocalBroker {
     for topic in registry.unfinishedDeletions { try registry.finishDelete(topic.name) }
   }
 
+  /// A deletion that was begun goes on; anything else that the tree does not know is set aside, never removed.
   private func setAsideStrays(in directory: LogDirectory, _ known: [String: TopicDescription]) throws {
+    let deleted = Dictionary(uniqueKeysWithValues: registry.unfinishedDeletions.map { ($0.name, $0) })
     for name in try directory.list() {
       if let topic = known[name.topic], Int(name.partition) < topic.partitions.count { continue }
-      log.warning("a directory of no known topic is deleted later", metadata: ["partition": "\(name)"])
-      try directory.delete(name, delayMs: Limits.strayDelayMs, nowMs: nowMs())
+      if let topic = deleted[name.topic] {
+        let delayMs = effectiveConfig(of: topic).fileDeleteDelayMs
+        try directory.delete(name, delayMs: delayMs, nowMs: nowMs())
+      } else if let kept = try directory.setAside(name, nowMs: nowMs()) {
+        log.warning(
+          "a partition of no known topic is set aside", metadata: ["partition": "\(name)", "kept": "\(kept)"])
+      }
     }
   }
 

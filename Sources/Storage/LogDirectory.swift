@@ -57,6 +57,7 @@ package final class LogDirectory: Sendable {
 
   static let lockName = ".lock", cleanName = ".kafka_cleanshutdown", metaName = "meta.properties"
   static let deleteSuffix = "-delete"
+  static let straySuffix = "-stray"
 
   /// Makes the directory if needed, locks it, and reads what the last run left.
   package init(_ path: String, disk: any Disk = RealDisk()) throws(LogDirectoryError) {
@@ -204,6 +205,20 @@ package final class LogDirectory: Sendable {
   /// Renames a partition's directory so that it is no partition any more; `purgeDeleted` removes it later. The caller has
   /// let go of its log; readers that still hold file ranges read on.
   package func delete(_ partition: TopicPartition, delayMs: Int64, nowMs: Int64) throws(LogDirectoryError) {
+    guard let renamed = try rename(partition, Self.deleteSuffix, nowMs: nowMs) else { return }
+    state.withLock { $0.deleted.append((renamed, nowMs + delayMs)) }
+  }
+
+  /// Renames the directory of a partition that nobody knows so that it is none any more, and keeps it for ever: whoever
+  /// started a broker on the wrong directory, or lost its metadata, has lost no records. Returns the new name.
+  package func setAside(_ partition: TopicPartition, nowMs: Int64) throws(LogDirectoryError) -> String? {
+    try rename(partition, Self.straySuffix, nowMs: nowMs)
+  }
+
+  /// Nil when there is no such directory.
+  private func rename(
+    _ partition: TopicPartition, _ kind: String, nowMs: Int64
+  ) throws(LogDirectoryError) -> String? {
     let number = state.withLock { state in
       state.deletions += 1
       return state.deletions
@@ -211,14 +226,14 @@ package final class LogDirectory: Sendable {
     // Kafka's form: `<topic>-<n>.<32 hex digits>-delete`, in at most 255 bytes.
     let unique = String(UInt64(bitPattern: nowMs), radix: 16) + "-" + String(number, radix: 16)
     let digits = String(repeating: "0", count: 33 - unique.count) + unique
-    let suffix = "." + digits.filter { $0 != "-" } + Self.deleteSuffix
+    let suffix = "." + digits.filter { $0 != "-" } + kind
     let renamed = "\(path)/\(String(partition.description.prefix(255 - suffix.count)))\(suffix)"
     do {
-      guard try disk.info(directory(of: partition)) != nil else { return }
+      guard try disk.info(directory(of: partition)) != nil else { return nil }
       try disk.rename(directory(of: partition), to: renamed)
       try disk.syncDirectory(path)
     } catch { throw .disk(error) }
-    state.withLock { $0.deleted.append((renamed, nowMs + delayMs)) }
+    return renamed
   }
 
   /// Removes directories that were renamed away long enough ago, and those an earlier run left; returns how many.

@@ -1,4 +1,6 @@
+import Glibc
 import Model
+import Storage
 import Testing
 import Wire
 
@@ -121,6 +123,42 @@ struct RestartTests {
       _ = try client.receive(FetchRequest.self, version: 11, correlationID: id)
       #expect(try client.isClosed())
       #expect(throws: (any Error).self) { try broker.connect() }
+    }
+  }
+
+  @Test("partitions that the tree does not know are set aside and kept, whatever became of the tree")
+  func strays() throws {
+    try withDirectory { directory in
+      let first = try TestBroker.start(in: directory)
+      let client = try first.connect()
+      try client.createTopic("t")
+      _ = try client.produce(Batches.of(["precious"]), to: "t")
+      first.running.stop()
+      unlink("\(directory)/data/znodes.journal")
+      let second = try TestBroker.start(in: directory)
+      defer { second.running.stop() }
+      #expect(second.broker.topics.all.isEmpty)
+      let names = try RealDisk().names(in: "\(directory)/data")
+      #expect(names.contains { $0.hasPrefix("t-0.") && $0.hasSuffix("-stray") }, "\(names)")
+      try second.connect().createTopic("t")
+      #expect(try second.connect().produce(Batches.of(["new"]), to: "t").baseOffset == 0)
+    }
+  }
+
+  @Test("a deletion that a crash interrupted is finished at the start")
+  func unfinishedDeletion() throws {
+    try withDirectory { directory in
+      let first = try TestBroker.start(in: directory)
+      try first.connect().createTopic("t", partitions: 2)
+      _ = try first.broker.registry.beginDelete("t")
+      first.running.abandon()
+      let second = try TestBroker.start(in: directory)
+      defer { second.running.stop() }
+      #expect(second.broker.topics.all.isEmpty)
+      #expect(second.broker.registry.unfinishedDeletions.isEmpty)
+      let names = try RealDisk().names(in: "\(directory)/data")
+      #expect(names.count { $0.hasPrefix("t-") && $0.hasSuffix("-delete") } == 2, "\(names)")
+      try second.connect().createTopic("t")
     }
   }
 }
