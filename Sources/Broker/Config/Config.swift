@@ -36,24 +36,15 @@ package struct Config: Sendable {
   package let connectionsPerIPOverrides: [String: Int]
   /// nil: connections are never closed for being silent.
   package let connectionsIdleMaxMs: Int64?
-  package let queuedRequestsMax: Int
   /// nil: no limit.
   package let queuedRequestBytesMax: Int?
   package let fetchMaxBytes: Int
-  package let requestTimeoutMs: Int64
 
   // Topics.
   package let autoCreateTopics: Bool
   package let deleteTopics: Bool
   package let numPartitions: Int32
   package let defaultReplicationFactor: Int16
-  package let offsetsTopicPartitions: Int32
-  package let offsetsTopicReplicationFactor: Int16
-  package let offsetsTopicSegmentBytes: Int
-  package let transactionTopicPartitions: Int32
-  package let transactionTopicReplicationFactor: Int16
-  package let transactionTopicSegmentBytes: Int
-  package let transactionMaxTimeoutMs: Int64
 
   // Storage, beyond what a topic's own configuration says.
   package let retentionCheckIntervalMs: Int64
@@ -61,7 +52,6 @@ package struct Config: Sendable {
   package let recoveryPointCheckpointIntervalMs: Int64
   package let logStartOffsetCheckpointIntervalMs: Int64
   package let highWatermarkCheckpointIntervalMs: Int64
-  package let producerIDExpirationMs: Int64
 
   // Millrace's own switches.
   package let readPath: ReadPath
@@ -118,29 +108,19 @@ package struct Config: Sendable {
     connectionsPerIPMax = values.int("max.connections.per.ip")
     connectionsPerIPOverrides = try Self.connectionOverrides(values)
     connectionsIdleMaxMs = values.notNegative("connections.max.idle.ms")
-    queuedRequestsMax = values.int("queued.max.requests")
     queuedRequestBytesMax = values.notNegative("queued.max.request.bytes").flatMap { $0 == 0 ? nil : Int($0) }
     fetchMaxBytes = values.int("fetch.max.bytes")
-    requestTimeoutMs = values.long("request.timeout.ms")
 
     autoCreateTopics = values.bool("auto.create.topics.enable")
     deleteTopics = values.bool("delete.topic.enable")
     numPartitions = Int32(values.int("num.partitions"))
     defaultReplicationFactor = try values.shortFromInt("default.replication.factor")
-    offsetsTopicPartitions = Int32(values.int("offsets.topic.num.partitions"))
-    offsetsTopicReplicationFactor = Int16(values.int("offsets.topic.replication.factor"))
-    offsetsTopicSegmentBytes = values.int("offsets.topic.segment.bytes")
-    transactionTopicPartitions = Int32(values.int("transaction.state.log.num.partitions"))
-    transactionTopicReplicationFactor = Int16(values.int("transaction.state.log.replication.factor"))
-    transactionTopicSegmentBytes = values.int("transaction.state.log.segment.bytes")
-    transactionMaxTimeoutMs = values.long("transaction.max.timeout.ms")
 
     retentionCheckIntervalMs = values.long("log.retention.check.interval.ms")
     flushSchedulerIntervalMs = values.long("log.flush.scheduler.interval.ms")
     recoveryPointCheckpointIntervalMs = values.long("log.flush.offset.checkpoint.interval.ms")
     logStartOffsetCheckpointIntervalMs = values.long("log.flush.start.offset.checkpoint.interval.ms")
     highWatermarkCheckpointIntervalMs = values.long("replica.high.watermark.checkpoint.interval.ms")
-    producerIDExpirationMs = values.long("producer.id.expiration.ms")
     try Self.checkRetention(values)
 
     readPath = ReadPath(rawValue: values.text("millrace.read.path") ?? "") ?? .sendfile

@@ -25,16 +25,16 @@ package enum ConfigKeys {
     .string(
       "listeners", "PLAINTEXT://:9092",
       "Where to accept connections: NAME://host:port, comma separated. An empty host is every address; port 0 is any free port."
-    ).dynamic(.perBroker),
+    ),
     .string(
       "advertised.listeners", nil,
       "What clients are told to connect to, when that differs from listeners. An empty host is the address by which the client came."
-    ).dynamic(.perBroker),
+    ),
     .string(
       "listener.security.protocol.map",
       "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
       "The security protocol of each listener name. PLAINTEXT is the one served."
-    ).dynamic(.perBroker),
+    ),
     .list(
       "log.dirs", nil,
       "The directories that hold the logs, comma separated. The first also holds the z-node journal. Not set: log.dir."),
@@ -42,8 +42,8 @@ package enum ConfigKeys {
     .int(
       "num.network.threads", 3, .atLeast(1),
       "Event loops that serve connections; each connection stays on one, and a request runs on it to its end."),
-    .int("num.recovery.threads.per.data.dir", 1, .atLeast(1), "Threads that recover logs after a crash, per directory.")
-      .dynamic(),
+    .int(
+      "num.recovery.threads.per.data.dir", 1, .atLeast(1), "Threads that recover logs after a crash, per directory."),
   ]
 
   static let limits: [ConfigKey] = [
@@ -51,34 +51,40 @@ package enum ConfigKeys {
       "socket.request.max.bytes", 104_857_600, .atLeast(1),
       "The largest request. A longer length prefix closes the connection before anything is allocated for it."),
     .int(
-      "socket.send.buffer.bytes", 102_400, .atLeast(-1), "SO_SNDBUF of accepted sockets; -1 leaves it to the kernel."),
+      "socket.send.buffer.bytes", -1, .atLeast(-1),
+      "SO_SNDBUF of accepted sockets. -1 leaves it to the kernel, which adapts it; Kafka's default of 102400 would limit it."
+    ),
     .int(
-      "socket.receive.buffer.bytes", 102_400, .atLeast(-1), "SO_RCVBUF of accepted sockets; -1 leaves it to the kernel."
+      "socket.receive.buffer.bytes", -1, .atLeast(-1),
+      "SO_RCVBUF of accepted sockets. -1 leaves it to the kernel, which adapts it; Kafka's default of 102400 would limit it."
     ),
     .int("socket.listen.backlog.size", 50, .atLeast(1), "Connections the kernel holds that are not yet accepted."),
-    .int("max.connections", Int(Int32.max), .atLeast(0), "Open connections, after which a new one is closed at once.")
-      .dynamic(),
+    .int("max.connections", Int(Int32.max), .atLeast(0), "Open connections, after which a new one is closed at once."),
     .int(
       "max.connections.per.ip", Int(Int32.max), .atLeast(0),
       "Open connections of one address, after which a new one of it is closed at once."
-    ).dynamic(),
+    ),
     .string(
       "max.connections.per.ip.overrides", "",
       "max.connections.per.ip for some addresses: address:count, comma separated."
-    ).dynamic(),
+    ),
     .long(
       "connections.max.idle.ms", 600_000, "A connection that has been silent so long is closed; negative is never."),
     .int(
       "queued.max.requests", 500, .atLeast(1),
-      "Requests received and not yet answered, over all connections, after which no connection is read."),
+      "Requests received and not yet answered, over all connections, after which no connection is read."
+    ).withoutEffect,
     .long(
       "queued.max.request.bytes", -1,
-      "Bytes of requests received and not yet answered, after which no connection is read; -1 is no limit."),
+      "Bytes of requests in progress that are larger than millrace.receive.buffer.bytes, over all connections; beyond it none that begins such a request is read. -1 is 512 MiB."
+    ),
     .int("fetch.max.bytes", 57_671_680, .atLeast(1024), "The most bytes one fetch is answered with."),
     .int(
       "max.request.partition.size.limit", 2000, .atLeast(1),
-      "The most partitions one DescribeTopicPartitions is answered with."),
-    .int("request.timeout.ms", 30_000, .atLeast(0), "How long an administrative request may wait inside the broker."),
+      "The most partitions one DescribeTopicPartitions is answered with."
+    ).withoutEffect,
+    .int("request.timeout.ms", 30_000, .atLeast(0), "How long an administrative request may wait inside the broker.")
+      .withoutEffect,
   ]
 
   static let topics: [ConfigKey] = [
@@ -113,8 +119,9 @@ package enum ConfigKeys {
     .long(
       "log.roll.jitter.ms", nil, .atLeast(0),
       "At most so much is taken off log.roll.ms. Not set: log.roll.jitter.hours."
-    ).dynamic(),
-    .int("log.roll.jitter.hours", 0, .atLeast(0), "log.roll.jitter.ms in hours; log.roll.jitter.ms wins."),
+    ).dynamic().withoutEffect,
+    .int("log.roll.jitter.hours", 0, .atLeast(0), "log.roll.jitter.ms in hours; log.roll.jitter.ms wins.")
+      .withoutEffect,
     .long(
       "log.retention.ms", nil,
       "Closed segments whose newest record is older are deleted; -1 is never. Not set: log.retention.minutes."
@@ -149,7 +156,7 @@ package enum ConfigKeys {
       "How far a record's time may be in the future (CreateTime); farther is refused."
     ).dynamic(),
     .int("producer.id.expiration.ms", 86_400_000, .atLeast(1), "A producer id unused for so long is forgotten.")
-      .dynamic(),
+      .withoutEffect,
   ]
 
   static let flush: [ConfigKey] = [
@@ -172,18 +179,23 @@ package enum ConfigKeys {
   ]
 
   static let internalTopics: [ConfigKey] = [
-    .int("offsets.topic.num.partitions", 50, .atLeast(1), "Partitions of __consumer_offsets."),
-    .short("offsets.topic.replication.factor", 3, .atLeast(1), "Replicas of __consumer_offsets; no more than brokers."),
-    .int("offsets.topic.segment.bytes", 104_857_600, .atLeast(1), "Segment size of __consumer_offsets."),
-    .int("transaction.state.log.num.partitions", 50, .atLeast(1), "Partitions of __transaction_state."),
+    .int("offsets.topic.num.partitions", 50, .atLeast(1), "Partitions of __consumer_offsets.").withoutEffect,
+    .short("offsets.topic.replication.factor", 3, .atLeast(1), "Replicas of __consumer_offsets; no more than brokers.")
+      .withoutEffect,
+    .int("offsets.topic.segment.bytes", 104_857_600, .atLeast(1), "Segment size of __consumer_offsets.").withoutEffect,
+    .int("transaction.state.log.num.partitions", 50, .atLeast(1), "Partitions of __transaction_state.").withoutEffect,
     .short(
       "transaction.state.log.replication.factor", 3, .atLeast(1),
-      "Replicas of __transaction_state; no more than brokers."),
-    .int("transaction.state.log.segment.bytes", 104_857_600, .atLeast(1), "Segment size of __transaction_state."),
+      "Replicas of __transaction_state; no more than brokers."
+    ).withoutEffect,
+    .int("transaction.state.log.segment.bytes", 104_857_600, .atLeast(1), "Segment size of __transaction_state.")
+      .withoutEffect,
     .int(
       "transaction.state.log.min.isr", 2, .atLeast(1),
-      "min.insync.replicas of __transaction_state; no more than brokers."),
-    .int("transaction.max.timeout.ms", 900_000, .atLeast(1), "The longest transaction timeout a producer may ask for."),
+      "min.insync.replicas of __transaction_state; no more than brokers."
+    ).withoutEffect,
+    .int("transaction.max.timeout.ms", 900_000, .atLeast(1), "The longest transaction timeout a producer may ask for.")
+      .withoutEffect,
   ]
 
   static let millrace: [ConfigKey] = [

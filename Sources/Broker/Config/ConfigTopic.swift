@@ -31,7 +31,6 @@ package struct TopicConfig: Sendable {
   package let retentionMs: Int64
   package let segmentBytes: Int
   package let segmentIndexBytes: Int
-  package let segmentJitterMs: Int64
   package let segmentMs: Int64
 
   package enum CompressionType: String, Sendable { case producer, uncompressed, gzip, snappy, lz4, zstd }
@@ -70,7 +69,6 @@ package struct TopicConfig: Sendable {
     retentionMs = values.long("retention.ms")
     segmentBytes = values.int("segment.bytes")
     segmentIndexBytes = values.int("segment.index.bytes")
-    segmentJitterMs = values.long("segment.jitter.ms")
     segmentMs = values.long("segment.ms")
   }
 

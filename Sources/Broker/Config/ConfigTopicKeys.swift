@@ -130,7 +130,7 @@ package enum TopicConfigKeys {
       .int("segment.index.bytes", 10_485_760, .atLeast(4), "The size of an index file; full, its segment is closed."),
       ("log.index.size.max.bytes", .same)),
     TopicConfigKey(
-      .long("segment.jitter.ms", 0, .atLeast(0), "At most so much is taken off segment.ms."),
+      .long("segment.jitter.ms", 0, .atLeast(0), "At most so much is taken off segment.ms.").withoutEffect,
       ("log.roll.jitter.ms", .same), ("log.roll.jitter.hours", .hours)),
     TopicConfigKey(
       .long("segment.ms", 604_800_000, .atLeast(1), "A segment older than this is closed."),
