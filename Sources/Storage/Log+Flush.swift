@@ -15,6 +15,8 @@ struct FlushState {
   var isNewDirectory = false
   /// Segments closed since the last ticket: their indexes and lengths must be durable before a start may trust them.
   var closed: [Segment] = []
+  /// Those the ticket that is out takes care of.
+  var closing: [Segment] = []
   /// Grows when appended data is taken back: a ticket from before says nothing about what came after.
   var generation = 0
 
@@ -72,7 +74,10 @@ extension Log {
       flushing.isWantedAgain = true
       return nil
     }
-    return try? makeTicket()
+    do { return try makeTicket() } catch {
+      failure = error
+      return nil
+    }
   }
 
   private func makeTicket() throws(DiskError) -> FlushTicket {
@@ -87,6 +92,7 @@ extension Log {
     }
     flushing.isRunning = true
     flushing.isWantedAgain = false
+    flushing.closing = flushing.closed
     flushing.closed = []
     var directories = flushing.hasNewNames ? [directory] : []
     if flushing.isNewDirectory { directories.append(directory.directoryPart) }
@@ -109,6 +115,7 @@ extension Log {
     case .success:
       if ticket.generation == flushing.generation { flushedOffset = max(flushedOffset, min(ticket.upTo, logEndOffset)) }
       flushing.lastFlushMs = nowMs
+      flushing.closing = []
       flushing.unflushedSinceMs = flushedOffset < logEndOffset ? nowMs : nil
       check()
       return flushing.isWantedAgain ? flushTicket() : nil
@@ -124,18 +131,18 @@ extension Log {
     return nowMs - since >= config.flushMs
   }
 
-  /// Flushes here and now: for a stop, tools and tests.
+  /// Flushes here and now, whether or not a ticket is out: for a stop, tools and tests.
   package func flush(nowMs: Int64) throws(DiskError) {
-    var ticket = flushTicket()
-    while let current = ticket {
-      do {
-        try current.run()
-        ticket = complete(current, .success(()), nowMs: nowMs)
-      } catch {
-        _ = complete(current, .failure(error), nowMs: nowMs)
-        throw error
-      }
+    if let failure { throw failure }
+    flushing.closed += flushing.closing
+    guard flushedOffset < logEndOffset || !flushing.closed.isEmpty else { return }
+    let ticket = try makeTicket()
+    do { try ticket.run() } catch {
+      _ = complete(ticket, .failure(error), nowMs: nowMs)
+      throw error
     }
+    flushing.isWantedAgain = false
+    _ = complete(ticket, .success(()), nowMs: nowMs)
   }
 
   /// Writes everything down, syncs, and leaves the log as an orderly stop leaves it. Take no more calls to it afterwards.

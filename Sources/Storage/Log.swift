@@ -120,14 +120,14 @@ package final class Log {
       header.maxTimestamp = nowMs
       header.crc = header.checksum(of: batch.body)
     }
-    try place(header, nowMs: nowMs)
+    let segment = try place(header, nowMs: nowMs)
     try withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { head throws(AppendError) in
       header.write(to: head)
       try batch.body.withUnsafeReadableBytes { body throws(AppendError) in
-        try write(UnsafeRawBufferPointer(head), body)
+        try write(UnsafeRawBufferPointer(head), body, to: segment)
       }
     }
-    try note(header, marker, nowMs: nowMs)
+    try note(header, marker, in: segment, nowMs: nowMs)
     return Appended(
       baseOffset: header.baseOffset, lastOffset: header.lastOffset, isDuplicate: false,
       logAppendTimeMs: config.timestampType == .logAppendTime ? nowMs : -1, logStartOffset: logStartOffset,
@@ -153,12 +153,12 @@ package final class Log {
       }
       let header = batch.header
       let marker = try marker(of: batch)
-      try place(header, nowMs: nowMs)
+      let segment = try place(header, nowMs: nowMs)
       try rest.withUnsafeReadableBytes { raw throws(AppendError) in
-        try write(
-          UnsafeRawBufferPointer(rebasing: raw[..<header.sizeInBytes]), UnsafeRawBufferPointer(start: nil, count: 0))
+        let whole = UnsafeRawBufferPointer(rebasing: raw[..<header.sizeInBytes])
+        try write(whole, UnsafeRawBufferPointer(start: nil, count: 0), to: segment)
       }
-      try note(header, marker, nowMs: nowMs)
+      try note(header, marker, in: segment, nowMs: nowMs)
       first = first ?? header.baseOffset
       rest.moveReaderIndex(forwardBy: header.sizeInBytes)
     }
@@ -193,14 +193,17 @@ package final class Log {
     }
   }
 
-  /// Sees that the active segment can take the batch, and that its leadership is on record.
-  private func place(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) {
+  /// Sees that the active segment can take the batch, and that its leadership is on record; returns the segment.
+  private func place(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) -> Segment {
+    var segment = active
     do {
-      if try active.mustRoll(for: header, bytes: header.sizeInBytes, config: config, nowMs: nowMs) {
+      if try segment.mustRoll(for: header, bytes: header.sizeInBytes, config: config, nowMs: nowMs) {
         try roll(to: header.baseOffset, nowMs: nowMs)
+        segment = active
       }
       if header.partitionLeaderEpoch != epochs.latest { try begin(header.partitionLeaderEpoch, at: header.baseOffset) }
     } catch { throw .diskFailed(error) }
+    return segment
   }
 
   private func begin(_ epoch: LeaderEpoch, at offset: Offset) throws(DiskError) {
@@ -210,8 +213,10 @@ package final class Log {
     epochs = changed
   }
 
-  private func write(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer) throws(AppendError) {
-    do { try active.write(head, body) } catch {
+  private func write(
+    _ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, to segment: Segment
+  ) throws(AppendError) {
+    do { try segment.write(head, body) } catch {
       if !error.isIntact { failure = error.cause }
       throw .diskFailed(error.cause)
     }
@@ -219,12 +224,14 @@ package final class Log {
 
   /// Takes note of the batch just written. The index of aborted transactions is the one thing that may fail here;
   /// the batch is in the log already, so the log is then offline until recovery has made the index again.
-  private func note(_ header: RecordBatchHeader, _ marker: EndTransactionMarker?, nowMs: Int64) throws(AppendError) {
-    places.appended(header.baseOffset, at: active.size, in: active.baseOffset)
-    active.wrote(header, indexIntervalBytes: config.indexIntervalBytes, nowMs: nowMs)
+  private func note(
+    _ header: RecordBatchHeader, _ marker: EndTransactionMarker?, in segment: Segment, nowMs: Int64
+  ) throws(AppendError) {
+    places.appended(header.baseOffset, at: segment.size, in: segment.baseOffset)
+    segment.wrote(header, indexIntervalBytes: config.indexIntervalBytes, nowMs: nowMs)
     logEndOffset = header.nextOffset
     flushing.appended(header.count, nowMs: nowMs)
-    do { try noteProducer(header, marker, in: active) } catch {
+    do { try noteProducer(header, marker, in: segment) } catch {
       failure = error
       throw .offline(error)
     }

