@@ -26,6 +26,7 @@ final class Housekeeper: Sendable {
     }
     every(config.highWatermarkCheckpointIntervalMs) { $0.checkpoint([.highWatermark]) }
     every(Limits.purgeIntervalMs) { $0.purgeDeleted() }
+    every(Limits.producerExpiryIntervalMs) { $0.expireProducers() }
   }
 
   func stop() {
@@ -110,6 +111,15 @@ extension LocalBroker {
           log.error("no checkpoint", metadata: ["directory": "\(directory.path)", "error": "\(error)"])
         }
       }
+    }
+  }
+
+  /// Forgets producers that have been silent for `producer.id.expiration.ms`.
+  func expireProducers() {
+    let now = nowMs()
+    let expiration = config.producerIDExpirationMs
+    forEachLog("producer expiry") { log throws(DiskError) in
+      log.expireProducers(nowMs: now, expirationMs: expiration)
     }
   }
 

@@ -35,6 +35,9 @@ package enum Limits {
   /// How often files and directories whose delay has passed are removed.
   package static let purgeIntervalMs: Int64 = 10_000
 
+  /// How often silent producers are looked for, as in Kafka.
+  package static let producerExpiryIntervalMs: Int64 = 600_000
+
   /// A longer interval (a hundred years) means never.
   package static let timerMsMax: Int64 = 100 * 365 * 86_400_000
 

@@ -10,6 +10,7 @@ extension LocalBroker {
     let logConfig = LogConfig(config, flushBeforeAck: self.config.flushBeforeAck)
     let old = topics.named(description.name)
     var partitions: [Partition] = []
+    var placement: LogDirectories.Placement?
     partitions.reserveCapacity(description.partitions.count)
     for (index, state) in description.partitions.enumerated() {
       let name = TopicPartition(description.name, Int32(index))
@@ -17,7 +18,7 @@ extension LocalBroker {
         open.configure(logConfig)
         partitions.append(open)
       } else {
-        partitions.append(makePartition(name, description.id, logConfig, leaderEpoch: state.leaderEpoch))
+        partitions.append(makePartition(name, description.id, logConfig, &placement, leaderEpoch: state.leaderEpoch))
       }
     }
     topics.put(
@@ -31,19 +32,31 @@ extension LocalBroker {
   }
 
   private func makePartition(
-    _ name: TopicPartition, _ id: TopicID, _ config: LogConfig, leaderEpoch: LeaderEpoch
+    _ name: TopicPartition, _ id: TopicID, _ config: LogConfig, _ placement: inout LogDirectories.Placement?,
+    leaderEpoch: LeaderEpoch
   ) -> Partition {
     do {
       // A directory of that name from a topic that was deleted while we could not rename it must not come back to life.
       if let stale = directories.holding(name) {
         try stale.delete(name, delayMs: config.fileDeleteDelayMs, nowMs: nowMs())
       }
-      let directory = try directories.leastLoaded()
+      var places = try placement ?? LogDirectories.Placement(directories)
+      let directory = places.next()
+      placement = places
       let made = try directory.create(name, topicID: id, config: config, nowMs: nowMs())
       return Partition(name, topicID: id, log: made, directory: directory, leaderEpoch: leaderEpoch)
     } catch {
       log.error("a partition has no log", metadata: ["partition": "\(name)", "error": "\(error)"])
       return Partition(name, topicID: id, log: nil, directory: nil, leaderEpoch: leaderEpoch)
+    }
+  }
+
+  /// Answers every fetch that waits with what there is.
+  func releaseParkedFetches() {
+    for topic in topics.all {
+      for partition in topic.partitions {
+        for fetch in partition.release() { fetch.wake() }
+      }
     }
   }
 

@@ -18,15 +18,26 @@ package struct LogDirectories: Sendable {
   /// The last stop of every directory was orderly.
   package var wereClean: Bool { all.allSatisfy(\.wasClean) }
 
-  /// The directory with the fewest partitions; the first of them when several have as few.
-  func leastLoaded() throws(LogDirectoryError) -> LogDirectory {
-    var best: (directory: LogDirectory, count: Int)?
-    for directory in all {
-      let count = try directory.list().count
-      if count < best?.count ?? .max { best = (directory, count) }
+  /// Where the partitions of one change go: each to the directory with the fewest, the first of them when several have
+  /// as few.
+  struct Placement {
+    private let directories: [LogDirectory]
+    private var counts: [Int]
+
+    init(_ directories: LogDirectories) throws(LogDirectoryError) {
+      self.directories = directories.all
+      counts = []
+      // With one directory there is nothing to choose, so nothing to count.
+      for directory in directories.all { counts.append(directories.all.count == 1 ? 0 : try directory.list().count) }
     }
-    guard let best else { preconditionFailure("a broker has at least one log directory") }
-    return best.directory
+
+    mutating func next() -> LogDirectory {
+      guard let least = counts.indices.min(by: { counts[$0] < counts[$1] }) else {
+        preconditionFailure("a broker has at least one log directory")
+      }
+      counts[least] += 1
+      return directories[least]
+    }
   }
 
   /// The directory a partition is in.

@@ -86,7 +86,7 @@ package final class Partition: Sendable {
       try state.check(wanted.currentLeaderEpoch)
       let log = try state.usableLog()
       let mark = state.highWatermark
-      let stable = mark
+      let stable = log.lastStableOffset(highWatermark: mark)
       var found = Found(
         slice: LogSlice(ranges: [], byteCount: 0, firstOffset: wanted.offset, nextOffset: wanted.offset),
         highWatermark: mark, lastStableOffset: stable,
@@ -104,6 +104,9 @@ package final class Partition: Sendable {
         found.slice = try log.read(
           from: wanted.offset, upTo: wanted.isReadCommitted ? stable : mark, maxBytes: wanted.maxBytes,
           atLeastOneBatch: wanted.atLeastOneBatch)
+        if wanted.isReadCommitted, !found.slice.isEmpty {
+          found.aborted = try log.abortedTransactions(from: wanted.offset, upTo: found.slice.nextOffset)
+        }
       } catch { throw .read(error) }
       return found
     }
@@ -164,6 +167,9 @@ package final class Partition: Sendable {
     return isOnline
   }
 
+  /// Lets every parked fetch go, to be answered with what there is.
+  func release() -> [ParkedFetch] { state.withLock { $0.waiters.releaseAll() } }
+
   /// Takes the log away, for the caller to close or delete; every parked fetch is released to find the partition gone.
   func retire(deleted: Bool) -> [ParkedFetch] {
     state.withLock { state in
@@ -183,7 +189,7 @@ extension Partition.State {
   /// The log learns of an epoch with its first batch; the present one is known before that, and ends at the log's end.
   func endOffset(forEpoch epoch: LeaderEpoch, in log: Log) -> (epoch: LeaderEpoch, endOffset: Offset)? {
     if epoch == leaderEpoch { return (epoch, log.logEndOffset) }
-    return log.epochs.end(of: epoch, logEnd: log.logEndOffset)
+    return log.endOffset(forEpoch: epoch)
   }
 
   func check(_ currentLeaderEpoch: LeaderEpoch) throws(PartitionError) {
@@ -202,8 +208,6 @@ package enum PartitionError: Error, Equatable {
   case fencedLeaderEpoch
   /// The client knows a newer leadership than ours.
   case unknownLeaderEpoch
-  /// Records cannot be looked up by time.
-  case noTimestamps
   case append(AppendError)
   case read(ReadError)
 }
@@ -215,7 +219,6 @@ extension ErrorCode {
     case .offline: self = .kafkaStorageError
     case .fencedLeaderEpoch: self = .fencedLeaderEpoch
     case .unknownLeaderEpoch: self = .unknownLeaderEpoch
-    case .noTimestamps: self = .unsupportedForMessageFormat
     case .append(let error): self.init(error)
     case .read(.outOfRange): self = .offsetOutOfRange
     case .read(.diskFailed): self = .kafkaStorageError

@@ -67,10 +67,12 @@ package enum ProducedBatch {
   /// Walks the records, unpacked when they are compressed: as many as the header says, offsets 0, 1, 2 …, and with keys
   /// where the topic is compacted.
   private static func checkRecords(of batch: RecordBatch, for config: TopicConfig) throws(Refusal) {
+    let needsKeys = config.cleanupPolicy.contains(.compact)
+    if !needsKeys, batch.header.attributes.codecNumber == Codec.none.rawValue, batch.hasPlainRecords() { return }
     let keyless: [Int]
     do {
       keyless = try batch.validateRecords(
-        limit: Limits.decompressedBatchBytes, findingKeyless: config.cleanupPolicy.contains(.compact))
+        limit: Limits.decompressedBatchBytes, findingKeyless: needsKeys)
     } catch { throw Refusal(error) }
     guard !keyless.isEmpty else { return }
     var refusal = Refusal(.invalidRecord, "One or more records have been rejected")

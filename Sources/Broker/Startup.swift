@@ -62,8 +62,9 @@ package final class RunningBroker: Sendable {
       try broker.openTopics()
       let server = try BrokerServer(
         settings: BrokerServer.Settings(config), group: group, service: broker.makeHandlerTable(), log: log)
-      let listeners = try server.start()
+      let listeners = try server.bind()
       try broker.advertise(listeners)
+      try server.accept()
       let housekeeper = Housekeeper(broker)
       housekeeper.start()
       return RunningBroker(
@@ -79,7 +80,7 @@ package final class RunningBroker: Sendable {
 
   /// Stops in order; returns when nothing of the broker runs any more. Call once.
   package func stop() {
-    server.stop()
+    server.stop(releasing: broker.releaseParkedFetches)
     housekeeper.stop()
     try? group.syncShutdownGracefully()
     try? flushPool.syncShutdownGracefully()
@@ -89,7 +90,7 @@ package final class RunningBroker: Sendable {
 
   /// Stops as a crash would, as far as a process can do that to itself: no checkpoint, no mark. For tests.
   package func abandon() {
-    server.stop()
+    server.stop(releasing: broker.releaseParkedFetches)
     housekeeper.stop()
     try? group.syncShutdownGracefully()
     try? flushPool.syncShutdownGracefully()

@@ -115,7 +115,7 @@ struct RestartTests {
       let broker = try TestBroker.start(in: directory)
       let client = try broker.connect()
       try client.createTopic("t")
-      let id = try client.send(FetchRequest.from("t", 0, 0, maxWaitMs: 300), version: 11)
+      let id = try client.send(FetchRequest.from("t", 0, 0, maxWaitMs: 60_000), version: 11)
       let partition = try #require(broker.broker.topics.named("t")?.partition(0))
       let other = try broker.connect()
       while partition.parkedCount == 0 { _ = try other.ask(MetadataRequest(), version: 5) }

@@ -43,13 +43,19 @@ extension LocalBroker {
     let result = try partition.withLog { log, epoch throws(PartitionError) -> (Offset, Int64, LeaderEpoch)? in
       switch wanted.timestamp {
       case Special.latest:
-        return (log.logEndOffset, -1, epoch)
+        let end = isReadCommitted ? log.lastStableOffset(highWatermark: log.logEndOffset) : log.logEndOffset
+        return (end, -1, epoch)
       case Special.earliest, (version >= 8 ? Special.earliestLocal : Special.earliest):
         return (log.logStartOffset, -1, log.epochs.epoch(at: log.logStartOffset) ?? epoch)
       case Special.latestTiered where version >= 9:
         return nil
       default:
-        throw .noTimestamps
+        do throws(ReadError) {
+          let place =
+            wanted.timestamp == Special.maxTimestamp && version >= 7
+            ? try log.offsetOfMaxTimestamp() : try log.offset(forTimestamp: wanted.timestamp)
+          return place.map { ($0.offset, $0.timestamp, $0.leaderEpoch) }
+        } catch { throw .read(error) }
       }
     }
     guard let (offset, timestamp, epoch) = result else { return }

@@ -64,8 +64,8 @@ package final class BrokerServer: Sendable {
     }
   }
 
-  /// Binds every listener and begins to accept. What went wrong names the listener.
-  package func start() throws -> [Bound] {
+  /// Binds every listener; connections wait in the kernel's backlog until `accept`. What went wrong names the listener.
+  package func bind() throws -> [Bound] {
     var all: [Bound] = []
     for listener in settings.listeners {
       let channel = try bootstrap(for: listener.name).bind(
@@ -80,10 +80,20 @@ package final class BrokerServer: Sendable {
     return all
   }
 
+  /// Begins to accept: clients may now be told where to connect, and the listeners' settings are made.
+  package func accept() throws {
+    for listener in bound.withLock({ $0 }) {
+      try listener.channel.setOption(ChannelOptions.autoRead, value: true).wait()
+    }
+  }
+
   /// Stops accepting, lets requests in flight finish for up to `Limits.drainMs`, then closes what is left.
-  package func stop() {
+  ///
+  /// - Parameter release: called when no connection starts a request any more: what waits is to be answered now.
+  package func stop(releasing release: () -> Void) {
     for listener in bound.withLock({ $0 }) { try? listener.channel.close().wait() }
-    for loop in loops { loop.eventLoop.execute { loop.value.drainAll() } }
+    for loop in loops { try? loop.eventLoop.submit { loop.value.drainAll() }.wait() }
+    release()
     let deadline = NIODeadline.now() + .milliseconds(Limits.drainMs)
     while admission.count > 0, NIODeadline.now() < deadline { nap(milliseconds: 5) }
     for loop in loops { try? loop.eventLoop.submit { loop.value.closeAll(because: "the broker stops") }.wait() }
@@ -94,6 +104,7 @@ package final class BrokerServer: Sendable {
   private func bootstrap(for listener: String) -> ServerBootstrap {
     var bootstrap = ServerBootstrap(group: group)
       .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelOption(ChannelOptions.autoRead, value: false)
       .serverChannelOption(ChannelOptions.backlog, value: Int32(clamping: settings.backlog))
       .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(ChannelOptions.maxMessagesPerRead, value: 1)

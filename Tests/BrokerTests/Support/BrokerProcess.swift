@@ -18,9 +18,10 @@ final class BrokerProcess {
     for override in overrides { arguments += ["--override", override] }
     let pid = try spawn(arguments, standardError: log)
     for _ in 0..<2000 {
-      if let port = port(in: try read(log)) { return BrokerProcess(pid: pid, port: port, log: log) }
+      let text = try read(log)
+      if let port = port(in: text) { return BrokerProcess(pid: pid, port: port, log: log) }
       var status: Int32 = 0
-      try #require(waitpid(pid, &status, WNOHANG) == 0, "the broker ended: \(try read(log))")
+      try #require(waitpid(pid, &status, WNOHANG) == 0, "the broker ended: \(text)")
       usleep(10_000)
     }
     kill(pid, SIGKILL)
