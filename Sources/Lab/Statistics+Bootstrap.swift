@@ -1,42 +1,32 @@
+/// `seed` matters only beyond `MedianDistribution.Limits.exactMax` values: below, the bootstrap is computed, not drawn.
 extension Statistics {
-  /// How often a sample is drawn again. Small samples get the most; a long series fewer, to bound the time.
-  package static func resamples(for count: Int) -> Int { min(10_000, max(1_000, 2_000_000 / max(count, 1))) }
-
   /// The median with its bootstrap 95 % interval. Nil of nothing; of one value the interval is that value.
   ///
   /// The interval is the expanded percentile one (Hesterberg, "What Teachers Should Know About the Bootstrap", 2015):
   /// the plain percentile interval of a median is too narrow for the few replicates an experiment has. Simulated
   /// coverage of the plain one is 86.5 % at n = 7 and of the expanded one 98.5 % (94.6 % at n = 5, 96 % at n = 15);
   /// with medians of so few values there is nothing in between.
-  package static func medianInterval(_ values: [Double], seed: UInt64, resamples: Int? = nil) -> Estimate? {
+  package static func medianInterval(_ values: [Double], seed: UInt64) -> Estimate? {
     guard let center = median(values) else { return nil }
     guard values.count > 1 else { return Estimate(value: center, low: center, high: center, count: values.count) }
-    var generator = SeededGenerator(seed: seed)
-    let rounds = resamples ?? Self.resamples(for: values.count)
-    let drawn = medians(of: values, resamples: rounds, using: &generator).sorted()
+    let drawn = MedianDistribution(values, seed: seed)
     let n = Double(values.count)
     let tail = normalCumulative(-student975(degrees: values.count - 1) * (n / (n - 1)).squareRoot())
     return Estimate(
-      value: center, low: quantile(sorted: drawn, tail), high: quantile(sorted: drawn, 1 - tail), count: values.count)
+      value: center, low: drawn.quantile(tail), high: drawn.quantile(1 - tail), count: values.count)
   }
 
   /// median(test) / median(baseline), the arms drawn again independently; percentile 95 % interval, whose simulated
   /// coverage is 95.4 to 97.5 % for 5 to 15 replicates an arm. `count` is the smaller arm's.
   ///
   /// Nil when an arm is empty or a baseline median is not positive: such a ratio has no meaning.
-  package static func ratioOfMedians(
-    _ test: [Double], over baseline: [Double], seed: UInt64, resamples: Int? = nil
-  ) -> Estimate? {
+  package static func ratioOfMedians(_ test: [Double], over baseline: [Double], seed: UInt64) -> Estimate? {
     guard let top = median(test), let bottom = median(baseline), bottom > 0 else { return nil }
     let count = min(test.count, baseline.count)
-    var generator = SeededGenerator(seed: seed)
-    let rounds = resamples ?? Self.resamples(for: max(test.count, baseline.count))
-    let tops = medians(of: test, resamples: rounds, using: &generator)
-    let bottoms = medians(of: baseline, resamples: rounds, using: &generator)
-    guard bottoms.allSatisfy({ $0 > 0 }) else { return nil }
-    let ratios = zip(tops, bottoms).map { $0 / $1 }.sorted()
-    return Estimate(
-      value: top / bottom, low: quantile(sorted: ratios, 0.025), high: quantile(sorted: ratios, 0.975), count: count)
+    let bottoms = MedianDistribution(baseline, seed: seed &+ 1)
+    guard bottoms.values.allSatisfy({ $0 > 0 }) else { return nil }
+    let ratios = MedianDistribution(MedianDistribution(test, seed: seed), over: bottoms)
+    return Estimate(value: top / bottom, low: ratios.quantile(0.025), high: ratios.quantile(0.975), count: count)
   }
 
   /// The median of test[i] / baseline[i]: replicates that ran side by side share the machine's mood, so pairing
@@ -51,33 +41,5 @@ extension Statistics {
   package static func noiseFloor(_ arm: [Double], again: [Double], seed: UInt64) -> Double? {
     guard let ratio = ratioOfMedians(again, over: arm, seed: seed), ratio.low > 0 else { return nil }
     return max(ratio.high, 1 / ratio.low) - 1
-  }
-
-  /// Medians of `resamples` samples of the same size, drawn with replacement.
-  private static func medians(
-    of values: [Double], resamples: Int, using generator: inout SeededGenerator
-  ) -> [Double] {
-    // Resampling the sorted places, not the values, makes a draw's median a counting problem: no sort per draw.
-    let sorted = values.sorted()
-    let count = sorted.count
-    let upper = count / 2
-    let lower = (count - 1) / 2
-    var drawn = [Int](repeating: 0, count: count)
-    return (0..<resamples).map { _ in
-      for place in 0..<count { drawn[place] = 0 }
-      for _ in 0..<count { drawn[generator.index(below: count)] += 1 }
-      var seen = 0
-      var place = 0
-      while seen + drawn[place] <= lower {
-        seen += drawn[place]
-        place += 1
-      }
-      let low = sorted[place]
-      while seen + drawn[place] <= upper {
-        seen += drawn[place]
-        place += 1
-      }
-      return low == sorted[place] ? low : (low + sorted[place]) / 2
-    }
   }
 }
