@@ -1,4 +1,5 @@
 import Model
+import NIOCore
 
 extension RecordBatch {
   /// A quick look at uncompressed records: true when they are surely as a producer must send them, so that the close look

@@ -41,10 +41,9 @@ extension Chart {
       label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
     do for [output in "svg narrow png"] {
       narrow = output eq "narrow"
-      hovering = output eq "png" ? 1000000 : 1
-      # A narrow page has no room for the values of many bars, or the runs of many places.
+      # A narrow page has no room for the runs of many places, or the values of many bars.
       dotting = narrow && \(Set(points.map(\.x)).count) > 16 ? 1000000 : 1
-      labelling = narrow ? \(barCount > 6 ? 1_000_000 : 1) : 1
+      crowded = narrow && \(barCount > 6 ? 1 : 0)
     \(terminals)
     \(page)
     \(panels.indices.map(panel).joined(separator: "\n"))
@@ -268,12 +267,13 @@ extension Chart {
     let common: [(Int, Series) -> String?] = [
       { index, one in
         points.contains { $0.kind == .invalid && $0.series == one.key && $0.panel == panel.key }
-          ? "\(data(panel, one, .invalid)):6 with points pt 6 ps 0.8 lw 1.3 lc rgb \"\(Script.color(index))\" notitle"
+          ? "\(data(panel, one, .invalid)):6 with points pt 6 ps 0.8 lw 1.3 lc rgb "
+            + "\"\(definition.kind == .bars ? "#222222" : Script.color(index))\" notitle"
           : nil
       },
       { _, one in claim(panel, one) },
       { index, one in
-        "\(data(panel, one, .median, skip: "hovering")):6:(hover(\(Script.quoted(one.label)))) with labels hypertext "
+        "\(data(panel, one, .median)):6:(hover(\(Script.quoted(one.label)))) with labels hypertext "
           + "point pt 7 ps 1.2 lc rgb \"#fe\(Script.color(index).dropFirst())\" notitle"
       },
     ]
@@ -303,7 +303,7 @@ extension Chart {
         "\(data(panel, $1, .median)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb \"#222222\" notitle"
       },
       {
-        "\(data(panel, $1, .median, skip: "labelling")):8:(shown(column(6))) with labels center offset 0,0.7 font \",10\" "
+        "\(data(panel, $1, .median)):8:(crowded ? \"\" : shown(column(6))) with labels center offset 0,0.7 font \",10\" "
           + "tc rgb \"#222222\" notitle"
       },
     ]

@@ -26,8 +26,8 @@ struct Millrace: ParsableCommand {
         69 a program or the machine lacks what is needed   73 refused: it would fill the disk   130 interrupted
       """,
     subcommands: [
-      ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, DoctorCommand.self,
-      ZNodesCommand.self, MechanismCommand.self,
+      ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, CompareCommand.self,
+      DoctorCommand.self, ZNodesCommand.self, MechanismCommand.self,
     ])
 }
 

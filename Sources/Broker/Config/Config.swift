@@ -52,6 +52,7 @@ package struct Config: Sendable {
   package let recoveryPointCheckpointIntervalMs: Int64
   package let logStartOffsetCheckpointIntervalMs: Int64
   package let highWatermarkCheckpointIntervalMs: Int64
+  package let producerIDExpirationMs: Int64
 
   // Millrace's own switches.
   package let readPath: ReadPath
@@ -121,6 +122,7 @@ package struct Config: Sendable {
     recoveryPointCheckpointIntervalMs = values.long("log.flush.offset.checkpoint.interval.ms")
     logStartOffsetCheckpointIntervalMs = values.long("log.flush.start.offset.checkpoint.interval.ms")
     highWatermarkCheckpointIntervalMs = values.long("replica.high.watermark.checkpoint.interval.ms")
+    producerIDExpirationMs = values.long("producer.id.expiration.ms")
     try Self.checkRetention(values)
 
     readPath = ReadPath(rawValue: values.text("millrace.read.path") ?? "") ?? .sendfile

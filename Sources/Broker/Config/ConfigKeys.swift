@@ -155,8 +155,7 @@ package enum ConfigKeys {
       "log.message.timestamp.after.max.ms", .max, .atLeast(0),
       "How far a record's time may be in the future (CreateTime); farther is refused."
     ).dynamic(),
-    .int("producer.id.expiration.ms", 86_400_000, .atLeast(1), "A producer id unused for so long is forgotten.")
-      .withoutEffect,
+    .int("producer.id.expiration.ms", 86_400_000, .atLeast(1), "A producer id unused for so long is forgotten."),
   ]
 
   static let flush: [ConfigKey] = [
