@@ -36,7 +36,8 @@ struct IntervalSeriesTests {
   func reads() throws {
     let scratch = try Scratch()
     let path = scratch.path + "/intervals.csv"
-    try Data("t_s,records,bytes,cumulative_bytes\n0.5,1,100,100\n1.0,2,200,300\n1.5,3,100,40".utf8).write(to: URL(filePath: path))
+    try Data("t_s,records,bytes,cumulative_bytes\n0.5,1,100,100\n1.0,2,200,300\n1.5,3,100,40".utf8).write(
+      to: URL(filePath: path))
     #expect(IntervalSeries(path: path)?.moments.map(\.bytes) == [100, 300])
     #expect(IntervalSeries(path: path)?.moments.map(\.records) == [1, 3])
     #expect(IntervalSeries(path: path)?.rates == [200, 400])
