@@ -28,6 +28,7 @@ extension ProcessRunner {
     try broker.stop()
 
     var metrics = finished.figures.metrics
+    Self.countPlainPayload(&metrics, scene.values.filled(scene.arm.options))
     addMachine(
       &metrics, before, after, dirty: finished.dirtyMaxMiB, live: processAfter.cpuSeconds - processBefore.cpuSeconds)
     addBroker(&metrics, processBefore, processAfter, finished.figures, stored: stored)
@@ -87,6 +88,19 @@ extension ProcessRunner {
   }
 
   // MARK: Figures
+
+  /// A producer that compresses each value itself moves fewer payload bytes than it was given; every figure here is
+  /// about the bytes before any compression, so that all arms are measured by the same yardstick.
+  static func countPlainPayload(_ metrics: inout [String: Double], _ options: [Setting]) {
+    guard options.contains(where: { $0.name == "per-message-compression" && $0.value == "true" }),
+      let size = options.first(where: { $0.name == "record-size" })?.value.number, let records = metrics["records"]
+    else { return }
+    let bytes = records * size
+    metrics["bytes"] = bytes
+    guard let seconds = metrics["seconds"], seconds > 0 else { return }
+    metrics["mb_per_s"] = bytes / 1e6 / seconds
+    metrics["mib_per_s"] = bytes / 1_048_576 / seconds
+  }
 
   private func addBroker(
     _ metrics: inout [String: Double], _ before: ProcessFigures, _ after: ProcessFigures, _ figures: ReportedFigures,

@@ -99,6 +99,18 @@ struct ReconciliationTests {
     #expect(ReportedFigures(output: "") == nil)
   }
 
+  @Test("values compressed one by one count with their bytes before compression")
+  func plainPayload() {
+    var metrics = ["records": 1000.0, "bytes": 100_000, "seconds": 2, "mb_per_s": 0.05]
+    ProcessRunner.countPlainPayload(&metrics, [Setting(name: "record-size", value: "400")])
+    #expect(metrics["bytes"] == 100_000, "nothing was compressed one by one")
+    ProcessRunner.countPlainPayload(
+      &metrics,
+      [Setting(name: "record-size", value: "400"), Setting(name: "per-message-compression", value: "true")])
+    #expect(metrics["bytes"] == 400_000)
+    #expect(metrics["mb_per_s"] == 0.2)
+  }
+
   @Test("the limiter names who was at its end")
   func limiter() {
     func sentence(_ side: Double?, _ client: Double?, _ idle: Double, paced: Bool = false) -> String {
