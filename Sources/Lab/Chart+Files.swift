@@ -42,16 +42,16 @@ extension Chart {
     static let seconds = 60.0
   }
 
-  /// Runs one script in its directory.
+  /// Runs one script in its directory, which may be relative: gnuplot goes there first and then loads the bare name.
   package static func gnuplot(_ script: String, in directory: String) throws {
     guard let program = Tool.path(of: "gnuplot") else {
       throw DrawError(reason: "gnuplot is missing (apt-get install gnuplot-nox fonts-dejavu-core)")
     }
     let errors = "\(directory)/.\(script).log"
     defer { unlink(errors) }
+    let place = directory.replacing("'", with: "''")
     let child = try ChildProcess(
-      program: program, arguments: ["-e", "cd '\(directory)'", "\(directory)/\(script)"], outPath: "/dev/null",
-      errPath: errors)
+      program: program, arguments: ["-e", "cd '\(place)'; load '\(script)'"], outPath: "/dev/null", errPath: errors)
     let deadline = Uptime.seconds + Gnuplot.seconds
     while child.poll() == nil, Uptime.seconds < deadline { Uptime.nap(milliseconds: 5) }
     guard let end = child.poll() else { throw DrawError(reason: "\(directory)/\(script): gnuplot did not end") }

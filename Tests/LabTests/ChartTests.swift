@@ -67,6 +67,15 @@ struct ChartTests {
     #expect(!chart.script.contains(second.path) && !chart.script.contains(first.path))
   }
 
+  @Test("a relative directory, with a quote in its name, serves as well")
+  func relative() throws {
+    let scratch = try ScratchDirectory("it's here")
+    let here = FileManager.default.currentDirectoryPath
+    let chart = try #require(try charts("11-zero-copy", .quick).first)
+    try chart.draw(into: Report.link(from: here, to: scratch.path))
+    #expect(scratch.exists(chart.stem + ".png"))
+  }
+
   @Test("a script gnuplot refuses is an error that names it")
   func refused() throws {
     let scratch = try ScratchDirectory("refused")
