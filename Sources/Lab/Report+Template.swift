@@ -46,10 +46,10 @@ extension Report {
     {{#figures}}<figure><div class="wide">{{{wide}}}</div><div class="narrow">{{{narrow}}}</div></figure>{{/figures}}
     {{#chartFailures}}<p class="note">{{.}}</p>{{/chartFailures}}
     <h3>The comparisons</h3>
-    <div class="scroll"><table>
+    <div><table class="findings">
     <thead><tr><th>Rule</th><th>Of</th><th>Effect [95 %]</th><th>Noise floor</th><th>Outcome</th></tr></thead>
     <tbody>{{#findings}}<tr title="{{sentence}}">
-    <td>{{rule}} <span class="fine">{{tier}}</span>{{#hasCombination}}<br>{{combination}}{{/hasCombination}}</td><td>{{meaning}}</td><td class="number">{{effect}}</td><td class="number">{{floor}}</td>
+    <td>{{rule}} <span class="fine">{{tier}}</span>{{#hasCombination}}<br>{{combination}}{{/hasCombination}}</td><td>{{meaning}}</td><td class="number" data-label="Effect">{{effect}}</td><td class="number" data-label="Noise floor">{{floor}}</td>
     <td>{{#outcome}}<span class="badge {{class}}">{{sign}} {{word}}</span>{{/outcome}}<br><span class="fine">{{weight}}</span></td>
     </tr>{{/findings}}</tbody></table></div>
     <div class="columns">
@@ -165,12 +165,13 @@ extension Report {
       .columns { display: block; }
       .wide { display: none; }
       .narrow { display: block; }
-      .summary thead { display: none; }
-      .summary tr { display: block; border-bottom: 2px solid var(--line); padding: 10px 0; }
-      .summary td { display: block; border: 0; padding: 2px 0; }
-      .summary td[data-label]:nth-child(n+3)::before { content: attr(data-label) ": "; color: var(--soft);
+      .summary thead, .findings thead { display: none; }
+      .summary tr, .findings tr { display: block; border-bottom: 2px solid var(--line); padding: 10px 0; }
+      .summary td, .findings td { display: block; text-align: left; border: 0; padding: 2px 0; }
+      .summary td[data-label]:nth-child(n+3)::before, .findings td[data-label]::before { content: attr(data-label) ": "; color: var(--soft);
         font-size: 0.82rem; }
       .facts { display: block; }
+      .scroll table { min-width: 620px; }
       .fine a { display: inline-block; padding: 4px 0; }
     }
     @media print { .experiment { break-before: page; } details > * { display: block; } }
