@@ -25,10 +25,16 @@ package struct ProducerSettings: Sendable {
   package init(topic: String) { self.topic = topic }
 
   /// Whether a record of these sizes still fits the batch. An empty batch takes any.
-  @inline(__always)
   package func hasRoom(_ builder: borrowing RecordBatchBuilder, keyBytes: Int, valueBytes: Int) -> Bool {
     builder.isEmpty
       || (builder.sizeAtMost(afterKey: keyBytes, value: valueBytes) <= batchBytes && builder.count < batchRecords)
+  }
+
+  /// How many records without keys, of so many bytes each, surely fit; 0 when there is no room for one.
+  package func recordsFitting(_ builder: borrowing RecordBatchBuilder, valueBytes: Int) -> Int {
+    let each = builder.sizeAtMost(afterKey: 0, value: valueBytes) - builder.sizeInBytes
+    let fitting = min((batchBytes - builder.sizeInBytes) / each, batchRecords - builder.count)
+    return builder.isEmpty ? max(1, fitting) : max(0, fitting)
   }
 }
 

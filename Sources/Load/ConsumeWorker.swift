@@ -1,5 +1,4 @@
 import Client
-import Compression
 import Model
 import NIOCore
 import Synchronization
@@ -25,8 +24,7 @@ final class ConsumeWorker {
   /// Where each partition ends for this run; nil: it does not.
   private let ends: [Int32: Offset]?
   private let measuresEndToEnd: Bool
-  private var reader = StampReader()
-  private(set) var integrity = IntegrityCheck()
+  private var check: RecordCheck
   private var isFinished = false
   private(set) var firstNs: UInt64 = 0, lastNs: UInt64 = 0
 
@@ -41,6 +39,7 @@ final class ConsumeWorker {
     self.from = from
     self.ends = ends
     measuresEndToEnd = plan.command == .endToEnd
+    check = RecordCheck(unpacking: plan.compressesEachMessage ? plan.codec : nil)
     consumer.received = { [unowned self] in self.received($0, $1, $2) }
     consumer.answered = { [unowned self] in self.finishIfAtEnd() }
     consumer.failed = { [unowned self] error in
@@ -49,6 +48,7 @@ final class ConsumeWorker {
     }
   }
 
+  var integrity: IntegrityCounts { check.integrity.result }
   var requests: Int { consumer.requests }
   var bytesSent: Int { consumer.bytesSent }
   var bytesReceived: Int { consumer.bytesReceived }
@@ -68,7 +68,8 @@ final class ConsumeWorker {
       var count = Int(batch.header.count)
       var bytes = batch.body.readableBytes
       if plan.verifies {
-        (count, bytes) = verify(batch, partition, from: start, atNs, &counts)
+        (count, bytes) = check.verify(
+          batch, partition, from: start, &counts, endToEndAtNs: measuresEndToEnd ? atNs : nil)
       }
       counts.receivedRecords += count
       counts.receivedBytes += bytes
@@ -77,56 +78,6 @@ final class ConsumeWorker {
       progress.received.add(count, ordering: .relaxed)
     }
     progress.lastReceivedNs.store(atNs, ordering: .relaxed)
-  }
-
-  /// Looks at each record.
-  ///
-  /// - Returns: how many records, and bytes of keys and values.
-  private func verify(
-    _ batch: RecordBatch, _ partition: Int32, from start: Offset, _ atNs: UInt64, _ counts: inout RunCounts
-  ) -> (count: Int, bytes: Int) {
-    var (count, bytes) = (0, 0)
-    let fromStart = start == 0
-    do {
-      try batch.forEachRecord { record in
-        guard record.offset >= start else { return }
-        count += 1
-        bytes += (record.key?.count ?? 0) + (record.value?.count ?? 0)
-        guard let value = record.value else { return integrity.receivedCorrupt() }
-        if plan.compressesEachMessage {
-          verifyPacked(value, partition, fromStart, atNs, &counts)
-        } else {
-          verify(value, partition, fromStart, atNs, &counts)
-        }
-      }
-    } catch {
-      // Its checksum was right, so what it holds was never a batch of records.
-      let missing = Int(batch.header.count) - count
-      for _ in 0..<max(1, missing) { integrity.receivedCorrupt() }
-    }
-    return (count, bytes)
-  }
-
-  @inline(__always)
-  private func verify(
-    _ value: UnsafeRawBufferPointer, _ partition: Int32, _ fromStart: Bool, _ atNs: UInt64, _ counts: inout RunCounts
-  ) {
-    guard let stamp = reader.read(value), stamp.stream.partition == Int(partition) else {
-      return integrity.receivedCorrupt()
-    }
-    integrity.received(stamp.stream, sequence: stamp.sequence, fromStart: fromStart)
-    if measuresEndToEnd { counts.endToEnd.record(from: stamp.timeNs, to: atNs) }
-  }
-
-  private func verifyPacked(
-    _ value: UnsafeRawBufferPointer, _ partition: Int32, _ fromStart: Bool, _ atNs: UInt64, _ counts: inout RunCounts
-  ) {
-    guard let plain = try? plan.codec.decompress(ByteBuffer(bytes: value), limit: Limits.recordBytesMax) else {
-      return integrity.receivedCorrupt()
-    }
-    counts.valueBytes += plain.readableBytes
-    counts.packedValueBytes += value.count
-    plain.withUnsafeReadableBytes { verify($0, partition, fromStart, atNs, &counts) }
   }
 
   private func finishIfAtEnd() {
@@ -138,6 +89,6 @@ final class ConsumeWorker {
 
   /// How many of the records its producer was given never came, at the end of each stream.
   func addMissing(_ stream: StreamID, given: UInt64) {
-    integrity.addLost(integrity.missing(from: stream, upTo: given))
+    check.integrity.addLost(check.integrity.missing(from: stream, upTo: given))
   }
 }

@@ -122,7 +122,7 @@ final class LoopRun {
       where Self.consumer(of: Int32(stream.partition), connections) == consumerIndices[at] {
         pair.worker.addMissing(stream, given: count)
       }
-      result.integrity.append(pair.worker.integrity.result)
+      result.integrity.append(pair.worker.integrity)
     }
   }
 

@@ -51,7 +51,7 @@ final class Payload {
   let count: Int
   private let bytes: UnsafeMutableRawPointer
   /// CRC-32C of each value without its stamp; continuing it over the stamp gives the checksum the stamp carries.
-  private let restCRCs: UnsafeMutablePointer<UInt32>
+  let restCRCs: UnsafeMutablePointer<UInt32>
 
   /// Values smaller than this cannot carry a stamp.
   package static func sizeMin(_ form: StampForm) -> Int {

@@ -67,20 +67,27 @@ final class RecordSource {
   func append(upTo limit: Int, lane: Int, timeNs: UInt64, timestampMs: Int64, to builder: inout RecordBatchBuilder)
     -> Int
   {
-    stampers[lane].setTime(timeNs)
-    let stamper = stampers[lane]
+    // All that the loop needs in locals: what is reached through a class or an array is loaded again for each record.
+    var stamper = stampers[lane]
+    stamper.setTime(timeNs)
     let size = payload.recordSize
-    let (poolCount, isStamped) = (payload.count, isStamped)
+    let (pool, crcs, poolCount, isStamped) = (payload.value(0), payload.restCRCs, payload.count, isStamped)
     var (sequence, index, count) = (sequences[lane], poolIndex, 0)
-    while count < limit && settings.hasRoom(builder, keyBytes: 0, valueBytes: size) {
-      let value = payload.value(index)
-      if isStamped { stamper.stamp(value, sequence: sequence, restCRC: payload.restCRC(index)) }
-      builder.append(timestamp: timestampMs, key: nil, value: UnsafeRawBufferPointer(start: value, count: size))
-      sequence &+= 1
-      index &+= 1
-      if index == poolCount { index = 0 }
-      count &+= 1
+    while count < limit {
+      // So many fit whatever their lengths take; asked again for the last few.
+      let fitting = settings.recordsFitting(builder, valueBytes: size)
+      if fitting == 0 { break }
+      for _ in 0..<min(fitting, limit &- count) {
+        let value = pool + index &* size
+        if isStamped { stamper.stamp(value, sequence: sequence, restCRC: crcs[index]) }
+        builder.append(timestamp: timestampMs, key: nil, value: UnsafeRawBufferPointer(start: value, count: size))
+        sequence &+= 1
+        index &+= 1
+        if index == poolCount { index = 0 }
+        count &+= 1
+      }
     }
+    stampers[lane] = stamper
     sequences[lane] = sequence
     poolIndex = index
     valueBytes += count * size
