@@ -61,7 +61,11 @@ struct ProcessTests {
   @Test("what cannot be started says why and exits with 1; a senseless command line with 2")
   func failures() throws {
     try withDirectory { directory in
-      #expect(throws: (any Error).self) { try BrokerProcess.start(in: directory, ["num.network.threads=none"]) }
+      let failure = #expect(throws: BrokerProcess.Failure.self) {
+        try BrokerProcess.start(in: directory, ["num.network.threads=none"])
+      }
+      #expect(failure?.message.hasPrefix("the broker ended with 1: ") == true)
+      #expect(failure?.message.contains("num.network.threads") == true)
     }
     #expect(BrokerArguments.parse(["--override"]) == .invalid("--override needs key=value"))
     #expect(BrokerArguments.parse([]) == .invalid("which server.properties?"))

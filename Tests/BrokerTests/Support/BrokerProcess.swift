@@ -21,7 +21,9 @@ final class BrokerProcess {
       let text = try read(log)
       if let port = port(in: text) { return BrokerProcess(pid: pid, port: port, log: log) }
       var status: Int32 = 0
-      try #require(waitpid(pid, &status, WNOHANG) == 0, "the broker ended: \(text)")
+      guard waitpid(pid, &status, WNOHANG) == 0 else {
+        throw Failure("the broker ended with \(status >> 8 & 0xFF): \(try read(log))")
+      }
       usleep(10_000)
     }
     kill(pid, SIGKILL)

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# The harness itself: bare arms of one experiment from definition to chart and report, and the generator against the broker.
+#
+#   Tests/smoke.sh .build/release
+#
+# Exit code 0 when every file is there and nothing was lost.
+set -euo pipefail
+
+programs=$(realpath "${1:?usage: smoke.sh DIRECTORY_OF_PROGRAMS}")
+cd "$(dirname "$0")/.."
+scratch=$(mktemp -d)
+broker=
+finish() {
+  [ -z "$broker" ] || kill -TERM "$broker" 2>/dev/null || true
+  rm -rf "$scratch"
+}
+trap finish EXIT
+
+"$programs/millrace" run zero-copy --profile quick --bare-only --seed 1 \
+  --results "$scratch/results" --plots "$scratch/plots"
+for file in "$scratch"/results/11-zero-copy/*/rows.csv "$scratch/plots/11-zero-copy.svg" "$scratch/results/index.html"; do
+  [ -s "$file" ] || { echo "smoke: $file is missing or empty" >&2; exit 1; }
+done
+
+cat > "$scratch/server.properties" <<PROPERTIES
+broker.id=1
+listeners=PLAINTEXT://127.0.0.1:0
+log.dirs=$scratch/data
+PROPERTIES
+"$programs/millrace-broker" "$scratch/server.properties" 2> "$scratch/broker.log" &
+broker=$!
+port=
+for _ in $(seq 100); do
+  port=$(sed -nE 's/.* started .*PLAINTEXT:\/\/127\.0\.0\.1:([0-9]+).*/\1/p' "$scratch/broker.log")
+  [ -n "$port" ] && break
+  sleep 0.1
+done
+[ -n "$port" ] || { echo "smoke: the broker did not start:" >&2; cat "$scratch/broker.log" >&2; exit 1; }
+for what in produce consume; do
+  "$programs/millrace-load" $what --bootstrap-server "127.0.0.1:$port" --topic smoke --partitions 3 \
+    --num-records 300000 --record-size 100 --json 2> /dev/null | tail -n 1 > "$scratch/$what.json"
+  grep -q '"records":300000,' "$scratch/$what.json" && grep -q '"lost":0,"duplicated":0' "$scratch/$what.json" || {
+    echo "smoke: $what went wrong: $(cat "$scratch/$what.json")" >&2
+    exit 1
+  }
+done
+kill -TERM "$broker"
+wait "$broker" || { echo "smoke: the broker ended with $?" >&2; exit 1; }
+broker=
+echo "4 passed, 0 failed"
