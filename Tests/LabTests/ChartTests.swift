@@ -121,7 +121,9 @@ struct ChartTests {
     let chart = try #require(try charts("06-throughput-over-volume").first)
     let claim = chart.points.filter { $0.kind == .claim }
     #expect(claim.count == 32 && Set(claim.map(\.y)).count == 1)
-    #expect(chart.lines == [Chart.Line(axis: .x, at: 1024, label: "memory")])
+    let memory = try #require(
+      try Synthetic.experiment("06-throughput-over-volume").fixed.first { $0.name == "memory_mib" }?.value.number)
+    #expect(chart.lines == [Chart.Line(axis: .x, at: memory, label: "memory")])
     #expect(chart.points.contains { $0.kind == .invalid })
   }
 
