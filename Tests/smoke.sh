@@ -36,11 +36,13 @@ for _ in $(seq 100); do
   sleep 0.1
 done
 [ -n "$port" ] || { echo "smoke: the broker did not start:" >&2; cat "$scratch/broker.log" >&2; exit 1; }
-for what in produce consume; do
-  "$programs/millrace-load" $what --bootstrap-server "127.0.0.1:$port" --topic smoke --partitions 3 \
-    --num-records 300000 --record-size 100 --json 2> /dev/null | tail -n 1 > "$scratch/$what.json"
-  grep -q '"records":300000,' "$scratch/$what.json" && grep -q '"lost":0,"duplicated":0' "$scratch/$what.json" || {
-    echo "smoke: $what went wrong: $(cat "$scratch/$what.json")" >&2
+for what in "produce --partitions 3 --record-size 100" consume; do
+  # shellcheck disable=SC2086 # the words of $what are words of the command
+  "$programs/millrace-load" $what --bootstrap-server "127.0.0.1:$port" --topic smoke \
+    --num-records 300000 --json 2> "$scratch/load.log" | tail -n 1 > "$scratch/load.json" || true
+  grep -q '"records":300000,' "$scratch/load.json" && grep -q '"lost":0,"duplicated":0' "$scratch/load.json" || {
+    echo "smoke: millrace-load $what went wrong:" >&2
+    cat "$scratch/load.log" "$scratch/load.json" >&2
     exit 1
   }
 done
