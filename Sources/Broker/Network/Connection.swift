@@ -41,6 +41,8 @@ package final class Connection: ChannelDuplexHandler {
   private var areFramesKept = false
   /// Inside `advance`, which looks again at everything before it returns.
   private var isAdvancing = false
+  /// The writer is in use; what ends the connection meanwhile leaves it alone.
+  private var isPumping = false
   /// Close when the last byte has left.
   private var isClosing = false
   /// The event loop's memory for large frames is spent.
@@ -231,7 +233,15 @@ package final class Connection: ChannelDuplexHandler {
       isFlushOwed = false
       context.flush()
     }
-    guard writer.pump(context, buffer: &loop.copyBuffer) else {
+    isPumping = true
+    let isReadable = writer.pump(context, buffer: &loop.copyBuffer)
+    isPumping = false
+    // A write may find the client gone, and `gone` was called in the midst of it.
+    guard context.channel.isActive else {
+      writer.discard()
+      return false
+    }
+    guard isReadable else {
       log.warning("closing a connection", metadata: ["client": "\(address)", "reason": "a segment cannot be read"])
       context.close(promise: nil)
       return false
@@ -266,7 +276,7 @@ package final class Connection: ChannelDuplexHandler {
 
   private func gone() {
     machine.socketClosed()
-    writer.discard()
+    if !isPumping { writer.discard() }
     received.discard()
     loop.remove(self)
     let told = onClose

@@ -54,7 +54,7 @@ struct ReplyWriter {
   /// False: a file could not be read, so the reply cannot be completed and the connection must close.
   mutating func pump(_ context: ChannelHandlerContext, buffer: inout ByteBuffer?) -> Bool {
     guard isWaiting, case .copy(let bufferBytes) = path else { return true }
-    while isWaiting, context.channel.isWritable {
+    while isWaiting, context.channel.isWritable, context.channel.isActive {
       switch waiting[waitingFrom] {
       case .bytes(let bytes):
         // Flushed here: what follows the last range has no later flush to leave with.
