@@ -1,0 +1,183 @@
+import Model
+import NIOCore
+import NIOPosix
+import Testing
+import Wire
+
+@testable import Client
+
+@Suite("Connection")
+struct ConnectionTests {
+  @Test("a stream of frames is found whole, however it is cut")
+  func frames() throws {
+    var stream = ByteBuffer()
+    let lengths = [0, 1, 5, 4096, 3]
+    for length in lengths {
+      stream.writeInteger(Int32(length))
+      stream.writeRepeatingByte(UInt8(length & 0xFF), count: length)
+    }
+    for step in [1, 2, 3, 7, 100, 4000, 10_000] {
+      var reader = FrameReader()
+      var found: [Int] = []
+      var rest = stream
+      while rest.readableBytes > 0 {
+        let piece = rest.readSlice(length: min(step, rest.readableBytes))!
+        try reader.received(piece) { frame in
+          found.append(frame.readableBytes)
+          #expect(frame.readableBytesView.allSatisfy { $0 == UInt8(frame.readableBytes & 0xFF) })
+        }
+      }
+      #expect(found == lengths, "cut every \(step) bytes")
+    }
+  }
+
+  @Test("a negative or huge frame is refused before anything is reserved", arguments: [-1, 1 << 30] as [Int32])
+  func badLength(length: Int32) {
+    var reader = FrameReader()
+    #expect(throws: FrameError.self) { try reader.received(ByteBuffer(integer: length)) { _ in } }
+  }
+
+  @Test("a broker older than us is asked again in its own version")
+  func olderBroker() async throws {
+    try await withGroup { group in
+      let asked = Collected<Int16>()
+      let broker = try await FakeBroker.start(on: group) { header, _ in
+        asked.add(header.apiVersion)
+        guard header.apiVersion > 1 else { return FakeBroker.versions(header) }
+        var refusal = ApiVersionsResponse()
+        refusal.errorCode = .unsupportedVersion
+        refusal.apiKeys = [
+          .with {
+            $0.apiKey = Api.apiVersionsKey
+            $0.maxVersion = 1
+          }
+        ]
+        // In the layout of version 0, whatever was asked.
+        return .bytes(Frame.response(refusal, version: 0, correlationID: header.correlationID).joined!)
+      }
+      let admin = try await Admin.connect(to: [broker.endpoint], on: group, TestClock.options())
+      #expect(asked.all == [ApiVersionsRequest.api.versions.upperBound, 1])
+      await admin.close()
+    }
+  }
+
+  @Test("a refused connection says where, and what to look at")
+  func refused() async throws {
+    try await withGroup { group in
+      let broker = try await FakeBroker.start(on: group) { header, _ in FakeBroker.versions(header) }
+      try await broker.stop()
+      do throws(ClientError) {
+        _ = try await Admin.connect(to: [broker.endpoint], on: group, TestClock.options())
+        Issue.record("connected to a closed port")
+      } catch {
+        #expect(error.description.contains("\(broker.endpoint)"))
+        #expect(error.description.contains("connection refused"))
+        #expect(error.description.contains("is a broker listening there?"))
+      }
+    }
+  }
+
+  @Test("requests are pipelined, and their answers come to those who asked")
+  func pipelining() async throws {
+    try await withGroup { group in
+      let broker = try await FakeBroker.start(on: group) { header, body in
+        guard header.apiKey == MetadataRequest.api.key else { return FakeBroker.versions(header) }
+        var body = body
+        let request = try! MetadataRequest(reading: &body, version: header.apiVersion)
+        var response = MetadataResponse()
+        response.clusterID = request.topics?.first?.name
+        return FakeBroker.reply(response, to: header)
+      }
+      let answers = Collected<String>()
+      let eventLoop = group.next()
+      eventLoop.execute {
+        Connection.connect(to: broker.endpoint, on: eventLoop, TestClock.options()) { result in
+          guard case .success(let connection) = result else { return answers.add("no connection: \(result)") }
+          for index in 0..<100 {
+            connection.send(Metadata.request(topic: "t\(index)", autoCreate: false)) { answer in
+              answers.add((try? answer.get().clusterID ?? "none") ?? "failed")
+              if index == 99 { connection.close() }
+            }
+          }
+          #expect(connection.requestsInFlight == 100)
+          connection.flush()
+        }
+      }
+      #expect(await answers.first(100) == (0..<100).map { "t\($0)" })
+    }
+  }
+
+  @Test("an answer to a request that was not sent ends the connection")
+  func wrongCorrelation() async throws {
+    try await withGroup { group in
+      let broker = try await FakeBroker.start(on: group) { header, _ in
+        guard header.apiKey != Api.apiVersionsKey else { return FakeBroker.versions(header) }
+        return .bytes(
+          Frame.response(MetadataResponse(), version: header.apiVersion, correlationID: header.correlationID + 5)
+            .joined!)
+      }
+      let admin = try await Admin.connect(to: [broker.endpoint], on: group, TestClock.options())
+      do throws(ClientError) {
+        _ = try await admin.call(Metadata.request(topic: "t", autoCreate: false))
+        Issue.record("a wrong answer was taken")
+      } catch {
+        guard case .malformed = error else { throw error }
+      }
+    }
+  }
+
+  @Test("a broker that closes, and one that never answers, fail what was asked of them", arguments: [true, false])
+  func silence(isSilent: Bool) async throws {
+    try await withGroup { group in
+      let broker = try await FakeBroker.start(on: group) { header, _ in
+        if header.apiKey == Api.apiVersionsKey { return FakeBroker.versions(header) }
+        return isSilent ? .silence : .close
+      }
+      let admin = try await Admin.connect(to: [broker.endpoint], on: group, TestClock.options(requestTimeoutMs: 200))
+      do throws(ClientError) {
+        _ = try await admin.call(Metadata.request(topic: "t", autoCreate: false))
+        Issue.record("an answer came from nowhere")
+      } catch {
+        switch error {
+        case .timedOut: #expect(isSilent)
+        case .closed: #expect(!isSilent)
+        default: throw error
+        }
+        #expect(error.isRetriable)
+      }
+    }
+  }
+
+  @Test("addresses are read as people write them")
+  func endpoints() {
+    #expect(Endpoint("localhost:9092") == Endpoint(host: "localhost", port: 9092))
+    #expect(Endpoint("[::1]:19092") == Endpoint(host: "::1", port: 19092))
+    #expect(Endpoint(host: "::1", port: 1).description == "[::1]:1")
+    #expect(Endpoint.list("a:1,b:2")?.count == 2)
+    for text in ["a", "a:", ":1", "a:0", "a:65536", "a:b", ""] { #expect(Endpoint(text) == nil, "\(text)") }
+    #expect(Endpoint.list("a:1,b") == nil)
+  }
+
+  @Test("both sides' highest common version is spoken, or none")
+  func versions() {
+    var response = ApiVersionsResponse()
+    response.apiKeys = [
+      .with {
+        $0.apiKey = ProduceRequest.api.key
+        $0.minVersion = 3
+        $0.maxVersion = 8
+      },
+      .with {
+        $0.apiKey = FetchRequest.api.key
+        $0.minVersion = 90
+        $0.maxVersion = 99
+      },
+    ]
+    let table = ApiVersionTable(response)
+    #expect(table.version(of: ProduceRequest.api) == 8)
+    #expect(table.version(of: ProduceRequest.api, limit: 5) == 5)
+    #expect(table.version(of: ProduceRequest.api, limit: 2) == nil)
+    #expect(table.version(of: FetchRequest.api) == nil)
+    #expect(table.version(of: MetadataRequest.api) == nil)
+  }
+}

@@ -1,0 +1,111 @@
+import Foundation
+import Testing
+
+@Suite("millrace-load against millrace-broker", .serialized)
+struct LoadAgainstBrokerTests {
+  @Test("what is produced is consumed, every record once")
+  func produceConsume() async throws {
+    let broker = try await BrokerProcess()
+    let produced = try await Programs.load([
+      "produce", "--bootstrap-server", broker.address, "--topic", "t", "--partitions", "3", "--num-records", "30000",
+      "--connections", "2", "--json", "--quiet",
+    ])
+    #expect(produced.status == 0, "\(produced.errors)")
+    let sent = try produced.json()
+    #expect(sent["records"] as? Int == 30000 && sent["bytes"] as? Int == 3_000_000 && sent["errors"] as? Int == 0)
+    let consumed = try await Programs.load([
+      "consume", "--bootstrap-server", broker.address, "--topic", "t", "--connections", "2", "--json", "--quiet",
+    ])
+    #expect(consumed.status == 0, "\(consumed.errors)")
+    let got = try consumed.json()
+    #expect(got["records"] as? Int == 30000 && got["verified"] as? Int == 30000)
+    for fault in ["lost", "duplicated", "reordered", "corrupt"] { #expect(got[fault] as? Int == 0, "\(fault)") }
+    try await broker.stop()
+  }
+
+  @Test("records that never come are lost, and the exit code says so")
+  func lost() async throws {
+    let broker = try await BrokerProcess()
+    let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
+    _ = try await Programs.load(["produce", "--partitions", "1", "--num-records", "100"] + place)
+    let consumed = try await Programs.load(["consume", "--num-records", "105", "--timeout", "700"] + place)
+    #expect(consumed.status == 1)
+    #expect(try consumed.json()["lost"] as? Int == 5)
+    try await broker.stop()
+  }
+
+  @Test(
+    "end to end, with every codec, keys, corpora and both ways to compress",
+    arguments: [
+      ["--compression", "gzip:1", "--corpus", "access-log", "--record-size", "300"],
+      ["--compression", "snappy", "--key", "random", "--partitions", "4"],
+      ["--compression", "lz4", "--corpus", "random", "--batch-records", "10"],
+      ["--compression", "zstd", "--key", "sequence", "--acks", "all", "--idempotent"],
+      ["--compression", "zstd", "--per-message-compression", "--linger-ms", "5"],
+      ["--compression", "none", "--throughput", "5000", "--threads", "2", "--corpus", "entropy:4"],
+    ])
+  func endToEnd(flags: [String]) async throws {
+    let broker = try await BrokerProcess()
+    let partitions = flags.contains("--partitions") ? [] : ["--partitions", "2"]
+    let outcome = try await Programs.load(
+      [
+        "end-to-end", "--bootstrap-server", broker.address, "--topic", "t", "--num-records", "4000", "--connections",
+        "2", "--json", "--quiet",
+      ] + partitions + flags)
+    #expect(outcome.status == 0, "\(flags): \(outcome.output)\(outcome.errors)")
+    let report = try outcome.json()
+    #expect(report["records"] as? Int == 4000 && report["verified"] as? Int == 4000)
+    let latency = try #require(report["end_to_end_latency_ms"] as? [String: Any])
+    #expect(latency["samples"] as? Int == 4000)
+    try await broker.stop()
+  }
+
+  @Test("a broker killed under load and started again has every acknowledged record once, in order")
+  func crash() async throws {
+    let broker = try await BrokerProcess()
+    let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
+    let producing = try Programs.started(
+      load: [
+        "produce", "--partitions", "3", "--num-records", "60000", "--throughput", "15000", "--idempotent", "--acks",
+        "all",
+      ] + place)
+    for _ in 0..<2 {
+      try await Task.sleep(for: .milliseconds(1200))
+      try await broker.crashAndRestart()
+    }
+    let produced = try await producing.outcome()
+    #expect(produced.status == 0, "\(produced.output)\(produced.errors)")
+    #expect(try produced.json()["records"] as? Int == 60000)
+    let consumed = try await Programs.load(["consume"] + place)
+    #expect(consumed.status == 0, "\(consumed.output)\(consumed.errors)")
+    let report = try consumed.json()
+    #expect(report["records"] as? Int == 60000)
+    #expect(report["reordered"] as? Int == 0)
+    try await broker.stop()
+  }
+
+  @Test("an interrupt gives a valid summary")
+  func interrupt() async throws {
+    let running = try Programs.started(load: ["produce", "--null-sink", "--duration", "600", "--json"])
+    // The first progress line comes when the run is under way.
+    while !running.printed.contains("records/s") { try await Task.sleep(for: .milliseconds(20)) }
+    running.send(SIGINT)
+    let outcome = try await running.outcome()
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let report = try outcome.json()
+    #expect(report["ending"] as? String == "interrupted")
+    #expect((report["records"] as? Int ?? 0) > 0)
+  }
+
+  @Test("a plan that cannot be run ends with 2 and says why")
+  func usage() async throws {
+    let outcome = try await Programs.load(["produce", "--topik", "t"])
+    #expect(outcome.status == 2)
+    #expect(outcome.errors.contains("did you mean 'topic'?"))
+    let unreachable = try await Programs.load([
+      "produce", "--topic", "t", "--num-records", "1", "--bootstrap-server", "127.0.0.1:1",
+    ])
+    #expect(unreachable.status == 1)
+    #expect(unreachable.errors.contains("cannot connect to 127.0.0.1:1: connection refused"))
+  }
+}

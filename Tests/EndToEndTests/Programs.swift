@@ -1,0 +1,140 @@
+import Foundation
+import Testing
+
+/// The programs as a user runs them: processes from the directory this test was built into.
+enum Programs {
+  static let directory = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+
+  struct Outcome {
+    var status: Int32
+    var output: String
+    var errors: String
+
+    /// The last line of standard output, as `--json` prints it.
+    func json() throws -> [String: Any] {
+      let last = output.split(separator: "\n").last.map(String.init) ?? ""
+      let object = try? JSONSerialization.jsonObject(with: Data(last.utf8)) as? [String: Any]
+      return try #require(object, "no JSON in the last line of: \(output)\n\(errors)")
+    }
+  }
+
+  /// Runs `millrace-load` to its end. The plan must have one: `arguments` bound it.
+  static func load(_ arguments: [String]) async throws -> Outcome {
+    try await started(load: arguments).outcome()
+  }
+
+  static func started(load arguments: [String]) throws -> Running {
+    try Running("millrace-load", arguments)
+  }
+}
+
+/// A process and what it printed.
+final class Running: Sendable {
+  private let process = Process()
+  private let output: URL
+  private let errors: URL
+
+  init(_ program: String, _ arguments: [String]) throws {
+    let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-\(UUID().uuidString)")
+    output = scratch.appendingPathExtension("out")
+    errors = scratch.appendingPathExtension("err")
+    for file in [output, errors] { try Data().write(to: file) }
+    process.executableURL = Programs.directory.appendingPathComponent(program)
+    process.arguments = arguments
+    process.standardOutput = try FileHandle(forWritingTo: output)
+    process.standardError = try FileHandle(forWritingTo: errors)
+    try process.run()
+  }
+
+  var pid: Int32 { process.processIdentifier }
+
+  func outcome() async throws -> Programs.Outcome {
+    await withCheckedContinuation { done in
+      DispatchQueue.global().async {
+        self.process.waitUntilExit()
+        done.resume()
+      }
+    }
+    defer { for file in [output, errors] { try? FileManager.default.removeItem(at: file) } }
+    return Programs.Outcome(
+      status: process.terminationStatus, output: String(decoding: try Data(contentsOf: output), as: UTF8.self),
+      errors: String(decoding: try Data(contentsOf: errors), as: UTF8.self))
+  }
+
+  var printed: String { (try? String(contentsOf: errors, encoding: .utf8)) ?? "" }
+
+  var isRunning: Bool { process.isRunning }
+
+  func send(_ number: Int32) { kill(pid, number) }
+}
+
+/// A broker of our own with a data directory that goes away with the test.
+final class BrokerProcess {
+  let port: Int
+  private let directory: URL
+  private var running: Running
+
+  var address: String { "127.0.0.1:\(port)" }
+
+  init() async throws {
+    directory = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-e2e-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    port = try Self.freePort()
+    let properties = """
+      broker.id=1
+      listeners=PLAINTEXT://127.0.0.1:\(port)
+      log.dirs=\(directory.path)/data
+      """
+    try Data(properties.utf8).write(to: directory.appendingPathComponent("server.properties"))
+    running = try Self.start(in: directory)
+    try await waitUntilStarted()
+  }
+
+  /// kill -9, and a start from what is on the disk.
+  func crashAndRestart() async throws {
+    running.send(SIGKILL)
+    _ = try await running.outcome()
+    running = try Self.start(in: directory)
+    try await waitUntilStarted()
+  }
+
+  func stop() async throws {
+    running.send(SIGTERM)
+    let outcome = try await running.outcome()
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    try? FileManager.default.removeItem(at: directory)
+  }
+
+  private static func start(in directory: URL) throws -> Running {
+    try Running("millrace-broker", [directory.appendingPathComponent("server.properties").path])
+  }
+
+  /// The broker prints a line with `started` when it accepts connections.
+  private func waitUntilStarted() async throws {
+    for _ in 0..<1000 {
+      if running.printed.contains("started") { return }
+      try #require(running.isRunning, "the broker ended: \(running.printed)")
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    Issue.record("the broker did not start within 20 s: \(running.printed)")
+  }
+
+  /// A port the system had free a moment ago.
+  private static func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
+    }
+    try #require(bound == 0)
+    let named = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
+    }
+    try #require(named == 0)
+    return Int(UInt16(bigEndian: address.sin_port))
+  }
+}
