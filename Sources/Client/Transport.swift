@@ -13,52 +13,60 @@ package protocol Transport: AnyObject {
   func close()
 }
 
-/// Finds whole frames in a stream of bytes.
+/// Finds whole frames in a stream of bytes: give it what arrives, then take frames until there is none.
 ///
 /// A frame that arrived whole is a slice of what was read; only one that arrived in pieces is put together in a buffer
-/// of its own, reserved to its full size once.
+/// of its own, reserved to its full size once. Bytes may arrive while a frame is being dealt with: they wait their turn.
 struct FrameReader {
+  /// Arrived, and not looked at yet.
+  private var unread = ByteBuffer()
   private var partial = ByteBuffer()
   /// Bytes of the frame being put together, prefix included; 0 while the prefix itself is incomplete.
   private var partialNeeded = 0
 
-  /// Calls `body` for each whole frame in turn, without its length prefix.
-  mutating func received(_ bytes: ByteBuffer, _ body: (ByteBuffer) -> Void) throws(FrameError) {
-    var bytes = bytes
-    if partial.readableBytes > 0 {
-      try complete(with: &bytes, body)
-      if partial.readableBytes > 0 { return }
-    }
-    while let frame = try Frame.next(in: &bytes, limit: ClientLimits.answerBytesMax) { body(frame) }
-    if bytes.readableBytes > 0 { try keep(&bytes) }
+  mutating func append(_ bytes: ByteBuffer) {
+    if unread.readableBytes == 0 { unread = bytes } else { unread.writeImmutableBuffer(bytes) }
   }
 
-  private mutating func complete(with bytes: inout ByteBuffer, _ body: (ByteBuffer) -> Void) throws(FrameError) {
+  /// The next whole frame, without its length prefix; nil when more bytes must come first.
+  mutating func next() throws(FrameError) -> ByteBuffer? {
+    if partial.readableBytes > 0 { return try complete() }
+    if let frame = try Frame.next(in: &unread, limit: ClientLimits.answerBytesMax) { return frame }
+    try keep()
+    return nil
+  }
+
+  private mutating func complete() throws(FrameError) -> ByteBuffer? {
     if partialNeeded == 0 {
-      move(from: &bytes, upTo: Frame.prefixBytes)
-      guard let length = try Frame.length(of: partial, limit: ClientLimits.answerBytesMax) else { return }
+      move(upTo: Frame.prefixBytes)
+      guard let length = try Frame.length(of: partial, limit: ClientLimits.answerBytesMax) else { return nil }
       partialNeeded = Frame.prefixBytes + length
       partial.reserveCapacity(partialNeeded)
     }
-    move(from: &bytes, upTo: partialNeeded)
-    guard partial.readableBytes == partialNeeded else { return }
+    move(upTo: partialNeeded)
+    guard partial.readableBytes == partialNeeded else { return nil }
     partial.moveReaderIndex(forwardBy: Frame.prefixBytes)
     let frame = partial
     partial = ByteBuffer()
     partialNeeded = 0
-    body(frame)
+    return frame
   }
 
-  private mutating func keep(_ bytes: inout ByteBuffer) throws(FrameError) {
-    if let length = try Frame.length(of: bytes, limit: ClientLimits.answerBytesMax) {
-      partialNeeded = Frame.prefixBytes + length
-      partial.reserveCapacity(partialNeeded)
+  /// Puts the beginning of a frame aside, and gives the buffer it came in back to its owner.
+  private mutating func keep() throws(FrameError) {
+    if unread.readableBytes > 0 {
+      if let length = try Frame.length(of: unread, limit: ClientLimits.answerBytesMax) {
+        partialNeeded = Frame.prefixBytes + length
+        partial.reserveCapacity(partialNeeded)
+      }
+      partial.writeBuffer(&unread)
     }
-    partial.writeBuffer(&bytes)
+    unread = ByteBuffer()
   }
 
-  private mutating func move(from bytes: inout ByteBuffer, upTo size: Int) {
-    let wanted = min(bytes.readableBytes, size - partial.readableBytes)
-    if wanted > 0, var slice = bytes.readSlice(length: wanted) { partial.writeBuffer(&slice) }
+  private mutating func move(upTo size: Int) {
+    let wanted = min(unread.readableBytes, size - partial.readableBytes)
+    if wanted > 0, var slice = unread.readSlice(length: wanted) { partial.writeBuffer(&slice) }
+    if unread.readableBytes == 0 { unread = ByteBuffer() }
   }
 }

@@ -126,7 +126,7 @@ struct LogRecovery {
     if memory.isClean, let end = try resume() {
       logEnd = end
     } else {
-      logEnd = try recoverSegments(from: firstSuspect(memory))
+      logEnd = try recoverSegments(from: firstSuspect(memory), flushedBefore: memory.recoveryPoint)
     }
     _ = epochs.truncate(to: logEnd)
     return logEnd
@@ -178,7 +178,9 @@ struct LogRecovery {
   }
 
   /// Reads every batch of the segments from `first` on; cuts the log at the first byte that is no batch.
-  private mutating func recoverSegments(from first: Int) throws(DiskError) -> Offset {
+  private mutating func recoverSegments(
+    from first: Int, flushedBefore recoveryPoint: Offset
+  ) throws(DiskError) -> Offset {
     guard first < segments.count else { return 0 }
     var end = segments[first].baseOffset
     // The batches themselves say which epochs they are of, better than a checkpoint whose start may have been raised.
@@ -194,7 +196,11 @@ struct LogRecovery {
       if segment.baseOffset < end { break }
       end = max(end, segment.baseOffset)
       if index > first { try writeSnapshot(at: end) }
-      if index > first { try close(segments[index - 1]) }
+      if index > first {
+        try close(segments[index - 1])
+        // No later flush reaches back here, but the cut that closed it may be in the page cache alone.
+        if segment.baseOffset <= recoveryPoint { try segments[index - 1].file().file.sync() }
+      }
       let isWhole = try recoverSegment(segment, &end)
       index += 1
       if !isWhole { break }

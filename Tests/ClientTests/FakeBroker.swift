@@ -46,7 +46,8 @@ final class FakeBroker: Sendable {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
       do {
-        try frames.received(unwrapInboundIn(data)) { frame in
+        frames.append(unwrapInboundIn(data))
+        while let frame = try frames.next() {
           var body = frame
           guard let header = try? RequestHeader(reading: &body) else { return context.close(promise: nil) }
           switch answer(header, body) {

@@ -194,8 +194,10 @@ package final class Connection: ChannelDuplexHandler {
   }
 
   /// Hands over every reply whose turn has come. Does not flush, so that one flush serves many.
+  ///
+  /// A write that fails makes NIO read what is left, so requests may come in the midst of `pump`: nobody will read replies.
   private func send() {
-    guard let context else { return }
+    guard let context, !isPumping else { return }
     while let step = machine.next() {
       switch step {
       case .send(let reply):
