@@ -47,7 +47,6 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
-    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
   targets: [
@@ -61,7 +60,7 @@ let package = Package(
     library("Compression", ["Czlib", "Clz4", "Czstd", "Csnappy", nioCore]),
     library("Model", ["Compression", "CMillrace", nioCore]),
     library("Wire", ["Model", nioCore]),
-    library("Storage", ["Model", "CMillrace", nioCore, dequeModule]),
+    library("Storage", ["Model", "CMillrace", nioCore]),
     library("Cluster", ["Model"]),
     library("Coordination", ["Model", "CMillrace"]),
     library("Client", ["Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix]),
@@ -83,7 +82,6 @@ let package = Package(
       [
         "Load", "Mechanisms", "Model", "CMillrace",
         .product(name: "Yams", package: "Yams"),
-        .product(name: "Subprocess", package: "swift-subprocess"),
         .product(name: "Mustache", package: "swift-mustache"),
       ]),
 
@@ -93,8 +91,10 @@ let package = Package(
     program("millrace-broker", ["Broker"]),
     program("millrace-load", ["Load"]),
 
-    tests("CompressionTests", ["Compression", "Csnappy", nioCore]),
-    tests("ModelTests", ["Model", "Compression", "CMillrace", nioCore], resources: [.copy("Golden")]),
+    // What several test targets share.
+    .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: strict),
+    tests("CompressionTests", ["Compression", "Csnappy", "TestSupport", nioCore]),
+    tests("ModelTests", ["Model", "Compression", "CMillrace", "TestSupport", nioCore], resources: [.copy("Golden")]),
     tests("WireTests", ["Wire", "Model", nioCore], resources: [.copy("Golden")]),
     tests("StorageTests", ["Storage", "Model", "Compression", "CMillrace", nioCore], resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model"]),

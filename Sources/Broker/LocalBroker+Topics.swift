@@ -55,7 +55,7 @@ extension LocalBroker {
   func releaseParkedFetches() {
     for topic in topics.all {
       for partition in topic.partitions {
-        for fetch in partition.release() { fetch.wake() }
+        for fetch in partition.release() { fetch.wake(.released) }
       }
     }
   }
@@ -65,7 +65,7 @@ extension LocalBroker {
     guard let topic = topics.remove(name) else { return }
     for partition in topic.partitions {
       let parked = partition.retire(deleted: true)
-      for fetch in parked { fetch.wake() }
+      for fetch in parked { fetch.wake(.released) }
       do {
         try partition.directory?.delete(partition.name, delayMs: topic.config.fileDeleteDelayMs, nowMs: nowMs())
       } catch {

@@ -6,16 +6,26 @@ import Synchronization
 /// It ends once: by the append that gives it enough (on the producer's thread, which only hands the word to the fetch's
 /// event loop), by its deadline, or with its connection. At its end it leaves every partition it waits on.
 final class ParkedFetch: OffsetWaiter, Sendable {
+  enum Reason {
+    /// A partition has more: enough, as far as the waiter could count.
+    case grown
+    case timeIsUp
+    /// A partition is gone, or the broker stops: answer with what there is.
+    case released
+  }
+
   /// Bytes still lacking; at 0 or less it has been woken.
   private let lacking: Atomic<Int>
   private let isDone = Atomic(false)
   private let eventLoop: any EventLoop
   private let partitions: [Partition]
-  private let onWake: @Sendable () -> Void
+  private let onWake: @Sendable (Reason) -> Void
   private let timer = Mutex<Scheduled<Void>?>(nil)
 
-  /// - Parameter onWake: reads again and answers; called at most once, on `eventLoop`.
-  init(lacking: Int, eventLoop: any EventLoop, partitions: [Partition], onWake: @escaping @Sendable () -> Void) {
+  /// - Parameter onWake: reads again and answers, or parks anew; called at most once, on `eventLoop`.
+  init(
+    lacking: Int, eventLoop: any EventLoop, partitions: [Partition], onWake: @escaping @Sendable (Reason) -> Void
+  ) {
     precondition(lacking > 0, "a fetch that lacks nothing does not park")
     self.lacking = Atomic(lacking)
     self.eventLoop = eventLoop
@@ -32,14 +42,14 @@ final class ParkedFetch: OffsetWaiter, Sendable {
   }
 
   /// From any thread.
-  func wake() {
-    eventLoop.execute { self.finish() }
+  func wake(_ reason: Reason) {
+    eventLoop.execute { self.finish(reason) }
   }
 
-  /// On the event loop: answers, unless something else ended the wait before.
-  func finish() {
+  /// On the event loop: wakes, unless something else ended the wait before.
+  func finish(_ reason: Reason) {
     guard end() else { return }
-    onWake()
+    onWake(reason)
   }
 
   /// On the event loop: ends the wait without an answer. False: it had ended.

@@ -26,11 +26,12 @@ extension Connection {
     then: @escaping (Result<Connection, ClientError>) -> Void
   ) {
     eventLoop.preconditionInEventLoop()
+    let frames = FrameReader(readBytes: options.receiveBytes)
     ClientBootstrap(group: eventLoop)
       .channelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
       .channelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
       .channelOption(
-        ChannelOptions.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: options.receiveBytes)
+        ChannelOptions.recvAllocator, value: frames
       )
       .channelOption(ChannelOptions.maxMessagesPerRead, value: 1)
       // Writability is not consulted: requests in flight bound what is queued.
@@ -43,7 +44,7 @@ extension Connection {
       .whenComplete { result in
         switch result {
         case .failure(let error): then(.failure(Self.connectError(error, endpoint)))
-        case .success(let channel): greet(channel, endpoint, on: eventLoop, options, then: then)
+        case .success(let channel): greet(channel, frames, endpoint, on: eventLoop, options, then: then)
         }
       }
   }
@@ -66,13 +67,14 @@ extension Connection {
   }
 
   private static func greet(
-    _ channel: any Channel, _ endpoint: Endpoint, on eventLoop: any EventLoop, _ options: ConnectionOptions,
+    _ channel: any Channel, _ frames: FrameReader, _ endpoint: Endpoint, on eventLoop: any EventLoop,
+    _ options: ConnectionOptions,
     then: @escaping (Result<Connection, ClientError>) -> Void
   ) {
     let transport = SocketTransport(channel)
     let connection = Connection(
       endpoint, on: eventLoop, transport: transport, clientID: options.clientID,
-      requestTimeoutMs: options.requestTimeoutMs, now: options.now)
+      requestTimeoutMs: options.requestTimeoutMs, frames: frames, now: options.now)
     transport.connection = connection
     do {
       try channel.pipeline.syncOperations.addHandler(transport)

@@ -23,7 +23,7 @@ package final class Connection {
   private let now: () -> UInt64
   private let requestTimeoutMs: Int
   private var transport: (any Transport)?
-  private var frames = FrameReader()
+  private let frames: FrameReader
   private var unanswered = CircularBuffer<Unanswered>()
   private var nextCorrelationID: Int32 = 0
   private var failure: ClientError?
@@ -37,10 +37,21 @@ package final class Connection {
   }
 
   /// - Parameter now: CLOCK_MONOTONIC in nanoseconds.
-  package init(
+  package convenience init(
     _ endpoint: Endpoint, on eventLoop: any EventLoop, transport: any Transport, clientID: String,
     requestTimeoutMs: Int, now: @escaping () -> UInt64
   ) {
+    self.init(
+      endpoint, on: eventLoop, transport: transport, clientID: clientID, requestTimeoutMs: requestTimeoutMs,
+      frames: FrameReader(), now: now)
+  }
+
+  /// - Parameter frames: what the transport receives into.
+  init(
+    _ endpoint: Endpoint, on eventLoop: any EventLoop, transport: any Transport, clientID: String,
+    requestTimeoutMs: Int, frames: FrameReader, now: @escaping () -> UInt64
+  ) {
+    self.frames = frames
     self.endpoint = endpoint
     self.eventLoop = eventLoop
     self.transport = transport

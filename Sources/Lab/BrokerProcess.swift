@@ -62,9 +62,13 @@ package final class BrokerProcess {
     }
   }
 
+  /// The line of its log that says why it ended: the last, or the fatal one before a backtrace.
+  package var lastWord: String { Self.lastLine("\(directory)/broker.log") }
+
   static func lastLine(_ path: String) -> String {
     let lines = (SmallFile.read(path) ?? "").split(separator: "\n")
-    return lines.last.map { String($0.prefix(300)) } ?? "no output"
+    let last = lines.last { $0.contains("Fatal") } ?? lines.last
+    return last.map { String($0.prefix(300)) } ?? "no output"
   }
 
   /// A port that was free a moment ago: bound to, read, and given back.

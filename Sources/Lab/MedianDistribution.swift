@@ -1,4 +1,5 @@
 import Glibc
+import Model
 
 /// The bootstrap distribution of a sample's median: every value that the median of a sample drawn again can have, and
 /// how likely it is.
@@ -43,7 +44,7 @@ struct MedianDistribution {
       }
     } else {
       // Both were drawn, or one is long: pair quantiles of one with shuffled quantiles of the other.
-      var generator = SeededGenerator(seed: UInt64(test.values.count))
+      var generator = SplitMix(seed: UInt64(test.values.count))
       let places = (0..<Limits.draws).map { (Double($0) + 0.5) / Double(Limits.draws) }
       for (place, other) in zip(places, places.shuffled(using: &generator)) {
         pairs.append((test.quantile(place) / baseline.quantile(other), 1 / Double(Limits.draws)))
@@ -102,10 +103,10 @@ struct MedianDistribution {
   }
 
   private static func drawn(_ sorted: [Double], seed: UInt64) -> [(value: Double, weight: Double)] {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SplitMix(seed: seed)
     let count = sorted.count
     return (0..<Limits.draws).map { _ in
-      let places = (0..<count).map { _ in generator.index(below: count) }.sorted()
+      let places = (0..<count).map { _ in generator.below(count) }.sorted()
       let value = (sorted[places[(count - 1) / 2]] + sorted[places[count / 2]]) / 2
       return (value, 1 / Double(Limits.draws))
     }

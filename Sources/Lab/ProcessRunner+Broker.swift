@@ -61,7 +61,11 @@ extension ProcessRunner {
     var arguments = [verb, "--bootstrap-server", broker.address, "--topic", Names.topic, "--json", "--quiet"]
     arguments += Self.arguments(scene.values.filled(options))
     if name == "load" { arguments += ["--intervals-csv", Self.intervals(scene)] }
-    return try finish(programs.load, arguments, scene, name, alongside: broker)
+    do { return try finish(programs.load, arguments, scene, name, alongside: broker) } catch {
+      // What the generator says of it (a closed connection) is a symptom.
+      guard case .failed = error, let end = broker.end else { throw error }
+      throw .failed("the broker ended in the midst of it with \(end): \(broker.lastWord)")
+    }
   }
 
   // MARK: Filled topics

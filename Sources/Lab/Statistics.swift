@@ -82,21 +82,3 @@ extension Statistics {
     return z + first / v + second / (v * v) + third / (v * v * v) + fourth / (v * v * v * v)
   }
 }
-
-/// SplitMix64 (Steele, Lea, Flood 2014): small, fast, and every seed is good. Not for secrets.
-package struct SeededGenerator: RandomNumberGenerator, Sendable {
-  private var state: UInt64
-
-  package init(seed: UInt64) { state = seed }
-
-  package mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-
-  /// Uniform below `bound`, without the division of `Int.random`; the bias is below bound / 2^64.
-  mutating func index(below bound: Int) -> Int { Int(next().multipliedFullWidth(by: UInt64(bound)).high) }
-}

@@ -1,4 +1,5 @@
 import Glibc
+import Model
 
 /// Independent symbols with a chosen Shannon entropy.
 ///

@@ -1,3 +1,5 @@
+import Model
+
 /// JSON events: the field names repeat from record to record, most values come from small sets, some are ids and
 /// numbers that do not repeat. This is the redundancy "across messages" that batch compression is said to use.
 struct JSONEvents {

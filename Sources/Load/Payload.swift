@@ -1,4 +1,5 @@
 import CMillrace
+import Model
 
 /// What the records of a run say.
 package enum Corpus: Hashable, Sendable, CustomStringConvertible {

@@ -1,4 +1,5 @@
 import CMillrace
+import Model
 
 /// What every record of ours carries so that the way back can be checked: whose it is, its number, when it should have
 /// been sent, and a checksum over all of it. 32 bytes, in one of two forms.

@@ -1,5 +1,6 @@
 internal import CMillrace
 import Glibc
+import Model
 
 /// A system call failed, or the bytes that came out are not those that went in. Either spoils the whole run.
 package enum MechanismError: Error, Equatable, CustomStringConvertible {
@@ -89,15 +90,10 @@ func alignedBuffer(byteCount: Int) -> UnsafeMutableRawBufferPointer {
 
 /// Bytes no codec, file system or deduplicating disk can make smaller: SplitMix64 of the seed.
 func fillIncompressible(_ buffer: UnsafeMutableRawBufferPointer, seed: UInt64) {
-  var state = seed
+  var random = SplitMix(seed: seed)
   var place = 0
   while place < buffer.count {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    mixed ^= mixed >> 31
-    withUnsafeBytes(of: mixed) { word in
+    withUnsafeBytes(of: random.next()) { word in
       let count = min(8, buffer.count - place)
       buffer[place..<(place + count)].copyBytes(from: word.prefix(count))
       place += count

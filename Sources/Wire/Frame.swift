@@ -4,6 +4,8 @@ package import NIOCore
 package enum FrameError: Error, Hashable, Sendable {
   case negativeLength(Int)
   case tooLarge(Int, limit: Int)
+  /// The start of a frame went with a read that brought nothing.
+  case startLost
 }
 
 /// A message as it stands on the connection: its length as an int32, a header, the body.

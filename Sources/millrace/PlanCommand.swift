@@ -1,5 +1,6 @@
 import ArgumentParser
 import Lab
+import Model
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -51,7 +52,7 @@ struct PlannedCampaign {
 
   init(_ experiment: Experiment, seed: UInt64) {
     matrix = Matrix(experiment)
-    var generator = SeededGenerator(seed: seed)
+    var generator = SplitMix(seed: seed)
     runs = matrix.order(using: &generator)
     plan = Plan(experiment, runs: runs)
   }

@@ -31,7 +31,7 @@ struct ProcessTests {
   @Test("kill -9 under load: every acknowledged record is there once, in order", arguments: [UInt64(1), 2, 3])
   func kill(seed: UInt64) throws {
     try withDirectory { directory in
-      var random = SeededRandom(seed: seed)
+      var random = SplitMix(seed: seed)
       var load = IdempotentLoad()
       for round in 0..<4 {
         let broker = try BrokerProcess.start(in: directory, ["log.segment.bytes": "100000"].map { "\($0)=\($1)" })

@@ -9,7 +9,7 @@ struct RecordCheckTests {
     "the quick look never says yes where the close look says no, whatever bytes are flipped",
     arguments: [UInt64(1), 2, 3, 4])
   func agrees(seed: UInt64) throws {
-    var random = SeededRandom(seed: seed)
+    var random = SplitMix(seed: seed)
     var agreed = 0
     for _ in 0..<3000 {
       let values = (0..<Int.random(in: 1...6, using: &random)).map { _ in

@@ -17,7 +17,7 @@ struct ConnectionTests {
       stream.writeRepeatingByte(UInt8(length & 0xFF), count: length)
     }
     for step in [1, 2, 3, 7, 100, 4000, 10_000] {
-      var reader = FrameReader()
+      let reader = FrameReader()
       var found: [Int] = []
       var rest = stream
       while rest.readableBytes > 0 {
@@ -34,7 +34,7 @@ struct ConnectionTests {
 
   @Test("a negative or huge frame is refused before anything is reserved", arguments: [-1, 1 << 30] as [Int32])
   func badLength(length: Int32) {
-    var reader = FrameReader()
+    let reader = FrameReader()
     reader.append(ByteBuffer(integer: length))
     #expect(throws: FrameError.self) { try reader.next() }
   }

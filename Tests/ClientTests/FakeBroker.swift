@@ -40,7 +40,7 @@ final class FakeBroker: Sendable {
   private final class Handler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     private let answer: Answer
-    private var frames = FrameReader()
+    private let frames = FrameReader()
 
     init(_ answer: @escaping Answer) { self.answer = answer }
 

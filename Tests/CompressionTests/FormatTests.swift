@@ -1,5 +1,6 @@
 import Csnappy
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import Compression

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Model
 import Testing
 
 @testable import Lab
@@ -49,7 +50,7 @@ struct CampaignTests {
   static let seed: UInt64 = 7
 
   static func order(_ experiment: Experiment) -> [PlannedRun] {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SplitMix(seed: seed)
     return Matrix(experiment).order(using: &generator)
   }
 

@@ -1,3 +1,5 @@
+import Model
+
 @testable import Lab
 
 /// Definitions and rows made up for tests: the shapes of the real experiments with known answers.
@@ -74,7 +76,7 @@ enum Fixture {
 
   /// `count` values around `center` within ± `spread` (a share), seeded.
   static func around(_ center: Double, spread: Double = 0.02, count: Int = 7, seed: UInt64) -> [Double] {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SplitMix(seed: seed)
     return (0..<count).map { _ in center * (1 + spread * Double.random(in: -1...1, using: &generator)) }
   }
 

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Model
 import Testing
 
 @testable import Lab
@@ -131,7 +132,7 @@ struct PlanTests {
   @Test("what arms prepare is counted once, and a disk too small is refused")
   func refuses() throws {
     let experiment = try DefinitionFiles(directory: DefinitionTests.directory).find(["E6"])[0].experiment
-    var generator = SeededGenerator(seed: 1)
+    var generator = SplitMix(seed: 1)
     let plan = Plan(experiment, runs: Matrix(experiment).order(using: &generator))
     #expect(plan.diskBytes > 4e9 && plan.diskBytes < 6e9)
     #expect(plan.refusal(freeBytes: 100_000_000_000) == nil)
@@ -144,7 +145,7 @@ struct PlanTests {
     let all = try DefinitionFiles(directory: DefinitionTests.directory).all()
     let seconds = all.map { _, definition -> Double in
       let experiment = definition.under(.quick)
-      var generator = SeededGenerator(seed: 1)
+      var generator = SplitMix(seed: 1)
       return Plan(experiment, runs: Matrix(experiment).order(using: &generator)).seconds
     }.reduce(0, +)
     #expect(seconds < 300, "planned: \(seconds) s")

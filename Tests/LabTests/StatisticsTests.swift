@@ -1,4 +1,5 @@
 import Glibc
+import Model
 import Testing
 
 @testable import Lab
@@ -62,7 +63,7 @@ struct StatisticsTests {
 
   @Test("the exact bootstrap is what many draws tend to, for odd and even samples", arguments: [3, 4, 7, 8, 13])
   func exact(count: Int) throws {
-    var generator = SeededGenerator(seed: UInt64(count))
+    var generator = SplitMix(seed: UInt64(count))
     let sample = (0..<count).map { _ in Double.random(in: 0...100, using: &generator) }.sorted()
     let exact = MedianDistribution(sample, seed: 1)
     #expect(near(exact.weights.reduce(0, +), 1))
@@ -144,8 +145,8 @@ struct StatisticsPropertyTests {
   static let seeds: [UInt64] = Array(1...20)
 
   private func sample(_ seed: UInt64, count: Int? = nil) -> [Double] {
-    var generator = SeededGenerator(seed: seed)
-    return (0..<(count ?? 2 + generator.index(below: 20))).map { _ in Double.random(in: 1...1000, using: &generator) }
+    var generator = SplitMix(seed: seed)
+    return (0..<(count ?? 2 + generator.below(20))).map { _ in Double.random(in: 1...1000, using: &generator) }
   }
 
   @Test("an interval contains its median, stays within the sample, and is the same for the same seed", arguments: seeds)
@@ -188,7 +189,7 @@ struct StatisticsPropertyTests {
 @Suite("Statistics: coverage")
 struct CoverageTests {
   /// Normal noise by Box and Muller.
-  private func noisy(_ count: Int, around center: Double, spread: Double, using generator: inout SeededGenerator)
+  private func noisy(_ count: Int, around center: Double, spread: Double, using generator: inout SplitMix)
     -> [Double]
   {
     (0..<count).map { _ in
@@ -199,7 +200,7 @@ struct CoverageTests {
 
   @Test("the interval of a median covers the truth about 95 % of the time", arguments: [5, 7, 12])
   func median(count: Int) throws {
-    var generator = SeededGenerator(seed: 95)
+    var generator = SplitMix(seed: 95)
     let trials = 300
     var covered = 0
     for trial in 0..<trials {
@@ -214,7 +215,7 @@ struct CoverageTests {
 
   @Test("200 A/A comparisons call no more differences than chance allows at 5 %", arguments: [5, 7])
   func falsePositives(count: Int) throws {
-    var generator = SeededGenerator(seed: 5)
+    var generator = SplitMix(seed: 5)
     var called = 0
     for trial in 0..<200 {
       let arm = noisy(count, around: 100, spread: 5, using: &generator)
@@ -227,7 +228,7 @@ struct CoverageTests {
 
   @Test("a real difference of 30 % is seen through 5 % noise nearly every time")
   func power() throws {
-    var generator = SeededGenerator(seed: 30)
+    var generator = SplitMix(seed: 30)
     var seen = 0
     for trial in 0..<100 {
       let fast = noisy(5, around: 130, spread: 6.5, using: &generator)

@@ -1,4 +1,5 @@
 import Foundation
+import Model
 
 @testable import Lab
 
@@ -18,7 +19,7 @@ enum Synthetic {
 
   /// One row a replicate (and sweep level) of each cell, with every metric the charts and rules ask for.
   static func rows(of experiment: Experiment, seed: UInt64 = 1, noise: Double = 0.03) -> [Row] {
-    var generator = SeededGenerator(seed: seed)
+    var generator = SplitMix(seed: seed)
     let matrix = Matrix(experiment)
     var rows: [Row] = []
     for run in matrix.order(using: &generator) {

@@ -2,6 +2,7 @@ import CMillrace
 import Compression
 import Foundation
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import Model

@@ -1,5 +1,6 @@
 import CMillrace
 import Model
+import TestSupport
 import Testing
 
 private let ways: [(String, @Sendable (UInt32, UnsafeRawBufferPointer) -> UInt32)] = [

@@ -1,5 +1,6 @@
 import Compression
 import NIOCore
+import TestSupport
 import Testing
 
 @testable import Model

@@ -1,4 +1,5 @@
 import Foundation
+import Model
 import NIOCore
 import Testing
 import Wire
@@ -19,7 +20,7 @@ struct ConformanceTests {
     let flexibleInRange = schema.flexible.flatMap { $0.lowerBound <= schema.versions.upperBound ? $0.lowerBound : nil }
     #expect(type.flexibleFrom == flexibleInRange)
     for version in type.versions {
-      var random = Seeded(Self.seed)
+      var random = SplitMix(seed: Self.seed)
       for _ in 0..<Self.roundsPerVersion {
         var generator = SchemaBytes(schema: schema, version: version, random: random)
         let bytes = generator.message()

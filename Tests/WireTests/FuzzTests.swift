@@ -1,4 +1,5 @@
 import Foundation
+import Model
 import NIOCore
 import Testing
 import Wire
@@ -17,11 +18,11 @@ struct FuzzTests {
   }
 
   private func fuzz<T: WireVersioned>(_ type: T.Type, schema: Schema) throws {
-    var random = Seeded(ConformanceTests.seed &+ UInt64(T.versions.count))
+    var random = SplitMix(seed: ConformanceTests.seed &+ UInt64(T.versions.count))
     let versions = Array(T.versions)
     let valid = versions.map { version in
       (0..<8).map { _ in
-        var generator = SchemaBytes(schema: schema, version: version, random: Seeded(random.next()))
+        var generator = SchemaBytes(schema: schema, version: version, random: SplitMix(seed: random.next()))
         return Array(generator.message().readableBytesView)
       }
     }
@@ -49,7 +50,7 @@ struct FuzzTests {
     static let inputBytesMax = 48
     let bytes: ByteBuffer
 
-    init(_ random: inout Seeded) {
+    init(_ random: inout SplitMix) {
       var bytes = ByteBuffer()
       for word in 0..<Self.byteCount / 8 {
         let mask: UInt64 = word < Self.byteCount / 16 ? 0x0303_0303_0303_0303 : .max
@@ -58,7 +59,7 @@ struct FuzzTests {
       self.bytes = bytes
     }
 
-    func slice(_ random: inout Seeded) -> ByteBuffer {
+    func slice(_ random: inout SplitMix) -> ByteBuffer {
       bytes.getSlice(
         at: random.below(Self.byteCount - Self.inputBytesMax), length: random.below(Self.inputBytesMax))!
     }
@@ -72,7 +73,7 @@ struct FuzzTests {
   }
 
   /// One to three changes: another byte, a flipped bit, a cut end.
-  private func mutate(_ message: [UInt8], into buffer: inout ByteBuffer, _ random: inout Seeded) {
+  private func mutate(_ message: [UInt8], into buffer: inout ByteBuffer, _ random: inout SplitMix) {
     var message = message
     for _ in 0...random.below(3) where !message.isEmpty {
       let at = random.below(message.count)

@@ -1,21 +1,7 @@
+import Model
 import NIOCore
 
-/// Random numbers that repeat for a seed (SplitMix64).
-struct Seeded: RandomNumberGenerator {
-  var state: UInt64
-
-  init(_ seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-
-  mutating func below(_ count: Int) -> Int { Int(truncatingIfNeeded: next() >> 33) % count }
-
+extension SplitMix {
   mutating func oneIn(_ count: Int) -> Bool { below(count) == 0 }
 }
 
@@ -23,12 +9,12 @@ struct Seeded: RandomNumberGenerator {
 struct SchemaBytes {
   let schema: Schema
   let version: Int16
-  var random: Seeded
+  var random: SplitMix
   private var bytes = ByteBuffer()
   /// Inside a tagged field numbers are never 0 or -1, nor anything empty or null: a field at its default would rightly not be written again.
   private var neverDefault = false
 
-  init(schema: Schema, version: Int16, random: Seeded) {
+  init(schema: Schema, version: Int16, random: SplitMix) {
     self.schema = schema
     self.version = version
     self.random = random

@@ -20,29 +20,35 @@ extension LocalBroker {
       return .spliced(first.answer, first.ranges)
     }
     guard parkedFetches.enter() else { return .spliced(first.answer, first.ranges) }
-    park(fetch, after: first, context.pending(FetchResponse.self))
+    let pending = context.pending(FetchResponse.self)
+    park(fetch, after: first, until: pending.reply.eventLoop.now + .milliseconds(Int64(fetch.maxWaitMs)), pending)
     return .later
   }
 
-  /// Parks on every partition that was read; one that has grown since makes it read again at once.
-  private func park(_ fetch: Fetch, after read: Fetch.Found, _ pending: PendingAnswer<FetchResponse>) {
+  /// Parks on every partition that was read; one that has grown since makes it read again at once. A wake that finds too
+  /// little after all (a partition grew between read and parking) parks again.
+  private func park(
+    _ fetch: Fetch, after read: Fetch.Found, until deadline: NIODeadline, _ pending: PendingAnswer<FetchResponse>
+  ) {
     let eventLoop = pending.reply.eventLoop
     let parked = ParkedFetch(
       lacking: fetch.minBytes - read.byteCount, eventLoop: eventLoop, partitions: read.partitions.map(\.partition)
-    ) {
-      self.parkedFetches.leave()
+    ) { reason in
       let found = fetch.read(self)
+      guard found.byteCount >= fetch.minBytes || found.hasFailed || reason != .grown else {
+        return self.park(fetch, after: found, until: deadline, pending)
+      }
+      self.parkedFetches.leave()
       pending.complete(found.answer, ranges: found.ranges)
     }
     pending.reply.whenClosed {
       if parked.cancel() { self.parkedFetches.leave() }
     }
     for (partition, mark) in read.partitions where !partition.park(parked, readUpTo: mark) {
-      parked.wake()
+      parked.wake(.grown)
       return
     }
-    parked.setTimer(
-      eventLoop.scheduleTask(in: .milliseconds(Int64(fetch.maxWaitMs))) { parked.finish() })
+    parked.setTimer(eventLoop.scheduleTask(deadline: deadline) { parked.finish(.timeIsUp) })
   }
 }
 

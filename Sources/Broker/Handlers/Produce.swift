@@ -28,7 +28,7 @@ extension LocalBroker {
       answer.partitionResponses = answers
       appends.answer.responses.append(answer)
     }
-    for fetch in appends.woken { fetch.wake() }
+    for fetch in appends.woken { fetch.wake(.grown) }
     // Kafka's only way to tell a producer that wants no answers.
     if request.acks == 0 { return appends.hasFailed ? .close : .silent }
     guard !appends.unflushed.isEmpty else { return .now(appends.answer) }

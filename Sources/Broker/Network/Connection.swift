@@ -105,6 +105,8 @@ package final class Connection: ChannelDuplexHandler {
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     lastActivity = .now()
     isReading = true
+    received.hasArrived()
+    if received.isStartLost { refuse("\(FrameError.startLost)") }
     serve(unwrapInboundIn(data))
     send()
     isReading = false

@@ -94,6 +94,10 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
   /// The bytes kept, nil while NIO reads into them.
   private var kept: ByteBuffer?
   private var hasRead = false
+  /// The socket is reading behind the start of a frame.
+  private var isContinuing = false
+  /// What was kept is gone: the connection cannot be served on.
+  private(set) var isStartLost = false
 
   init(buffers: ReceiveBuffers) { self.buffers = buffers }
 
@@ -105,8 +109,12 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
       hasRead = true
       return allocator.buffer(capacity: Limits.firstReceiveBytes)
     }
-    if let continued = kept.take() { return continued }
-    return buffers.take()
+    // A read that brings nothing takes the buffer with it. Epoll promised bytes, so this does not happen; if it does, what
+    // follows would be read as something it is not.
+    if isContinuing { isStartLost = true }
+    guard let continued = kept.take() else { return buffers.take() }
+    isContinuing = true
+    return continued
   }
 
   /// True: ask for a buffer each time. (NIO would otherwise keep one per connection.)
@@ -115,6 +123,9 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
   func nextBufferSize() -> Int? { nil }
 
   // MARK: As the connection's memory
+
+  /// A read has brought bytes.
+  func hasArrived() { isContinuing = false }
 
   /// What was kept by `keep`, to serve more of it without reading.
   func takeKept() -> ByteBuffer? { kept.take() }

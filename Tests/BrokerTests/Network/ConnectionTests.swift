@@ -27,7 +27,7 @@ struct ConnectionTests {
   func pieces(seed: UInt64) throws {
     try withBroker { broker in
       let client = try broker.connect()
-      var random = SeededRandom(seed: seed)
+      var random = SplitMix(seed: seed)
       var bytes = ByteBuffer()
       let count = 300
       for id in 0..<Int32(count) {
@@ -106,7 +106,7 @@ struct ConnectionTests {
   func garbage(seed: UInt64) throws {
     try withBroker(["socket.request.max.bytes": "100000"]) { broker in
       let other = try broker.connect()
-      var random = SeededRandom(seed: seed)
+      var random = SplitMix(seed: seed)
       for _ in 0..<40 {
         let client = try broker.connect()
         let count = Int(random.next() % 4000) + 4
@@ -145,6 +145,29 @@ struct ConnectionTests {
   }
 
   @Test(
+    "clients that leave in the middle of a reply end neither the broker nor anyone else's connection",
+    arguments: ReadPaths.all)
+  func leaves(path: [String: String]) throws {
+    try withBroker(path) { broker in
+      let other = try broker.connect()
+      try other.createTopic("t")
+      let value = String(repeating: "x", count: 500_000)
+      for _ in 0..<4 { _ = try other.produce(Batches.of([value]), to: "t") }
+      for round in 0..<40 {
+        let leaving = try broker.connect()
+        for _ in 0..<20 {
+          try leaving.send(FetchRequest.from("t", 0, 0, partitionMaxBytes: 4 << 20), version: 11)
+        }
+        // A first part of the replies is under way; more requests lie in the socket behind those being answered.
+        if round % 2 == 0 { _ = try leaving.receiveFrame() }
+        try? leaving.send([UInt8](repeating: 0, count: 3))
+        leaving.resetAtEnd()
+      }
+      #expect(try Batches.values(in: other.fetch("t", from: 0, partitionMaxBytes: 4 << 20).records).count == 4)
+    }
+  }
+
+  @Test(
     "a client that sends many requests and reads nothing does not stop the others, and gets all its replies at last")
   func neverReads() throws {
     try withBroker { broker in
@@ -166,17 +189,9 @@ struct ConnectionTests {
   }
 }
 
-/// The same numbers for the same seed.
-struct SeededRandom: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
+/// The ways `millrace.read.path` offers.
+enum ReadPaths {
+  static let all = ["sendfile", "copy", "mmap"].map { ["millrace.read.path": $0] }
 }
 
 extension ApiVersionsRequest {

@@ -34,6 +34,12 @@ final class TestClient {
 
   deinit { close(socket) }
 
+  /// The connection will end as that of a process that dies: with RST, whatever was still under way.
+  func resetAtEnd() {
+    var atOnce = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(socket, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
+  }
+
   // MARK: Bytes
 
   func send(_ bytes: ByteBuffer) throws {

@@ -1,28 +1,24 @@
-/// A seed and the numbers that follow from it (SplitMix64), so that a failure prints what reproduces it.
-struct Seed: RandomNumberGenerator, CustomStringConvertible, Sendable {
-  let value: UInt64
-  private var state: UInt64
+import Model
 
-  init(_ value: UInt64) {
+/// A seed and the numbers that follow from it, so that a failure prints what reproduces it.
+package struct Seed: RandomNumberGenerator, CustomStringConvertible, Sendable {
+  package let value: UInt64
+  private var random: SplitMix
+
+  package init(_ value: UInt64) {
     self.value = value
-    state = value
+    random = SplitMix(seed: value)
   }
 
-  static func some(_ count: UInt64) -> [Seed] { (1...count).map { Seed($0) } }
+  package static func some(_ count: UInt64) -> [Seed] { (1...count).map { Seed($0) } }
 
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
+  package mutating func next() -> UInt64 { random.next() }
 
-  var description: String { "seed \(value)" }
+  package var description: String { "seed \(value)" }
 }
 
 extension Seed {
-  mutating func bytes(_ count: Int) -> [UInt8] {
+  package mutating func bytes(_ count: Int) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: count) { out, filled in
       for at in stride(from: 0, to: count, by: 8) {
         withUnsafeBytes(of: next()) { word in
@@ -36,7 +32,7 @@ extension Seed {
   }
 
   /// `count` bytes between noise and one repeated word: what codecs meet.
-  mutating func payload(_ count: Int) -> [UInt8] {
+  package mutating func payload(_ count: Int) -> [UInt8] {
     var out: [UInt8] = []
     out.reserveCapacity(count + 64)
     let word = bytes(Int.random(in: 1...40, using: &self))
