@@ -35,6 +35,8 @@ struct LogRecovery {
   var epochs = LeaderEpochs()
   /// As the checkpoint has them.
   private(set) var storedEpochs = LeaderEpochs()
+  /// The files were as an orderly stop left them: no name was changed.
+  private(set) var wasResumed = false
 
   init(disk: any Disk, directory: String, config: LogConfig, nowMs: Int64) {
     self.disk = disk
@@ -125,6 +127,7 @@ struct LogRecovery {
     let logEnd: Offset
     if memory.isClean, let end = try resume() {
       logEnd = end
+      wasResumed = true
     } else {
       logEnd = try recoverSegments(from: firstSuspect(memory), flushedBefore: memory.recoveryPoint)
     }

@@ -1,0 +1,47 @@
+import Model
+import NIOCore
+import Testing
+
+@testable import Storage
+
+private let partition = TopicPartition("orders", 0)
+private let now: Int64 = 1_700_000_000_000
+
+@Suite("Recovery")
+struct LogRecoveryTests {
+  let disk = FakeDisk()
+  let log: Log
+
+  init() throws {
+    log = try Log.create(
+      disk: disk, directory: "/orders-0", partition: partition, topicID: nil, config: LogConfig(), nowMs: now)
+  }
+
+  private func append(_ records: Int, epoch: LeaderEpoch = 0, fill: UInt64 = 0, to log: Log) throws {
+    _ = try log.append(Batches.make(records: records, bodyBytes: 50, fill: fill), leaderEpoch: epoch, nowMs: now)
+  }
+
+  private func reopen(_ memory: LogMemory = LogMemory()) throws -> Log {
+    try Log.open(
+      disk: disk, directory: "/orders-0", partition: partition, config: LogConfig(), memory: memory, nowMs: now)
+  }
+
+  @Test("removes what is behind the damage for good, before anything is appended", arguments: UInt64(1)...20)
+  func removedSegment(seed: UInt64) throws {
+    try append(8, to: log)
+    try append(5, to: log)
+    try log.roll(nowMs: now)
+    try append(8, to: log)
+    try log.flush(nowMs: now)
+    // The second batch of the first segment is lost.
+    disk.overwrite("/orders-0/00000000000000000000.log") { $0.removeLast(30) }
+    let cut = try reopen()
+    #expect(cut.logEndOffset == 8)
+    try append(5, fill: 1, to: cut)
+    var random = SeededRandom(seed)
+    disk.crash(&random)
+    let again = try reopen()
+    #expect(again.baseOffsets == [0], "the old segment 13 fits behind the new batch, but is none of this log")
+    #expect([8, 13].contains(again.logEndOffset))
+  }
+}
