@@ -28,6 +28,7 @@ extension Log {
     // at 8, segment 13 removed; a power failure after 8–12 were appended anew brought segment 13 back, where it fitted.
     if !recovery.wasResumed { try disk.syncDirectory(directory) }
     let start = max(memory.logStartOffset, recovery.segments[0].baseOffset)
+    if !recovery.wasResumed { try recovery.findEpochs(from: start) }
     _ = recovery.epochs.raiseStart(to: start)
     if recovery.epochs != recovery.storedEpochs { try recovery.epochs.write(to: directory, on: disk) }
     return Log(

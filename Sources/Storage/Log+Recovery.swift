@@ -227,6 +227,28 @@ struct LogRecovery {
     try disk.syncDirectory(directory)
   }
 
+  /// Asks the batches before the first known epoch which epochs they are of. Worked case: DeleteRecords raised the start from
+  /// 177 to 193, and the epochs with it; a crash before the start's checkpoint brings 177–192 back.
+  mutating func findEpochs(from start: Offset) throws(DiskError) {
+    let known = epochs.entries
+    let end = known.first?.startOffset ?? Offset(.max)
+    guard start < end else { return }
+    var found = LeaderEpochs()
+    try withBuffer(BatchScan.replayBytes) { buffer throws(DiskError) in
+      for (index, segment) in segments.enumerated() where segment.baseOffset < end {
+        if index + 1 < segments.count, segments[index + 1].baseOffset <= start { continue }
+        let from = try segment.offsetIndex.floor(start, on: disk)?.position ?? 0
+        var scan = BatchScan(try segment.file(), from: from, to: segment.size, checkingCRC: false, buffer: buffer)
+        while case .batch(let header, _) = try scan.next(), header.baseOffset < end {
+          guard header.nextOffset > start, header.partitionLeaderEpoch > found.latest ?? -1 else { continue }
+          _ = found.assign(header.partitionLeaderEpoch, startOffset: header.baseOffset)
+        }
+      }
+    }
+    for entry in known { _ = found.assign(entry.epoch, startOffset: entry.startOffset) }
+    epochs = found
+  }
+
   /// Reads one segment, CRCs and all, and makes its indexes again; false when it was cut.
   private mutating func recoverSegment(_ segment: Segment, _ end: inout Offset) throws(DiskError) -> Bool {
     let file = try segment.file()

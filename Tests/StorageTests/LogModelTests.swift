@@ -16,6 +16,8 @@ enum Seeds {
       35_561_046_196_260,
       // The same without an append between, which alone does no harm: 206–208 were gone, and came back.
       44_203_965_932_305,
+      // Records back from below a raised start after a crash, then a truncation that left these alone: no epoch was known.
+      237_693_190_381_775, 247_088_398_569_146,
     ]
 
   static let all: [UInt64] = {

@@ -44,4 +44,25 @@ struct LogRecoveryTests {
     #expect(again.baseOffsets == [0], "the old segment 13 fits behind the new batch, but is none of this log")
     #expect([8, 13].contains(again.logEndOffset))
   }
+
+  @Test("finds the epochs of records that come back from below a raised start")
+  func epochs() throws {
+    for epoch: LeaderEpoch in [2, 2, 5, 7] { try append(10, epoch: epoch, to: log) }
+    // Behind the recovery point nothing is read again.
+    try log.roll(nowMs: now)
+    try append(10, epoch: 7, to: log)
+    try log.flush(nowMs: now)
+    try log.deleteRecords(before: 25, nowMs: now)
+    #expect(log.epochs.entries == [.init(epoch: 5, startOffset: 25), .init(epoch: 7, startOffset: 30)])
+    // No checkpoint took note of the start.
+    let again = try reopen(LogMemory(logStartOffset: 15, recoveryPoint: 50))
+    #expect(again.logStartOffset == 15)
+    let all: [LeaderEpochs.Entry] = [
+      .init(epoch: 2, startOffset: 15), .init(epoch: 5, startOffset: 20), .init(epoch: 7, startOffset: 30),
+    ]
+    #expect(again.epochs.entries == all)
+    #expect(try LeaderEpochs(readingFrom: "/orders-0", on: disk).entries == all)
+    try again.truncate(to: 20, nowMs: now)
+    #expect(again.leaderEpoch == 2)
+  }
 }
