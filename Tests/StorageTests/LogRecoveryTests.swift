@@ -1,3 +1,4 @@
+import Glibc
 import Model
 import NIOCore
 import Testing
@@ -64,5 +65,40 @@ struct LogRecoveryTests {
     #expect(try LeaderEpochs(readingFrom: "/orders-0", on: disk).entries == all)
     try again.truncate(to: 20, nowMs: now)
     #expect(again.leaderEpoch == 2)
+  }
+
+  @Test(
+    "after a truncation that failed on its way finds a prefix that holds what was to stay",
+    arguments: [
+      FakeDisk.Fault.truncate(after: 0), .truncate(after: 1), .truncate(after: 2), .sync(after: 0),
+      .sync(after: 1), .write(after: 0, bytesWritten: 3, code: EIO),
+    ], 0..<16)
+  func failedTruncation(fault: FakeDisk.Fault, seed: Int) throws {
+    var random = SeededRandom(UInt64(seed))
+    log.config.indexIntervalBytes = 0
+    for epoch: LeaderEpoch in 0..<3 {
+      for _ in 0..<4 { try append(5, epoch: epoch, to: log) }
+      try log.roll(nowMs: now)
+    }
+    try log.flush(nowMs: now)
+    disk.inject(fault)
+    #expect(throws: DiskError.self) { try log.truncate(to: 12, nowMs: now) }
+    #expect(throws: AppendError.self) { try append(1, to: log) }
+    if seed == 0 { disk.kill() } else { disk.crash(&random) }
+    // The checkpoint is from before.
+    let again = try reopen(LogMemory(recoveryPoint: 60))
+    let end = again.logEndOffset
+    #expect(end >= 10 && end <= 60 && end.rawValue % 5 == 0)
+    #expect(try again.indexFaults() == [])
+    #expect(again.leaderEpoch == LeaderEpoch((end.rawValue - 1) / 20))
+    try append(7, epoch: 3, fill: 1, to: again)
+    try again.flush(nowMs: now)
+    disk.crash(&random)
+    let last = try reopen(LogMemory(recoveryPoint: end + 7))
+    #expect(last.logEndOffset == end + 7)
+    #expect(try last.indexFaults() == [])
+    let batches = try last.read(from: 0, upTo: end + 7, maxBytes: 1 << 20, atLeastOneBatch: true).bytes().batches()
+    #expect(batches.map(\.header.nextOffset).max() ?? 0 <= end + 7)
+    #expect(last.epochs.entries.last == .init(epoch: 3, startOffset: end))
   }
 }
