@@ -24,7 +24,11 @@ extension Log {
       recovery.producers.endOffset = end
       _ = recovery.epochs.truncate(to: end)
     }
+    // What is no part of the log any more must be gone for good before anything is appended. Worked case: the log was cut
+    // at 8, segment 13 removed; a power failure after 8–12 were appended anew brought segment 13 back, where it fitted.
+    if !recovery.wasResumed { try disk.syncDirectory(directory) }
     let start = max(memory.logStartOffset, recovery.segments[0].baseOffset)
+    if !recovery.wasResumed { try recovery.findEpochs(from: start) }
     _ = recovery.epochs.raiseStart(to: start)
     if recovery.epochs != recovery.storedEpochs { try recovery.epochs.write(to: directory, on: disk) }
     return Log(

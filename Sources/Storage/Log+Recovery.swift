@@ -35,6 +35,8 @@ struct LogRecovery {
   var epochs = LeaderEpochs()
   /// As the checkpoint has them.
   private(set) var storedEpochs = LeaderEpochs()
+  /// The files were as an orderly stop left them: no name was changed.
+  private(set) var wasResumed = false
 
   init(disk: any Disk, directory: String, config: LogConfig, nowMs: Int64) {
     self.disk = disk
@@ -125,6 +127,7 @@ struct LogRecovery {
     let logEnd: Offset
     if memory.isClean, let end = try resume() {
       logEnd = end
+      wasResumed = true
     } else {
       logEnd = try recoverSegments(from: firstSuspect(memory), flushedBefore: memory.recoveryPoint)
     }
@@ -222,6 +225,28 @@ struct LogRecovery {
     }
     try segment.transactionIndex.sync(on: disk)
     try disk.syncDirectory(directory)
+  }
+
+  /// Asks the batches before the first known epoch which epochs they are of. Worked case: DeleteRecords raised the start from
+  /// 177 to 193, and the epochs with it; a crash before the start's checkpoint brings 177–192 back.
+  mutating func findEpochs(from start: Offset) throws(DiskError) {
+    let known = epochs.entries
+    let end = known.first?.startOffset ?? Offset(.max)
+    guard start < end else { return }
+    var found = LeaderEpochs()
+    try withBuffer(BatchScan.replayBytes) { buffer throws(DiskError) in
+      for (index, segment) in segments.enumerated() where segment.baseOffset < end {
+        if index + 1 < segments.count, segments[index + 1].baseOffset <= start { continue }
+        let from = try segment.offsetIndex.floor(start, on: disk)?.position ?? 0
+        var scan = BatchScan(try segment.file(), from: from, to: segment.size, checkingCRC: false, buffer: buffer)
+        while case .batch(let header, _) = try scan.next(), header.baseOffset < end {
+          guard header.nextOffset > start, header.partitionLeaderEpoch > found.latest ?? -1 else { continue }
+          _ = found.assign(header.partitionLeaderEpoch, startOffset: header.baseOffset)
+        }
+      }
+    }
+    for entry in known { _ = found.assign(entry.epoch, startOffset: entry.startOffset) }
+    epochs = found
   }
 
   /// Reads one segment, CRCs and all, and makes its indexes again; false when it was cut.

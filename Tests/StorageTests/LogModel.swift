@@ -461,9 +461,7 @@ final class LogModel {
       offset = slice.nextOffset
     }
     try #require(left.isEmpty)
-    // A crash may bring records back from before a start that was raised; their epochs are forgotten.
-    let known = log.epochs.entries.first?.startOffset ?? 0
-    for batch in batches where batch.baseOffset >= max(logStart, known) {
+    for batch in batches where batch.baseOffset >= logStart {
       try #require(log.epochs.epoch(at: batch.baseOffset) == batch.header.partitionLeaderEpoch)
     }
     let faults = try log.indexFaults()

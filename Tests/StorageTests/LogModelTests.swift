@@ -5,9 +5,20 @@ import Testing
 
 /// Seeds that always run, and `MILLRACE_FRESH_SEEDS=n` (20) that never ran before. `MILLRACE_SEED=n` runs that one alone.
 enum Seeds {
-  /// The last found a preallocated segment whose cut to its true length a power failure took back: it was closed, killed
-  /// and recovered behind the recovery point, and nothing synced it any more.
-  static let fixed = Array(UInt64(1)...20) + [125_415_427_156_821]
+  static let fixed =
+    Array(UInt64(1)...20) + [
+      // A preallocated segment whose cut to its true length a power failure took back: it was closed, killed and recovered
+      // behind the recovery point, and nothing synced it any more.
+      125_415_427_156_821,
+      // A crash cut the log at 8; the next brought back segment 13, which that recovery had removed, behind 8–12 appended anew.
+      175_520_502_951_394,
+      // The same after a crash in which the roll to 317 kept its log and lost its indexes: 317–318 stood for 317–320.
+      35_561_046_196_260,
+      // The same without an append between, which alone does no harm: 206–208 were gone, and came back.
+      44_203_965_932_305,
+      // Records back from below a raised start after a crash, then a truncation that left these alone: no epoch was known.
+      237_693_190_381_775, 247_088_398_569_146,
+    ]
 
   static let all: [UInt64] = {
     if let text = getenv("MILLRACE_SEED"), let seed = UInt64(String(cString: text)) { return [seed] }

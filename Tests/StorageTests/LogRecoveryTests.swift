@@ -1,0 +1,104 @@
+import Glibc
+import Model
+import NIOCore
+import Testing
+
+@testable import Storage
+
+private let partition = TopicPartition("orders", 0)
+private let now: Int64 = 1_700_000_000_000
+
+@Suite("Recovery")
+struct LogRecoveryTests {
+  let disk = FakeDisk()
+  let log: Log
+
+  init() throws {
+    log = try Log.create(
+      disk: disk, directory: "/orders-0", partition: partition, topicID: nil, config: LogConfig(), nowMs: now)
+  }
+
+  private func append(_ records: Int, epoch: LeaderEpoch = 0, fill: UInt64 = 0, to log: Log) throws {
+    _ = try log.append(Batches.make(records: records, bodyBytes: 50, fill: fill), leaderEpoch: epoch, nowMs: now)
+  }
+
+  private func reopen(_ memory: LogMemory = LogMemory()) throws -> Log {
+    try Log.open(
+      disk: disk, directory: "/orders-0", partition: partition, config: LogConfig(), memory: memory, nowMs: now)
+  }
+
+  @Test("removes what is behind the damage for good, before anything is appended", arguments: UInt64(1)...20)
+  func removedSegment(seed: UInt64) throws {
+    try append(8, to: log)
+    try append(5, to: log)
+    try log.roll(nowMs: now)
+    try append(8, to: log)
+    try log.flush(nowMs: now)
+    // The second batch of the first segment is lost.
+    disk.overwrite("/orders-0/00000000000000000000.log") { $0.removeLast(30) }
+    let cut = try reopen()
+    #expect(cut.logEndOffset == 8)
+    try append(5, fill: 1, to: cut)
+    var random = SeededRandom(seed)
+    disk.crash(&random)
+    let again = try reopen()
+    #expect(again.baseOffsets == [0], "the old segment 13 fits behind the new batch, but is none of this log")
+    #expect([8, 13].contains(again.logEndOffset))
+  }
+
+  @Test("finds the epochs of records that come back from below a raised start")
+  func epochs() throws {
+    for epoch: LeaderEpoch in [2, 2, 5, 7] { try append(10, epoch: epoch, to: log) }
+    // Behind the recovery point nothing is read again.
+    try log.roll(nowMs: now)
+    try append(10, epoch: 7, to: log)
+    try log.flush(nowMs: now)
+    try log.deleteRecords(before: 25, nowMs: now)
+    #expect(log.epochs.entries == [.init(epoch: 5, startOffset: 25), .init(epoch: 7, startOffset: 30)])
+    // No checkpoint took note of the start.
+    let again = try reopen(LogMemory(logStartOffset: 15, recoveryPoint: 50))
+    #expect(again.logStartOffset == 15)
+    let all: [LeaderEpochs.Entry] = [
+      .init(epoch: 2, startOffset: 15), .init(epoch: 5, startOffset: 20), .init(epoch: 7, startOffset: 30),
+    ]
+    #expect(again.epochs.entries == all)
+    #expect(try LeaderEpochs(readingFrom: "/orders-0", on: disk).entries == all)
+    try again.truncate(to: 20, nowMs: now)
+    #expect(again.leaderEpoch == 2)
+  }
+
+  @Test(
+    "after a truncation that failed on its way finds a prefix that holds what was to stay",
+    arguments: [
+      FakeDisk.Fault.truncate(after: 0), .truncate(after: 1), .truncate(after: 2), .sync(after: 0),
+      .sync(after: 1), .write(after: 0, bytesWritten: 3, code: EIO),
+    ], 0..<16)
+  func failedTruncation(fault: FakeDisk.Fault, seed: Int) throws {
+    var random = SeededRandom(UInt64(seed))
+    log.config.indexIntervalBytes = 0
+    for epoch: LeaderEpoch in 0..<3 {
+      for _ in 0..<4 { try append(5, epoch: epoch, to: log) }
+      try log.roll(nowMs: now)
+    }
+    try log.flush(nowMs: now)
+    disk.inject(fault)
+    #expect(throws: DiskError.self) { try log.truncate(to: 12, nowMs: now) }
+    #expect(throws: AppendError.self) { try append(1, to: log) }
+    if seed == 0 { disk.kill() } else { disk.crash(&random) }
+    // The checkpoint is from before.
+    let again = try reopen(LogMemory(recoveryPoint: 60))
+    let end = again.logEndOffset
+    #expect(end >= 10 && end <= 60 && end.rawValue % 5 == 0)
+    #expect(try again.indexFaults() == [])
+    #expect(again.leaderEpoch == LeaderEpoch((end.rawValue - 1) / 20))
+    try append(7, epoch: 3, fill: 1, to: again)
+    try again.flush(nowMs: now)
+    disk.crash(&random)
+    let last = try reopen(LogMemory(recoveryPoint: end + 7))
+    #expect(last.logEndOffset == end + 7)
+    #expect(try last.indexFaults() == [])
+    let batches = try last.read(from: 0, upTo: end + 7, maxBytes: 1 << 20, atLeastOneBatch: true).bytes().batches()
+    #expect(batches.map(\.header.nextOffset).max() ?? 0 <= end + 7)
+    #expect(last.epochs.entries.last == .init(epoch: 3, startOffset: end))
+  }
+}
