@@ -10,12 +10,15 @@ package struct Campaign {
     /// UTC, ISO 8601.
     package var utc: () -> String
     package var stopRequested: () -> Bool
+    /// Waits until the machine is quiet, for a bounded time.
+    package var settle: () -> Void
     package var progress: (Progress) -> Void
 
     package init(
       now: @escaping () -> Double, utc: @escaping () -> String, stopRequested: @escaping () -> Bool,
-      progress: @escaping (Progress) -> Void
+      settle: @escaping () -> Void, progress: @escaping (Progress) -> Void
     ) {
+      self.settle = settle
       self.now = now
       self.utc = utc
       self.stopRequested = stopRequested
@@ -29,6 +32,8 @@ package struct Campaign {
       case started(String)
       case finished(String, figure: String)
       case failed(String, reason: String)
+      /// The run is made again.
+      case disturbed(String, reason: String)
       case skipped(arm: String, reason: String)
     }
 
@@ -47,6 +52,8 @@ package struct Campaign {
   package enum Limits {
     /// After this many failures in a row an arm is skipped by name: its rows say why.
     static let failuresInARow = 3
+    /// A run that the hypervisor or others disturbed is made again, up to so many times in all; the last one counts.
+    static let attempts = 4
   }
 
   /// The definition under the profile that runs.
@@ -95,7 +102,7 @@ package struct Campaign {
     let (began, startedAt) = (world.now(), world.utc())
     let measured: Measured
     do throws(RunError) {
-      measured = try runner.measure(run, arm: arm, pace: arm.paceOf.flatMap { paces[$0] })
+      measured = try undisturbed(run, arm, total)
       failures[arm.name] = 0
     } catch .interrupted {
       return .interrupted
@@ -114,6 +121,19 @@ package struct Campaign {
       try skip(arm.name, "failed \(Limits.failuresInARow) times in a row: \(measured.invalid)")
     }
     return .complete
+  }
+
+  /// Measures, again when the machine was not ours meanwhile. Only the machine's own counters decide, never the result.
+  private mutating func undisturbed(_ run: PlannedRun, _ arm: Arm, _ total: Int) throws(RunError) -> Measured {
+    for _ in 1..<Limits.attempts {
+      let measured = try runner.measure(run, arm: arm, pace: arm.paceOf.flatMap { paces[$0] })
+      guard let reason = Gates.disturbance(measured.parts.map(\.metrics)) else { return measured }
+      do { try results.append(.disturbed(order: run.order, reason: reason)) } catch { throw .failed("\(error)") }
+      tell(.disturbed("\(run.cell)", reason: reason), total)
+      if world.stopRequested() { throw .interrupted }
+      world.settle()
+    }
+    return try runner.measure(run, arm: arm, pace: arm.paceOf.flatMap { paces[$0] })
   }
 
   private func rows(_ measured: Measured, _ run: PlannedRun, _ arm: Arm, _ startedAt: String) -> [Row] {

@@ -79,6 +79,25 @@ package enum Gates {
     return gates
   }
 
+  /// Why a run does not tell what it was made to tell: the machine was not ours. Nil when it was.
+  static func disturbance(_ parts: [[String: Double]]) -> String? {
+    let steal = parts.compactMap { $0["steal_percent"] }.max() ?? 0
+    if steal > Limits.stealFailedPercent { return "the hypervisor took \(Figures.text(steal)) % of the CPU time" }
+    let others = parts.compactMap { $0["other_cpu_percent"] }.max() ?? 0
+    if others > Limits.othersFailedPercent { return "others took \(Figures.text(others)) % of the CPU time" }
+    return nil
+  }
+
+  /// Runs made again are no fault of the result, and no secret.
+  static func judge(disturbed: Int, of runs: Int) -> Gate {
+    Gate(
+      name: "repeats", outcome: disturbed == 0 ? .passed : .shortcoming,
+      sentence: disturbed == 0
+        ? "no run had to be made again"
+        : "\(disturbed) runs beside these \(runs) were thrown away and made again: the hypervisor or others took the CPU"
+    )
+  }
+
   private static func minimum(_ machine: Machine, _ minimum: MinimumEnvironment) -> [Gate] {
     let memoryGiB = machine.memory.totalMiB / 1024
     var gates = [

@@ -11,6 +11,8 @@ package enum JournalEntry: Sendable, Equatable, Codable {
   case pilot(arm: String, mibPerSecond: Double)
   /// A run ended, counted or not; so long were the two files when its lines were in them.
   case finished(order: Int, rowsBytes: Int, seriesBytes: Int)
+  /// A run was thrown away and made again, because of what the machine did meanwhile; its figures had no say in it.
+  case disturbed(order: Int, reason: String)
   /// An arm is left out, and why.
   case skipped(arm: String, reason: String)
   case resumed(at: String)

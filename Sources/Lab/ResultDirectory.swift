@@ -20,6 +20,8 @@ package final class ResultDirectory {
     package var finished: Set<Int> = []
     package var paces: [String: Double] = [:]
     package var skipped: [String: String] = [:]
+    /// Runs thrown away and made again.
+    package var disturbed = 0
     package var isComplete = false
     var rowsBytes: Int?
     var seriesBytes: Int?
@@ -35,6 +37,7 @@ package final class ResultDirectory {
       case .finished(let order, let rows, let series):
         finished.insert(order)
         (rowsBytes, seriesBytes) = (rows, series)
+      case .disturbed: disturbed += 1
       case .skipped(let arm, let reason): skipped[arm] = reason
       case .resumed: (isComplete, skipped) = (false, [:])
       case .end(let complete, _): isComplete = complete

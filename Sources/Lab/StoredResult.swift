@@ -61,7 +61,10 @@ package struct StoredResult: Sendable {
       reading: try Self.text("\(path)/\(ResultDirectory.Name.series)", upTo: history.seriesBytes),
       file: "\(path)/\(ResultDirectory.Name.series)")
     machine = try Machine(json: try Self.text("\(path)/\(ResultDirectory.Name.machine)"))
-    gates = Gates.judge(machine, for: experiment) + Gates.judge(rows)
+    gates =
+      Gates.judge(machine, for: experiment) + Gates.judge(rows) + [
+        Gates.judge(disturbed: history.disturbed, of: history.finished.count)
+      ]
     skipped = history.skipped
     paces = history.paces
     plannedRuns = begin.runs

@@ -78,7 +78,8 @@ struct CampaignRun {
     var campaign = Campaign(
       experiment: experiment, results: results, runner: runner,
       world: Campaign.World(
-        now: { Uptime.seconds }, utc: { UTC.now() }, stopRequested: { Interrupt.isRequested }, progress: show))
+        now: { Uptime.seconds }, utc: { UTC.now() }, stopRequested: { Interrupt.isRequested }, settle: Quiet.wait,
+        progress: show))
     let outcome = try campaign.run(runs)
     Terminal.clearLine()
     return try conclude(results.path, outcome)
@@ -131,6 +132,9 @@ struct CampaignRun {
     case .failed(let cell, let reason):
       Terminal.clearLine()
       Terminal.say("\(place) \(cell) \(Terminal.paint("invalid", .red)): \(reason)")
+    case .disturbed(let cell, let reason):
+      Terminal.clearLine()
+      Terminal.say("\(place) \(cell) \(Terminal.paint("again", .yellow)): \(reason)")
     case .skipped(let arm, let reason):
       Terminal.clearLine()
       Terminal.say("  \(Terminal.paint("skipped", .yellow)) \(arm): \(reason)")

@@ -17,6 +17,8 @@ struct FakeRunner: CellRunner {
   var failing: Set<String> = []
   /// Interrupts instead of running once this many have run.
   var interruptAfter = Int.max
+  /// By place in the order: how often the hypervisor takes the CPU from the run.
+  var stealing: [Int: Int] = [:]
 
   func obstacle(to arm: Arm) -> String? { obstacles[arm.name] }
 
@@ -25,12 +27,19 @@ struct FakeRunner: CellRunner {
     log.ran.append("\(run.cell) #\(run.replicate)")
     log.paces.append(pace)
     if failing.contains(arm.name) { throw .failed("broken on purpose") }
+    let stolen = stealing[run.order, default: 0]
+    stealing[run.order] = stolen - 1
     let speed = Double(run.order) + (arm.name == "new" ? 300 : 100)
     let point = SeriesPoint(
       order: run.order, arm: arm.name, replicate: run.replicate, seconds: 1, storedMiB: 2, mibPerSecond: speed,
       recordsPerSecond: 4)
     return Measured(
-      parts: [Measured.Part(metrics: ["mb_per_s": speed, "mib_per_s": speed, "not_a_metric": 1])], series: [point],
+      parts: [
+        Measured.Part(metrics: [
+          "mb_per_s": speed, "mib_per_s": speed, "not_a_metric": 1, "steal_percent": stolen > 0 ? 45 : 1,
+        ])
+      ],
+      series: [point],
       cacheState: .hot, warnings: ["one, with a comma", "two"], limiter: "CPU")
   }
 }
@@ -62,7 +71,7 @@ struct CampaignTests {
       now: {
         seconds += 1
         return seconds
-      }, utc: { "2026-01-01T00:00:00Z" }, stopRequested: stop, progress: note)
+      }, utc: { "2026-01-01T00:00:00Z" }, stopRequested: stop, settle: {}, progress: note)
   }
 
   static func begin(_ experiment: Experiment, _ yaml: String = Sample.yaml) -> JournalEntry.Begin {
@@ -101,6 +110,28 @@ struct CampaignTests {
     #expect(stored.series.count == order.count)
     #expect(stored.seed == Self.seed)
     #expect(stored.rows.first { $0.arm == "new-again" }?.levels == ["size": "1"])
+  }
+
+  @Test("a run from which the hypervisor took the CPU is made again, four times at most, and the result says so")
+  func disturbed() throws {
+    let scratch = try Scratch()
+    let experiment = try Sample.experiment()
+    let log = FakeRunner.Log()
+    var progress: [Campaign.Progress] = []
+    let path = scratch.path + "/run"
+    var campaign = Campaign(
+      experiment: experiment, results: try Self.results(path, experiment),
+      runner: FakeRunner(log: log, stealing: [0: 1, 3: 9]), world: Self.world(note: { progress.append($0) }))
+    let order = Self.order(experiment)
+    #expect(try campaign.run(order) == .complete)
+    #expect(log.ran.count == order.count + 1 + 3)
+    let told = progress.filter { if case .disturbed = $0.moment { true } else { false } }
+    #expect(told.count == 4)
+    let stored = try StoredResult(reading: path)
+    #expect(stored.rows.map(\.order) == Array(0..<order.count))
+    let gate = try #require(stored.gates.first { $0.name == "repeats" })
+    #expect(gate.outcome == .shortcoming)
+    #expect(gate.sentence.hasPrefix("4 runs beside these \(order.count) were thrown away"))
   }
 
   @Test("killed at any byte of any file, a campaign resumes with the missing runs only and ends the same")
@@ -245,7 +276,8 @@ struct JournalTests {
   static let entries: [JournalEntry] = [
     .begin(.init(experiment: "99-sample", definition: "ab", profile: "quick", seed: .max, runs: 2, startedAt: "now")),
     .pilot(arm: "new", mibPerSecond: 1.5), .finished(order: 0, rowsBytes: 10, seriesBytes: 20),
-    .skipped(arm: "old", reason: "no root"), .resumed(at: "later"), .end(complete: true, at: "now"),
+    .disturbed(order: 1, reason: "stolen"), .skipped(arm: "old", reason: "no root"), .resumed(at: "later"),
+    .end(complete: true, at: "now"),
   ]
 
   @Test("cut at any byte, the journal keeps the entries that were whole and can be appended to")
