@@ -1,14 +1,20 @@
 # make bench   installs what is missing, builds, runs the quick suite: CSVs, charts, results/index.html
+# make perf    the broker and the generator against the bare mechanisms: ratios, docs/performance.md says how to read them
 # make test    lint, build with warnings as errors, all tests, real clients, one experiment end to end
 SHELL := /bin/bash
 RELEASE := .build/release
 
-.PHONY: bench test build lint unit clients smoke clean
+.PHONY: bench perf test build lint unit clients smoke clean
 
 bench: build
 	@.ci/dependencies bench
 	$(RELEASE)/millrace run --all --profile quick
 	@echo "report: results/index.html"
+
+perf: build
+	@.ci/dependencies bench
+	$(RELEASE)/millrace run --all --experiments benchmarks --results .build/perf/results --plots .build/perf/plots
+	@echo "report: .build/perf/results/index.html"
 
 build:
 	@.ci/dependencies build

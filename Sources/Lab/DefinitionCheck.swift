@@ -79,12 +79,16 @@ struct DefinitionCheck {
   private func check(_ rule: VerdictRule) throws(DefinitionError) {
     let key = "verdicts.\(rule.name)"
     try known(rule.metric, experiment.metrics, "\(key).metric", "metric of this experiment")
+    // A flat rule holds the broker against a bare control, and a ratio below 1 against the bare mechanism it cannot beat;
+    // other rules stay on one tier.
+    let crossesTiers = rule.kind == .flat || rule.kind == .ratio && (rule.threshold ?? 1) < 1
     for (selection, name) in [(rule.test, "test"), (rule.baseline, "baseline")] {
-      if selection.arms.isEmpty { throw error("\(key).\(name)", "names no arm") }
+      if selection.arms.isEmpty, name == "test" || rule.kind != .value {
+        throw error("\(key).\(name)", "names no arm")
+      }
       for arm in selection.arms {
         try known(arm, arms, "\(key).\(name)", "arm")
-        // A flat rule holds the broker against a bare control; other rules stay on one tier.
-        if rule.kind != .flat, experiment.arm(named: arm)?.tier != rule.tier {
+        if !crossesTiers, experiment.arm(named: arm)?.tier != rule.tier {
           throw error("\(key).\(name)", "arm `\(arm)` is not \(rule.tier.rawValue)")
         }
       }
@@ -94,11 +98,12 @@ struct DefinitionCheck {
     for factor in rule.only { try check(levels: factor, "\(key).only") }
     switch rule.kind {
     case .ratio where rule.threshold == nil: throw error(key, "a ratio needs a `threshold`")
+    case .value where rule.threshold == nil: throw error(key, "a value needs a `threshold`")
     case .equal where rule.tolerance == nil: throw error(key, "`equal` needs a `tolerance`")
     case .flat where rule.tolerance == nil || rule.lastDecile == nil:
       throw error(key, "`flat` needs a `tolerance` and `last_decile`")
     case .flat where experiment.sweep == nil: throw error(key, "`flat` needs a `sweep`")
-    case .ratio, .equal, .flat: break
+    case .ratio, .value, .equal, .flat: break
     }
   }
 

@@ -110,6 +110,7 @@ package struct Arm: Sendable, Equatable {
   /// What measures: a subprocess whose last line of output is one JSON object.
   package enum Program: String, Sendable, CaseIterable {
     case rawAppend = "mechanism raw-append"
+    case receiveAppend = "mechanism receive-append"
     case copyPath = "mechanism copy-path"
     case codec = "mechanism codec"
     case produce = "load produce"
@@ -118,7 +119,7 @@ package struct Arm: Sendable, Equatable {
 
     package var tier: Tier {
       switch self {
-      case .rawAppend, .copyPath, .codec: .bare
+      case .rawAppend, .receiveAppend, .copyPath, .codec: .bare
       case .produce, .consume, .endToEnd: .endToEnd
       }
     }
@@ -186,8 +187,11 @@ package struct Selection: Sendable, Equatable {
 /// How rows become SUPPORTED, NOT SUPPORTED or INCONCLUSIVE. Fixed before the run: its hash is in the journal.
 package struct VerdictRule: Sendable, Equatable {
   package enum Kind: String, Sendable, CaseIterable {
-    /// R = median(test) / median(baseline), or its inverse where lower is better; R ≥ threshold, and beyond the noise.
+    /// R = median(test) / median(baseline), or its inverse where lower is better; R ≥ threshold, and beyond the noise
+    /// (not asked of a threshold below 1: "at most so much worse" claims no effect).
     case ratio
+    /// The test's median itself: at least `threshold`, or at most where lower is better.
+    case value
     /// R lies within 1 ± tolerance: the control that must show nothing.
     case equal
     /// test / baseline against the sweep: Theil-Sen slope within ± tolerance a doubling, and the median of the last
@@ -305,7 +309,8 @@ extension Experiment {
       verdicts[index].only = present(verdicts[index].only)
     }
     verdicts.removeAll { rule in
-      rule.test.arms.isEmpty || rule.baseline.arms.isEmpty || rule.only.contains { $0.levels.isEmpty }
+      rule.test.arms.isEmpty || rule.baseline.arms.isEmpty && rule.kind != .value
+        || rule.only.contains { $0.levels.isEmpty }
     }
     for index in charts.indices {
       charts[index].arms.removeAll { !names.contains($0) }

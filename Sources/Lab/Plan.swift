@@ -86,6 +86,10 @@ package struct Plan: Sendable, Equatable {
     case .codec:
       cost.seconds = 2 * measured + Rates.bareOverheadSeconds
       cost.bytes = measured * 0.3e9
+    case .receiveAppend:
+      let bytes = options["bytes"] ?? 0
+      cost = Cost(
+        seconds: bytes / Rates.appendBytesPerSecond + Rates.bareOverheadSeconds, bytes: bytes, diskBytes: bytes)
     case .rawAppend:
       let bytes = options["bytes"] ?? 0
       let rate = arm.paceOf == nil ? Rates.appendBytesPerSecond : Rates.produceBytesPerSecond

@@ -136,7 +136,8 @@ extension ProcessRunner {
     check.integrity(figures)
     check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics["records"])
     let keepsAll = !scene.arm.broker.contains { $0.name.hasPrefix("log.retention.bytes") }
-    if scene.arm.program == .produce, keepsAll {
+    let isSunk = options.contains { $0.name == "null-sink" && $0.value.text == "true" }
+    if scene.arm.program == .produce, keepsAll, !isSunk {
       let codec = options.first { $0.name == "compression" }?.value.text ?? "none"
       check.stored(
         bytes: metrics["stored_bytes"] ?? 0, payload: metrics["bytes"] ?? 0, isCompressed: codec != "none")

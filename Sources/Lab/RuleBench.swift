@@ -20,6 +20,7 @@ struct RuleBench {
     return combinations(of: rule).map { levels in
       switch rule.kind {
       case .ratio: ratio(rule, at: levels)
+      case .value: value(rule, at: levels)
       case .equal: equal(rule, at: levels)
       case .flat: flat(rule, at: levels)
       }
@@ -39,14 +40,27 @@ struct RuleBench {
     finding.effect = effect
     finding.floor = floor
     finding.directionHolds = effect.low > 1 + (floor ?? 0)
-    let word = rule.better == .higher ? "" : " lower"
-    var shown = "\(name(rule, levels)): \(Figures.interval(effect, suffix: "×"))\(word) than \(compared.baseline)"
-    shown += " in \(unitName(rule.metric)), threshold \(Figures.times(threshold))"
+    var shown = "\(name(rule, levels)): " + words(for: compared, effect, rule, threshold: threshold)
     if let floor { shown += ", noise floor \(Figures.percent(floor))" }
     let (outcome, reason) = decide(effect, threshold: threshold, floor: floor)
     finding.outcome = outcome
     finding.sentence = shown + "; " + reason + "."
     return finding
+  }
+
+  /// "2.1× lower than … , threshold 1.5×", or of one that may be somewhat worse "1.3× of …, at most 1.6× wanted".
+  private func words(
+    for compared: Comparison, _ effect: Estimate, _ rule: VerdictRule, threshold: Double
+  ) -> String {
+    let unit = unitName(rule.metric)
+    if threshold < 1 {
+      let limit =
+        rule.better == .higher ? "at least \(Figures.times(threshold))" : "at most \(Figures.times(1 / threshold))"
+      return "\(Figures.interval(compared.ratio, suffix: "×")) of \(compared.baseline) in \(unit), \(limit) wanted"
+    }
+    let word = rule.better == .higher ? "" : " lower"
+    return "\(Figures.interval(effect, suffix: "×"))\(word) than \(compared.baseline) in \(unit), threshold "
+      + Figures.times(threshold)
   }
 
   private func decide(_ effect: Estimate, threshold: Double, floor: Double?) -> (Outcome, String) {
@@ -55,9 +69,31 @@ struct RuleBench {
       return (.notSupported, direction ? "the direction holds, the size does not" : "the effect is not there")
     }
     guard effect.low >= threshold else { return (.inconclusive, "the interval reaches across the threshold") }
+    guard threshold >= 1 else { return (.supported, "the whole interval is on the right side of the threshold") }
     guard let floor else { return (.inconclusive, "no A/A arm measured the noise floor") }
     guard effect.low > 1 + floor else { return (.inconclusive, "the effect is inside the noise floor") }
     return (.supported, "the whole interval is beyond threshold and noise")
+  }
+
+  /// A figure of its own, without anything to compare it with.
+  private func value(_ rule: VerdictRule, at levels: [Setting]) -> Finding {
+    var finding = blank(rule, levels)
+    let found = values(rule, rule.test, levels)
+    guard found.count >= Verdict.Limits.replicatesMin, let median = Statistics.medianInterval(found, seed: seed) else {
+      finding.sentence = "\(name(rule, levels)): " + tooFew(found.count, of: experiment.replicates)
+      return finding
+    }
+    let threshold = rule.threshold ?? 0
+    let isHigher = rule.better == .higher
+    let inside = isHigher ? median.low >= threshold : median.high <= threshold
+    let outside = isHigher ? median.high < threshold : median.low > threshold
+    finding.effect = median
+    finding.directionHolds = inside
+    finding.outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
+    finding.sentence =
+      "\(name(rule, levels)): \(Figures.interval(median, suffix: "")) \(unitName(rule.metric)), "
+      + "\(isHigher ? "at least" : "at most") \(Figures.text(threshold)) wanted; \(finding.outcome.word)."
+    return finding
   }
 
   /// A control that must show nothing: the interval inside 1 ± tolerance, or wholly outside.

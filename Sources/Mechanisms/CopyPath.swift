@@ -37,6 +37,7 @@ package struct CopyPath: Sendable {
 
   package enum Limits {
     static let bufferBytesMax = 64 << 20
+    static let connectionsMax = 256
     static let secondsMax = 600.0
     static let hotShareMin = 0.99
     static let coldShareMax = 0.01
@@ -47,6 +48,8 @@ package struct CopyPath: Sendable {
   /// Bytes a system call is asked to move.
   package var bufferBytes: Int
   package var seconds: Double
+  /// Each chunk of `bufferBytes` goes to the next one; one receiver reads them all.
+  package var connections = 1
   /// Of both sockets; nil leaves the kernel's default.
   package var congestionControl: String?
   package var cache = Cache.any
@@ -90,6 +93,9 @@ package struct CopyPath: Sendable {
     guard (1...Limits.bufferBytesMax).contains(bufferBytes) else {
       throw .badPlan("buffer-bytes must be 1 to \(Limits.bufferBytesMax), not \(bufferBytes)")
     }
+    guard (1...Limits.connectionsMax).contains(connections) else {
+      throw .badPlan("connections must be 1 to \(Limits.connectionsMax), not \(connections)")
+    }
     guard seconds > 0, seconds <= Limits.secondsMax else {
       throw .badPlan("seconds must be above 0 and at most \(Limits.secondsMax), not \(seconds)")
     }
@@ -123,7 +129,8 @@ package struct CopyPath: Sendable {
     var used = ThreadUsage.now()
     var start: Int64 = 0
     var sent = PathSender.Tally()
-    let (outcome, congestion) = try transfer(data, checksums: false) { (sender) throws(MechanismError) in
+    let (outcome, congestion) = try transfer(data, over: connections, checksums: false) {
+      (sender) throws(MechanismError) in
       used = ThreadUsage.now()
       start = nowNanoseconds()
       let deadline = cache == .cold ? Int64.max : start + Int64(seconds * 1e9)
@@ -144,7 +151,7 @@ package struct CopyPath: Sendable {
   }
 
   private func verify(_ data: DataFile) throws(MechanismError) -> UInt32 {
-    let (outcome, _) = try transfer(data, checksums: true) { (sender) throws(MechanismError) in
+    let (outcome, _) = try transfer(data, over: 1, checksums: true) { (sender) throws(MechanismError) in
       try sender.sendFile(until: .max)
     }
     let expected = try data.checksum()
@@ -154,23 +161,24 @@ package struct CopyPath: Sendable {
     return outcome.checksum
   }
 
-  /// A connection, a receiver, and a sender for the length of `body`; ends the stream and waits for the receiver.
+  /// Connections, a receiver, and a sender for the length of `body`; ends the streams and waits for the receiver.
   private func transfer(
-    _ data: DataFile, checksums: Bool, _ body: (inout PathSender) throws(MechanismError) -> Void
+    _ data: DataFile, over connections: Int, checksums: Bool, _ body: (inout PathSender) throws(MechanismError) -> Void
   ) throws(MechanismError) -> (Receiver.Outcome, String) {
-    let loopback = try Loopback(congestionControl: congestionControl)
-    defer { loopback.closeBoth() }
-    var sender = try PathSender(path, data: data, socket: loopback.sender, bufferBytes: bufferBytes)
+    var loopbacks: [Loopback] = []
+    defer { for loopback in loopbacks { loopback.closeBoth() } }
+    for _ in 0..<connections { loopbacks.append(try Loopback(congestionControl: congestionControl)) }
+    var sender = try PathSender(path, data: data, sockets: loopbacks.map(\.sender), bufferBytes: bufferBytes)
     defer { sender.close() }
-    let receiver = try Receiver(socket: loopback.receiver, checksums: checksums)
+    let receiver = try Receiver(sockets: loopbacks.map(\.receiver), checksums: checksums)
     do throws(MechanismError) {
       try body(&sender)
     } catch {
-      shutdown(loopback.sender, Int32(SHUT_RDWR))
+      for loopback in loopbacks { shutdown(loopback.sender, Int32(SHUT_RDWR)) }
       _ = try? receiver.finish()
       throw error
     }
-    shutdown(loopback.sender, Int32(SHUT_WR))
-    return (try receiver.finish(), loopback.congestionControl)
+    for loopback in loopbacks { shutdown(loopback.sender, Int32(SHUT_WR)) }
+    return (try receiver.finish(), loopbacks[0].congestionControl)
   }
 }

@@ -15,7 +15,10 @@ struct PathSender {
   private let path: CopyPath.Path
   private let byteCount: Int
   private let file: Int32
-  private let socket: Int32
+  private let sockets: [Int32]
+  /// Which of them gets the next chunk.
+  private var turn = 0
+  private var socket: Int32 { sockets[turn] }
   private let bufferBytes: Int
   private var buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var pipe: [Int32] = []
@@ -23,9 +26,9 @@ struct PathSender {
   /// The clock is read each time this much has been sent, so that a small buffer does not pay for it.
   private static let clockBytes = 1 << 20
 
-  init(_ path: CopyPath.Path, data: DataFile, socket: Int32, bufferBytes: Int) throws(MechanismError) {
+  init(_ path: CopyPath.Path, data: DataFile, sockets: [Int32], bufferBytes: Int) throws(MechanismError) {
     self.path = path
-    self.socket = socket
+    self.sockets = sockets
     self.bufferBytes = bufferBytes
     byteCount = data.byteCount
     file = try check("open \(data.path)") { open(data.path, O_RDONLY | O_CLOEXEC) }
@@ -60,6 +63,7 @@ struct PathSender {
       case .sendfile: place += try sendFileRange(at: place, count: count)
       case .splice: place += try spliceRange(at: place, count: count)
       }
+      turn = turn + 1 == sockets.count ? 0 : turn + 1
       if place >= nextClock {
         nextClock = place + Self.clockBytes
         if nowNanoseconds() >= deadline { break }

@@ -23,6 +23,8 @@ package struct RawAppend: Sendable {
     static let writeBytesMax = 64 << 20
     /// Points kept of the run; a finer interval is an error.
     static let intervalsMax = 100_000
+    /// A paced run hurries after a stall for at most this much of its schedule.
+    static let catchUpMs: Int64 = 10
   }
 
   package var directory: String
@@ -31,7 +33,8 @@ package struct RawAppend: Sendable {
   package var segmentBytes: Int
   package var mode = Mode.buffered
   package var sync = Sync.never
-  /// Write i is begun at start + i · writeBytes / pace, never earlier; nil is as fast as it goes.
+  /// Write i is begun at start + i · writeBytes / pace, never earlier; nil is as fast as it goes. What a stall of the disk
+  /// cost is not made up for afterwards (beyond `catchUpMs`): those the pace was taken from cannot do that either.
   package var paceMiBPerSecond: Double?
   /// Stored volume between two points of the result's series.
   package var intervalBytes: Int
@@ -126,14 +129,16 @@ private struct Appender {
     let nanosecondsPerByte = plan.paceMiBPerSecond.map { 1e9 / ($0 * Double(1 << 20)) }
     var written = 0, writes = 0
     var lagMax: Int64 = 0, slowest: Int64 = 0
+    var origin = start
     var intervalEnd = plan.intervalBytes, intervalFrom = 0
     var intervalStart = start, begun = start
     while written < plan.bytes {
       if let nanosecondsPerByte {
-        let intended = start + Int64(Double(written) * nanosecondsPerByte)
+        let intended = origin + Int64(Double(written) * nanosecondsPerByte)
         if begun < intended { sleepUntil(nanoseconds: intended) }
         begun = nowNanoseconds()
         lagMax = max(lagMax, begun - intended)
+        origin += max(0, begun - intended - RawAppend.Limits.catchUpMs * 1_000_000)
       }
       let count = min(plan.writeBytes, plan.bytes - written)
       if segmentWritten > 0, segmentWritten + count > plan.segmentBytes { try roll() }

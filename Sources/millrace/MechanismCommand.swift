@@ -8,7 +8,7 @@ import Mechanisms
 struct MechanismCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mechanism", abstract: "Run one bare mechanism (what experiments start).", shouldDisplay: false,
-    subcommands: [RawAppendCommand.self, CopyPathCommand.self, CodecCommand.self])
+    subcommands: [RawAppendCommand.self, ReceiveAppendCommand.self, CopyPathCommand.self, CodecCommand.self])
 
   /// Prints `object` as the last line.
   static func report(_ object: [String: Any]) throws {
@@ -55,6 +55,32 @@ struct RawAppendCommand: ParsableCommand {
   }
 }
 
+struct ReceiveAppendCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "receive-append",
+    abstract: "Receive batches and append them to files: what a broker does at the least.")
+
+  @Option(help: "Where the files go; they are removed afterwards.") var directory: String
+  @Option(help: "Bytes in all.") var bytes: Int
+  @Option(help: "Bytes a batch: one receive, one write.") var batchBytes = 65_536
+  @Option(help: "Connections, each with a file of its own.") var connections = 1
+  @Option(help: "TCP_CONGESTION of both sockets.") var congestionControl = "cubic"
+  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+
+  func run() throws {
+    let result = try ReceiveAppend(
+      directory: directory, bytes: bytes, batchBytes: batchBytes, connections: connections,
+      congestionControl: congestionControl
+    ).run()
+    try MechanismCommand.report([
+      "bytes": result.bytes, "seconds": result.seconds, "mb_per_s": result.mbPerSecond,
+      "cpu_seconds": result.cpuSeconds, "cpu_s_per_gb": result.cpuSecondsPerGB, "stored_bytes": result.bytes,
+      "client_cpu_s_per_gb": result.senderCPUSecondsPerGB, "congestion_control": result.congestionControl,
+      "client_cpu_share": result.senderCPUSeconds / result.seconds,
+    ])
+  }
+}
+
 struct CopyPathCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "copy-path", abstract: "Send a file through a loopback socket, one way of several.")
@@ -62,14 +88,16 @@ struct CopyPathCommand: ParsableCommand {
   @Option(help: "The file.") var file: String
   @Option(help: "read-write, mmap-write, sendfile, splice.") var path: CopyPath.Path
   @Option(help: "Bytes a system call is asked to move.") var bufferBytes = 65_536
+  @Option(help: "Connections; each chunk goes to the next.") var connections = 1
   @Option(help: "How long.") var seconds = 1.0
   @Option(help: "TCP_CONGESTION of both sockets.") var congestionControl = "cubic"
   @Flag(help: "Results as JSON in the last line (always so).") var json = false
 
   func run() throws {
-    let result = try CopyPath(
-      file: file, path: path, bufferBytes: bufferBytes, seconds: seconds, congestionControl: congestionControl
-    ).run()
+    var mechanism = CopyPath(
+      file: file, path: path, bufferBytes: bufferBytes, seconds: seconds, congestionControl: congestionControl)
+    mechanism.connections = connections
+    let result = try mechanism.run()
     try MechanismCommand.report([
       "bytes": result.bytes, "seconds": result.seconds, "mb_per_s": result.mbPerSecond,
       "cpu_seconds": result.senderCPUSeconds, "cpu_s_per_gb": result.senderCPUSecondsPerGB,

@@ -64,8 +64,9 @@ enum Sample {
 
 @Suite("Definitions")
 struct DefinitionTests {
-  static let directory = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appending(path: "experiments").path
+  static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+  static let directory = root.appending(path: "experiments").path
 
   @Test("a definition reads back what it says")
   func reads() throws {
@@ -80,8 +81,9 @@ struct DefinitionTests {
 
   @Test("every committed definition is accepted, under every profile")
   func committed() throws {
-    let all = try DefinitionFiles(directory: Self.directory).all()
-    #expect(all.map(\.experiment.id).contains("E6"))
+    let experiments = try DefinitionFiles(directory: Self.directory).all()
+    #expect(experiments.map(\.experiment.id).contains("E6"))
+    let all = try experiments + DefinitionFiles(directory: Self.root.appending(path: "benchmarks").path).all()
     for (path, experiment) in all {
       for profile in Profile.allCases {
         let under = experiment.under(profile)

@@ -34,6 +34,34 @@ struct VerdictRuleTests {
     #expect(undecided.sentence.contains("across the threshold"))
   }
 
+  @Test("a ratio that may be somewhat worse asks for no effect, and is told as it is read")
+  func atMostSoMuchWorse() {
+    let dear = Fixture.rule(
+      "dear", .ratio, metric: "cpu_s_per_gb", better: .lower, test: ["new"], baseline: ["old"], threshold: 0.625)
+    let held = judge(dear, new: 1.3, old: 1)
+    #expect(held.outcome == .supported, "\(held.sentence)")
+    #expect(held.sentence.contains("of old in s/GB, at most 1.60× wanted"), "\(held.sentence)")
+    #expect(judge(dear, new: 2, old: 1).outcome == .notSupported)
+    #expect(judge(dear, new: 1.6, old: 1, spread: 0.1).outcome == .inconclusive)
+    let slow = Fixture.rule("slow", .ratio, metric: "mb_per_s", test: ["new"], baseline: ["old"], threshold: 0.85)
+    #expect(judge(slow, new: 95, old: 100).outcome == .supported)
+    #expect(judge(slow, new: 70, old: 100).sentence.contains("at least 0.850× wanted"))
+  }
+
+  @Test("a value is held against a number, above it or below")
+  func value() {
+    let fast = Fixture.rule("fast", .value, metric: "mb_per_s", test: ["new"], baseline: [], threshold: 100)
+    #expect(judge(fast, new: 120, old: 1).outcome == .supported)
+    #expect(judge(fast, new: 80, old: 1).outcome == .notSupported)
+    #expect(judge(fast, new: 100, old: 1, spread: 0.1).outcome == .inconclusive)
+    #expect(judge(fast, new: 120, old: 1).sentence.contains("MB/s, at least 100 wanted; holds"))
+    let small = Fixture.rule(
+      "small", .value, metric: "cpu_s_per_gb", better: .lower, test: ["new"], baseline: [], threshold: 1)
+    #expect(judge(small, new: 0.8, old: 1).outcome == .supported)
+    #expect(judge(small, new: 1.2, old: 1).outcome == .notSupported)
+    #expect(judge(fast, new: 120, old: 1, count: 2).outcome == .inconclusive)
+  }
+
   @Test("where lower is better the ratio is turned over")
   func lower() {
     #expect(judge(cheaper, new: 0.5, old: 1).outcome == .supported)

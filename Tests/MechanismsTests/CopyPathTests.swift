@@ -56,6 +56,19 @@ struct CopyPathTests {
     #expect(result.senderCPUSeconds > 0 && result.receiverCPUSeconds > 0 && result.seconds > 0)
   }
 
+  @Test("over several connections every byte arrives too, at one receiver")
+  func connections() throws {
+    let scratch = try Scratch()
+    let data = try scratch.file(byteCount: 1_200_001)
+    for path in CopyPath.Path.allCases {
+      var plan = CopyPath(file: data.path, path: path, bufferBytes: 65_536, seconds: 0.02)
+      plan.connections = 8
+      let result = try plan.run()
+      let expected = try data.checksum()
+      #expect(result.bytes >= data.byteCount && result.checksum == expected, "\(path)")
+    }
+  }
+
   @Test("read and write with 4 KiB needs two calls for each 4 KiB; sendfile one for each chunk")
   func calls() throws {
     let scratch = try Scratch()
@@ -112,7 +125,7 @@ struct CopyPathTests {
     try #require(truncate(data.path, 4096) == 0)
     let pair = try Loopback(congestionControl: nil)
     defer { pair.closeBoth() }
-    var sender = try PathSender(.readWrite, data: data, socket: pair.sender, bufferBytes: 4096)
+    var sender = try PathSender(.readWrite, data: data, sockets: [pair.sender], bufferBytes: 4096)
     defer { sender.close() }
     #expect(throws: MechanismError.corrupted("the file ended at 4096 of 1048576 bytes")) {
       try sender.sendFile(until: .max)
