@@ -141,7 +141,7 @@ extension Plan {
       guard let level = Int(parts[1]) else { throw unreadable("compression", text, "CODEC:LEVEL with a number") }
       plan.level = level
     },
-    .int("batch-size", "BYTES", sending, "bytes of a batch before compression (default 65536)", 1...(256 << 20)) {
+    .int("batch-size", "BYTES", sending, "bytes of a batch before compression (default 262144)", 1...(256 << 20)) {
       $0.batchBytes = $1
     },
     .int("batch-records", "N", sending, "records of a batch at most (default: no limit)", 1...(1 << 24)) {

@@ -45,7 +45,7 @@ package struct Plan: Sendable, Equatable {
   package var acks = Acks.leader
   package var codec = Codec.none
   package var level: Int?
-  package var batchBytes = 65_536
+  package var batchBytes = 262_144
   package var batchRecords: Int?
   package var lingerMs = 0.0
   package var inFlight = 5
