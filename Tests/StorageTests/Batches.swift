@@ -48,7 +48,7 @@ enum Batches {
     baseSequence: Int32 = -1, baseOffset: Offset = 0, leaderEpoch: LeaderEpoch = -1
   ) -> RecordBatch {
     var body = ByteBuffer()
-    var random = SeededRandom(seed)
+    var random = SplitMix(seed: seed)
     for (index, timestamp) in timestamps.enumerated() {
       var record = ByteBuffer()
       record.writeInteger(UInt8(0))

@@ -22,7 +22,7 @@ final class LogModel {
   }
 
   let seed: UInt64
-  private var random: SeededRandom
+  private var random: SplitMix
   private let disk = FakeDisk()
   private let partition = TopicPartition("model", 0)
   private let directory = "/data/model-0"
@@ -45,7 +45,7 @@ final class LogModel {
 
   init(seed: UInt64) throws {
     self.seed = seed
-    random = SeededRandom(seed)
+    random = SplitMix(seed: seed)
     config.segmentBytes = Int.random(in: 1000...12_000, using: &random)
     config.indexIntervalBytes = Int.random(in: 0...800, using: &random)
     config.segmentMs = Bool.random(using: &random) ? 500_000 : config.segmentMs

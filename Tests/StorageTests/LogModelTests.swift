@@ -1,4 +1,5 @@
 import Glibc
+import Model
 import Testing
 
 @testable import Storage
@@ -24,7 +25,7 @@ enum Seeds {
     if let text = getenv("MILLRACE_SEED"), let seed = UInt64(String(cString: text)) { return [seed] }
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
-    var random = SeededRandom(UInt64(time.tv_sec) &* 1_000_000_007 &+ UInt64(time.tv_nsec))
+    var random = SplitMix(seed: UInt64(time.tv_sec) &* 1_000_000_007 &+ UInt64(time.tv_nsec))
     let fresh = getenv("MILLRACE_FRESH_SEEDS").flatMap { Int(String(cString: $0)) } ?? 20
     return fixed + (0..<fresh).map { _ in random.next() >> 16 }
   }()

@@ -39,7 +39,7 @@ struct LogRecoveryTests {
     let cut = try reopen()
     #expect(cut.logEndOffset == 8)
     try append(5, fill: 1, to: cut)
-    var random = SeededRandom(seed)
+    var random = SplitMix(seed: seed)
     disk.crash(&random)
     let again = try reopen()
     #expect(again.baseOffsets == [0], "the old segment 13 fits behind the new batch, but is none of this log")
@@ -74,7 +74,7 @@ struct LogRecoveryTests {
       .sync(after: 1), .write(after: 0, bytesWritten: 3, code: EIO),
     ], 0..<16)
   func failedTruncation(fault: FakeDisk.Fault, seed: Int) throws {
-    var random = SeededRandom(UInt64(seed))
+    var random = SplitMix(seed: UInt64(seed))
     log.config.indexIntervalBytes = 0
     for epoch: LeaderEpoch in 0..<3 {
       for _ in 0..<4 { try append(5, epoch: epoch, to: log) }
