@@ -111,7 +111,7 @@ struct ConnectionTests {
       let broker = try await FakeBroker.start(on: group) { header, body in
         guard header.apiKey == MetadataRequest.api.key else { return FakeBroker.versions(header) }
         var body = body
-        let request = try! MetadataRequest(reading: &body, version: header.apiVersion)
+        let request = try MetadataRequest(reading: &body, version: header.apiVersion)
         var response = MetadataResponse()
         response.clusterID = request.topics?.first?.name
         return FakeBroker.reply(response, to: header)

@@ -2,13 +2,15 @@ import Model
 import NIOCore
 import NIOPosix
 import Synchronization
+import Testing
 import Wire
 
 @testable import Client
 
 /// A server inside the test that speaks Kafka's frames: each request is given to `answer`, whose bytes go back.
 final class FakeBroker: Sendable {
-  typealias Answer = @Sendable (RequestHeader, ByteBuffer) -> Reply
+  /// What it throws fails the test, and ends the connection.
+  typealias Answer = @Sendable (RequestHeader, ByteBuffer) throws -> Reply
 
   enum Reply: Sendable {
     case bytes(ByteBuffer)
@@ -49,14 +51,15 @@ final class FakeBroker: Sendable {
         frames.append(unwrapInboundIn(data))
         while let frame = try frames.next() {
           var body = frame
-          guard let header = try? RequestHeader(reading: &body) else { return context.close(promise: nil) }
-          switch answer(header, body) {
+          let header = try RequestHeader(reading: &body)
+          switch try answer(header, body) {
           case .bytes(let bytes): context.writeAndFlush(NIOAny(bytes), promise: nil)
           case .silence: break
           case .close: context.close(promise: nil)
           }
         }
       } catch {
+        Issue.record("the fake broker cannot serve: \(error)")
         context.close(promise: nil)
       }
     }

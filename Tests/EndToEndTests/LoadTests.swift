@@ -69,8 +69,9 @@ struct LoadAgainstBrokerTests {
         "produce", "--partitions", "3", "--num-records", "60000", "--throughput", "15000", "--idempotent", "--acks",
         "all",
       ] + place)
-    for _ in 0..<2 {
-      try await Task.sleep(for: .milliseconds(1200))
+    // In the midst of it, whatever the machine's speed: after a third and after two thirds of the 6 MB of values.
+    for megabytes in [2, 4] {
+      try await broker.waitUntilStored(bytes: megabytes * 1_000_000, by: producing)
       try await broker.crashAndRestart()
     }
     let produced = try await producing.outcome()
@@ -88,7 +89,7 @@ struct LoadAgainstBrokerTests {
   func interrupt() async throws {
     let running = try Programs.started(load: ["produce", "--null-sink", "--duration", "600", "--json"])
     // The first progress line comes when the run is under way.
-    while !running.printed.contains("records/s") { try await Task.sleep(for: .milliseconds(20)) }
+    try await running.wait { running.printed.contains("records/s") }
     running.send(SIGINT)
     let outcome = try await running.outcome()
     #expect(outcome.status == 0, "\(outcome.errors)")

@@ -66,6 +66,16 @@ final class Running: Sendable {
   var isRunning: Bool { process.isRunning }
 
   func send(_ number: Int32) { kill(pid, number) }
+
+  /// Looks every 20 ms until `condition` holds, which only a process can make true; fails when this one has ended before,
+  /// and after a minute.
+  func wait(until condition: () -> Bool) async throws {
+    for _ in 0..<3000 where !condition() {
+      try #require(isRunning, "the process ended: \(printed)")
+      try await Task.sleep(for: .milliseconds(20))
+    }
+    try #require(condition(), "not within a minute: \(printed)")
+  }
 }
 
 /// A broker of our own with a data directory that goes away with the test.
@@ -111,12 +121,22 @@ final class BrokerProcess {
 
   /// The broker prints a line with `started` when it accepts connections.
   private func waitUntilStarted() async throws {
-    for _ in 0..<1000 {
-      if running.printed.contains("started") { return }
-      try #require(running.isRunning, "the broker ended: \(running.printed)")
-      try await Task.sleep(for: .milliseconds(20))
+    let running = running
+    try await running.wait { running.printed.contains("started") }
+  }
+
+  /// Waits until the logs hold so much; fails when `producer` has ended before.
+  func waitUntilStored(bytes: Int, by producer: Running) async throws {
+    try await producer.wait { self.storedBytes >= bytes }
+  }
+
+  private var storedBytes: Int {
+    let data = directory.appendingPathComponent("data")
+    let files = FileManager.default.enumerator(at: data, includingPropertiesForKeys: [.fileSizeKey])
+    return (files?.allObjects ?? []).reduce(0) { sum, file in
+      guard let file = file as? URL, file.pathExtension == "log" else { return sum }
+      return sum + ((try? file.resourceValues(forKeys: [.fileSizeKey]).fileSize) ?? 0)
     }
-    Issue.record("the broker did not start within 20 s: \(running.printed)")
   }
 
   /// A port the system had free a moment ago.
