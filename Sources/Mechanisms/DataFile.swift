@@ -51,13 +51,19 @@ package struct DataFile: Sendable {
     _ = try checksum()
   }
 
-  /// Writes back and drops the file's pages.
+  /// A page that the kernel is just moving between its lists is passed over by one call and dropped by the next.
+  private static let evictAttempts = 5
+
+  /// Writes back and drops the file's pages, as far as the kernel does: `residentShare` tells.
   package func evict() throws(MechanismError) {
     let file = try check("open \(path)") { open(path, O_RDONLY | O_CLOEXEC) }
     defer { close(file) }
     try check("fsync \(path)") { fsync(file) }
-    let code = posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED)
-    if code != 0 { throw .call("posix_fadvise \(path)", errno: code) }
+    for _ in 0..<Self.evictAttempts {
+      let code = posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED)
+      if code != 0 { throw .call("posix_fadvise \(path)", errno: code) }
+      if try residentShare() == 0 { return }
+    }
   }
 
   /// CRC-32C of the whole file.

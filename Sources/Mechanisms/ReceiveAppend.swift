@@ -53,12 +53,18 @@ package struct ReceiveAppend: Sendable {
     }
     var loopbacks: [Loopback] = []
     defer { for loopback in loopbacks { loopback.closeBoth() } }
+    for _ in 0..<connections { loopbacks.append(try Loopback(congestionControl: congestionControl)) }
     var appenders: [Appender] = []
-    for index in 0..<connections {
-      let loopback = try Loopback(congestionControl: congestionControl)
-      loopbacks.append(loopback)
-      appenders.append(
-        try Appender(socket: loopback.receiver, path: "\(directory)/append-\(index).log", batchBytes: batchBytes))
+    do throws(MechanismError) {
+      for (index, loopback) in loopbacks.enumerated() {
+        let path = "\(directory)/append-\(index).log"
+        appenders.append(try Appender(socket: loopback.receiver, path: path, batchBytes: batchBytes))
+      }
+    } catch {
+      // Those that run already must end before their sockets do.
+      for loopback in loopbacks { shutdown(loopback.sender, Int32(SHUT_WR)) }
+      for appender in appenders { _ = appender.finish() }
+      throw error
     }
     let start = nowNanoseconds()
     var used = ThreadUsage.now()
@@ -109,31 +115,25 @@ private final class Appender: Sendable {
   private let file: Int32
   private let batchBytes: Int
   private let outcome = Mutex(Outcome())
-  private let thread = Mutex(pthread_t())
+  private let thread = Mutex<WorkThread?>(nil)
 
   init(socket: Int32, path: String, batchBytes: Int) throws(MechanismError) {
     self.socket = socket
     self.path = path
     self.batchBytes = batchBytes
     file = try check("open \(path)") { open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600) }
-    var started = pthread_t()
-    let code = pthread_create(
-      &started, nil,
-      { context in
-        guard let context else { return nil }
-        Unmanaged<Appender>.fromOpaque(context).takeRetainedValue().run()
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    if code != 0 {
-      Unmanaged.passUnretained(self).release()
+    let started: WorkThread
+    do throws(MechanismError) {
+      started = try WorkThread { self.run() }
+    } catch {
       close(file)
-      throw .call("pthread_create", errno: code)
+      throw error
     }
     thread.withLock { $0 = started }
   }
 
   func finish() -> Outcome {
-    pthread_join(thread.withLock { $0 }, nil)
+    thread.withLock { $0 }?.join()
     close(file)
     unlink(path)
     return outcome.withLock { $0 }

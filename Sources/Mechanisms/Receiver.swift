@@ -19,28 +19,17 @@ final class Receiver: Sendable {
   private let sockets: [Int32]
   private let checksums: Bool
   private let outcome = Mutex(Outcome())
-  private let thread = Mutex(pthread_t())
+  private let thread = Mutex<WorkThread?>(nil)
 
   init(sockets: [Int32], checksums: Bool) throws(MechanismError) {
     self.sockets = sockets
     self.checksums = checksums
-    var started = pthread_t()
-    let code = pthread_create(
-      &started, nil,
-      { context in
-        guard let context else { return nil }
-        Unmanaged<Receiver>.fromOpaque(context).takeRetainedValue().receive()
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    if code != 0 {
-      Unmanaged.passUnretained(self).release()
-      throw .call("pthread_create", errno: code)
-    }
+    let started = try WorkThread { self.receive() }
     thread.withLock { $0 = started }
   }
 
   func finish() throws(MechanismError) -> Outcome {
-    pthread_join(thread.withLock { $0 }, nil)
+    thread.withLock { $0 }?.join()
     let outcome = outcome.withLock { $0 }
     if let error = outcome.error { throw error }
     return outcome
