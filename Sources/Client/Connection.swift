@@ -147,9 +147,8 @@ package final class Connection {
   /// Bytes from the peer. An answer's receiver may send, and a send that fails makes NIO read what is left, so this is called
   /// while a call of it runs: answers keep their order all the same.
   package func received(_ bytes: ByteBuffer) {
-    bytesReceived += bytes.readableBytes
     do {
-      frames.append(bytes)
+      bytesReceived += frames.append(bytes)
       while let frame = try frames.next() { answered(frame) }
     } catch {
       fail(.malformed(endpoint, what: "\(error)"))

@@ -28,6 +28,8 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
   private var isFirst = true
   /// The socket is reading behind the start of a frame.
   private var isContinuing = false
+  /// Bytes of that start: they come again with what is read.
+  private var continuedBytes = 0
   private var isStartLost = false
 
   init(readBytes: Int = Sizes.perRead) { self.readBytes = readBytes }
@@ -44,6 +46,7 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
     if isContinuing { isStartLost = true }
     guard let start = kept.take() else { return take(readBytes) }
     isContinuing = true
+    continuedBytes = start.readableBytes
     return start
   }
 
@@ -54,7 +57,9 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
 
   // MARK: As the connection's reader
 
-  func append(_ bytes: ByteBuffer) {
+  /// Takes what a read brought; returns how many bytes of it are new.
+  func append(_ bytes: ByteBuffer) -> Int {
+    let arrived = bytes.readableBytes - (isContinuing ? continuedBytes : 0)
     isContinuing = false
     if var start = kept.take() {
       // Not from our socket, or read into NIO's own first buffer.
@@ -65,6 +70,7 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
     } else {
       unread.writeImmutableBuffer(bytes)
     }
+    return arrived
   }
 
   /// The next whole frame, without its length prefix; nil when more bytes must come first.

@@ -5,12 +5,16 @@ import Glibc
 package final class BrokerProcess {
   package enum Limits {
     static let startSeconds = 20.0
+    /// How finely the start is measured.
+    static let startPollMs = 1
     /// A clean stop syncs the logs, which takes as long as the disk needs for what is dirty.
     static let stopSeconds = 60.0
   }
 
   package let port: Int
   package let directory: String
+  /// From the start of the process to its word that it accepts connections, seconds.
+  package let startSeconds: Double
   private let child: ChildProcess
 
   package var pid: Int32 { child.pid }
@@ -32,23 +36,26 @@ package final class BrokerProcess {
     let text = (own + settings).map { "\($0.name)=\($0.value)\n" }.joined()
     let properties = "\(directory)/server.properties"
     let errors = "\(directory)/broker.log"
+    let start: Double
     do {
       try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
       try SmallFile.replace(properties, text)
+      start = Uptime.seconds
       child = try ChildProcess(
         program: program, arguments: [properties], outPath: "\(directory)/broker.out", errPath: errors, procs: procs)
     } catch {
       throw .failed("\(error)")
     }
-    let deadline = Uptime.seconds + Limits.startSeconds
+    let deadline = start + Limits.startSeconds
     while !(SmallFile.read(errors) ?? "").contains("started") {
       if let end = child.poll() { throw .failed("the broker ended with \(end): \(Self.lastLine(errors))") }
       if stopRequested() { throw .interrupted }
       guard Uptime.seconds < deadline else {
         throw .failed("the broker did not start within \(Int(Limits.startSeconds)) s: \(Self.lastLine(errors))")
       }
-      Uptime.nap(milliseconds: 5)
+      Uptime.nap(milliseconds: Limits.startPollMs)
     }
+    startSeconds = Uptime.seconds - start
   }
 
   /// Nil while it runs.

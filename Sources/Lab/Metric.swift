@@ -17,8 +17,12 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "records_per_s", unit: "1/s", meaning: "records a second"),
     Metric(name: "response_p50_ms", unit: "ms", meaning: "median latency from the intended send time"),
     Metric(name: "response_p99_ms", unit: "ms", meaning: "99th percentile from the intended send time"),
+    Metric(name: "response_p99_9_ms", unit: "ms", meaning: "99.9th percentile from the intended send time"),
     Metric(name: "service_p50_ms", unit: "ms", meaning: "median latency from the actual send time"),
     Metric(name: "service_p99_ms", unit: "ms", meaning: "99th percentile from the actual send time"),
+    Metric(name: "service_p99_9_ms", unit: "ms", meaning: "99.9th percentile from the actual send time"),
+    Metric(
+      name: "start_ms", unit: "ms", meaning: "from starting the broker's process to its accepting connections, to 1 ms"),
     Metric(name: "cpu_s_per_gb", unit: "s/GB", meaning: "user and system CPU of the side under test per 10^9 bytes"),
     Metric(name: "client_cpu_s_per_gb", unit: "s/GB", meaning: "CPU of the load generator per 10^9 bytes"),
     Metric(name: "broker_cpu_s", unit: "s", meaning: "user and system CPU of the broker while measuring"),

@@ -28,6 +28,7 @@ extension ProcessRunner {
     try broker.stop()
 
     var metrics = finished.figures.metrics
+    metrics["start_ms"] = broker.startSeconds * 1000
     Self.countPlainPayload(&metrics, scene.values.filled(scene.arm.options))
     addMachine(
       &metrics, before, after, dirty: finished.dirtyMaxMiB, live: processAfter.cpuSeconds - processBefore.cpuSeconds)

@@ -34,7 +34,7 @@ package struct ReportedFigures: Sendable, Equatable {
   package var metrics: [String: Double] {
     var metrics = numbers.filter { Metric.named($0.key) != nil }
     for kind in ["response", "service"] {
-      for percentile in ["p50", "p99"] {
+      for percentile in ["p50", "p99", "p99_9"] {
         metrics["\(kind)_\(percentile)_ms"] = numbers["\(kind)_latency_ms.\(percentile)"]
       }
     }

@@ -37,6 +37,8 @@ package struct CopyPath: Sendable {
 
   package enum Limits {
     static let bufferBytesMax = 64 << 20
+    /// Of all connections together.
+    static let receiveBytesMax = 1 << 30
     static let connectionsMax = 256
     static let secondsMax = 600.0
     static let hotShareMin = 0.99
@@ -50,6 +52,8 @@ package struct CopyPath: Sendable {
   package var seconds: Double
   /// Each chunk of `bufferBytes` goes to the next one; one receiver reads them all.
   package var connections = 1
+  /// The memory a connection's bytes are received into, over and over: small enough, and it stays in the processor's cache.
+  package var receiveBytes = 1 << 20
   /// Of both sockets; nil leaves the kernel's default.
   package var congestionControl: String?
   package var cache = Cache.any
@@ -95,6 +99,10 @@ package struct CopyPath: Sendable {
     }
     guard (1...Limits.connectionsMax).contains(connections) else {
       throw .badPlan("connections must be 1 to \(Limits.connectionsMax), not \(connections)")
+    }
+    guard receiveBytes > 0, receiveBytes <= Limits.receiveBytesMax / connections else {
+      throw .badPlan(
+        "receive-bytes must be 1 to \(Limits.receiveBytesMax) over all connections, not \(receiveBytes) for each")
     }
     guard seconds > 0, seconds <= Limits.secondsMax else {
       throw .badPlan("seconds must be above 0 and at most \(Limits.secondsMax), not \(seconds)")
@@ -170,7 +178,8 @@ package struct CopyPath: Sendable {
     for _ in 0..<connections { loopbacks.append(try Loopback(congestionControl: congestionControl)) }
     var sender = try PathSender(path, data: data, sockets: loopbacks.map(\.sender), bufferBytes: bufferBytes)
     defer { sender.close() }
-    let receiver = try Receiver(sockets: loopbacks.map(\.receiver), checksums: checksums)
+    let receiver = try Receiver(
+      sockets: loopbacks.map(\.receiver), bufferBytes: receiveBytes, checksums: checksums)
     do throws(MechanismError) {
       try body(&sender)
     } catch {

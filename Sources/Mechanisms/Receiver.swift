@@ -4,6 +4,9 @@ import Synchronization
 
 /// Reads sockets to their ends on a thread of its own, as a consumer does: every byte is copied into a buffer.
 ///
+/// Each socket has a buffer of its own that is filled to its end and begun again, so that as much memory is written to
+/// as a consumer's that must have so many bytes whole.
+///
 /// Started by `init`, ended by `finish`, which waits for the ends of all streams; exactly one call.
 final class Receiver: Sendable {
   struct Outcome {
@@ -15,14 +18,15 @@ final class Receiver: Sendable {
     var error: MechanismError?
   }
 
-  private static let bufferBytes = 1 << 20
   private let sockets: [Int32]
+  private let bufferBytes: Int
   private let checksums: Bool
   private let outcome = Mutex(Outcome())
   private let thread = Mutex<WorkThread?>(nil)
 
-  init(sockets: [Int32], checksums: Bool) throws(MechanismError) {
+  init(sockets: [Int32], bufferBytes: Int, checksums: Bool) throws(MechanismError) {
     self.sockets = sockets
+    self.bufferBytes = bufferBytes
     self.checksums = checksums
     let started = try WorkThread { self.receive() }
     thread.withLock { $0 = started }
@@ -36,14 +40,14 @@ final class Receiver: Sendable {
   }
 
   private func receive() {
-    let buffer = alignedBuffer(byteCount: Self.bufferBytes)
-    defer { buffer.deallocate() }
+    var streams = sockets.map { Stream(socket: $0, buffer: alignedBuffer(byteCount: bufferBytes)) }
+    defer { for stream in streams { stream.buffer.deallocate() } }
     var seen = Outcome()
     do throws(MechanismError) {
-      if sockets.count == 1 {
-        while try receive(from: sockets[0], into: buffer, &seen) {}
+      if streams.count == 1 {
+        while try receive(&streams[0], &seen) {}
       } else {
-        try receiveFromAll(into: buffer, &seen)
+        try receiveFromAll(&streams, &seen)
       }
     } catch {
       seen.error = error
@@ -53,27 +57,40 @@ final class Receiver: Sendable {
     outcome.withLock { $0 = ended }
   }
 
+  private struct Stream {
+    let socket: Int32
+    let buffer: UnsafeMutableRawBufferPointer
+    /// Where in the buffer the next bytes go.
+    var position = 0
+  }
+
   /// Whichever has bytes, until all have ended.
-  private func receiveFromAll(into buffer: UnsafeMutableRawBufferPointer, _ seen: inout Outcome) throws(MechanismError)
-  {
-    var open = sockets.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
-    while !open.isEmpty {
-      try check("poll") { poll(&open, nfds_t(open.count), -1) }
-      for index in open.indices.reversed() where open[index].revents != 0 {
-        if try !receive(from: open[index].fd, into: buffer, &seen) { open.remove(at: index) }
+  private func receiveFromAll(_ streams: inout [Stream], _ seen: inout Outcome) throws(MechanismError) {
+    // A socket of -1 is passed over.
+    var polled = sockets.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    var open = polled.count
+    while open > 0 {
+      try check("poll") { poll(&polled, nfds_t(polled.count), -1) }
+      for index in polled.indices where polled[index].revents != 0 {
+        if try !receive(&streams[index], &seen) {
+          polled[index].fd = -1
+          open -= 1
+        }
       }
     }
   }
 
   /// One call; false at the end of the stream.
-  private func receive(
-    from socket: Int32, into buffer: UnsafeMutableRawBufferPointer, _ seen: inout Outcome
-  ) throws(MechanismError) -> Bool {
+  private func receive(_ stream: inout Stream, _ seen: inout Outcome) throws(MechanismError) -> Bool {
     seen.calls += 1
-    let count = try check("recv") { recv(socket, buffer.baseAddress, buffer.count, 0) }
+    let room = stream.buffer[stream.position...]
+    let start = UnsafeMutableRawBufferPointer(rebasing: room).baseAddress
+    let count = try check("recv") { recv(stream.socket, start, room.count, 0) }
     if count == 0 { return false }
     seen.bytes += count
-    if checksums { seen.checksum = millrace_crc32c(seen.checksum, buffer.baseAddress, count) }
+    if checksums { seen.checksum = millrace_crc32c(seen.checksum, start, count) }
+    stream.position += count
+    if stream.position == stream.buffer.count { stream.position = 0 }
     return true
   }
 }

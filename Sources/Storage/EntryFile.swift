@@ -130,7 +130,16 @@ struct EntryFile {
     if !block.bytes.isEmpty, block.first >= low, block.first < high {
       let last = block.first + block.bytes.count / entryBytes - 1
       if try !withEntry(block.first, on: disk, isAfter) { low = block.first + 1 }
-      if last >= low, last < high, try withEntry(last, on: disk, isAfter) { high = last }
+      if last >= low, last < high {
+        if try withEntry(last, on: disk, isAfter) {
+          high = last
+        } else {
+          low = last + 1
+          // Who reads on goes from a block to the next: one read finds it, where halving would read block after block.
+          let next = min(last + Self.tailBytesMax / entryBytes, (stored ?? 0) - 1)
+          if next >= low, next < high, try withEntry(next, on: disk, isAfter) { high = next }
+        }
+      }
     }
     while low < high {
       let middle = (low + high) / 2

@@ -89,6 +89,7 @@ struct CopyPathCommand: ParsableCommand {
   @Option(help: "read-write, mmap-write, sendfile, splice.") var path: CopyPath.Path
   @Option(help: "Bytes a system call is asked to move.") var bufferBytes = 65_536
   @Option(help: "Connections; each chunk goes to the next.") var connections = 1
+  @Option(help: "Memory each connection's bytes are received into.") var receiveBytes = 1_048_576
   @Option(help: "How long.") var seconds = 1.0
   @Option(help: "TCP_CONGESTION of both sockets.") var congestionControl = "cubic"
   @Flag(help: "Results as JSON in the last line (always so).") var json = false
@@ -97,6 +98,7 @@ struct CopyPathCommand: ParsableCommand {
     var mechanism = CopyPath(
       file: file, path: path, bufferBytes: bufferBytes, seconds: seconds, congestionControl: congestionControl)
     mechanism.connections = connections
+    mechanism.receiveBytes = receiveBytes
     let result = try mechanism.run()
     try MechanismCommand.report([
       "bytes": result.bytes, "seconds": result.seconds, "mb_per_s": result.mbPerSecond,

@@ -22,7 +22,8 @@ struct ConnectionTests {
       var rest = stream
       while rest.readableBytes > 0 {
         let piece = rest.readSlice(length: min(step, rest.readableBytes))!
-        reader.append(piece)
+        let pieceBytes = piece.readableBytes
+        #expect(reader.append(piece) == pieceBytes)
         while let frame = try reader.next() {
           found.append(frame.readableBytes)
           #expect(frame.readableBytesView.allSatisfy { $0 == UInt8(frame.readableBytes & 0xFF) })
@@ -32,10 +33,32 @@ struct ConnectionTests {
     }
   }
 
+  @Test("what is read behind the start of a frame counts once")
+  func continuedBytes() throws {
+    let reader = FrameReader()
+    let allocator = ByteBufferAllocator()
+    var stream = ByteBuffer(integer: Int32(100_000))
+    stream.writeRepeatingByte(7, count: 100_000)
+    _ = reader.buffer(allocator: allocator)
+    var arrived = 0
+    var frames = 0
+    while let piece = stream.readSlice(length: min(30_000, stream.readableBytes)), piece.readableBytes > 0 {
+      // As the socket does: it asks for a buffer, and reads behind what is in it.
+      var read = reader.buffer(allocator: allocator)
+      read.writeImmutableBuffer(piece)
+      arrived += reader.append(read)
+      while let frame = try reader.next() {
+        frames += 1
+        #expect(frame.readableBytes == 100_000)
+      }
+    }
+    #expect(arrived == 100_004 && frames == 1)
+  }
+
   @Test("a negative or huge frame is refused before anything is reserved", arguments: [-1, 1 << 30] as [Int32])
   func badLength(length: Int32) {
     let reader = FrameReader()
-    reader.append(ByteBuffer(integer: length))
+    _ = reader.append(ByteBuffer(integer: length))
     #expect(throws: FrameError.self) { try reader.next() }
   }
 

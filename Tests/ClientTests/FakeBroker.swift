@@ -48,7 +48,7 @@ final class FakeBroker: Sendable {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
       do {
-        frames.append(unwrapInboundIn(data))
+        _ = frames.append(unwrapInboundIn(data))
         while let frame = try frames.next() {
           var body = frame
           let header = try RequestHeader(reading: &body)
