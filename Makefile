@@ -1,10 +1,11 @@
 # make bench   installs what is missing, builds, runs the quick suite: CSVs, charts, results/index.html
 # make perf    the broker and the generator against the bare mechanisms: ratios, docs/performance.md says how to read them
+#              and the instructions of the hot loops against benchmarks/instructions.csv (make instructions: only those)
 # make test    lint, build with warnings as errors, all tests, real clients, one experiment end to end
 SHELL := /bin/bash
 RELEASE := .build/release
 
-.PHONY: bench perf test build lint unit clients smoke clean
+.PHONY: bench perf instructions test build lint unit clients smoke clean
 
 bench: build
 	@.ci/dependencies bench
@@ -12,9 +13,14 @@ bench: build
 	@echo "report: results/index.html"
 
 perf: build
-	@.ci/dependencies bench
+	@.ci/dependencies perf
 	$(RELEASE)/millrace run --all --experiments benchmarks --results .build/perf/results --plots .build/perf/plots
 	@echo "report: .build/perf/results/index.html"
+	@$(MAKE) --no-print-directory instructions
+
+instructions: build
+	@.ci/dependencies perf
+	benchmarks/instructions.py $(RELEASE)
 
 build:
 	@.ci/dependencies build

@@ -4,6 +4,16 @@ import Synchronization
 
 /// `millrace-load` from its arguments to its exit code.
 package enum LoadCommand {
+  /// The whole program. The main thread only waits: were it handed to the main queue, Valgrind 3.19 would die of the way
+  /// that queue waits for signals, and there would be no instruction counts.
+  package static func runProgram(_ arguments: [String]) -> Never {
+    Task.detached { exit(await main(arguments)) }
+    // Whoever started us may have blocked signals, and threads inherit that: this one takes them.
+    var none = sigset_t()
+    sigemptyset(&none)
+    while true { sigsuspend(&none) }
+  }
+
   /// 0: all well. 1: records lost, duplicated or corrupt, or errors. 2: a plan that cannot be run.
   package static func main(_ arguments: [String]) async -> Int32 {
     if arguments.isEmpty || arguments.contains("--help") || arguments.contains("-h") || arguments.first == "help" {

@@ -1,4 +1,3 @@
-import Glibc
 import Load
 
-exit(await LoadCommand.main(Array(CommandLine.arguments.dropFirst())))
+LoadCommand.runProgram(Array(CommandLine.arguments.dropFirst()))
