@@ -129,14 +129,15 @@ def offsets_by_timestamp_are_exact_inside_a_batch(address):
 
 def a_client_of_before_Kafka_0_11_and_one_of_today_read_each_other(address):
     """Produce 1, Fetch 1 and ListOffsets 0, with messages of magic 0, which know neither timestamps nor headers."""
-    old = ("-X", "api.version.request=false", "-X", "broker.version.fallback=0.9.0.1")
+    new = ("-X", "fetch.wait.max.ms=50")
+    old = new + ("-X", "api.version.request=false", "-X", "broker.version.fallback=0.9.0.1")
     lines = "".join(f"key-{number}\tvalue {number} " + "x" * number + "\n" for number in range(100)).encode()
     for codec in ("none", "gzip", "snappy", "lz4"):
         topic = f"kcat-old-{codec}"
         raw.create(address, topic.encode(), RETENTION)
-        for options in (old, ()):
+        for options in (old, new):
             kcat(address, "-P", "-t", topic, "-p", "0", "-K", "\\t", "-z", codec, *options, stdin=lines)
-        for options in (old, ()):
+        for options in (old, new):
             read, _ = kcat(address, "-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q", "-K", "\\t", *options)
             expect_equal(read, lines * 2, f"what is read from {topic} with {options}")
         tail, _ = kcat(address, "-C", "-t", topic, "-p", "0", "-o", "150", "-e", "-q", "-K", "\\t", *old)
