@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 RELEASE := .build/release
 
-.PHONY: bench perf instructions test build lint unit clients smoke clean
+.PHONY: bench perf instructions test build lint unit clients librdkafka smoke clean
 
 bench: build
 	@.ci/dependencies bench
@@ -41,6 +41,10 @@ unit:
 # Real clients against the broker: kcat, confluent-kafka, kafka-python, aiokafka.
 clients: build
 	Tests/Clients/run.sh $(RELEASE)/millrace-broker
+
+# librdkafka's own test suite, from Debian's source: not in `test`, for it builds some minutes and runs some more.
+librdkafka: build
+	Tests/Clients/librdkafka.sh $(RELEASE)/millrace-broker
 
 # The harness itself, from definition to CSV, chart and report, on a small subset.
 smoke: build

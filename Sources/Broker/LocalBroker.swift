@@ -68,11 +68,9 @@ package final class LocalBroker: Sendable {
 extension LocalBroker {
   package func makeHandlerTable() -> HandlerTable {
     let handlers: [Handler] = [
-      // Versions 0 to 2 are offered for librdkafka's feature map, which turns compression on by "has Produce 0", and
-      // are answered with UNSUPPORTED_VERSION.
       .on(ProduceRequest.self, 0...11, do: produce),
-      .on(FetchRequest.self, 4...17, do: fetch),
-      .on(ListOffsetsRequest.self, 1...9, do: listOffsets),
+      .on(FetchRequest.self, 0...17, do: fetch),
+      .on(ListOffsetsRequest.self, 0...9, do: listOffsets),
       .on(MetadataRequest.self, 0...12, do: metadata),
       .on(ApiVersionsRequest.self, 0...4, do: apiVersions),
       .on(FindCoordinatorRequest.self, 0...6, do: findCoordinator),

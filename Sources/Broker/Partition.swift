@@ -1,5 +1,6 @@
 import Compression
 package import Model
+import NIOCore
 package import Storage
 import Synchronization
 
@@ -259,5 +260,29 @@ extension Partition {
       }
     }
     return false
+  }
+}
+
+extension Partition {
+  /// A slice's records as messages of an old format: whole batches, until there are `maxBytes` of them. Nil when a batch
+  /// cannot be had as messages (zstd, or damage).
+  ///
+  /// The bytes pass through memory, a batch at a time, on the caller's thread: the price of a client of before 2017.
+  func messages(
+    _ slice: LogSlice, magic: Int8, from offset: Offset, maxBytes: Int
+  ) throws(PartitionError) -> ByteBuffer? {
+    var messages = ByteBuffer()
+    for range in slice.ranges {
+      var batches = ByteBuffer()
+      do throws(DiskError) { _ = try range.read(into: &batches) } catch { throw .read(.diskFailed(error)) }
+      while batches.readableBytes > 0, messages.readableBytes == 0 || messages.readableBytes < maxBytes {
+        do throws(RecordBatchError) {
+          let batch = try RecordBatch(viewing: batches, checkingCRC: false)
+          try batch.writeMessages(magic: magic, from: offset, limit: Limits.decompressedBatchBytes, to: &messages)
+          batches.moveReaderIndex(forwardBy: batch.sizeInBytes)
+        } catch { return nil }
+      }
+    }
+    return messages
   }
 }

@@ -25,16 +25,13 @@ package enum ProducedBatch {
 
   /// Reads the one batch a partition's data must be.
   ///
-  /// - Parameter version: of the Produce request; zstd is allowed from 7.
+  /// - Parameter version: of the Produce request; message sets of before Kafka 0.11 are converted up to 2, zstd is allowed
+  ///   from 7.
   package static func checked(
     _ bytes: ByteBuffer?, for config: TopicConfig, version: Int16
   ) throws(Refusal) -> RecordBatch {
     guard let bytes, bytes.readableBytes > 0 else { throw Refusal(.invalidRecord, "no record batch") }
-    var batch: RecordBatch
-    do { batch = try RecordBatch(viewing: bytes) } catch { throw Refusal(error) }
-    guard batch.sizeInBytes == bytes.readableBytes else {
-      throw Refusal(.invalidRecord, "a partition's data must be exactly one record batch")
-    }
+    var batch = try read(bytes, version: version)
     try check(batch.header, version: version)
     if batch.sizeInBytes > config.maxMessageBytes {
       throw Refusal(.messageTooLarge, "\(batch.sizeInBytes) bytes; max.message.bytes is \(config.maxMessageBytes)")
@@ -44,6 +41,20 @@ package enum ProducedBatch {
       batch = try recompressed(batch, as: codec, level: config.level(of: codec))
     }
     return batch
+  }
+
+  private static func read(_ bytes: ByteBuffer, version: Int16) throws(Refusal) -> RecordBatch {
+    do throws(RecordBatchError) {
+      if let magic = MessageSet.magic(of: bytes) {
+        guard version < 3 else { throw RecordBatchError.unsupportedMagic(magic) }
+        return try RecordBatch(converting: bytes, limit: Limits.decompressedBatchBytes)
+      }
+      let batch = try RecordBatch(viewing: bytes)
+      guard batch.sizeInBytes == bytes.readableBytes else {
+        throw RecordBatchError.inconsistent("a partition's data must be exactly one record batch")
+      }
+      return batch
+    } catch { throw Refusal(error) }
   }
 
   private static func check(_ header: RecordBatchHeader, version: Int16) throws(Refusal) {

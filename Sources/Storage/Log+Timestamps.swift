@@ -89,6 +89,17 @@ extension Log {
     return found
   }
 
+  /// Where segments begin and, in front, where the log ends, newest first: all that ListOffsets version 0 knows of time.
+  ///
+  /// - Parameters:
+  ///   - time: leaves out what is newer: segments last written later, and the end, which counts as written now.
+  ///   - max: how many at most.
+  package func boundaries(writtenUpTo time: Int64, nowMs: Int64, max: Int) -> [Offset] {
+    var found = segments.reversed().map { (offset: Swift.max($0.baseOffset, logStartOffset), ms: $0.modifiedMs) }
+    if active.size > 0 { found.insert((logEndOffset, nowMs), at: 0) }
+    return found.drop { $0.ms > time }.prefix(Swift.max(0, max)).map(\.offset)
+  }
+
   // MARK: Epochs and transactions
 
   /// The largest leader epoch not above `epoch` and where it ended (OffsetForLeaderEpoch); nil when unknown.

@@ -48,6 +48,25 @@ func lz4Frame() throws {
   #expect(try compressed(seed.bytes(100_000), .lz4).readableBytes == 7 + 4 + 4 + 100_000 + 4)
 }
 
+@Test("an LZ4 header's checksum, as the format has it and as messages of magic 0 do (KAFKA-3160)")
+func lz4HeaderChecksum() throws {
+  let frame = try compressed(Array("abcabcabcabc".utf8), .lz4)
+  let broken = LZ4HeaderChecksum.broken(frame)
+  #expect(broken != frame)
+  #expect(throws: CompressionError.self) { try Codec.lz4.decompress(broken, limit: 100) }
+  #expect(LZ4HeaderChecksum.mended(broken) == frame)
+  // With the content's size, as liblz4's own tools write it: 64 40, eight bytes, and their checksum.
+  let sized = ByteBuffer(bytes: [
+    4, 0x22, 0x4D, 0x18, 0x68, 0x40, 3, 0, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0x80, 97, 98, 99, 0, 0, 0, 0,
+  ])
+  let mended = LZ4HeaderChecksum.mended(sized)
+  #expect(try Codec.lz4.decompress(mended, limit: 100) == ByteBuffer(string: "abc"))
+  for count in 0..<7 {
+    let cut = try #require(frame.getSlice(at: 0, length: count))
+    #expect(LZ4HeaderChecksum.mended(cut) == cut, "\(count) bytes")
+  }
+}
+
 @Test("LZ4's default level is the fast compressor, as Kafka has it")
 func lz4Default() throws {
   var seed = Seed(5)

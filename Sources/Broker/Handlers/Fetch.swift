@@ -106,6 +106,15 @@ struct Fetch: Sendable {
     return found
   }
 
+  /// The format of before Kafka 0.11 that the version wants; nil for batches, as they are in the log.
+  private var messageMagic: Int8? {
+    switch version {
+    case ..<2: 0
+    case 2...3: 1
+    default: nil
+    }
+  }
+
   private func resolve(_ topic: FetchRequest.Topic, _ broker: LocalBroker) -> (Topic?, missing: ErrorCode) {
     guard version >= 13 else { return (broker.topics.named(topic.topic), .unknownTopicOrPartition) }
     let resolved = broker.topics.withID(topic.topicID)
@@ -121,8 +130,9 @@ struct Fetch: Sendable {
       let read = try partition.read(
         Partition.Wanted(
           offset: wanted.fetchOffset, maxBytes: min(Int(wanted.partitionMaxBytes), left),
-          // The first batch of an answer may pass every limit, or a consumer would wait for it for ever.
-          atLeastOneBatch: found.byteCount == 0, isReadCommitted: request.isolationLevel == 1,
+          // The first batch of an answer may pass every limit, or a consumer would wait for it for ever. Before version 3
+          // Kafka gave each partition a part of a message, from which old clients learned to ask for more: they get it whole.
+          atLeastOneBatch: found.byteCount == 0 || version < 3, isReadCommitted: request.isolationLevel == 1,
           currentLeaderEpoch: wanted.currentLeaderEpoch,
           lastFetchedEpoch: version >= 12 ? wanted.lastFetchedEpoch : -1))
       answer.highWatermark = read.highWatermark
@@ -134,7 +144,7 @@ struct Fetch: Sendable {
         found.hasFailed = true
         return
       }
-      if version < 10, !read.slice.isEmpty, try partition.hasZstd(read.slice) {
+      if (4..<10).contains(version), !read.slice.isEmpty, try partition.hasZstd(read.slice) {
         return answer.fail(.unsupportedCompressionType)
       }
       if request.isolationLevel == 1 {
@@ -145,8 +155,15 @@ struct Fetch: Sendable {
           return aborted
         }
       }
-      if read.slice.byteCount > 0 { answer.records = .spliced(byteCount: read.slice.byteCount) }
-      found.ranges += read.slice.ranges
+      if let magic = messageMagic {
+        let messages = try partition.messages(
+          read.slice, magic: magic, from: wanted.fetchOffset, maxBytes: Int(wanted.partitionMaxBytes))
+        guard let messages else { return answer.fail(.unsupportedCompressionType) }
+        answer.records = .bytes(messages)
+      } else {
+        if read.slice.byteCount > 0 { answer.records = .spliced(byteCount: read.slice.byteCount) }
+        found.ranges += read.slice.ranges
+      }
       found.byteCount += read.slice.byteCount
       found.partitions.append((partition, read.highWatermark))
     } catch {

@@ -40,6 +40,17 @@ extension LocalBroker {
     _ found: inout ListOffsetsResponse.Partition
   ) throws(PartitionError) {
     try partition.check(wanted.currentLeaderEpoch)
+    guard version > 0 else {
+      let (nowMs, max) = (self.nowMs(), Int(wanted.maxNumOffsets))
+      found.oldStyleOffsets = try partition.withLog { log, _ throws(PartitionError) in
+        switch wanted.timestamp {
+        case Special.latest: log.boundaries(writtenUpTo: .max, nowMs: nowMs, max: max)
+        case Special.earliest: [log.logStartOffset]
+        default: log.boundaries(writtenUpTo: wanted.timestamp, nowMs: nowMs, max: max)
+        }
+      }
+      return
+    }
     let result = try partition.withLog { log, epoch throws(PartitionError) -> (Offset, Int64, LeaderEpoch)? in
       switch wanted.timestamp {
       case Special.latest:

@@ -8,7 +8,7 @@ extension LocalBroker {
   /// request starts; only a flush to disk, where one is asked for, makes the answer wait.
   func produce(_ request: ProduceRequest, _ context: RequestContext) -> Reply<ProduceResponse> {
     var appends = Appends(acks: request.acks, version: context.version, nowMs: nowMs())
-    appends.refusal = refusal(of: request, context)
+    appends.refusal = refusal(of: request)
     for topic in request.topicData {
       let found = topics.named(topic.name)
       var answers: [ProduceResponse.Partition] = []
@@ -57,10 +57,7 @@ extension LocalBroker {
     }
   }
 
-  private func refusal(of request: ProduceRequest, _ context: RequestContext) -> (ErrorCode, String)? {
-    if context.version < 3 {
-      return (.unsupportedVersion, "Produce versions 0 to 2 carry formats of before Kafka 0.11")
-    }
+  private func refusal(of request: ProduceRequest) -> (ErrorCode, String)? {
     if ![-1, 0, 1].contains(request.acks) { return (.invalidRequiredAcks, "acks \(request.acks) is not -1, 0 or 1") }
     if request.transactionalID != nil { return (.invalidTxnState, "transactions are not served") }
     return nil

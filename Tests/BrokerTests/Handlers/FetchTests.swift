@@ -1,3 +1,4 @@
+import Compression
 import Model
 import NIOCore
 import Testing
@@ -21,12 +22,62 @@ struct FetchTests {
     }
   }
 
+  @Test(
+    "versions 0 to 3 get messages of before Kafka 0.11, from the offset they asked for",
+    arguments: [Codec.none, .gzip, .snappy, .lz4], Int16(0)...3)
+  func oldVersions(codec: Codec, version: Int16) throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      for _ in 0..<2 { _ = try client.produce(Batches.of(["a", "b", "c"], codec: codec), to: "t") }
+      let found = try client.fetch("t", from: 1, version: version)
+      #expect(found.errorCode == .none)
+      #expect(found.highWatermark == 6)
+      let (first, second) = try Batches.twoSets(in: found.records, codec: codec, messagesInFirst: 2)
+      let read = try [first, second].map { try RecordBatch(converting: $0, limit: 1000).records() }
+      #expect(read[0].map(\.value) == ["b", "c"].map { ByteBuffer(string: $0) })
+      #expect(read[1].map(\.value) == ["a", "b", "c"].map { ByteBuffer(string: $0) })
+      #expect(read[0].map(\.timestamp) == (version < 2 ? [-1, -1] : [10, 20].map { Batches.timestamp + $0 }))
+      // The first message's offset, or the wrapper's, which is that of its last.
+      #expect(first.getInteger(at: first.readerIndex, as: Int64.self) == (codec == .none ? 1 : 2))
+      let small = try client.fetch("t", from: 0, partitionMaxBytes: 1, version: version)
+      let whole = try RecordBatch(converting: try #require(small.records.bytes), limit: 1000)
+      #expect(whole.header.count == 3, "one batch comes whole")
+      #expect(try client.fetch("t", from: 6, version: version).records.bytes?.readableBytes == 0)
+    }
+  }
+
+  @Test("versions 0 to 3 cannot get zstd, and are told so", arguments: Int16(0)...3)
+  func oldVersionsAndZstd(version: Int16) throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      _ = try client.produce(Batches.of(["a"], codec: .zstd), to: "t")
+      #expect(try client.fetch("t", from: 0, version: version).errorCode == .unsupportedCompressionType)
+    }
+  }
+
+  @Test("before version 3 every partition gets a batch, however small its limit")
+  func oldVersionsAndLimits() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t", partitions: 2)
+      for partition: Int32 in 0...1 { _ = try client.produce(Batches.of(["a", "b"]), to: "t", partition) }
+      var both = FetchRequest.from("t", 0, 0, partitionMaxBytes: 1)
+      var other = both.topics[0].partitions[0]
+      other.partition = 1
+      both.topics[0].partitions.append(other)
+      let found = try client.ask(both, version: 2).responses[0].partitions
+      #expect(found.allSatisfy { $0.records.byteCount > 0 })
+    }
+  }
+
   @Test("nothing to read is zero bytes, not null; so is a failed partition")
   func emptyNotNull() throws {
     try withBroker { broker in
       let client = try broker.connect()
       try client.createTopic("t")
-      for version: Int16 in [4, 11, 12] {
+      for version: Int16 in [0, 2, 4, 11, 12] {
         #expect(try client.fetch("t", from: 0, version: version).records.bytes?.readableBytes == 0)
         let missing = try client.fetch("nowhere", from: 0, version: version)
         #expect(missing.errorCode == .unknownTopicOrPartition)

@@ -48,6 +48,33 @@ struct ListOffsetsTests {
     }
   }
 
+  @Test("version 0 answers with where segments begin and the log ends, newest first")
+  func version0() throws {
+    try withBroker(["log.segment.bytes": "200"]) { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      func offsets(at timestamp: Int64, max: Int32) throws -> [Offset] {
+        var partition = ListOffsetsRequest.Partition()
+        partition.timestamp = timestamp
+        partition.maxNumOffsets = max
+        var topic = ListOffsetsRequest.Topic()
+        topic.name = "t"
+        topic.partitions = [partition]
+        var request = ListOffsetsRequest()
+        request.replicaID = -1
+        request.topics = [topic]
+        return try client.ask(request, version: 0).topics[0].partitions[0].oldStyleOffsets
+      }
+      #expect(try offsets(at: -1, max: 9) == [0])
+      for _ in 0..<3 { _ = try client.produce(Batches.of([String(repeating: "x", count: 100)]), to: "t") }
+      #expect(try offsets(at: -1, max: 9) == [3, 2, 1, 0])
+      #expect(try offsets(at: -1, max: 1) == [3])
+      #expect(try offsets(at: -2, max: 9) == [0])
+      #expect(try offsets(at: .max, max: 2) == [3, 2])
+      #expect(try offsets(at: 0, max: 9) == [])
+    }
+  }
+
   @Test("every served version is answered", arguments: Int16(1)...9)
   func versions(version: Int16) throws {
     try withBroker { broker in

@@ -43,12 +43,47 @@ struct ProduceTests {
     }
   }
 
-  @Test("versions 0 to 2 are listed, but answered with UNSUPPORTED_VERSION", arguments: Int16(0)...2)
-  func oldVersions(version: Int16) throws {
+  @Test(
+    "versions 0 to 2 bring messages of before Kafka 0.11, which are stored as one batch",
+    arguments: [Codec.none, .gzip, .snappy, .lz4], Int16(0)...2)
+  func oldVersions(codec: Codec, version: Int16) throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("created")
+      try client.createTopic("appended", ["message.timestamp.type": "LogAppendTime"])
+      for magic: Int8 in version < 2 ? [0] : [0, 1] {
+        let set = try Batches.messages(["a", "b", "c"], magic: magic, codec: codec)
+        let end = try client.offset(of: "created", at: -1).offset
+        let placed = try client.produce(set, to: "created", version: version)
+        #expect(placed.errorCode == .none)
+        #expect(placed.baseOffset == end)
+        let batch = try RecordBatch(viewing: try #require(client.fetch("created", from: end).records.bytes))
+        #expect(batch.header.attributes.codecNumber == codec.rawValue)
+        let records = try batch.records()
+        #expect(records.map(\.value) == ["a", "b", "c"].map { ByteBuffer(string: $0) })
+        #expect(records.map(\.offset) == [end, end + 1, end + 2])
+        #expect(records.map(\.timestamp) == (magic == 0 ? [-1, -1, -1] : [0, 10, 20].map { Batches.timestamp + $0 }))
+        #expect(try client.produce(set, to: "appended", version: version).errorCode == .none)
+        let stamped = try RecordBatch(viewing: try #require(client.fetch("appended", from: 0).records.bytes))
+        #expect(stamped.header.attributes.isLogAppendTime)
+        #expect(try stamped.records().allSatisfy { $0.timestamp > Batches.timestamp })
+      }
+    }
+  }
+
+  @Test("damaged messages are refused, and so are messages from version 3 on")
+  func refusedMessages() throws {
     try withBroker { broker in
       let client = try broker.connect()
       try client.createTopic("t")
-      #expect(try client.produce(Batches.of(["a"]), to: "t", version: version).errorCode == .unsupportedVersion)
+      let set = try Batches.messages(["some value"], magic: 1, codec: .none)
+      var flipped = set
+      flipped.setInteger(set.getInteger(at: 30, as: UInt8.self)! ^ 1, at: 30)
+      #expect(try client.produce(flipped, to: "t", version: 2).errorCode == .corruptMessage)
+      #expect(try client.produce(set.getSlice(at: 0, length: 30), to: "t", version: 2).errorCode == .corruptMessage)
+      #expect(try client.produce(set, to: "t", version: 3).errorCode == .invalidRecord)
+      #expect(try client.offset(of: "t", at: -1).offset == 0)
+      #expect(try client.produce(set, to: "t", version: 2).errorCode == .none)
     }
   }
 

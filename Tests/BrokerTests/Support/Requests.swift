@@ -112,6 +112,27 @@ enum Batches {
       codec: codec, producerID: producerID, producerEpoch: epoch, baseSequence: sequence, isControl: isControl)
   }
 
+  /// The same as messages of before Kafka 0.11.
+  static func messages(_ values: [String], magic: Int8, codec: Codec) throws -> ByteBuffer {
+    var bytes = ByteBuffer()
+    try RecordBatch(viewing: of(values, codec: codec)).writeMessages(magic: magic, from: 0, to: &bytes)
+    return bytes
+  }
+
+  /// Cuts fetched messages in two: where the first compressed set ends, or after so many single messages.
+  static func twoSets(
+    in records: Records, codec: Codec, messagesInFirst: Int
+  ) throws -> (first: ByteBuffer, second: ByteBuffer) {
+    var rest = try #require(records.bytes)
+    let start = rest
+    for _ in 0..<(codec == .none ? messagesInFirst : 1) {
+      let size = try #require(rest.getInteger(at: rest.readerIndex + 8, as: Int32.self))
+      rest.moveReaderIndex(forwardBy: 12 + Int(size))
+    }
+    let first = try #require(start.getSlice(at: start.readerIndex, length: start.readableBytes - rest.readableBytes))
+    return (first, rest)
+  }
+
   /// The values in fetched batches, with their offsets.
   static func values(in records: Records) throws -> [(Offset, String)] {
     var bytes = try #require(records.bytes)

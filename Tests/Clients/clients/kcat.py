@@ -127,6 +127,25 @@ def offsets_by_timestamp_are_exact_inside_a_batch(address):
     expect_equal(found, list(range(40, 50)), "offsets read from a timestamp on")
 
 
+def a_client_of_before_Kafka_0_11_and_one_of_today_read_each_other(address):
+    """Produce 1, Fetch 1 and ListOffsets 0, with messages of magic 0, which know neither timestamps nor headers."""
+    new = ("-X", "fetch.wait.max.ms=50")
+    old = new + ("-X", "api.version.request=false", "-X", "broker.version.fallback=0.9.0.1")
+    lines = "".join(f"key-{number}\tvalue {number} " + "x" * number + "\n" for number in range(100)).encode()
+    for codec in ("none", "gzip", "snappy", "lz4"):
+        topic = f"kcat-old-{codec}"
+        raw.create(address, topic.encode(), RETENTION)
+        for options in (old, new):
+            kcat(address, "-P", "-t", topic, "-p", "0", "-K", "\\t", "-z", codec, *options, stdin=lines)
+        for options in (old, new):
+            read, _ = kcat(address, "-C", "-t", topic, "-p", "0", "-o", "beginning", "-e", "-q", "-K", "\\t", *options)
+            expect_equal(read, lines * 2, f"what is read from {topic} with {options}")
+        tail, _ = kcat(address, "-C", "-t", topic, "-p", "0", "-o", "150", "-e", "-q", "-K", "\\t", *old)
+        expect_equal(tail.count(b"\n"), 50, f"the messages of {topic} from the middle of a batch on")
+        stamps = [message["ts"] for message in messages(address, topic, 0)]
+        expect(set(stamps[:100]) == {-1} and min(stamps[100:]) > 0, f"timestamps of {topic}: {stamps[:3]} and {stamps[100:103]}")
+
+
 CHECKS = [
     lists_brokers_and_topics,
     a_topic_is_made_by_the_first_write,
@@ -134,4 +153,5 @@ CHECKS = [
     idempotent_writing,
     reading_from_the_end_and_from_a_tail,
     offsets_by_timestamp_are_exact_inside_a_batch,
+    a_client_of_before_Kafka_0_11_and_one_of_today_read_each_other,
 ]

@@ -8,7 +8,7 @@ from checks import expect, expect_equal
 
 SECONDS_MAX = 10
 
-PRODUCE, FETCH, METADATA, API_VERSIONS, CREATE_TOPICS = 0, 1, 3, 18, 19
+PRODUCE, FETCH, METADATA, API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS = 0, 1, 3, 18, 19, 20, 37
 
 
 class Connection:
@@ -61,11 +61,27 @@ def create(address, topic, configs=(), partitions=1):
     entries = b"".join(string(key) + string(value) for key, value in configs)
     settings = struct.pack(">ihii", partitions, 1, 0, len(configs)) + entries
     body = struct.pack(">i", 1) + string(topic) + settings + struct.pack(">ib", 10_000, 0)
+    ask_about(address, topic, CREATE_TOPICS, 2, body, "creating")
+
+
+def delete(address, topic):
+    """DeleteTopics version 1."""
+    ask_about(address, topic, DELETE_TOPICS, 1, struct.pack(">i", 1) + string(topic) + struct.pack(">i", 10_000), "deleting")
+
+
+def extend(address, topic, partitions):
+    """CreatePartitions version 0: to so many partitions in all, wherever the broker puts them."""
+    body = struct.pack(">i", 1) + string(topic) + struct.pack(">iiib", partitions, -1, 10_000, 0)
+    ask_about(address, topic, CREATE_PARTITIONS, 0, body, "extending")
+
+
+def ask_about(address, topic, key, version, body, what):
+    """For answers that are throttle time, one topic's name and its error."""
     with Connection(address) as connection:
-        connection.send(CREATE_TOPICS, 2, 1, body)
+        connection.send(key, version, 1, body)
         answer = connection.receive()[1]
     at = 4 + 4 + 2 + len(topic)
-    expect_equal(struct.unpack(">h", answer[at : at + 2])[0], 0, f"the error for creating {topic.decode()}")
+    expect_equal(struct.unpack(">h", answer[at : at + 2])[0], 0, f"the error for {what} {topic.decode()}")
 
 
 def crc32c(data):
