@@ -103,14 +103,14 @@ let package = Package(
     tests(
       "BrokerTests",
       [
-        "Broker", "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "CMillrace", nioCore,
-        nioPosix, logging,
+        "Broker", "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "CMillrace",
+        "TestSupport", nioCore, nioPosix, logging,
       ]),
     tests("LoadTests", ["Load", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", nioCore]),
     tests("LabTests", ["Lab", "Mechanisms", "Load", "Model"]),
     tests("TidyTests", []),
     // Runs the three programs as a user would: as processes.
-    tests("EndToEndTests", ["Client", "Wire", "Model", nioCore, nioPosix]),
+    tests("EndToEndTests", ["Client", "Wire", "Model", "Compression", "TestSupport", nioCore, nioPosix]),
   ]
 )

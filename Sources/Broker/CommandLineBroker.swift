@@ -69,6 +69,7 @@ private func runBroker(path: String, overrides: [String]) -> Int32 {
   pthread_sigmask(SIG_BLOCK, &signals, nil)
   // A write to a socket that the peer has closed is an error code, not the end of the process.
   signal(SIGPIPE, SIG_IGN)
+  DescriptorLimit.raise()
 
   let log = StandardErrorLog.logger("broker")
   let running: RunningBroker
@@ -85,7 +86,7 @@ private func runBroker(path: String, overrides: [String]) -> Int32 {
     "started",
     metadata: [
       "listeners": "\(addresses)", "broker": "\(running.broker.brokerID)", "topics": "\(running.broker.topics.count)",
-      "ms": "\(ProcessAge.milliseconds())",
+      "ms": "\(ProcessAge.milliseconds())", "descriptors": "\(DescriptorLimit.current)",
     ])
   var signal: Int32 = 0
   sigwait(&signals, &signal)

@@ -10,18 +10,34 @@ package enum Limits {
   /// The first read of a connection: what NIO keeps for as long as the connection lives, so it is small.
   package static let firstReceiveBytes = 1024
 
-  /// Bytes that larger frames in progress may claim over all event loops, when `queued.max.request.bytes` does not say.
-  /// Beyond it a connection that starts another such frame is not read until one has finished.
+  /// Memory of larger frames in progress, over all event loops, when `queued.max.request.bytes` does not say. Beyond it only
+  /// one such frame of each event loop goes on; the connections of the others are not read until memory is free.
   package static let largeFrameBytes = 512 * 1024 * 1024
 
-  /// A large frame's buffer starts at this size and doubles as bytes really arrive, so a claimed length costs nothing.
+  /// A large frame's buffer starts at this size and doubles as bytes really arrive, so a claimed length costs no more.
   package static let largeFrameFirstBytes = 1024 * 1024
 
   /// A frame that has begun and receives no byte for so long: the connection is closed.
   package static let frameStallMs: Int64 = 30_000
 
+  /// The same for a large frame whose memory others wait for.
+  package static let largeFrameStallMs: Int64 = 2_000
+
+  /// How often idle and stalled connections are looked for.
+  package static let sweepIntervalMs: Int64 = 1_000
+
+  /// Requests of one connection are served for so long; then the event loop's other connections have their turn. A client
+  /// that pipelines thousands of requests costs the others this much at a time.
+  package static let turnMicroseconds: Int64 = 5_000
+
+  /// Between such turns, so that the event loop looks at its sockets.
+  package static let turnPauseMicroseconds: Int64 = 100
+
   /// Reply bytes waiting in memory for a slow reader. Beyond it we stop reading its requests until they have drained.
   package static let replyBytesWaiting = 1024 * 1024
+
+  /// Partitions that all parked fetches name together, some 150 bytes each; beyond it a fetch is answered at once.
+  package static let parkedPartitions = 1_000_000
 
   /// Time for requests in flight to finish when the broker stops.
   package static let drainMs: Int64 = 5_000

@@ -63,23 +63,29 @@ final class ParkedFetch: OffsetWaiter, Sendable {
   }
 }
 
-/// How many fetches are parked, over all connections.
+/// How many fetches are parked, over all connections, and how many partitions they name: each costs memory for as long as
+/// its fetch waits.
 final class ParkedFetches: Sendable {
-  private let count = Atomic(0)
+  private let fetches = Atomic(0)
+  private let partitions = Atomic(0)
   private let limit: Int
 
   init(limit: Int) { self.limit = limit }
 
-  var current: Int { count.load(ordering: .relaxed) }
+  var current: Int { fetches.load(ordering: .relaxed) }
 
   /// False: as many are parked as may be, and this one must be answered at once.
-  func enter() -> Bool {
-    guard count.wrappingAdd(1, ordering: .relaxed).newValue <= limit else {
-      leave()
-      return false
-    }
-    return true
+  func enter(partitions count: Int) -> Bool {
+    let isWithinLimits =
+      fetches.wrappingAdd(1, ordering: .relaxed).newValue <= limit
+      && partitions.load(ordering: .relaxed) + count <= Limits.parkedPartitions
+    partitions.wrappingAdd(count, ordering: .relaxed)
+    if !isWithinLimits { leave(partitions: count) }
+    return isWithinLimits
   }
 
-  func leave() { count.wrappingSubtract(1, ordering: .relaxed) }
+  func leave(partitions count: Int) {
+    fetches.wrappingSubtract(1, ordering: .relaxed)
+    partitions.wrappingSubtract(count, ordering: .relaxed)
+  }
 }

@@ -105,7 +105,8 @@ extension BrokerServer.Settings {
       listeners: config.listeners, backlog: config.socketListenBacklog,
       connection: ConnectionLimits(
         requestsInFlight: config.requestsInFlightMax, readPath: ReadPath(config)),
-      connectionsMax: config.connectionsMax, connectionsPerIPMax: config.connectionsPerIPMax,
+      connectionsMax: min(config.connectionsMax, DescriptorLimit.connectionsMax),
+      connectionsPerIPMax: config.connectionsPerIPMax,
       connectionsPerIPOverrides: config.connectionsPerIPOverrides, idleMaxMs: config.connectionsIdleMaxMs,
       receiveBufferBytes: config.receiveBufferBytes,
       largeFrameBytesMax: config.queuedRequestBytesMax ?? Limits.largeFrameBytes,

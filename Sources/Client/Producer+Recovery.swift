@@ -48,10 +48,9 @@ extension Producer {
     let route = routes[lanes[lane].route]
     guard route.connection?.isOpen == true else { return }
     lanes[lane].isRecovering = false
-    for batch in lanes[lane].unacknowledged where !batch.isInFlight {
-      // It may still be queued from before the trouble began.
-      if !route.ready.contains(where: { $0 === batch }) { route.ready.append(batch) }
-    }
+    // Some may still be queued from before the trouble began: behind those that failed, all go in order.
+    route.ready.removeAll { $0.lane == lane }
+    for batch in lanes[lane].unacknowledged where !batch.isInFlight { route.ready.append(batch) }
     send(route)
   }
 

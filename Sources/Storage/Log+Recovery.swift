@@ -38,6 +38,10 @@ struct LogRecovery {
   /// The files were as an orderly stop left them: no name was changed.
   private(set) var wasResumed = false
 
+  /// Of closed segments before the first suspect one: a snapshot has each producer's last batch only, and after a crash a
+  /// producer may send its last five again. Where segments are larger than this, five batches are not spread over three.
+  private static let rereadBytes = 8 << 20
+
   init(disk: any Disk, directory: String, config: LogConfig, nowMs: Int64) {
     self.disk = disk
     self.directory = directory
@@ -189,7 +193,7 @@ struct LogRecovery {
     // The batches themselves say which epochs they are of, better than a checkpoint whose start may have been raised.
     _ = epochs.truncate(to: end)
     try removeSnapshots(after: end)
-    producers = try producers(at: end)
+    producers = try producers(at: end, rereadingBytes: Self.rereadBytes)
     var index = first
     while index < segments.count {
       let segment = segments[index]
@@ -303,18 +307,20 @@ struct LogRecovery {
 
   // MARK: Producers
 
-  /// The producers as of `end`: the newest snapshot that is not after it, and the batches since.
-  mutating func producers(at end: Offset) throws(DiskError) -> ProducerState {
+  /// The producers as of `end`: a snapshot that is not after it, and the batches since.
+  ///
+  /// - Parameter rereadingBytes: go back to a snapshot before as many bytes of segments, or a little fewer.
+  mutating func producers(at end: Offset, rereadingBytes: Int = 0) throws(DiskError) -> ProducerState {
+    let start = rereadStart(before: end, bytes: rereadingBytes)
     var found = ProducerState()
     found.endOffset = segments.first?.baseOffset ?? 0
-    for offset in snapshots.reversed() where offset <= end {
-      let path = "\(directory)/\(Segment.name(offset))\(ProducerSnapshot.suffix)"
-      if let bytes = try disk.contents(of: path), let state = ProducerSnapshot.decode(bytes, endOffset: offset) {
-        found = state
-        break
+    // Before the first offset of all there were no producers.
+    if start > 0 {
+      if let snapshot = try snapshot(notAfter: start) {
+        found = snapshot
+      } else if let snapshot = try snapshot(notAfter: end) {
+        found = snapshot
       }
-      try disk.remove(path)
-      snapshots.removeAll { $0 == offset }
     }
     producers = found
     for (index, segment) in segments.enumerated() {
@@ -323,6 +329,30 @@ struct LogRecovery {
       try replay(segment, to: end)
     }
     return producers
+  }
+
+  /// The base of the first of those segments that end at `end` and have no more than `bytes`; `end` when there are none.
+  private func rereadStart(before end: Offset, bytes: Int) -> Offset {
+    var (start, left) = (end, bytes)
+    for segment in segments.reversed() where segment.baseOffset < end {
+      left -= segment.size
+      guard left >= 0 else { break }
+      start = segment.baseOffset
+    }
+    return start
+  }
+
+  /// The newest that can be read; what cannot goes.
+  private mutating func snapshot(notAfter end: Offset) throws(DiskError) -> ProducerState? {
+    for offset in snapshots.reversed() where offset <= end {
+      let path = "\(directory)/\(Segment.name(offset))\(ProducerSnapshot.suffix)"
+      if let bytes = try disk.contents(of: path), let state = ProducerSnapshot.decode(bytes, endOffset: offset) {
+        return state
+      }
+      try disk.remove(path)
+      snapshots.removeAll { $0 == offset }
+    }
+    return nil
   }
 
   private mutating func replay(_ segment: Segment, to end: Offset) throws(DiskError) {

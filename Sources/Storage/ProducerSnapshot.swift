@@ -8,7 +8,8 @@ import Model
 /// last offset 8 │ offset delta 4 │ timestamp 8 │ coordinator epoch 4 │ transaction start or -1 8)
 /// ```
 ///
-/// Of each producer's five batches it holds the last: a retry of an older one after a restart is refused, not doubled.
+/// Of each producer's five batches it holds the last. After a crash, when retries of the others must be expected, recovery
+/// goes back to an older snapshot; after an orderly stop such a retry is refused, not doubled.
 enum ProducerSnapshot {
   static let suffix = ".snapshot"
   static let headerBytes = 10, entryBytes = 46

@@ -45,11 +45,14 @@ extension WireVersioned {
     try self.init(reading: &buffer, version: version, key: -1)
   }
 
-  fileprivate init(reading buffer: inout ByteBuffer, version: Int16, key: Int16) throws(WireError) {
+  fileprivate init(
+    reading buffer: inout ByteBuffer, version: Int16, key: Int16, elementsMax: Int = .max
+  ) throws(WireError) {
     guard Self.versions.contains(version) else { throw .unsupportedVersion(key: key, version: version) }
     self.init()
     let bytesRead = try buffer.withUnsafeReadableBytes { (raw) throws(WireError) -> Int in
-      var wire = WireCursor(reading: buffer, raw, version: version, flexible: Self.isFlexible(version))
+      var wire = WireCursor(
+        reading: buffer, raw, version: version, flexible: Self.isFlexible(version), elementsMax: elementsMax)
       try fields(&wire)
       return wire.bytesRead
     }
@@ -98,5 +101,13 @@ extension WireStruct {
 extension Message {
   package init(reading buffer: inout ByteBuffer, version: Int16) throws(WireError) {
     try self.init(reading: &buffer, version: version, key: Self.api.key)
+  }
+}
+
+extension Request {
+  /// As for any message, with a bound on what a peer's request may make of few bytes.
+  package init(reading buffer: inout ByteBuffer, version: Int16) throws(WireError) {
+    try self.init(
+      reading: &buffer, version: version, key: Self.api.key, elementsMax: WireLimits.requestElements)
   }
 }

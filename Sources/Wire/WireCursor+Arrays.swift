@@ -148,6 +148,8 @@ extension WireCursor {
   private mutating func readCount() throws(WireError) -> Int? {
     guard let count = try readLength() else { return nil }
     guard count <= left else { throw .invalidCount(count, left: left) }
+    guard count <= elementsLeft else { throw .tooManyElements(limit: WireLimits.requestElements) }
+    elementsLeft -= count
     return count
   }
 }

@@ -19,6 +19,8 @@ package struct WireCursor {
   /// Reading: the next byte, and where the message, or the tagged field being read, ends. `position <= end <= raw.count`.
   var position = 0
   var end: Int
+  /// Reading: elements that arrays may still have.
+  var elementsLeft: Int
 
   /// Writing: the parts that stand at a place in `buffer` without being in it, in order.
   private var splices: [(position: Int, part: WireParts.Part)] = []
@@ -35,11 +37,15 @@ package struct WireCursor {
   }
 
   /// - Parameter raw: the readable bytes of `buffer`, valid for as long as this cursor is used.
-  init(reading buffer: ByteBuffer, _ raw: UnsafeRawBufferPointer, version: Int16, flexible: Bool) {
+  /// - Parameter elementsMax: of all arrays together.
+  init(
+    reading buffer: ByteBuffer, _ raw: UnsafeRawBufferPointer, version: Int16, flexible: Bool, elementsMax: Int = .max
+  ) {
     (self.version, self.flexible, self.reading) = (version, flexible, true)
     self.buffer = buffer
     self.raw = raw
     end = raw.count
+    elementsLeft = elementsMax
   }
 
   init(writing buffer: ByteBuffer, version: Int16, flexible: Bool) {
@@ -47,6 +53,7 @@ package struct WireCursor {
     self.buffer = buffer
     raw = UnsafeRawBufferPointer(start: nil, count: 0)
     end = 0
+    elementsLeft = 0
   }
 
   /// Goes on after `other`: a body after its header.
@@ -54,6 +61,7 @@ package struct WireCursor {
     (self.version, self.flexible, self.reading) = (version, flexible, other.reading)
     buffer = other.buffer
     (raw, position, end) = (other.raw, other.position, other.end)
+    elementsLeft = other.elementsLeft
     splices = other.splices
   }
 

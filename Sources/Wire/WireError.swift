@@ -6,6 +6,8 @@ package enum WireError: Error, Hashable, Sendable {
   case invalidLength(Int)
   /// An array claims more elements than there are bytes left, so it cannot be true; refused before anything is reserved.
   case invalidCount(Int, left: Int)
+  /// More elements, in all arrays together, than any right request has.
+  case tooManyElements(limit: Int)
   /// Null where this version has no null.
   case unexpectedNull
   /// A variable-length integer that goes on after five bytes, or does not fit 32 bits.

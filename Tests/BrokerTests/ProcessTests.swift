@@ -1,6 +1,7 @@
 import Glibc
 import Model
 import NIOCore
+import TestSupport
 import Testing
 import Wire
 

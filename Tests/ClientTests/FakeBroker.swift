@@ -37,8 +37,6 @@ final class FakeBroker: Sendable {
     endpoint = Endpoint(host: "127.0.0.1", port: channel.localAddress!.port!)
   }
 
-  func stop() async throws { try await channel.close() }
-
   private final class Handler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     private let answer: Answer

@@ -42,15 +42,17 @@ private final class FakeLog: Sendable {
   }
 }
 
-/// Fills as slots allow, as the load generator does: batches of three records, `batch.record`.
+/// Fills as slots allow, as the load generator does, or all at once: batches of three records, `batch.record`.
 private final class Filler {
   let producer: Producer
   private var next = 0
   private let batches: Int
+  private let atOnce: Bool
 
-  init(_ producer: Producer, _ batches: Int) {
+  init(_ producer: Producer, _ batches: Int, atOnce: Bool) {
     self.producer = producer
     self.batches = batches
+    self.atOnce = atOnce
   }
 
   static func expected(_ batches: Int) -> [String] {
@@ -58,7 +60,7 @@ private final class Filler {
   }
 
   func fill() {
-    while next < batches, producer.slots(0) > 0 {
+    while next < batches, atOnce || producer.slots(0) > 0 {
       let index = next
       next += 1
       producer.fill(0) { builder, _ in
@@ -77,7 +79,7 @@ private final class Filler {
 struct ProducerTests {
   /// Produces so many batches and returns what became of them.
   func produce(
-    _ batches: Int, to endpoint: Endpoint, on group: any EventLoopGroup, acks: Int16 = -1
+    _ batches: Int, to endpoint: Endpoint, on group: any EventLoopGroup, acks: Int16 = -1, atOnce: Bool = false
   ) async throws -> [Result<Offset, ClientError>] {
     var settings = ProducerSettings(topic: "t")
     settings.identity = acks == 0 ? nil : ProducerIdentity(id: 7, epoch: 0)
@@ -91,7 +93,7 @@ struct ProducerTests {
       let producer = Producer(final, metadata, on: eventLoop, now: TestClock.nowNs) { broker, then in
         Connection.connect(to: broker.endpoint, on: eventLoop, TestClock.options(), then: then)
       }
-      let filler = Filler(producer, batches)
+      let filler = Filler(producer, batches, atOnce: atOnce)
       producer.delivered = { delivery in
         collected.add(delivery.result)
         filler.fill()
@@ -176,6 +178,21 @@ struct ProducerTests {
       }
       #expect(failures(try await produce(12, to: broker.endpoint, on: group)) == [])
       #expect(log.values == Filler.expected(12))
+    }
+  }
+
+  @Test("batches that wait behind a refused one are sent behind it", arguments: [1, 3, 6])
+  func queuedBehindRefusal(refused: Int) async throws {
+    try await withGroup { group in
+      let log = FakeLog()
+      let broker = try await FakeBroker.start(on: group) { header, body in
+        guard header.apiKey == ProduceRequest.api.key else { return FakeBroker.versions(header) }
+        return Self.answer(header, body) { request in
+          log.countRequest() == refused ? .notEnoughReplicas : log.append(request)
+        }
+      }
+      #expect(failures(try await produce(20, to: broker.endpoint, on: group, atOnce: true)) == [])
+      #expect(log.values == Filler.expected(20))
     }
   }
 

@@ -1,37 +1,38 @@
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("millrace-load against millrace-broker", .serialized)
 struct LoadAgainstBrokerTests {
   @Test("what is produced is consumed, every record once")
   func produceConsume() async throws {
-    let broker = try await BrokerProcess()
-    let produced = try await Programs.load([
-      "produce", "--bootstrap-server", broker.address, "--topic", "t", "--partitions", "3", "--num-records", "30000",
-      "--connections", "2", "--json", "--quiet",
-    ])
-    #expect(produced.status == 0, "\(produced.errors)")
-    let sent = try produced.json()
-    #expect(sent["records"] as? Int == 30000 && sent["bytes"] as? Int == 3_000_000 && sent["errors"] as? Int == 0)
-    let consumed = try await Programs.load([
-      "consume", "--bootstrap-server", broker.address, "--topic", "t", "--connections", "2", "--json", "--quiet",
-    ])
-    #expect(consumed.status == 0, "\(consumed.errors)")
-    let got = try consumed.json()
-    #expect(got["records"] as? Int == 30000 && got["verified"] as? Int == 30000)
-    for fault in ["lost", "duplicated", "reordered", "corrupt"] { #expect(got[fault] as? Int == 0, "\(fault)") }
-    try await broker.stop()
+    try await withBroker { broker in
+      let produced = try await Programs.load([
+        "produce", "--bootstrap-server", broker.address, "--topic", "t", "--partitions", "3", "--num-records", "30000",
+        "--connections", "2", "--json", "--quiet",
+      ])
+      #expect(produced.status == 0, "\(produced.errors)")
+      let sent = try produced.json()
+      #expect(sent["records"] as? Int == 30000 && sent["bytes"] as? Int == 3_000_000 && sent["errors"] as? Int == 0)
+      let consumed = try await Programs.load([
+        "consume", "--bootstrap-server", broker.address, "--topic", "t", "--connections", "2", "--json", "--quiet",
+      ])
+      #expect(consumed.status == 0, "\(consumed.errors)")
+      let got = try consumed.json()
+      #expect(got["records"] as? Int == 30000 && got["verified"] as? Int == 30000)
+      for fault in ["lost", "duplicated", "reordered", "corrupt"] { #expect(got[fault] as? Int == 0, "\(fault)") }
+    }
   }
 
   @Test("records that never come are lost, and the exit code says so")
   func lost() async throws {
-    let broker = try await BrokerProcess()
-    let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
-    _ = try await Programs.load(["produce", "--partitions", "1", "--num-records", "100"] + place)
-    let consumed = try await Programs.load(["consume", "--num-records", "105", "--timeout", "700"] + place)
-    #expect(consumed.status == 1)
-    #expect(try consumed.json()["lost"] as? Int == 5)
-    try await broker.stop()
+    try await withBroker { broker in
+      let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
+      _ = try await Programs.load(["produce", "--partitions", "1", "--num-records", "100"] + place)
+      let consumed = try await Programs.load(["consume", "--num-records", "105", "--timeout", "700"] + place)
+      #expect(consumed.status == 1)
+      #expect(try consumed.json()["lost"] as? Int == 5)
+    }
   }
 
   @Test(
@@ -45,44 +46,44 @@ struct LoadAgainstBrokerTests {
       ["--compression", "none", "--throughput", "5000", "--threads", "2", "--corpus", "entropy:4"],
     ])
   func endToEnd(flags: [String]) async throws {
-    let broker = try await BrokerProcess()
-    let partitions = flags.contains("--partitions") ? [] : ["--partitions", "2"]
-    let outcome = try await Programs.load(
-      [
-        "end-to-end", "--bootstrap-server", broker.address, "--topic", "t", "--num-records", "4000", "--connections",
-        "2", "--json", "--quiet",
-      ] + partitions + flags)
-    #expect(outcome.status == 0, "\(flags): \(outcome.output)\(outcome.errors)")
-    let report = try outcome.json()
-    #expect(report["records"] as? Int == 4000 && report["verified"] as? Int == 4000)
-    let latency = try #require(report["end_to_end_latency_ms"] as? [String: Any])
-    #expect(latency["samples"] as? Int == 4000)
-    try await broker.stop()
+    try await withBroker { broker in
+      let partitions = flags.contains("--partitions") ? [] : ["--partitions", "2"]
+      let outcome = try await Programs.load(
+        [
+          "end-to-end", "--bootstrap-server", broker.address, "--topic", "t", "--num-records", "4000", "--connections",
+          "2", "--json", "--quiet",
+        ] + partitions + flags)
+      #expect(outcome.status == 0, "\(flags): \(outcome.output)\(outcome.errors)")
+      let report = try outcome.json()
+      #expect(report["records"] as? Int == 4000 && report["verified"] as? Int == 4000)
+      let latency = try #require(report["end_to_end_latency_ms"] as? [String: Any])
+      #expect(latency["samples"] as? Int == 4000)
+    }
   }
 
   @Test("a broker killed under load and started again has every acknowledged record once, in order")
   func crash() async throws {
-    let broker = try await BrokerProcess()
-    let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
-    let producing = try Programs.started(
-      load: [
-        "produce", "--partitions", "3", "--num-records", "60000", "--throughput", "15000", "--idempotent", "--acks",
-        "all",
-      ] + place)
-    // In the midst of it, whatever the machine's speed: after a third and after two thirds of the 6 MB of values.
-    for megabytes in [2, 4] {
-      try await broker.waitUntilStored(bytes: megabytes * 1_000_000, by: producing)
-      try await broker.crashAndRestart()
+    try await withBroker { broker in
+      let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
+      let producing = try Programs.started(
+        load: [
+          "produce", "--partitions", "3", "--num-records", "60000", "--throughput", "15000", "--idempotent", "--acks",
+          "all",
+        ] + place)
+      // In the midst of it, whatever the machine's speed: after a third and after two thirds of the 6 MB of values.
+      for megabytes in [2, 4] {
+        try await broker.waitUntilStored(bytes: megabytes * 1_000_000, by: producing)
+        try broker.crashAndRestart()
+      }
+      let produced = try await producing.outcome()
+      #expect(produced.status == 0, "\(produced.output)\(produced.errors)")
+      #expect(try produced.json()["records"] as? Int == 60000)
+      let consumed = try await Programs.load(["consume"] + place)
+      #expect(consumed.status == 0, "\(consumed.output)\(consumed.errors)")
+      let report = try consumed.json()
+      #expect(report["records"] as? Int == 60000)
+      #expect(report["reordered"] as? Int == 0)
     }
-    let produced = try await producing.outcome()
-    #expect(produced.status == 0, "\(produced.output)\(produced.errors)")
-    #expect(try produced.json()["records"] as? Int == 60000)
-    let consumed = try await Programs.load(["consume"] + place)
-    #expect(consumed.status == 0, "\(consumed.output)\(consumed.errors)")
-    let report = try consumed.json()
-    #expect(report["records"] as? Int == 60000)
-    #expect(report["reordered"] as? Int == 0)
-    try await broker.stop()
   }
 
   @Test("an interrupt gives a valid summary")

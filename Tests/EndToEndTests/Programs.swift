@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The programs as a user runs them: processes from the directory this test was built into.
@@ -78,51 +79,23 @@ final class Running: Sendable {
   }
 }
 
-/// A broker of our own with a data directory that goes away with the test.
-final class BrokerProcess {
-  let port: Int
-  private let directory: URL
-  private var running: Running
+/// Runs `body` with a broker in a directory that goes away afterwards; the broker must survive it, and stop in order.
+func withBroker(_ overrides: [String] = [], _ body: (BrokerProcess) async throws -> Void) async throws {
+  let directory = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-e2e-\(UUID().uuidString)")
+  try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+  defer { try? FileManager.default.removeItem(at: directory) }
+  let broker = try BrokerProcess.start(in: directory.path, port: BrokerProcess.freePort(), overrides)
+  try await body(broker)
+  let status = try broker.end(by: SIGTERM)
+  let log = try broker.logText()
+  #expect(status == 0, "\(log)")
+}
 
-  var address: String { "127.0.0.1:\(port)" }
-
-  init() async throws {
-    directory = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-e2e-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
-    port = try Self.freePort()
-    let properties = """
-      broker.id=1
-      listeners=PLAINTEXT://127.0.0.1:\(port)
-      log.dirs=\(directory.path)/data
-      """
-    try Data(properties.utf8).write(to: directory.appendingPathComponent("server.properties"))
-    running = try Self.start(in: directory)
-    try await waitUntilStarted()
-  }
-
+extension BrokerProcess {
   /// kill -9, and a start from what is on the disk.
-  func crashAndRestart() async throws {
-    running.send(SIGKILL)
-    _ = try await running.outcome()
-    running = try Self.start(in: directory)
-    try await waitUntilStarted()
-  }
-
-  func stop() async throws {
-    running.send(SIGTERM)
-    let outcome = try await running.outcome()
-    #expect(outcome.status == 0, "\(outcome.errors)")
-    try? FileManager.default.removeItem(at: directory)
-  }
-
-  private static func start(in directory: URL) throws -> Running {
-    try Running("millrace-broker", [directory.appendingPathComponent("server.properties").path])
-  }
-
-  /// The broker prints a line with `started` when it accepts connections.
-  private func waitUntilStarted() async throws {
-    let running = running
-    try await running.wait { running.printed.contains("started") }
+  func crashAndRestart() throws {
+    try end(by: SIGKILL)
+    try restart()
   }
 
   /// Waits until the logs hold so much; fails when `producer` has ended before.
@@ -131,30 +104,11 @@ final class BrokerProcess {
   }
 
   private var storedBytes: Int {
-    let data = directory.appendingPathComponent("data")
+    let data = URL(fileURLWithPath: directory).appendingPathComponent("data")
     let files = FileManager.default.enumerator(at: data, includingPropertiesForKeys: [.fileSizeKey])
     return (files?.allObjects ?? []).reduce(0) { sum, file in
       guard let file = file as? URL, file.pathExtension == "log" else { return sum }
       return sum + ((try? file.resourceValues(forKeys: [.fileSizeKey]).fileSize) ?? 0)
     }
-  }
-
-  /// A port the system had free a moment ago.
-  private static func freePort() throws -> Int {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    defer { close(descriptor) }
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
-    }
-    try #require(bound == 0)
-    let named = withUnsafeMutablePointer(to: &address) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(descriptor, $0, &length) }
-    }
-    try #require(named == 0)
-    return Int(UInt16(bigEndian: address.sin_port))
   }
 }

@@ -46,6 +46,27 @@ struct LogRecoveryTests {
     #expect([8, 13].contains(again.logEndOffset))
   }
 
+  @Test("after a crash knows the last five batches of a producer, however many segments they are in", arguments: 1...3)
+  func lastFive(batchesPerSegment: Int) throws {
+    func send(_ index: Int, to log: Log) throws -> Appended {
+      let batch = Batches.make(
+        records: 2, bodyBytes: 50, producerID: 5, producerEpoch: 0, baseSequence: Int32(index) * 2)
+      return try log.append(batch, leaderEpoch: 0, nowMs: now)
+    }
+    for index in 0..<8 {
+      _ = try send(index, to: log)
+      if index % batchesPerSegment == 0 { try log.roll(nowMs: now) }
+    }
+    try log.flush(nowMs: now)
+    let again = try reopen(LogMemory(recoveryPoint: 16))
+    for index in 3..<8 {
+      let retried = try send(index, to: again)
+      #expect(retried.isDuplicate && retried.baseOffset == Offset(Int64(index) * 2), "batch \(index)")
+    }
+    #expect(throws: AppendError.outOfOrderSequence(producerID: 5, expected: 16, got: 4)) { _ = try send(2, to: again) }
+    #expect(try send(8, to: again).isDuplicate == false)
+  }
+
   @Test("finds the epochs of records that come back from below a raised start")
   func epochs() throws {
     for epoch: LeaderEpoch in [2, 2, 5, 7] { try append(10, epoch: epoch, to: log) }

@@ -1,3 +1,4 @@
+import Glibc
 import Model
 
 /// A seed and the numbers that follow from it, so that a failure prints what reproduces it.
@@ -8,6 +9,12 @@ package struct Seed: RandomNumberGenerator, CustomStringConvertible, Sendable {
   package init(_ value: UInt64) {
     self.value = value
     random = SplitMix(seed: value)
+  }
+
+  /// A seed that no run had before; the environment's `MILLRACE_SEED`, if it is set, to see a failure again.
+  package static var fresh: Seed {
+    if let given = getenv("MILLRACE_SEED").flatMap({ UInt64(String(cString: $0)) }) { return Seed(given) }
+    return Seed(UInt64.random(in: 1...999_999_999))
   }
 
   package static func some(_ count: UInt64) -> [Seed] { (1...count).map { Seed($0) } }

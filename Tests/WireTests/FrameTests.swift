@@ -105,4 +105,21 @@ struct FrameTests {
     let back = try ListGroupsRequest(reading: &bytes, version: 4)
     #expect(back.statesFilter == [String(repeating: "é", count: 16_383)])
   }
+
+  @Test("a request has no more array elements than any right one, nested ones counted; an answer may")
+  func elements() throws {
+    func request(_ partitions: Int) -> ByteBuffer {
+      FetchRequest.with {
+        $0.forgottenTopicsData = (0..<2).map { _ in .with { $0.partitions = .init(repeating: 0, count: partitions) } }
+      }.written(version: 12)
+    }
+    var right = request(124_999)
+    #expect(try FetchRequest(reading: &right, version: 12).forgottenTopicsData.count == 2)
+    var wrong = request(125_000)
+    #expect(throws: WireError.tooManyElements(limit: 250_000)) { try FetchRequest(reading: &wrong, version: 12) }
+    var answer = MetadataResponse.with {
+      $0.topics = [.with { $0.partitions = [.with { $0.replicaNodes = .init(repeating: 0, count: 300_000) }] }]
+    }.written(version: 9)
+    #expect(try MetadataResponse(reading: &answer, version: 9).topics.count == 1)
+  }
 }

@@ -59,7 +59,10 @@ package enum ConfigKeys {
       "SO_RCVBUF of accepted sockets. -1 leaves it to the kernel, which adapts it; Kafka's default of 102400 would limit it."
     ),
     .int("socket.listen.backlog.size", 50, .atLeast(1), "Connections the kernel holds that are not yet accepted."),
-    .int("max.connections", Int(Int32.max), .atLeast(0), "Open connections, after which a new one is closed at once."),
+    .int(
+      "max.connections", Int(Int32.max), .atLeast(0),
+      "Open connections, after which a new one is closed at once; never more than half of the process's file descriptors."
+    ),
     .int(
       "max.connections.per.ip", Int(Int32.max), .atLeast(0),
       "Open connections of one address, after which a new one of it is closed at once."
@@ -72,11 +75,11 @@ package enum ConfigKeys {
       "connections.max.idle.ms", 600_000, "A connection that has been silent so long is closed; negative is never."),
     .int(
       "queued.max.requests", 500, .atLeast(1),
-      "Requests received and not yet answered, over all connections, after which no connection is read."
+      "Requests received and not yet answered, over all connections, after which no connection is read. Nothing is queued here: a request is served as it is read, and docs/broker.md says what bounds memory instead."
     ).withoutEffect,
     .long(
       "queued.max.request.bytes", -1,
-      "Bytes of requests in progress that are larger than millrace.receive.buffer.bytes, over all connections; beyond it none that begins such a request is read. -1 is 512 MiB."
+      "Memory of requests in progress that are larger than millrace.receive.buffer.bytes, over all connections; beyond it only one of them on each event loop goes on, and the others are not read. -1 is 512 MiB."
     ),
     .int("fetch.max.bytes", 57_671_680, .atLeast(1024), "The most bytes one fetch is answered with."),
     .int(

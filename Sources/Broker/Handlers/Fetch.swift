@@ -19,7 +19,7 @@ extension LocalBroker {
     if first.byteCount >= fetch.minBytes || first.hasFailed || fetch.maxWaitMs <= 0 || fetch.isEmpty {
       return .spliced(first.answer, first.ranges)
     }
-    guard parkedFetches.enter() else { return .spliced(first.answer, first.ranges) }
+    guard parkedFetches.enter(partitions: fetch.partitionCount) else { return .spliced(first.answer, first.ranges) }
     let pending = context.pending(FetchResponse.self)
     park(fetch, after: first, until: pending.reply.eventLoop.now + .milliseconds(Int64(fetch.maxWaitMs)), pending)
     return .later
@@ -38,11 +38,11 @@ extension LocalBroker {
       guard found.byteCount >= fetch.minBytes || found.hasFailed || reason != .grown else {
         return self.park(fetch, after: found, until: deadline, pending)
       }
-      self.parkedFetches.leave()
+      self.parkedFetches.leave(partitions: fetch.partitionCount)
       pending.complete(found.answer, ranges: found.ranges)
     }
     pending.reply.whenClosed {
-      if parked.cancel() { self.parkedFetches.leave() }
+      if parked.cancel() { self.parkedFetches.leave(partitions: fetch.partitionCount) }
     }
     for (partition, mark) in read.partitions where !partition.park(parked, readUpTo: mark) {
       parked.wake(.grown)
@@ -69,7 +69,9 @@ struct Fetch: Sendable {
     maxWaitMs = request.maxWaitMs
   }
 
-  var isEmpty: Bool { request.topics.allSatisfy { $0.partitions.isEmpty } }
+  var isEmpty: Bool { partitionCount == 0 }
+
+  var partitionCount: Int { request.topics.reduce(0) { $0 + $1.partitions.count } }
 
   /// An answer so far, with what it takes to wait for more.
   struct Found {

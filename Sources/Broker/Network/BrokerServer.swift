@@ -56,7 +56,8 @@ package final class BrokerServer: Sendable {
           largeBytesMax: settings.largeFrameBytesMax / eventLoops.count,
           idleMax: settings.idleMaxMs.map { .milliseconds($0) })
         let swept = NIOLoopBound(loop, eventLoop: eventLoop)
-        eventLoop.scheduleRepeatedTask(initialDelay: .seconds(5), delay: .seconds(5)) { _ in
+        let interval = TimeAmount.milliseconds(Limits.sweepIntervalMs)
+        eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
           swept.value.sweep(now: .now())
         }
         return swept

@@ -37,12 +37,14 @@ package final class Connection: ChannelDuplexHandler {
 
   /// The channel asked to read while we were muted; the read is owed.
   private var isReadOwed = false
-  /// What `received` keeps may hold whole frames: they were not started because we were muted.
-  private var areFramesKept = false
   /// Inside `advance`, which looks again at everything before it returns.
   private var isAdvancing = false
-  /// The writer is in use; what ends the connection meanwhile leaves it alone.
-  private var isPumping = false
+  /// Inside a write to the channel. The writer may be in use: what ends the connection meanwhile leaves it alone.
+  private var isWriting = false
+  /// A read has come, and its end, `channelReadComplete`, has not.
+  private var hasRead = false
+  /// The event loop will give another turn.
+  private var isTurnQueued = false
   /// Close when the last byte has left.
   private var isClosing = false
   /// The event loop's memory for large frames is spent.
@@ -55,7 +57,10 @@ package final class Connection: ChannelDuplexHandler {
 
   /// For the idle sweep.
   private(set) var lastActivity: NIODeadline
-  private(set) var isWithinFrame = false
+  private var isWithinFrame = false
+  /// Part of a request has come, and we wait for the rest of it (and not the peer for us).
+  var isStalling: Bool { isWithinFrame && !isReadOwed }
+  var holdsLargeFrame: Bool { received.isLarge }
 
   init(
     listener: String, service: any RequestService, loop: ConnectionLoop, received: ReceivedBytes,
@@ -85,6 +90,12 @@ package final class Connection: ChannelDuplexHandler {
   }
 
   package func channelInactive(context: ChannelHandlerContext) {
+    // Requests that had come before the client left, and wait for their turn.
+    if received.areFramesKept, let kept = received.takeKept() {
+      isReading = true
+      serve(kept, isLeaving: true)
+      isReading = false
+    }
     gone()
     context.fireChannelInactive()
   }
@@ -95,7 +106,7 @@ package final class Connection: ChannelDuplexHandler {
   }
 
   package func read(context: ChannelHandlerContext) {
-    if machine.wantsRead, !isStarved {
+    if wantsRead {
       context.read()
     } else {
       isReadOwed = true
@@ -103,16 +114,25 @@ package final class Connection: ChannelDuplexHandler {
   }
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    // Asked or not, NIO reads to the last byte when a write has failed: nobody is there any more to answer, and megabytes of
+    // requests may have piled up.
+    guard !isWriting, !hasRead else { return abandon() }
+    hasRead = true
     lastActivity = .now()
     isReading = true
-    received.hasArrived()
+    // Nobody asks for a read while whole frames are kept. NIO reads all there is when the client has left.
+    let isLeaving = received.areFramesKept
+    let bytes = received.arrived(unwrapInboundIn(data))
     if received.isStartLost { refuse("\(FrameError.startLost)") }
-    serve(unwrapInboundIn(data))
+    serve(bytes, isLeaving: isLeaving)
     send()
     isReading = false
   }
 
-  package func channelReadComplete(context: ChannelHandlerContext) { advance() }
+  package func channelReadComplete(context: ChannelHandlerContext) {
+    hasRead = false
+    advance()
+  }
 
   package func channelWritabilityChanged(context: ChannelHandlerContext) { advance() }
 
@@ -124,11 +144,16 @@ package final class Connection: ChannelDuplexHandler {
 
   // MARK: Requests
 
-  /// Starts the requests at the front of `bytes` and keeps what is left.
-  private func serve(_ bytes: consuming ByteBuffer) {
+  /// Starts the requests at the front of `bytes`, for as long as a turn lasts, and keeps what is left.
+  ///
+  /// - Parameter isLeaving: the client has closed the connection, so there may be no other turn: requests that want no answer
+  ///   (acks=0) are all served.
+  private func serve(_ bytes: consuming ByteBuffer, isLeaving: Bool = false) {
     var bytes = bytes
-    areFramesKept = false
-    while machine.mayBegin {
+    received.areFramesKept = false
+    let end = NIODeadline.now() + .microseconds(Limits.turnMicroseconds)
+    var mayPassEnd = true
+    while machine.mayBegin, mayPassEnd || NIODeadline.now() < end {
       do {
         let length = try Frame.length(of: bytes, limit: service.requestBytesMax)
         guard let frame = try Frame.next(in: &bytes, limit: service.requestBytesMax) else {
@@ -136,13 +161,15 @@ package final class Connection: ChannelDuplexHandler {
           keep(bytes, frameBytes: length.map { $0 + Frame.prefixBytes })
           return
         }
-        begin(frame)
+        let isSilent = begin(frame)
+        mayPassEnd = isLeaving && isSilent
       } catch {
         refuse("no request can have this length: \(error)")
       }
     }
     guard !machine.isDraining else { return received.discard() }
-    areFramesKept = bytes.readableBytes > 0
+    isWithinFrame = false
+    received.areFramesKept = bytes.readableBytes > 0
     keep(bytes, frameBytes: nil)
   }
 
@@ -152,7 +179,7 @@ package final class Connection: ChannelDuplexHandler {
     isStarved = !received.keep(bytes, frameBytes: frameBytes) {
       bound.eventLoop.execute { bound.value.fed() }
     }
-    if isStarved { areFramesKept = true }
+    if isStarved { received.areFramesKept = true }
   }
 
   /// Memory for large frames may be free again.
@@ -161,11 +188,15 @@ package final class Connection: ChannelDuplexHandler {
     advance()
   }
 
-  private func begin(_ frame: ByteBuffer) {
+  /// True when the request wants no reply.
+  private func begin(_ frame: ByteBuffer) -> Bool {
     let slot = machine.begin()
+    var isSilent = false
     switch service.serve(frame, slot, on: self) {
     case .reply(let reply): machine.finish(slot, .reply(reply))
-    case .silent: machine.finish(slot, .silent)
+    case .silent:
+      machine.finish(slot, .silent)
+      isSilent = true
     case .later: break
     case .close: machine.finish(slot, .close)
     case .refuse(let reason):
@@ -173,6 +204,9 @@ package final class Connection: ChannelDuplexHandler {
       refuse(reason)
     }
     send()
+    // What was queued counts at once: a read may bring thousands of small requests with large answers.
+    noteWritability()
+    return isSilent
   }
 
   /// The peer sent what no client should: earlier replies leave, then the connection closes; one line says why.
@@ -196,10 +230,8 @@ package final class Connection: ChannelDuplexHandler {
   }
 
   /// Hands over every reply whose turn has come. Does not flush, so that one flush serves many.
-  ///
-  /// A write that fails makes NIO read what is left, so requests may come in the midst of `pump`: nobody will read replies.
   private func send() {
-    guard let context, !isPumping else { return }
+    guard let context, !isWriting else { return }
     while let step = machine.next() {
       switch step {
       case .send(let reply):
@@ -213,33 +245,53 @@ package final class Connection: ChannelDuplexHandler {
   }
 
   /// After anything that may have opened the way: sends and flushes, serves what was kept, and pays the owed read.
+  ///
+  /// What was kept is served for one turn. If more is left then, the event loop looks at its other connections first.
   private func advance() {
     guard let context, !isReading, !isAdvancing else { return }
     isAdvancing = true
     defer { isAdvancing = false }
-    while true {
-      send()
-      guard write(to: context) else { return }
-      guard areFramesKept, machine.mayBegin, !isStarved, let kept = received.takeKept() else { break }
+    send()
+    guard write(to: context) else { return }
+    if mayServeKept, let kept = received.takeKept() {
       isReading = true
       serve(kept)
       isReading = false
+      send()
+      guard write(to: context) else { return }
+      if mayServeKept { return queueTurn() }
     }
-    if isReadOwed, machine.wantsRead, !isStarved {
+    if isReadOwed, wantsRead {
       isReadOwed = false
+      lastActivity = .now()
       context.read()
     }
   }
 
+  private func queueTurn() {
+    guard !isTurnQueued else { return }
+    isTurnQueued = true
+    loop.queueTurn(of: self)
+  }
+
+  /// The other connections had theirs.
+  func takeTurn() {
+    isTurnQueued = false
+    advance()
+  }
+
+  private var wantsRead: Bool { machine.wantsRead && !isStarved && !received.areFramesKept }
+  private var mayServeKept: Bool { received.areFramesKept && machine.mayBegin && !isStarved && !received.isEmpty }
+
   /// Flushes what is owed and learns whether the socket takes more. False: the connection is closing.
   private func write(to context: ChannelHandlerContext) -> Bool {
+    isWriting = true
     if isFlushOwed {
       isFlushOwed = false
       context.flush()
     }
-    isPumping = true
     let isReadable = writer.pump(context, buffer: &loop.copyBuffer)
-    isPumping = false
+    isWriting = false
     // A write may find the client gone, and `gone` was called in the midst of it.
     guard context.channel.isActive else {
       writer.discard()
@@ -250,10 +302,15 @@ package final class Connection: ChannelDuplexHandler {
       context.close(promise: nil)
       return false
     }
-    machine.writability(context.channel.isWritable && !writer.isWaiting)
+    noteWritability()
     guard isClosing else { return true }
     if !writer.isWaiting { closeAfterWrites(context) }
     return false
+  }
+
+  private func noteWritability() {
+    guard let context else { return }
+    machine.writability(context.channel.isWritable && !writer.isWaiting)
   }
 
   /// NIO drops unwritten bytes when it closes, so an empty write goes behind them and closes when it has left.
@@ -261,10 +318,19 @@ package final class Connection: ChannelDuplexHandler {
     let channel = context.channel
     let written = context.eventLoop.makePromise(of: Void.self)
     written.futureResult.whenComplete { _ in channel.close(promise: nil) }
+    isWriting = true
     context.writeAndFlush(NIOAny(IOData.byteBuffer(ByteBuffer())), promise: written)
+    isWriting = false
   }
 
   // MARK: The end
+
+  /// The peer is gone, and the channel about to close: what still arrives is dropped.
+  private func abandon() {
+    machine.drain()
+    received.discard()
+    received.areFramesKept = false
+  }
 
   /// Takes no new request; closes once those in flight are answered.
   func drain() {
@@ -280,7 +346,7 @@ package final class Connection: ChannelDuplexHandler {
 
   private func gone() {
     machine.socketClosed()
-    if !isPumping { writer.discard() }
+    if !isWriting { writer.discard() }
     received.discard()
     loop.remove(self)
     let told = onClose

@@ -9,6 +9,9 @@ final class ConnectionLoop {
   /// The copy path's buffer while no chunk of it is on its way.
   var copyBuffer: ByteBuffer?
   private var connections: [ObjectIdentifier: Connection] = [:]
+  /// Those with requests left when their turn was over, oldest first.
+  private var queued: [Connection] = []
+  private var isTakingTurns = false
   /// `connections.max.idle.ms`.
   private let idleMax: TimeAmount?
 
@@ -24,14 +27,37 @@ final class ConnectionLoop {
 
   func remove(_ connection: Connection) { connections[ObjectIdentifier(connection)] = nil }
 
+  /// Lets `connection` go on after the others.
+  func queueTurn(of connection: Connection) {
+    queued.append(connection)
+    if queued.count == 1, !isTakingTurns { scheduleTurns() }
+  }
+
+  private func takeTurns() {
+    let turns = queued
+    queued = []
+    isTakingTurns = true
+    for connection in turns { connection.takeTurn() }
+    isTakingTurns = false
+    if !queued.isEmpty { scheduleTurns() }
+  }
+
+  /// The pause is what lets others come: NIO runs tasks until none is due, and only then looks at its sockets.
+  private func scheduleTurns() {
+    let bound = NIOLoopBound(self, eventLoop: eventLoop)
+    eventLoop.scheduleTask(in: .microseconds(Limits.turnPauseMicroseconds)) { bound.value.takeTurns() }
+  }
+
   /// Closes connections without a byte for `connections.max.idle.ms` and no request in flight, and those that stopped
-  /// within a frame.
+  /// within a request: soon, when they hold memory that others wait for.
   func sweep(now: NIODeadline) {
-    for connection in connections.values where connection.requestsInFlight == 0 {
+    for connection in connections.values {
       let idle = now - connection.lastActivity
-      if connection.isWithinFrame, idle > .milliseconds(Limits.frameStallMs) {
+      let stallMs =
+        connection.holdsLargeFrame && buffers.isMemoryWanted ? Limits.largeFrameStallMs : Limits.frameStallMs
+      if connection.isStalling, idle > .milliseconds(stallMs) {
         connection.close(because: "stalled within a request")
-      } else if let idleMax, idle > idleMax {
+      } else if connection.requestsInFlight == 0, let idleMax, idle > idleMax {
         connection.close(because: "idle")
       }
     }

@@ -13,10 +13,13 @@ final class ReceiveBuffers {
   private var spare: [ByteBuffer] = []
   /// Shared buffers that connections keep for a partial frame.
   private var held = 0
-  /// Bytes claimed by frames too large for a shared buffer. `largeBytes <= largeBytesMax`, or there is only one.
+  /// Memory of frames too large for a shared buffer. `largeBytes <= largeBytesMax`, but for what `unbounded` has.
   private var largeBytes = 0
   private let largeBytesMax: Int
-  /// Connections that are not read until large frames have finished, oldest first.
+  /// The one connection whose frame may pass the limit. Without it, frames that have all come in part, and together fill the
+  /// memory, would wait for each other.
+  private var unbounded: ObjectIdentifier?
+  /// Connections that are not read until memory is free, oldest first.
   private var waiting: [() -> Void] = []
 
   /// Of each shared buffer: one read from a socket.
@@ -50,18 +53,27 @@ final class ReceiveBuffers {
 
   func releaseHeld() { held -= 1 }
 
-  /// Claims memory for a large frame. False: over the limit, and `resume` runs once when trying again makes sense.
-  func claimLarge(_ bytes: Int, orWait resume: @escaping () -> Void) -> Bool {
-    guard largeBytes == 0 || largeBytes + bytes <= largeBytesMax else {
-      waiting.append(resume)
-      return false
+  /// Connections wait for memory.
+  var isMemoryWanted: Bool { !waiting.isEmpty }
+
+  /// Claims more memory for a large frame of `owner`. False: over the limit, and `resume` runs once when trying again makes
+  /// sense.
+  func claimLarge(_ bytes: Int, for owner: ObjectIdentifier, orWait resume: @escaping () -> Void) -> Bool {
+    if largeBytes + bytes > largeBytesMax {
+      guard unbounded == nil || unbounded == owner else {
+        waiting.append(resume)
+        return false
+      }
+      unbounded = owner
     }
     largeBytes += bytes
     return true
   }
 
-  func releaseLarge(_ bytes: Int) {
+  /// The frame of `owner`, with so many bytes claimed, has been served, or its connection is gone.
+  func releaseLarge(_ bytes: Int, of owner: ObjectIdentifier) {
     largeBytes -= bytes
+    if unbounded == owner { unbounded = nil }
     let resumed = waiting
     waiting.removeAll()
     for resume in resumed { resume() }
@@ -85,7 +97,7 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     case shared
     /// A buffer of the connection's own, small or being small change.
     case own
-    /// A buffer of its own with so many bytes claimed.
+    /// A buffer of its own with so many bytes of memory claimed.
     case large(claimed: Int)
   }
 
@@ -98,6 +110,8 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
   private var isContinuing = false
   /// What was kept is gone: the connection cannot be served on.
   private(set) var isStartLost = false
+  /// What is kept may hold whole frames that were not started: nothing is to be read behind them.
+  var areFramesKept = false
 
   init(buffers: ReceiveBuffers) { self.buffers = buffers }
 
@@ -112,7 +126,8 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     // A read that brings nothing takes the buffer with it. Epoll promised bytes, so this does not happen; if it does, what
     // follows would be read as something it is not.
     if isContinuing { isStartLost = true }
-    guard let continued = kept.take() else { return buffers.take() }
+    // A read at the end of the stream, which brings nothing, must not take whole frames with it.
+    guard !areFramesKept, let continued = kept.take() else { return buffers.take() }
     isContinuing = true
     return continued
   }
@@ -124,13 +139,25 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
 
   // MARK: As the connection's memory
 
-  /// A read has brought bytes.
-  func hasArrived() { isContinuing = false }
+  /// A read has brought `bytes`; returns what there is to serve now.
+  func arrived(_ bytes: ByteBuffer) -> ByteBuffer {
+    isContinuing = false
+    guard var whole = kept.take() else { return bytes }
+    whole.writeImmutableBuffer(bytes)
+    return whole
+  }
 
   /// What was kept by `keep`, to serve more of it without reading.
   func takeKept() -> ByteBuffer? { kept.take() }
 
   var isEmpty: Bool { kept == nil }
+
+  var isLarge: Bool {
+    if case .large = holding { return true }
+    return false
+  }
+
+  private var id: ObjectIdentifier { ObjectIdentifier(self) }
 
   /// All of `buffer` has been served.
   func served(_ buffer: ByteBuffer) {
@@ -141,32 +168,35 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
       buffers.releaseHeld()
       buffers.give(buffer)
     case .own: break
-    case .large(let claimed): buffers.releaseLarge(claimed)
+    case .large(let claimed): buffers.releaseLarge(claimed, of: id)
     }
     holding = .nothing
     kept = nil
   }
 
   /// Keeps what is left of `buffer`. `frameBytes` counts the whole frame at its front, nil when that is not known yet.
-  /// False: the event loop's memory for large frames is spent; do not read until `resume` runs.
+  /// False: the event loop's memory for large frames is spent; do not read until `resume` runs, then serve and keep again.
   func keep(_ buffer: ByteBuffer, frameBytes: Int?, orWait resume: @escaping () -> Void) -> Bool {
     let needed = frameBytes ?? Frame.prefixBytes
-    if case .large(let claimed) = holding, needed > buffers.bufferBytes, needed <= claimed {
-      kept = grown(buffer, frameBytes: needed)
+    guard needed > buffers.bufferBytes else {
+      keepSmall(buffer, needed: needed)
       return true
     }
-    guard needed <= buffers.bufferBytes else {
-      kept = buffer
-      guard buffers.claimLarge(needed, orWait: resume) else { return false }
-      kept = nil
-      let old = holding
-      let large = moved(buffer, capacity: max(buffer.readableBytes * 2, min(needed, Limits.largeFrameFirstBytes)))
-      drop(buffer, held: old)
-      holding = .large(claimed: needed)
-      kept = large
-      return true
+    kept = buffer
+    var claimed = 0
+    if case .large(let before) = holding {
+      // Room is left, as a rule; behind the frame before this one there may be none.
+      if buffer.writableBytes > 0 { return true }
+      claimed = before
     }
-    keepSmall(buffer, needed: needed)
+    let capacity = max(
+      min(max(buffer.readableBytes * 2, Limits.largeFrameFirstBytes), needed), buffer.readableBytes + 1)
+    guard capacity <= claimed || buffers.claimLarge(capacity - claimed, for: id, orWait: resume) else { return false }
+    kept = nil
+    let large = moved(buffer, capacity: capacity)
+    if claimed == 0 { drop(buffer, held: holding) }
+    holding = .large(claimed: max(claimed, capacity))
+    kept = large
     return true
   }
 
@@ -217,12 +247,6 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     return buffer.writableBytes >= missing && buffer.writableBytes >= buffers.bufferBytes / 4
   }
 
-  /// Doubles the buffer of a large frame when it is full.
-  private func grown(_ buffer: ByteBuffer, frameBytes: Int) -> ByteBuffer {
-    guard buffer.writableBytes == 0 else { return buffer }
-    return moved(buffer, capacity: max(min(buffer.readableBytes * 2, frameBytes), buffer.readableBytes + 1))
-  }
-
   private func moved(_ buffer: ByteBuffer, capacity: Int) -> ByteBuffer {
     var target = ByteBufferAllocator().buffer(capacity: max(capacity, buffer.readableBytes + 1))
     target.writeImmutableBuffer(buffer)
@@ -237,7 +261,7 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
       buffers.releaseHeld()
       if let buffer { buffers.give(buffer) }
     case .own: break
-    case .large(let claimed): buffers.releaseLarge(claimed)
+    case .large(let claimed): buffers.releaseLarge(claimed, of: id)
     }
   }
 }

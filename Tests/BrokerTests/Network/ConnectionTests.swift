@@ -45,6 +45,30 @@ struct ConnectionTests {
     }
   }
 
+  @Test("requests that want no answer are all served when their client closes right behind them")
+  func silentThenClosed() throws {
+    try withBroker { broker in
+      let other = try broker.connect()
+      try other.createTopic("t")
+      // More than a receive buffer, and far more than are served in one turn.
+      let count = 3000
+      var bytes = ByteBuffer()
+      for index in 0..<count {
+        let request = ProduceRequest.producing(
+          try Batches.of(["\(index) " + String(repeating: "v", count: 100)]), to: "t", 0, acks: 0)
+        let frame = Frame.request(request, version: 9, correlationID: Int32(index), clientID: nil)
+        bytes.writeImmutableBuffer(try #require(frame.joined))
+      }
+      do {
+        let client = try broker.connect()
+        _ = try client.ask(MetadataRequest(), version: 5)
+        try client.send(bytes)
+      }
+      while broker.running.server.connectionCount > 1 { _ = try other.ask(MetadataRequest(), version: 5) }
+      #expect(try other.offset(of: "t", at: -1).offset == Offset(Int64(count)))
+    }
+  }
+
   @Test(
     "requests larger than the receive buffer arrive whole, small ones behind them too",
     arguments: [40_000, 300_000, 3_000_000])

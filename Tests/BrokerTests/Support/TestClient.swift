@@ -1,56 +1,29 @@
-import CMillrace
 import Glibc
 import Model
 import NIOCore
+import TestSupport
 import Testing
 import Wire
 
 /// A client that speaks in frames on a blocking socket, so that a test says exactly which bytes arrive and in which order.
 final class TestClient {
-  let socket: Int32
+  private let socket: RawSocket
   private var received = ByteBuffer()
   private var nextCorrelationID: Int32 = 1
 
   /// A broker that does not answer within this is one that never will: the test then fails instead of hanging.
   private static let patienceSeconds = 20
 
-  init(port: UInt16) throws {
-    socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    var address = sockaddr_in()
-    address.sin_family = sa_family_t(AF_INET)
-    address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-    let connected = withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        Glibc.connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
-      }
-    }
-    guard connected == 0 else { throw POSIXFailure(code: errno) }
-    var patience = timeval(tv_sec: Self.patienceSeconds, tv_usec: 0)
-    setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-    var on: Int32 = 1
-    setsockopt(socket, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-  }
-
-  deinit { close(socket) }
+  init(port: UInt16) throws { socket = try RawSocket(port: port, patienceSeconds: Self.patienceSeconds) }
 
   /// The connection will end as that of a process that dies: with RST, whatever was still under way.
-  func resetAtEnd() {
-    var atOnce = linger(l_onoff: 1, l_linger: 0)
-    setsockopt(socket, SOL_SOCKET, SO_LINGER, &atOnce, socklen_t(MemoryLayout<linger>.size))
-  }
+  func resetAtEnd() { socket.resetAtEnd() }
 
   // MARK: Bytes
 
   func send(_ bytes: ByteBuffer) throws {
-    var rest = bytes
-    while rest.readableBytes > 0 {
-      let count = rest.withUnsafeReadableBytes {
-        Glibc.send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
-      }
-      guard count > 0 else { throw POSIXFailure(code: errno) }
-      rest.moveReaderIndex(forwardBy: count)
-    }
+    let count = bytes.withUnsafeReadableBytes { socket.send($0) }
+    guard count == bytes.readableBytes else { throw POSIXFailure(code: errno) }
   }
 
   func send(_ bytes: [UInt8]) throws { try send(ByteBuffer(bytes: bytes)) }
@@ -60,7 +33,7 @@ final class TestClient {
     while true {
       if let frame = try Frame.next(in: &received, limit: .max) { return frame }
       let count = received.writeWithUnsafeMutableBytes(minimumWritableBytes: 65_536) { room in
-        max(0, recv(socket, room.baseAddress, room.count, 0))
+        max(0, socket.receive(room))
       }
       if count == 0 {
         let code = errno

@@ -1,0 +1,23 @@
+import Glibc
+
+/// How many files and sockets this process may have open.
+enum DescriptorLimit {
+  /// Raises the soft limit to the hard one: shells start programs with a soft limit of 1,024 for the sake of `select`, which
+  /// nobody here calls.
+  static func raise() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+
+  static var current: Int {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+    return Int(clamping: limit.rlim_cur)
+  }
+
+  /// Connections that leave as many descriptors to the logs. A broker without a descriptor left cannot roll a segment, and its
+  /// partitions would go offline because somebody opened connections.
+  static var connectionsMax: Int { max(1, current / 2) }
+}

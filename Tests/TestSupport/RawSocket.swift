@@ -1,0 +1,63 @@
+import Glibc
+
+/// A blocking TCP connection to a port of this machine, for bytes that are nobody's protocol.
+package final class RawSocket: Sendable {
+  package let descriptor: Int32
+
+  /// Connects.
+  ///
+  /// - Parameter patienceSeconds: a call that would block for longer fails with EAGAIN.
+  /// - Parameter receiveBufferBytes: SO_RCVBUF; a small one soon holds back a peer whose bytes are not read.
+  package init(port: UInt16, patienceSeconds: Int, receiveBufferBytes: Int32? = nil) throws {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    self.descriptor = descriptor
+    guard descriptor >= 0 else { throw BrokerProcess.Failure("no socket: \(errnoText)") }
+    if let receiveBufferBytes { Self.set(descriptor, SOL_SOCKET, SO_RCVBUF, receiveBufferBytes) }
+    guard Self.atLoopback(port, { connect(descriptor, $0, $1) }) == 0 else {
+      throw BrokerProcess.Failure("cannot connect to port \(port): \(errnoText)")
+    }
+    let patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
+    Self.set(descriptor, SOL_SOCKET, SO_RCVTIMEO, patience)
+    Self.set(descriptor, SOL_SOCKET, SO_SNDTIMEO, patience)
+    Self.set(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, Int32(1))
+  }
+
+  deinit { close(descriptor) }
+
+  /// The connection will end as that of a process that dies: with RST, whatever was still under way.
+  package func resetAtEnd() {
+    Self.set(descriptor, SOL_SOCKET, SO_LINGER, linger(l_onoff: 1, l_linger: 0))
+  }
+
+  /// Sends until the kernel takes no more or all is sent; returns how many bytes it took, and leaves why in `errno`.
+  package func send(_ bytes: UnsafeRawBufferPointer, flags: Int32 = 0) -> Int {
+    var sent = 0
+    while sent < bytes.count {
+      let count = Glibc.send(
+        descriptor, bytes.baseAddress?.advanced(by: sent), bytes.count - sent, flags | Int32(MSG_NOSIGNAL))
+      guard count > 0 else { break }
+      sent += count
+    }
+    return sent
+  }
+
+  /// Bytes that came: none at the peer's orderly end, negative with `errno` otherwise.
+  package func receive(_ room: UnsafeMutableRawBufferPointer, flags: Int32 = 0) -> Int {
+    recv(descriptor, room.baseAddress, room.count, flags)
+  }
+
+  private static func set<T: BitwiseCopyable>(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: T) {
+    var value = value
+    setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<T>.size))
+  }
+
+  static func atLoopback(_ port: UInt16, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    return withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { call($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+    }
+  }
+}
