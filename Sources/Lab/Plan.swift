@@ -95,10 +95,10 @@ package struct Plan: Sendable, Equatable {
       let rate = arm.paceOf == nil ? Rates.appendBytesPerSecond : Rates.produceBytesPerSecond
       cost = Cost(seconds: bytes / rate + Rates.bareOverheadSeconds, bytes: bytes, diskBytes: bytes)
     case .produce, .endToEnd:
-      let bytes = payload(values.filled(arm.options))
-      cost.seconds = bytes / Rates.produceBytesPerSecond + Rates.brokerOverheadSeconds
-      cost.bytes = bytes
-      cost.diskBytes = bytes * Rates.storedPerPayload
+      let load = offered(options)
+      cost.seconds = load.seconds + Rates.brokerOverheadSeconds
+      cost.bytes = load.bytes
+      cost.diskBytes = options["null-sink"] == nil ? load.bytes * Rates.storedPerPayload : 0
     case .consume:
       let bytes = payload(values.filled(arm.options + arm.prepare))
       // A tenth more for the warm-up.
@@ -109,6 +109,17 @@ package struct Plan: Sendable, Equatable {
   }
 
   /// Records times their size.
+  /// What a producing arm sends and how long that takes: so many records, for so long, at such a rate, or any of them.
+  private static func offered(_ options: [String: Double]) -> (bytes: Double, seconds: Double) {
+    let size = options["record-size"] ?? 0
+    let wanted = options["throughput"].flatMap { $0 > 0 ? $0 * size : nil } ?? Rates.produceBytesPerSecond
+    let pace = min(wanted, Rates.produceBytesPerSecond)
+    let most = options["duration"].map { $0 * pace }
+    let asked = options["num-records"].map { $0 * size }
+    let bytes = [most, asked].compactMap(\.self).min() ?? 0
+    return (bytes, bytes / pace)
+  }
+
   private static func payload(_ settings: [Setting]) -> Double {
     func number(_ name: String) -> Double { settings.first { $0.name == name }?.value.number ?? 0 }
     return number("num-records") * number("record-size")

@@ -6,18 +6,19 @@ import Testing
 /// A directory of its own for each test, removed afterwards unless MILLRACE_KEEP_PLOTS names a place to leave it.
 final class ScratchDirectory {
   let path: String
-  private let isKept: Bool
+  /// What goes in the end; nil when all is kept.
+  private let scratch: String?
 
   init(_ name: String) throws {
     let kept = ProcessInfo.processInfo.environment["MILLRACE_KEEP_PLOTS"]
-    isKept = kept != nil
-    path = (kept ?? NSTemporaryDirectory() + "millrace-\(UUID().uuidString)") + "/" + name
+    scratch = kept == nil ? NSTemporaryDirectory() + "millrace-\(UUID().uuidString)" : nil
+    path = (scratch ?? kept ?? ".") + "/" + name
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
   func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: "\(path)/\(name)") }
 
-  deinit { if !isKept { try? FileManager.default.removeItem(atPath: path) } }
+  deinit { if let scratch { try? FileManager.default.removeItem(atPath: scratch) } }
 }
 
 @Suite("Chart")

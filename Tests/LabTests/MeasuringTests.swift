@@ -140,6 +140,19 @@ struct PlanTests {
     #expect(plan.refusal(freeBytes: nil) == nil)
   }
 
+  @Test("an arm that goes on for a time is given that time")
+  func duration() throws {
+    let benchmarks = DefinitionFiles(directory: DefinitionTests.root.appending(path: "benchmarks").path)
+    let experiment = try benchmarks.find(["P6"])[0].experiment
+    for cell in Matrix(experiment).cells {
+      guard let arm = experiment.arm(named: cell.arm) else { continue }
+      let cost = Plan.cost(of: cell, arm, in: experiment)
+      #expect(cost.seconds > 60 && cost.timeoutSeconds > 90, "\(arm.name)")
+      // 50,000 records of 100 bytes a second for a minute; the sink stores nothing.
+      #expect(cost.bytes == 300e6 && (cost.diskBytes > 0) == (arm.name != "sink"), "\(arm.name)")
+    }
+  }
+
   @Test("the quick profiles of all experiments are planned within five minutes")
   func quick() throws {
     let all = try DefinitionFiles(directory: DefinitionTests.directory).all()
