@@ -153,47 +153,36 @@ struct ProducerTests {
     }
   }
 
-  @Test("batches arrive in order, each once")
-  func plain() async throws {
-    try await withGroup { group in
-      let log = FakeLog()
-      let broker = try await FakeBroker.start(on: group) { header, body in
-        guard header.apiKey == ProduceRequest.api.key else { return FakeBroker.versions(header) }
-        return Self.answer(header, body) { log.append($0) }
-      }
-      #expect(failures(try await produce(40, to: broker.endpoint, on: group)) == [])
-      #expect(log.values == Filler.expected(40))
-    }
-  }
-
-  @Test("a refusal that may pass is retried, and the order is kept", arguments: [3, 4, 9])
-  func refusal(every: Int) async throws {
+  /// Produces so many batches to a broker that refuses some of its requests (the first is 1) with an error that may pass,
+  /// and expects each batch once and in order.
+  private func expectInOrder(
+    _ count: Int, atOnce: Bool = false,
+    refusing isRefused: @escaping @Sendable (_ request: Int) -> Bool = { _ in false }
+  ) async throws {
     try await withGroup { group in
       let log = FakeLog()
       let broker = try await FakeBroker.start(on: group) { header, body in
         guard header.apiKey == ProduceRequest.api.key else { return FakeBroker.versions(header) }
         return Self.answer(header, body) { request in
-          log.countRequest() % every == 0 ? .notEnoughReplicas : log.append(request)
+          isRefused(log.countRequest()) ? .notEnoughReplicas : log.append(request)
         }
       }
-      #expect(failures(try await produce(12, to: broker.endpoint, on: group)) == [])
-      #expect(log.values == Filler.expected(12))
+      #expect(failures(try await produce(count, to: broker.endpoint, on: group, atOnce: atOnce)) == [])
+      #expect(log.values == Filler.expected(count))
     }
+  }
+
+  @Test("batches arrive in order, each once")
+  func plain() async throws { try await expectInOrder(40) }
+
+  @Test("a refusal that may pass is retried, and the order is kept", arguments: [3, 4, 9])
+  func refusal(every: Int) async throws {
+    try await expectInOrder(12) { $0 % every == 0 }
   }
 
   @Test("batches that wait behind a refused one are sent behind it", arguments: [1, 3, 6])
   func queuedBehindRefusal(refused: Int) async throws {
-    try await withGroup { group in
-      let log = FakeLog()
-      let broker = try await FakeBroker.start(on: group) { header, body in
-        guard header.apiKey == ProduceRequest.api.key else { return FakeBroker.versions(header) }
-        return Self.answer(header, body) { request in
-          log.countRequest() == refused ? .notEnoughReplicas : log.append(request)
-        }
-      }
-      #expect(failures(try await produce(20, to: broker.endpoint, on: group, atOnce: true)) == [])
-      #expect(log.values == Filler.expected(20))
-    }
+    try await expectInOrder(20, atOnce: true) { $0 == refused }
   }
 
   @Test("a connection lost with requests unanswered is made again, and nothing is lost or doubled")

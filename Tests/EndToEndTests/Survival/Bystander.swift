@@ -27,7 +27,19 @@ struct Bystander: Sendable {
 
   private final class Attack: Sendable {
     let isOver = Atomic(false)
+    private let rounds = DispatchSemaphore(value: 0)
+
+    func cameRound() { rounds.signal() }
+
+    /// Returns when the bystander has come round so many times from now on, or comes no more: then it says why itself.
+    func hold(forRounds count: Int) {
+      while rounds.wait(timeout: .now()) == .success {}
+      for _ in 0..<count where rounds.wait(timeout: .now() + .milliseconds(4 * patienceMs)) == .timedOut { return }
+    }
   }
+
+  /// So many rounds hold two with a large batch.
+  static let roundsHeld = 2 * largeEvery
 
   static func start(port: UInt16, on group: MultiThreadedEventLoopGroup) async throws -> Bystander {
     let endpoint = Endpoint(host: "127.0.0.1", port: Int(port))
@@ -38,8 +50,10 @@ struct Bystander: Sendable {
     return Bystander(endpoint: endpoint, group: group, metadata: metadata)
   }
 
-  /// Goes round while `body` runs, and once more afterwards.
-  func served<T: Sendable>(while body: @escaping @Sendable () throws -> T) async throws -> (T, Service) {
+  /// Goes round while `body` runs and `held` times while what it returns is kept, and once more afterwards.
+  func served<T: Sendable>(
+    while body: @escaping @Sendable () throws -> T, held: Int
+  ) async throws -> (T, Service) {
     let attack = Attack()
     return try await withThrowingTaskGroup(of: Service.self) { tasks in
       tasks.addTask {
@@ -48,12 +62,17 @@ struct Bystander: Sendable {
         while !isLast {
           isLast = attack.isOver.load(ordering: .acquiring)
           try await round(&service)
+          attack.cameRound()
         }
         return service
       }
       // A thread of its own: what misbehaves blocks in system calls.
       let result: Result<T, any Error> = await withCheckedContinuation { done in
-        Thread.detachNewThread { done.resume(returning: Result { try body() }) }
+        Thread.detachNewThread {
+          let result = Result { try body() }
+          if case .success = result { attack.hold(forRounds: held) }
+          done.resume(returning: result)
+        }
       }
       attack.isOver.store(true, ordering: .releasing)
       let service = try await tasks.next()

@@ -167,7 +167,8 @@ private final class CrashRun {
   }
 
   private func wait(_ what: String, until condition: () throws -> Bool) async throws {
-    for _ in 0..<6000 where try !condition() { try await Task.sleep(for: .milliseconds(10)) }
+    let deadline = ContinuousClock.now + .seconds(60)
+    while try !condition(), .now < deadline { try await Task.sleep(for: .milliseconds(10)) }
     try #require(try condition(), "\(seedValue): waited a minute for \(what); acknowledged \(ledger.acknowledged)")
   }
 

@@ -97,9 +97,9 @@ struct HostileClientTests {
       let port = siege.broker.port
       let connections = 100
       let bound = MemoryBound.sharedBuffers + MemoryBound.slack + connections * MemoryBound.connection
-      let held = try await siege.endure(growingAtMost: bound, "claims") {
+      let held = try await siege.endure(growingAtMost: bound, "claims", held: Bystander.roundsHeld) {
         // The largest first, and what is left by ever smaller ones: until less is left than the bystander needs.
-        let held = Held(
+        Held(
           sockets: try (0..<connections).map { index in
             let socket = try RawSocket(port: port, patienceSeconds: 10)
             let claimed = max(Int32(300_000), Int32(100 << 20) >> Int32(index / 10))
@@ -107,9 +107,6 @@ struct HostileClientTests {
             #expect(start.withUnsafeBytes { socket.send($0) } == start.count)
             return socket
           })
-        // Long enough for the bystander to come with a large request of its own, and to wait for its answer in vain.
-        sleep(UInt32(Bystander.patienceMs / 1000 + 1))
-        return held
       }
       #expect(held.sockets.count == connections)
     }
@@ -164,9 +161,12 @@ struct HostileClientTests {
       let bound =
         MemoryBound.sharedBuffers + MemoryBound.slack
         + clients * (MemoryBound.connection + MemoryBound.replies + MemoryBound.receiveBuffer)
-      _ = try await siege.endure(growingAtMost: bound, "never reading, \(question)") {
+      let pressed = try await siege.endure(
+        growingAtMost: bound, "never reading, \(question)", held: Bystander.roundsHeld
+      ) {
         try Unread(port: port, request: request).press(clients: clients)
       }
+      #expect(pressed.heldBack == clients, "the broker took all that the others sent")
     }
   }
 }
@@ -184,10 +184,13 @@ struct Unread {
   /// No broker should take more of one client whose answers it cannot get rid of.
   private static let bytesMax = 64 << 20
 
-  struct Pressed {
+  struct Pressed: CustomStringConvertible {
+    /// They stay open, and nobody reads.
+    let sockets: [RawSocket]
     var requests = 0
     /// Clients whose requests the broker no longer took.
     var heldBack = 0
+    var description: String { "\(requests) requests, \(heldBack) of \(sockets.count) clients held back" }
   }
 
   /// Presses until the broker takes no more of any.
@@ -198,7 +201,7 @@ struct Unread {
     // Many at once: a send that is not taken whole goes on where it stopped.
     let requestsPerBlock = max(1, 65_536 / request.count)
     let block = [[UInt8]](repeating: request, count: requestsPerBlock).flatMap { $0 }
-    var pressed = Pressed()
+    var pressed = Pressed(sockets: sockets)
     var sent = [Int](repeating: 0, count: clients)
     var open = Array(0..<clients)
     while !open.isEmpty {
@@ -218,8 +221,6 @@ struct Unread {
       }
       open.removeAll { sent[$0] >= Self.bytesMax }
     }
-    // They go on not reading, and the broker has nothing else to do than to serve the bystander.
-    sleep(2)
     pressed.requests = sent.reduce(0, +) / request.count
     return pressed
   }

@@ -19,8 +19,10 @@ struct Siege {
 
   /// Runs `attack` on a thread of its own and demands that the bystander is served, and the broker's memory grows by no
   /// more than `bytes`.
+  ///
+  /// - Parameter held: rounds of the bystander for which the attackers stay as they are after `attack`.
   func endure<T: Sendable>(
-    growingAtMost bytes: Int, _ name: String, attack: @escaping @Sendable () throws -> T
+    growingAtMost bytes: Int, _ name: String, held: Int = 0, attack: @escaping @Sendable () throws -> T
   ) async throws -> T {
     // Once before, so that what the broker needs for any client at all is there.
     var warmUp = Bystander.Service()
@@ -29,7 +31,7 @@ struct Siege {
     let before = try ProcessMemory(of: broker.pid).resident
     let clock = ContinuousClock()
     let began = clock.now
-    let (result, service) = try await bystander.served(while: attack)
+    let (result, service) = try await bystander.served(while: attack, held: held)
     let seconds = (clock.now - began) / .seconds(1)
     let after = try ProcessMemory(of: broker.pid)
     let grown = after.peak - before
