@@ -36,6 +36,9 @@ package enum Limits {
   /// Reply bytes waiting in memory for a slow reader. Beyond it we stop reading its requests until they have drained.
   package static let replyBytesWaiting = 1024 * 1024
 
+  /// Of an answer in messages of before Kafka 0.11, which is made in memory; one batch may pass it.
+  package static let messageAnswerBytes = 8 * 1024 * 1024
+
   /// Partitions that all parked fetches name together, some 150 bytes each; beyond it a fetch is answered at once.
   package static let parkedPartitions = 1_000_000
 

@@ -108,7 +108,6 @@ package struct Plan: Sendable, Equatable {
     return cost
   }
 
-  /// Records times their size.
   /// What a producing arm sends and how long that takes: so many records, for so long, at such a rate, or any of them.
   private static func offered(_ options: [String: Double]) -> (bytes: Double, seconds: Double) {
     let size = options["record-size"] ?? 0
@@ -120,6 +119,7 @@ package struct Plan: Sendable, Equatable {
     return (bytes, bytes / pace)
   }
 
+  /// Records times their size.
   private static func payload(_ settings: [Setting]) -> Double {
     func number(_ name: String) -> Double { settings.first { $0.name == name }?.value.number ?? 0 }
     return number("num-records") * number("record-size")

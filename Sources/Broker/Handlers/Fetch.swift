@@ -63,7 +63,9 @@ struct Fetch: Sendable {
   init(_ request: FetchRequest, version: Int16, maxBytes: Int) {
     self.request = request
     self.version = version
-    self.maxBytes = min(Int(request.maxBytes), maxBytes)
+    let most = min(Int(request.maxBytes), maxBytes)
+    // Messages are made in memory, and a request may name one partition many thousand times.
+    self.maxBytes = Self.messageMagic(version) == nil ? most : min(most, Limits.messageAnswerBytes)
     // More than the answer may hold can never be reached.
     minBytes = min(max(Int(request.minBytes), 0), self.maxBytes)
     maxWaitMs = request.maxWaitMs
@@ -108,8 +110,8 @@ struct Fetch: Sendable {
     return found
   }
 
-  /// The format of before Kafka 0.11 that the version wants; nil for batches, as they are in the log.
-  private var messageMagic: Int8? {
+  /// The format of before Kafka 0.11 that a version wants; nil for batches, as they are in the log.
+  private static func messageMagic(_ version: Int16) -> Int8? {
     switch version {
     case ..<2: 0
     case 2...3: 1
@@ -133,8 +135,9 @@ struct Fetch: Sendable {
         Partition.Wanted(
           offset: wanted.fetchOffset, maxBytes: min(Int(wanted.partitionMaxBytes), left),
           // The first batch of an answer may pass every limit, or a consumer would wait for it for ever. Before version 3
-          // Kafka gave each partition a part of a message, from which old clients learned to ask for more: they get it whole.
-          atLeastOneBatch: found.byteCount == 0 || version < 3, isReadCommitted: request.isolationLevel == 1,
+          // Kafka gave each partition a part of a message, from which old clients learned to ask for more: they get it whole,
+          // as long as the answer has room.
+          atLeastOneBatch: found.byteCount == 0 || (version < 3 && left > 0), isReadCommitted: request.isolationLevel == 1,
           currentLeaderEpoch: wanted.currentLeaderEpoch,
           lastFetchedEpoch: version >= 12 ? wanted.lastFetchedEpoch : -1))
       answer.highWatermark = read.highWatermark
@@ -157,7 +160,7 @@ struct Fetch: Sendable {
           return aborted
         }
       }
-      if let magic = messageMagic {
+      if let magic = Self.messageMagic(version) {
         let messages = try partition.messages(
           read.slice, magic: magic, from: wanted.fetchOffset, maxBytes: Int(wanted.partitionMaxBytes))
         guard let messages else { return answer.fail(.unsupportedCompressionType) }

@@ -72,6 +72,23 @@ struct FetchTests {
     }
   }
 
+  @Test("an answer in old messages is bounded, however often a request names a partition")
+  func oldVersionsAndMemory() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      let value = String(repeating: "x", count: 900_000)
+      _ = try client.produce(Batches.of([value]), to: "t")
+      var many = FetchRequest.from("t", 0, 0)
+      many.topics[0].partitions = Array(repeating: many.topics[0].partitions[0], count: 40)
+      for version: Int16 in 0...3 {
+        let found = try client.ask(many, version: version).responses[0].partitions
+        let filled = found.filter { $0.records.byteCount > 0 }
+        #expect(found.count == 40 && (8...10).contains(filled.count), "version \(version): \(filled.count)")
+      }
+    }
+  }
+
   @Test("nothing to read is zero bytes, not null; so is a failed partition")
   func emptyNotNull() throws {
     try withBroker { broker in
