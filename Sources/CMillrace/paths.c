@@ -15,4 +15,6 @@ ssize_t millrace_splice(int from, off_t *offset, int to, size_t count) {
   return splice(from, offset, to, NULL, count, SPLICE_F_MOVE);
 }
 
+int millrace_reserve_ahead(int fd, off_t from, off_t count) { return fallocate(fd, FALLOC_FL_KEEP_SIZE, from, count); }
+
 int millrace_thread_usage(struct rusage *usage) { return getrusage(RUSAGE_THREAD, usage); }

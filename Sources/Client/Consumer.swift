@@ -11,6 +11,9 @@ package struct ConsumerSettings: Sendable {
   package var maxBytes = 8 << 20
   /// Of one partition in one answer.
   package var partitionMaxBytes = 1 << 20
+  /// Requests outstanding at each leader at a time. Kafka's own consumers have one, so the leader waits for them between two
+  /// answers; with two, of different partitions, it does not.
+  package var requestsInFlight = 1
   /// Whether batches' checksums are compared.
   package var checksCRC = true
 
@@ -19,8 +22,8 @@ package struct ConsumerSettings: Sendable {
 
 /// Reads assigned partitions, from given offsets, without a group.
 ///
-/// One request a leader is outstanding at any time: the next one leaves as soon as an answer's batch headers tell where to
-/// go on, before its records are looked at, so that broker and consumer work at the same time. Confined to one event loop.
+/// The next request leaves as soon as an answer's batch headers tell where to go on, before its records are looked at, so that
+/// broker and consumer work at the same time. Confined to one event loop.
 package final class Consumer {
   package let settings: ConsumerSettings
   /// Called with each batch, in order within its partition; the time is when its answer had arrived whole.
@@ -34,22 +37,42 @@ package final class Consumer {
   private let now: () -> UInt64
   private let topicID: UUID128
   private let connect: (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void
-  private var routes: [Route] = []
+  private var leaders: [Leader] = []
   private var isClosed = false
   package private(set) var requests = 0
 
-  /// One leader: the connection, and the partitions read from it.
-  final class Route {
+  /// One broker that leads partitions we read: the connection, and where we are in each.
+  final class Leader {
     let broker: Metadata.Broker
     var connection: Connection?
     var partitions: [Position]
+    /// Partitions that are asked for together: one request of a route is outstanding at any time.
+    let routes: [Route]
+    /// All partitions in one request: what waits for new records, so that no route waits behind another's request.
+    let all: Route
+    var outstanding = 0
+    /// Routes whose last answer was empty.
+    var idle: [Route] = []
+
+    init(_ broker: Metadata.Broker, _ partitions: [Position], requestsInFlight: Int) {
+      self.broker = broker
+      self.partitions = partitions
+      all = Route(Array(partitions.indices))
+      let count = min(requestsInFlight, partitions.count)
+      routes = (0..<count).map { first in Route(Array(stride(from: first, to: partitions.count, by: count))) }
+    }
+
+    /// Everything is asked for by one request at a time, which may wait at the broker.
+    var isSerial: Bool { routes.count == 1 }
+  }
+
+  final class Route {
+    /// Into the leader's partitions.
+    let members: [Int]
     /// Where the next request's list begins, so that no partition is always served last.
     var rotation = 0
 
-    init(_ broker: Metadata.Broker, _ partitions: [Position]) {
-      self.broker = broker
-      self.partitions = partitions
-    }
+    init(_ members: [Int]) { self.members = members }
   }
 
   struct Position {
@@ -73,23 +96,24 @@ package final class Consumer {
       let positions = partitions.compactMap { partition in
         offsets[partition.index].map { Position(partition: partition.index, offset: $0) }
       }
-      if !positions.isEmpty { routes.append(Route(broker, positions)) }
+      guard !positions.isEmpty else { continue }
+      leaders.append(Leader(broker, positions, requestsInFlight: max(settings.requestsInFlight, 1)))
     }
   }
 
   /// Connects to every leader; `then` gets the first error when one cannot be reached. `fetch` begins to read.
   package func start(then: @escaping (Result<Void, ClientError>) -> Void) {
-    var missing = routes.count
+    var missing = leaders.count
     guard missing > 0 else { return then(.success(())) }
-    for route in routes {
-      connect(route.broker) { [self] result in
+    for leader in leaders {
+      connect(leader.broker) { [self] result in
         guard missing > 0 else { return }
         switch result {
         case .failure(let error):
           missing = 0
           then(.failure(error))
         case .success(let connection):
-          route.connection = connection
+          leader.connection = connection
           connection.onEnd = { [weak self] error in
             guard let self, !self.isClosed else { return }
             self.failed(error)
@@ -102,33 +126,39 @@ package final class Consumer {
   }
 
   package func fetch() {
-    for route in routes { fetch(route) }
+    for leader in leaders { fetchAll(of: leader) }
   }
 
   package func close() {
     isClosed = true
-    for route in routes { route.connection?.close() }
+    for leader in leaders { leader.connection?.close() }
   }
 
-  package var bytesSent: Int { routes.reduce(0) { $0 + ($1.connection?.bytesSent ?? 0) } }
-  package var bytesReceived: Int { routes.reduce(0) { $0 + ($1.connection?.bytesReceived ?? 0) } }
+  package var bytesSent: Int { leaders.reduce(0) { $0 + ($1.connection?.bytesSent ?? 0) } }
+  package var bytesReceived: Int { leaders.reduce(0) { $0 + ($1.connection?.bytesReceived ?? 0) } }
 
   /// The next offset to read of each partition.
   package var positions: [Int32: Offset] {
     var positions: [Int32: Offset] = [:]
-    for position in routes.flatMap(\.partitions) { positions[position.partition] = position.offset }
+    for position in leaders.flatMap(\.partitions) { positions[position.partition] = position.offset }
     return positions
   }
 
-  private func fetch(_ route: Route) {
-    guard !isClosed, let connection = route.connection, connection.isOpen else { return }
+  private func fetchAll(of leader: Leader) {
+    for route in leader.routes { fetch(route, of: leader) }
+  }
+
+  private func fetch(_ route: Route, of leader: Leader) {
+    guard !isClosed, let connection = leader.connection, connection.isOpen else { return }
+    // Answers come in the order of their requests: one that waited at the broker would hold up the others.
+    let mayWait = leader.isSerial || route === leader.all
     var request = FetchRequest()
-    request.maxWaitMs = Int32(settings.maxWaitMs)
-    request.minBytes = Int32(settings.minBytes)
+    request.maxWaitMs = mayWait ? Int32(settings.maxWaitMs) : 0
+    request.minBytes = mayWait ? Int32(settings.minBytes) : 0
     request.maxBytes = Int32(settings.maxBytes)
-    let count = route.partitions.count
+    let count = route.members.count
     let partitions = (0..<count).map { index in
-      let position = route.partitions[(index + route.rotation) % count]
+      let position = leader.partitions[route.members[(index + route.rotation) % count]]
       return FetchRequest.Partition.with {
         $0.partition = position.partition
         $0.fetchOffset = position.offset
@@ -144,37 +174,54 @@ package final class Consumer {
       }
     ]
     requests += 1
+    leader.outstanding += 1
     // From version 13 topics go by id; a broker without ids for its topics cannot be asked so.
     connection.send(request, limit: topicID == .zero ? 12 : .max) { [self] result in
+      leader.outstanding -= 1
       guard !isClosed else { return }
       switch result {
       case .failure(let error): failed(error)
-      case .success(let response): read(response, route)
+      case .success(let response): read(response, route, of: leader)
       }
     }
     connection.flush()
   }
 
-  private func read(_ response: FetchResponse, _ route: Route) {
+  private func read(_ response: FetchResponse, _ route: Route, of leader: Leader) {
     let atNs = now()
-    guard response.errorCode == .none else { return refuse(route, response.errorCode, "fetching \(settings.topic)") }
+    guard response.errorCode == .none else {
+      return refuse(route, of: leader, response.errorCode, "fetching \(settings.topic)")
+    }
     let answers = response.responses.flatMap(\.partitions)
     var spans: [(partition: Int32, from: Offset, bytes: ByteBuffer)] = []
     for answer in answers {
-      guard let at = route.partitions.firstIndex(where: { $0.partition == answer.partitionIndex }) else { continue }
+      guard let at = leader.partitions.firstIndex(where: { $0.partition == answer.partitionIndex }) else { continue }
       guard answer.errorCode == .none else {
-        return refuse(route, answer.errorCode, "fetching \(settings.topic)-\(answer.partitionIndex)")
+        return refuse(route, of: leader, answer.errorCode, "fetching \(settings.topic)-\(answer.partitionIndex)")
       }
-      route.partitions[at].highWatermark = answer.highWatermark
+      leader.partitions[at].highWatermark = answer.highWatermark
       guard let bytes = answer.records.bytes, bytes.readableBytes > 0 else { continue }
-      let from = route.partitions[at].offset
+      let from = leader.partitions[at].offset
       spans.append((answer.partitionIndex, from, bytes))
-      if let next = Self.nextOffset(after: bytes) { route.partitions[at].offset = max(from, next) }
+      if let next = Self.nextOffset(after: bytes) { leader.partitions[at].offset = max(from, next) }
     }
-    // The next request is under way while these records are looked at.
-    fetch(route)
-    for span in spans { deliver(span.partition, span.from, span.bytes, route, atNs) }
+    // The next requests are under way while these records are looked at.
+    fetchNext(after: route, of: leader, isEmpty: spans.isEmpty)
+    for span in spans { deliver(span.partition, span.from, span.bytes, leader, atNs) }
     answered()
+  }
+
+  /// A route whose answer was empty rests until another's is not; when all rest, one request for everything waits.
+  private func fetchNext(after route: Route, of leader: Leader, isEmpty: Bool) {
+    if leader.isSerial { return fetch(route, of: leader) }
+    if isEmpty {
+      if route !== leader.all { leader.idle.append(route) }
+      if leader.outstanding == 0 { fetch(leader.all, of: leader) }
+      return
+    }
+    let rested = route === leader.all ? leader.routes : leader.idle + [route]
+    leader.idle = []
+    for route in rested { fetch(route, of: leader) }
   }
 
   /// The offset after the last whole batch, from the headers alone; nil when there is no whole batch.
@@ -192,7 +239,7 @@ package final class Consumer {
     }
   }
 
-  private func deliver(_ partition: Int32, _ from: Offset, _ bytes: ByteBuffer, _ route: Route, _ atNs: UInt64) {
+  private func deliver(_ partition: Int32, _ from: Offset, _ bytes: ByteBuffer, _ leader: Leader, _ atNs: UInt64) {
     var bytes = bytes
     while bytes.readableBytes >= BatchField.records {
       do {
@@ -204,15 +251,15 @@ package final class Consumer {
         return  // The last batch was cut off at the size limit; the next fetch begins with it.
       } catch {
         return failed(
-          .malformed(route.broker.endpoint, what: "a batch of \(settings.topic)-\(partition): \(error)"))
+          .malformed(leader.broker.endpoint, what: "a batch of \(settings.topic)-\(partition): \(error)"))
       }
     }
   }
 
-  private func refuse(_ route: Route, _ code: ErrorCode, _ what: String) {
-    let error = ClientError.refused(route.broker.endpoint, what: what, code: code, message: nil)
+  private func refuse(_ route: Route, of leader: Leader, _ code: ErrorCode, _ what: String) {
+    let error = ClientError.refused(leader.broker.endpoint, what: what, code: code, message: nil)
     guard code.isRetriable else { return failed(error) }
     let backoff = TimeAmount.milliseconds(Int64(ClientLimits.retryBackoffMs))
-    eventLoop.assumeIsolated().scheduleTask(in: backoff) { [weak self] in self?.fetch(route) }
+    eventLoop.assumeIsolated().scheduleTask(in: backoff) { [weak self] in self?.fetch(route, of: leader) }
   }
 }

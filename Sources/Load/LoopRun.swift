@@ -160,6 +160,7 @@ final class LoopRun {
     settings.maxWaitMs = plan.fetchMaxWaitMs
     settings.maxBytes = plan.fetchMaxBytes
     settings.partitionMaxBytes = plan.fetchPartitionMaxBytes
+    settings.requestsInFlight = plan.fetchesInFlight
     settings.checksCRC = plan.checksCRC
     let from = setup.from.filter { Self.consumer(of: $0.key, plan.connections) == index }
     let consumer = Consumer(

@@ -213,6 +213,11 @@ extension Plan {
     .int("fetch-max-partition-bytes", "BYTES", reading, "of one partition in it (default 1048576)", 1...(200 << 20)) {
       $0.fetchPartitionMaxBytes = $1
     },
+    .int(
+      "fetch-in-flight", "N", reading, "fetches of different partitions outstanding on a connection (default 1)", 1...64
+    ) {
+      $0.fetchesInFlight = $1
+    },
 
     // Connections.
     .value("congestion-control", "NAME", all, "TCP_CONGESTION of the connections (default: the kernel's)") {

@@ -70,6 +70,8 @@ package struct Plan: Sendable, Equatable {
   package var fetchMaxWaitMs = 500
   package var fetchMaxBytes = 8 << 20
   package var fetchPartitionMaxBytes = 1 << 20
+  /// Fetches outstanding on a connection.
+  package var fetchesInFlight = 1
 
   // Connections.
   package var congestionControl: String?

@@ -37,6 +37,9 @@ package protocol DiskFile: AnyObject, Sendable {
   func truncate(to size: Int) throws(DiskError)
   /// Allocates blocks up to `size`; the file ends there afterwards, in zeros.
   func reserve(_ size: Int) throws(DiskError)
+  /// Allocates blocks from `position` to `end`, beyond the file's end, without moving it: appends then find them there.
+  /// False where the file system cannot, or has no room; nothing is wrong then, appends are only dearer.
+  func reserveAhead(from position: Int, to end: Int) -> Bool
   /// Returns when the bytes written so far would survive a power failure.
   func sync() throws(DiskError)
 }

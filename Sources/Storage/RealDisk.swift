@@ -148,6 +148,10 @@ final class RealFile: DiskFile {
     guard code == 0 else { throw DiskError("posix_fallocate", path, code: code) }
   }
 
+  func reserveAhead(from position: Int, to end: Int) -> Bool {
+    millrace_reserve_ahead(descriptor, position, end - position) == 0
+  }
+
   func sync() throws(DiskError) {
     guard fdatasync(descriptor) == 0 else { throw DiskError("fdatasync", path, code: errno) }
   }

@@ -21,6 +21,11 @@ final class Segment {
   /// Batches' bytes since the last index entry: the next entry is due when they exceed the interval.
   private var bytesSinceEntry = 0
 
+  /// Where the blocks allocated ahead of appends end; nil where the file system cannot.
+  private var reservedEnd: Int? = 0
+  /// Blocks beyond the end may be allocated: they go back when the segment is finished.
+  private var mayHoldReserve = false
+
   /// The largest record timestamp and its batch's last offset; nil until looked up (closed segments are asked rarely).
   private var newest: TimeIndex.Entry?
   /// Timestamp of the first batch: `segment.ms` counts from it. Nil until looked up.
@@ -123,13 +128,26 @@ final class Segment {
       try timeIndex.makeRoom(on: disk)
     } catch { throw SegmentWriteError(cause: error, isIntact: true) }
     do {
-      try file().file.write(head, body, at: size)
+      let file = try file().file
+      reserveAhead(in: file, for: head.count + body.count)
+      try file.write(head, body, at: size)
     } catch {
       do { try file().file.truncate(to: size) } catch let second {
         throw SegmentWriteError(cause: second, isIntact: false)
       }
       throw SegmentWriteError(cause: error, isIntact: true)
     }
+  }
+
+  /// Has the file system find blocks for the appends to come, many at once: it looks for some with each write otherwise, which
+  /// costs a fifth of an append of 64 KiB and a quarter of one of 256 KiB.
+  private func reserveAhead(in file: any DiskFile, for bytes: Int) {
+    guard let reserved = reservedEnd, size + bytes > reserved, size >= SegmentReserve.from else { return }
+    // With preallocation the file is longer than its batches, and its blocks are there.
+    guard let end = try? file.size(), end == size else { return reservedEnd = nil }
+    let ahead = size + bytes + min(max(size / SegmentReserve.share, SegmentReserve.bytesMin), SegmentReserve.bytesMax)
+    mayHoldReserve = true
+    reservedEnd = file.reserveAhead(from: size, to: ahead) ? ahead : nil
   }
 
   /// Takes note of a batch that stands at the segment's end, and indexes it when an entry is due.
@@ -157,7 +175,11 @@ final class Segment {
 
   /// The segment takes no more batches: its indexes go to the disk whole.
   func finish(config: LogConfig) throws(DiskError) {
-    if config.preallocate { try file().file.truncate(to: size) }
+    if config.preallocate || mayHoldReserve {
+      try file().file.truncate(to: size)
+      mayHoldReserve = false
+      reservedEnd = 0
+    }
     try timeIndex.load(from: disk)
     if let newest {
       try timeIndex.makeRoom(on: disk)
@@ -194,6 +216,7 @@ final class Segment {
     firstTimestamp = nil
     size = 0
     bytesSinceEntry = 0
+    mayHoldReserve = true
   }
 
   /// Goes on where the trusted indexes end; `wrote` follows for each batch from the returned position.
@@ -210,6 +233,7 @@ final class Segment {
   /// Forgets the batches from `position` on, the first of which has the offset `offset`.
   func truncate(toPosition position: Int, offset: Offset) throws(DiskError) {
     try file().file.truncate(to: position)
+    reservedEnd = reservedEnd.map { _ in 0 }
     try offsetIndex.truncate(toPosition: position, on: disk)
     try timeIndex.truncate(to: offset, on: disk)
     try transactionIndex.truncate(to: offset, on: disk)
@@ -236,6 +260,16 @@ final class Segment {
     }
     return renamed
   }
+}
+
+/// Blocks a segment has allocated ahead of its appends: a quarter of what it holds, within bounds, so that a thousand small
+/// partitions take little disk for nothing. Given back when the segment takes no more.
+enum SegmentReserve {
+  /// Smaller segments reserve nothing.
+  static let from = 1 << 20
+  static let share = 4
+  static let bytesMin = 1 << 20
+  static let bytesMax = 16 << 20
 }
 
 /// A write that failed, and whether the segment is as it was before.

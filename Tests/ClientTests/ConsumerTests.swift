@@ -34,16 +34,22 @@ struct ConsumerTests {
     return .bytes(out.getSlice(at: 0, length: min(out.readableBytes, max(bytesMax, first)))!)
   }
 
-  /// A consumer of partition 0 that has begun to fetch.
+  /// A consumer of the first partitions that has begun to fetch.
   static func consumer(
-    of endpoint: Endpoint, from: Int64, on eventLoop: any EventLoop, _ prepare: @escaping @Sendable (Consumer) -> Void
+    of endpoint: Endpoint, from: Int64, partitions: Int32 = 1, inFlight: Int = 1, on eventLoop: any EventLoop,
+    _ prepare: @escaping @Sendable (Consumer) -> Void
   ) async throws -> NIOLoopBound<Consumer> {
+    let leader = Metadata.Broker(id: 1, endpoint: endpoint)
     let metadata = Metadata(
       topic: "t", topicID: .zero,
-      partitions: [.init(index: 0, leader: .init(id: 1, endpoint: endpoint), leaderEpoch: 0)])
+      partitions: (0..<partitions).map { .init(index: $0, leader: leader, leaderEpoch: 0) })
+    let offsets = Dictionary(uniqueKeysWithValues: (0..<partitions).map { ($0, Offset(from)) })
+    var settings = ConsumerSettings(topic: "t")
+    settings.requestsInFlight = inFlight
+    let given = settings
     return try await eventLoop.submit {
       let consumer = Consumer(
-        ConsumerSettings(topic: "t"), metadata, from: [0: Offset(from)], on: eventLoop, now: TestClock.nowNs
+        given, metadata, from: offsets, on: eventLoop, now: TestClock.nowNs
       ) { broker, then in
         Connection.connect(to: broker.endpoint, on: eventLoop, TestClock.options(), then: then)
       }
@@ -94,6 +100,77 @@ struct ConsumerTests {
         }
       }
       #expect(await seen.first(100 - Int(from)) == Array(from..<100))
+      try await eventLoop.submit { consumer.value.close() }.get()
+    }
+  }
+
+  @Test(
+    "with several fetches in flight every record comes once and in order, and only a fetch of everything waits at the broker",
+    arguments: [2, 3, 8])
+  func inFlight(count: Int) async throws {
+    let log = try Self.log()
+    let partitions: Int32 = 5
+    // How far each partition goes: one is empty, one ends early, one gets records only once everything has been asked for.
+    let ends: [Int64] = [100, 0, 15, 100, 100]
+    struct Asked: Sendable {
+      var partitions: [Int32]
+      var maxWaitMs: Int32
+    }
+    let asked = Collected<Asked>()
+    try await withGroup { group in
+      let broker = try await FakeBroker.start(on: group) { header, body in
+        guard header.apiKey == FetchRequest.api.key else { return FakeBroker.versions(header) }
+        var body = body
+        let request = try FetchRequest(reading: &body, version: header.apiVersion)
+        let wanted = request.topics[0].partitions
+        let waitedBefore = asked.all.contains { $0.maxWaitMs > 0 }
+        asked.add(Asked(partitions: wanted.map(\.partition), maxWaitMs: request.maxWaitMs))
+        var response = FetchResponse()
+        let answers = wanted.map { wanted in
+          let isHeldBack = wanted.partition == 4 && !waitedBefore
+          let end = isHeldBack ? 0 : ends[Int(wanted.partition)]
+          return FetchResponse.Partition.with {
+            $0.partitionIndex = wanted.partition
+            $0.highWatermark = Offset(end)
+            $0.records =
+              wanted.fetchOffset.rawValue < end
+              ? Self.serve(log, from: wanted.fetchOffset, cutAt: 200) : .bytes(ByteBuffer())
+          }
+        }
+        response.responses = [
+          .with {
+            $0.topic = "t"
+            $0.partitions = answers
+          }
+        ]
+        let isOver = wanted.count == Int(partitions) && answers.allSatisfy { $0.records.byteCount == 0 } && waitedBefore
+        return isOver ? .silence : FakeBroker.reply(response, to: header)
+      }
+      struct Record: Sendable {
+        var partition: Int32
+        var offset: Int64
+      }
+      let seen = Collected<Record>()
+      let eventLoop = group.next()
+      let consumer = try await Self.consumer(
+        of: broker.endpoint, from: 0, partitions: partitions, inFlight: count, on: eventLoop
+      ) { consumer in
+        consumer.received = { partition, batch, _ in
+          for record in (try? batch.records()) ?? [] where record.offset.rawValue < ends[Int(partition)] {
+            seen.add(Record(partition: partition, offset: record.offset.rawValue))
+          }
+        }
+      }
+      let all = await seen.first(Int(ends.reduce(0, +)))
+      for partition in 0..<partitions {
+        let offsets = all.filter { $0.partition == partition }.map(\.offset)
+        #expect(offsets == Array(0..<ends[Int(partition)]), "partition \(partition)")
+      }
+      for request in asked.all {
+        #expect(request.maxWaitMs == 0 || request.partitions.count == Int(partitions), "\(request)")
+      }
+      #expect(asked.all.contains { $0.maxWaitMs > 0 })
+      #expect(asked.all.prefix(min(count, 5)).allSatisfy { $0.maxWaitMs == 0 })
       try await eventLoop.submit { consumer.value.close() }.get()
     }
   }

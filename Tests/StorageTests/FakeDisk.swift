@@ -32,7 +32,8 @@ final class FakeDisk: Disk {
         case .write(let position, let bytes):
           let end = position + bytes.count
           if contents.count < end { contents += [UInt8](repeating: 0, count: end - contents.count) }
-          contents.replaceSubrange(position..<end, with: bytes)
+          // Not `replaceSubrange`, which goes byte by byte in a debug build.
+          contents.withUnsafeMutableBytes { $0[position..<end].copyBytes(from: bytes) }
         case .truncate(let size):
           if contents.count > size {
             contents.removeLast(contents.count - size)
@@ -327,6 +328,8 @@ final class FakeFile: DiskFile, @unchecked Sendable {
   func reserve(_ size: Int) throws(DiskError) {
     try disk.with { state throws(DiskError) in if inode.bytes.count < size { inode.change(.truncate(size)) } }
   }
+
+  func reserveAhead(from position: Int, to end: Int) -> Bool { true }
 
   func sync() throws(DiskError) {
     try disk.with { state throws(DiskError) in

@@ -137,7 +137,8 @@ struct Fetch: Sendable {
           // The first batch of an answer may pass every limit, or a consumer would wait for it for ever. Before version 3
           // Kafka gave each partition a part of a message, from which old clients learned to ask for more: they get it whole,
           // as long as the answer has room.
-          atLeastOneBatch: found.byteCount == 0 || (version < 3 && left > 0), isReadCommitted: request.isolationLevel == 1,
+          atLeastOneBatch: found.byteCount == 0 || (version < 3 && left > 0),
+          isReadCommitted: request.isolationLevel == 1,
           currentLeaderEpoch: wanted.currentLeaderEpoch,
           lastFetchedEpoch: version >= 12 ? wanted.lastFetchedEpoch : -1))
       answer.highWatermark = read.highWatermark

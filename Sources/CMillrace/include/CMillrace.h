@@ -35,6 +35,10 @@ int millrace_pipe(int fds[_Nonnull 2], int capacity);
 /// splice(2) with SPLICE_F_MOVE; `offset` is the place in `from` when that is a file, else null.
 ssize_t millrace_splice(int from, off_t *_Nullable offset, int to, size_t count);
 
+/// fallocate(2) with FALLOC_FL_KEEP_SIZE: blocks for `count` bytes at `from`, and the file ends where it did. 0, or -1 with
+/// errno.
+int millrace_reserve_ahead(int fd, off_t from, off_t count);
+
 /// getrusage(2) of the calling thread.
 int millrace_thread_usage(struct rusage *_Nonnull usage);
 
