@@ -42,6 +42,9 @@ package enum Limits {
   /// Partitions that all parked fetches name together, some 150 bytes each; beyond it a fetch is answered at once.
   package static let parkedPartitions = 1_000_000
 
+  /// Connections that are refused and still hold a descriptor; beyond it no other is accepted until one is closed.
+  package static let refusalsInProgress = 16
+
   /// Time for requests in flight to finish when the broker stops.
   package static let drainMs: Int64 = 5_000
 

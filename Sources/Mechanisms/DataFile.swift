@@ -51,8 +51,10 @@ package struct DataFile: Sendable {
     _ = try checksum()
   }
 
-  /// A page that the kernel is just moving between its lists is passed over by one call and dropped by the next.
-  private static let evictAttempts = 5
+  /// A page that another processor is just moving between the kernel's lists is passed over by one call and dropped by a later
+  /// one: so many, with a pause between them, when the machine is busy.
+  private static let evictAttempts = 300
+  private static let evictPauseMs = 10
 
   /// Writes back and drops the file's pages, as far as the kernel does: `residentShare` tells.
   package func evict() throws(MechanismError) {
@@ -63,6 +65,8 @@ package struct DataFile: Sendable {
       let code = posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED)
       if code != 0 { throw .call("posix_fadvise \(path)", errno: code) }
       if try residentShare() == 0 { return }
+      var pause = timespec(tv_sec: 0, tv_nsec: Self.evictPauseMs * 1_000_000)
+      nanosleep(&pause, nil)
     }
   }
 

@@ -185,7 +185,7 @@ struct ConnectionTests {
         return isSilent ? .silence : .close
       }
       let admin = try await Admin.connect(
-        to: [broker.endpoint], on: group, TestClock.options(requestTimeoutMs: isSilent ? 1_000 : 10_000))
+        to: [broker.endpoint], on: group, TestClock.options(requestTimeoutMs: isSilent ? 1_000 : 60_000))
       do throws(ClientError) {
         _ = try await admin.call(Metadata.request(topic: "t", autoCreate: false))
         Issue.record("an answer came from nowhere")

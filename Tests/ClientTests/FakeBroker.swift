@@ -85,9 +85,11 @@ final class FakeBroker: Sendable {
 enum TestClock {
   @Sendable static func nowNs() -> UInt64 { NIODeadline.now().uptimeNanoseconds }
 
-  static func options(requestTimeoutMs: Int = 5_000) -> ConnectionOptions {
+  /// Patient: with all tests at once on two cores a thread has been seen to wait for ten seconds.
+  static func options(requestTimeoutMs: Int = 60_000) -> ConnectionOptions {
     var options = ConnectionOptions(now: nowNs)
     options.requestTimeoutMs = requestTimeoutMs
+    options.connectTimeoutMs = 60_000
     return options
   }
 }

@@ -120,19 +120,20 @@ package final class BrokerServer: Sendable {
       bootstrap = bootstrap.childChannelOption(
         ChannelOptions.socketOption(.so_rcvbuf), value: SocketOptionValue(bytes))
     }
-    return bootstrap.childChannelInitializer { channel in
-      channel.eventLoop.makeCompletedFuture { try self.admit(channel, listener: listener) }
-    }
+    return
+      bootstrap
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandler(Admitter(self.admission, log: self.log))
+        }
+      }
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try self.setUp(channel, listener: listener) }
+      }
   }
 
-  /// Sets up an accepted connection on its event loop.
-  private func admit(_ channel: any Channel, listener: String) throws {
-    let address = channel.remoteAddress?.ipAddress ?? "unknown"
-    guard admission.enter(address) else {
-      log.warning("refusing a connection: too many", metadata: ["client": "\(address)"])
-      throw ConnectionRefused()
-    }
-    channel.closeFuture.whenComplete { _ in self.admission.leave(address) }
+  /// Sets up an admitted connection on its event loop.
+  private func setUp(_ channel: any Channel, listener: String) throws {
     guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop })?.value else {
       preconditionFailure("a connection came on an event loop that is not ours")
     }
@@ -151,47 +152,6 @@ package final class BrokerServer: Sendable {
       try CongestionControl.set(name, on: socket)
     } catch {
       log.warning("congestion control not set", metadata: ["algorithm": "\(name)", "error": "\(error)"])
-    }
-  }
-}
-
-struct ConnectionRefused: Error {}
-
-/// Counts open connections, over all and by address. Beyond a limit a new one is closed at once.
-final class Admission: Sendable {
-  private struct Counts {
-    var all = 0
-    var byAddress: [String: Int] = [:]
-  }
-
-  private let counts = Mutex(Counts())
-  private let max: Int
-  private let perIPMax: Int
-  private let overrides: [String: Int]
-
-  init(max: Int, perIPMax: Int, overrides: [String: Int]) {
-    self.max = max
-    self.perIPMax = perIPMax
-    self.overrides = overrides
-  }
-
-  var count: Int { counts.withLock { $0.all } }
-
-  func enter(_ address: String) -> Bool {
-    counts.withLock { counts in
-      let here = counts.byAddress[address, default: 0]
-      guard counts.all < max, here < overrides[address] ?? perIPMax else { return false }
-      counts.all += 1
-      counts.byAddress[address] = here + 1
-      return true
-    }
-  }
-
-  func leave(_ address: String) {
-    counts.withLock { counts in
-      counts.all -= 1
-      let left = counts.byAddress[address, default: 1] - 1
-      counts.byAddress[address] = left == 0 ? nil : left
     }
   }
 }

@@ -12,7 +12,7 @@ final class TestClient {
   private var nextCorrelationID: Int32 = 1
 
   /// A broker that does not answer within this is one that never will: the test then fails instead of hanging.
-  private static let patienceSeconds = 20
+  private static let patienceSeconds = 60
 
   init(port: UInt16) throws { socket = try RawSocket(port: port, patienceSeconds: Self.patienceSeconds) }
 

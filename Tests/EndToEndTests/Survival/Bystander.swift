@@ -11,7 +11,7 @@ import Wire
 /// A client as all should be, while others misbehave: again and again it connects, produces a batch and fetches it back.
 struct Bystander: Sendable {
   /// Each of its requests must be answered within this, or the broker starves it. (Kafka's own clients wait for 30 s.)
-  static let patienceMs = 10_000
+  static let patienceMs = 30_000
   /// Every so many rounds its batch is too large for a shared receive buffer.
   private static let largeEvery = 4, largeBytes = 600_000
 
