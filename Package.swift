@@ -104,7 +104,7 @@ let package = Package(
       "BrokerTests",
       [
         "Broker", "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "CMillrace",
-        "TestSupport", nioCore, nioPosix, logging,
+        "TestSupport", nioCore, nioPosix, .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
     tests("LoadTests", ["Load", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", nioCore]),

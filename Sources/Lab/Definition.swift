@@ -65,7 +65,9 @@ extension Arm {
       program: program, options: try reader.settings("options"), broker: try reader.settings("broker"),
       prepare: try reader.settings("prepare"),
       cache: try reader.choice("cache", of: Cache.self) ?? .any, dataMB: try reader.level("data_mb"),
-      paceOf: try reader.level("pace_of")?.text, memoryMiB: try reader.level("memory_mib"),
+      dataWriteBytes: try reader.level("data_write_bytes"), paceOf: try reader.level("pace_of")?.text,
+      memoryMiB: try reader.level("memory_mib"),
+      isMemoryFull: try reader.level("memory_full")?.text == "true",
       only: try reader.factors("only"), ignores: try reader.texts("ignores"),
       durability: try reader.text("durability", default: "none"))
   }

@@ -33,7 +33,7 @@ struct DefinitionCheck {
     case (_, nil): break
     }
     var placeholders = experiment.factors.map(\.name) + experiment.fixed.map(\.name) + ["seed", "directory"]
-    for value in [arm.memoryMiB, arm.dataMB].compactMap({ $0 }) {
+    for value in [arm.memoryMiB, arm.dataMB, arm.dataWriteBytes].compactMap({ $0 }) {
       for name in Placeholder.names(in: value.text) { try known(name, placeholders, key, "factor or fixed value") }
     }
     if let pilot = arm.paceOf {
@@ -41,6 +41,12 @@ struct DefinitionCheck {
       placeholders.append("pace_mib_per_s")
     }
     if arm.dataMB != nil { placeholders.append("data_file") }
+    if arm.isMemoryFull, arm.memoryMiB == nil {
+      throw error("\(key).memory_full", "fills a memory cgroup, and there is no `memory_mib`")
+    }
+    if arm.dataWriteBytes != nil, arm.dataMB == nil {
+      throw error("\(key).data_write_bytes", "says how a file is written, and there is no `data_mb`")
+    }
     for setting in arm.options + arm.broker + arm.prepare {
       for name in Placeholder.names(in: setting.value.text) {
         try known(name, placeholders, "\(key).\(setting.name)", "factor or fixed value")
@@ -156,36 +162,54 @@ struct DefinitionCheck {
 
 /// `{name}` inside a value: replaced by the run's level of that factor, or by the fixed value.
 package enum Placeholder {
+  /// The names used, each as often as it is. What is no name, nor a name times a whole number, comes as it is written.
   package static func names(in text: String) -> [String] {
-    text.split(separator: "{").dropFirst(text.hasPrefix("{") ? 0 : 1).compactMap { piece in
-      piece.firstIndex(of: "}").map { String(piece[..<$0]) }
-    }
+    expressions(in: text).map { Product($0)?.name ?? String($0) }
   }
 
-  /// `text` with each `{name}` replaced; nil when a name has no value.
+  /// `text` with each `{name}` replaced by its value and each `{name*2}` by twice that; nil when one has no value, or no number
+  /// to be multiplied.
   package static func fill(_ text: String, from values: [String: Level]) -> String? {
-    var filled = text
-    for name in names(in: text) {
-      guard let value = values[name] else { return nil }
-      var parts: [String] = []
-      var rest = filled[...]
-      while let range = Self.range(of: "{\(name)}", in: rest) {
-        parts.append(String(rest[..<range.lowerBound]))
-        rest = rest[range.upperBound...]
+    var filled = ""
+    var rest = text[...]
+    for expression in expressions(in: text) {
+      guard let product = Product(expression), let value = values[product.name] else { return nil }
+      filled += rest[..<text.index(before: expression.startIndex)]
+      rest = text[text.index(after: expression.endIndex)...]
+      if product.factor == 1 {
+        filled += value.text
+      } else {
+        guard let number = Int(value.text) else { return nil }
+        filled += String(number * product.factor)
       }
-      filled = (parts + [String(rest)]).joined(separator: value.text)
     }
-    return filled
+    return filled + rest
   }
 
-  private static func range(of needle: String, in text: Substring) -> Range<Substring.Index>? {
-    var start = text.startIndex
-    while start < text.endIndex {
-      if text[start...].hasPrefix(needle) {
-        return start..<text.index(start, offsetBy: needle.count)
+  /// `{volume_gb*2}` without its braces.
+  private struct Product {
+    let name: String
+    let factor: Int
+
+    init?(_ expression: Substring) {
+      let parts = expression.split(separator: "*", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else {
+        (name, factor) = (String(expression), 1)
+        return
       }
-      start = text.index(after: start)
+      guard let number = Int(parts[1]), (1...1_000_000).contains(number) else { return nil }
+      (name, factor) = (String(parts[0]), number)
     }
-    return nil
+  }
+
+  /// What stands between braces.
+  private static func expressions(in text: String) -> [Substring] {
+    var found: [Substring] = []
+    var rest = text[...]
+    while let open = rest.firstIndex(of: "{"), let close = rest[open...].firstIndex(of: "}") {
+      found.append(rest[rest.index(after: open)..<close])
+      rest = rest[rest.index(after: close)...]
+    }
+    return found
   }
 }

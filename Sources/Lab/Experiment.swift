@@ -146,10 +146,16 @@ package struct Arm: Sendable, Equatable {
   package var cache: Cache
   /// The campaign makes a file of this many decimal megabytes (a number, or `{name}`); options use it as `{data_file}`.
   package var dataMB: Level?
+  /// That file is written so many bytes at a time (a number, or `{name}`); nil: a MiB. What the page cache holds of it lies in
+  /// pieces as large as the writes were, and reading from large pieces costs less.
+  package var dataWriteBytes: Level?
   /// The arm whose median throughput, from one pilot run, is this arm's `{pace_mib_per_s}`.
   package var paceOf: String?
   /// Runs inside a memory cgroup of this many MiB (a number, or `{name}`), so that data exceed memory.
   package var memoryMiB: Level?
+  /// That memory is full of another file's pages when the run begins, as a machine's is that has been in use for a while: what
+  /// is new takes the place of something old from the first byte on.
+  package var isMemoryFull: Bool
   /// The levels this arm runs at; a factor it does not name runs at every level.
   package var only: [Factor]
   /// Factors this arm does not depend on: it runs once for all their levels and its row leaves them empty.

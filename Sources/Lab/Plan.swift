@@ -51,7 +51,12 @@ package struct Plan: Sendable, Equatable {
     for run in runs {
       guard let arm = experiment.arm(named: run.cell.arm) else { continue }
       let values = RunValues(run, of: experiment)
-      if let megabytes = arm.dataMB.flatMap({ values.number($0.text) }) { prepared["\(megabytes)"] = megabytes * 1e6 }
+      if let megabytes = arm.dataMB.flatMap({ values.number($0.text) }) {
+        prepared["\(megabytes), \(arm.dataWriteBytes?.text ?? "")"] = megabytes * 1e6
+      }
+      if arm.isMemoryFull, let size = arm.memoryMiB.flatMap({ values.number($0.text) }) {
+        prepared["memory of \(size) MiB"] = size * 1_048_576
+      }
       if !arm.prepare.isEmpty {
         let settings = values.filled(arm.prepare)
         prepared["\(settings)"] = Self.payload(settings) * Rates.storedPerPayload

@@ -84,7 +84,8 @@ package struct ProcessRunner: CellRunner {
     if let pace { extra["pace_mib_per_s"] = Level(String(pace)) }
     var values = RunValues(run, of: experiment, adding: extra)
     if let size = arm.dataMB.flatMap({ values.number($0.text) }) {
-      extra["data_file"] = Level(try dataFile(megabytes: size))
+      let written = arm.dataWriteBytes.flatMap { values.number($0.text) }
+      extra["data_file"] = Level(try dataFile(megabytes: size, writeBytes: written.map { Int($0) }))
       values = RunValues(run, of: experiment, adding: extra)
     }
     let group = try group(for: arm, values)
@@ -93,6 +94,8 @@ package struct ProcessRunner: CellRunner {
     let scene = Scene(run: run, arm: arm, values: values, directory: directory, group: group, timeout: timeout)
     // What earlier runs left dirty, or deleted and not yet discarded, is not this run's to pay for.
     sync()
+    defer { unlink(filling) }
+    if arm.isMemoryFull, let group { try fill(group) }
     return arm.tier == .bare ? try measureBare(scene) : try measureThroughBroker(scene)
   }
 
@@ -116,11 +119,43 @@ package struct ProcessRunner: CellRunner {
     }
   }
 
-  private func dataFile(megabytes: Double) throws(RunError) -> String {
-    let path = "\(scratch)/data-\(Int(megabytes))MB"
+  private var filling: String { "\(scratch)/filling" }
+
+  /// Writes a file as large as the group's memory inside the group, whose page cache then holds it: what a broker in use has
+  /// around it, and pages that the machine really has (a virtual machine's fresh ones are found by the hypervisor one by one,
+  /// which costs more than the broker). The file is the caller's to remove.
+  private func fill(_ group: Cgroup) throws(RunError) {
+    do {
+      let writer = try ChildProcess(
+        program: "/bin/dd",
+        arguments: [
+          "if=/dev/zero", "of=\(filling)", "bs=\(Self.fillWriteBytes)",
+          "count=\(group.limitMiB * 1_048_576 / Self.fillWriteBytes)", "conv=fsync",
+        ],
+        outPath: "/dev/null", errPath: "\(scratch)/filling.err", procs: group.procs)
+      let deadline = Uptime.seconds + Self.fillSecondsMax
+      while writer.poll() == nil, Uptime.seconds < deadline { Uptime.nap(milliseconds: 5) }
+      writer.kill()
+    } catch {
+      throw .failed("filling the memory of \(group.path): \(error)")
+    }
+    let share = group.usedMiB / Double(group.limitMiB)
+    guard share >= Self.fullShareMin else {
+      throw .failed("the memory of \(group.path) is not full: \(Int(share * 100)) % of \(group.limitMiB) MiB")
+    }
+  }
+
+  /// As a log is written: never a whole page, so that the page cache holds it in as many pieces.
+  private static let fillWriteBytes = 261_587
+  private static let fillSecondsMax = 120.0
+  private static let fullShareMin = 0.95
+
+  private func dataFile(megabytes: Double, writeBytes: Int?) throws(RunError) -> String {
+    let path = "\(scratch)/data-\(Int(megabytes))MB" + (writeBytes.map { "-by-\($0)" } ?? "")
     if access(path, R_OK) == 0 { return path }
     do {
-      _ = try DataFile.make(path: path, byteCount: Int(megabytes * 1e6), seed: seed)
+      _ = try DataFile.make(
+        path: path, byteCount: Int(megabytes * 1e6), seed: seed, writeBytes: writeBytes ?? DataFile.usualWriteBytes)
     } catch {
       unlink(path)
       throw .failed("\(error)")

@@ -15,11 +15,19 @@ package struct DataFile: Sendable {
     byteCount = Int(status.st_size)
   }
 
-  /// Writes `byteCount` seeded bytes to `path` and syncs them, so that dropping the cache really drops.
-  package static func make(path: String, byteCount: Int, seed: UInt64) throws(MechanismError) -> DataFile {
+  package static let usualWriteBytes = 1 << 20
+  private static let writeBytesMax = 64 << 20
+
+  /// Writes `byteCount` seeded bytes to `path`, `writeBytes` at a time, and syncs them, so that dropping the cache really drops.
+  package static func make(
+    path: String, byteCount: Int, seed: UInt64, writeBytes: Int = usualWriteBytes
+  ) throws(MechanismError) -> DataFile {
+    guard (1...writeBytesMax).contains(writeBytes) else {
+      throw .badPlan("a file is written 1 to \(writeBytesMax) bytes at a time, not \(writeBytes)")
+    }
     let file = try check("create \(path)") { open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o644) }
     defer { close(file) }
-    let buffer = alignedBuffer(byteCount: 1 << 20)
+    let buffer = alignedBuffer(byteCount: writeBytes)
     defer { buffer.deallocate() }
     var written = 0
     while written < byteCount {

@@ -112,6 +112,18 @@ struct DefinitionTests {
     #expect(found.line == line, "\(found)")
   }
 
+  @Test(
+    "what needs another key says which",
+    arguments: [("data_write_bytes: 100", "data_mb"), ("memory_full: true", "memory_mib")])
+  func needs(given: String, needed: String) throws {
+    let error = #expect(throws: DefinitionError.self) {
+      try Sample.experiment {
+        $0.replacingOccurrences(of: "    role: baseline", with: "    role: baseline\n    \(given)")
+      }
+    }
+    #expect("\(try #require(error))".contains("there is no `\(needed)`"))
+  }
+
   @Test("a key given twice is an error naming its second line")
   func duplicateKey() throws {
     let error = #expect(throws: DefinitionError.self) {
@@ -183,6 +195,10 @@ struct DefinitionTests {
     #expect(Placeholder.fill("{a}-{b}{a}", from: ["a": "1", "b": "2"]) == "1-21")
     #expect(Placeholder.fill("plain", from: [:]) == "plain")
     #expect(Placeholder.fill("{a}", from: [:]) == nil)
+    #expect(Placeholder.fill("{a*3}, {a}", from: ["a": "8"]) == "24, 8")
+    #expect(Placeholder.fill("{a*3}", from: ["a": "x"]) == nil, "no number to be multiplied")
+    #expect(
+      Placeholder.names(in: "{a*2}{b*x}{c*-1}") == ["a", "b*x", "c*-1"], "a name times a whole number, or no name")
     #expect(Placeholder.names(in: "x{a}y{b}") == ["a", "b"])
   }
 }

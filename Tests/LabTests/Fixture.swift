@@ -27,7 +27,8 @@ enum Fixture {
   ) -> Arm {
     Arm(
       name: name, label: label ?? name, role: role, repeats: repeats, program: program, options: [], broker: [],
-      prepare: [], cache: .any, dataMB: nil, paceOf: nil, memoryMiB: nil, only: [], ignores: ignores,
+      prepare: [], cache: .any, dataMB: nil, dataWriteBytes: nil, paceOf: nil, memoryMiB: nil, isMemoryFull: false,
+      only: [], ignores: ignores,
       durability: "page cache")
   }
 
