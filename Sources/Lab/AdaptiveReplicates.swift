@@ -47,7 +47,7 @@ package struct AdaptiveReplicates: Sendable, Equatable {
 
   /// The cell and metric of a deciding rule whose interval is widest for its median; arms that only repeat or control
   /// count where a rule names them.
-  private static func widest(
+  static func widest(
     _ experiment: Experiment, _ rows: [Row], _ seed: UInt64
   ) -> (name: String, share: Double)? {
     var widest: (name: String, share: Double)?

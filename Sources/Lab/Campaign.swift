@@ -13,6 +13,8 @@ package struct Campaign {
     /// Waits until the machine is quiet, for a bounded time.
     package var settle: () -> Void
     package var progress: (Progress) -> Void
+    /// False: a run that others disturbed counts as it is, and its row says so.
+    package var repeatsDisturbed = true
 
     package init(
       now: @escaping () -> Double, utc: @escaping () -> String, stopRequested: @escaping () -> Bool,
@@ -41,6 +43,8 @@ package struct Campaign {
     package var done: Int
     package var total: Int
     package var secondsLeft: Double?
+    /// Half of the widest deciding interval so far, as a share of its median; nil before there is one.
+    package var width: Double?
   }
 
   package enum Outcome: Sendable, Equatable {
@@ -65,6 +69,7 @@ package struct Campaign {
   private var failures: [String: Int] = [:]
   private var skipped: Set<String> = []
   private var estimate = TimeLeft()
+  private var rowsSoFar: [Row] = []
 
   package init(experiment: Experiment, results: ResultDirectory, runner: any CellRunner, world: World) {
     self.experiment = experiment
@@ -80,6 +85,7 @@ package struct Campaign {
 
   private mutating func runMissing(_ order: [PlannedRun]) throws -> Outcome {
     let history = results.history
+    if rowsSoFar.isEmpty { rowsSoFar = try results.recordedRows() }
     paces = history.paces
     try skipArmsThatCannotRun(history)
     let missing = order.filter { !history.finished.contains($0.order) && !skipped.contains($0.cell.arm) }
@@ -117,7 +123,7 @@ package struct Campaign {
     while true {
       guard try runMissing(runs) == .complete else { return try end(.interrupted) }
       let decision = adaptive.decide(
-        experiment, rows: try results.recordedRows(), done: replicate, seconds: world.now() - began,
+        experiment, rows: rowsSoFar, done: replicate, seconds: world.now() - began,
         seed: results.history.begin?.seed ?? 0)
       switch decision {
       case .enough(let reason):
@@ -150,7 +156,9 @@ package struct Campaign {
       failures[arm.name, default: 0] += 1
     }
     estimate.ran(arm.name, seconds: world.now() - began)
-    try results.record(run, rows: rows(measured, run, arm, startedAt), series: measured.series)
+    let newRows = rows(measured, run, arm, startedAt)
+    try results.record(run, rows: newRows, series: measured.series)
+    rowsSoFar += newRows
     if measured.invalid.isEmpty {
       tell(.finished("\(run.cell)", figure: figure(measured)), total)
     } else {
@@ -165,8 +173,12 @@ package struct Campaign {
   /// Measures, again when the machine was not ours meanwhile. Only the machine's own counters decide, never the result.
   private mutating func undisturbed(_ run: PlannedRun, _ arm: Arm, _ total: Int) throws(RunError) -> Measured {
     for _ in 1..<Limits.attempts {
-      let measured = try runner.measure(run, arm: arm, pace: arm.paceOf.flatMap { paces[$0] })
+      var measured = try runner.measure(run, arm: arm, pace: arm.paceOf.flatMap { paces[$0] })
       guard let reason = Gates.disturbance(measured.parts.map(\.metrics)) else { return measured }
+      guard world.repeatsDisturbed else {
+        measured.warnings.append("\(reason), and the run was not made again")
+        return measured
+      }
       do { try results.append(.disturbed(order: run.order, reason: reason)) } catch { throw .failed("\(error)") }
       tell(.disturbed("\(run.cell)", reason: reason), total)
       if world.stopRequested() { throw .interrupted }
@@ -242,8 +254,13 @@ package struct Campaign {
   }
 
   private func tell(_ moment: Progress.Moment, _ total: Int) {
-    world.progress(
-      Progress(moment: moment, done: results.history.finished.count, total: total, secondsLeft: estimate.secondsLeft))
+    var progress = Progress(
+      moment: moment, done: results.history.finished.count, total: total, secondsLeft: estimate.secondsLeft)
+    // Before the second replicate there is no interval to look for.
+    if rowsSoFar.contains(where: { $0.replicate > 1 }) {
+      progress.width = AdaptiveReplicates.widest(experiment, rowsSoFar, results.history.begin?.seed ?? 0)?.share
+    }
+    world.progress(progress)
   }
 }
 

@@ -68,7 +68,7 @@ package struct Disclosure: Sendable, Equatable {
       .map { "\($0.value.count) × \($0.key)" }
     let skipped = result.skipped.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
     let floors = result.verdict.findings.compactMap(\.floor)
-    let changed = result.rows.count { $0.warnings.contains("the rate changed") }
+    let changed = Set(result.changePoints.map(\.order)).count
     let unsettled = result.rows.count { $0.steadiness == .unsettled }
     return [
       Item(
@@ -82,7 +82,7 @@ package struct Disclosure: Sendable, Equatable {
       Item(topic: "Arms left out", statement: skipped.isEmpty ? "none" : skipped.joined(separator: "; ")),
       Item(
         topic: "Steadiness",
-        statement: "\(unsettled) rows never settled, the rate of \(changed) changed its level within the run"),
+        statement: "\(unsettled) rows never settled, the rate of \(changed) runs changed its level on the way"),
       Item(
         topic: "Noise floor (A/A)",
         statement: floors.max().map { "an arm differs from itself by up to \(Figures.percent($0))" } ?? "not measured"),

@@ -118,13 +118,15 @@ package struct Arm: Sendable, Equatable {
     case produce = "load produce"
     case consume = "load consume"
     case endToEnd = "load end-to-end"
+    /// The highest rate under a latency objective, and the latency below it.
+    case sustain = "load sustain"
     /// A/A comparisons of synthetic or measured rows: how many are called differences.
     case falsePositives = "mechanism false-positives"
 
     package var tier: Tier {
       switch self {
       case .rawAppend, .receiveAppend, .copyPath, .codec, .falsePositives: .bare
-      case .produce, .consume, .endToEnd: .endToEnd
+      case .produce, .consume, .endToEnd, .sustain: .endToEnd
       }
     }
   }

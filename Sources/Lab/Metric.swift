@@ -15,6 +15,9 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "mib_per_s", unit: "MiB/s", meaning: "payload bytes a second, 2^20"),
     Metric(name: "mb_per_s", unit: "MB/s", meaning: "payload bytes a second, 10^6"),
     Metric(name: "records_per_s", unit: "1/s", meaning: "records a second"),
+    Metric(
+      name: "sustainable_records_per_s", unit: "1/s", meaning: "highest rate that kept the latency objective, confirmed"
+    ),
     Metric(name: "response_p50_ms", unit: "ms", meaning: "median latency from the intended send time"),
     Metric(name: "response_p99_ms", unit: "ms", meaning: "99th percentile from the intended send time"),
     Metric(name: "response_p99_9_ms", unit: "ms", meaning: "99.9th percentile from the intended send time"),

@@ -90,6 +90,13 @@ package struct Plan: Sendable, Equatable {
       let bytes = options["bytes"] ?? 0
       cost = Cost(
         seconds: bytes / Rates.appendBytesPerSecond + Rates.bareOverheadSeconds, bytes: bytes, diskBytes: bytes)
+    case .sustain:
+      // Some twenty-five trials find a rate, ten make the curve; what they send is bounded by what a broker takes.
+      let trials = values.filled(arm.options).contains { $0.name == "no-curve" && $0.value == "true" } ? 25.0 : 35
+      let seconds = trials * (options["trial-seconds"] ?? 3)
+      cost = Cost(
+        seconds: seconds + Rates.brokerOverheadSeconds, bytes: seconds * Rates.produceBytesPerSecond / 2,
+        diskBytes: seconds * Rates.produceBytesPerSecond / 2 * Rates.storedPerPayload)
     case .falsePositives:
       cost.seconds = 0.3 + Rates.bareOverheadSeconds
     case .rawAppend:

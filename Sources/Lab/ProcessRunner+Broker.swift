@@ -41,10 +41,19 @@ extension ProcessRunner {
     if scene.arm.stallMs != nil, finished.stallMs == nil { check.note(fault: "the run ended before its stall") }
     let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
     if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
+    let cacheState = wanted(scene.arm.cache, proved: resident)
+    let sentence = limiter(metrics, finished, idleShare: after.idleShare(since: before))
+    if scene.arm.program == .sustain, let sweep = experiment.sweep {
+      let curve = Self.curve(finished.figures, over: sweep, common: metrics)
+      if let fault = curve.fault { check.note(fault: fault) }
+      return Measured(
+        parts: curve.parts.isEmpty ? [Measured.Part(metrics: metrics)] : curve.parts, cacheState: cacheState.state,
+        invalid: (check.faults + (cacheState.fault.map { [$0] } ?? [])).joined(separator: "; "),
+        warnings: check.warnings, limiter: sentence)
+    }
     return measured(
-      scene, metrics, IntervalSeries(path: Self.intervals(scene)), check,
-      limiter(metrics, finished, idleShare: after.idleShare(since: before)),
-      cache: wanted(scene.arm.cache, proved: resident), dirty: finished.dirty)
+      scene, metrics, IntervalSeries(path: Self.intervals(scene)), check, sentence, cache: cacheState,
+      dirty: finished.dirty)
   }
 
   private func limiter(_ metrics: [String: Double], _ finished: Finished, idleShare: Double) -> String {

@@ -22,6 +22,8 @@ struct CampaignRun {
   enum Part: String, CaseIterable {
     case ceilingProbe = "ceiling-probe"
     case generatorProbe = "generator-probe"
+    /// Making a run again that the hypervisor or others disturbed, and waiting for a quiet machine before it.
+    case repeats
   }
 
   init(
@@ -86,11 +88,11 @@ struct CampaignRun {
     for gate in Gates.judge(machine, for: experiment) where gate.outcome != .passed && gate.outcome != .shortcoming {
       Terminal.say("  \(Terminal.paint("warning", .yellow)): \(gate.sentence)")
     }
-    var campaign = Campaign(
-      experiment: experiment, results: results, runner: runner,
-      world: Campaign.World(
-        now: { Uptime.seconds }, utc: { UTC.now() }, stopRequested: { Interrupt.isRequested }, settle: Quiet.wait,
-        progress: show))
+    var world = Campaign.World(
+      now: { Uptime.seconds }, utc: { UTC.now() }, stopRequested: { Interrupt.isRequested }, settle: Quiet.wait,
+      progress: show)
+    world.repeatsDisturbed = !without.contains(.repeats)
+    var campaign = Campaign(experiment: experiment, results: results, runner: runner, world: world)
     let outcome = try campaign.run(runs, extending: block)
     Terminal.clearLine()
     return try conclude(results.path, outcome)
@@ -177,7 +179,8 @@ struct CampaignRun {
 
   private func show(_ progress: Campaign.Progress) {
     let left = progress.secondsLeft.map { ", \(Duration($0)) left" } ?? ""
-    let place = "[\(progress.done)/\(progress.total)\(left)]"
+    let width = progress.width.map { ", widest interval ± \(Figures.percent($0))" } ?? ""
+    let place = "[\(progress.done)/\(progress.total)\(left)\(width)]"
     switch progress.moment {
     case .started(let cell): Terminal.update("\(place) \(cell) …")
     case .finished(let cell, let figure):

@@ -20,7 +20,7 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Directory for data while running, on the disk to be measured; none: results/scratch.") var scratch:
     String?
   @Flag(help: "Only bare arms: no broker is started.") var bareOnly = false
-  @Option(help: "Leave out a part by name: ceiling-probe, generator-probe; the result says so.")
+  @Option(help: "Leave out a part by name: ceiling-probe, generator-probe, repeats; the result says so.")
   var without: [String] = []
   @Flag(help: "Exit code 2 unless every verdict is SUPPORTED.") var strict = false
 
@@ -46,7 +46,12 @@ struct RunCommand: ParsableCommand {
 
   private func campaigns() throws -> [CampaignRun] {
     let seed = seed ?? UInt64.random(in: 1...999_999)
-    if let resume { return [try CampaignRun(resuming: resume, places: places, scratch: scratch)] }
+    let without = Set(without.compactMap(CampaignRun.Part.init(rawValue:)))
+    if let resume {
+      var campaign = try CampaignRun(resuming: resume, places: places, scratch: scratch)
+      campaign.without = without
+      return [campaign]
+    }
     let found = try places.find(names, all: all)
     // The harness is validated first: where it fails, no verdict after it counts.
     let first = found.filter { $0.experiment.id == SelfValidation.Name.experiment }
@@ -55,7 +60,7 @@ struct RunCommand: ParsableCommand {
       var campaign = try CampaignRun(
         definition: path, experiment: experiment, profile: profile, seed: seed, places: places, scratch: scratch,
         bareOnly: bareOnly)
-      campaign.without = Set(without.compactMap(CampaignRun.Part.init(rawValue:)))
+      campaign.without = without
       return campaign
     }
   }

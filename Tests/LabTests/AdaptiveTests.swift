@@ -91,6 +91,21 @@ struct AdaptiveTests {
     #expect(SmallFile.bytes(scratch.path + "/cut/rows.csv") == SmallFile.bytes(scratch.path + "/whole/rows.csv"))
   }
 
+  @Test("where arms are left out of the order, added runs get places of their own")
+  func gaps() throws {
+    let scratch = try Scratch()
+    let experiment = try Sample.experiment(Self.yaml)
+    var campaign = Campaign(
+      experiment: experiment, results: try Self.results(scratch.path + "/run", experiment),
+      runner: ScatteringRunner(spread: 0.5, log: FakeRunner.Log()), world: CampaignTests.world())
+    let kept = CampaignTests.order(experiment).filter { $0.cell.arm != "new-again" }
+    #expect(kept.map(\.order) != Array(kept.indices), "the order has gaps")
+    let block = Self.block(experiment)
+    #expect(try campaign.run(kept) { block($0, $1).filter { $0.cell.arm != "new-again" } } == .complete)
+    let orders = try StoredResult(reading: scratch.path + "/run").rows.map(\.order)
+    #expect(orders.count == 24 && Set(orders).count == 24)
+  }
+
   @Test("only width decides, and the time ends it")
   func decides() throws {
     let experiment = try Sample.experiment(Self.yaml)

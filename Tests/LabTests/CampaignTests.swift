@@ -101,6 +101,9 @@ struct CampaignTests {
     #expect(log.ran == order.map { "\($0.cell) #\($0.replicate)" })
     #expect(progress.last?.done == order.count)
     #expect(progress.last?.secondsLeft == 0)
+    let first = progress.prefix { $0.done < Matrix(experiment).cells.count }
+    #expect(first.allSatisfy { $0.width == nil }, "one replicate has no interval")
+    #expect((progress.last?.width ?? 0) > 0)
 
     let stored = try StoredResult(reading: path)
     #expect(stored.isComplete)
@@ -132,6 +135,23 @@ struct CampaignTests {
     let gate = try #require(stored.gates.first { $0.name == "repeats" })
     #expect(gate.outcome == .shortcoming)
     #expect(gate.sentence.hasPrefix("4 runs beside these \(order.count) were thrown away"))
+  }
+
+  @Test("where repeats are left out, a disturbed run counts as it is and its row says so")
+  func notRepeated() throws {
+    let scratch = try Scratch()
+    let experiment = try Sample.experiment()
+    let log = FakeRunner.Log()
+    var world = Self.world()
+    world.repeatsDisturbed = false
+    var campaign = Campaign(
+      experiment: experiment, results: try Self.results(scratch.path + "/run", experiment),
+      runner: FakeRunner(log: log, stealing: [0: 1]), world: world)
+    let order = Self.order(experiment)
+    #expect(try campaign.run(order) == .complete)
+    #expect(log.ran.count == order.count)
+    let rows = try StoredResult(reading: scratch.path + "/run").rows
+    #expect(rows.filter { $0.warnings.contains("not made again") }.map(\.order) == [0])
   }
 
   @Test("killed at any byte of any file, a campaign resumes with the missing runs only and ends the same")

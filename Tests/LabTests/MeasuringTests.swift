@@ -100,6 +100,25 @@ struct ReconciliationTests {
     #expect(ReportedFigures(output: "") == nil)
   }
 
+  @Test("a latency curve gives a row a level of the sweep, and a level without its point is a fault")
+  func curve() throws {
+    let text =
+      "{\"sustainable_records_per_s\": 900, \"curve\": [{\"share\": 0.1, \"records_per_s\": 90, "
+      + "\"response_latency_ms\": {\"p50\": 1, \"p99\": 2}}, {\"share\": 0.95, \"records_per_s\": 855, "
+      + "\"response_latency_ms\": {\"p50\": 3, \"p99\": null}}]}\n"
+    let figures = try #require(ReportedFigures(output: text))
+    #expect(figures.metrics["sustainable_records_per_s"] == 900)
+    let sweep = Factor(name: "load_percent", levels: ["10", "95"])
+    let found = ProcessRunner.curve(figures, over: sweep, common: figures.metrics)
+    #expect(found.fault == nil && found.parts.map(\.sweepLevel) == ["10", "95"])
+    #expect(found.parts.map { $0.metrics["records_per_s"] } == [90, 855])
+    #expect(found.parts.map { $0.metrics["response_p50_ms"] } == [1, 3])
+    #expect(found.parts[1].metrics["response_p99_ms"] == nil, "too few samples for a percentile")
+    #expect(found.parts.allSatisfy { $0.metrics["sustainable_records_per_s"] == 900 })
+    let more = Factor(name: "load_percent", levels: ["10", "50"])
+    #expect(ProcessRunner.curve(figures, over: more, common: [:]).fault?.contains("50 %") == true)
+  }
+
   @Test("values compressed one by one count with their bytes before compression")
   func plainPayload() {
     var metrics = ["records": 1000.0, "bytes": 100_000, "seconds": 2, "mb_per_s": 0.05]

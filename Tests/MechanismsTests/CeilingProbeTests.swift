@@ -6,12 +6,12 @@ import Testing
 
 @Suite("Ceiling probe")
 struct CeilingProbeTests {
-  private func probe(in directory: String) -> CeilingProbe.Result {
+  private func probe(in directory: String, partSeconds: Double = 0.01) -> CeilingProbe.Result {
     let records = (0..<100).map {
       ByteBuffer(string: "{\"user\": \"somebody\", \"page\": \"/index.html\", \"n\": \($0)}")
     }
     var probe = CeilingProbe(directory: directory, congestionControl: nil, seed: 1, records: records)
-    probe.partSeconds = 0.01
+    probe.partSeconds = partSeconds
     return probe.run()
   }
 
@@ -31,6 +31,13 @@ struct CeilingProbeTests {
     }
     #expect(result.congestionControl?.isEmpty == false && result.seconds > 0)
     #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
+  }
+
+  @Test("parts for which no time is left are left out by name")
+  func noTime() {
+    let result = probe(in: "/no/such/directory", partSeconds: 10)
+    #expect(result.figures.isEmpty)
+    #expect(result.obstacles.count == 6 && result.obstacles.values.allSatisfy { $0.contains("no time was left") })
   }
 
   @Test("a part that cannot run is left out by name, with the reason, and the others stand")
