@@ -13,6 +13,8 @@ package struct Campaign {
     /// Waits until the machine is quiet, for a bounded time.
     package var settle: () -> Void
     package var progress: (Progress) -> Void
+    /// False: a run that others disturbed counts as it is, and its row says so.
+    package var repeatsDisturbed = true
 
     package init(
       now: @escaping () -> Double, utc: @escaping () -> String, stopRequested: @escaping () -> Bool,
@@ -41,6 +43,8 @@ package struct Campaign {
     package var done: Int
     package var total: Int
     package var secondsLeft: Double?
+    /// Half of the widest deciding interval so far, as a share of its median; nil before there is one.
+    package var width: Double?
   }
 
   package enum Outcome: Sendable, Equatable {
@@ -65,6 +69,7 @@ package struct Campaign {
   private var failures: [String: Int] = [:]
   private var skipped: Set<String> = []
   private var estimate = TimeLeft()
+  private var rowsSoFar: [Row] = []
 
   package init(experiment: Experiment, results: ResultDirectory, runner: any CellRunner, world: World) {
     self.experiment = experiment
@@ -75,26 +80,66 @@ package struct Campaign {
 
   /// Runs what `order` holds and the journal does not. Throws when the result files cannot be written.
   package mutating func run(_ order: [PlannedRun]) throws -> Outcome {
+    try end(try runMissing(order))
+  }
+
+  private mutating func runMissing(_ order: [PlannedRun]) throws -> Outcome {
     let history = results.history
+    if rowsSoFar.isEmpty { rowsSoFar = try results.recordedRows() }
     paces = history.paces
     try skipArmsThatCannotRun(history)
     let missing = order.filter { !history.finished.contains($0.order) && !skipped.contains($0.cell.arm) }
     estimate.expect(missing.map(\.cell.arm))
     for run in missing {
       if skipped.contains(run.cell.arm) { continue }
-      if world.stopRequested() { return try end(.interrupted) }
+      if world.stopRequested() { return .interrupted }
       do throws(RunError) {
         try pilot(for: run)
       } catch .interrupted {
-        return try end(.interrupted)
+        return .interrupted
       } catch {
         try skip(run.cell.arm, "its pilot failed: \(error)")
         continue
       }
-      if try perform(run, order.count) == .interrupted { return try end(.interrupted) }
+      if try perform(run, order.count) == .interrupted { return .interrupted }
     }
-    return try end(.complete)
+    return .complete
   }
+
+  /// As `run`, and then block after block while the definition's `adaptive` asks for it. `block` gives the runs of a
+  /// replicate from a place in the order on: the same for the same replicate, whenever it is asked.
+  package mutating func run(
+    _ order: [PlannedRun], extending block: (_ replicate: Int, _ from: Int) -> [PlannedRun]
+  ) throws -> Outcome {
+    guard let adaptive = experiment.adaptive else { return try run(order) }
+    let began = world.now()
+    var runs = order
+    var replicate = experiment.replicates
+    // What an interrupted campaign had already added.
+    for _ in results.history.extensions {
+      replicate += 1
+      runs += block(replicate, Self.next(after: runs))
+    }
+    while true {
+      guard try runMissing(runs) == .complete else { return try end(.interrupted) }
+      let decision = adaptive.decide(
+        experiment, rows: rowsSoFar, done: replicate, seconds: world.now() - began,
+        seed: results.history.begin?.seed ?? 0)
+      switch decision {
+      case .enough(let reason):
+        try results.append(.settled(replicates: replicate, reason: reason))
+        return try end(.complete)
+      case .more(let reason):
+        replicate += 1
+        let added = block(replicate, Self.next(after: runs))
+        try results.append(.extended(replicate: replicate, runs: added.count, reason: reason))
+        runs += added
+      }
+    }
+  }
+
+  /// Places are unique and need not follow each other: arms left out leave gaps.
+  private static func next(after runs: [PlannedRun]) -> Int { (runs.map(\.order).max() ?? -1) + 1 }
 
   private mutating func perform(_ run: PlannedRun, _ total: Int) throws -> Outcome {
     guard let arm = experiment.arm(named: run.cell.arm) else { return .complete }
@@ -111,7 +156,9 @@ package struct Campaign {
       failures[arm.name, default: 0] += 1
     }
     estimate.ran(arm.name, seconds: world.now() - began)
-    try results.record(run, rows: rows(measured, run, arm, startedAt), series: measured.series)
+    let newRows = rows(measured, run, arm, startedAt)
+    try results.record(run, rows: newRows, series: measured.series)
+    rowsSoFar += newRows
     if measured.invalid.isEmpty {
       tell(.finished("\(run.cell)", figure: figure(measured)), total)
     } else {
@@ -126,8 +173,12 @@ package struct Campaign {
   /// Measures, again when the machine was not ours meanwhile. Only the machine's own counters decide, never the result.
   private mutating func undisturbed(_ run: PlannedRun, _ arm: Arm, _ total: Int) throws(RunError) -> Measured {
     for _ in 1..<Limits.attempts {
-      let measured = try runner.measure(run, arm: arm, pace: arm.paceOf.flatMap { paces[$0] })
+      var measured = try runner.measure(run, arm: arm, pace: arm.paceOf.flatMap { paces[$0] })
       guard let reason = Gates.disturbance(measured.parts.map(\.metrics)) else { return measured }
+      guard world.repeatsDisturbed else {
+        measured.warnings.append("\(reason), and the run was not made again")
+        return measured
+      }
       do { try results.append(.disturbed(order: run.order, reason: reason)) } catch { throw .failed("\(error)") }
       tell(.disturbed("\(run.cell)", reason: reason), total)
       if world.stopRequested() { throw .interrupted }
@@ -180,10 +231,10 @@ package struct Campaign {
   }
 
   private mutating func skipArmsThatCannotRun(_ history: ResultDirectory.History) throws {
-    skipped = []
-    for arm in experiment.arms {
+    skipped = Set(history.skipped.keys)
+    for arm in experiment.arms where !skipped.contains(arm.name) {
       if let reason = runner.obstacle(to: arm) {
-        if history.skipped[arm.name] != reason { try results.append(.skipped(arm: arm.name, reason: reason)) }
+        try results.append(.skipped(arm: arm.name, reason: reason))
         skipped.insert(arm.name)
         tell(.skipped(arm: arm.name, reason: reason), 0)
       }
@@ -203,8 +254,13 @@ package struct Campaign {
   }
 
   private func tell(_ moment: Progress.Moment, _ total: Int) {
-    world.progress(
-      Progress(moment: moment, done: results.history.finished.count, total: total, secondsLeft: estimate.secondsLeft))
+    var progress = Progress(
+      moment: moment, done: results.history.finished.count, total: total, secondsLeft: estimate.secondsLeft)
+    // Before the second replicate there is no interval to look for.
+    if rowsSoFar.contains(where: { $0.replicate > 1 }) {
+      progress.width = AdaptiveReplicates.widest(experiment, rowsSoFar, results.history.begin?.seed ?? 0)?.share
+    }
+    world.progress(progress)
   }
 }
 

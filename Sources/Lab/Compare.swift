@@ -122,8 +122,22 @@ package struct Comparison: Sendable, Equatable {
       ("memory cgroup", first.memory.cgroup, second.memory.cgroup),
       ("disk", first.disk.device, second.disk.device), ("file system", first.disk.fileSystem, second.disk.fileSystem),
       ("TCP congestion control", first.congestionControl, second.congestionControl),
+      (
+        "CPU quota, cores", first.processor.quotaCores.map { Figures.text($0) },
+        second.processor.quotaCores.map { Figures.text($0) }
+      ),
+      (
+        "memory limit, MiB", first.memory.limitMiB.map { Figures.text($0) },
+        second.memory.limitMiB.map { Figures.text($0) }
+      ),
     ]
-    return facts.compactMap { name, a, b in a == b ? nil : "\(name): \(a ?? "unknown") → \(b ?? "unknown")" }
+    // Results of before these were recorded differ from none.
+    let settings = [first.loopback, second.loopback].compactMap(\.self)
+    let names =
+      settings.count == 2 ? Set(settings.flatMap(\.keys)).subtracting(["tcp_congestion_control"]).sorted() : []
+    return (facts + names.map { ($0, first.loopback?[$0], second.loopback?[$0]) }).compactMap { name, a, b in
+      a == b ? nil : "\(name): \(a ?? "unknown") → \(b ?? "unknown")"
+    }
   }
 
   // MARK: Effects

@@ -15,6 +15,9 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "mib_per_s", unit: "MiB/s", meaning: "payload bytes a second, 2^20"),
     Metric(name: "mb_per_s", unit: "MB/s", meaning: "payload bytes a second, 10^6"),
     Metric(name: "records_per_s", unit: "1/s", meaning: "records a second"),
+    Metric(
+      name: "sustainable_records_per_s", unit: "1/s", meaning: "highest rate that kept the latency objective, confirmed"
+    ),
     Metric(name: "response_p50_ms", unit: "ms", meaning: "median latency from the intended send time"),
     Metric(name: "response_p99_ms", unit: "ms", meaning: "99th percentile from the intended send time"),
     Metric(name: "response_p99_9_ms", unit: "ms", meaning: "99.9th percentile from the intended send time"),
@@ -28,6 +31,9 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "broker_cpu_s", unit: "s", meaning: "user and system CPU of the broker while measuring"),
     Metric(name: "client_cpu_share", unit: "", meaning: "load generator's busiest thread as a share of one core"),
     Metric(name: "schedule_lag_max_ms", unit: "ms", meaning: "furthest the generator fell behind its schedule"),
+    Metric(
+      name: "schedule_lag_p99_ms", unit: "ms",
+      meaning: "99th percentile of how late the generator woke for records it was free to send"),
     Metric(name: "compression_ratio", unit: "", meaning: "bytes before over bytes after compression"),
     Metric(name: "compress_mb_per_s", unit: "MB/s", meaning: "compression speed, input bytes"),
     Metric(name: "decompress_mb_per_s", unit: "MB/s", meaning: "decompression speed, output bytes"),
@@ -39,6 +45,16 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "process_written_bytes", unit: "B", meaning: "write_bytes of /proc/PID/io of the side under test"),
     Metric(name: "device_read_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
     Metric(name: "device_written_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
+    Metric(name: "loopback_bytes", unit: "B", meaning: "/proc/net/dev of the interface lo while measuring"),
+    Metric(name: "stall_ms", unit: "ms", meaning: "how long the broker was stopped on purpose"),
+    Metric(
+      name: "stall_recovered_percent", unit: "%",
+      meaning: "p99 response time as a share of what the stall put there must make of it"),
+    Metric(
+      name: "service_of_response_percent", unit: "%", meaning: "p99 service time as a share of the p99 response time"),
+    Metric(name: "rate_error_percent", unit: "%", meaning: "measured against known rate of a server, without its sign"),
+    Metric(name: "comparisons", unit: "", meaning: "A/A comparisons made"),
+    Metric(name: "false_positives", unit: "", meaning: "A/A comparisons that were called a difference"),
     Metric(name: "dirty_max_mib", unit: "MiB", meaning: "most dirty and write-back memory seen while measuring"),
     Metric(name: "rss_mib", unit: "MiB", meaning: "resident memory of the side under test at the end"),
     Metric(name: "steal_percent", unit: "%", meaning: "CPU time the hypervisor took while measuring"),

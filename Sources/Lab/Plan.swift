@@ -95,6 +95,15 @@ package struct Plan: Sendable, Equatable {
       let bytes = options["bytes"] ?? 0
       cost = Cost(
         seconds: bytes / Rates.appendBytesPerSecond + Rates.bareOverheadSeconds, bytes: bytes, diskBytes: bytes)
+    case .sustain:
+      // Some twenty-five trials find a rate, ten make the curve; what they send is bounded by what a broker takes.
+      let trials = values.filled(arm.options).contains { $0.name == "no-curve" && $0.value == "true" } ? 25.0 : 35
+      let seconds = trials * (options["trial-seconds"] ?? 3)
+      cost = Cost(
+        seconds: seconds + Rates.brokerOverheadSeconds, bytes: seconds * Rates.produceBytesPerSecond / 2,
+        diskBytes: seconds * Rates.produceBytesPerSecond / 2 * Rates.storedPerPayload)
+    case .falsePositives:
+      cost.seconds = 0.3 + Rates.bareOverheadSeconds
     case .rawAppend:
       let bytes = options["bytes"] ?? 0
       let rate = arm.paceOf == nil ? Rates.appendBytesPerSecond : Rates.produceBytesPerSecond
@@ -121,7 +130,9 @@ package struct Plan: Sendable, Equatable {
     let most = options["duration"].map { $0 * pace }
     let asked = options["num-records"].map { $0 * size }
     let bytes = [most, asked].compactMap(\.self).min() ?? 0
-    return (bytes, bytes / pace)
+    // A sink of known rate takes its own time.
+    let requests = options["batch-records"].map { (options["num-records"] ?? 0) / max($0, 1) } ?? 0
+    return (bytes, max(bytes / pace, (options["null-sink-service-us"] ?? 0) * requests / 1e6))
   }
 
   /// Records times their size.

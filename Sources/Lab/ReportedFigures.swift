@@ -5,7 +5,7 @@ package struct ReportedFigures: Sendable, Equatable {
   private var numbers: [String: Double]
   private var texts: [String: String]
 
-  /// Nil when the last line is no JSON object. Nested objects become `outer.inner`.
+  /// Nil when the last line is no JSON object. Nested objects become `outer.inner`, lists of them `outer.0.inner`.
   package init?(output: String) {
     guard let line = output.split(separator: "\n").last(where: { !$0.allSatisfy(\.isWhitespace) }),
       let object = try? JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
@@ -19,6 +19,8 @@ package struct ReportedFigures: Sendable, Equatable {
     for (key, value) in object {
       switch value {
       case let nested as [String: Any]: add(nested, prefix + key + ".")
+      case let list as [[String: Any]]:
+        for (index, object) in list.enumerated() { add(object, "\(prefix)\(key).\(index).") }
       case let number as NSNumber: numbers[prefix + key] = number.doubleValue
       case let text as String: texts[prefix + key] = text
       default: break

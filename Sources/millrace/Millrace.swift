@@ -17,6 +17,7 @@ struct Millrace: ParsableCommand {
         millrace run --all --profile quick               every experiment, in minutes; never reportable
         millrace run zero-copy --seed 7                  one experiment, standard profile
         millrace run --resume results/11-zero-copy/…     go on with an interrupted run
+        millrace lint-results                            the known benchmarking crimes, looked for in the results
         millrace znodes ls /brokers/topics               look into a broker's metadata
         millrace plot; millrace report                   draw charts and results/index.html from the CSVs
 
@@ -27,7 +28,7 @@ struct Millrace: ParsableCommand {
       """,
     subcommands: [
       ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, CompareCommand.self,
-      DoctorCommand.self, ZNodesCommand.self, DumpLogCommand.self, MechanismCommand.self,
+      LintResultsCommand.self, DoctorCommand.self, ZNodesCommand.self, DumpLogCommand.self, MechanismCommand.self,
     ])
 }
 

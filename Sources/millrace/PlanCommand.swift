@@ -31,6 +31,12 @@ struct PlanCommand: ParsableCommand {
             "  \(Terminal.pad(arm.name, 26)) \(Terminal.pad(arm.role.rawValue, 9)) \(cells) cells, \(arm.program.rawValue)"
           )
         }
+        if let adaptive = experiment.adaptive {
+          let most = plan.seconds * Double(adaptive.max) / Double(max(experiment.replicates, 1))
+          Terminal.say(
+            "  goes on until intervals are within ± \(Figures.percent(adaptive.width)): up to \(adaptive.max) replicates, "
+              + "about \(Duration(min(most, adaptive.minutes * 60)))")
+        }
         for rule in experiment.verdicts { Terminal.say("  judged: \(rule.meaning)") }
         if order { for run in plan.runs { Terminal.say("  \(run.order) \(run.cell) #\(run.replicate)") } }
         if let refusal = plan.refusal(freeBytes: FreeSpace.bytes(at: ".")) {

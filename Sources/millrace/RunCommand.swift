@@ -20,9 +20,15 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Directory for data while running, on the disk to be measured; none: results/scratch.") var scratch:
     String?
   @Flag(help: "Only bare arms: no broker is started.") var bareOnly = false
+  @Option(help: "Leave out a part by name: ceiling-probe, generator-probe, repeats; the result says so.")
+  var without: [String] = []
   @Flag(help: "Exit code 2 unless every verdict is SUPPORTED.") var strict = false
 
   func validate() throws {
+    for name in without where CampaignRun.Part(rawValue: name) == nil {
+      let parts = CampaignRun.Part.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("--without \(name): the parts that can be left out are \(parts)")
+    }
     if resume != nil, all || !names.isEmpty { throw ValidationError("--resume names its experiment itself") }
   }
 
@@ -40,11 +46,22 @@ struct RunCommand: ParsableCommand {
 
   private func campaigns() throws -> [CampaignRun] {
     let seed = seed ?? UInt64.random(in: 1...999_999)
-    if let resume { return [try CampaignRun(resuming: resume, places: places, scratch: scratch)] }
-    return try places.find(names, all: all).map { path, experiment in
-      try CampaignRun(
+    let without = Set(without.compactMap(CampaignRun.Part.init(rawValue:)))
+    if let resume {
+      var campaign = try CampaignRun(resuming: resume, places: places, scratch: scratch)
+      campaign.without = without
+      return [campaign]
+    }
+    let found = try places.find(names, all: all)
+    // The harness is validated first: where it fails, no verdict after it counts.
+    let first = found.filter { $0.experiment.id == SelfValidation.Name.experiment }
+    let rest = found.filter { $0.experiment.id != SelfValidation.Name.experiment }
+    return try (first + rest).map { path, experiment in
+      var campaign = try CampaignRun(
         definition: path, experiment: experiment, profile: profile, seed: seed, places: places, scratch: scratch,
         bareOnly: bareOnly)
+      campaign.without = without
+      return campaign
     }
   }
 }

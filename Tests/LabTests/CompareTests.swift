@@ -51,6 +51,12 @@ struct CompareTests {
     }
     let comparison = try Comparison(first, second)
     #expect(comparison.environment == ["kernel: 6.1.0 → 7.0"])
+    var (limited, free) = (first, second)
+    (limited.machine.processor.quotaCores, limited.machine.loopback) = (1.5, ["lo_mtu": "1500"])
+    free.machine.loopback = ["lo_mtu": "65536"]
+    let settings = try Comparison(limited, free).environment
+    #expect(settings.contains("CPU quota, cores: 1.50 → unknown"), "\(settings)")
+    #expect(settings.contains("lo_mtu: 1500 → 65536"), "\(settings)")
     #expect(comparison.configuration.contains("profile: quick → standard"))
     #expect(comparison.configuration.count == 2)
   }
