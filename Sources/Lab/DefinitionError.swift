@@ -18,9 +18,9 @@ package struct DefinitionError: Error, Equatable, CustomStringConvertible {
 }
 
 /// The nearest of the words a reader could have meant.
-enum Spelling {
+package enum Spelling {
   /// The candidate with the fewest edits from `word`, when it is at most a third of the word's length (and at least 2).
-  static func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
+  package static func nearest(to word: String, among candidates: some Sequence<String>) -> String? {
     var best: (distance: Int, candidate: String)?
     for candidate in candidates.sorted() {
       let edits = distance(Array(word.lowercased()), Array(candidate.lowercased()))

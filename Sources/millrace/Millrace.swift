@@ -27,6 +27,7 @@ struct Millrace: ParsableCommand {
       """,
     subcommands: [
       ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, CompareCommand.self,
+      CodecsCommand.self,
       DoctorCommand.self, ZNodesCommand.self, DumpLogCommand.self, MechanismCommand.self,
     ])
 }
