@@ -57,6 +57,7 @@ package struct ProcessRunner: CellRunner {
   package func removeScratch() { try? FileManager.default.removeItem(atPath: scratch) }
 
   package func obstacle(to arm: Arm) -> String? {
+    if let target = experiment.target, let obstacle = experiment.obstacle(to: arm, at: target) { return obstacle }
     if arm.memoryMiB != nil {
       do {
         _ = try Cgroup.available()
@@ -64,7 +65,9 @@ package struct ProcessRunner: CellRunner {
         return error.reason
       }
     }
-    let needed = arm.tier == .bare ? [programs.millrace] : [programs.broker, programs.load]
+    let needed =
+      arm.tier == .bare
+      ? [programs.millrace] : [experiment.target == nil ? programs.broker : programs.millrace, programs.load]
     return needed.first { access($0, X_OK) != 0 }.map { "\($0) is not there" }
   }
 
@@ -93,6 +96,7 @@ package struct ProcessRunner: CellRunner {
     let scene = Scene(run: run, arm: arm, values: values, directory: directory, group: group, timeout: timeout)
     // What earlier runs left dirty, or deleted and not yet discarded, is not this run's to pay for.
     sync()
+    if arm.tier == .endToEnd, let target = experiment.target { return try measure(scene, at: target) }
     return arm.tier == .bare ? try measureBare(scene) : try measureThroughBroker(scene)
   }
 

@@ -14,14 +14,20 @@ struct CampaignRun {
   let resumed: String?
   let runs: [PlannedRun]
   let plan: Plan
+  let changes: RunChanges
 
   init(
     definition path: String, experiment: Experiment, profile: Profile, seed: UInt64, places: Places, scratch: String?,
-    bareOnly: Bool
+    bareOnly: Bool, changes: RunChanges = RunChanges()
   ) throws {
     guard let text = SmallFile.read(path) else { throw Stop(Exit.badData, "\(path) cannot be read") }
-    self.init(
-      experiment.under(profile), text, profile, seed, places, scratch, resumed: nil, bareOnly: bareOnly)
+    let changed: Experiment
+    do {
+      changed = try experiment.under(profile).changed(by: changes)
+    } catch {
+      throw Stop(Exit.badData, "\(error)")
+    }
+    self.init(changed, text, profile, seed, places, scratch, resumed: nil, bareOnly: bareOnly, changes)
   }
 
   init(resuming path: String, places: Places, scratch: String?) throws {
@@ -37,12 +43,12 @@ struct CampaignRun {
     // A campaign begun with --bare-only planned fewer runs than its matrix has.
     self.init(
       result.experiment, text, result.profile, result.seed, places, scratch, resumed: path,
-      bareOnly: result.plannedRuns < runs.count)
+      bareOnly: result.plannedRuns < runs.count, RunChanges(target: result.experiment.target))
   }
 
   private init(
     _ experiment: Experiment, _ definition: String, _ profile: Profile, _ seed: UInt64, _ places: Places,
-    _ scratch: String?, resumed: String?, bareOnly: Bool
+    _ scratch: String?, resumed: String?, bareOnly: Bool, _ changes: RunChanges
   ) {
     self.experiment = experiment
     self.definition = definition
@@ -51,6 +57,7 @@ struct CampaignRun {
     self.places = places
     self.scratch = (scratch ?? "\(places.results)/scratch") + "/\(getpid())"
     self.resumed = resumed
+    self.changes = changes
     let all = PlannedCampaign(experiment, seed: seed).runs
     runs = bareOnly ? all.filter { experiment.arm(named: $0.cell.arm)?.tier == .bare } : all
     plan = Plan(experiment, runs: runs)
@@ -63,6 +70,13 @@ struct CampaignRun {
     defer { try? FileManager.default.removeItem(atPath: scratch) }
     if let refusal = plan.refusal(freeBytes: FreeSpace.bytes(at: scratch)) {
       throw Stop(Exit.diskFull, "\(experiment.stem) \(refusal)")
+    }
+    if let target = experiment.target {
+      do {
+        try ProcessRunner.probe(target, programs: .beside(ProcessRunner.Programs.own), scratch: scratch)
+      } catch {
+        throw Stop(Exit.unavailable, "\(target.address): \(error)")
+      }
     }
     let machine = Machine.read(data: scratch)
     let results = try open(machine)
@@ -93,7 +107,7 @@ struct CampaignRun {
     let path = "\(places.results)/\(experiment.stem)/\(UTC.stamp())-\(commit)"
     let begin = JournalEntry.Begin(
       experiment: experiment.stem, definition: SHA256.hex(definition), profile: profile.rawValue, seed: seed,
-      runs: runs.count, startedAt: UTC.now())
+      runs: runs.count, startedAt: UTC.now(), changes: changes == RunChanges() ? nil : changes)
     return try ResultDirectory(
       creating: path, experiment: experiment, definition: definition, begin: begin, machineJSON: try machine.json())
   }

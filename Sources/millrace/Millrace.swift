@@ -5,7 +5,7 @@ import Lab
 
 /// The command line of the lab.
 @main
-struct Millrace: ParsableCommand {
+struct Millrace: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "millrace",
     abstract: "Puts Kafka's performance claims to the test, on this machine.",
@@ -28,7 +28,7 @@ struct Millrace: ParsableCommand {
     subcommands: [
       ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, CompareCommand.self,
       CodecsCommand.self,
-      DoctorCommand.self, ZNodesCommand.self, DumpLogCommand.self, MechanismCommand.self,
+      DoctorCommand.self, TopicsCommand.self, ZNodesCommand.self, DumpLogCommand.self, MechanismCommand.self,
     ])
 }
 

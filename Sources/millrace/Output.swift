@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Lab
 
 /// What the commands print for programs.
@@ -14,5 +15,38 @@ enum JSONText {
 enum NearMiss {
   static func hint(_ word: String, _ known: [String]) -> String {
     Spelling.nearest(to: word, among: known).map { "; did you mean '\($0)'?" } ?? ""
+  }
+}
+
+/// Sizes as a person writes them.
+enum ByteSize {
+  /// `512MiB`, `50GiB`, `1TiB`, `2048` (MiB); nil for anything else, or less than 1 MiB.
+  static func mebibytes(_ text: String) -> Int? {
+    let units = ["mib": 1, "gib": 1 << 10, "tib": 1 << 20, "": 1]
+    let digits = text.prefix { $0.isNumber || $0 == "." }
+    let unit = text.dropFirst(digits.count).lowercased().trimmingCharacters(in: .whitespaces)
+    guard let factor = units[unit], let number = Double(digits), number.isFinite else { return nil }
+    let size = number * Double(factor)
+    return size >= 1 && size < 1e9 ? Int(size) : nil
+  }
+}
+
+enum Address {
+  /// `HOST:PORT`, or several with commas.
+  static func isList(_ text: String) -> Bool {
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+    return !parts.isEmpty
+      && parts.allSatisfy { part in
+        guard let colon = part.lastIndex(of: ":"), colon > part.startIndex else { return false }
+        return Int(part[part.index(after: colon)...]).map { (1...65535).contains($0) } ?? false
+      }
+  }
+}
+
+/// Of this machine.
+enum MachineMemory {
+  static var totalMiB: Double? {
+    let pages = sysconf(Int32(_SC_PHYS_PAGES)), size = sysconf(Int32(_SC_PAGESIZE))
+    return pages > 0 && size > 0 ? Double(pages) * Double(size) / 1_048_576 : nil
   }
 }

@@ -20,9 +20,27 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Directory for data while running, on the disk to be measured; none: results/scratch.") var scratch:
     String?
   @Flag(help: "Only bare arms: no broker is started.") var bareOnly = false
+  @Option(help: "HOST:PORT of another's cluster to measure, in the place of a broker of our own.") var target: String?
+  @Option(help: "Partitions of the topics made at the target.") var targetPartitions = 1
+  @Option(help: "Replicas of the topics made at the target.") var targetReplicas = 1
+  @Option(help: "Memory of the target's machines, such as 64GiB, to mark in the chart; known where it is this machine.")
+  var targetMemory: String?
+  @Option(help: "Store so much in each run, such as 50GiB: the sweep's end.") var until: String?
   @Flag(help: "Exit code 2 unless every verdict is SUPPORTED.") var strict = false
 
   func validate() throws {
+    if let target, !Address.isList(target) { throw ValidationError("--target \(target): HOST:PORT is needed") }
+    guard (1...10_000).contains(targetPartitions), (1...100).contains(targetReplicas) else {
+      throw ValidationError("--target-partitions: 1 to 10000; --target-replicas: 1 to 100")
+    }
+    for (name, text) in [("--until", until), ("--target-memory", targetMemory)] {
+      if let text, ByteSize.mebibytes(text) == nil {
+        throw ValidationError("\(name) \(text): a size such as 512MiB, 50GiB or 1TiB is needed")
+      }
+    }
+    if resume != nil, target != nil || until != nil {
+      throw ValidationError("--resume goes on as it began: --target and --until cannot change")
+    }
     if resume != nil, all || !names.isEmpty { throw ValidationError("--resume names its experiment itself") }
   }
 
@@ -38,13 +56,24 @@ struct RunCommand: ParsableCommand {
     }
   }
 
+  private var changes: RunChanges {
+    let own = target.map { address in
+      let isLocal = Target.isLocal(address)
+      let memory = targetMemory.flatMap(ByteSize.mebibytes).map(Double.init)
+      return Target(
+        address: address, isLocal: isLocal, memoryMiB: memory ?? (isLocal ? MachineMemory.totalMiB : nil),
+        partitions: targetPartitions, replicationFactor: targetReplicas)
+    }
+    return RunChanges(target: own, untilMiB: until.flatMap(ByteSize.mebibytes))
+  }
+
   private func campaigns() throws -> [CampaignRun] {
     let seed = seed ?? UInt64.random(in: 1...999_999)
     if let resume { return [try CampaignRun(resuming: resume, places: places, scratch: scratch)] }
     return try places.find(names, all: all).map { path, experiment in
       try CampaignRun(
         definition: path, experiment: experiment, profile: profile, seed: seed, places: places, scratch: scratch,
-        bareOnly: bareOnly)
+        bareOnly: bareOnly, changes: changes)
     }
   }
 }
