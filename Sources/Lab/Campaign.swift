@@ -32,6 +32,8 @@ package struct Campaign {
       case started(String)
       case finished(String, figure: String)
       case failed(String, reason: String)
+      /// Something to know about a run that counts; each text once a campaign.
+      case warned(String, warning: String)
       /// The run is made again.
       case disturbed(String, reason: String)
       case skipped(arm: String, reason: String)
@@ -65,6 +67,9 @@ package struct Campaign {
   private var failures: [String: Int] = [:]
   private var skipped: Set<String> = []
   private var estimate = TimeLeft()
+  /// The progress line's metric so far, by cell: only this session's runs.
+  private var shown: [Cell: [Double]] = [:]
+  private var warned: Set<String> = []
 
   package init(experiment: Experiment, results: ResultDirectory, runner: any CellRunner, world: World) {
     self.experiment = experiment
@@ -75,6 +80,10 @@ package struct Campaign {
 
   /// Runs what `order` holds and the journal does not. Throws when the result files cannot be written.
   package mutating func run(_ order: [PlannedRun]) throws -> Outcome {
+    try end(try runMissing(order))
+  }
+
+  private mutating func runMissing(_ order: [PlannedRun]) throws -> Outcome {
     let history = results.history
     paces = history.paces
     try skipArmsThatCannotRun(history)
@@ -82,19 +91,54 @@ package struct Campaign {
     estimate.expect(missing.map(\.cell.arm))
     for run in missing {
       if skipped.contains(run.cell.arm) { continue }
-      if world.stopRequested() { return try end(.interrupted) }
+      if world.stopRequested() { return .interrupted }
       do throws(RunError) {
         try pilot(for: run)
       } catch .interrupted {
-        return try end(.interrupted)
+        return .interrupted
       } catch {
         try skip(run.cell.arm, "its pilot failed: \(error)")
         continue
       }
-      if try perform(run, order.count) == .interrupted { return try end(.interrupted) }
+      if try perform(run, order.count) == .interrupted { return .interrupted }
     }
-    return try end(.complete)
+    return .complete
   }
+
+  /// As `run`, and then block after block while the definition's `adaptive` asks for it. `block` gives the runs of a
+  /// replicate from a place in the order on: the same for the same replicate, whenever it is asked.
+  package mutating func run(
+    _ order: [PlannedRun], extending block: (_ replicate: Int, _ from: Int) -> [PlannedRun]
+  ) throws -> Outcome {
+    guard let adaptive = experiment.adaptive else { return try run(order) }
+    let began = world.now()
+    var runs = order
+    var replicate = experiment.replicates
+    // What an interrupted campaign had already added.
+    for _ in results.history.extensions {
+      replicate += 1
+      runs += block(replicate, Self.next(after: runs))
+    }
+    while true {
+      guard try runMissing(runs) == .complete else { return try end(.interrupted) }
+      let decision = adaptive.decide(
+        experiment, rows: try results.recordedRows(), done: replicate, seconds: world.now() - began,
+        seed: results.history.begin?.seed ?? 0)
+      switch decision {
+      case .enough(let reason):
+        try results.append(.settled(replicates: replicate, reason: reason))
+        return try end(.complete)
+      case .more(let reason):
+        replicate += 1
+        let added = block(replicate, Self.next(after: runs))
+        try results.append(.extended(replicate: replicate, runs: added.count, reason: reason))
+        runs += added
+      }
+    }
+  }
+
+  /// Places are unique and need not follow each other: arms left out leave gaps.
+  private static func next(after runs: [PlannedRun]) -> Int { (runs.map(\.order).max() ?? -1) + 1 }
 
   private mutating func perform(_ run: PlannedRun, _ total: Int) throws -> Outcome {
     guard let arm = experiment.arm(named: run.cell.arm) else { return .complete }
@@ -113,7 +157,11 @@ package struct Campaign {
     estimate.ran(arm.name, seconds: world.now() - began)
     try results.record(run, rows: rows(measured, run, arm, startedAt), series: measured.series)
     if measured.invalid.isEmpty {
-      tell(.finished("\(run.cell)", figure: figure(measured)), total)
+      let told = figure(measured, run.cell)
+      tell(.finished("\(run.cell)", figure: told), total)
+      for warning in measured.warnings where warned.insert(warning).inserted {
+        tell(.warned("\(run.cell)", warning: warning), total)
+      }
     } else {
       tell(.failed("\(run.cell)", reason: measured.invalid), total)
     }
@@ -149,13 +197,20 @@ package struct Campaign {
     }
   }
 
-  /// The first chart's metric, for the progress line.
-  private func figure(_ measured: Measured) -> String {
+  /// The first rule's metric, and how wide its interval is by now: for the progress line.
+  private mutating func figure(_ measured: Measured, _ cell: Cell) -> String {
     let names = experiment.verdicts.map(\.metric) + experiment.charts.map(\.y)
     guard let name = names.first(where: { measured.parts.last?.metrics[$0] != nil }),
       let value = measured.parts.last?.metrics[name]
     else { return "" }
-    return "\(name) \(Figures.text(value))"
+    shown[cell, default: []].append(value)
+    let values = shown[cell, default: []]
+    guard values.count > 1, let estimate = Statistics.medianInterval(values, seed: 1), estimate.value > 0 else {
+      return "\(name) \(Figures.text(value))"
+    }
+    let width = (estimate.high - estimate.low) / 2 / estimate.value
+    return "\(name) \(Figures.text(value)), median \(Figures.text(estimate.value)) ± \(Figures.percent(width)) "
+      + "of \(values.count)"
   }
 
   // MARK: Pilots and skips
@@ -180,10 +235,10 @@ package struct Campaign {
   }
 
   private mutating func skipArmsThatCannotRun(_ history: ResultDirectory.History) throws {
-    skipped = []
-    for arm in experiment.arms {
+    skipped = Set(history.skipped.keys)
+    for arm in experiment.arms where !skipped.contains(arm.name) {
       if let reason = runner.obstacle(to: arm) {
-        if history.skipped[arm.name] != reason { try results.append(.skipped(arm: arm.name, reason: reason)) }
+        try results.append(.skipped(arm: arm.name, reason: reason))
         skipped.insert(arm.name)
         tell(.skipped(arm: arm.name, reason: reason), 0)
       }

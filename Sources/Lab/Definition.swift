@@ -19,12 +19,17 @@ extension Experiment {
       sweep: try Self.sweep(&root), fixed: try root.settings("fixed"),
       arms: try root.list("arms", Arm.init(reading:)), metrics: try root.texts("metrics"),
       replicates: try root.integer("replicates", in: Bounds.replicates) ?? 7,
+      adaptive: try root.section("adaptive", AdaptiveReplicates.init(reading:)),
       profiles: try Self.profiles(&root), verdicts: try root.list("verdicts", VerdictRule.init(reading:)),
       charts: try root.list("charts", ChartDefinition.init(reading:)),
       minimum: try root.section("minimum", MinimumEnvironment.init(reading:)) ?? MinimumEnvironment(),
       caveats: try root.texts("caveats"))
     try root.finish()
-    try DefinitionCheck(experiment: self, file: file).check()
+    do throws(DefinitionError) {
+      try DefinitionCheck(experiment: self, file: file).check()
+    } catch {
+      throw error.located(in: yaml)
+    }
   }
 
   private static func sweep(_ reader: inout DefinitionReader) throws(DefinitionError) -> Factor? {
@@ -67,7 +72,8 @@ extension Arm {
       cache: try reader.choice("cache", of: Cache.self) ?? .any, dataMB: try reader.level("data_mb"),
       paceOf: try reader.level("pace_of")?.text, memoryMiB: try reader.level("memory_mib"),
       only: try reader.factors("only"), ignores: try reader.texts("ignores"),
-      durability: try reader.text("durability", default: "none"))
+      durability: try reader.text("durability", default: "none"),
+      client: try reader.choice("client", of: Client.self) ?? .drives, stallMs: try reader.level("stall_ms"))
   }
 }
 
@@ -75,6 +81,7 @@ extension ProfileChanges {
   init(reading reader: inout DefinitionReader) throws(DefinitionError) {
     self.init(
       replicates: try reader.integer("replicates", in: Experiment.Bounds.replicates),
+      adaptive: try reader.section("adaptive", AdaptiveReplicates.init(reading:)),
       factors: try reader.factors("factors"), sweep: try reader.factors("sweep").first,
       fixed: try reader.settings("fixed"), arms: reader.node("arms") == nil ? nil : try reader.texts("arms"))
   }
@@ -102,7 +109,8 @@ extension VerdictRule {
       baseline: try reader.section("baseline", Selection.init(reading:)) ?? Selection(arms: []),
       per: try reader.texts("per"), only: try reader.factors("only"), threshold: try reader.number("threshold"),
       tolerance: try reader.number("tolerance"), lastDecile: try reader.number("last_decile"),
-      decides: try reader.flag("decides", default: true))
+      decides: try reader.flag("decides", default: true),
+      acrossDurability: try reader.flag("across_durability", default: false))
   }
 }
 

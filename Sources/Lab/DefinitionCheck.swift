@@ -1,6 +1,6 @@
 /// What must hold between the parts of a definition: every name used is a name defined.
 ///
-/// These errors have no line of their own (the text was well formed); they name the key.
+/// These errors know no line (the text was well formed); they name the key, and `DefinitionError.located` finds it.
 struct DefinitionCheck {
   let experiment: Experiment
   let file: String
@@ -33,7 +33,8 @@ struct DefinitionCheck {
     case (_, nil): break
     }
     var placeholders = experiment.factors.map(\.name) + experiment.fixed.map(\.name) + ["seed", "directory"]
-    for value in [arm.memoryMiB, arm.dataMB].compactMap({ $0 }) {
+    if arm.stallMs != nil, arm.tier == .bare { throw error("\(key).stall_ms", "a bare arm has no broker to stop") }
+    for value in [arm.memoryMiB, arm.dataMB, arm.stallMs].compactMap({ $0 }) {
       for name in Placeholder.names(in: value.text) { try known(name, placeholders, key, "factor or fixed value") }
     }
     if let pilot = arm.paceOf {
@@ -94,6 +95,7 @@ struct DefinitionCheck {
       }
       for setting in selection.levels { try known(setting.name, factorNames, "\(key).\(name).levels", "factor") }
     }
+    try checkDurability(rule, key)
     for name in rule.per { try known(name, factorNames, "\(key).per", "factor") }
     for factor in rule.only { try check(levels: factor, "\(key).only") }
     switch rule.kind {
@@ -105,6 +107,17 @@ struct DefinitionCheck {
     case .flat where experiment.sweep == nil: throw error(key, "`flat` needs a `sweep`")
     case .ratio, .value, .equal, .flat: break
     }
+  }
+
+  /// What an acknowledged byte survives is a part of what is promised for it: two promises are not one faster than the
+  /// other. An arm without bytes to keep (`none`) promises nothing and compares with all.
+  private func checkDurability(_ rule: VerdictRule, _ key: String) throws(DefinitionError) {
+    guard !rule.acrossDurability else { return }
+    let compared = rule.test.arms + rule.baseline.arms
+    let labels = compared.compactMap { experiment.arm(named: $0)?.durability }.filter { $0 != "none" }
+    guard let first = labels.first, let other = labels.first(where: { $0 != first }) else { return }
+    throw error(
+      key, "compares arms of durability `\(first)` and `\(other)`; `across_durability: true` says that this is meant")
   }
 
   private func check(_ chart: ChartDefinition) throws(DefinitionError) {

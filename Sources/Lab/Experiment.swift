@@ -29,8 +29,10 @@ package struct Experiment: Sendable, Equatable {
   package var arms: [Arm]
   /// The metric columns of `rows.csv`, in order; each is in `Metric.catalogue`.
   package var metrics: [String]
-  /// Process-level replicates of each cell.
+  /// Process-level replicates of each cell: all of them, or where `adaptive` says so the first of them.
   package var replicates: Int
+  /// When to go on beyond `replicates`; nil: never.
+  package var adaptive: AdaptiveReplicates?
   package var profiles: [Profile: ProfileChanges]
   package var verdicts: [VerdictRule]
   package var charts: [ChartDefinition]
@@ -118,13 +120,23 @@ package struct Arm: Sendable, Equatable {
     case produce = "load produce"
     case consume = "load consume"
     case endToEnd = "load end-to-end"
+    /// A/A comparisons of synthetic or measured rows: how many are called differences.
+    case falsePositives = "mechanism false-positives"
 
     package var tier: Tier {
       switch self {
-      case .rawAppend, .receiveAppend, .copyPath, .codec: .bare
+      case .rawAppend, .receiveAppend, .copyPath, .codec, .falsePositives: .bare
       case .produce, .consume, .endToEnd: .endToEnd
       }
     }
+  }
+
+  /// What the load generator is to the arm.
+  package enum Client: String, Sendable, CaseIterable {
+    /// It drives what is measured: a run that it limited does not count.
+    case drives
+    /// It is a part of what is measured (its codec, its copy of what it receives).
+    case part
   }
 
   /// What the page cache holds of the data when measuring begins, and is proved to hold.
@@ -158,6 +170,9 @@ package struct Arm: Sendable, Equatable {
   package var ignores: [String]
   /// Which bytes survive what, such as `page cache`: a label on every row; rows of different labels are not compared.
   package var durability: String
+  package var client = Client.drives
+  /// The broker is stopped (SIGSTOP) once for so many ms in the midst of the run: a number, or `{name}`.
+  package var stallMs: Level?
 
   package var tier: Tier { program.tier }
 }
@@ -169,6 +184,7 @@ package enum Profile: String, Sendable, CaseIterable, Hashable {
 
 package struct ProfileChanges: Sendable, Equatable {
   package var replicates: Int?
+  package var adaptive: AdaptiveReplicates?
   package var factors: [Factor]
   package var sweep: Factor?
   package var fixed: [Setting]
@@ -224,6 +240,8 @@ package struct VerdictRule: Sendable, Equatable {
   package var lastDecile: Double?
   /// False: printed, and without weight in the experiment's verdict.
   package var decides: Bool
+  /// Arms whose bytes survive different things are compared only where the rule says that it means to.
+  package var acrossDurability = false
 }
 
 package struct ChartDefinition: Sendable, Equatable {
@@ -285,6 +303,7 @@ extension Experiment {
     guard let changes = profiles[profile] else { return self }
     var changed = self
     if let replicates = changes.replicates { changed.replicates = replicates }
+    if let adaptive = changes.adaptive { changed.adaptive = adaptive }
     for factor in changes.factors {
       guard let index = changed.factors.firstIndex(where: { $0.name == factor.name }) else { continue }
       changed.factors[index] = factor

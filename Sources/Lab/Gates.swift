@@ -32,6 +32,8 @@ package enum Gates {
     /// An A/A difference beyond this and no effect of the usual size can be seen.
     static let noiseShortcoming = 0.10
     static let swapUsedMiB = 64.0
+    /// An arm that reaches this share of what the generator does against its own null sink measures the generator.
+    static let generatorShare = 0.9
   }
 
   /// The machine against the definition's minimum and against what spoils measurements.
@@ -58,6 +60,19 @@ package enum Gates {
       Gate(
         name: "swap", outcome: machine.memory.swapUsedMiB > Limits.swapUsedMiB ? .shortcoming : .passed,
         sentence: "\(Figures.text(machine.memory.swapUsedMiB)) MiB of swap in use"),
+      Gate(
+        name: "huge pages", outcome: machine.memory.transparentHugePages == "always" ? .shortcoming : .passed,
+        sentence: "transparent huge pages: \(machine.memory.transparentHugePages ?? "not present")"),
+      Gate(
+        name: "file system", outcome: machine.disk.fileSystem == "tmpfs" ? .belowMinimum : .passed,
+        sentence: machine.disk.fileSystem == "tmpfs"
+          ? "the data lie on tmpfs: memory is no disk" : "file system \(machine.disk.fileSystem ?? "unknown")"),
+      limit(
+        "CPU quota", machine.processor.quotaCores, of: Double(machine.processor.cores),
+        minimum: Double(experiment.minimum.cores), unit: "cores"),
+      limit(
+        "memory limit", machine.memory.limitMiB.map { $0 / 1024 }, of: machine.memory.totalMiB / 1024,
+        minimum: experiment.minimum.memoryGiB, unit: "GiB"),
     ] + minimum(machine, experiment.minimum)
   }
 
@@ -113,6 +128,16 @@ package enum Gates {
             ?? "no memory cgroup: \(machine.memory.cgroupObstacle ?? "unknown")"))
     }
     return gates
+  }
+
+  /// A cgroup's limit on ourselves: below what the experiment needs it is too little, else it is worth a word.
+  private static func limit(
+    _ name: String, _ limit: Double?, of all: Double, minimum: Double, unit: String
+  ) -> Gate {
+    guard let limit, limit < all else { return Gate(name: name, outcome: .passed, sentence: "no \(name) on ourselves") }
+    return Gate(
+      name: name, outcome: limit < minimum ? .belowMinimum : .shortcoming,
+      sentence: "a \(name) of \(Figures.text(limit)) of \(Figures.text(all)) \(unit) holds for the harness")
   }
 
   private static func floor(_ name: String, _ value: Double, _ minimum: Double, _ unit: String) -> Gate {

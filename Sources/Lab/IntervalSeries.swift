@@ -75,6 +75,15 @@ package struct IntervalSeries: Sendable, Equatable {
     return nil
   }
 
+  /// Each change of level of the rates, as a sentence with its moment; see `Statistics.changePoints`.
+  package func changePoints(seed: UInt64) -> [String] {
+    Statistics.changePoints(rates, seed: seed).map { change in
+      let at = moments.indices.contains(change.index) ? moments[change.index].seconds : 0
+      return "the rate changed from \(Figures.text(change.before / 1_048_576)) to "
+        + "\(Figures.text(change.after / 1_048_576)) MiB/s after \(Figures.text(at)) s (p = \(Figures.text(change.p, digits: 2)))"
+    }
+  }
+
   /// Whether the rates settled. Fewer than ten intervals cannot tell.
   package var steadiness: Row.Steadiness {
     let rates = rates

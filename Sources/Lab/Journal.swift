@@ -13,6 +13,12 @@ package enum JournalEntry: Sendable, Equatable, Codable {
   case finished(order: Int, rowsBytes: Int, seriesBytes: Int)
   /// A run was thrown away and made again, because of what the machine did meanwhile; its figures had no say in it.
   case disturbed(order: Int, reason: String)
+  /// Another replicate of every cell (so many runs) was added, because an interval was too wide.
+  case extended(replicate: Int, runs: Int, reason: String)
+  /// No further replicate was added, and why.
+  case settled(replicates: Int, reason: String)
+  /// What the self-validation beside this campaign said, before the first run.
+  case validated(SelfValidation)
   /// An arm is left out, and why.
   case skipped(arm: String, reason: String)
   case resumed(at: String)

@@ -15,6 +15,8 @@ package struct Machine: Sendable, Equatable, Codable {
     package var loadAverage1: Double
     /// What others used of all cores in the second before we started, in per cent.
     package var busyPercentBefore: Double
+    /// Cores' worth of CPU time that the cgroup we run in allows; nil where it allows all, or cannot be read.
+    package var quotaCores: Double?
   }
 
   package struct Memory: Sendable, Equatable, Codable {
@@ -27,6 +29,9 @@ package struct Machine: Sendable, Equatable, Codable {
     package var cgroupObstacle: String?
     package var dirtyRatioPercent: Int?
     package var dirtyBackgroundRatioPercent: Int?
+    /// Of the cgroup we run in; nil where it has none, or cannot be read.
+    package var limitMiB: Double?
+    package var swappiness: Int?
   }
 
   package struct Disk: Sendable, Equatable, Codable {
@@ -57,6 +62,8 @@ package struct Machine: Sendable, Equatable, Codable {
   package var congestionControl: String?
   package var congestionControlsAvailable: String?
   package var isRoot: Bool
+  /// What distorts or shapes traffic on loopback, by the kernel's own names; nil in results of before it was recorded.
+  package var loopback: [String: String]?
 
   /// Reads everything, and for a second watches what else runs; `data` is a path on the disk that experiments use.
   package static func read(data: String) -> Machine {
@@ -65,7 +72,7 @@ package struct Machine: Sendable, Equatable, Codable {
       memory: memory(), disk: disk(data), build: build(),
       congestionControl: SmallFile.line("/proc/sys/net/ipv4/tcp_congestion_control"),
       congestionControlsAvailable: SmallFile.line("/proc/sys/net/ipv4/tcp_available_congestion_control"),
-      isRoot: geteuid() == 0)
+      isRoot: geteuid() == 0, loopback: LoopbackSettings.read())
   }
 
   package func json() throws -> String {
@@ -83,7 +90,7 @@ package struct Machine: Sendable, Equatable, Codable {
 
   package init(
     time: String, kernel: String, processor: Processor, memory: Memory, disk: Disk, build: Build,
-    congestionControl: String?, congestionControlsAvailable: String?, isRoot: Bool
+    congestionControl: String?, congestionControlsAvailable: String?, isRoot: Bool, loopback: [String: String]? = nil
   ) {
     self.time = time
     self.kernel = kernel
@@ -94,6 +101,7 @@ package struct Machine: Sendable, Equatable, Codable {
     self.congestionControl = congestionControl
     self.congestionControlsAvailable = congestionControlsAvailable
     self.isRoot = isRoot
+    self.loopback = loopback
   }
 }
 
@@ -113,7 +121,7 @@ extension Machine {
       virtual: flags.split(separator: " ").contains("hypervisor"),
       stealPercentSinceBoot: figures.totalTicks > 0
         ? 100 * Double(figures.stealTicks) / Double(figures.totalTicks) : 0, loadAverage1: load,
-      busyPercentBefore: 100 * (1 - figures.idleShare(since: before)))
+      busyPercentBefore: 100 * (1 - figures.idleShare(since: before)), quotaCores: OwnCgroup.quotaCores())
   }
 
   private static func memory() -> Memory {
@@ -132,7 +140,9 @@ extension Machine {
       transparentHugePages: pages.flatMap { $0.split(separator: "[").last?.split(separator: "]").first }.map(
         String.init),
       cgroup: version, cgroupObstacle: obstacle, dirtyRatioPercent: SmallFile.integer("/proc/sys/vm/dirty_ratio"),
-      dirtyBackgroundRatioPercent: SmallFile.integer("/proc/sys/vm/dirty_background_ratio"))
+      dirtyBackgroundRatioPercent: SmallFile.integer("/proc/sys/vm/dirty_background_ratio"),
+      limitMiB: OwnCgroup.memoryLimitMiB(totalMiB: mib("MemTotal")),
+      swappiness: SmallFile.integer("/proc/sys/vm/swappiness"))
   }
 
   private static func disk(_ path: String) -> Disk {

@@ -44,11 +44,19 @@ package struct Matrix: Sendable, Equatable {
     var runs: [PlannedRun] = []
     runs.reserveCapacity(cells.count * replicates)
     for replicate in 1...max(1, replicates) {
-      for cell in cells.shuffled(using: &generator) {
-        runs.append(PlannedRun(order: runs.count, replicate: replicate, cell: cell))
-      }
+      runs += block(replicate, from: runs.count, using: &generator)
     }
     return runs
+  }
+
+  /// One replicate of every cell in an order of its own. The blocks of one generator are always the same, so a campaign
+  /// that goes on, or is resumed, has the order it would have had.
+  package func block(
+    _ replicate: Int, from order: Int, using generator: inout some RandomNumberGenerator
+  ) -> [PlannedRun] {
+    cells.shuffled(using: &generator).enumerated().map { index, cell in
+      PlannedRun(order: order + index, replicate: replicate, cell: cell)
+    }
   }
 
   private static func combinations(_ choices: [[Level]]) -> [[Level]] {

@@ -28,6 +28,9 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "broker_cpu_s", unit: "s", meaning: "user and system CPU of the broker while measuring"),
     Metric(name: "client_cpu_share", unit: "", meaning: "load generator's busiest thread as a share of one core"),
     Metric(name: "schedule_lag_max_ms", unit: "ms", meaning: "furthest the generator fell behind its schedule"),
+    Metric(
+      name: "schedule_lag_p99_ms", unit: "ms",
+      meaning: "99th percentile of how late the generator woke for records it was free to send"),
     Metric(name: "compression_ratio", unit: "", meaning: "bytes before over bytes after compression"),
     Metric(name: "compress_mb_per_s", unit: "MB/s", meaning: "compression speed, input bytes"),
     Metric(name: "decompress_mb_per_s", unit: "MB/s", meaning: "decompression speed, output bytes"),
@@ -39,6 +42,16 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "process_written_bytes", unit: "B", meaning: "write_bytes of /proc/PID/io of the side under test"),
     Metric(name: "device_read_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
     Metric(name: "device_written_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
+    Metric(name: "loopback_bytes", unit: "B", meaning: "/proc/net/dev of the interface lo while measuring"),
+    Metric(name: "stall_ms", unit: "ms", meaning: "how long the broker was stopped on purpose"),
+    Metric(
+      name: "stall_recovered_percent", unit: "%",
+      meaning: "p99 response time as a share of what the stall put there must make of it"),
+    Metric(
+      name: "service_of_response_percent", unit: "%", meaning: "p99 service time as a share of the p99 response time"),
+    Metric(name: "rate_error_percent", unit: "%", meaning: "measured against known rate of a server, without its sign"),
+    Metric(name: "comparisons", unit: "", meaning: "A/A comparisons made"),
+    Metric(name: "false_positives", unit: "", meaning: "A/A comparisons that were called a difference"),
     Metric(name: "dirty_max_mib", unit: "MiB", meaning: "most dirty and write-back memory seen while measuring"),
     Metric(name: "rss_mib", unit: "MiB", meaning: "resident memory of the side under test at the end"),
     Metric(name: "steal_percent", unit: "%", meaning: "CPU time the hypervisor took while measuring"),

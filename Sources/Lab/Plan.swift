@@ -90,6 +90,8 @@ package struct Plan: Sendable, Equatable {
       let bytes = options["bytes"] ?? 0
       cost = Cost(
         seconds: bytes / Rates.appendBytesPerSecond + Rates.bareOverheadSeconds, bytes: bytes, diskBytes: bytes)
+    case .falsePositives:
+      cost.seconds = 0.3 + Rates.bareOverheadSeconds
     case .rawAppend:
       let bytes = options["bytes"] ?? 0
       let rate = arm.paceOf == nil ? Rates.appendBytesPerSecond : Rates.produceBytesPerSecond
@@ -117,7 +119,9 @@ package struct Plan: Sendable, Equatable {
     let most = options["duration"].map { $0 * pace }
     let asked = options["num-records"].map { $0 * size }
     let bytes = [most, asked].compactMap(\.self).min() ?? 0
-    return (bytes, bytes / pace)
+    // A sink of known rate takes its own time.
+    let requests = options["batch-records"].map { (options["num-records"] ?? 0) / max($0, 1) } ?? 0
+    return (bytes, max(bytes / pace, (options["null-sink-service-us"] ?? 0) * requests / 1e6))
   }
 
   /// Records times their size.

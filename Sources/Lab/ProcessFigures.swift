@@ -69,6 +69,8 @@ package struct MachineFigures: Sendable, Equatable {
   /// Of the device that holds the data; nil when the device is not known.
   package var deviceReadBytes: Int?
   package var deviceWrittenBytes: Int?
+  /// Received on the loopback interface, which is all that was sent on it; nil when it is not there.
+  package var loopbackBytes: Int?
 
   package static func now(device: String?) -> MachineFigures {
     let cpu = (SmallFile.line("/proc/stat") ?? "").split(separator: " ").dropFirst().map { Int($0) ?? 0 }
@@ -79,7 +81,7 @@ package struct MachineFigures: Sendable, Equatable {
       ownCPUSeconds: usage(RUSAGE_SELF.rawValue) + usage(RUSAGE_CHILDREN.rawValue), totalTicks: total,
       stealTicks: cpu.count > 7 ? cpu[7] : 0, idleTicks: cpu.count > 4 ? cpu[3] + cpu[4] : 0,
       deviceReadBytes: disk?.read,
-      deviceWrittenBytes: disk?.written)
+      deviceWrittenBytes: disk?.written, loopbackBytes: interfaceBytes("lo", in: SmallFile.read("/proc/net/dev") ?? ""))
   }
 
   /// Share of CPU time that the hypervisor took since `before`, in per cent.
@@ -109,6 +111,16 @@ package struct MachineFigures: Sendable, Equatable {
   package func idleShare(since before: MachineFigures) -> Double {
     let total = totalTicks - before.totalTicks
     return total > 0 ? Double(idleTicks - before.idleTicks) / Double(total) : 0
+  }
+
+  /// The first counter behind the interface's name.
+  static func interfaceBytes(_ name: String, in text: String) -> Int? {
+    for line in text.split(separator: "\n") {
+      let parts = line.split(separator: ":", maxSplits: 1)
+      guard parts.count == 2, parts[0].split(separator: " ").first.map(String.init) == name else { continue }
+      return parts[1].split(separator: " ").first.flatMap { Int($0) }
+    }
+    return nil
   }
 
   /// Sectors of /proc/diskstats are 512 bytes whatever the device's own are.

@@ -34,13 +34,30 @@ extension ProcessRunner {
       &metrics, before, after, dirty: finished.dirtyMaxMiB, live: processAfter.cpuSeconds - processBefore.cpuSeconds)
     addBroker(&metrics, processBefore, processAfter, finished.figures, stored: stored)
     if let resident { metrics["resident_percent"] = resident * 100 }
-    let limiter = Limiter.sentence(
-      sideShare: metrics["broker_cpu_s"].map { $0 / max(metrics["seconds"] ?? 0, 1e-9) }, side: "broker",
-      clientShare: metrics["client_cpu_share"], client: "load generator",
-      idleShare: after.idleShare(since: before), isPaced: false)
+    let options = scene.values.filled(scene.arm.options)
+    Stall.add(to: &metrics, stallMs: finished.stallMs)
+    Self.addRateError(&metrics, options)
+    var check = reconcile(scene, metrics, finished.figures)
+    if scene.arm.stallMs != nil, finished.stallMs == nil { check.note(fault: "the run ended before its stall") }
+    let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
+    if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
     return measured(
-      scene, metrics, IntervalSeries(path: Self.intervals(scene)), reconcile(scene, metrics, finished.figures), limiter,
+      scene, metrics, IntervalSeries(path: Self.intervals(scene)), check,
+      limiter(metrics, finished, idleShare: after.idleShare(since: before)),
       cache: wanted(scene.arm.cache, proved: resident), dirty: finished.dirty)
+  }
+
+  private func limiter(_ metrics: [String: Double], _ finished: Finished, idleShare: Double) -> String {
+    let seconds = metrics["seconds"] ?? 0
+    var limiter = Limiter()
+    limiter.side = "broker"
+    limiter.sideShare = metrics["broker_cpu_s"].map { $0 / max(seconds, 1e-9) }
+    limiter.client = "load generator"
+    limiter.clientShare = metrics["client_cpu_share"]
+    limiter.idleShare = idleShare
+    limiter.waits = finished.waits
+    addCeilings(&limiter, metrics, seconds: seconds)
+    return limiter.sentence
   }
 
   private static func intervals(_ scene: Scene) -> String { "\(scene.directory)/intervals.csv" }
@@ -144,6 +161,13 @@ extension ProcessRunner {
         bytes: metrics["stored_bytes"] ?? 0, payload: metrics["bytes"] ?? 0, isCompressed: codec != "none")
       check.written(kernel: metrics["process_written_bytes"] ?? 0, stored: metrics["stored_bytes"] ?? 0)
     }
+    if scene.arm.program == .produce, keepsAll, !isSunk {
+      check.deviceWrites(
+        metrics["device_written_bytes"], stored: metrics["stored_bytes"] ?? 0, isSynced: Ceiling.isSynced(scene.arm))
+    }
+    if !isSunk { check.loopback(interface: metrics["loopback_bytes"], client: metrics["wire_bytes"]) }
+    check.congestionControl(
+      asked: options.first { $0.name == "congestion-control" }?.value.text, used: figures.text("congestion_control"))
     check.deviceReads(
       metrics["device_read_bytes"], of: metrics["bytes"] ?? 0, expectsHot: scene.arm.cache == .hot)
     return check

@@ -29,6 +29,10 @@ package struct ProcessRunner: CellRunner {
   package enum Limits {
     /// How often a running program is looked at: its end, the dirty pages, Ctrl-C.
     static let pollMs = 10
+    /// How often the broker's threads are looked at: each look reads two small files a thread.
+    static let lookSeconds = 0.05
+    /// A stall is put in after this share of the run.
+    static let stallAtShare = 0.4
   }
 
   let experiment: Experiment
@@ -39,6 +43,8 @@ package struct ProcessRunner: CellRunner {
   let stopRequested: () -> Bool
   /// Filled topics by what filled them: the broker's data directory.
   var preparedTopics: [String: String] = [:]
+  /// What the machine can do at the most, for the limiter's sentence; nil where it was not probed.
+  package var ceiling: Ceiling?
 
   /// `scratch` is made now and removed by `removeScratch()`.
   package init(
@@ -148,15 +154,24 @@ package struct ProcessRunner: CellRunner {
     addMachine(&metrics, before, after, dirty: finished.dirtyMaxMiB)
     if let resident { metrics["resident_percent"] = resident * 100 }
     var check = Reconciliation()
+    // A file that is read over and over is cold once.
+    let fileBytes = scene.arm.dataMB.flatMap { scene.values.number($0.text) }.map { $0 * 1e6 }
+    let moved = metrics["bytes"] ?? 0
     check.deviceReads(
-      metrics["device_read_bytes"], of: metrics["bytes"] ?? 0, expectsHot: scene.arm.cache == .hot)
+      metrics["device_read_bytes"], of: fileBytes.map { min($0, moved) } ?? moved, expectsHot: scene.arm.cache == .hot,
+      expectsCold: scene.arm.cache == .cold && fileBytes != nil)
+    check.congestionControl(
+      asked: scene.values.filled(scene.arm.options).first { $0.name == "congestion-control" }?.value.text,
+      used: finished.figures.text("congestion_control"))
     let seconds = metrics["seconds"] ?? 0
-    let limiter = Limiter.sentence(
-      sideShare: finished.figures["cpu_seconds"].map { $0 / max(seconds, 1e-9) }, side: "mechanism",
-      clientShare: finished.figures["receiver_cpu_seconds"].map { $0 / max(seconds, 1e-9) }, client: "receiver",
-      idleShare: after.idleShare(since: before), isPaced: scene.arm.paceOf != nil)
+    var limiter = Limiter()
+    limiter.sideShare = finished.figures["cpu_seconds"].map { $0 / max(seconds, 1e-9) }
+    limiter.clientShare = finished.figures["receiver_cpu_seconds"].map { $0 / max(seconds, 1e-9) }
+    limiter.idleShare = after.idleShare(since: before)
+    limiter.isPaced = scene.arm.paceOf != nil
+    addCeilings(&limiter, metrics, seconds: seconds)
     return measured(
-      scene, metrics, IntervalSeries(path: intervals), check, limiter,
+      scene, metrics, IntervalSeries(path: intervals), check, limiter.sentence,
       cache: wanted(scene.arm.cache, proved: resident), dirty: finished.dirty)
   }
 
@@ -168,6 +183,10 @@ package struct ProcessRunner: CellRunner {
     /// Seconds since its start, and the machine's dirty pages in MiB.
     var dirty: [(seconds: Double, mib: Double)]
     var dirtyMaxMiB: Double { dirty.map(\.mib).max() ?? 0 }
+    /// Where the broker's threads stood, when one ran alongside.
+    var waits = ThreadWaits()
+    /// How long the broker was stopped on purpose.
+    var stallMs: Double?
   }
 
   func finish(
@@ -184,12 +203,22 @@ package struct ProcessRunner: CellRunner {
     }
     let start = Uptime.seconds
     var dirty: [(seconds: Double, mib: Double)] = []
+    var waits = ThreadWaits()
+    var lookedAt = 0.0
+    var stall = Stall(scene)
     while child.poll() == nil {
       let elapsed = Uptime.seconds - start
       if stopRequested() { throw .interrupted }
       if let end = broker?.end { throw .failed("the broker ended with \(end) during the run") }
       guard elapsed < scene.timeout else { throw .failed("\(name) was stopped after \(Int(scene.timeout)) s") }
       if elapsed - (dirty.last?.seconds ?? -1) >= 0.1 { dirty.append((elapsed, MachineFigures.dirtyMiB())) }
+      if let broker {
+        stall.put(on: broker.pid, at: elapsed, name)
+        if elapsed - lookedAt >= Limits.lookSeconds {
+          waits.look(pid: broker.pid)
+          lookedAt = elapsed
+        }
+      }
       Uptime.nap(milliseconds: Limits.pollMs)
     }
     guard let end = child.end, end == .exited(0) else {
@@ -199,7 +228,7 @@ package struct ProcessRunner: CellRunner {
     guard let figures = ReportedFigures(output: SmallFile.read(out) ?? "") else {
       throw .failed("\(name) printed no JSON: \(BrokerProcess.lastLine(out))")
     }
-    return Finished(figures: figures, dirty: dirty)
+    return Finished(figures: figures, dirty: dirty, waits: waits, stallMs: stall.lastedMs)
   }
 
   /// Why a program failed: the error its figures name, else its last words.
@@ -252,6 +281,7 @@ package struct ProcessRunner: CellRunner {
     metrics["other_cpu_percent"] = after.othersPercent(since: before, live: live)
     metrics["steal_percent"] = after.stealPercent(since: before)
     metrics["dirty_max_mib"] = dirty
+    if let from = before.loopbackBytes, let to = after.loopbackBytes { metrics["loopback_bytes"] = Double(to - from) }
     if let from = before.deviceReadBytes, let to = after.deviceReadBytes {
       metrics["device_read_bytes"] = Double(to - from)
     }
@@ -282,9 +312,11 @@ package struct ProcessRunner: CellRunner {
       }
       if parts.isEmpty { parts = [Measured.Part(metrics: metrics)] }
     }
+    var warnings = check.warnings
+    if let change = series?.changePoints(seed: seed).first { warnings.append(change) }
     return Measured(
       parts: parts, series: points(series, scene.run, dirty), cacheState: cache.state,
-      steadiness: series?.steadiness ?? .unknown, invalid: faults.joined(separator: "; "), warnings: check.warnings,
+      steadiness: series?.steadiness ?? .unknown, invalid: faults.joined(separator: "; "), warnings: warnings,
       limiter: limiter)
   }
 

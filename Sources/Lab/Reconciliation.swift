@@ -8,6 +8,15 @@ package struct Reconciliation: Sendable, Equatable {
     static let storedPerPayloadMax = 2.0
     /// Hot data must not be read from the device.
     static let deviceReadShare = 0.01
+    /// Cold data come from the device; read-ahead may have brought some of them before the count began.
+    static let coldReadShare = 0.5
+    /// Synced bytes are on the device, whose counters the kernel brings up to date a little later.
+    static let syncedShare = 0.95
+    /// Loopback carries everything the generator counted, and packets' headers beside.
+    static let loopbackShareMin = 0.98
+    /// Beyond this much more somebody else used loopback too, or the generator sent more than it counted.
+    static let loopbackShareMax = 1.25
+    static let loopbackBytes = 16e6
   }
 
   /// Reasons the row is invalid.
@@ -15,6 +24,9 @@ package struct Reconciliation: Sendable, Equatable {
   package private(set) var warnings: [String] = []
 
   package init() {}
+
+  /// A reason found elsewhere.
+  package mutating func note(fault: String) { faults.append(fault) }
 
   package mutating func records(asked: Double?, moved: Double?) {
     guard let asked, let moved, asked != moved else { return }
@@ -46,29 +58,41 @@ package struct Reconciliation: Sendable, Equatable {
       "the kernel counts \(Figures.text(kernel)) bytes written, the log grew by \(Figures.text(stored))")
   }
 
-  package mutating func deviceReads(_ bytes: Double?, of moved: Double, expectsHot: Bool) {
+  /// The client's count of bytes sent and received against the interface's; `interface` counts each byte once.
+  package mutating func loopback(interface bytes: Double?, client counted: Double?) {
+    guard let bytes, let counted, counted > 0 else { return }
+    if bytes < Tolerances.loopbackShareMin * counted - Tolerances.loopbackBytes {
+      faults.append(
+        "the client counts \(Figures.text(counted)) bytes on the wire, the interface carried \(Figures.text(bytes))")
+    } else if bytes > Tolerances.loopbackShareMax * counted + Tolerances.loopbackBytes {
+      warnings.append(
+        "the interface carried \(Figures.text(bytes)) bytes, the client counts \(Figures.text(counted)): others used it"
+      )
+    }
+  }
+
+  /// Bytes said to be on the device must have been written to it.
+  package mutating func deviceWrites(_ bytes: Double?, stored: Double, isSynced: Bool) {
+    guard isSynced, let bytes, bytes < Tolerances.syncedShare * stored - Tolerances.writtenBytes else { return }
+    faults.append(
+      "\(Figures.text(stored)) bytes were acknowledged as synced, the device wrote \(Figures.text(bytes))")
+  }
+
+  /// What the sockets used against what the definition asked for; bbr paces loopback.
+  package mutating func congestionControl(asked: String?, used: String?) {
+    if let asked, let used, asked != used {
+      faults.append("the sockets used congestion control \(used), \(asked) was asked for")
+    } else if asked == nil, let used, used.hasPrefix("bbr") {
+      warnings.append("congestion control \(used), the kernel's default, paces loopback")
+    }
+  }
+
+  package mutating func deviceReads(_ bytes: Double?, of moved: Double, expectsHot: Bool, expectsCold: Bool = false) {
+    if expectsCold, let bytes, moved > 0, bytes < Tolerances.coldReadShare * moved {
+      faults.append(
+        "of \(Figures.text(moved)) bytes that were to be cold the device read \(Figures.text(bytes))")
+    }
     guard expectsHot, let bytes, moved > 0, bytes > Tolerances.deviceReadShare * moved else { return }
     warnings.append("\(Figures.percent(bytes / moved)) of the bytes came from the device (or a neighbour read it)")
-  }
-}
-
-/// One sentence on what held a run back.
-package enum Limiter {
-  /// A thread or process at this share of one core is what everything else waits for.
-  static let saturated = 0.9
-
-  package static func sentence(
-    sideShare: Double?, side: String, clientShare: Double?, client: String, idleShare: Double, isPaced: Bool
-  ) -> String {
-    func percent(_ share: Double) -> String { "\(Int((share * 100).rounded())) % of a core" }
-    if isPaced { return "its pace: it was asked for no more" }
-    if let clientShare, clientShare >= saturated, clientShare >= sideShare ?? 0 {
-      return "the \(client): \(percent(clientShare))"
-    }
-    if let sideShare, sideShare >= saturated { return "CPU of the \(side): \(percent(sideShare))" }
-    if idleShare < 0.1 { return "the machine's CPU: \(Int((idleShare * 100).rounded())) % idle" }
-    return
-      "no CPU: \(side) \(sideShare.map(percent) ?? "unknown"), \(client) \(clientShare.map(percent) ?? "unknown"); "
-      + "waiting for disk, wake-ups or each other"
   }
 }

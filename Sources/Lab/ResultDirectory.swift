@@ -12,6 +12,8 @@ package final class ResultDirectory {
     package static let series = "series.csv"
     package static let schema = "schema.csv"
     package static let journal = "journal"
+    package static let ceiling = "ceiling.json"
+    package static let disclosure = "disclosure.md"
   }
 
   /// What the journal says has been done.
@@ -22,6 +24,13 @@ package final class ResultDirectory {
     package var skipped: [String: String] = [:]
     /// Runs thrown away and made again.
     package var disturbed = 0
+    /// Replicates beyond the definition's, and the reason of each.
+    package var extensions: [String] = []
+    /// Runs of those replicates.
+    package var extendedRuns = 0
+    /// Why no more replicates were added; nil where the definition does not ask for it, or it has not come to that.
+    package var settled: String?
+    package var validation: SelfValidation?
     package var isComplete = false
     var rowsBytes: Int?
     var seriesBytes: Int?
@@ -38,6 +47,11 @@ package final class ResultDirectory {
         finished.insert(order)
         (rowsBytes, seriesBytes) = (rows, series)
       case .disturbed: disturbed += 1
+      case .extended(_, let runs, let reason):
+        extensions.append(reason)
+        extendedRuns += runs
+      case .settled(_, let reason): settled = reason
+      case .validated(let validation): self.validation = validation
       case .skipped(let arm, let reason): skipped[arm] = reason
       case .resumed: (isComplete, skipped) = (false, [:])
       case .end(let complete, _): isComplete = complete
@@ -59,7 +73,8 @@ package final class ResultDirectory {
 
   /// Makes the directory and writes what is fixed before the first run: the definition, its hash, the machine.
   package init(
-    creating path: String, experiment: Experiment, definition: String, begin: JournalEntry.Begin, machineJSON: String
+    creating path: String, experiment: Experiment, definition: String, begin: JournalEntry.Begin, machineJSON: String,
+    ceilingJSON: String? = nil
   ) throws {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     guard !FileManager.default.fileExists(atPath: "\(path)/\(Name.journal)") else {
@@ -69,6 +84,7 @@ package final class ResultDirectory {
     self.experiment = experiment
     try SmallFile.replace("\(path)/\(Name.definition)", definition)
     try SmallFile.replace("\(path)/\(Name.machine)", machineJSON)
+    if let ceilingJSON { try SmallFile.replace("\(path)/\(Name.ceiling)", ceilingJSON) }
     try SmallFile.replace("\(path)/\(Name.schema)", CSV.schema(of: experiment))
     rows = try AppendedFile("\(path)/\(Name.rows)", header: CSV.rowsHeader(of: experiment), keeping: nil)
     series = try AppendedFile("\(path)/\(Name.series)", header: CSV.seriesHeader, keeping: nil)
@@ -96,6 +112,13 @@ package final class ResultDirectory {
     try rows.append(newRows.map { CSV.line($0, of: experiment) }.joined())
     try series.append(points.map { CSV.line($0) }.joined())
     try append(.finished(order: run.order, rowsBytes: rows.length, seriesBytes: series.length))
+  }
+
+  /// The rows so far, as the file has them.
+  package func recordedRows() throws -> [Row] {
+    let path = "\(path)/\(Name.rows)"
+    let text = String(decoding: (SmallFile.bytes(path) ?? []).prefix(rows.length), as: UTF8.self)
+    return try CSV.rows(reading: text, file: path, of: experiment)
   }
 
   package func append(_ entry: JournalEntry) throws {

@@ -21,6 +21,14 @@ package struct StoredResult: Sendable {
   package var plannedRuns: Int
   package var finishedRuns: Int
   package var isComplete: Bool
+  /// Nil in results of before there was a probe.
+  package var ceiling: Ceiling?
+  /// Why replicates were added, one each, and why no more were; see `AdaptiveReplicates`.
+  package var extensions: [String]
+  package var settled: String?
+  package var validation: SelfValidation?
+  /// Runs thrown away and made again.
+  package var disturbed: Int
 
   package struct Failure: Error, CustomStringConvertible {
     package let path: String
@@ -62,13 +70,19 @@ package struct StoredResult: Sendable {
       reading: try Self.text("\(path)/\(ResultDirectory.Name.series)", upTo: history.seriesBytes),
       file: "\(path)/\(ResultDirectory.Name.series)")
     machine = try Machine(json: try Self.text("\(path)/\(ResultDirectory.Name.machine)"))
+    ceiling = try SmallFile.read("\(path)/\(ResultDirectory.Name.ceiling)").map { try Ceiling(json: $0) }
     gates =
       Gates.judge(machine, for: experiment) + Gates.judge(rows) + [
-        Gates.judge(disturbed: history.disturbed, of: history.finished.count)
-      ]
+        Gates.judge(disturbed: history.disturbed, of: history.finished.count), Gates.judge(ceiling),
+        Gates.judge(history.validation, of: experiment),
+      ] + Gates.judge(generator: ceiling, experiment, rows)
+    extensions = history.extensions
+    settled = history.settled
+    validation = history.validation
+    disturbed = history.disturbed
     skipped = history.skipped
     paces = history.paces
-    plannedRuns = begin.runs
+    plannedRuns = begin.runs + history.extendedRuns
     finishedRuns = history.finished.count
     isComplete = history.isComplete
   }

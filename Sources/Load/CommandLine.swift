@@ -16,11 +16,16 @@ package enum LoadCommand {
 
   /// 0: all well. 1: records lost, duplicated or corrupt, or errors. 2: a plan that cannot be run.
   package static func main(_ arguments: [String]) async -> Int32 {
+    if arguments.first == SustainPlan.command, arguments.contains("--help") || arguments.contains("-h") {
+      FileHandle.standardOutput.write(Data(SustainPlan.help.utf8))
+      return 0
+    }
     if arguments.isEmpty || arguments.contains("--help") || arguments.contains("-h") || arguments.first == "help" {
       FileHandle.standardOutput.write(
         Data(Plan.help(arguments.first.flatMap { Plan.Command(rawValue: $0) }).utf8))
       return arguments.isEmpty ? 2 : 0
     }
+    if arguments.first == SustainPlan.command { return await sustain(Array(arguments.dropFirst())) }
     let plan: Plan
     do throws(PlanError) {
       plan = try Plan(arguments: arguments)
@@ -44,6 +49,29 @@ package enum LoadCommand {
       screen.end()
       complain("millrace-load: \(error)")
       return error is PlanError ? 2 : 1
+    }
+  }
+
+  private static func sustain(_ arguments: [String]) async -> Int32 {
+    let plan: SustainPlan
+    do throws(PlanError) {
+      plan = try SustainPlan(arguments: arguments)
+    } catch {
+      complain("millrace-load: \(error)\nmillrace-load sustain --help lists the flags")
+      return 2
+    }
+    Interrupt.catchSignal()
+    let run = SustainRun(
+      plan, isInterrupted: { Interrupt.isPending }, tell: { if !plan.base.isQuiet { complain($0) } })
+    do {
+      let report = try await run.run()
+      var text = report.summary + "\n"
+      if plan.base.printsJSON { text += JSONValue.object(report.fields).json + "\n" }
+      FileHandle.standardOutput.write(Data(text.utf8))
+      return report.outcome.rate != nil ? 0 : 1
+    } catch {
+      complain("millrace-load: \(error)")
+      return 1
     }
   }
 

@@ -178,8 +178,9 @@ final class LoopRun {
     var options = setup.connection
     options.receiveBytes = setup.plan.receiveBufferBytes ?? (consuming ? 1 << 20 : 64 << 10)
     guard !setup.plan.usesNullSink else {
+      let serviceNs = UInt64(setup.plan.nullSinkServiceUs * 1000)
       return { broker, then in
-        let sink = NullSink(on: eventLoop)
+        let sink = NullSink(on: eventLoop, serviceNs: serviceNs)
         let connection = Connection(
           broker.endpoint, on: eventLoop, transport: sink, clientID: options.clientID,
           requestTimeoutMs: options.requestTimeoutMs, now: options.now)

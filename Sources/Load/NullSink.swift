@@ -6,7 +6,9 @@ import Wire
 /// A peer inside the process that acknowledges every produce request at once: what a run against it takes is the generator's
 /// own cost, and the most it could ever send.
 ///
-/// It reads just enough of a request to answer it, and never touches the records.
+/// It reads just enough of a request to answer it, and never touches the records. With a service time it is a server of
+/// known rate: one request after another, each taking exactly so long, whatever else happens. What a harness measures of
+/// it shows what the harness is worth.
 final class NullSink: Transport {
   weak var connection: Connection?
   private let eventLoop: any EventLoop
@@ -14,8 +16,15 @@ final class NullSink: Transport {
   private var missing = 0
   private var answers: [ByteBuffer] = []
   private var offsets: [Int32: Int64] = [:]
+  private let serviceNs: UInt64
+  /// When the request in service, and all that wait, will be done.
+  private var freeNs: UInt64 = 0
 
-  init(on eventLoop: any EventLoop) { self.eventLoop = eventLoop }
+  /// - Parameter serviceNs: what each request takes; 0: nothing.
+  init(on eventLoop: any EventLoop, serviceNs: UInt64 = 0) {
+    self.eventLoop = eventLoop
+    self.serviceNs = serviceNs
+  }
 
   func write(_ bytes: ByteBuffer) {
     guard missing == 0 else {
@@ -33,9 +42,23 @@ final class NullSink: Transport {
   func flush(written: (() -> Void)?) {
     let ready = answers
     answers.removeAll(keepingCapacity: true)
+    guard serviceNs == 0 else {
+      eventLoop.assumeIsolated().execute { written?() }
+      return serve(ready)
+    }
     eventLoop.assumeIsolated().execute { [weak self] in
       written?()
       for answer in ready { self?.connection?.received(answer) }
+    }
+  }
+
+  /// Absolute times: an event loop that wakes late for one answer is not later for the next.
+  private func serve(_ answers: [ByteBuffer]) {
+    for answer in answers {
+      freeNs = max(freeNs, Clocks.monotonicNs()) + serviceNs
+      eventLoop.assumeIsolated().scheduleTask(deadline: .uptimeNanoseconds(freeNs)) { [weak self] in
+        self?.connection?.received(answer)
+      }
     }
   }
 

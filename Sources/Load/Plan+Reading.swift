@@ -86,6 +86,7 @@ extension Plan {
       millrace-load drives a Kafka-compatible cluster and checks every record on the way back.
 
       usage: millrace-load produce|consume|end-to-end --bootstrap-server HOST:PORT --topic NAME [flags]
+             millrace-load sustain --objective-ms MS [flags]   the highest rate under a latency (sustain --help)
 
       """
     let shown = settings.filter { setting in command.map { setting.commands.contains($0) } ?? true }

@@ -178,6 +178,12 @@ extension Plan {
     ) {
       $0.usesNullSink = $1
     },
+    .double(
+      "null-sink-service-us", "US", [.produce],
+      "the null sink takes exactly so long for each request, one after another: a server of known rate", 0...1e7
+    ) {
+      $0.nullSinkServiceUs = $1
+    },
 
     // Consuming.
     .value("from", "WHERE", [.consume], "earliest (default), latest, or an offset") { (plan, text) throws(PlanError) in

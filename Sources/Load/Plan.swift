@@ -55,6 +55,8 @@ package struct Plan: Sendable, Equatable {
   package var topicConfigs: [TopicConfig] = []
   package var deliveryTimeoutMs = 120_000
   package var usesNullSink = false
+  /// What each request takes the null sink; 0: nothing.
+  package var nullSinkServiceUs = 0.0
 
   package struct TopicConfig: Equatable, Sendable {
     package var key: String
@@ -103,6 +105,9 @@ extension Plan {
     guard !bootstrapServers.isEmpty || usesNullSink else { throw PlanError("--bootstrap-server is missing") }
     guard !usesNullSink || command == .produce else {
       throw PlanError("--null-sink takes records and gives none back: it goes with produce")
+    }
+    guard nullSinkServiceUs == 0 || usesNullSink && acks != .none else {
+      throw PlanError("--null-sink-service-us is of --null-sink, whose answers it delays: --acks 0 has none")
     }
     guard command == .consume || recordCount != nil || durationSeconds != nil else {
       throw PlanError("give --num-records or --duration: a run must have an end")

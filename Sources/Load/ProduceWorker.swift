@@ -157,7 +157,11 @@ final class ProduceWorker {
   private func note(lateness: UInt64) {
     counts.count {
       $0.backlogMaxNs = max($0.backlogMaxNs, lateness)
-      if !isBlocked { $0.scheduleLagMaxNs = max($0.scheduleLagMaxNs, lateness) }
+      if !isBlocked {
+        $0.scheduleLagMaxNs = max($0.scheduleLagMaxNs, lateness)
+        // A wake-up within the clock's step is no negative latency: it is on time.
+        $0.lag.record(from: 0, to: max(1, lateness))
+      }
     }
   }
 

@@ -21,6 +21,8 @@ package struct Report: Sendable {
   package let errors: Int
   package let firstError: ClientError?
   package let service: Latency, response: Latency, endToEnd: Latency
+  /// How late the generator itself was, a sample a wake-up.
+  package let lag: Latency
   package let cpuSeconds: Double
   /// Each loop thread's CPU time over the run's time: a share near 1 means the generator was what limited the run.
   package let cpuShares: [Double]
@@ -50,6 +52,7 @@ package struct Report: Sendable {
     errors = counts.errors
     firstError = counts.firstError
     (service, response, endToEnd) = (counts.service, counts.response, counts.endToEnd)
+    lag = counts.lag
     cpuShares = results.map { seconds > 0 ? $0.cpuSeconds / seconds : 0 }
     scheduleLagMaxMs = Double(counts.scheduleLagMaxNs) / 1e6
     backlogMaxMs = Double(counts.backlogMaxNs) / 1e6
@@ -124,6 +127,7 @@ extension Report {
       ("first_error", firstError.map { .text($0.description) } ?? .null),
       ("cpu_seconds", .double(cpuSeconds)), ("client_cpu_share", .double(cpuShares.max() ?? 0)),
       ("client_cpu_shares", .list(cpuShares.map { .double($0) })),
+      ("schedule_lag_p99_ms", lag.percentile(0.99).map { .double(Double($0) / 1e6) } ?? .null),
       ("schedule_lag_max_ms", .double(scheduleLagMaxMs)), ("backlog_max_ms", .double(backlogMaxMs)),
       ("nonpositive_latency_samples", .int(service.nonPositive + response.nonPositive + endToEnd.nonPositive)),
     ]
@@ -146,7 +150,8 @@ extension Report {
       ("in_flight", isSending ? .int(plan.inFlight) : .null),
       ("throughput", plan.throughput.map { .double($0) } ?? .int(-1)),
       ("connections", .int(plan.connections)), ("threads", .int(plan.threads)), ("partitions", .int(partitions)),
-      ("verifies", .bool(plan.verifies)), ("null_sink", .bool(plan.usesNullSink)), ("seed", .int(Int(plan.seed))),
+      ("verifies", .bool(plan.verifies)), ("null_sink", .bool(plan.usesNullSink)),
+      ("null_sink_service_us", .double(plan.nullSinkServiceUs)), ("seed", .int(Int(plan.seed))),
       ("congestion_control", congestionControl.map { .text($0) } ?? .null),
     ]
   }

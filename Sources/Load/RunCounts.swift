@@ -23,6 +23,8 @@ struct RunCounts: Sendable {
   /// From the moment the record should have been sent (open loop), or to its arrival at the consumer (end to end).
   var response = Latency()
   var endToEnd = Latency()
+  /// How late the generator itself woke, each time that records were due and it was free to send them.
+  var lag = Latency()
   /// How late the generator itself appended a record it was free to append.
   var scheduleLagMaxNs: UInt64 = 0
   /// How late any record was appended, waiting for answers included.
@@ -45,6 +47,7 @@ struct RunCounts: Sendable {
     service.add(other.service)
     response.add(other.response)
     endToEnd.add(other.endToEnd)
+    lag.add(other.lag)
     scheduleLagMaxNs = max(scheduleLagMaxNs, other.scheduleLagMaxNs)
     backlogMaxNs = max(backlogMaxNs, other.backlogMaxNs)
   }

@@ -15,6 +15,15 @@ struct CampaignRun {
   let runs: [PlannedRun]
   let plan: Plan
   let changes: RunChanges
+  let bareOnly: Bool
+  /// Parts of a campaign left out by name.
+  var without: Set<Part> = []
+
+  /// What `--without` may name.
+  enum Part: String, CaseIterable {
+    case ceilingProbe = "ceiling-probe"
+    case generatorProbe = "generator-probe"
+  }
 
   init(
     definition path: String, experiment: Experiment, profile: Profile, seed: UInt64, places: Places, scratch: String?,
@@ -59,6 +68,7 @@ struct CampaignRun {
     self.resumed = resumed
     self.changes = changes
     let all = PlannedCampaign(experiment, seed: seed).runs
+    self.bareOnly = bareOnly
     runs = bareOnly ? all.filter { experiment.arm(named: $0.cell.arm)?.tier == .bare } : all
     plan = Plan(experiment, runs: runs)
   }
@@ -79,27 +89,61 @@ struct CampaignRun {
       }
     }
     let machine = Machine.read(data: scratch)
-    let results = try open(machine)
+    var runner = try ProcessRunner(
+      experiment: experiment, programs: .beside(ProcessRunner.Programs.own), scratch: scratch, seed: seed,
+      device: machine.disk.device, stopRequested: { Interrupt.isRequested })
+    runner.ceiling = try ceiling(runner)
+    let results = try open(machine, runner.ceiling)
     Terminal.say(
       "\(Terminal.paint(experiment.stem, .bold)), \(profile.rawValue): \(runs.count) runs, about \(Duration(plan.seconds)), "
         + "seed \(seed), into \(results.path)")
     for gate in Gates.judge(machine, for: experiment) where gate.outcome != .passed && gate.outcome != .shortcoming {
       Terminal.say("  \(Terminal.paint("warning", .yellow)): \(gate.sentence)")
     }
-    let runner = try ProcessRunner(
-      experiment: experiment, programs: .beside(ProcessRunner.Programs.own), scratch: scratch, seed: seed,
-      device: machine.disk.device, stopRequested: { Interrupt.isRequested })
     var campaign = Campaign(
       experiment: experiment, results: results, runner: runner,
       world: Campaign.World(
         now: { Uptime.seconds }, utc: { UTC.now() }, stopRequested: { Interrupt.isRequested }, settle: Quiet.wait,
         progress: show))
-    let outcome = try campaign.run(runs)
+    let outcome = try campaign.run(runs, extending: block)
     Terminal.clearLine()
     return try conclude(results.path, outcome)
   }
 
-  private func open(_ machine: Machine) throws -> ResultDirectory {
+  /// What the machine and the generator can do at the most, just before the first run; of a resumed campaign as it was
+  /// then.
+  private func ceiling(_ runner: ProcessRunner) throws -> Ceiling {
+    if let resumed {
+      let stored = SmallFile.read("\(resumed)/\(ResultDirectory.Name.ceiling)")
+      return try stored.map { try Ceiling(json: $0) } ?? Ceiling(skipped: "the campaign began without it")
+    }
+    var ceiling =
+      without.contains(.ceilingProbe)
+      ? Ceiling(skipped: "--without \(Part.ceilingProbe.rawValue)") : Ceiling.probe(directory: scratch, seed: seed)
+    guard !without.contains(.generatorProbe), !bareOnly else { return ceiling }
+    do {
+      ceiling.generatorRecordsPerSecond = try runner.generatorCapacity()
+    } catch {
+      ceiling.obstacles["generator"] = "\(error)"
+    }
+    return ceiling
+  }
+
+  /// The runs of a replicate beyond the planned ones: those it would have had if it had been planned.
+  private func block(_ replicate: Int, from order: Int) -> [PlannedRun] {
+    var more = experiment
+    more.replicates = replicate
+    let own = PlannedCampaign(more, seed: seed).runs.filter { run in
+      run.replicate == replicate && (!bareOnly || experiment.arm(named: run.cell.arm)?.tier == .bare)
+    }
+    return own.enumerated().map { index, run in
+      var run = run
+      run.order = order + index
+      return run
+    }
+  }
+
+  private func open(_ machine: Machine, _ ceiling: Ceiling?) throws -> ResultDirectory {
     if let resumed {
       return try ResultDirectory(resuming: resumed, experiment: experiment, at: UTC.now())
     }
@@ -108,8 +152,19 @@ struct CampaignRun {
     let begin = JournalEntry.Begin(
       experiment: experiment.stem, definition: SHA256.hex(definition), profile: profile.rawValue, seed: seed,
       runs: runs.count, startedAt: UTC.now(), changes: changes == RunChanges() ? nil : changes)
-    return try ResultDirectory(
-      creating: path, experiment: experiment, definition: definition, begin: begin, machineJSON: try machine.json())
+    let directory = try ResultDirectory(
+      creating: path, experiment: experiment, definition: definition, begin: begin, machineJSON: try machine.json(),
+      ceilingJSON: try ceiling?.json())
+    if experiment.id != SelfValidation.Name.experiment {
+      try directory.append(.validated(SelfValidation(latestOf: validations(), on: machine)))
+    }
+    return directory
+  }
+
+  /// Results of the self-validation, oldest first; damaged ones do not count.
+  private func validations() -> [StoredResult] {
+    guard let (_, definition) = try? places.files.find([SelfValidation.Name.experiment]).first else { return [] }
+    return StoredResult.directories(of: definition, under: places.results).compactMap { try? StoredResult(reading: $0) }
   }
 
   private func conclude(_ path: String, _ outcome: Campaign.Outcome) throws -> StoredResult {
@@ -129,6 +184,8 @@ struct CampaignRun {
     Terminal.say(
       "  \(Terminal.paint(verdict.outcome.rawValue, colour)) (\(verdict.state.rawValue)): \(verdict.sentence)")
     for reason in verdict.stateReasons { Terminal.say("    \(reason)") }
+    for share in result.ceilingShares { Terminal.say("  ceiling: \(share.sentence)") }
+    try SmallFile.replace("\(path)/\(ResultDirectory.Name.disclosure)", Disclosure(result).markdown)
     return result
   }
 
@@ -146,6 +203,9 @@ struct CampaignRun {
     case .failed(let cell, let reason):
       Terminal.clearLine()
       Terminal.say("\(place) \(cell) \(Terminal.paint("invalid", .red)): \(reason)")
+    case .warned(let cell, let warning):
+      Terminal.clearLine()
+      Terminal.say("\(place) \(cell) \(Terminal.paint("warning", .yellow)): \(warning)")
     case .disturbed(let cell, let reason):
       Terminal.clearLine()
       Terminal.say("\(place) \(cell) \(Terminal.paint("again", .yellow)): \(reason)")

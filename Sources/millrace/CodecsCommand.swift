@@ -87,7 +87,7 @@ struct CodecsCommand: ParsableCommand {
       for run in runs { samples[run.subject, default: []].append(run.sample) }
       let survey = CodecSurvey(cases: cases, samples: samples, seed: seed)
       let stems = try survey.write(into: out, runs: runs)
-      if json { try Terminal.say(survey.json(sources)) } else { survey.corpora.forEach { say(survey, $0) } }
+      if json { try Terminal.answer(survey.json(sources)) } else { survey.corpora.forEach { say(survey, $0) } }
       for stem in stems {
         do {
           try CodecSurvey.draw(stem, in: out)

@@ -8,12 +8,15 @@ import Mechanisms
 struct MechanismCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mechanism", abstract: "Run one bare mechanism (what experiments start).", shouldDisplay: false,
-    subcommands: [RawAppendCommand.self, ReceiveAppendCommand.self, CopyPathCommand.self, CodecCommand.self])
+    subcommands: [
+      RawAppendCommand.self, ReceiveAppendCommand.self, CopyPathCommand.self, CodecCommand.self,
+      FalsePositivesCommand.self,
+    ])
 
   /// Prints `object` as the last line.
   static func report(_ object: [String: Any]) throws {
     let data = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-    Terminal.say(String(decoding: data, as: UTF8.self))
+    Terminal.answer(String(decoding: data, as: UTF8.self))
   }
 }
 

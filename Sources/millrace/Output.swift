@@ -11,6 +11,31 @@ enum JSONText {
   }
 }
 
+extension JSONText {
+  static func object(_ estimate: Estimate) -> [String: Any] {
+    ["value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.count]
+  }
+
+  /// A result's verdict, as `list` and `run` give it.
+  static func object(_ result: StoredResult) -> [String: Any] {
+    let verdict = result.verdict
+    return [
+      "experiment": result.experiment.name, "path": result.path, "profile": result.profile.rawValue,
+      "complete": result.isComplete, "runs": result.finishedRuns, "planned_runs": result.plannedRuns,
+      "outcome": verdict.outcome.rawValue, "state": verdict.state.rawValue, "state_reasons": verdict.stateReasons,
+      "sentence": verdict.sentence, "skipped": result.skipped,
+      "findings": verdict.findings.map { finding -> [String: Any] in
+        [
+          "rule": finding.rule, "tier": finding.tier.rawValue, "combination": finding.combination,
+          "outcome": finding.outcome.rawValue, "decides": finding.decides, "sentence": finding.sentence,
+          "effect": finding.effect.map { object($0) as Any } ?? NSNull(),
+          "noise_floor": finding.floor.map { $0 as Any } ?? NSNull(),
+        ]
+      },
+    ]
+  }
+}
+
 /// The nearest of the words a person could have meant, for the end of an error.
 enum NearMiss {
   static func hint(_ word: String, _ known: [String]) -> String {

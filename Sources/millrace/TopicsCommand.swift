@@ -34,7 +34,8 @@ struct TopicsCommand: AsyncParsableCommand {
     func run() async throws {
       let topics = try await orUnavailable { try await ClusterTopics.list(at: cluster.bootstrapServer) }
       if json {
-        try Terminal.say(JSONText.of(topics.map { ["name": $0.name, "partitions": $0.partitions] as [String: Any] }))
+        try Terminal.answer(
+          JSONText.of(topics.map { ["name": $0.name, "partitions": $0.partitions] as [String: Any] }))
       } else {
         for topic in topics { Terminal.say("\(Terminal.pad(topic.name, 40)) \(topic.partitions)") }
       }

@@ -358,6 +358,12 @@ struct GateTests {
       ("virtual machine", .shortcoming, { $0.processor.virtual = true }),
       ("governor", .shortcoming, { $0.processor.governor = "powersave" }),
       ("swap", .shortcoming, { $0.memory.swapUsedMiB = 1000 }),
+      ("huge pages", .shortcoming, { $0.memory.transparentHugePages = "always" }),
+      ("file system", .belowMinimum, { $0.disk.fileSystem = "tmpfs" }),
+      ("CPU quota", .belowMinimum, { $0.processor.quotaCores = 1 }),
+      ("CPU quota", .shortcoming, { $0.processor.quotaCores = 3 }),
+      ("memory limit", .belowMinimum, { $0.memory.limitMiB = 1024 }),
+      ("memory limit", .shortcoming, { $0.memory.limitMiB = 8192 }),
       ("cores", .belowMinimum, { $0.processor.cores = 1 }),
       ("memory", .belowMinimum, { $0.memory.totalMiB = 1000 }),
       ("free disk", .belowMinimum, { $0.disk.freeGiB = 1 }),
@@ -412,5 +418,29 @@ struct GateTests {
     #expect(Mount.holding("/data/x", in: mounts)?.device == "/dev/b")
     #expect(Mount.holding("/database", in: mounts)?.device == "/dev/c")
     #expect(Mount.holding("/home", in: mounts)?.options == "rw")
+  }
+}
+
+@Suite("Limits and settings of our own")
+struct OwnCgroupTests {
+  @Test("a quota is its time over its period, and `max` is none")
+  func quota() {
+    #expect(OwnCgroup.quotaCores(max: "150000 100000") == 1.5)
+    #expect(OwnCgroup.quotaCores(max: "max 100000") == nil)
+    #expect(OwnCgroup.quotaCores(max: nil) == nil)
+    #expect(OwnCgroup.memoryLimitMiB(totalMiB: 0) == nil, "no limit is below nothing")
+  }
+
+  @Test("what shapes loopback is recorded, and a manifest of before it was still reads")
+  func loopback() throws {
+    let machine = Machine.read(data: ".")
+    let settings = try #require(machine.loopback)
+    #expect(settings["tcp_congestion_control"] == machine.congestionControl)
+    #expect(settings["lo_mtu"].flatMap { Int($0) } != nil)
+    var older = machine
+    older.loopback = nil
+    older.processor.quotaCores = nil
+    #expect(try Machine(json: try older.json()).loopback == nil)
+    #expect(try Machine(json: try machine.json()).loopback == settings)
   }
 }

@@ -166,6 +166,35 @@ struct DefinitionTests {
     }
   }
 
+  @Test("a rule that compares different durability must say that it means to")
+  func durability() throws {
+    let mixed = { (text: String) in
+      text.replacingOccurrences(of: "    role: test\n", with: "    role: test\n    durability: page cache\n")
+        .replacingOccurrences(of: "    role: baseline\n", with: "    role: baseline\n    durability: fsync\n")
+    }
+    let error = #expect(throws: DefinitionError.self) { try Sample.experiment(mixed) }
+    #expect(error?.message.contains("`page cache` and `fsync`") == true, "\(String(describing: error))")
+    let meant = try Sample.experiment {
+      mixed($0).replacingOccurrences(of: "threshold: 1.5", with: "threshold: 1.5\n    across_durability: true")
+    }
+    #expect(meant.verdicts[0].acrossDurability)
+  }
+
+  @Test("a stall needs a broker, and the client is one of two things")
+  func armKeys() throws {
+    for broken in ["    stall_ms: 100\n", "    client: whole\n"] {
+      #expect(throws: DefinitionError.self, "\(broken)") {
+        try Sample.experiment {
+          $0.replacingOccurrences(of: "    role: baseline\n", with: "    role: baseline\n\(broken)")
+        }
+      }
+    }
+    let part = try Sample.experiment {
+      $0.replacingOccurrences(of: "    role: baseline\n", with: "    role: baseline\n    client: part\n")
+    }
+    #expect(part.arms.map(\.client) == [.drives, .part, .drives])
+  }
+
   @Test("a profile changes what it names and drops what it empties")
   func profiles() throws {
     let quick = try Sample.experiment().under(.quick)

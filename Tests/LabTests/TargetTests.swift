@@ -5,15 +5,15 @@ import Testing
 
 @Suite("Target")
 struct TargetTests {
-  private let local = Target(address: "127.0.0.1:9092", isLocal: true, memoryMiB: 8192)
-  private let remote = Target(address: "kafka.example:9092", isLocal: false)
+  private let here = Target(address: "127.0.0.1:9092", isLocal: true, memoryMiB: 8192)
+  private let there = Target(address: "kafka.example:9092", isLocal: false)
 
   private func volume(_ changes: RunChanges) throws -> Experiment {
     try Synthetic.experiment("06-throughput-over-volume").under(.standard).changed(by: changes)
   }
 
   @Test("addresses of this machine are local, others are not, nor is a list with another's")
-  func local() {
+  func addresses() {
     for address in ["127.0.0.1:9092", "localhost:9092", "[::1]:9092"] where address != "[::1]:9092" || hasIPv6 {
       #expect(Target.isLocal(address), "\(address)")
     }
@@ -25,9 +25,9 @@ struct TargetTests {
 
   @Test("at a target the broker's own switches cannot be flipped, and that arm says so")
   func switches() throws {
-    let experiment = try volume(RunChanges(target: local))
+    let experiment = try volume(RunChanges(target: here))
     func obstacle(_ name: String) throws -> String? {
-      experiment.obstacle(to: try #require(experiment.arm(named: name)), at: local)
+      try experiment.obstacle(to: #require(experiment.arm(named: name)), at: here)
     }
     #expect(try obstacle("broker") == nil && obstacle("broker-again") == nil && obstacle("raw-append") == nil)
     #expect(try obstacle("broker-retention")?.contains("settings") == true)
@@ -37,14 +37,14 @@ struct TargetTests {
 
   @Test("a bare append here is no control of another machine's disk, and a memory nobody told is not marked")
   func remoteTarget() throws {
-    let experiment = try volume(RunChanges(target: remote))
+    let experiment = try volume(RunChanges(target: there))
     let append = try #require(experiment.arm(named: "raw-append"))
-    #expect(experiment.obstacle(to: append, at: remote)?.contains("another machine") == true)
+    #expect(experiment.obstacle(to: append, at: there)?.contains("another machine") == true)
     #expect(experiment.charts[0].references.isEmpty)
     #expect(experiment.caveats.contains { $0.contains("kafka.example:9092") })
     let run = PlannedRun(order: 0, replicate: 1, cell: Cell(arm: "broker", levels: [], factors: []))
     #expect(Plan(experiment, runs: [run]).diskBytes == 0)
-    #expect(Plan(try volume(RunChanges(target: local)), runs: [run]).diskBytes > 4e9)
+    #expect(Plan(try volume(RunChanges(target: here)), runs: [run]).diskBytes > 4e9)
   }
 
   @Test("an end to the volume makes equal windows up to it, and the bytes and records to fill them")
@@ -61,7 +61,7 @@ struct TargetTests {
   func refusals() throws {
     let compression = try Synthetic.experiment("11-zero-copy")
     #expect { try compression.changed(by: RunChanges(untilMiB: 1024)) } throws: { "\($0)".contains("no volume") }
-    #expect { try compression.changed(by: RunChanges(target: local)) } throws: {
+    #expect { try compression.changed(by: RunChanges(target: here)) } throws: {
       "\($0)".contains("cannot be aimed at another's cluster")
     }
   }
@@ -69,7 +69,7 @@ struct TargetTests {
   @Test("a stored result is read back under the changes it ran with")
   func stored() throws {
     let scratch = try ScratchDirectory("target")
-    let changes = RunChanges(target: local, untilMiB: 64)
+    let changes = RunChanges(target: here, untilMiB: 64)
     let stem = "06-throughput-over-volume"
     let definition = try String(contentsOfFile: "\(Synthetic.root)/experiments/\(stem).yaml", encoding: .utf8)
     let experiment = try Synthetic.experiment(stem).under(.quick).changed(by: changes)
@@ -81,6 +81,6 @@ struct TargetTests {
       creating: path, experiment: experiment, definition: definition, begin: begin,
       machineJSON: try Synthetic.machine.json())
     let read = try StoredResult(reading: path)
-    #expect(read.experiment.target == local && read.experiment.sweep?.levels.last == "64")
+    #expect(read.experiment.target == here && read.experiment.sweep?.levels.last == "64")
   }
 }

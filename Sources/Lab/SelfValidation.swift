@@ -1,0 +1,63 @@
+/// What experiment E14 said of the harness itself, as a campaign found it before its first run; kept in its journal.
+///
+/// The harness must see a stall that was put there, measure a server of known rate, and call no differences where there
+/// are none. Where it does not, no verdict of any experiment counts.
+package struct SelfValidation: Sendable, Equatable, Codable {
+  package enum Name {
+    /// The experiment that validates the harness.
+    package static let experiment = "E14"
+  }
+
+  /// The result's directory name, `<UTC>-<commit>`; nil when there was none that applies.
+  package var result: String?
+  /// A `Verdict.Outcome`; nil when there was no result.
+  package var outcome: String?
+  /// What the verdict said, or why there is none.
+  package var sentence: String
+
+  package init(result: String?, outcome: String?, sentence: String) {
+    self.result = result
+    self.outcome = outcome
+    self.sentence = sentence
+  }
+
+  /// From the results of E14, latest last: the latest that is of this build on this machine.
+  package init(latestOf results: [StoredResult], on machine: Machine) {
+    let ours = results.last { result in
+      result.isComplete && result.machine.build.commit == machine.build.commit
+        && result.machine.processor.model == machine.processor.model && result.machine.kernel == machine.kernel
+    }
+    guard let ours else {
+      self.init(
+        result: nil, outcome: nil,
+        sentence: results.isEmpty
+          ? "it never ran: millrace run self-validation"
+          : "none of its \(results.count) results is complete and of this commit, processor and kernel: "
+            + "millrace run self-validation")
+      return
+    }
+    let verdict = ours.verdict
+    self.init(result: ours.name, outcome: verdict.outcome.rawValue, sentence: verdict.sentence)
+  }
+}
+
+extension Gates {
+  /// A harness that fails its own test decides nothing; one that was not tested may not be quoted.
+  static func judge(_ validation: SelfValidation?, of experiment: Experiment) -> Gate {
+    let name = "self-validation"
+    if experiment.id == SelfValidation.Name.experiment {
+      return Gate(name: name, outcome: .passed, sentence: "this is the self-validation")
+    }
+    guard let validation, let outcome = validation.outcome else {
+      return Gate(
+        name: name, outcome: .shortcoming,
+        sentence: "no self-validation stands beside this result"
+          + (validation.map { " (\($0.sentence))" } ?? ""))
+    }
+    let passed = outcome == Verdict.Outcome.supported.rawValue
+    return Gate(
+      name: name, outcome: passed ? .passed : .failed,
+      sentence: "the self-validation \(validation.result ?? "") of the harness is \(outcome)"
+        + (passed ? "" : ": \(validation.sentence)"))
+  }
+}

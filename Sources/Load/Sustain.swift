@@ -1,0 +1,259 @@
+package import Client
+
+/// `millrace-load sustain`: its own flags, and those of the workload it drives.
+package struct SustainPlan: Sendable, Equatable {
+  package static let command = "sustain"
+
+  package enum Limits {
+    static let trialSeconds = 3.0
+    static let highDefault = 20_000_000.0
+    static let lowDefault = 1000.0
+    /// Fewer records than due, by more than this share, are a rate not kept.
+    static let shortfall = 0.02
+    /// Shares of the sustainable rate that the curve is measured at.
+    static let curveShares = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
+  }
+
+  /// What is driven, without a rate and an end.
+  package var base: Plan
+  package var objectiveMs: Double
+  /// 0.99: the percentile of the response time that must be within the objective.
+  package var percentile = 0.99
+  package var search: RateSearch.Settings
+  package var trialSeconds = Limits.trialSeconds
+  package var measuresCurve = true
+
+  package static let help = """
+    millrace-load sustain looks for the highest rate that a cluster sustains under a latency objective, and then measures
+    the latency at 10 to 95 % of it.
+
+    usage: millrace-load sustain --objective-ms MS --bootstrap-server HOST:PORT --topic NAME [flags]
+
+    flags beyond those of produce (--throughput, --num-records and --duration are the search's own):
+      --objective-ms MS      the response time that must be kept
+      --percentile P         of the response time, in per cent (default 99)
+      --workload NAME        produce (default) or end-to-end
+      --from RATE            lowest rate tried, records/s (default 1000)
+      --to RATE              highest rate tried (default 20000000)
+      --precision SHARE      how near the rate that holds and the one that fails come (default 0.05)
+      --confirm N            times the rate found must hold again (default 2)
+      --trial-seconds S      length of a trial (default 3)
+      --no-curve             only the rate
+
+    exit code: 0 a rate was found, 1 not even the lowest held or an error, 2 a plan that cannot be run
+
+    """
+
+  package init(arguments: [String]) throws(PlanError) {
+    var rest: [String] = []
+    var own: [String: String] = [:]
+    var queue = arguments[...]
+    while let argument = queue.popFirst() {
+      let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1).map(String.init)
+      guard argument.hasPrefix("--"), let name = parts.first, Self.own.contains(name) else {
+        rest.append(argument)
+        continue
+      }
+      if name == "no-curve" {
+        own[name] = "true"
+      } else if parts.count == 2 {
+        own[name] = parts[1]
+      } else {
+        guard let value = queue.popFirst() else { throw PlanError("--\(name) needs a value") }
+        own[name] = value
+      }
+    }
+    for name in ["throughput", "num-records", "duration"]
+    where rest.contains(where: { $0 == "--\(name)" || $0.hasPrefix("--\(name)=") }) {
+      throw PlanError("--\(name) is what the search sets itself")
+    }
+    let workload = own["workload"] ?? Plan.Command.produce.rawValue
+    guard let command = Plan.Command(rawValue: workload), command != .consume else {
+      throw PlanError("--workload is produce or end-to-end, not '\(workload)'")
+    }
+    let trial = try Self.number(own, "trial-seconds", 0.1...3600) ?? Limits.trialSeconds
+    base = try Plan(arguments: [command.rawValue, "--duration", "\(trial)"] + rest)
+    trialSeconds = trial
+    guard let objective = try Self.number(own, "objective-ms", 1e-3...3.6e6) else {
+      throw PlanError("--objective-ms is missing: the latency that must be kept")
+    }
+    objectiveMs = objective
+    percentile = (try Self.number(own, "percentile", 1...99.999) ?? 99) / 100
+    let low = try Self.number(own, "from", 1...1e9) ?? Limits.lowDefault
+    let high = try Self.number(own, "to", 1...1e9) ?? Limits.highDefault
+    guard high >= low else { throw PlanError("--to \(high) is below --from \(low)") }
+    search = RateSearch.Settings(low: low, high: high)
+    search.precision = try Self.number(own, "precision", 0.001...1) ?? search.precision
+    search.confirmations = Int(try Self.number(own, "confirm", 0...20) ?? Double(search.confirmations))
+    measuresCurve = own["no-curve"] == nil
+    guard (1 - percentile) * low * trial >= 10 else {
+      throw PlanError(
+        "p\(percentile * 100) of \(low) records/s for \(trial) s rests on fewer than ten records: "
+          + "raise --from or --trial-seconds")
+    }
+  }
+
+  private static let own: Set<String> = [
+    "objective-ms", "percentile", "workload", "from", "to", "precision", "confirm", "trial-seconds", "no-curve",
+  ]
+
+  private static func number(
+    _ own: [String: String], _ name: String, _ range: ClosedRange<Double>
+  ) throws(PlanError) -> Double? {
+    guard let text = own[name] else { return nil }
+    guard let value = Double(text), range.contains(value) else {
+      throw PlanError("'\(text)' is no value of '\(name)': a number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return value
+  }
+
+  /// One trial's figures, judged.
+  package func judge(offered: Double, achieved: Double, latencyMs: Double?, clientShare: Double) -> RateSearch.Trial {
+    let isKept = achieved >= offered * (1 - Limits.shortfall)
+    if isKept, let latencyMs, latencyMs <= objectiveMs { return .held }
+    return clientShare >= Run.Limits.clientShareMax ? .clientBound : .failed
+  }
+}
+
+extension Run {
+  enum Limits {
+    /// A generator thread at this share of a core has no time left to offer more.
+    static let clientShareMax = 0.95
+  }
+}
+
+/// Carries a `SustainPlan` out: trial after trial, and then the curve.
+package struct SustainRun: Sendable {
+  package let plan: SustainPlan
+  package let isInterrupted: @Sendable () -> Bool
+  package let tell: @Sendable (String) -> Void
+
+  package init(
+    _ plan: SustainPlan, isInterrupted: @escaping @Sendable () -> Bool, tell: @escaping @Sendable (String) -> Void
+  ) {
+    self.plan = plan
+    self.isInterrupted = isInterrupted
+    self.tell = tell
+  }
+
+  package struct Report: Sendable {
+    package var plan: SustainPlan
+    package var outcome: RateSearch.Outcome
+    package var curve: [CurvePoint]
+    package var records: Int
+    package var errors: Int
+    package var isInterrupted: Bool
+  }
+
+  package struct CurvePoint: Sendable {
+    package var share: Double
+    package var offered: Double
+    package var achieved: Double
+    package var response: Latency
+    package var service: Latency
+  }
+
+  /// - Throws: `ClientError` when a trial could not begin.
+  package func run() async throws(ClientError) -> Report {
+    var search = RateSearch(plan.search)
+    var report = Report(
+      plan: plan, outcome: .init(rate: nil, confirmations: 0, failedRate: nil, trials: 0, reason: "interrupted"),
+      curve: [], records: 0, errors: 0, isInterrupted: false)
+    // A first trial nobody counts: connections, buffers and the topic itself are made in it.
+    _ = try await trial(plan.search.low, &report)
+    while case .attempt(let rate) = search.next {
+      let found = try await trial(rate, &report)
+      if isInterrupted() {
+        report.isInterrupted = true
+        return report
+      }
+      let latency = latency(of: found).percentile(plan.percentile).map { Double($0) / 1e6 }
+      let judged =
+        found.isGood
+        ? plan.judge(
+          offered: rate, achieved: achieved(found), latencyMs: latency, clientShare: found.cpuShares.max() ?? 0)
+        : .failed
+      search.record(judged)
+      tell(
+        "\(Number.grouped(Int(rate))) records/s: \(latency.map { Number.fixed($0, 3) + " ms" } ?? "too few samples"), "
+          + "\(judged)")
+    }
+    if case .done(let outcome) = search.next { report.outcome = outcome }
+    guard let rate = report.outcome.rate, plan.measuresCurve else { return report }
+    for share in SustainPlan.Limits.curveShares where !isInterrupted() {
+      let found = try await trial(rate * share, &report)
+      report.curve.append(
+        CurvePoint(
+          share: share, offered: rate * share, achieved: achieved(found), response: latency(of: found),
+          service: found.service))
+      tell("\(Int(share * 100)) %: \(Number.grouped(Int(rate * share))) records/s")
+    }
+    report.isInterrupted = isInterrupted()
+    return report
+  }
+
+  private func trial(_ rate: Double, _ report: inout Report) async throws(ClientError) -> Load.Report {
+    var one = plan.base
+    one.throughput = rate
+    one.durationSeconds = plan.trialSeconds
+    one.isQuiet = true
+    let found = try await Run(one, isInterrupted: isInterrupted, observe: { _ in }).run()
+    report.records += found.records
+    report.errors += found.errors
+    return found
+  }
+
+  /// Over the time in which records were due: a run that went on to get its answers kept no pace by that.
+  private func achieved(_ found: Load.Report) -> Double {
+    Double(found.records) / max(found.seconds, plan.trialSeconds)
+  }
+
+  private func latency(of found: Load.Report) -> Latency {
+    found.endToEnd.count > 0 ? found.endToEnd : found.response
+  }
+}
+
+extension SustainRun.Report {
+  package var summary: String {
+    let percentile = "p\(Number.exact(plan.percentile * 100))"
+    var lines = [
+      "sustain: "
+        + (outcome.rate.map { "\(Number.grouped(Int($0))) records/s" } ?? "no rate")
+        + " with \(percentile) of the response time at most \(Number.exact(plan.objectiveMs)) ms",
+      "  \(outcome.reason), held \(outcome.confirmations) times more, \(outcome.trials) trials"
+        + (outcome.failedRate.map { "; \(Number.grouped(Int($0))) records/s fails" } ?? ""),
+    ]
+    for point in curve {
+      lines.append(
+        "  \(Int((point.share * 100).rounded())) %  \(Number.grouped(Int(point.offered))) records/s  "
+          + "p50 \(ms(point.response, 0.5))  p99 \(ms(point.response, 0.99))  p99.9 \(ms(point.response, 0.999)) ms")
+    }
+    return lines.joined(separator: "\n")
+  }
+
+  private func ms(_ latency: Latency, _ p: Double) -> String {
+    latency.percentile(p).map { Number.fixed(Double($0) / 1e6, 3) } ?? "-"
+  }
+
+  package var fields: [(name: String, value: JSONValue)] {
+    [
+      ("command", .text(SustainPlan.command)), ("records", .int(records)), ("errors", .int(errors)),
+      ("sustainable_records_per_s", outcome.rate.map { .double($0) } ?? .null),
+      ("failed_records_per_s", outcome.failedRate.map { .double($0) } ?? .null),
+      ("confirmations", .int(outcome.confirmations)), ("trials", .int(outcome.trials)),
+      ("reason", .text(outcome.reason)), ("objective_ms", .double(plan.objectiveMs)),
+      ("percentile", .double(plan.percentile)), ("interrupted", .bool(isInterrupted)),
+      (
+        "curve",
+        .list(
+          curve.map { point in
+            .object([
+              ("share", .double(point.share)), ("offered_records_per_s", .double(point.offered)),
+              ("records_per_s", .double(point.achieved)), ("response_latency_ms", .latency(point.response)),
+              ("service_latency_ms", .latency(point.service)),
+            ])
+          })
+      ),
+    ]
+  }
+}

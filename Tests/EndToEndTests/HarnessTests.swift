@@ -1,0 +1,219 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The lab's program as a person runs it, on definitions made for the purpose.
+@Suite("millrace", .serialized)
+struct HarnessTests {
+  /// A directory with one definition, gone with its owner.
+  final class Place {
+    let path: String
+
+    init(bytes: Int, replicates: Int = 6, extra: String = "") throws {
+      path = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-harness-\(UUID().uuidString)").path
+      try FileManager.default.createDirectory(atPath: path + "/experiments", withIntermediateDirectories: true)
+      try Data(Self.yaml(bytes, replicates, extra).utf8).write(
+        to: URL(fileURLWithPath: path + "/experiments/98-appending.yaml"))
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    var arguments: [String] {
+      ["--experiments", path + "/experiments", "--results", path + "/results", "--plots", path + "/plots"]
+    }
+
+    /// The one result there is; nil before it.
+    var result: String? {
+      let directory = path + "/results/98-appending"
+      return (try? FileManager.default.contentsOfDirectory(atPath: directory))?.first.map { "\(directory)/\($0)" }
+    }
+
+    func text(_ name: String) -> String {
+      result.flatMap { try? String(contentsOfFile: "\($0)/\(name)", encoding: .utf8) } ?? ""
+    }
+
+    /// Each row's place, replicate, arm and level, without what was measured.
+    var rows: [String] {
+      text("rows.csv").split(separator: "\n").dropFirst().map { line in
+        let cells = line.split(separator: ",", omittingEmptySubsequences: false)
+        return [cells[0], cells[1], cells[2], cells[6]].joined(separator: " ")
+      }
+    }
+
+    private static func yaml(_ bytes: Int, _ replicates: Int, _ extra: String) -> String {
+      """
+      id: E98
+      number: 98
+      name: appending
+      title: Appending
+      claims: [S1]
+      claim: large writes are faster
+      quote: they are
+      source: a test
+      hypothesis: they are
+      factors:
+        write_bytes: [4096, 65536]
+      arms:
+        - name: append
+          role: test
+          program: mechanism raw-append
+          options: {directory: "{directory}", bytes: \(bytes), write-bytes: "{write_bytes}"}
+        - name: append-again
+          role: again
+          repeats: append
+          program: mechanism raw-append
+          options: {directory: "{directory}", bytes: \(bytes), write-bytes: "{write_bytes}"}
+      metrics: [mib_per_s, cpu_s_per_gb]
+      replicates: \(replicates)
+      \(extra)
+      verdicts:
+        - name: fast
+          meaning: it appends at all
+          kind: value
+          tier: bare
+          metric: mib_per_s
+          test: {arms: [append]}
+          threshold: 0.001
+      charts:
+        - {title: A chart, x: write_bytes, y: mib_per_s, series: [arm], x_title: bytes, y_title: MiB/s}
+
+      """
+    }
+  }
+
+  @Test("killed by SIGKILL in mid-campaign and resumed, a campaign has every row once, those before the kill unchanged")
+  func killed() async throws {
+    let whole = try Place(bytes: 1 << 20)
+    let run = ["run", "appending", "--seed", "5", "--without", "ceiling-probe"]
+    let complete = try await Running("millrace", run + whole.arguments).outcome()
+    #expect(complete.status == 0, "\(complete.output)\(complete.errors)")
+    #expect(whole.rows.count == 24)
+
+    let cut = try Place(bytes: 1 << 20)
+    let campaign = try Running("millrace", run + cut.arguments)
+    try await campaign.wait { cut.rows.count >= 5 }
+    campaign.send(SIGKILL)
+    #expect(try await campaign.outcome().status == SIGKILL)
+    let journal = cut.text("journal")
+    let vouched = try #require(
+      journal.split(separator: "\n").last { $0.contains("\"finished\"") }, "nothing was finished: \(journal)")
+    let before = cut.text("rows.csv")
+    #expect(!journal.contains("\"end\""))
+    let result = try #require(cut.result)
+    let resumed = try await Running("millrace", ["run", "--resume", result] + cut.arguments).outcome()
+    #expect(resumed.status == 0, "\(resumed.output)\(resumed.errors)")
+    #expect(cut.rows == whole.rows, "killed after \(vouched)")
+    #expect(Set(cut.rows).count == 24)
+    let kept = before.split(separator: "\n").dropLast().joined(separator: "\n")
+    #expect(cut.text("rows.csv").hasPrefix(kept), "rows of before the kill were changed")
+    #expect(cut.text("disclosure.md").contains("24 of 24"))
+  }
+
+  @Test("plan and run refuse to fill the disk, with exit code 73 and nothing begun")
+  func fullDisk() async throws {
+    let place = try Place(bytes: 9_000_000_000_000_000)
+    for command in ["plan", "run"] {
+      let refused = try await Running("millrace", [command, "appending"] + place.arguments).outcome()
+      #expect(refused.status == 73, "\(command): \(refused.output)\(refused.errors)")
+      #expect(refused.errors.contains("of disk, and only"), "\(refused.errors)")
+      #expect(place.result == nil)
+    }
+  }
+
+  @Test("ceilings are probed before the first run and stored, and left out only by name")
+  func ceilings() async throws {
+    let place = try Place(bytes: 1 << 20, replicates: 1)
+    let probed = try await Running("millrace", ["run", "appending", "--seed", "5"] + place.arguments).outcome()
+    #expect(probed.status == 0, "\(probed.output)\(probed.errors)")
+    #expect(place.text("ceiling.json").contains("\"memcpy_mb_per_s\""))
+    #expect(probed.output.contains("of one copy in memory"), "\(probed.output)")
+    let wrong = try await Running("millrace", ["run", "appending", "--without", "rigour"] + place.arguments).outcome()
+    #expect(wrong.status == 64 && wrong.errors.contains("ceiling-probe"), "\(wrong.errors)")
+
+    let without = try Place(bytes: 1 << 20, replicates: 1)
+    _ = try await Running(
+      "millrace", ["run", "appending", "--without", "ceiling-probe"] + without.arguments
+    ).outcome()
+    #expect(without.text("ceiling.json").contains("--without ceiling-probe"))
+    let lint = try await Running("millrace", ["lint-results", without.result ?? ""] + without.arguments).outcome()
+    #expect(lint.status == 0 || lint.status == 2)
+    #expect(lint.output.contains("no ceiling: --without ceiling-probe"), "\(lint.output)")
+  }
+
+  @Test("replicates go on until the interval is narrow or there are enough, and the journal has each decision")
+  func adaptive() async throws {
+    let place = try Place(bytes: 1 << 20, replicates: 2, extra: "adaptive: {width: 0.0000001, max: 4, minutes: 5}")
+    let run = try await Running(
+      "millrace", ["run", "appending", "--seed", "5", "--without", "ceiling-probe"] + place.arguments
+    ).outcome()
+    #expect(run.status == 0, "\(run.output)\(run.errors)")
+    #expect(place.rows.count == 16 && Set(place.rows).count == 16, "\(place.rows)")
+    let journal = place.text("journal")
+    #expect(journal.components(separatedBy: "\"extended\"").count == 3)
+    #expect(journal.contains("4 replicates are the most"))
+  }
+}
+
+@Suite("The generator against what is known", .serialized)
+struct KnownServerTests {
+  @Test("a sink of 50,000 records a second is never measured faster, and not much slower")
+  func knownRate() async throws {
+    let outcome = try await Programs.load([
+      "produce", "--null-sink", "--null-sink-service-us", "2000", "--batch-records", "100", "--num-records", "60000",
+      "--json", "--quiet",
+    ])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let rate = try #require(try outcome.json()["records_per_s"] as? Double)
+    // The 2 % are E14's, on a machine of its own; here a build may run beside it.
+    #expect(rate <= 50_000 * 1.001 && rate >= 50_000 * 0.8, "\(rate)")
+  }
+
+  @Test("a broker stopped for 100 ms shows in the response time, and the service time hides it")
+  func stall() async throws {
+    try await withBroker { broker in
+      let producing = try Programs.started(load: [
+        "produce", "--bootstrap-server", broker.address, "--topic", "t", "--partitions", "1", "--throughput", "1000",
+        "--duration", "3", "--json", "--quiet",
+      ])
+      try await broker.waitUntilStored(bytes: 60_000, by: producing)
+      let clock = ContinuousClock()
+      let stopped = try await clock.measure {
+        kill(broker.pid, SIGSTOP)
+        try await Task.sleep(for: .milliseconds(100))
+        kill(broker.pid, SIGCONT)
+      }
+      let outcome = try await producing.outcome()
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let report = try outcome.json()
+      let response = try #require(report["response_latency_ms"] as? [String: Any])
+      let service = try #require(report["service_latency_ms"] as? [String: Any])
+      let stallMs = Double(stopped.components.attoseconds) / 1e15 + Double(stopped.components.seconds) * 1000
+      // 1 % of the records of 3 s is 30 ms of the schedule.
+      let p99 = try #require(response["p99"] as? Double)
+      #expect(p99 >= 0.8 * (stallMs - 30), "p99 \(p99) of a stall of \(stallMs) ms")
+      #expect(try #require(response["max"] as? Double) >= 0.9 * stallMs)
+      let hidden = try #require(service["p99"] as? Double)
+      #expect(hidden < p99 / 2, "the service time has \(hidden) ms of it")
+    }
+  }
+
+  @Test("the sustainable rate of a sink of known capacity is found at it, and the curve is below the objective")
+  func sustain() async throws {
+    // A request of at most 10 records each millisecond: 10,000 records a second.
+    let outcome = try await Programs.load([
+      "sustain", "--null-sink", "--null-sink-service-us", "1000", "--batch-records", "10", "--objective-ms", "50",
+      "--from", "2000", "--to", "100000", "--trial-seconds", "0.6", "--confirm", "1", "--json",
+    ])
+    #expect(outcome.status == 0, "\(outcome.output)\(outcome.errors)")
+    let report = try outcome.json()
+    let rate = try #require(report["sustainable_records_per_s"] as? Double)
+    #expect(rate <= 10_000 * 1.1 && rate >= 4000, "\(rate): \(outcome.errors)")
+    let curve = try #require(report["curve"] as? [[String: Any]])
+    #expect(curve.compactMap { $0["share"] as? Double } == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
+    let none = try await Programs.load([
+      "sustain", "--null-sink", "--null-sink-service-us", "400000", "--batch-records", "10", "--objective-ms", "50",
+      "--from", "5000", "--to", "6000", "--trial-seconds", "0.3", "--no-curve", "--quiet",
+    ])
+    #expect(none.status == 1 && none.output.contains("no rate"), "\(none.output)")
+  }
+}

@@ -1,0 +1,130 @@
+import Foundation
+import Model
+import Testing
+
+@testable import Lab
+
+/// A runner whose figures scatter by `spread`, seeded by the place in the order.
+private struct ScatteringRunner: CellRunner {
+  let spread: Double
+  var log: FakeRunner.Log
+  var interruptAfter = Int.max
+
+  func obstacle(to arm: Arm) -> String? { nil }
+
+  mutating func measure(_ run: PlannedRun, arm: Arm, pace: Double?) throws(RunError) -> Measured {
+    if log.ran.count >= interruptAfter { throw .interrupted }
+    log.ran.append("\(run.order)")
+    var generator = SplitMix(seed: UInt64(run.order))
+    let center = arm.name == "old" ? 100.0 : 200
+    let value = center * (1 + spread * Double.random(in: -1...1, using: &generator))
+    return Measured(parts: [Measured.Part(metrics: ["mb_per_s": value])], cacheState: .hot, limiter: "CPU")
+  }
+}
+
+@Suite("Adaptive replicates")
+struct AdaptiveTests {
+  static func yaml(_ text: String) -> String {
+    text.replacingOccurrences(
+      of: "replicates: 3\n", with: "replicates: 5\nadaptive: {width: 0.05, max: 12, minutes: 60}\n"
+    )
+    .replacingOccurrences(of: "size: [1, 2]", with: "size: [1]")
+    .replacingOccurrences(of: "colour: [red, green, blue]", with: "colour: [red]")
+    .replacingOccurrences(of: "quick: {replicates: 2, factors: {size: [1]}}", with: "quick: {replicates: 2}")
+  }
+
+  /// What the command line does: the blocks of one seed.
+  static func block(_ experiment: Experiment) -> (Int, Int) -> [PlannedRun] {
+    { replicate, from in
+      var generator = SplitMix(seed: CampaignTests.seed)
+      let matrix = Matrix(experiment)
+      var runs: [PlannedRun] = []
+      for one in 1...replicate { runs = matrix.block(one, from: from, using: &generator) }
+      return runs
+    }
+  }
+
+  static func results(_ path: String, _ experiment: Experiment) throws -> ResultDirectory {
+    try ResultDirectory(
+      creating: path, experiment: experiment, definition: yaml(Sample.yaml),
+      begin: CampaignTests.begin(experiment, yaml(Sample.yaml)), machineJSON: try GateTests.machine().json())
+  }
+
+  static func run(spread: Double, at path: String, interruptAfter: Int = .max) throws -> (Campaign.Outcome, Int) {
+    let experiment = try Sample.experiment(yaml)
+    let log = FakeRunner.Log()
+    var campaign = Campaign(
+      experiment: experiment, results: try results(path, experiment),
+      runner: ScatteringRunner(spread: spread, log: log, interruptAfter: interruptAfter), world: CampaignTests.world())
+    let outcome = try campaign.run(CampaignTests.order(experiment), extending: block(experiment))
+    return (outcome, log.ran.count)
+  }
+
+  @Test(
+    "rows that agree end after the planned replicates; rows that scatter go on to the most, and the journal says why")
+  func goesOn() throws {
+    let scratch = try Scratch()
+    #expect(try Self.run(spread: 0.001, at: scratch.path + "/calm") == (.complete, 15))
+    let calm = try StoredResult(reading: scratch.path + "/calm")
+    #expect(calm.extensions.isEmpty && calm.settled?.contains("narrow enough") == true)
+
+    let (outcome, runs) = try Self.run(spread: 0.5, at: scratch.path + "/wild")
+    #expect(outcome == .complete && runs == 36, "\(runs)")
+    let wild = try StoredResult(reading: scratch.path + "/wild")
+    #expect(wild.extensions.count == 7 && wild.plannedRuns == 36 && wild.finishedRuns == 36)
+    #expect(wild.settled?.contains("12 replicates are the most") == true)
+    #expect(wild.rows.map(\.order) == Array(0..<36))
+    #expect(Set(wild.rows.map(\.replicate)) == Set(1...12))
+  }
+
+  @Test("interrupted within an added block and resumed, the rows are those of an uninterrupted campaign")
+  func resumes() throws {
+    let scratch = try Scratch()
+    _ = try Self.run(spread: 0.5, at: scratch.path + "/whole")
+    #expect(try Self.run(spread: 0.5, at: scratch.path + "/cut", interruptAfter: 20).0 == .interrupted)
+    let experiment = try Sample.experiment(Self.yaml)
+    var resumed = Campaign(
+      experiment: experiment,
+      results: try ResultDirectory(resuming: scratch.path + "/cut", experiment: experiment, at: "later"),
+      runner: ScatteringRunner(spread: 0.5, log: FakeRunner.Log()), world: CampaignTests.world())
+    #expect(try resumed.run(CampaignTests.order(experiment), extending: Self.block(experiment)) == .complete)
+    #expect(SmallFile.bytes(scratch.path + "/cut/rows.csv") == SmallFile.bytes(scratch.path + "/whole/rows.csv"))
+  }
+
+  @Test("only width decides, and the time ends it")
+  func decides() throws {
+    let experiment = try Sample.experiment(Self.yaml)
+    let adaptive = try #require(experiment.adaptive)
+    func rows(_ spread: Double, center: Double) -> [Row] {
+      ["new", "old"].flatMap { arm in
+        Fixture.rows(arm, "mb_per_s", Fixture.around(center, spread: spread, seed: 3))
+      }
+    }
+    func decide(_ rows: [Row], done: Int = 5, seconds: Double = 10) -> AdaptiveReplicates.Decision {
+      adaptive.decide(experiment, rows: rows, done: done, seconds: seconds, seed: 1)
+    }
+    guard case .more(let reason) = decide(rows(0.4, center: 100)) else {
+      Issue.record("an interval far too wide was enough")
+      return
+    }
+    #expect(reason.contains("wanted ± 5 %"))
+    guard case .enough = decide(rows(0.4, center: 100), seconds: 3600) else {
+      Issue.record("the time was up")
+      return
+    }
+    // The same scatter around another place is the same width: where values lie has no say.
+    #expect(decide(rows(0.4, center: 100)).reason.suffix(12) == decide(rows(0.4, center: 7)).reason.suffix(12))
+    #expect(decide([]) == .enough(reason: "no deciding metric has an interval"))
+  }
+
+  @Test("a definition that asks for it without a width or a bound is refused")
+  func reads() throws {
+    for broken in ["{max: 12}", "{width: 0.05}", "{width: 0, max: 12}", "{width: 0.05, max: 12, munites: 3}"] {
+      #expect(throws: DefinitionError.self, "\(broken)") {
+        try Sample.experiment {
+          $0.replacingOccurrences(of: "replicates: 3\n", with: "replicates: 5\nadaptive: \(broken)\n")
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import Foundation
+import Testing
+
+@testable import Lab
+
+@Suite("Ceilings")
+struct CeilingTests {
+  static let known = Ceiling(
+    figures: [
+      "loopback_mb_per_s": 6000, "memcpy_mb_per_s": 10_000, "sequential_write_mb_per_s": 500,
+      "sequential_read_mb_per_s": 800, "fsync_p50_ms": 0.5, "zstd_compress_mb_per_s": 300, "crc32c_mb_per_s": 20_000,
+    ], seconds: 3, generatorRecordsPerSecond: ["new": 1_000_000])
+
+  private func arm(_ program: Arm.Program, durability: String = "page cache", cache: Arm.Cache = .any) -> Arm {
+    var arm = Fixture.arm("new", .test, program: program)
+    arm.durability = durability
+    arm.cache = cache
+    return arm
+  }
+
+  @Test("each metric is held against the ceiling that its bytes pass, the lowest where several hold")
+  func shares() throws {
+    func share(_ metric: String, _ value: Double, _ arm: Arm, _ levels: [String: Level] = [:]) -> Ceiling.Share? {
+      Self.known.share(of: metric, value: value, arm: arm, levels: levels)
+    }
+    let consumed = try #require(share("mb_per_s", 3000, arm(.consume)))
+    #expect(consumed.bound.name == "loopback TCP" && consumed.share == 0.5)
+    #expect(share("mb_per_s", 400, arm(.consume, cache: .cold))?.bound.name == "sequential direct reads")
+    #expect(share("mb_per_s", 3000, arm(.produce))?.bound.name == "loopback TCP")
+    #expect(share("mb_per_s", 100, arm(.produce, durability: "fsync before ack"))?.bound.value == 500)
+    #expect(share("mb_per_s", 100, arm(.rawAppend))?.bound.name == "one copy in memory")
+    #expect(share("compress_mb_per_s", 150, arm(.codec), ["codec": "zstd:19"])?.share == 0.5)
+    let records = try #require(share("records_per_s", 250_000, arm(.produce)))
+    #expect(records.share == 0.25)
+    // In MiB the ceiling is the same one.
+    let mebibytes = try #require(share("mib_per_s", 3000 / 1.048_576, arm(.consume)))
+    #expect(abs(mebibytes.share - 0.5) < 1e-9)
+  }
+
+  @Test("where lower is better the share is the floor's part of the value")
+  func floors() throws {
+    let cost = try #require(Self.known.share(of: "cpu_s_per_gb", value: 0.4, arm: arm(.consume), levels: [:]))
+    #expect(abs(cost.share - 0.25) < 1e-9, "a copy costs 0.1 s/GB")
+    let synced = arm(.produce, durability: "fsync before acknowledgement")
+    #expect(Self.known.share(of: "response_p50_ms", value: 1, arm: synced, levels: [:])?.share == 0.5)
+    #expect(Self.known.share(of: "response_p50_ms", value: 1, arm: arm(.produce), levels: [:]) == nil)
+    #expect(Self.known.share(of: "compression_ratio", value: 3, arm: arm(.codec), levels: [:]) == nil)
+    #expect(Ceiling().share(of: "mb_per_s", value: 3, arm: arm(.consume), levels: [:]) == nil, "nothing was probed")
+  }
+
+  @Test("ceilings that are missing, left out or refused are said, and only then")
+  func gate() {
+    #expect(Gates.judge(Self.known).outcome == .passed)
+    #expect(Gates.judge(nil as Ceiling?).outcome == .shortcoming)
+    let skipped = Gates.judge(Ceiling(skipped: "--without ceiling-probe"))
+    #expect(skipped.outcome == .shortcoming && skipped.sentence.contains("--without ceiling-probe"))
+    let refused = Gates.judge(Ceiling(figures: ["memcpy_mb_per_s": 1], obstacles: ["disk": "no O_DIRECT"]))
+    #expect(refused.outcome == .shortcoming && refused.sentence.contains("disk (no O_DIRECT)"))
+  }
+
+  @Test("an arm as fast as the generator against its null sink fails the gate, unless it is declared a part of it")
+  func generator() {
+    func rows(_ rate: Double) -> [Row] { Fixture.rows("new", "records_per_s", [rate, rate, rate]) }
+    var experiment = Fixture.pair([])
+    func outcomes(_ rate: Double) -> [Gate.Outcome] {
+      Gates.judge(generator: Self.known, experiment, rows(rate)).map(\.outcome)
+    }
+    #expect(outcomes(500_000) == [.passed])
+    #expect(outcomes(950_000) == [.failed])
+    experiment.arms[0].client = .part
+    #expect(outcomes(950_000) == [])
+  }
+
+  @Test("the file reads back as written, and a result carries its shares")
+  func stored() throws {
+    #expect(try Ceiling(json: Self.known.json()) == Self.known)
+    let scratch = try Scratch()
+    let plain = try Synthetic.store("11-zero-copy", .quick, in: scratch.path)
+    #expect(plain.ceiling == nil && plain.ceilingShares.isEmpty)
+    #expect(plain.gates.contains { $0.name == "ceiling" && $0.outcome == .shortcoming })
+    try SmallFile.replace("\(plain.path)/ceiling.json", Self.known.json())
+    let result = try StoredResult(reading: plain.path)
+    let share = try #require(result.ceilingShares.first { $0.arm == "sendfile" && $0.share.metric == "mb_per_s" })
+    #expect(share.share.bound.name == "loopback TCP")
+    #expect(share.sentence.contains("of loopback TCP (6000 MB/s)"), "\(share.sentence)")
+    #expect(result.gates.contains { $0.name == "ceiling" && $0.outcome == .passed })
+  }
+
+  @Test("the generator's self-test runs with the arm's own settings, but those that end or pace it")
+  func sinkArguments() {
+    func arguments(_ settings: [(String, String)]) -> [String]? {
+      ProcessRunner.sinkArguments(settings.map { Setting(name: $0.0, value: Level($0.1)) })
+    }
+    let plain = arguments([("record-size", "100"), ("num-records", "5"), ("acks", "all"), ("fetch-max-bytes", "9")])
+    #expect(plain?.contains("--record-size") == true && plain?.contains("--acks") == true)
+    #expect(plain?.contains("--num-records") == false, "it ends by time")
+    #expect(plain?.contains("--fetch-max-bytes") == false, "that is a consumer's")
+    #expect(arguments([("throughput", "1000")]) == nil, "a paced arm says nothing of a generator's end")
+    #expect(arguments([("null-sink", "true")]) == nil)
+  }
+}

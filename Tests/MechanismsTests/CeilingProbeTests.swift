@@ -1,0 +1,44 @@
+import Foundation
+import NIOCore
+import Testing
+
+@testable import Mechanisms
+
+@Suite("Ceiling probe")
+struct CeilingProbeTests {
+  private func probe(in directory: String) -> CeilingProbe.Result {
+    let records = (0..<100).map {
+      ByteBuffer(string: "{\"user\": \"somebody\", \"page\": \"/index.html\", \"n\": \($0)}")
+    }
+    var probe = CeilingProbe(directory: directory, congestionControl: nil, seed: 1, records: records)
+    probe.partSeconds = 0.01
+    return probe.run()
+  }
+
+  @Test("every part gives a figure, and no file is left")
+  func all() throws {
+    let directory = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "millrace-ceiling-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: directory) }
+    let result = probe(in: directory.path)
+    // A file system without O_DIRECT has no disk figures, and says so.
+    let disk = ["sequential_write_mb_per_s", "sequential_read_mb_per_s", "random_read_per_s", "random_write_per_s"]
+    for name in disk { #expect((result.figures[name] ?? 0) > 0 || result.obstacles["disk"] != nil, "\(name)") }
+    let codecs = ["gzip", "snappy", "lz4", "zstd"].flatMap { ["\($0)_compress_mb_per_s", "\($0)_decompress_mb_per_s"] }
+    for name in ["fsync_p50_ms", "memcpy_mb_per_s", "loopback_mb_per_s", "crc32c_mb_per_s"] + codecs {
+      #expect((result.figures[name] ?? 0) > 0, "\(name): \(result.obstacles)")
+    }
+    #expect(result.congestionControl?.isEmpty == false && result.seconds > 0)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
+  }
+
+  @Test("a part that cannot run is left out by name, with the reason, and the others stand")
+  func refused() {
+    let result = probe(in: "/no/such/directory")
+    #expect(result.obstacles["disk"]?.contains("/no/such/directory") == true)
+    #expect(result.obstacles["fsync"] != nil)
+    #expect(result.figures["fsync_p50_ms"] == nil)
+    #expect((result.figures["memcpy_mb_per_s"] ?? 0) > 0)
+  }
+}
