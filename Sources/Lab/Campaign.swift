@@ -34,6 +34,8 @@ package struct Campaign {
       case started(String)
       case finished(String, figure: String)
       case failed(String, reason: String)
+      /// Something to know about a run that counts; each text once a campaign.
+      case warned(String, warning: String)
       /// The run is made again.
       case disturbed(String, reason: String)
       case skipped(arm: String, reason: String)
@@ -70,6 +72,9 @@ package struct Campaign {
   private var skipped: Set<String> = []
   private var estimate = TimeLeft()
   private var rowsSoFar: [Row] = []
+  /// The progress line's metric so far, by cell: only this session's runs.
+  private var shown: [Cell: [Double]] = [:]
+  private var warned: Set<String> = []
 
   package init(experiment: Experiment, results: ResultDirectory, runner: any CellRunner, world: World) {
     self.experiment = experiment
@@ -160,7 +165,11 @@ package struct Campaign {
     try results.record(run, rows: newRows, series: measured.series)
     rowsSoFar += newRows
     if measured.invalid.isEmpty {
-      tell(.finished("\(run.cell)", figure: figure(measured)), total)
+      let told = figure(measured, run.cell)
+      tell(.finished("\(run.cell)", figure: told), total)
+      for warning in measured.warnings where warned.insert(warning).inserted {
+        tell(.warned("\(run.cell)", warning: warning), total)
+      }
     } else {
       tell(.failed("\(run.cell)", reason: measured.invalid), total)
     }
@@ -200,13 +209,20 @@ package struct Campaign {
     }
   }
 
-  /// The first chart's metric, for the progress line.
-  private func figure(_ measured: Measured) -> String {
+  /// The first rule's metric, and how wide its interval is by now: for the progress line.
+  private mutating func figure(_ measured: Measured, _ cell: Cell) -> String {
     let names = experiment.verdicts.map(\.metric) + experiment.charts.map(\.y)
     guard let name = names.first(where: { measured.parts.last?.metrics[$0] != nil }),
       let value = measured.parts.last?.metrics[name]
     else { return "" }
-    return "\(name) \(Figures.text(value))"
+    shown[cell, default: []].append(value)
+    let values = shown[cell, default: []]
+    guard values.count > 1, let estimate = Statistics.medianInterval(values, seed: 1), estimate.value > 0 else {
+      return "\(name) \(Figures.text(value))"
+    }
+    let width = (estimate.high - estimate.low) / 2 / estimate.value
+    return "\(name) \(Figures.text(value)), median \(Figures.text(estimate.value)) ± \(Figures.percent(width)) "
+      + "of \(values.count)"
   }
 
   // MARK: Pilots and skips

@@ -10,7 +10,8 @@ extension Chart {
 
   /// All charts of a result that have rows.
   package static func all(of result: StoredResult) -> [Chart] {
-    let caption = "\(result.profile.rawValue) profile · \(result.name)"
+    let place = result.experiment.target.map { " · at \($0.address)" } ?? ""
+    let caption = "\(result.profile.rawValue) profile · \(result.name)\(place)"
     return result.experiment.charts.compactMap { definition in
       Chart(definition, of: result.experiment, rows: result.rows, seed: result.seed, caption: caption)
     }

@@ -25,7 +25,11 @@ extension Experiment {
       minimum: try root.section("minimum", MinimumEnvironment.init(reading:)) ?? MinimumEnvironment(),
       caveats: try root.texts("caveats"))
     try root.finish()
-    try DefinitionCheck(experiment: self, file: file).check()
+    do throws(DefinitionError) {
+      try DefinitionCheck(experiment: self, file: file).check()
+    } catch {
+      throw error.located(in: yaml)
+    }
   }
 
   private static func sweep(_ reader: inout DefinitionReader) throws(DefinitionError) -> Factor? {

@@ -1,6 +1,6 @@
 /// What must hold between the parts of a definition: every name used is a name defined.
 ///
-/// These errors have no line of their own (the text was well formed); they name the key.
+/// These errors know no line (the text was well formed); they name the key, and `DefinitionError.located` finds it.
 struct DefinitionCheck {
   let experiment: Experiment
   let file: String

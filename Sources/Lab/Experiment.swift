@@ -39,6 +39,8 @@ package struct Experiment: Sendable, Equatable {
   package var minimum: MinimumEnvironment
   /// Where the claim may fail today, and what this experiment cannot show; printed under the verdict.
   package var caveats: [String]
+  /// Another's cluster in the place of a broker of our own; nil for the usual.
+  package var target: Target? = nil
 
   /// `06-throughput-over-volume`: the stem of every file this experiment owns.
   package var stem: String { (number < 10 ? "0" : "") + "\(number)-\(name)" }

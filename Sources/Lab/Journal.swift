@@ -33,9 +33,12 @@ package enum JournalEntry: Sendable, Equatable, Codable {
     package var seed: UInt64
     package var runs: Int
     package var startedAt: String
+    /// Nil in journals of before there were any.
+    package var changes: RunChanges?
 
     package init(
-      experiment: String, definition: String, profile: String, seed: UInt64, runs: Int, startedAt: String
+      experiment: String, definition: String, profile: String, seed: UInt64, runs: Int, startedAt: String,
+      changes: RunChanges? = nil
     ) {
       self.experiment = experiment
       self.definition = definition
@@ -43,6 +46,7 @@ package enum JournalEntry: Sendable, Equatable, Codable {
       self.seed = seed
       self.runs = runs
       self.startedAt = startedAt
+      self.changes = changes
     }
   }
 }

@@ -112,7 +112,8 @@ package struct Plan: Sendable, Equatable {
       let load = offered(options)
       cost.seconds = load.seconds + Rates.brokerOverheadSeconds
       cost.bytes = load.bytes
-      cost.diskBytes = options["null-sink"] == nil ? load.bytes * Rates.storedPerPayload : 0
+      let isElsewhere = options["null-sink"] != nil || experiment.target?.isLocal == false
+      cost.diskBytes = isElsewhere ? 0 : load.bytes * Rates.storedPerPayload
     case .consume:
       let bytes = payload(values.filled(arm.options + arm.prepare))
       // A tenth more for the warm-up.

@@ -63,6 +63,7 @@ package struct ProcessRunner: CellRunner {
   package func removeScratch() { try? FileManager.default.removeItem(atPath: scratch) }
 
   package func obstacle(to arm: Arm) -> String? {
+    if let target = experiment.target, let obstacle = experiment.obstacle(to: arm, at: target) { return obstacle }
     if arm.memoryMiB != nil {
       do {
         _ = try Cgroup.available()
@@ -70,7 +71,9 @@ package struct ProcessRunner: CellRunner {
         return error.reason
       }
     }
-    let needed = arm.tier == .bare ? [programs.millrace] : [programs.broker, programs.load]
+    let needed =
+      arm.tier == .bare
+      ? [programs.millrace] : [experiment.target == nil ? programs.broker : programs.millrace, programs.load]
     return needed.first { access($0, X_OK) != 0 }.map { "\($0) is not there" }
   }
 
@@ -102,6 +105,7 @@ package struct ProcessRunner: CellRunner {
     sync()
     defer { unlink(filling) }
     if arm.isMemoryFull, let group { try fill(group) }
+    if arm.tier == .endToEnd, let target = experiment.target { return try measure(scene, at: target) }
     return arm.tier == .bare ? try measureBare(scene) : try measureThroughBroker(scene)
   }
 

@@ -16,7 +16,7 @@ extension Report {
       return count == 0 ? nil : "\(count) \(outcome.rawValue.lowercased())"
     }
     return [
-      "style": Report.style, "writtenAt": writtenAt, "count": entries.count,
+      "style": Report.style, "script": Report.hoverScript, "writtenAt": writtenAt, "count": entries.count,
       "tally": counts.isEmpty ? "no results yet" : counts.joined(separator: ", "),
       "entries": zip(entries, verdicts).map { section($0, $1) }, "hasEntries": !entries.isEmpty,
       "unreadable": unreadable, "hasUnreadable": !unreadable.isEmpty,
@@ -27,6 +27,7 @@ extension Report {
     let result = entry.result
     let experiment = result.experiment
     let path = "\(experiment.stem)/\(result.name)"
+    let place = experiment.target.map { ", at \($0.address)" } ?? ""
     return [
       "anchor": experiment.id.lowercased(), "id": experiment.id, "title": experiment.title,
       "claims": experiment.claims.joined(separator: ", "), "claim": experiment.claim, "quote": experiment.quote,
@@ -43,15 +44,17 @@ extension Report {
       "measured": ResultTables(result).tables, "limiters": limiters(result), "environment": environment(result),
       "gates": result.gates.map { ["mark": mark($0.outcome), "sentence": $0.sentence] },
       "skipped": result.skipped.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" },
-      "hasSkipped": !result.skipped.isEmpty, "files": files(path), "charts": chartFiles(entry),
-      "history": entry.history.map(past), "hasHistory": !entry.history.isEmpty,
+      "hasSkipped": !result.skipped.isEmpty, "files": files(path, result), "charts": chartFiles(entry),
+      "history": history(entry), "ours": ours(result), "ceiling": ceiling(result), "disclosure": disclosure(result),
+      "durability": durabilities(result), "stem": experiment.stem,
       "runs": "\(result.finishedRuns) of \(result.plannedRuns) runs\(result.isComplete ? "" : ", interrupted")",
-      "profile": result.profile.rawValue, "seed": String(result.seed), "startedAt": result.startedAt,
+      "profile": result.profile.rawValue + " profile" + place, "seed": String(result.seed),
+      "startedAt": result.startedAt,
       "hash": String(result.definitionHash.prefix(16)),
     ]
   }
 
-  private func badge(_ outcome: Verdict.Outcome) -> [String: Any] {
+  func badge(_ outcome: Verdict.Outcome) -> [String: Any] {
     switch outcome {
     case .supported: ["word": outcome.rawValue, "class": "yes", "sign": "✓"]
     case .notSupported: ["word": outcome.rawValue, "class": "no", "sign": "✗"]
@@ -135,26 +138,20 @@ extension Report {
     }
   }
 
-  private func files(_ path: String) -> [[String: Any]] {
-    [
-      ResultDirectory.Name.rows, ResultDirectory.Name.series, ResultDirectory.Name.schema,
-      ResultDirectory.Name.definition, ResultDirectory.Name.machine, ResultDirectory.Name.journal,
-    ].map { ["name": $0, "href": "\(path)/\($0)"] }
+  private func files(_ path: String, _ result: StoredResult) -> [[String: Any]] {
+    let optional = [ResultDirectory.Name.ceiling, ResultDirectory.Name.disclosure]
+      .filter { FileManager.default.fileExists(atPath: "\(result.path)/\($0)") }
+    return
+      ([
+        ResultDirectory.Name.rows, ResultDirectory.Name.series, ResultDirectory.Name.schema,
+        ResultDirectory.Name.definition, ResultDirectory.Name.machine, ResultDirectory.Name.journal,
+      ] + optional).map { ["name": $0, "href": "\(path)/\($0)"] }
   }
 
   private func chartFiles(_ entry: Entry) -> [[String: Any]] {
     entry.charts.flatMap { figure in
       ["csv", "gp", "png"].map { ["name": "\(figure.stem).\($0)", "href": "\(plotsLink)/\(figure.stem).\($0)"] }
     }
-  }
-
-  private func past(_ result: StoredResult) -> [String: Any] {
-    let verdict = result.verdict
-    return [
-      "name": result.name, "href": "\(result.experiment.stem)/\(result.name)/\(ResultDirectory.Name.rows)",
-      "profile": result.profile.rawValue, "outcome": badge(verdict.outcome), "state": verdict.state.rawValue,
-      "sentence": verdict.sentence,
-    ]
   }
 }
 

@@ -15,7 +15,7 @@ extension Report {
     <header>
     <h1>Millrace</h1>
     <p class="lead">What Kafka's designers say makes Kafka fast, put to the test on this machine: {{tally}}.</p>
-    <p class="fine">Written {{writtenAt}}. A refuted claim is a result. <a href="#how">How to read a verdict</a></p>
+    <p class="fine">Written {{writtenAt}}. A refuted claim is a result. <a href="#how">How to read a verdict</a>{{#hasEntries}} · <a href="#disclosure">Disclosure</a>{{/hasEntries}}</p>
     </header>
     <main>
     {{#hasUnreadable}}<section class="note"><h2>Results that could not be read</h2><ul>{{#unreadable}}<li>{{.}}</li>{{/unreadable}}</ul></section>{{/hasUnreadable}}
@@ -52,22 +52,33 @@ extension Report {
     <td>{{rule}} <span class="fine">{{tier}}</span>{{#hasCombination}}<br>{{combination}}{{/hasCombination}}</td><td>{{meaning}}</td><td class="number" data-label="Effect">{{effect}}</td><td class="number" data-label="Noise floor">{{floor}}</td>
     <td>{{#outcome}}<span class="badge {{class}}">{{sign}} {{word}}</span>{{/outcome}}<br><span class="fine">{{weight}}</span></td>
     </tr>{{/findings}}</tbody></table></div>
-    <div class="columns">
-    <div>
+    <div class="panel">
+    <div class="card">
     <h3>The original</h3>
     <blockquote>{{quote}}</blockquote>
     <p class="fine">{{source}}</p>
-    {{#hasOriginals}}<table><thead><tr><th>Original number</th><th class="number">Value</th><th>Note</th></tr></thead><tbody>
-    {{#originals}}<tr><td>{{label}}</td><td class="number">{{value}} {{unit}}</td><td>{{note}}</td></tr>{{/originals}}
-    </tbody></table>{{/hasOriginals}}
+    {{#hasOriginals}}<dl class="numbers">{{#originals}}<dt>{{label}}</dt><dd><b>{{value}} {{unit}}</b> <span class="fine">{{note}}</span></dd>{{/originals}}</dl>{{/hasOriginals}}
     {{#hasErrata}}<p><strong>Errata.</strong></p><ul>{{#errata}}<li>{{.}}</li>{{/errata}}</ul>{{/hasErrata}}
     </div>
-    <div>
-    <h3>What limits it, and what it cannot show</h3>
-    <dl>{{#limiters}}<dt>{{arm}}</dt><dd>{{limiter}}</dd>{{/limiters}}</dl>
-    <ul>{{#caveats}}<li>{{.}}</li>{{/caveats}}</ul>
-    <p class="fine">Hypothesis, fixed before the run: {{hypothesis}}</p>
+    <div class="card">
+    <h3>Ours</h3>
+    <dl class="numbers">{{#ours}}<dt>{{arm}}</dt><dd><b>{{value}}</b> <span class="fine">{{note}}</span></dd>{{/ours}}</dl>
+    {{^ours}}<p class="fine">No valid run has the metrics that the rules use.</p>{{/ours}}
+    <p class="fine">Medians; [95 % interval]. Durability: {{durability}}.</p>
     </div>
+    <div class="card">
+    <h3>The ceiling here</h3>
+    {{#ceiling}}{{#lines}}<div class="bar"><span>{{arm}} <span class="fine">{{metric}}</span></span><div class="track"><div style="width:{{width}}%"></div></div><span class="fine">{{sentence}}</span></div>{{/lines}}
+    {{^hasLines}}<p class="fine">{{why}}</p>{{/hasLines}}
+    {{#hasMore}}<details><summary>More</summary>{{#more}}<div class="bar"><span>{{arm}} <span class="fine">{{metric}}</span></span><div class="track"><div style="width:{{width}}%"></div></div><span class="fine">{{sentence}}</span></div>{{/more}}</details>{{/hasMore}}
+    {{#hasFigures}}<details><summary>What was probed just before</summary><dl class="facts">{{#figures}}<dt>{{name}}</dt><dd>{{value}}</dd>{{/figures}}</dl></details>{{/hasFigures}}{{/ceiling}}
+    </div>
+    </div>
+    <h3>What limits it, and what it cannot show</h3>
+    <div class="columns">
+    <dl>{{#limiters}}<dt>{{arm}}</dt><dd>{{limiter}}</dd>{{/limiters}}</dl>
+    <div><ul>{{#caveats}}<li>{{.}}</li>{{/caveats}}</ul>
+    <p class="fine">Hypothesis, fixed before the run: {{hypothesis}}</p></div>
     </div>
     <h3>Measured here</h3>
     {{#measured}}<details><summary><code>{{metric}}</code> <span class="fine">{{meaning}}</span></summary>
@@ -78,12 +89,22 @@ extension Report {
     <ul class="gates">{{#gates}}<li>{{mark}} {{sentence}}</li>{{/gates}}</ul>
     {{#hasSkipped}}<p><strong>Arms left out.</strong></p><ul>{{#skipped}}<li>{{.}}</li>{{/skipped}}</ul>{{/hasSkipped}}
     </details>
-    {{#hasHistory}}<details><summary>Earlier results</summary><div class="scroll"><table><tbody>{{#history}}<tr><td><a href="{{href}}">{{name}}</a></td><td>{{profile}}</td><td>{{#outcome}}<span class="badge {{class}}">{{sign}} {{word}}</span>{{/outcome}}</td><td>{{state}}</td><td>{{sentence}}</td></tr>{{/history}}</tbody></table></div></details>{{/hasHistory}}
-    <p class="fine">{{profile}} profile, {{runs}}, seed {{seed}}, begun {{startedAt}}; definition fixed before the run (SHA-256 {{hash}}…).<br>
-    Raw: {{#files}}<a href="{{href}}">{{name}}</a> {{/files}}<br>Charts: {{#charts}}<a href="{{href}}">{{name}}</a> {{/charts}}</p>
+    {{#history}}{{#has}}<h3>Over time</h3>
+    <div class="sparks">{{#charts}}<div><b>{{title}}</b>{{{svg}}}<span class="fine">{{now}}</span></div>{{/charts}}</div>
+    <details><summary>All results of this experiment</summary><div class="scroll"><table><thead><tr><th>Result</th><th>Profile</th><th>Verdict</th><th>State</th><th>Why</th></tr></thead><tbody>{{#rows}}<tr><td><a href="{{href}}">{{name}}</a> <span class="fine">{{shown}}</span></td><td>{{profile}}</td><td>{{#outcome}}<span class="badge {{class}}">{{sign}} {{word}}</span>{{/outcome}}</td><td>{{state}}</td><td>{{sentence}}</td></tr>{{/rows}}</tbody></table></div></details>{{/has}}{{/history}}
+    <p class="fine">{{profile}}, {{runs}}, seed {{seed}}, begun {{startedAt}}; definition fixed before the run (SHA-256 {{hash}}…).<br>
+    <a href="#disclosure-{{anchor}}">Disclosure</a>. Raw: {{#files}}<a href="{{href}}">{{name}}</a> {{/files}}<br>Charts: {{#charts}}<a href="{{href}}">{{name}}</a> {{/charts}}</p>
     <p class="fine"><a href="#summary">Back to all verdicts</a></p>
     </section>
     {{/entries}}
+    {{#hasEntries}}<section id="disclosure" class="card-page">
+    <h2>Disclosure</h2>
+    <p>Written by the program from each result's files: what ran, how, what does not count, and which of the known benchmarking crimes its linter finds.</p>
+    {{#entries}}<details id="disclosure-{{anchor}}"><summary><b>{{id}}</b> {{title}}{{#disclosure}}{{#hasCrimes}} <span class="fine">{{#crimes}}<span class="badge {{class}}">{{weight}}</span> {{/crimes}}</span>{{/hasCrimes}}{{/disclosure}}</summary>
+    {{#disclosure}}<dl class="facts">{{#items}}<dt>{{topic}}</dt><dd>{{statement}}</dd>{{/items}}</dl>
+    {{#hasCrimes}}<ul>{{#crimes}}<li><span class="badge {{class}}">{{weight}}</span> {{sentence}}. <span class="fine">{{meaning}}</span></li>{{/crimes}}</ul>{{/hasCrimes}}{{^hasCrimes}}<p>None of the {{looked}} crimes that are looked for.</p>{{/hasCrimes}}{{/disclosure}}
+    </details>{{/entries}}
+    </section>{{/hasEntries}}
     <section id="how">
     <h2>How to read a verdict</h2>
     <p>Each claim is tested on the bare mechanism and, where a broker is concerned, through the broker by flipping one switch. Arms run as processes of their own, interleaved in a seeded order. R is the ratio of medians with a bootstrap 95 % interval; the noise floor is what an arm shows against a copy of itself (A/A).</p>
@@ -98,6 +119,7 @@ extension Report {
     <p>In the charts, points and bars are medians, bands and whiskers their intervals, dots the single runs, hollow points invalid runs that do not count. Point at a median to see its numbers. Every chart is redrawn from its CSV by its gnuplot script.</p>
     </section>
     </main>
+    <script>{{{script}}}</script>
     </body>
     </html>
 
@@ -125,7 +147,7 @@ extension Report {
     .fine { color: var(--soft); font-size: 0.86rem; }
     a { color: var(--link); }
     section { margin: 28px 0; }
-    .experiment, #summary, #how, .note { background: var(--card); border: 1px solid var(--line); border-radius: 12px;
+    .experiment, #summary, #how, .note, .card-page { background: var(--card); border: 1px solid var(--line); border-radius: 12px;
       padding: 24px; }
     .badge { display: inline-block; padding: 1px 9px; border-radius: 99px; font-size: 0.78rem; font-weight: 700;
       white-space: nowrap; letter-spacing: 0.02em; }
@@ -161,7 +183,7 @@ extension Report {
     @media (max-width: 700px) {
       header, main { padding: 0 12px; }
       header { padding-top: 20px; }
-      .experiment, #summary, #how, .note { padding: 16px 14px; border-radius: 10px; }
+      .experiment, #summary, #how, .note, .card-page { padding: 16px 14px; border-radius: 10px; }
       .columns { display: block; }
       .wide { display: none; }
       .narrow { display: block; }
@@ -174,6 +196,27 @@ extension Report {
       .scroll table { min-width: 620px; }
       .fine a { display: inline-block; padding: 4px 0; }
     }
+    .panel { display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 14px; margin: 22px 0; }
+    .card { border: 1px solid var(--line); border-radius: 10px; padding: 2px 16px 10px; background: var(--paper); }
+    .card h3 { margin: 12px 0 6px; }
+    .numbers dt { font-weight: 500; font-size: 0.92rem; }
+    .numbers b { font-variant-numeric: tabular-nums; }
+    .bar { margin: 8px 0 12px; font-size: 0.92rem; line-height: 1.4; }
+    .track { height: 7px; border-radius: 4px; background: var(--line); margin: 4px 0; overflow: hidden; }
+    .track div { height: 100%; background: var(--link); }
+    .sparks { display: grid; grid-template-columns: repeat(auto-fill, minmax(230px, 1fr)); gap: 14px; font-size: 0.9rem; }
+    .spark { display: block; width: 100%; max-width: 300px; height: auto; color: var(--link); }
+    .spark path { fill: none; stroke: currentColor; stroke-width: 1.6; }
+    .spark line { stroke: currentColor; stroke-width: 5; stroke-opacity: 0.25; stroke-linecap: round; }
+    .spark circle { fill: currentColor; }
+    .tip { position: fixed; z-index: 9; max-width: min(340px, calc(100vw - 12px)); padding: 5px 10px; border-radius: 7px;
+      background: var(--ink); color: var(--paper); font-size: 0.84rem; line-height: 1.4; pointer-events: none; }
+    .ring { position: fixed; z-index: 8; width: 16px; height: 16px; margin: -8px 0 0 -8px; border-radius: 50%;
+      border: 2px solid var(--ink); pointer-events: none; }
+    [hidden] { display: none !important; }
+    svg[data-hover] { touch-action: pan-y; }
+    #disclosure dd { overflow-wrap: anywhere; }
+    @media (max-width: 900px) { .panel { grid-template-columns: 1fr; } }
     @media print { .experiment { break-before: page; } details > * { display: block; } }
     """
 }

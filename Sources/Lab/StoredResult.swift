@@ -58,6 +58,7 @@ package struct StoredResult: Sendable {
       throw Failure(path: definitionPath, reason: "differs from what was fixed before the run (hash in the journal)")
     }
     experiment = try Experiment(file: definitionPath, yaml: definition).under(profile)
+      .changed(by: begin.changes ?? RunChanges())
     self.profile = profile
     seed = begin.seed
     startedAt = begin.startedAt

@@ -29,7 +29,10 @@ package struct CodecBench: Sendable {
     static let firstTimestampMs: Int64 = 1_700_000_000_000
   }
 
-  package var records: [ByteBuffer]
+  /// One record's value.
+  package typealias Record = ByteBuffer
+
+  package var records: [Record]
   package var codec: Codec
   /// Nil for the codec's default.
   package var level: Int?

@@ -14,6 +14,7 @@ struct CampaignRun {
   let resumed: String?
   let runs: [PlannedRun]
   let plan: Plan
+  let changes: RunChanges
   let bareOnly: Bool
   /// Parts of a campaign left out by name.
   var without: Set<Part> = []
@@ -28,11 +29,16 @@ struct CampaignRun {
 
   init(
     definition path: String, experiment: Experiment, profile: Profile, seed: UInt64, places: Places, scratch: String?,
-    bareOnly: Bool
+    bareOnly: Bool, changes: RunChanges = RunChanges()
   ) throws {
     guard let text = SmallFile.read(path) else { throw Stop(Exit.badData, "\(path) cannot be read") }
-    self.init(
-      experiment.under(profile), text, profile, seed, places, scratch, resumed: nil, bareOnly: bareOnly)
+    let changed: Experiment
+    do {
+      changed = try experiment.under(profile).changed(by: changes)
+    } catch {
+      throw Stop(Exit.badData, "\(error)")
+    }
+    self.init(changed, text, profile, seed, places, scratch, resumed: nil, bareOnly: bareOnly, changes)
   }
 
   init(resuming path: String, places: Places, scratch: String?) throws {
@@ -48,12 +54,12 @@ struct CampaignRun {
     // A campaign begun with --bare-only planned fewer runs than its matrix has.
     self.init(
       result.experiment, text, result.profile, result.seed, places, scratch, resumed: path,
-      bareOnly: result.plannedRuns < runs.count)
+      bareOnly: result.plannedRuns < runs.count, RunChanges(target: result.experiment.target))
   }
 
   private init(
     _ experiment: Experiment, _ definition: String, _ profile: Profile, _ seed: UInt64, _ places: Places,
-    _ scratch: String?, resumed: String?, bareOnly: Bool
+    _ scratch: String?, resumed: String?, bareOnly: Bool, _ changes: RunChanges
   ) {
     self.experiment = experiment
     self.definition = definition
@@ -62,6 +68,7 @@ struct CampaignRun {
     self.places = places
     self.scratch = (scratch ?? "\(places.results)/scratch") + "/\(getpid())"
     self.resumed = resumed
+    self.changes = changes
     let all = PlannedCampaign(experiment, seed: seed).runs
     self.bareOnly = bareOnly
     runs = bareOnly ? all.filter { experiment.arm(named: $0.cell.arm)?.tier == .bare } : all
@@ -75,6 +82,13 @@ struct CampaignRun {
     defer { try? FileManager.default.removeItem(atPath: scratch) }
     if let refusal = plan.refusal(freeBytes: FreeSpace.bytes(at: scratch)) {
       throw Stop(Exit.diskFull, "\(experiment.stem) \(refusal)")
+    }
+    if let target = experiment.target {
+      do {
+        try ProcessRunner.probe(target, programs: .beside(ProcessRunner.Programs.own), scratch: scratch)
+      } catch {
+        throw Stop(Exit.unavailable, "\(target.address): \(error)")
+      }
     }
     let machine = Machine.read(data: scratch)
     var runner = try ProcessRunner(
@@ -139,7 +153,7 @@ struct CampaignRun {
     let path = "\(places.results)/\(experiment.stem)/\(UTC.stamp())-\(commit)"
     let begin = JournalEntry.Begin(
       experiment: experiment.stem, definition: SHA256.hex(definition), profile: profile.rawValue, seed: seed,
-      runs: runs.count, startedAt: UTC.now())
+      runs: runs.count, startedAt: UTC.now(), changes: changes == RunChanges() ? nil : changes)
     let directory = try ResultDirectory(
       creating: path, experiment: experiment, definition: definition, begin: begin, machineJSON: try machine.json(),
       ceilingJSON: try ceiling?.json())
@@ -192,6 +206,9 @@ struct CampaignRun {
     case .failed(let cell, let reason):
       Terminal.clearLine()
       Terminal.say("\(place) \(cell) \(Terminal.paint("invalid", .red)): \(reason)")
+    case .warned(let cell, let warning):
+      Terminal.clearLine()
+      Terminal.say("\(place) \(cell) \(Terminal.paint("warning", .yellow)): \(warning)")
     case .disturbed(let cell, let reason):
       Terminal.clearLine()
       Terminal.say("\(place) \(cell) \(Terminal.paint("again", .yellow)): \(reason)")

@@ -1,22 +1,38 @@
 import ArgumentParser
+import Foundation
 import Lab
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor", abstract: "What on this machine spoils a measurement, and how to mend it.",
-    discussion: "Exit code 0 when nothing is bad, 69 otherwise.")
+    discussion: """
+      Each finding is good, a note (it keeps a result from being quoted) or bad (it spoils it), with the command that
+      mends it. Exit code 0 when nothing is bad, 69 otherwise.
+
+      EXAMPLES
+        millrace doctor
+        millrace doctor --data /mnt/disk --json
+      """)
 
   @Option(help: "A path on the disk that experiments use.") var data = "."
-  @Flag(help: "The machine's manifest as JSON instead.") var json = false
+  @Flag(help: "Findings and the machine's manifest as JSON.") var json = false
 
   func run() throws {
     try Stop.translating {
       let machine = Machine.read(data: data)
+      let findings = Doctor(machine, hasTool: { Tool.path(of: $0) != nil }).findings
       if json {
-        Terminal.say(String(try machine.json().dropLast()))
+        let manifest = try JSONSerialization.jsonObject(with: Data(machine.json().utf8))
+        try Terminal.answer(
+          JSONText.of([
+            "machine": manifest,
+            "findings": findings.map {
+              ["grade": $0.grade.rawValue, "subject": $0.subject, "found": $0.found, "remedy": $0.remedy]
+            },
+          ]))
+        if findings.contains(where: { $0.grade == .bad }) { throw Exit.unavailable }
         return
       }
-      let findings = Doctor(machine, hasTool: { Tool.path(of: $0) != nil }).findings
       for finding in findings {
         let mark =
           switch finding.grade {

@@ -1,14 +1,24 @@
 import ArgumentParser
+import Foundation
 import Lab
 
 struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "list", abstract: "The experiments, what they claim, and their last verdicts.")
+    commandName: "list", abstract: "The experiments, what they claim, and their last verdicts.",
+    discussion: """
+      EXAMPLES
+        millrace list
+        millrace list --json | jq -r '.[] | select(.latest.outcome == "NOT SUPPORTED") | .name'
+      """)
 
   @OptionGroup var places: Places
+  @Flag(help: "As JSON.") var json = false
 
   func run() throws {
     try Stop.translating {
+      if json {
+        return try Terminal.answer(JSONText.of(places.find([], all: true).map { object($0.experiment) }))
+      }
       for (_, experiment) in try places.find([], all: true) {
         Terminal.say(
           "\(Terminal.pad(experiment.id, 4)) \(Terminal.paint(Terminal.pad(experiment.name, 24), .bold)) \(experiment.claim)"
@@ -17,6 +27,17 @@ struct ListCommand: ParsableCommand {
         Terminal.say("     \(Self.verdict(latest))")
       }
     }
+  }
+
+  private func object(_ experiment: Experiment) -> [String: Any] {
+    var latest: Any = NSNull()
+    if let path = StoredResult.directories(of: experiment, under: places.results).last {
+      latest = (try? StoredResult(reading: path)).map(JSONText.object) ?? ["path": path, "unreadable": true]
+    }
+    return [
+      "id": experiment.id, "number": experiment.number, "name": experiment.name, "title": experiment.title,
+      "claims": experiment.claims, "claim": experiment.claim, "latest": latest,
+    ]
   }
 
   private static func verdict(_ path: String) -> String {

@@ -16,7 +16,7 @@ struct MechanismCommand: ParsableCommand {
   /// Prints `object` as the last line.
   static func report(_ object: [String: Any]) throws {
     let data = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-    Terminal.say(String(decoding: data, as: UTF8.self))
+    Terminal.answer(String(decoding: data, as: UTF8.self))
   }
 }
 

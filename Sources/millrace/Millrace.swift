@@ -5,7 +5,7 @@ import Lab
 
 /// The command line of the lab.
 @main
-struct Millrace: ParsableCommand {
+struct Millrace: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "millrace",
     abstract: "Puts Kafka's performance claims to the test, on this machine.",
@@ -21,15 +21,49 @@ struct Millrace: ParsableCommand {
         millrace znodes ls /brokers/topics               look into a broker's metadata
         millrace plot; millrace report                   draw charts and results/index.html from the CSVs
 
+        millrace codecs --corpus events.ndjson           which codec for your data
+        millrace new my-claim                            a commented definition to start from
+        millrace --generate-completion-script bash       completions; also zsh, fish
+
       EXIT CODES
         0 done   1 something failed while running   2 a verdict is inconclusive or worse (with --strict)
         64 wrong arguments   65 a definition or result is wrong (file, line and key are named)
-        69 a program or the machine lacks what is needed   73 refused: it would fill the disk   130 interrupted
+        69 a program, a cluster or the machine lacks what is needed   73 refused: it would fill the disk
+        130 interrupted: what is there is valid, and can be gone on with
       """,
     subcommands: [
       ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, CompareCommand.self,
-      LintResultsCommand.self, DoctorCommand.self, ZNodesCommand.self, DumpLogCommand.self, MechanismCommand.self,
+      NewCommand.self,
+      CodecsCommand.self, LintResultsCommand.self, DoctorCommand.self, TopicsCommand.self, ZNodesCommand.self,
+      DumpLogCommand.self, MechanismCommand.self,
     ])
+}
+
+extension Millrace {
+  /// A command that does not exist is told with the one that was meant; the parser would only call it unexpected.
+  static func main() async {
+    if let complaint = unknownCommand(Array(CommandLine.arguments.dropFirst())) {
+      Terminal.complain(complaint)
+      Glibc.exit(ExitCode.validationFailure.rawValue)
+    }
+    await main(nil)
+  }
+
+  static func unknownCommand(_ words: [String]) -> String? {
+    var command: any ParsableCommand.Type = Millrace.self
+    var path = "millrace"
+    for word in words {
+      let known = command.configuration.subcommands
+      guard !known.isEmpty, !word.hasPrefix("-"), word != "help" else { return nil }
+      guard let next = known.first(where: { $0._commandName == word }) else {
+        let shown = known.filter { $0.configuration.shouldDisplay }.map { $0._commandName }
+        return "\(path) has no command '\(word)'\(NearMiss.hint(word, shown)) (\(shown.joined(separator: ", ")))"
+      }
+      command = next
+      path += " \(word)"
+    }
+    return nil
+  }
 }
 
 /// Exit codes beyond ArgumentParser's own (64 for wrong arguments); sysexits.h has most of the names.
@@ -96,8 +130,12 @@ struct Stop: Error {
 
 /// Colours and carriage returns only where a person looks; `NO_COLOR` is honoured.
 enum Terminal {
-  static let isTerminal = isatty(STDOUT_FILENO) == 1
-  static let hasColour = isTerminal && getenv("NO_COLOR") == nil
+  /// With --json standard output is one document for a program, and what a person wants to see goes to standard error.
+  static let wantsJSON = CommandLine.arguments.contains("--json")
+  private static var person: FileHandle { wantsJSON ? .standardError : .standardOutput }
+  static let isTerminal = isatty(person.fileDescriptor) == 1
+  /// https://no-color.org: set and not empty.
+  static let hasColour = isTerminal && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
 
   enum Colour: String {
     case red = "31", green = "32", yellow = "33", grey = "90", bold = "1"
@@ -108,13 +146,18 @@ enum Terminal {
   }
 
   static func say(_ text: String) {
+    person.write(Data((text + "\n").utf8))
+  }
+
+  /// What a program asked for: always on standard output.
+  static func answer(_ text: String) {
     FileHandle.standardOutput.write(Data((text + "\n").utf8))
   }
 
   /// Replaces the line being written on a terminal; elsewhere nothing.
   static func update(_ text: String) {
     guard isTerminal else { return }
-    FileHandle.standardOutput.write(Data("\r\u{1B}[K\(text)".utf8))
+    person.write(Data("\r\u{1B}[K\(text)".utf8))
   }
 
   static func clearLine() { update("") }

@@ -1,10 +1,19 @@
 import ArgumentParser
+import Foundation
 import Lab
 import Model
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plan", abstract: "What a run would do: cells, order, bytes, minutes, disk. Runs nothing.")
+    commandName: "plan", abstract: "What a run would do: cells, order, bytes, minutes, disk. Runs nothing.",
+    discussion: """
+      Exit code 73 when a campaign would take more than 80 % of the free disk, 65 when a definition is wrong.
+
+      EXAMPLES
+        millrace plan
+        millrace plan zero-copy compression --profile quick --order
+        millrace plan --json
+      """)
 
   @Argument(help: "Experiments by name, number or id; none: all.") var names: [String] = []
   @OptionGroup var places: Places
@@ -12,10 +21,13 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Seed of the order.") var seed: UInt64 = 1
   @Flag(help: "Print the order of all runs.") var order = false
 
+  @Flag(help: "As JSON.") var json = false
+
   func run() throws {
     try Stop.translating {
       var seconds = 0.0
       var refused = false
+      var documents: [[String: Any]] = []
       for (_, definition) in try places.find(names, all: true) {
         let experiment = definition.under(profile)
         let campaign = PlannedCampaign(experiment, seed: seed)
@@ -39,14 +51,34 @@ struct PlanCommand: ParsableCommand {
         }
         for rule in experiment.verdicts { Terminal.say("  judged: \(rule.meaning)") }
         if order { for run in plan.runs { Terminal.say("  \(run.order) \(run.cell) #\(run.replicate)") } }
-        if let refusal = plan.refusal(freeBytes: FreeSpace.bytes(at: ".")) {
+        let refusal = plan.refusal(freeBytes: FreeSpace.bytes(at: "."))
+        if json { documents.append(object(experiment, campaign, refusal)) }
+        if let refusal {
           refused = true
           Terminal.complain("\(experiment.stem) \(refusal)")
         }
       }
       Terminal.say("in all about \(Duration(seconds))")
+      if json { try Terminal.answer(JSONText.of(documents)) }
       if refused { throw Exit.diskFull }
     }
+  }
+}
+
+extension PlanCommand {
+  private func object(_ experiment: Experiment, _ campaign: PlannedCampaign, _ refusal: String?) -> [String: Any] {
+    [
+      "experiment": experiment.name, "profile": profile.rawValue, "cells": campaign.matrix.cells.count,
+      "replicates": experiment.replicates, "runs": campaign.plan.runs.count, "seconds": campaign.plan.seconds,
+      "bytes": campaign.plan.bytes, "disk_bytes": campaign.plan.diskBytes,
+      "refusal": refusal.map { $0 as Any } ?? NSNull(), "rules": experiment.verdicts.map(\.meaning),
+      "arms": experiment.arms.map { arm in
+        [
+          "name": arm.name, "role": arm.role.rawValue, "program": arm.program.rawValue,
+          "cells": campaign.matrix.cells.count { $0.arm == arm.name },
+        ] as [String: Any]
+      },
+    ]
   }
 }
 

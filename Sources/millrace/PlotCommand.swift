@@ -3,7 +3,15 @@ import Lab
 
 struct PlotCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plot", abstract: "Draw the charts of the latest results again, from their CSVs alone.")
+    commandName: "plot", abstract: "Draw the charts of the latest results again, from their CSVs alone.",
+    discussion: """
+      Needs gnuplot and no broker: any machine will do. plots/NAME.gp draws the same from plots/NAME.csv by itself.
+
+      EXAMPLES
+        millrace plot
+        millrace plot throughput-over-volume
+        millrace plot --result results/06-throughput-over-volume/20260101T000000Z-abc1234 --plots /tmp/charts
+      """)
 
   @Argument(help: "Experiments; none: all that have results.") var names: [String] = []
   @OptionGroup var places: Places

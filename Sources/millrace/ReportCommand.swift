@@ -3,7 +3,14 @@ import Lab
 
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "report", abstract: "Write results/index.html from the stored results.")
+    commandName: "report", abstract: "Write results/index.html from the stored results.",
+    discussion: """
+      One self-contained page: verdicts, originals, ours, ceilings, charts, history, disclosure. It needs no network.
+
+      EXAMPLES
+        millrace report
+        millrace report --results /mnt/results --plots /mnt/plots
+      """)
 
   @OptionGroup var places: Places
 

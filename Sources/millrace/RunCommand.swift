@@ -9,6 +9,15 @@ struct RunCommand: ParsableCommand {
     discussion: """
       Every result gets a directory of its own, results/NN-name/UTC-commit, and none is overwritten. Ctrl-C ends after
       the run in progress is stopped and leaves a valid partial result; --resume goes on with it.
+
+      With --target the load goes to a Kafka-compatible cluster that runs already: each run makes a topic of its own
+      there and deletes it. What needs the broker's process, settings or files is left out by name.
+
+      EXAMPLES
+        millrace run zero-copy --profile quick
+        millrace run --all --json > verdicts.json
+        millrace run --resume results/11-zero-copy/20260101T000000Z-abc1234
+        millrace run throughput-over-volume --until 50GiB --target 10.0.0.7:9092 --target-memory 64GiB
       """)
 
   @Argument(help: "Experiments by name, number or id.") var names: [String] = []
@@ -20,14 +29,34 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Directory for data while running, on the disk to be measured; none: results/scratch.") var scratch:
     String?
   @Flag(help: "Only bare arms: no broker is started.") var bareOnly = false
+  @Option(help: "HOST:PORT of another's cluster to measure, in the place of a broker of our own.") var target: String?
+  @Option(help: "Partitions of the topics made at the target.") var targetPartitions = 1
+  @Option(help: "Replicas of the topics made at the target.") var targetReplicas = 1
+  @Option(help: "Memory of the target's machines, such as 64GiB, to mark in the chart; known where it is this machine.")
+  var targetMemory: String?
+  @Option(help: "Store so much in each run, such as 50GiB: the sweep's end.") var until: String?
   @Option(help: "Leave out a part by name: ceiling-probe, generator-probe, repeats; the result says so.")
   var without: [String] = []
   @Flag(help: "Exit code 2 unless every verdict is SUPPORTED.") var strict = false
+
+  @Flag(help: "Verdicts as one JSON document on standard output; progress goes to standard error.") var json = false
 
   func validate() throws {
     for name in without where CampaignRun.Part(rawValue: name) == nil {
       let parts = CampaignRun.Part.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("--without \(name): the parts that can be left out are \(parts)")
+    }
+    if let target, !Address.isList(target) { throw ValidationError("--target \(target): HOST:PORT is needed") }
+    guard (1...10_000).contains(targetPartitions), (1...100).contains(targetReplicas) else {
+      throw ValidationError("--target-partitions: 1 to 10000; --target-replicas: 1 to 100")
+    }
+    for (name, text) in [("--until", until), ("--target-memory", targetMemory)] {
+      if let text, ByteSize.mebibytes(text) == nil {
+        throw ValidationError("\(name) \(text): a size such as 512MiB, 50GiB or 1TiB is needed")
+      }
+    }
+    if resume != nil, target != nil || until != nil {
+      throw ValidationError("--resume goes on as it began: --target and --until cannot change")
     }
     if resume != nil, all || !names.isEmpty { throw ValidationError("--resume names its experiment itself") }
   }
@@ -38,10 +67,22 @@ struct RunCommand: ParsableCommand {
       var finished: [StoredResult] = []
       for campaign in try campaigns() where !Interrupt.isRequested { finished.append(try campaign.run()) }
       try ReportCommand.write(places)
+      if json { try Terminal.answer(JSONText.of(finished.map { JSONText.object($0) })) }
       let outcomes = finished.map(\.verdict.outcome)
       if Interrupt.isRequested || finished.contains(where: { !$0.isComplete }) { throw Exit.interrupted }
       if strict, outcomes.contains(where: { $0 != .supported }) { throw Exit.undecided }
     }
+  }
+
+  private var changes: RunChanges {
+    let own = target.map { address in
+      let isLocal = Target.isLocal(address)
+      let memory = targetMemory.flatMap(ByteSize.mebibytes).map(Double.init)
+      return Target(
+        address: address, isLocal: isLocal, memoryMiB: memory ?? (isLocal ? MachineMemory.totalMiB : nil),
+        partitions: targetPartitions, replicationFactor: targetReplicas)
+    }
+    return RunChanges(target: own, untilMiB: until.flatMap(ByteSize.mebibytes))
   }
 
   private func campaigns() throws -> [CampaignRun] {
@@ -59,7 +100,7 @@ struct RunCommand: ParsableCommand {
     return try (first + rest).map { path, experiment in
       var campaign = try CampaignRun(
         definition: path, experiment: experiment, profile: profile, seed: seed, places: places, scratch: scratch,
-        bareOnly: bareOnly)
+        bareOnly: bareOnly, changes: changes)
       campaign.without = without
       return campaign
     }

@@ -49,7 +49,9 @@ struct ZNodesCommand: ParsableCommand {
   }
 
   struct List: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "ls", abstract: "The names of a node's children.")
+    static let configuration = CommandConfiguration(
+      commandName: "ls", abstract: "The names of a node's children.",
+      discussion: "EXAMPLE\n  millrace znodes ls /brokers/topics --log-dir /var/lib/millrace")
     @Argument(help: "A path, such as /brokers/topics.") var path = "/"
     @OptionGroup var place: Place
 
@@ -61,7 +63,9 @@ struct ZNodesCommand: ParsableCommand {
   }
 
   struct Get: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "get", abstract: "A node's data.")
+    static let configuration = CommandConfiguration(
+      commandName: "get", abstract: "A node's data.",
+      discussion: "EXAMPLE\n  millrace znodes get /controller --stat --log-dir /var/lib/millrace")
     @Argument(help: "A path, such as /controller.") var path: String
     @Flag(help: "Also the node's stat: zxids, versions, times.") var stat = false
     @OptionGroup var place: Place
@@ -76,7 +80,8 @@ struct ZNodesCommand: ParsableCommand {
 
   struct Tree: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "tree", abstract: "Every node and its data, one a line.")
+      commandName: "tree", abstract: "Every node and its data, one a line.",
+      discussion: "EXAMPLE\n  millrace znodes tree --config server.properties")
     @OptionGroup var place: Place
 
     func run() throws {

@@ -41,7 +41,9 @@ struct ReportTests {
   private func checkReferences(_ html: String, from directory: String) throws {
     let namespaces = ["http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"]
     let bare = namespaces.reduce(html) { $0.replacing("=\"\($1)\"", with: "") }
-    #expect(!bare.contains("http://") && !bare.contains("https://") && !bare.contains("<script"))
+    #expect(!bare.contains("http://") && !bare.contains("https://"))
+    #expect(bare.ranges(of: "<script").count == 1 && bare.contains("<script>\(Report.hoverScript)</script>"))
+    #expect(!Report.hoverScript.contains("innerHTML") && !Report.hoverScript.contains("fetch"))
     #expect(!bare.contains("@import") && !bare.contains("src=") && !bare.contains("onmouse"))
     for match in html.matches(of: #/href=["']([^"']*)["']/#) {
       let target = String(match.output.1)
@@ -71,7 +73,7 @@ struct ReportTests {
     let html = try Report(
       entries: [Report.Entry(result: hostile, charts: [])], writtenAt: "2026-01-01T00:00:00Z"
     ).html()
-    #expect(!html.contains("<script") && html.contains("&lt;script&gt;") && html.contains("{{style}} &lt;b&gt;"))
+    #expect(!html.contains("<script>alert") && html.contains("&lt;script&gt;") && html.contains("{{style}} &lt;b&gt;"))
   }
 
   @Test("an unreadable result is said on the page, and the others stand")
@@ -100,8 +102,38 @@ struct ReportTests {
     let (report, html) = try write(scratch, stems: ["11-zero-copy"])
     #expect(report.entries[0].history.map(\.name) == ["20250101T000000Z-0aa"])
     #expect(report.entries[0].charts.allSatisfy { $0.wide.contains(Synthetic.resultName) })
-    #expect(html.contains("Earlier results"))
+    #expect(html.contains("All results of this experiment") && html.contains("class=\"spark\""))
+    #expect(html.contains("20250101T000000Z-0aa: ") && html.contains("since the first"))
     try checkReferences(html, from: "\(scratch.path)/results")
+  }
+
+  @Test("the page has ours beside the original, the ceiling when there is one, and the disclosure of every result")
+  func panels() throws {
+    let scratch = try ScratchDirectory("panels")
+    let result = try Synthetic.store("11-zero-copy", .quick, in: "\(scratch.path)/results")
+    let bare = try Report(entries: [Report.Entry(result: result, charts: [])], writtenAt: "now").html()
+    #expect(bare.contains("No ceiling was probed before this campaign.") && bare.contains("Durability: "))
+    for item in Disclosure(result).items { #expect(bare.contains(escaped(item.statement)), "\(item.topic)") }
+    var probed = result
+    probed.ceiling = Ceiling(figures: ["loopback_mb_per_s": 7000, "memcpy_mb_per_s": 12_000])
+    let page = try Report(entries: [Report.Entry(result: probed, charts: [])], writtenAt: "now").html()
+    let share = try #require(probed.ceilingShares.max { $0.share.share < $1.share.share })
+    #expect(page.contains(escaped(share.share.sentence)) && !page.contains("No ceiling was probed"))
+    let test = try #require(result.experiment.verdicts.first?.test.arms.first)
+    #expect(bare.contains("<dt>\(escaped(result.experiment.arm(named: test)?.label ?? ""))</dt>"))
+  }
+
+  @Test("a comparison has a page of the same style, with every effect and what else differs")
+  func comparison() throws {
+    let scratch = try ScratchDirectory("comparison")
+    let first = try Synthetic.store("11-zero-copy", .quick, in: scratch.path, name: "a")
+    var second = try Synthetic.store("11-zero-copy", .quick, in: scratch.path, name: "b")
+    second.machine.kernel = "7.0 <b>"
+    let comparison = try Comparison(first, second)
+    let html = try comparison.html(first, second, writtenAt: "2026-01-01T00:00:00Z")
+    #expect(html.contains("kernel: 6.1.0 → 7.0 &lt;b&gt;") && html.contains(Report.style))
+    #expect(html.ranges(of: "class=\"spark effect\"").count == comparison.effects.count)
+    #expect(html.contains("exit code \(comparison.exitCode)") && !html.contains("https://"))
   }
 
   @Test(

@@ -1,0 +1,84 @@
+import Client
+import Model
+import NIOCore
+import NIOPosix
+import Wire
+
+/// Topics of a cluster that others run: what a measurement makes there, and takes away again.
+package enum ClusterTopics {
+  package struct Topic: Sendable, Equatable {
+    package var name: String
+    package var partitions: Int
+  }
+
+  /// Internal topics are left out.
+  package static func list(at servers: String) async throws -> [Topic] {
+    try await withAdmin(endpoints(servers)) { (admin) throws(ClientError) in
+      let answer = try await admin.call(everything)
+      return answer.topics.filter { !$0.isInternal }
+        .compactMap { topic in topic.name.map { Topic(name: $0, partitions: topic.partitions.count) } }
+        .sorted { $0.name < $1.name }
+    }
+  }
+
+  /// - Throws: also when a topic of this name is there: what is in it would be measured along.
+  package static func create(
+    _ name: String, partitions: Int, replicationFactor: Int, at servers: String
+  ) async throws {
+    try await withController(endpoints(servers)) { (admin) throws(ClientError) in
+      guard try await admin.createTopic(name, partitions: partitions, replicationFactor: replicationFactor) else {
+        throw .refused(admin.endpoint, what: "creating topic '\(name)'", code: .topicAlreadyExists, message: nil)
+      }
+      // Until every partition has a leader, so that no run measures elections.
+      _ = try await admin.metadata(of: name, autoCreate: true)
+    }
+  }
+
+  package static func delete(_ name: String, at servers: String) async throws {
+    try await withController(endpoints(servers)) { (admin) throws(ClientError) in try await admin.deleteTopic(name) }
+  }
+
+  private static func endpoints(_ servers: String) throws(PlanError) -> [Endpoint] {
+    guard let list = Endpoint.list(servers) else { throw PlanError("\(servers): HOST:PORT,HOST:PORT,… is needed") }
+    return list
+  }
+
+  private static var everything: MetadataRequest {
+    var request = MetadataRequest()
+    request.allowAutoTopicCreation = false
+    return request
+  }
+
+  /// Before KRaft only the controller creates and deletes topics.
+  private static func withController<Value: Sendable>(
+    _ servers: [Endpoint], _ body: (Admin) async throws(ClientError) -> Value
+  ) async throws(ClientError) -> Value {
+    let controller = try await withAdmin(servers) { (admin) throws(ClientError) -> Endpoint? in
+      let answer = try await admin.call(everything)
+      return answer.brokers.first { $0.nodeID == answer.controllerID }
+        .map { Endpoint(host: $0.host, port: Int($0.port)) }
+    }
+    return try await withAdmin((controller.map { [$0] } ?? []) + servers, body)
+  }
+
+  private static func withAdmin<Value: Sendable>(
+    _ servers: [Endpoint], _ body: (Admin) async throws(ClientError) -> Value
+  ) async throws(ClientError) -> Value {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let outcome: Result<Value, ClientError>
+    do throws(ClientError) {
+      let admin = try await Admin.connect(to: servers, on: group, ConnectionOptions(now: { Clocks.monotonicNs() }))
+      do throws(ClientError) {
+        outcome = .success(try await body(admin))
+      } catch {
+        outcome = .failure(error)
+      }
+      await admin.close()
+    } catch {
+      outcome = .failure(error)
+    }
+    // Nothing is left to be lost by a loop that does not end well.
+    try? await group.shutdownGracefully()
+    return try outcome.get()
+  }
+}

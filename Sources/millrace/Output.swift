@@ -1,0 +1,77 @@
+import Foundation
+import Glibc
+import Lab
+
+/// What the commands print for programs.
+enum JSONText {
+  /// Keys sorted, so that two runs can be compared as text.
+  static func of(_ object: Any) throws -> String {
+    let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try JSONSerialization.data(withJSONObject: object, options: options), as: UTF8.self)
+  }
+}
+
+extension JSONText {
+  static func object(_ estimate: Estimate) -> [String: Any] {
+    ["value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.count]
+  }
+
+  /// A result's verdict, as `list` and `run` give it.
+  static func object(_ result: StoredResult) -> [String: Any] {
+    let verdict = result.verdict
+    return [
+      "experiment": result.experiment.name, "path": result.path, "profile": result.profile.rawValue,
+      "complete": result.isComplete, "runs": result.finishedRuns, "planned_runs": result.plannedRuns,
+      "outcome": verdict.outcome.rawValue, "state": verdict.state.rawValue, "state_reasons": verdict.stateReasons,
+      "sentence": verdict.sentence, "skipped": result.skipped,
+      "findings": verdict.findings.map { finding -> [String: Any] in
+        [
+          "rule": finding.rule, "tier": finding.tier.rawValue, "combination": finding.combination,
+          "outcome": finding.outcome.rawValue, "decides": finding.decides, "sentence": finding.sentence,
+          "effect": finding.effect.map { object($0) as Any } ?? NSNull(),
+          "noise_floor": finding.floor.map { $0 as Any } ?? NSNull(),
+        ]
+      },
+    ]
+  }
+}
+
+/// The nearest of the words a person could have meant, for the end of an error.
+enum NearMiss {
+  static func hint(_ word: String, _ known: [String]) -> String {
+    Spelling.nearest(to: word, among: known).map { "; did you mean '\($0)'?" } ?? ""
+  }
+}
+
+/// Sizes as a person writes them.
+enum ByteSize {
+  /// `512MiB`, `50GiB`, `1TiB`, `2048` (MiB); nil for anything else, or less than 1 MiB.
+  static func mebibytes(_ text: String) -> Int? {
+    let units = ["mib": 1, "gib": 1 << 10, "tib": 1 << 20, "": 1]
+    let digits = text.prefix { $0.isNumber || $0 == "." }
+    let unit = text.dropFirst(digits.count).lowercased().trimmingCharacters(in: .whitespaces)
+    guard let factor = units[unit], let number = Double(digits), number.isFinite else { return nil }
+    let size = number * Double(factor)
+    return size >= 1 && size < 1e9 ? Int(size) : nil
+  }
+}
+
+enum Address {
+  /// `HOST:PORT`, or several with commas.
+  static func isList(_ text: String) -> Bool {
+    let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+    return !parts.isEmpty
+      && parts.allSatisfy { part in
+        guard let colon = part.lastIndex(of: ":"), colon > part.startIndex else { return false }
+        return Int(part[part.index(after: colon)...]).map { (1...65535).contains($0) } ?? false
+      }
+  }
+}
+
+/// Of this machine.
+enum MachineMemory {
+  static var totalMiB: Double? {
+    let pages = sysconf(Int32(_SC_PHYS_PAGES)), size = sysconf(Int32(_SC_PAGESIZE))
+    return pages > 0 && size > 0 ? Double(pages) * Double(size) / 1_048_576 : nil
+  }
+}
