@@ -8,6 +8,8 @@ package struct Reconciliation: Sendable, Equatable {
     static let storedPerPayloadMax = 2.0
     /// Hot data must not be read from the device.
     static let deviceReadShare = 0.01
+    /// Cold data must be, but for what read-ahead of the run before or a neighbour brought in.
+    static let coldReadShare = 0.9
   }
 
   /// Reasons the row is invalid.
@@ -44,6 +46,14 @@ package struct Reconciliation: Sendable, Equatable {
     guard difference > Tolerances.writtenShare * stored + Tolerances.writtenBytes else { return }
     faults.append(
       "the kernel counts \(Figures.text(kernel)) bytes written, the log grew by \(Figures.text(stored))")
+  }
+
+  /// Cold data come from the device: a process that was charged for less than it moved read somebody's cache.
+  package mutating func coldReads(charged: Double?, of moved: Double, expectsCold: Bool) {
+    guard expectsCold, let charged, moved > 0, charged < moved * Tolerances.coldReadShare else { return }
+    faults.append(
+      "the data were to be cold, and the kernel charged \(Figures.text(charged)) bytes read for "
+        + "\(Figures.text(moved)) bytes moved")
   }
 
   package mutating func deviceReads(_ bytes: Double?, of moved: Double, expectsHot: Bool) {

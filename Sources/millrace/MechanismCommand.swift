@@ -8,7 +8,10 @@ import Mechanisms
 struct MechanismCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mechanism", abstract: "Run one bare mechanism (what experiments start).", shouldDisplay: false,
-    subcommands: [RawAppendCommand.self, ReceiveAppendCommand.self, CopyPathCommand.self, CodecCommand.self])
+    subcommands: [
+      RawAppendCommand.self, ReceiveAppendCommand.self, CopyPathCommand.self, CodecCommand.self,
+      BlockIOCommand.self, LogVsTreeCommand.self, MemoryAccessCommand.self, CacheModelCommand.self,
+    ])
 
   /// Prints `object` as the last line.
   static func report(_ object: [String: Any]) throws {
