@@ -39,6 +39,10 @@ extension Chart {
       label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
     do for [output in "svg narrow png"] {
       narrow = output eq "narrow"
+      # A font is a string, and no expression.
+      tick_font = narrow ? ",10" : ",12"
+      ratio_font = narrow ? ",12" : ",16"
+      interval_font = narrow ? ",8" : ",11"
     \(fieldTerminals)
       unset key
       set border 0
@@ -51,7 +55,7 @@ extension Chart {
       set ylabel \(Script.quoted(definition.yTitle)) offset 0.6,0
       set palette defined (-1 "#E69F00", 0 "#ffffff", 1 "#56B4E9")
       set cbrange [\(Script.number(-reach)):\(Script.number(reach))]
-      set cbtics (\(colorTics)) font (narrow ? ",10" : ",12")
+      set cbtics (\(colorTics)) font tick_font
     \(fieldMargins)
       plot \(fieldLayers.joined(separator: ", \\\n    "))
       unset output
@@ -99,7 +103,7 @@ extension Chart {
   private var colorTics: String {
     let whole = Int(reach.rounded(.down))
     return (-whole...whole).map { power in
-      "\(Script.quoted(Figures.times(pow(10, Double(power))))) \(power)"
+      "\(Script.quoted(Script.number(pow(10, Double(power))) + "×")) \(power)"
     }.joined(separator: ", ")
   }
 
@@ -118,15 +122,15 @@ extension Chart {
     let cells = rows.map { row, key, _ in
       let x = "pick(\(key), 4)"
       return "data skip 1 using (\(x)):(\(row)):(\(x) - 0.48):(\(x) + 0.48):(\(row) - 0.46):(\(row) + 0.46)"
-        + ":(log10(pick(\(key), 6))) with boxxyerror fs solid 1 noborder fc palette notitle"
+        + ":(log10(pick(\(key), 6))) with boxxyerror fs solid 1 border lc rgb \"#cccccc\" fc palette notitle"
     }
     let ratios = rows.map { row, key, _ in
       "data skip 1 using (pick(\(key), 4)):(\(row)):(ratio(0)) with labels center offset 0,0.5 "
-        + "font (narrow ? \",12\" : \",16\") tc rgb \"#111111\" notitle"
+        + "font ratio_font tc rgb \"#111111\" notitle"
     }
     let intervals = rows.map { row, key, _ in
       "data skip 1 using (pick(\(key), 4)):(\(row)):(interval(0)) with labels center offset 0,-0.8 "
-        + "font (narrow ? \",8\" : \",11\") tc rgb \"#333333\" notitle"
+        + "font interval_font tc rgb \"#333333\" notitle"
     }
     let hovers = rows.map { row, key, one in
       "data skip 1 using (pick(\(key), 4)):(\(row)):(hover(\(Script.quoted(one.label)))) with labels hypertext "

@@ -1,3 +1,4 @@
+internal import CMillrace
 import Glibc
 
 /// What the kernel charged this process for so far, from /proc/self/io; differences of two are a measurement.

@@ -1,4 +1,3 @@
-import Model
 import Glibc
 import Model
 import Testing
