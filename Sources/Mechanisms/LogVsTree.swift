@@ -213,7 +213,8 @@ private func storedBytes(in directory: String) -> Int {
   }
 }
 
-private func removeTree(_ directory: String) {
+/// Removes a directory with all it holds, as far as it can.
+func removeTree(_ directory: String) {
   for name in entries(of: directory) {
     let path = "\(directory)/\(name)"
     if unlink(path) != 0 { removeTree(path) }

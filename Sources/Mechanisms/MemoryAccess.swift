@@ -99,7 +99,8 @@ package struct MemoryAccess: Sendable {
         for _ in 0..<Limits.step {
           let value = UInt64(values[place])
           sum &+= value
-          place = Int((random.next() ^ value).multipliedFullWidth(by: UInt64(values.count)).high)
+          // The high half decides where to go next.
+          place = Int((random.next() ^ value << 32).multipliedFullWidth(by: UInt64(values.count)).high)
         }
         count += Limits.step
       }
