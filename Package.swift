@@ -56,6 +56,10 @@ let package = Package(
     systemLibrary("Clz4", apt: "liblz4-dev"),
     systemLibrary("Czstd", apt: "libzstd-dev"),
     systemLibrary("Csnappy", apt: "libsnappy-dev"),
+    // What the append log is compared with: trees of three kinds.
+    systemLibrary("Clmdb", apt: "liblmdb-dev"),
+    systemLibrary("Csqlite", apt: "libsqlite3-dev"),
+    systemLibrary("Crocksdb", apt: "librocksdb-dev"),
 
     library("Compression", ["Czlib", "Clz4", "Czstd", "Csnappy", nioCore]),
     library("Model", ["Compression", "CMillrace", nioCore]),
@@ -76,7 +80,7 @@ let package = Package(
         "Client", "Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix,
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
-    library("Mechanisms", ["Compression", "Model", "CMillrace", nioCore]),
+    library("Mechanisms", ["Compression", "Model", "CMillrace", "Clmdb", "Csqlite", "Crocksdb", nioCore]),
     library(
       "Lab",
       [

@@ -43,7 +43,8 @@ package struct CacheState: Sendable {
     }
   }
 
-  /// Writes dirty pages back and drops the files' pages; where root allows, the whole machine's clean pages too.
+  /// Writes dirty pages back and drops the files' pages. Where some stay and root allows, all of the machine's clean
+  /// pages go: that costs every neighbour its cache, so it is not the first resort.
   package func chill() {
     for path in paths {
       let file = open(path, O_RDONLY | O_CLOEXEC)
@@ -52,7 +53,7 @@ package struct CacheState: Sendable {
       posix_fadvise(file, 0, 0, Int32(POSIX_FADV_DONTNEED))
       close(file)
     }
-    _ = SmallFile.control("/proc/sys/vm/drop_caches", "1")
+    if residentShare() ?? 1 > 0 { _ = SmallFile.control("/proc/sys/vm/drop_caches", "1") }
   }
 
   private static func pages(of path: String) -> (all: Int, resident: Int)? {

@@ -24,7 +24,9 @@ extension Chart {
     }
   }
 
-  package var script: String {
+  package var script: String { definition.kind == .heatmap ? heatMapScript : pointsScript }
+
+  private var pointsScript: String {
     """
     # \(definition.title)
     # Draws \(stem).svg, \(stem)-narrow.svg and \(stem).png from \(stem).csv in this directory:
@@ -331,14 +333,14 @@ extension Chart {
     return "\(replicateNote); \(marks): bootstrap 95 %; dots: runs · \(caption)"
   }
 
-  private var replicateNote: String {
+  var replicateNote: String {
     let (least, most) = (replicates.lowerBound, replicates.upperBound)
     return "median of n = " + (least == most ? "\(least)" : "\(least)–\(most)")
   }
 }
 
 /// Words of gnuplot's language.
-private enum Script {
+enum Script {
   /// Okabe and Ito's colours, which the colour-blind tell apart; black is the claim's. Shapes differ as well.
   private static let colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#555555"]
   private static let shapes = [7, 5, 9, 11, 13, 15, 6, 4]

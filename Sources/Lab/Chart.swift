@@ -86,10 +86,15 @@ package struct Chart: Sendable, Equatable {
     series = Array(plotter.series(placed).prefix(Limits.seriesMax))
     ticks = plotter.ticks(placed)
     let keys = series.map(\.key)
-    var points = plotter.points(placed.filter { keys.contains($0.series) }, series: keys, panels: panels.map(\.key))
+    let drawn = placed.filter { keys.contains($0.series) }
+    var points =
+      definition.kind == .heatmap
+      ? plotter.ratios(drawn, series: keys) : plotter.points(drawn, series: keys, panels: panels.map(\.key))
+    if points.isEmpty { return nil }
     let counts = points.filter { $0.kind == .median }.map(\.count)
     replicates = (counts.min() ?? 0)...(counts.max() ?? 0)
-    let claims = plotter.claims(points, rows: rows.filter(\.isValid))
+    let claims: (label: String, points: [Point]) =
+      definition.kind == .heatmap ? ("", []) : plotter.claims(points, rows: rows.filter(\.isValid))
     claimLabel = claims.label
     points += claims.points
     self.points = points
@@ -231,6 +236,24 @@ private struct Plotter {
       }
     }
     return medians + raws + invalids
+  }
+
+  /// Of a heat map: where a level of x meets one of the series, the first arm's median over the second's.
+  func ratios(_ placed: [Placed], series keys: [String]) -> [Chart.Point] {
+    let levels = levels(placed)
+    func values(_ arm: String, _ key: String, _ level: String) -> [Double] {
+      placed.filter { $0.row.isValid && $0.row.arm == arm && $0.series == key && $0.level == level }.map(\.value)
+    }
+    return keys.flatMap { key in
+      levels.enumerated().compactMap { place, level -> Chart.Point? in
+        let test = values(definition.arms.first ?? "", key, level)
+        let baseline = values(definition.arms.last ?? "", key, level)
+        guard let ratio = Statistics.ratioOfMedians(test, over: baseline, seed: seed), ratio.low > 0 else { return nil }
+        return Chart.Point(
+          panel: "", series: key, kind: .median, x: Double(place), level: level, y: ratio.value, low: ratio.low,
+          high: ratio.high, count: min(test.count, baseline.count))
+      }
+    }
   }
 
   /// Raw values side by side across half of their bar, so that equal ones do not hide each other.

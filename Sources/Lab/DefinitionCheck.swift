@@ -90,7 +90,7 @@ struct DefinitionCheck {
     // other rules stay on one tier.
     let crossesTiers = rule.kind == .flat || rule.kind == .ratio && (rule.threshold ?? 1) < 1
     for (selection, name) in [(rule.test, "test"), (rule.baseline, "baseline")] {
-      if selection.arms.isEmpty, name == "test" || rule.kind != .value {
+      if selection.arms.isEmpty, name == "test" || rule.kind != .value && rule.kind != .exponent {
         throw error("\(key).\(name)", "names no arm")
       }
       for arm in selection.arms {
@@ -111,7 +111,10 @@ struct DefinitionCheck {
     case .flat where rule.tolerance == nil || rule.lastDecile == nil:
       throw error(key, "`flat` needs a `tolerance` and `last_decile`")
     case .flat where experiment.sweep == nil: throw error(key, "`flat` needs a `sweep`")
-    case .ratio, .value, .equal, .flat: break
+    case .exponent where (rule.tolerance == nil) == (rule.threshold == nil):
+      throw error(key, "`exponent` needs a `tolerance` around zero, or a `threshold` to be above")
+    case .exponent where experiment.sweep == nil: throw error(key, "`exponent` needs a `sweep`")
+    case .ratio, .value, .equal, .flat, .exponent: break
     }
   }
 
@@ -135,6 +138,14 @@ struct DefinitionCheck {
     if let panels = chart.panels { try known(panels, axes, "\(key).panels", "factor") }
     for factor in chart.only { try check(levels: factor, "\(key).only") }
     for name in chart.arms { try known(name, arms, "\(key).arms", "arm") }
+    if chart.kind == .heatmap {
+      if chart.arms.count != 2 {
+        throw error("\(key).arms", "a heat map shows one arm's median over another's: name two")
+      }
+      if chart.series.count != 1 || chart.series[0] == chart.x || chart.panels != nil {
+        throw error("\(key).series", "a heat map has one factor up its side, another along its foot, and no panels")
+      }
+    }
     for line in chart.references {
       for name in Placeholder.names(in: line.at.text) {
         try known(name, experiment.fixed.map(\.name), "\(key).lines", "fixed value")

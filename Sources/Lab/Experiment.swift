@@ -117,6 +117,10 @@ package struct Arm: Sendable, Equatable {
     case receiveAppend = "mechanism receive-append"
     case copyPath = "mechanism copy-path"
     case codec = "mechanism codec"
+    case blockIO = "mechanism block-io"
+    case memoryAccess = "mechanism memory-access"
+    case cacheModel = "mechanism cache-model"
+    case logVsTree = "mechanism log-vs-tree"
     case produce = "load produce"
     case consume = "load consume"
     case endToEnd = "load end-to-end"
@@ -128,6 +132,7 @@ package struct Arm: Sendable, Equatable {
     package var tier: Tier {
       switch self {
       case .rawAppend, .receiveAppend, .copyPath, .codec, .falsePositives: .bare
+      case .blockIO, .memoryAccess, .cacheModel, .logVsTree: .bare
       case .produce, .consume, .endToEnd, .sustain: .endToEnd
       }
     }
@@ -223,6 +228,9 @@ package struct VerdictRule: Sendable, Equatable {
     /// test / baseline against the sweep: Theil-Sen slope within ± tolerance a doubling, and the median of the last
     /// tenth of the sweep at least `lastDecile` of the whole's median.
     case flat
+    /// The test's own curve over the sweep as N^-b, b by Theil-Sen in logarithms: with `tolerance`, b lies within ± it;
+    /// with `threshold`, b is at least that.
+    case exponent
   }
 
   package enum Better: String, Sendable, CaseIterable {
@@ -258,6 +266,8 @@ package struct ChartDefinition: Sendable, Equatable {
     case lines
     /// Grouped bars with whiskers and raw points.
     case bars
+    /// A field of x by `series` (a factor), coloured by the ratio of the first arm's median to the second's.
+    case heatmap
   }
 
   /// Empty for the experiment's own chart (`plots/NN-name.svg`); else `plots/NN-name-NAME.svg`.
@@ -338,7 +348,7 @@ extension Experiment {
       verdicts[index].only = present(verdicts[index].only)
     }
     verdicts.removeAll { rule in
-      rule.test.arms.isEmpty || rule.baseline.arms.isEmpty && rule.kind != .value
+      rule.test.arms.isEmpty || rule.baseline.arms.isEmpty && rule.kind != .value && rule.kind != .exponent
         || rule.only.contains { $0.levels.isEmpty }
     }
     for index in charts.indices {

@@ -18,6 +18,19 @@ package struct Metric: Sendable, Equatable {
     Metric(
       name: "sustainable_records_per_s", unit: "1/s", meaning: "highest rate that kept the latency objective, confirmed"
     ),
+    Metric(name: "values_per_s", unit: "1/s", meaning: "4-byte values a second"),
+    Metric(name: "operations_per_s", unit: "1/s", meaning: "blocks or accesses a second"),
+    Metric(name: "gets_per_s", unit: "1/s", meaning: "records got at random a second"),
+    Metric(name: "pages_per_append", unit: "", meaning: "4 KiB read and written for one record appended"),
+    Metric(name: "pages_per_get", unit: "", meaning: "4 KiB read for one record got at random"),
+    Metric(name: "write_amplification", unit: "", meaning: "bytes the kernel took for writing over bytes put"),
+    Metric(name: "huge_page_percent", unit: "%", meaning: "share of the array in huge pages, as granted"),
+    Metric(name: "hit_ratio", unit: "", meaning: "share of the bytes read that the device did not have to give"),
+    Metric(name: "cached_mib", unit: "MiB", meaning: "bytes of the file in memory, in process or page cache, once each"),
+    Metric(name: "held_twice_mib", unit: "MiB", meaning: "bytes of the file both in the process and in the page cache"),
+    Metric(
+      name: "rewarm_ms", unit: "ms",
+      meaning: "from an empty process after a restart to 95 % of the hit ratio before it; start of the program left out"),
     Metric(name: "response_p50_ms", unit: "ms", meaning: "median latency from the intended send time"),
     Metric(name: "response_p99_ms", unit: "ms", meaning: "99th percentile from the intended send time"),
     Metric(name: "response_p99_9_ms", unit: "ms", meaning: "99.9th percentile from the intended send time"),
@@ -43,6 +56,7 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "stored_bytes", unit: "B", meaning: "bytes the broker's log grew by"),
     Metric(name: "wire_bytes", unit: "B", meaning: "bytes sent to and received from the broker"),
     Metric(name: "process_written_bytes", unit: "B", meaning: "write_bytes of /proc/PID/io of the side under test"),
+    Metric(name: "process_read_bytes", unit: "B", meaning: "read_bytes of /proc/PID/io of the side under test"),
     Metric(name: "device_read_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
     Metric(name: "device_written_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
     Metric(name: "loopback_bytes", unit: "B", meaning: "/proc/net/dev of the interface lo while measuring"),

@@ -8,6 +8,12 @@ package struct Plan: Sendable, Equatable {
     static let consumeBytesPerSecond = 600e6
     static let appendBytesPerSecond = 700e6
     static let preparedBytesPerSecond = 250e6
+    /// Touching fresh memory, page by page.
+    static let touchedMiBPerSecond = 1500.0
+    /// A structure filled, measured and grown, the slow ones and the quick together.
+    static let treeBytesPerSecond = 30e6
+    /// Pages half full, journals, and what compaction has not yet removed.
+    static let storedPerTreePayload = 4.0
     /// Starting and stopping a program, and what surrounds a run.
     static let bareOverheadSeconds = 0.25
     static let brokerOverheadSeconds = 0.7
@@ -88,6 +94,20 @@ package struct Plan: Sendable, Equatable {
       let file = (arm.dataMB.flatMap { values.number($0.text) } ?? 0) * 1e6
       cost.seconds = measured + 2.5 * file / 1e9 + Rates.bareOverheadSeconds
       cost.bytes = measured * 2e9
+    case .blockIO:
+      // Data to be cold are dropped first; a sync at the end takes as long again.
+      cost = Cost(seconds: 1.3 * measured + Rates.bareOverheadSeconds, bytes: measured * 0.5e9)
+    case .memoryAccess:
+      let mib = options["array-mib"] ?? 0
+      cost = Cost(
+        seconds: measured + mib / Rates.touchedMiBPerSecond + Rates.bareOverheadSeconds, bytes: measured * 1e9)
+    case .cacheModel:
+      cost = Cost(seconds: (options["seconds-max"] ?? 0) + Rates.bareOverheadSeconds, bytes: measured * 0.1e9)
+    case .logVsTree:
+      let bytes = (options["records"] ?? 0) * (options["record-bytes"] ?? 0)
+      cost = Cost(
+        seconds: bytes / Rates.treeBytesPerSecond + Rates.bareOverheadSeconds, bytes: bytes,
+        diskBytes: bytes * Rates.storedPerTreePayload)
     case .codec:
       cost.seconds = 2 * measured + Rates.bareOverheadSeconds
       cost.bytes = measured * 0.3e9

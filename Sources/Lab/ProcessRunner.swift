@@ -198,6 +198,9 @@ package struct ProcessRunner: CellRunner {
     check.congestionControl(
       asked: scene.values.filled(scene.arm.options).first { $0.name == "congestion-control" }?.value.text,
       used: finished.figures.text("congestion_control"))
+    check.coldReads(
+      charged: metrics["process_read_bytes"], of: metrics["bytes"] ?? 0,
+      expectsCold: scene.arm.cache == .cold && finished.figures.text("op") == "read")
     let seconds = metrics["seconds"] ?? 0
     var limiter = Limiter()
     limiter.sideShare = finished.figures["cpu_seconds"].map { $0 / max(seconds, 1e-9) }
@@ -207,7 +210,7 @@ package struct ProcessRunner: CellRunner {
     addCeilings(&limiter, metrics, seconds: seconds)
     return measured(
       scene, metrics, IntervalSeries(path: intervals), check, limiter.sentence,
-      cache: wanted(scene.arm.cache, proved: resident), dirty: finished.dirty)
+      cache: wanted(scene.arm.cache, proved: resident), dirty: finished.dirty, figures: finished.figures)
   }
 
   // MARK: What both kinds share
@@ -328,20 +331,13 @@ package struct ProcessRunner: CellRunner {
   /// One part, or one for each window of the sweep.
   func measured(
     _ scene: Scene, _ metrics: [String: Double], _ series: IntervalSeries?, _ check: Reconciliation, _ limiter: String,
-    cache: (state: Row.CacheState, fault: String?), dirty: [(seconds: Double, mib: Double)]
+    cache: (state: Row.CacheState, fault: String?), dirty: [(seconds: Double, mib: Double)],
+    figures: ReportedFigures? = nil
   ) -> Measured {
     var faults = check.faults + (cache.fault.map { [$0] } ?? [])
     var parts = [Measured.Part(metrics: metrics)]
     if let sweep = experiment.sweep {
-      let rates = series?.windows(endingAt: sweep.levels.compactMap(\.number)) ?? []
-      parts = zip(sweep.levels, rates).compactMap { level, rate in
-        rate.map { rate in
-          var own = metrics
-          own["mib_per_s"] = rate
-          own["mb_per_s"] = rate * 1.048_576
-          return Measured.Part(sweepLevel: level, metrics: own)
-        }
-      }
+      parts = windows(of: sweep, metrics, series, figures)
       if parts.count < sweep.levels.count {
         faults.append("the run reached \(parts.count) of \(sweep.levels.count) windows")
       }
@@ -353,6 +349,27 @@ package struct ProcessRunner: CellRunner {
       parts: parts, series: points(series, scene.run, dirty), cacheState: cache.state,
       steadiness: series?.steadiness ?? .unknown, invalid: faults.joined(separator: "; "), warnings: warnings,
       limiter: limiter)
+  }
+
+  /// A part for each level the run reached: what the program says of it, else the rate of the series' window.
+  private func windows(
+    of sweep: Factor, _ metrics: [String: Double], _ series: IntervalSeries?, _ figures: ReportedFigures?
+  ) -> [Measured.Part] {
+    let said = sweep.levels.compactMap { level in
+      figures.map { $0.metrics(at: level) }.flatMap { $0.isEmpty ? nil : (level, $0) }
+    }
+    if !said.isEmpty {
+      return said.map { Measured.Part(sweepLevel: $0.0, metrics: metrics.merging($0.1) { $1 }) }
+    }
+    let rates = series?.windows(endingAt: sweep.levels.compactMap(\.number)) ?? []
+    return zip(sweep.levels, rates).compactMap { level, rate in
+      rate.map { rate in
+        var own = metrics
+        own["mib_per_s"] = rate
+        own["mb_per_s"] = rate * 1.048_576
+        return Measured.Part(sweepLevel: level, metrics: own)
+      }
+    }
   }
 
   private func points(

@@ -17,6 +17,8 @@ package struct Reconciliation: Sendable, Equatable {
     /// Beyond this much more somebody else used loopback too, or the generator sent more than it counted.
     static let loopbackShareMax = 1.25
     static let loopbackBytes = 16e6
+    /// And they are charged to the process that reads them, but for what read-ahead of the run before or a neighbour brought in.
+    static let chargedReadShare = 0.9
   }
 
   /// Reasons the row is invalid.
@@ -85,6 +87,14 @@ package struct Reconciliation: Sendable, Equatable {
     } else if asked == nil, let used, used.hasPrefix("bbr") {
       warnings.append("congestion control \(used), the kernel's default, paces loopback")
     }
+  }
+
+  /// Cold data come from the device: a process that was charged for less than it moved read somebody's cache.
+  package mutating func coldReads(charged: Double?, of moved: Double, expectsCold: Bool) {
+    guard expectsCold, let charged, moved > 0, charged < moved * Tolerances.chargedReadShare else { return }
+    faults.append(
+      "the data were to be cold, and the kernel charged \(Figures.text(charged)) bytes read for "
+        + "\(Figures.text(moved)) bytes moved")
   }
 
   package mutating func deviceReads(_ bytes: Double?, of moved: Double, expectsHot: Bool, expectsCold: Bool = false) {

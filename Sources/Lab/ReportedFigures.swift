@@ -30,6 +30,17 @@ package struct ReportedFigures: Sendable, Equatable {
 
   package subscript(_ key: String) -> Double? { numbers[key] }
 
+  /// What a program that sweeps says of one level of its sweep: the metrics of `at.LEVEL`.
+  package func metrics(at level: Level) -> [String: Double] {
+    let prefix = "at.\(level.text)."
+    let pairs = numbers.compactMap { name, value -> (String, Double)? in
+      guard name.hasPrefix(prefix) else { return nil }
+      let metric = String(name.dropFirst(prefix.count))
+      return Metric.named(metric) == nil ? nil : (metric, value)
+    }
+    return Dictionary(uniqueKeysWithValues: pairs)
+  }
+
   package func text(_ key: String) -> String? { texts[key] }
 
   /// Those whose names are metrics, and the load generator's latencies under theirs.
@@ -37,7 +48,8 @@ package struct ReportedFigures: Sendable, Equatable {
     var metrics = numbers.filter { Metric.named($0.key) != nil }
     for kind in ["response", "service"] {
       for percentile in ["p50", "p99", "p99_9"] {
-        metrics["\(kind)_\(percentile)_ms"] = numbers["\(kind)_latency_ms.\(percentile)"]
+        guard let value = numbers["\(kind)_latency_ms.\(percentile)"] else { continue }
+        metrics["\(kind)_\(percentile)_ms"] = value
       }
     }
     if metrics["mb_per_s"] == nil, let mib = metrics["mib_per_s"] { metrics["mb_per_s"] = mib * 1.048_576 }

@@ -23,6 +23,7 @@ struct RuleBench {
       case .value: value(rule, at: levels)
       case .equal: equal(rule, at: levels)
       case .flat: flat(rule, at: levels)
+      case .exponent: exponent(rule, at: levels)
       }
     }
   }
@@ -180,7 +181,7 @@ struct RuleBench {
     return Comparison(ratio: ratio, baseline: baseline.label)
   }
 
-  private func tooFew(_ count: Int, of planned: Int) -> String {
+  func tooFew(_ count: Int, of planned: Int) -> String {
     "\(count) valid replicates of \(planned) planned; \(Verdict.Limits.replicatesMin) are the least that decide."
   }
 
@@ -211,7 +212,7 @@ struct RuleBench {
   }
 
   /// test / baseline by level of the sweep, one curve a replicate; without baseline arms the test arm's own curve.
-  private func curves(_ rule: VerdictRule, _ levels: [Setting]) -> [[(x: Double, y: Double)]] {
+  func curves(_ rule: VerdictRule, _ levels: [Setting]) -> [[(x: Double, y: Double)]] {
     guard let sweep = experiment.sweep?.name else { return [] }
     func byReplicate(_ selection: Selection) -> [Int: [Double: Double]] {
       var found: [Int: [Double: Double]] = [:]
@@ -286,19 +287,19 @@ struct RuleBench {
 
   // MARK: Names
 
-  private func blank(_ rule: VerdictRule, _ levels: [Setting]) -> Finding {
+  func blank(_ rule: VerdictRule, _ levels: [Setting]) -> Finding {
     Finding(
       rule: rule.name, meaning: rule.meaning, kind: rule.kind, tier: rule.tier,
       combination: levels.map(\.value.text).joined(separator: ", "), outcome: .inconclusive, effect: nil, floor: nil,
       directionHolds: false, decides: rule.decides, sentence: "")
   }
 
-  private func name(_ rule: VerdictRule, _ levels: [Setting]) -> String {
+  func name(_ rule: VerdictRule, _ levels: [Setting]) -> String {
     let parts = [rule.name] + levels.map(\.value.text)
     return parts.joined(separator: ", ") + (rule.tier == .bare ? " (bare)" : " (end to end)")
   }
 
-  private func unitName(_ metric: String) -> String {
+  func unitName(_ metric: String) -> String {
     guard let known = Metric.named(metric), !known.unit.isEmpty else {
       return metric.replacing("_", with: " ")
     }

@@ -41,6 +41,12 @@ package struct DataFile: Sendable {
 
   /// The share of the file's pages in the page cache, 0...1, by mincore(2).
   package func residentShare() throws(MechanismError) -> Double {
+    let pages = try residentPages()
+    return Double(pages.count { $0 & 1 == 1 }) / Double(pages.count)
+  }
+
+  /// A byte for each page, of which the lowest bit says whether the page cache holds it.
+  func residentPages() throws(MechanismError) -> [UInt8] {
     let file = try check("open \(path)") { open(path, O_RDONLY | O_CLOEXEC) }
     defer { close(file) }
     guard let map = mmap(nil, byteCount, PROT_READ, MAP_SHARED, file, 0), map != MAP_FAILED else {
@@ -51,7 +57,7 @@ package struct DataFile: Sendable {
     var pages = [UInt8](repeating: 0, count: (byteCount + page - 1) / page)
     let length = byteCount
     try check("mincore \(path)") { mincore(map, length, &pages) }
-    return Double(pages.count { $0 & 1 == 1 }) / Double(pages.count)
+    return pages
   }
 
   /// Reads the whole file once.

@@ -10,6 +10,12 @@ struct LatencyBuckets {
     total += 1
   }
 
+  /// Another thread's values, as if they had been recorded here.
+  mutating func add(_ other: LatencyBuckets) {
+    for (bucket, count) in other.counts.enumerated() { counts[bucket] += count }
+    total += other.total
+  }
+
   /// Microseconds; nil unless at least ten values lie beyond the percentile, for fewer say nothing about it.
   func percentileUs(_ fraction: Double) -> Double? {
     guard Double(total) * (1 - fraction) >= 10 else { return nil }

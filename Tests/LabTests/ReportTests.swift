@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Report", .serialized)
 struct ReportTests {
-  /// Results of the three experiments as a campaign would leave them, charts drawn, page written.
+  /// Results of the experiments as a campaign would leave them, charts drawn, page written.
   private func write(_ scratch: ScratchDirectory, stems: [String] = Synthetic.stems) throws -> (Report, String) {
     for stem in stems { try Synthetic.store(stem, .quick, in: "\(scratch.path)/results") }
     let report = try Report.write(results: "\(scratch.path)/results", plots: "\(scratch.path)/plots")
@@ -16,7 +16,7 @@ struct ReportTests {
   func complete() throws {
     let scratch = try ScratchDirectory("report")
     let (report, html) = try write(scratch)
-    #expect(report.entries.map(\.result.experiment.id) == ["E6", "E10", "E11"] && report.unreadable.isEmpty)
+    #expect(report.entries.map(\.result.experiment.id) == ["E1", "E2", "E3", "E5", "E6", "E10", "E11"] && report.unreadable.isEmpty)
     for entry in report.entries {
       let experiment = entry.result.experiment
       #expect(entry.charts.count == experiment.charts.count && entry.chartFailures.isEmpty)

@@ -15,7 +15,10 @@ enum Synthetic {
     return try Experiment(file: path, yaml: String(contentsOfFile: path, encoding: .utf8))
   }
 
-  static let stems = ["06-throughput-over-volume", "10-compression", "11-zero-copy"]
+  static let stems = [
+    "01-sequential-random", "02-disk-against-memory", "03-page-cache", "05-log-against-tree",
+    "06-throughput-over-volume", "10-compression", "11-zero-copy",
+  ]
 
   /// One row a replicate (and sweep level) of each cell, with every metric the charts and rules ask for.
   static func rows(of experiment: Experiment, seed: UInt64 = 1, noise: Double = 0.03) -> [Row] {
@@ -49,6 +52,28 @@ enum Synthetic {
 
   private static func truth(_ number: Int, _ arm: Arm, _ levels: [String: Level], share: Double) -> [String: Double] {
     switch number {
+    case 1:
+      let isOrdered = arm.name.hasPrefix("sequential") || arm.name.hasPrefix("write-seq") || arm.name == "write-behind"
+      let depth = levels["queue_depth"]?.number ?? 1
+      let block = levels["block_bytes"]?.number ?? 4096
+      let rate = isOrdered ? 2000 : min(2000, block * depth / 80)
+      return ["mb_per_s": rate, "values_per_s": arm.name == "values-sequential" ? 4e8 : 1e4]
+    case 2:
+      let rates = ["memory-sequential": 2e9, "memory-random": 6e7, "memory-random-huge": 9e7, "memory-chained": 9e6]
+      return ["values_per_s": rates[arm.name] ?? 4e8]
+    case 3:
+      let held = ["boxed": 60.0, "arena": 115, "both": 90][arm.name] ?? 118
+      let working = (levels["working_set_mb"]?.number ?? 0) / 1.048_576
+      let hit = min(1, held / max(working, 1))
+      return [
+        "cached_mib": min(held, working), "mb_per_s": 200 + 3000 * hit, "hit_ratio": hit,
+        "rewarm_ms": arm.name.hasPrefix("page-cache") ? 20 : 1500,
+      ]
+    case 5:
+      let stored = levels["stored_records"]?.number ?? 1
+      let falls = arm.name == "lmdb-random" || arm.name == "sqlite-random"
+      let rate = falls ? 1e5 * pow(stored / 1e5, -0.4) : 1e5
+      return ["records_per_s": rate, "gets_per_s": rate / 3, "write_amplification": falls ? 40 : 1.3]
     case 6:
       let pace = share < 0.15 ? 900.0 : 640
       return ["mib_per_s": arm.name.hasSuffix("unpaced") ? pace * 1.9 : pace * (arm.role == .control ? 1 : 0.98)]

@@ -32,8 +32,7 @@ struct Scratch: ~Copyable {
   }
 
   deinit {
-    for name in entries { unlink(path + "/" + name) }
-    rmdir(path)
+    removeTree(path)
   }
 }
 

@@ -1,0 +1,47 @@
+internal import CMillrace
+import Glibc
+
+/// What the kernel charged this process for so far, from /proc/self/io; differences of two are a measurement.
+package struct ProcessIO: Sendable, Equatable {
+  /// Bytes fetched from storage for it: what the page cache served is not among them.
+  package var readBytes: Int
+  /// Bytes it sent to storage or made dirty in the page cache, less what was truncated before it got there.
+  package var writtenBytes: Int
+
+  /// Throws where the kernel does not count (CONFIG_TASK_IO_ACCOUNTING).
+  package static func now() throws(MechanismError) -> ProcessIO {
+    let file = try check("open /proc/self/io") { open("/proc/self/io", O_RDONLY | O_CLOEXEC) }
+    defer { close(file) }
+    var bytes = [UInt8](repeating: 0, count: 1024)
+    let count = try check("read /proc/self/io") { read(file, &bytes, 1024) }
+    var fields: [Substring: Int] = [:]
+    let text = String(decoding: bytes[..<count], as: UTF8.self)
+    for line in text.split(separator: "\n") {
+      let words = line.split(separator: " ")
+      if words.count == 2 { fields[words[0]] = Int(words[1]) }
+    }
+    guard let read = fields["read_bytes:"], let written = fields["write_bytes:"] else {
+      throw .badPlan("/proc/self/io has no read_bytes and write_bytes: this kernel does not count them")
+    }
+    return ProcessIO(readBytes: read, writtenBytes: written - (fields["cancelled_write_bytes:"] ?? 0))
+  }
+
+  package static func - (later: ProcessIO, earlier: ProcessIO) -> ProcessIO {
+    ProcessIO(
+      readBytes: later.readBytes - earlier.readBytes, writtenBytes: later.writtenBytes - earlier.writtenBytes)
+  }
+}
+
+/// CPU time of all threads of this process so far, ended ones included.
+func processCPUSeconds() -> Double { threadClockSeconds(CLOCK_PROCESS_CPUTIME_ID) }
+
+/// Resident memory of this process that is its own: not file pages, which others may share.
+func anonymousBytes() throws(MechanismError) -> Int {
+  let file = try check("open /proc/self/statm") { open("/proc/self/statm", O_RDONLY | O_CLOEXEC) }
+  defer { close(file) }
+  var bytes = [UInt8](repeating: 0, count: 256)
+  let count = try check("read /proc/self/statm") { read(file, &bytes, 256) }
+  let words = String(decoding: bytes[..<count], as: UTF8.self).split(separator: " ").compactMap { Int($0) }
+  guard words.count >= 3 else { throw .badPlan("/proc/self/statm has no resident and shared pages") }
+  return (words[1] - words[2]) * Int(sysconf(Int32(_SC_PAGESIZE)))
+}

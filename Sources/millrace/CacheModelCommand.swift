@@ -1,0 +1,62 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Lab
+import Mechanisms
+
+struct CacheModelCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cache-model", abstract: "Serve a trace of reads through the page cache or a cache of one's own.")
+
+  @Option(help: "The file; all of it is the working set.") var file: String
+  @Option(help: "page-cache, boxed, arena, both.") var cache: CacheModel.Kind
+  @Option(help: "uniform, zipf.") var trace = CacheModel.Trace.uniform
+  @Option(help: "Bytes a block.") var blockBytes = 16_384
+  @Option(help: "Bytes a record, where blocks are unpacked.") var recordBytes = 100
+  @Option(help: "Memory a cache in the process may take, MiB.") var cacheMib = 64
+  @Option(help: "Blocks read before measuring, and at most after the restart.") var warmReads = 10_000
+  @Option(help: "Blocks read while measuring.") var reads = 5000
+  @Option(help: "How long all may take: what `plan` counts with.") var secondsMax: Double?
+  @Option(help: "Seed of the trace.") var seed: UInt64 = 1
+  @Option(help: "What was measured before the restart; the program gives it to itself.") var before: String?
+  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+
+  func run() throws {
+    var model = CacheModel(file: file, kind: cache)
+    model.trace = trace
+    model.blockBytes = blockBytes
+    model.recordBytes = recordBytes
+    model.cacheBytes = cacheMib << 20
+    model.warmReads = warmReads
+    model.reads = reads
+    model.seed = seed
+    guard let before else {
+      let found = try model.measure()
+      try restart(with: [
+        "op": "cache", "seconds": found.seconds, "bytes": found.bytes, "mb_per_s": found.mbPerSecond,
+        "hit_ratio": found.hitRatio, "cached_mib": Double(found.cachedBytes) / 1_048_576,
+        "held_twice_mib": Double(found.heldTwiceBytes) / 1_048_576,
+        "rss_mib": Double(found.anonymousBytes) / 1_048_576, "cpu_seconds": found.cpuSeconds,
+        "cpu_s_per_gb": found.cpuSecondsPerGB, "checksum": String(found.sum),
+      ])
+    }
+    guard var object = try JSONSerialization.jsonObject(with: Data(before.utf8)) as? [String: Any],
+      let ratio = object["hit_ratio"] as? Double
+    else { throw ValidationError("before is not what this program wrote") }
+    object["rewarm_ms"] = try model.rewarm(to: ratio).map { $0 * 1000 }
+    try MechanismCommand.report(object)
+  }
+
+  /// Becomes a new process image with the same arguments and what was found: nothing in memory outlives it, and the
+  /// kernel's page cache does. The process keeps its number, its cgroup and its output.
+  private func restart(with found: [String: Any]) throws -> Never {
+    let text = String(decoding: try JSONSerialization.data(withJSONObject: found), as: UTF8.self)
+    let arguments = CommandLine.arguments + ["--before", text]
+    var pointers = arguments.map { strdup($0) } + [nil]
+    execv(ProcessRunner.Programs.own, &pointers)
+    throw MechanismError.call("execv \(ProcessRunner.Programs.own)", errno: errno)
+  }
+}
+
+extension CacheModel.Kind: ExpressibleByArgument {}
+extension CacheModel.Trace: ExpressibleByArgument {}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Mechanisms
+
+struct LogVsTreeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "log-vs-tree", abstract: "Append to and get from a log or a tree, at growing sizes.")
+
+  @Option(help: "Where the files go; they are removed afterwards.") var directory: String
+  @Option(help: "append-log, lmdb-offset, lmdb-random, sqlite-offset, sqlite-random, rocksdb-random.")
+  var structure: LogVsTree.Structure
+  @Option(help: "Records at which to measure, ascending, with commas between.") var levels: String
+  @Option(help: "Bytes of a value.") var recordBytes = 100
+  @Option(help: "Records put as one unit.") var batchRecords = 100
+  @Option(help: "batch: each batch is synced; window: one sync after the measured batches.")
+  var sync = LogVsTree.Sync.batch
+  @Option(help: "Appends measured at each size.") var appends = 2000
+  @Option(help: "Gets measured at each size.") var gets = 500
+  @Option(help: "Records of the largest size: what `plan` counts with.") var records: Int?
+  @Option(help: "Seed of keys and values.") var seed: UInt64 = 1
+  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+
+  func run() throws {
+    let sizes = levels.split(separator: ",").map { Int($0.filter { $0 != " " }) }
+    guard !sizes.contains(nil) else { throw ValidationError("levels must be whole numbers with commas between") }
+    var mechanism = LogVsTree(directory: directory, structure: structure, levels: sizes.compactMap(\.self))
+    mechanism.valueBytes = recordBytes
+    mechanism.batchRecords = batchRecords
+    mechanism.sync = sync
+    mechanism.appends = appends
+    mechanism.gets = gets
+    mechanism.seed = seed
+    let result = try mechanism.run()
+    var at: [String: Any] = [:]
+    for point in result.points {
+      at[String(point.records)] = [
+        "records_per_s": point.appendsPerSecond, "gets_per_s": point.getsPerSecond,
+        "pages_per_append": point.pagesPerAppend, "pages_per_get": point.pagesPerGet,
+        "write_amplification": point.writeAmplification, "stored_bytes": point.storedBytes,
+      ]
+    }
+    try MechanismCommand.report([
+      "seconds": result.seconds, "records": result.records, "bytes": result.bytes, "cpu_seconds": result.cpuSeconds,
+      "at": at,
+    ])
+  }
+}
+
+extension LogVsTree.Structure: ExpressibleByArgument {}
+extension LogVsTree.Sync: ExpressibleByArgument {}

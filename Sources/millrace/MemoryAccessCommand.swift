@@ -1,0 +1,31 @@
+import ArgumentParser
+import Mechanisms
+
+struct MemoryAccessCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "memory-access", abstract: "Read 4-byte values of an array in memory, in order or at random.")
+
+  @Option(help: "MiB of the array: several times the last-level cache.") var arrayMib: Int
+  @Option(help: "sequential, random, chained.") var pattern: MemoryAccess.Pattern
+  @Option(help: "small (4 KiB), huge (if the kernel grants them).") var pages = MemoryAccess.Pages.small
+  @Option(help: "How long.") var seconds = 1.0
+  @Option(help: "Seed of the order.") var seed: UInt64 = 1
+  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+
+  func run() throws {
+    var mechanism = MemoryAccess(arrayBytes: arrayMib << 20, pattern: pattern)
+    mechanism.pages = pages
+    mechanism.seconds = seconds
+    mechanism.seed = seed
+    let result = try mechanism.run()
+    try MechanismCommand.report([
+      "seconds": result.seconds, "values_per_s": result.valuesPerSecond, "bytes": result.values * 4,
+      "mb_per_s": result.valuesPerSecond * 4 / 1e6, "cpu_seconds": result.cpuSeconds,
+      "huge_page_percent": result.hugeShare * 100, "rss_mib": Double(result.residentBytes) / 1_048_576,
+      "checksum": String(result.sum),
+    ])
+  }
+}
+
+extension MemoryAccess.Pattern: ExpressibleByArgument {}
+extension MemoryAccess.Pages: ExpressibleByArgument {}
