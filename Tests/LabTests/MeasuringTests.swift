@@ -153,7 +153,7 @@ struct PlanTests {
     }
   }
 
-  @Test("the quick profiles of all experiments are planned within five minutes")
+  @Test("the quick profiles of all experiments are planned within nine minutes")
   func quick() throws {
     let all = try DefinitionFiles(directory: DefinitionTests.directory).all()
     let seconds = all.map { _, definition -> Double in
@@ -161,7 +161,7 @@ struct PlanTests {
       var generator = SplitMix(seed: 1)
       return Plan(experiment, runs: Matrix(experiment).order(using: &generator)).seconds
     }.reduce(0, +)
-    #expect(seconds < 300, "planned: \(seconds) s")
+    #expect(seconds < 540, "planned: \(seconds) s")
   }
 
   @Test("time left is each arm's own mean, and for arms not yet seen the mean of all")
