@@ -23,7 +23,7 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "gets_per_s", unit: "1/s", meaning: "records got at random a second"),
     Metric(name: "pages_per_append", unit: "", meaning: "4 KiB read and written for one record appended"),
     Metric(name: "pages_per_get", unit: "", meaning: "4 KiB read for one record got at random"),
-    Metric(name: "write_amplification", unit: "", meaning: "bytes the kernel took for writing over bytes put"),
+    Metric(name: "write_amplification", unit: "", meaning: "bytes the device took for writing over bytes put"),
     Metric(name: "huge_page_percent", unit: "%", meaning: "share of the array in huge pages, as granted"),
     Metric(name: "hit_ratio", unit: "", meaning: "share of the bytes read that the device did not have to give"),
     Metric(name: "cached_mib", unit: "MiB", meaning: "bytes of the file in memory, in process or page cache, once each"),

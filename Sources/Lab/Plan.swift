@@ -11,7 +11,7 @@ package struct Plan: Sendable, Equatable {
     /// Touching fresh memory, page by page.
     static let touchedMiBPerSecond = 1500.0
     /// A structure filled, measured and grown, the slow ones and the quick together.
-    static let treeBytesPerSecond = 30e6
+    static let treeBytesPerSecond = 45e6
     /// Pages half full, journals, and what compaction has not yet removed.
     static let storedPerTreePayload = 4.0
     /// Starting and stopping a program, and what surrounds a run.

@@ -62,7 +62,7 @@ package struct LogVsTree: Sendable {
     /// Pages of 4 KiB read and written for one append, and read for one get.
     package var pagesPerAppend: Double
     package var pagesPerGet: Double
-    /// Bytes the kernel took for writing over bytes of keys and values put.
+    /// Bytes the device took for writing, its journal included, over bytes of keys and values put.
     package var writeAmplification: Double
     /// Blocks the files hold, in bytes.
     package var storedBytes: Int
@@ -150,10 +150,12 @@ package struct LogVsTree: Sendable {
         keys: (first..<min(first + batchRecords, level)).map(key), valueBytes: valueBytes, seed: seed)
     }
     let before = try ProcessIO.now()
+    let devicesBefore = try deviceWrittenBytes(under: place)
     let begun = nowNanoseconds()
     for batch in batches { try store.put(batch, durable: sync == .batch) }
     if sync == .window { try store.sync() }
     let appended = nowNanoseconds()
+    let written = try deviceWrittenBytes(under: place) - devicesBefore
     let between = try ProcessIO.now()
     let gettingBegun = nowNanoseconds()
     try get(store, of: level)
@@ -166,9 +168,9 @@ package struct LogVsTree: Sendable {
     return (
       Point(
         records: level, appendsPerSecond: Double(appends) / appendSeconds, getsPerSecond: Double(gets) / getSeconds,
-        pagesPerAppend: Double(putting.readBytes + putting.writtenBytes) / 4096 / Double(appends),
+        pagesPerAppend: Double(putting.readBytes + written) / 4096 / Double(appends),
         pagesPerGet: Double(getting.readBytes) / 4096 / Double(gets),
-        writeAmplification: Double(putting.writtenBytes) / payload, storedBytes: storedBytes(in: place)),
+        writeAmplification: Double(written) / payload, storedBytes: storedBytes(in: place)),
       appendSeconds + getSeconds
     )
   }

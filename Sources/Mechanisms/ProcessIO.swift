@@ -5,7 +5,8 @@ import Glibc
 package struct ProcessIO: Sendable, Equatable {
   /// Bytes fetched from storage for it: what the page cache served is not among them.
   package var readBytes: Int
-  /// Bytes it sent to storage or made dirty in the page cache, less what was truncated before it got there.
+  /// Bytes it sent to storage or made dirty in the page cache, less what was truncated before it got there. Where the page
+  /// cache holds a file in large folios, a write of 4 KiB is charged as its whole folio: an upper bound, then.
   package var writtenBytes: Int
 
   /// Throws where the kernel does not count (CONFIG_TASK_IO_ACCOUNTING).
@@ -44,4 +45,22 @@ func anonymousBytes() throws(MechanismError) -> Int {
   let words = String(decoding: bytes[..<count], as: UTF8.self).split(separator: " ").compactMap { Int($0) }
   guard words.count >= 3 else { throw .badPlan("/proc/self/statm has no resident and shared pages") }
   return (words[1] - words[2]) * Int(sysconf(Int32(_SC_PAGESIZE)))
+}
+
+/// Bytes the device under a file has taken for writing so far, whoever wrote them and journal included: on a quiet machine,
+/// what a structure really costs the disk. Throws where the file has no device of its own (a file system in memory).
+func deviceWrittenBytes(under path: String) throws(MechanismError) -> Int {
+  var status = stat()
+  try check("stat \(path)") { stat(path, &status) }
+  let number = UInt64(status.st_dev)
+  let (major, minor) = (number >> 8 & 0xFFF, number & 0xFF | number >> 12 & 0xFFF00)
+  let place = "/sys/dev/block/\(major):\(minor)/stat"
+  let file = try check("open \(place), the counters of the device under \(path)") { open(place, O_RDONLY | O_CLOEXEC) }
+  defer { close(file) }
+  var bytes = [UInt8](repeating: 0, count: 512)
+  let count = try check("read \(place)") { read(file, &bytes, 512) }
+  // Reads, merged, sectors, ms; writes, merged, sectors of 512 bytes whatever the device's own are.
+  let words = String(decoding: bytes[..<count], as: UTF8.self).split(whereSeparator: { " \n".contains($0) })
+  guard words.count > 6, let sectors = Int(words[6]) else { throw .badPlan("\(place) has no sectors written") }
+  return sectors * 512
 }

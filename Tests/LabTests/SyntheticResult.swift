@@ -62,7 +62,8 @@ enum Synthetic {
       let rates = ["memory-sequential": 2e9, "memory-random": 6e7, "memory-random-huge": 9e7, "memory-chained": 9e6]
       return ["values_per_s": rates[arm.name] ?? 4e8]
     case 3:
-      let held = ["boxed": 60.0, "arena": 115, "both": 90][arm.name] ?? 118
+      let sizes: [String: Double] = ["boxed": 60, "arena": 115, "both": 90]
+      let held = sizes[arm.name] ?? 118
       let working = (levels["working_set_mb"]?.number ?? 0) / 1.048_576
       let hit = min(1, held / max(working, 1))
       return [
