@@ -95,7 +95,7 @@ struct CodecSurveyTests {
   func draws() throws {
     guard Tool.path(of: "gnuplot") != nil else { return }
     let scratch = try ScratchDirectory("codecs")
-    let survey = survey(corpora: ["json \"odd\" name"], batches: [1, 10, 100, 1000])
+    let survey = survey(corpora: ["logs/odd name.json"], batches: [1, 10, 100, 1000])
     for stem in try survey.write(into: scratch.path, runs: []) {
       try CodecSurvey.draw(stem, in: scratch.path)
       let svg = try #require(SmallFile.read("\(scratch.path)/\(stem).svg"))
