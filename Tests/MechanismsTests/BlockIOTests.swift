@@ -8,9 +8,13 @@ struct BlockIOTests {
   /// Every 32-bit value of the file, summed by other means than the mechanism's.
   private func valueSum(_ path: String) throws -> UInt64 {
     let bytes = try fileBytes(path)
-    return stride(from: 0, to: bytes.count & ~3, by: 4).reduce(UInt64(0)) { sum, at in
-      sum &+ UInt64(bytes[at]) &+ UInt64(bytes[at + 1]) << 8 &+ UInt64(bytes[at + 2]) << 16
-        &+ UInt64(bytes[at + 3]) << 24
+    return bytes.withUnsafeBytes { raw in
+      var sum: UInt64 = 0
+      for at in stride(from: 0, to: raw.count & ~3, by: 4) {
+        let value = UInt32(littleEndian: raw.loadUnaligned(fromByteOffset: at, as: UInt32.self))
+        sum &+= UInt64(value)
+      }
+      return sum
     }
   }
 

@@ -10,6 +10,11 @@ struct ExperimentTests {
   static let withResults = SourceTree.names(in: "results").filter { SourceTree.exists("results/\($0)/") }
     .filter { $0.first?.isNumber == true }
 
+  /// Defined, run in the quick profile, and still to be run in the standard one on a quiet machine: the list may only shrink.
+  static let awaitingStandardRun = [
+    "01-sequential-random", "02-disk-against-memory", "03-page-cache", "05-log-against-tree", "14-self-validation",
+  ]
+
   @Test("are numbered as in the list of claims")
   func names() {
     #expect(!Self.definitions.isEmpty)
@@ -22,7 +27,10 @@ struct ExperimentTests {
   @Test("have results, all of them, once one has")
   func results() {
     guard !Self.withResults.isEmpty else { return }
-    for name in Self.definitions {
+    for name in Self.awaitingStandardRun {
+      #expect(!Self.withResults.contains(name), "results/\(name) is there: take it off the list of those that wait for it")
+    }
+    for name in Self.definitions where !Self.awaitingStandardRun.contains(name) {
       let runs = SourceTree.names(in: "results/\(name)")
       let complete = runs.filter { run in
         ["experiment.yaml", "machine.json", "rows.csv", "journal"].allSatisfy {
