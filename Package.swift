@@ -56,11 +56,12 @@ let package = Package(
     systemLibrary("Clz4", apt: "liblz4-dev"),
     systemLibrary("Czstd", apt: "libzstd-dev"),
     systemLibrary("Csnappy", apt: "libsnappy-dev"),
+    systemLibrary("Clmdb", apt: "liblmdb-dev"),
 
     library("Compression", ["Czlib", "Clz4", "Czstd", "Csnappy", nioCore]),
     library("Model", ["Compression", "CMillrace", nioCore]),
     library("Wire", ["Model", nioCore]),
-    library("Storage", ["Model", "CMillrace", nioCore]),
+    library("Storage", ["Model", "CMillrace", "Clmdb", nioCore]),
     library("Cluster", ["Model"]),
     library("Coordination", ["Model", "CMillrace"]),
     library("Client", ["Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix]),

@@ -49,7 +49,7 @@ final class Housekeeper: Sendable {
 
 extension LocalBroker {
   /// Runs `body` on every open log; a failure is logged and the others go on.
-  private func forEachLog(_ what: String, _ body: @Sendable (Log) throws(DiskError) -> Void) {
+  private func forEachLog(_ what: String, _ body: @Sendable (any PartitionLog) throws(DiskError) -> Void) {
     for topic in topics.all {
       for partition in topic.partitions {
         do throws(PartitionError) {

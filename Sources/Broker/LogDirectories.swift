@@ -7,9 +7,15 @@ package struct LogDirectories: Sendable {
   package let all: [LogDirectory]
 
   /// Opens and locks every directory.
-  package init(_ paths: [String]) throws(LogDirectoryError) {
+  package init(
+    _ paths: [String], disk: any Disk = RealDisk(), engine: LogEngine = .append
+  ) throws(LogDirectoryError) {
     var all: [LogDirectory] = []
-    for path in paths { all.append(try LogDirectory(path)) }
+    for path in paths {
+      let directory = try LogDirectory(path, disk: disk, engine: engine)
+      try directory.checkEngine()
+      all.append(directory)
+    }
     self.all = all
   }
 

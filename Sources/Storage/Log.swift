@@ -101,25 +101,14 @@ package final class Log {
   ) throws(AppendError) -> Appended {
     try checkUsable()
     var header = batch.header
-    try checkBatch(header, nowMs: nowMs)
+    try config.check(header, nowMs: nowMs)
     if header.hasProducer, let earlier = try producers.check(header) {
-      return Appended(
-        baseOffset: earlier.firstOffset, lastOffset: earlier.lastOffset, isDuplicate: true,
-        logAppendTimeMs: config.timestampType == .logAppendTime ? earlier.timestamp : -1,
-        logStartOffset: logStartOffset, needsFlush: config.flushBeforeAcknowledge && flushedOffset <= earlier.lastOffset
-      )
+      return earlier.answer(config, logStartOffset: logStartOffset, flushedOffset: flushedOffset)
     }
-    let marker = try marker(of: batch)
+    let marker = try EndTransactionMarker(ofControl: batch)
     if let marker { try producers.check(marker, of: header.producerID) }
 
-    header.baseOffset = logEndOffset
-    header.partitionLeaderEpoch = leaderEpoch
-    if config.timestampType == .logAppendTime {
-      // The broker's clock becomes all records' timestamp. It lies within the CRC, which covers the body too.
-      header.attributes.isLogAppendTime = true
-      header.maxTimestamp = nowMs
-      header.crc = header.checksum(of: batch.body)
-    }
+    config.assign(logEndOffset, leaderEpoch, to: &header, body: batch.body, nowMs: nowMs)
     let segment = try place(header, nowMs: nowMs)
     try withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { head throws(AppendError) in
       header.write(to: head)
@@ -152,7 +141,7 @@ package final class Log {
         throw .unexpectedOffset(got: batch.header.baseOffset, expected: logEndOffset)
       }
       let header = batch.header
-      let marker = try marker(of: batch)
+      let marker = try EndTransactionMarker(ofControl: batch)
       let segment = try place(header, nowMs: nowMs)
       try rest.withUnsafeReadableBytes { raw throws(AppendError) in
         let whole = UnsafeRawBufferPointer(rebasing: raw[..<header.sizeInBytes])
@@ -169,28 +158,8 @@ package final class Log {
       needsFlush: flushing.isDue(config, unflushed: logEndOffset - flushedOffset, nowMs: nowMs))
   }
 
-  private func marker(of batch: RecordBatch) throws(AppendError) -> EndTransactionMarker? {
-    guard batch.header.attributes.isControl else { return nil }
-    do { return try EndTransactionMarker(reading: batch) } catch { throw .invalidRecord("\(error)") }
-  }
-
   private func checkUsable() throws(AppendError) {
     if let failure { throw .offline(failure) }
-  }
-
-  private func checkBatch(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) {
-    let bytes = header.sizeInBytes
-    guard bytes <= config.maxMessageBytes else { throw .tooLarge(bytes: bytes, limit: config.maxMessageBytes) }
-    guard bytes <= config.segmentBytes else { throw .largerThanSegment(bytes: bytes, limit: config.segmentBytes) }
-    guard header.count > 0 else { throw .invalidRecord("a batch of \(header.count) records") }
-    guard config.timestampType == .createTime, header.maxTimestamp >= 0 else { return }
-    let earliest = nowMs.subtractingReportingOverflow(config.timestampBeforeMaxMs)
-    let latest = nowMs.addingReportingOverflow(config.timestampAfterMaxMs)
-    let (from, to) = (earliest.overflow ? .min : earliest.partialValue, latest.overflow ? .max : latest.partialValue)
-    guard header.baseTimestamp >= from || header.baseTimestamp < 0, header.maxTimestamp <= to else {
-      let wrong = header.maxTimestamp > to ? header.maxTimestamp : header.baseTimestamp
-      throw .timestampOutOfRange(timestamp: wrong, earliest: from, latest: to)
-    }
   }
 
   /// Sees that the active segment can take the batch, and that its leadership is on record; returns the segment.

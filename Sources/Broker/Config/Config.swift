@@ -1,4 +1,5 @@
 package import Model
+package import Storage
 
 /// What a broker is configured to do: the values of `ConfigKeys`, checked, with what each means as a typed property.
 ///
@@ -57,6 +58,7 @@ package struct Config: Sendable {
   // Millrace's own switches.
   package let readPath: ReadPath
   package let readCopyBufferBytes: Int
+  package let logEngine: LogEngine
   package let flushBeforeAck: Bool
   /// nil leaves the kernel's default.
   package let congestionControl: String?
@@ -127,6 +129,7 @@ package struct Config: Sendable {
 
     readPath = ReadPath(rawValue: values.text("millrace.read.path") ?? "") ?? .sendfile
     readCopyBufferBytes = values.int("millrace.read.copy.buffer.bytes")
+    logEngine = LogEngine(rawValue: values.text("millrace.log.engine") ?? "") ?? .append
     flushBeforeAck = values.bool("millrace.flush.before.ack")
     congestionControl = values.text("millrace.congestion.control").flatMap { $0.isEmpty ? nil : $0 }
     requestsInFlightMax = values.int("millrace.requests.in.flight")

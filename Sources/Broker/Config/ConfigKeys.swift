@@ -208,6 +208,10 @@ package enum ConfigKeys {
     .int(
       "millrace.read.copy.buffer.bytes", 65_536, .between(512, 67_108_864),
       "The buffer where millrace.read.path is copy."),
+    .string(
+      "millrace.log.engine", "append", .oneOf(["append", "btree"]),
+      "What keeps a partition's batches: Kafka's segments, only ever appended to, or a B-tree (LMDB) from offsets to batches. A log.dirs written by the other is refused."
+    ),
     .boolean(
       "millrace.flush.before.ack", false,
       "Whether a produce is acknowledged only after its records are on disk. Produces that wait together share one flush."
