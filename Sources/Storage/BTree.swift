@@ -17,7 +17,7 @@ final class BTree {
 
   static let fileName = "log.mdb"
   /// Addresses reserved for the mapping of one file at first; doubled when the file needs more. No memory, no disk.
-  private static let mapBytes = 1 << 30
+  static let mapBytes = 1 << 30
   private static let mapBytesMax = 1 << 46
 
   let path: String
@@ -33,30 +33,26 @@ final class BTree {
   }
 
   /// Opens the file, making it when it is not there.
-  init(_ path: String) throws(DiskError) {
+  init(_ path: String, mapBytes: Int = BTree.mapBytes) throws(DiskError) {
     self.path = path
     var made: OpaquePointer?
     try Self.check(mdb_env_create(&made), "mdb_env_create", path)
     guard let made else { throw DiskError("mdb_env_create", path, code: ENOMEM) }
     environment = made
-    do {
-      try Self.check(mdb_env_set_maxdbs(made, MDB_dbi(Table.allCases.count)), "mdb_env_set_maxdbs", path)
-      try Self.check(mdb_env_set_mapsize(made, Self.mapBytes), "mdb_env_set_mapsize", path)
-      let flags = MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS | MDB_NOSYNC | MDB_NOMEMINIT
-      try Self.check(mdb_env_open(made, path, UInt32(flags), 0o644), "mdb_env_open", path)
-      tables = try write { transaction throws(DiskError) in
-        var tables: [MDB_dbi] = []
-        for table in Table.allCases {
-          var handle: MDB_dbi = 0
-          let code = mdb_dbi_open(transaction.handle, "\(table)", UInt32(MDB_CREATE), &handle)
-          try Self.check(code, "mdb_dbi_open", path)
-          tables.append(handle)
-        }
-        return tables
+    // From here on `deinit` closes it, whatever is thrown.
+    try Self.check(mdb_env_set_maxdbs(made, MDB_dbi(Table.allCases.count)), "mdb_env_set_maxdbs", path)
+    try Self.check(mdb_env_set_mapsize(made, mapBytes), "mdb_env_set_mapsize", path)
+    let flags = MDB_NOSUBDIR | MDB_NOLOCK | MDB_NOTLS | MDB_NOSYNC | MDB_NOMEMINIT
+    try Self.check(mdb_env_open(made, path, UInt32(flags), 0o644), "mdb_env_open", path)
+    tables = try write { transaction throws(DiskError) in
+      var tables: [MDB_dbi] = []
+      for table in Table.allCases {
+        var handle: MDB_dbi = 0
+        let code = mdb_dbi_open(transaction.handle, "\(table)", UInt32(MDB_CREATE), &handle)
+        try Self.check(code, "mdb_dbi_open", path)
+        tables.append(handle)
       }
-    } catch {
-      mdb_env_close(made)
-      throw error
+      return tables
     }
   }
 

@@ -16,6 +16,8 @@ package final class Log {
   /// Takes effect with the next call.
   package var config: LogConfig
   let disk: any Disk
+  /// The disk leaves zeros behind a segment's last batch, as preallocation does.
+  private let padsFiles: Bool
 
   /// `logStartOffset <= flushedOffset` need not hold; `logStartOffset <= logEndOffset` and `flushedOffset <= logEndOffset` do.
   package internal(set) var logStartOffset: Offset
@@ -47,6 +49,7 @@ package final class Log {
     topicID = parts.topicID
     config = parts.config
     disk = parts.disk
+    padsFiles = (parts.disk as? SwitchedDisk)?.padsFiles ?? false
     logStartOffset = parts.logStartOffset
     logEndOffset = parts.logEndOffset
     flushedOffset = parts.flushedOffset
@@ -231,7 +234,7 @@ package final class Log {
   func roll(to offset: Offset, nowMs: Int64) throws(DiskError) {
     let before = active
     if before.size == 0 && before.baseOffset == offset { return }
-    try before.finish(config: config)
+    try finish(before)
     try writeSnapshot()
     let segment = try makeSegment(at: offset, nowMs: nowMs)
     if before.size == 0 {
@@ -241,6 +244,13 @@ package final class Log {
     }
     segments.append(segment)
     flushing.rolled(from: before)
+  }
+
+  /// The segment takes no more batches; a file that is longer than they are is cut.
+  func finish(_ segment: Segment) throws(DiskError) {
+    var config = config
+    if padsFiles { config.preallocate = true }
+    try segment.finish(config: config)
   }
 
   /// Makes a segment's files, all or none: an empty segment left behind would hide what is appended before it.

@@ -14,6 +14,8 @@ package enum LogDirectoryError: Error, Hashable, Sendable {
   case exists(TopicPartition)
   /// The partition was written by the other engine: set `millrace.log.engine` to that, or give another log.dirs.
   case otherEngine(TopicPartition, writtenBy: LogEngine, path: String)
+  /// The file system takes no direct reads or writes (O_DIRECT), which the broker is configured to use.
+  case noDirectIO(path: String, DiskError)
 }
 
 extension LogDirectoryError: CustomStringConvertible {
@@ -25,6 +27,8 @@ extension LogDirectoryError: CustomStringConvertible {
       "\(path) belongs to broker \(brokerID.map { "\($0)" } ?? "?") of cluster \(clusterID ?? "?"): start that one, or give another log.dirs"
     case .malformed(let path, let line): "\(path) cannot be read: \(line)"
     case .exists(let partition): "\(partition) has a directory already"
+    case .noDirectIO(let path, let error):
+      "\(path) is on a file system without O_DIRECT (\(error)), which millrace.cache=process and millrace.write.path=direct need: give a log.dirs on another one"
     case .otherEngine(let partition, let writer, let path):
       "\(path) holds \(partition) as millrace.log.engine=\(writer.rawValue) wrote it: start with that, or give another log.dirs"
     }
@@ -210,6 +214,11 @@ package final class LogDirectory: Sendable {
           disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
       }
     } catch { throw .disk(error) }
+  }
+
+  /// Throws when the file system cannot do what the disk's switches want of it.
+  package func checkDisk() throws(LogDirectoryError) {
+    do { try (disk as? SwitchedDisk)?.probe(path) } catch { throw .noDirectIO(path: path, error) }
   }
 
   /// Throws when a partition here was written by the other engine: it would look empty to this one.

@@ -3,6 +3,29 @@ import NIOCore
 
 @testable import Storage
 
+/// One way to keep a log and to reach its bytes: an engine, or a setting of the switches of segments.
+enum Arm: String, CaseIterable {
+  case page, both, processCompact, processBoxed, direct, processDirect, btree
+
+  var engine: LogEngine { self == .btree ? .btree : .append }
+
+  /// Caches hold few small blocks, so that most of them do not stay.
+  func disk() throws -> any Disk {
+    switch self {
+    case .page, .btree: RealDisk()
+    case .both: SwitchedDisk(.both, cache: try Self.cache(.compact), writePath: .buffered)
+    case .processCompact: SwitchedDisk(.process, cache: try Self.cache(.compact), writePath: .buffered)
+    case .processBoxed: SwitchedDisk(.process, cache: try Self.cache(.boxed), writePath: .buffered)
+    case .direct: SwitchedDisk(.page, cache: nil, writePath: .direct)
+    case .processDirect: SwitchedDisk(.process, cache: try Self.cache(.compact), writePath: .direct)
+    }
+  }
+
+  static func cache(_ layout: CacheLayout) throws -> ProcessCache {
+    try ProcessCache(ProcessCache.Settings(bytes: 16 * 4096, layout: layout, blockBytes: 4096))
+  }
+}
+
 /// A log on the real disk, by one of the engines.
 final class EngineBench {
   static let now: Int64 = 1_700_000_000_000
@@ -14,10 +37,10 @@ final class EngineBench {
   private let partition = TopicPartition("orders", 0)
   private(set) var log: any PartitionLog
 
-  init(_ engine: LogEngine, _ config: LogConfig = LogConfig(), disk: any Disk = RealDisk()) throws {
-    self.engine = engine
+  init(_ arm: Arm, _ config: LogConfig = LogConfig()) throws {
+    engine = arm.engine
     self.config = config
-    self.disk = disk
+    disk = try arm.disk()
     temporary = try TemporaryDirectory()
     log = try Self.create(engine, disk, "\(temporary.path)/\(partition)", partition, config)
   }

@@ -6,28 +6,28 @@ import Testing
 
 private let now = EngineBench.now
 
-@Suite("An append, by either engine")
+@Suite("An append, by every engine and switch")
 struct EngineAppendTests {
-  @Test("larger than the topic allows, or than a segment, is refused", arguments: LogEngine.allCases)
-  func tooLarge(_ engine: LogEngine) throws {
+  @Test("larger than the topic allows, or than a segment, is refused", arguments: Arm.allCases)
+  func tooLarge(_ arm: Arm) throws {
     var config = LogConfig()
     config.maxMessageBytes = 200
     #expect(throws: AppendError.tooLarge(bytes: 261, limit: 200)) {
-      _ = try EngineBench(engine, config).append(bytes: 200)
+      _ = try EngineBench(arm, config).append(bytes: 200)
     }
     config.maxMessageBytes = 10_000
     config.segmentBytes = 1000
     #expect(throws: AppendError.largerThanSegment(bytes: 1061, limit: 1000)) {
-      _ = try EngineBench(engine, config).append(bytes: 1000)
+      _ = try EngineBench(arm, config).append(bytes: 1000)
     }
   }
 
-  @Test("too far from the broker's clock is refused, in either direction", arguments: LogEngine.allCases)
-  func timestamps(_ engine: LogEngine) throws {
+  @Test("too far from the broker's clock is refused, in either direction", arguments: Arm.allCases)
+  func timestamps(_ arm: Arm) throws {
     var config = LogConfig()
     config.timestampAfterMaxMs = 3_600_000
     config.timestampBeforeMaxMs = 86_400_000
-    let bench = try EngineBench(engine, config)
+    let bench = try EngineBench(arm, config)
     _ = try bench.append(timestamp: now + 3_600_000)
     _ = try bench.append(timestamp: now - 86_400_000)
     _ = try bench.append(timestamp: -1)
@@ -40,11 +40,11 @@ struct EngineAppendTests {
     #expect(bench.log.logEndOffset == 3)
   }
 
-  @Test("to a topic of LogAppendTime gets the broker's clock, and a CRC that says so", arguments: LogEngine.allCases)
-  func logAppendTime(_ engine: LogEngine) throws {
+  @Test("to a topic of LogAppendTime gets the broker's clock, and a CRC that says so", arguments: Arm.allCases)
+  func logAppendTime(_ arm: Arm) throws {
     var config = LogConfig()
     config.timestampType = .logAppendTime
-    let bench = try EngineBench(engine, config)
+    let bench = try EngineBench(arm, config)
     let appended = try bench.append(3, timestamp: 17)
     #expect(appended.logAppendTimeMs == now)
     let slice = try bench.log.read(from: 0, upTo: 3, maxBytes: 1000, atLeastOneBatch: true)
@@ -56,9 +56,9 @@ struct EngineAppendTests {
 
   @Test(
     "of a batch that was sent before is answered with the first one's offset; a gap and an old epoch are refused",
-    arguments: LogEngine.allCases)
-  func idempotence(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+    arguments: Arm.allCases)
+  func idempotence(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     _ = try bench.append(10)
     for index in 0..<6 { _ = try bench.append(2, producer: 5, sequence: Int32(index) * 2) }
     for index in 1..<6 {
@@ -85,9 +85,9 @@ struct EngineAppendTests {
     _ = try bench.append(2, producer: 6, sequence: 77)
   }
 
-  @Test("goes on from sequence 0 after the largest", arguments: LogEngine.allCases)
-  func wrap(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+  @Test("goes on from sequence 0 after the largest", arguments: Arm.allCases)
+  func wrap(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     _ = try bench.append(3, producer: 1, sequence: .max - 4)
     _ = try bench.append(4, producer: 1, sequence: .max - 1)
     let again = try bench.append(4, producer: 1, sequence: .max - 1)
@@ -99,9 +99,9 @@ struct EngineAppendTests {
   }
 
   @Test(
-    "of a transaction holds read-committed readers back until its marker is replicated", arguments: LogEngine.allCases)
-  func transactions(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+    "of a transaction holds read-committed readers back until its marker is replicated", arguments: Arm.allCases)
+  func transactions(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     var batch = Batches.make(records: 2, bodyBytes: 40, producerID: 9, producerEpoch: 0, baseSequence: 0)
     batch.header.attributes.isTransactional = true
     _ = try bench.append()
@@ -123,11 +123,11 @@ struct EngineAppendTests {
   }
 }
 
-@Suite("A read, by either engine")
+@Suite("A read, by every engine and switch")
 struct EngineReadTests {
-  @Test("outside the log says what the log has", arguments: LogEngine.allCases)
-  func outOfRange(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+  @Test("outside the log says what the log has", arguments: Arm.allCases)
+  func outOfRange(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     for _ in 0..<5 { _ = try bench.append() }
     try bench.log.deleteRecords(before: 2, nowMs: now)
     for offset in [1, 6] as [Offset] {
@@ -139,9 +139,9 @@ struct EngineReadTests {
     #expect(try bench.log.read(from: 3, upTo: 3, maxBytes: 100, atLeastOneBatch: true).isEmpty)
   }
 
-  @Test("what is appended is read back, byte for byte, with offsets and epoch filled in", arguments: LogEngine.allCases)
-  func appendAndRead(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+  @Test("what is appended is read back, byte for byte, with offsets and epoch filled in", arguments: Arm.allCases)
+  func appendAndRead(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     for index in 0..<10 {
       let batch = Batches.make(records: 3, bodyBytes: 100, fill: UInt64(index))
       #expect(try bench.log.append(batch, leaderEpoch: 7, nowMs: now).baseOffset == Offset(Int64(index) * 3))
@@ -156,9 +156,9 @@ struct EngineReadTests {
     #expect(batches[0].body == Batches.make(records: 3, bodyBytes: 100, fill: 1).body)
   }
 
-  @Test("ends before the batch that passes the limit of bytes, or the bound", arguments: LogEngine.allCases)
-  func limits(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+  @Test("ends before the batch that passes the limit of bytes, or the bound", arguments: Arm.allCases)
+  func limits(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     for _ in 0..<5 { _ = try bench.append(2) }
     func read(_ from: Offset, _ upTo: Offset, _ bytes: Int, whole: Bool = false) throws -> (Offset, Int) {
       let slice = try bench.log.read(from: from, upTo: upTo, maxBytes: bytes, atLeastOneBatch: whole)
@@ -173,13 +173,13 @@ struct EngineReadTests {
   }
 }
 
-@Suite("A log by either engine, opened again")
+@Suite("A log by every engine and switch, opened again")
 struct EngineReopenTests {
-  @Test("comes back after an orderly stop and after a kill", arguments: LogEngine.allCases, [true, false])
-  func reopening(_ engine: LogEngine, clean: Bool) throws {
+  @Test("comes back after an orderly stop and after a kill", arguments: Arm.allCases, [true, false])
+  func reopening(_ arm: Arm, clean: Bool) throws {
     var config = LogConfig()
     config.segmentBytes = 20_000
-    let bench = try EngineBench(engine, config)
+    let bench = try EngineBench(arm, config)
     for index in 0..<200 {
       let batch = Batches.make(records: 2, bodyBytes: 500, fill: UInt64(index))
       _ = try bench.log.append(batch, leaderEpoch: index < 100 ? 1 : 4, nowMs: now)
@@ -192,9 +192,9 @@ struct EngineReopenTests {
     #expect(try bench.append().baseOffset == 400)
   }
 
-  @Test("knows the last five batches of a producer after a kill", arguments: LogEngine.allCases)
-  func lastFive(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+  @Test("knows the last five batches of a producer after a kill", arguments: Arm.allCases)
+  func lastFive(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     for index in 0..<8 { _ = try bench.append(2, producer: 5, sequence: Int32(index) * 2) }
     try bench.reopen(LogMemory(recoveryPoint: 16), clean: false)
     for index in 3..<8 {
@@ -207,11 +207,12 @@ struct EngineReopenTests {
     #expect(try bench.append(2, producer: 5, sequence: 16).isDuplicate == false)
   }
 
-  @Test("knows producers of before its snapshots, of which it keeps few", arguments: LogEngine.allCases, [true, false])
-  func snapshots(_ engine: LogEngine, clean: Bool) throws {
+  @Test(
+    "knows producers of before its snapshots, of which it keeps few", arguments: [Arm.page, .btree], [true, false])
+  func snapshots(_ arm: Arm, clean: Bool) throws {
     var config = LogConfig()
     config.segmentBytes = 8 << 20
-    let bench = try EngineBench(engine, config)
+    let bench = try EngineBench(arm, config)
     _ = try bench.append(1, producer: 1, sequence: 0)
     for index in 0..<60 { _ = try bench.append(2, bytes: 1_000_000, producer: 2, sequence: Int32(index) * 2) }
     try bench.reopen(LogMemory(recoveryPoint: 121), clean: clean)
@@ -221,9 +222,9 @@ struct EngineReopenTests {
     #expect(try bench.append(1, producer: 1, sequence: 1).baseOffset == 121)
   }
 
-  @Test("has its start where DeleteRecords put it, and forgets what lies before", arguments: LogEngine.allCases)
-  func start(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+  @Test("has its start where DeleteRecords put it, and forgets what lies before", arguments: Arm.allCases)
+  func start(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     for index in 0..<6 { _ = try bench.append(5, timestamp: now + Int64(index), leaderEpoch: LeaderEpoch(index)) }
     try bench.log.deleteRecords(before: 12, nowMs: now)
     try bench.reopen(LogMemory(logStartOffset: 12, recoveryPoint: 0), clean: false)
@@ -235,11 +236,11 @@ struct EngineReopenTests {
     }
   }
 
-  @Test("goes on where it ended though all its records were deleted", arguments: LogEngine.allCases, [true, false])
-  func emptied(_ engine: LogEngine, clean: Bool) throws {
+  @Test("goes on where it ended though all its records were deleted", arguments: Arm.allCases, [true, false])
+  func emptied(_ arm: Arm, clean: Bool) throws {
     var config = LogConfig()
     config.retentionMs = 10_000
-    let bench = try EngineBench(engine, config)
+    let bench = try EngineBench(arm, config)
     for _ in 0..<5 { _ = try bench.append(3) }
     #expect(try bench.log.applyRetention(nowMs: now + 10_001, highWatermark: 15) > 0)
     #expect(bench.log.sizeInBytes == 0)
@@ -249,9 +250,9 @@ struct EngineReopenTests {
     #expect(try bench.append().baseOffset == 15)
   }
 
-  @Test("begins where its checkpoint says when less was left than that", arguments: LogEngine.allCases)
-  func beyondEnd(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+  @Test("begins where its checkpoint says when less was left than that", arguments: Arm.allCases)
+  func beyondEnd(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     _ = try bench.append(3)
     try bench.reopen(LogMemory(logStartOffset: 10), clean: false)
     #expect(bench.log.logStartOffset == 10)
@@ -259,9 +260,9 @@ struct EngineReopenTests {
     #expect(try bench.append().baseOffset == 10)
   }
 
-  @Test("keeps what a truncation left, and what was appended after it", arguments: LogEngine.allCases)
-  func truncated(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+  @Test("keeps what a truncation left, and what was appended after it", arguments: Arm.allCases)
+  func truncated(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     for epoch: LeaderEpoch in 0..<4 { _ = try bench.append(5, leaderEpoch: epoch) }
     try bench.log.truncate(to: 12, nowMs: now)
     #expect(bench.log.logEndOffset == 10, "the batch that holds 12 goes whole")
@@ -277,9 +278,9 @@ struct EngineReopenTests {
     #expect(try bench.append().baseOffset == 100)
   }
 
-  @Test("follows a leader's batches, offsets and epochs and all", arguments: LogEngine.allCases)
-  func follower(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+  @Test("follows a leader's batches, offsets and epochs and all", arguments: Arm.allCases)
+  func follower(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     var bytes = ByteBuffer()
     for base: Int64 in [0, 4, 9] {
       let batch = Batches.make(records: 4, bodyBytes: 30, baseOffset: Offset(base), leaderEpoch: LeaderEpoch(base))
@@ -296,11 +297,11 @@ struct EngineReopenTests {
   }
 }
 
-@Suite("Time, by either engine")
+@Suite("Time, by every engine and switch")
 struct EngineTimeTests {
   /// Each batch is one record.
-  private func bench(_ engine: LogEngine, _ timestamps: [Int64]) throws -> EngineBench {
-    let bench = try EngineBench(engine)
+  private func bench(_ arm: Arm, _ timestamps: [Int64]) throws -> EngineBench {
+    let bench = try EngineBench(arm)
     for (index, timestamp) in timestamps.enumerated() {
       let batch = Batches.make(timestamps: [timestamp], valueBytes: 5, seed: UInt64(index))
       _ = try bench.log.append(batch, leaderEpoch: 3, nowMs: now)
@@ -308,9 +309,9 @@ struct EngineTimeTests {
     return bench
   }
 
-  @Test("the first record, by offset, that is late enough is found", arguments: LogEngine.allCases)
-  func lookup(_ engine: LogEngine) throws {
-    let bench = try bench(engine, [10, 5, 30, 7, 30, 40, 20])
+  @Test("the first record, by offset, that is late enough is found", arguments: Arm.allCases)
+  func lookup(_ arm: Arm) throws {
+    let bench = try bench(arm, [10, 5, 30, 7, 30, 40, 20])
     for (timestamp, offset) in [(0, 0), (10, 0), (11, 2), (30, 2), (31, 5), (40, 5)] as [(Int64, Offset)] {
       #expect(try bench.log.offset(forTimestamp: timestamp)?.offset == offset, "at \(timestamp)")
     }
@@ -318,9 +319,9 @@ struct EngineTimeTests {
     #expect(try bench.log.offsetOfMaxTimestamp() == TimedOffset(timestamp: 40, offset: 5, leaderEpoch: 3))
   }
 
-  @Test("records whose earlier like are deleted are found all the same", arguments: LogEngine.allCases, [true, false])
-  func afterDeletion(_ engine: LogEngine, reopening: Bool) throws {
-    let bench = try bench(engine, [10, 5, 7, 20])
+  @Test("records whose earlier like are deleted are found all the same", arguments: Arm.allCases, [true, false])
+  func afterDeletion(_ arm: Arm, reopening: Bool) throws {
+    let bench = try bench(arm, [10, 5, 7, 20])
     try bench.log.deleteRecords(before: 1, nowMs: now)
     if reopening { try bench.reopen(LogMemory(logStartOffset: 1), clean: false) }
     for (timestamp, offset) in [(0, 1), (6, 2), (8, 3)] as [(Int64, Offset)] {
@@ -328,9 +329,9 @@ struct EngineTimeTests {
     }
   }
 
-  @Test("a log without timestamps, and an empty one, have none", arguments: LogEngine.allCases)
-  func none(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+  @Test("a log without timestamps, and an empty one, have none", arguments: Arm.allCases)
+  func none(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     #expect(try bench.log.offset(forTimestamp: 0) == nil)
     #expect(try bench.log.offsetOfMaxTimestamp() == nil)
     _ = try bench.append(timestamp: -1)
@@ -340,13 +341,13 @@ struct EngineTimeTests {
 
   @Test(
     "what is older than retention.ms or more than retention.bytes goes, never past the high watermark",
-    arguments: LogEngine.allCases)
-  func retention(_ engine: LogEngine) throws {
+    arguments: Arm.allCases)
+  func retention(_ arm: Arm) throws {
     var config = LogConfig()
     // A segment for each batch, so that both engines have the same grain.
     config.segmentBytes = 120
     config.retentionMs = 10_000
-    let bench = try EngineBench(engine, config)
+    let bench = try EngineBench(arm, config)
     for index in 0..<9 { _ = try bench.append(timestamp: now + Int64(index) * 1000) }
     #expect(try bench.log.applyRetention(nowMs: now + 10_000, highWatermark: 9) == 0)
     #expect(try bench.log.applyRetention(nowMs: now + 12_500, highWatermark: 2) == 2)
@@ -361,14 +362,14 @@ struct EngineTimeTests {
   }
 }
 
-@Suite("A flush, by either engine")
+@Suite("A flush, by every engine and switch")
 struct EngineFlushTests {
-  @Test("is due after flush.messages records, and after flush.ms", arguments: LogEngine.allCases)
-  func due(_ engine: LogEngine) throws {
+  @Test("is due after flush.messages records, and after flush.ms", arguments: Arm.allCases)
+  func due(_ arm: Arm) throws {
     var config = LogConfig()
     config.flushMessages = 3
     config.flushMs = 1000
-    let bench = try EngineBench(engine, config)
+    let bench = try EngineBench(arm, config)
     #expect(try bench.append(2).needsFlush == false)
     #expect(!bench.log.wantsFlush(nowMs: now + 999))
     #expect(bench.log.wantsFlush(nowMs: now + 1000))
@@ -378,9 +379,9 @@ struct EngineFlushTests {
     #expect(try bench.append(2).needsFlush == false)
   }
 
-  @Test("asked for by many before it ends is one more, not many", arguments: LogEngine.allCases)
-  func groupCommit(_ engine: LogEngine) throws {
-    let bench = try EngineBench(engine)
+  @Test("asked for by many before it ends is one more, not many", arguments: Arm.allCases)
+  func groupCommit(_ arm: Arm) throws {
+    let bench = try EngineBench(arm)
     _ = try bench.append()
     let ticket = try #require(bench.log.flushTicket())
     for _ in 0..<5 {
@@ -396,11 +397,11 @@ struct EngineFlushTests {
     #expect(bench.log.flushTicket() == nil)
   }
 
-  @Test("before acknowledging: an append has been flushed, or asks to be", arguments: LogEngine.allCases)
-  func beforeAcknowledging(_ engine: LogEngine) throws {
+  @Test("before acknowledging: an append has been flushed, or asks to be", arguments: Arm.allCases)
+  func beforeAcknowledging(_ arm: Arm) throws {
     var config = LogConfig()
     config.flushBeforeAcknowledge = true
-    let bench = try EngineBench(engine, config)
+    let bench = try EngineBench(arm, config)
     let appended = try bench.append()
     #expect(appended.needsFlush != (bench.log.flushedOffset == 1))
     try bench.log.flush(nowMs: now)

@@ -13,8 +13,8 @@ struct Wrong: Error {
 
 /// A log beside an array that says what it must hold; random operations on both, compared after each.
 ///
-/// Segments are on a fake disk, which crashes, tears and fails. A B-tree maps its file, so it is on the real one: there a crash is
-/// a kill, and what faults do is left out.
+/// Segments are on a fake disk, which crashes, tears and fails, with a cache of the process in front of it or none. A B-tree and direct
+/// I/O want the real one: there a crash is a kill, and what faults do is left out.
 final class LogModel {
   struct Batch {
     var batch: RecordBatch
@@ -28,7 +28,8 @@ final class LogModel {
   private var random: SplitMix
   private let engine: LogEngine
   private let disk = FakeDisk()
-  /// Of a B-tree.
+  /// What the log is given: the fake disk, or one on the real.
+  private let files: any Disk
   private let temporary: TemporaryDirectory?
   private let partition = TopicPartition("model", 0)
   private let directory: String
@@ -36,7 +37,7 @@ final class LogModel {
   private var log: any PartitionLog
   /// Nil for a B-tree, which has none.
   private var segments: Log? { log as? Log }
-  private var files: any Disk { temporary == nil ? disk : RealDisk() }
+  private var canFail: Bool { temporary == nil }
   private var nowMs: Int64 = 1_700_000_000_000
   private(set) var history: [String] = []
 
@@ -52,10 +53,20 @@ final class LogModel {
   private var nextProducer: Int64 = 1
   private var batchNumber: UInt64 = 0
 
-  init(seed: UInt64, engine: LogEngine) throws {
+  init(seed: UInt64, arm: Arm) throws {
     self.seed = seed
-    self.engine = engine
-    temporary = engine == .btree ? try TemporaryDirectory() : nil
+    engine = arm.engine
+    switch arm {
+    case .page:
+      files = disk
+      temporary = nil
+    case .both:
+      files = CachedFakeDisk(disk, try Arm.cache(seed % 2 == 0 ? .compact : .boxed))
+      temporary = nil
+    default:
+      files = try arm.disk()
+      temporary = try TemporaryDirectory()
+    }
     directory = (temporary?.path ?? "/data") + "/model-0"
     random = SplitMix(seed: seed)
     config.segmentBytes = Int.random(in: 1000...12_000, using: &random)
@@ -65,7 +76,7 @@ final class LogModel {
     config.preallocate = Int.random(in: 0..<4, using: &random) == 0
     config.retentionBytes = Bool.random(using: &random) ? 30_000 : -1
     try disk.makeDirectory("/data")
-    log = try EngineBench.create(engine, temporary == nil ? disk : RealDisk(), directory, partition, config)
+    log = try EngineBench.create(engine, files, directory, partition, config)
   }
 
   func run(steps: Int) throws {
@@ -294,7 +305,7 @@ final class LogModel {
   }
 
   private func crash() throws {
-    if segments == nil { return try kill() }
+    if !canFail { return try kill() }
     let flushed = log.flushedOffset
     disk.crash(&random)
     try reopen(clean: false, losingAfter: flushed)
@@ -398,7 +409,7 @@ final class LogModel {
   // MARK: Failing
 
   private func failWrite() throws {
-    if segments == nil { return }
+    if !canFail { return }
     let batch = nextBatch()
     let truncateFails = Int.random(in: 0..<4, using: &random) == 0
     disk.inject(
@@ -427,7 +438,7 @@ final class LogModel {
   }
 
   private func failSync() throws {
-    if segments == nil { return }
+    if !canFail { return }
     guard let ticket = log.flushTicket() else { return }
     disk.inject(.sync(after: Int.random(in: 0...1, using: &random)))
     let flushed = log.flushedOffset
@@ -447,7 +458,7 @@ final class LogModel {
   }
 
   private func fillDisk() throws {
-    if segments == nil { return }
+    if !canFail { return }
     disk.setCapacity(disk.usedBytes + Int.random(in: 0...300, using: &random))
     for _ in 0..<3 { try appendExpectingTrouble(nextBatch()) }
     disk.setCapacity(.max)

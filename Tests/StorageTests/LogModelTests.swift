@@ -34,13 +34,13 @@ enum Seeds {
 @Suite("A log against a model, on a disk that crashes, tears and fails")
 struct LogModelTests {
   @Test(
-    "what was flushed survives, what is read is a prefix of what was appended", arguments: LogEngine.allCases, Seeds.all
+    "what was flushed survives, what is read is a prefix of what was appended", arguments: Arm.allCases, Seeds.all
   )
-  func model(engine: LogEngine, seed: UInt64) throws {
-    let model = try LogModel(seed: seed, engine: engine)
+  func model(arm: Arm, seed: UInt64) throws {
+    let model = try LogModel(seed: seed, arm: arm)
     do { try model.run(steps: 250) } catch {
       Issue.record(
-        "\(engine) MILLRACE_SEED=\(seed): \(error) after \(model.history.suffix(40).joined(separator: "; "))")
+        "\(arm) MILLRACE_SEED=\(seed): \(error) after \(model.history.suffix(40).joined(separator: "; "))")
     }
   }
 }
