@@ -64,7 +64,7 @@ let package = Package(
     library("Compression", ["Czlib", "Clz4", "Czstd", "Csnappy", nioCore]),
     library("Model", ["Compression", "CMillrace", nioCore]),
     library("Wire", ["Model", nioCore]),
-    library("Storage", ["Model", "CMillrace", nioCore]),
+    library("Storage", ["Model", "CMillrace", "Clmdb", nioCore]),
     library("Cluster", ["Model"]),
     library("Coordination", ["Model", "CMillrace"]),
     library("Client", ["Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix]),

@@ -144,7 +144,7 @@ extension OutgoingReply {
         while byteCount > 0 {
           guard let range = left.popFirst() else { preconditionFailure("an answer has more records than ranges") }
           precondition(range.length <= byteCount, "a file range passes the records it stands for")
-          parts.append(.file(range))
+          parts.append(range.bytesInMemory.map { .bytes($0) } ?? .file(range))
           byteCount -= range.length
         }
       }

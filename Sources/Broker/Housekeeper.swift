@@ -27,6 +27,8 @@ final class Housekeeper: Sendable {
     every(config.highWatermarkCheckpointIntervalMs) { $0.checkpoint([.highWatermark]) }
     every(Limits.purgeIntervalMs) { $0.purgeDeleted() }
     every(Limits.producerExpiryIntervalMs) { $0.expireProducers() }
+    broker.reportCache()
+    if broker.directories.cache != nil { every(Limits.cacheReportIntervalMs) { $0.reportCache() } }
   }
 
   func stop() {
@@ -49,7 +51,7 @@ final class Housekeeper: Sendable {
 
 extension LocalBroker {
   /// Runs `body` on every open log; a failure is logged and the others go on.
-  private func forEachLog(_ what: String, _ body: @Sendable (Log) throws(DiskError) -> Void) {
+  private func forEachLog(_ what: String, _ body: @Sendable (any PartitionLog) throws(DiskError) -> Void) {
     for topic in topics.all {
       for partition in topic.partitions {
         do throws(PartitionError) {
@@ -120,6 +122,14 @@ extension LocalBroker {
     let expiration = config.producerIDExpirationMs
     forEachLog("producer expiry") { log throws(DiskError) in
       log.expireProducers(nowMs: now, expirationMs: expiration)
+    }
+  }
+
+  /// Writes down what the broker's own cache has done so far, where it has one.
+  func reportCache() {
+    guard let cache = directories.cache, let directory = directories.all.first else { return }
+    do { try cache.report(in: directory.path, on: directory.disk, nowMs: nowMs()) } catch {
+      log.error("no report of the cache", metadata: ["error": "\(error)"])
     }
   }
 

@@ -68,4 +68,7 @@ package enum Limits {
 
   /// The longest name of client software that ApiVersions accepts.
   package static let clientSoftwareNameBytes = 255
+
+  /// How often the counts of the broker's own cache are written down, where it has one.
+  package static let cacheReportIntervalMs: Int64 = 1_000
 }

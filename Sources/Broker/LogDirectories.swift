@@ -5,15 +5,29 @@ package import Storage
 /// All of the broker's log.dirs: a new partition goes to the one with the fewest, and each log is found in the one it is in.
 package struct LogDirectories: Sendable {
   package let all: [LogDirectory]
+  /// What `millrace.cache` asks for beside the page cache.
+  package let cache: ProcessCache?
 
-  /// Opens and locks every directory.
-  package init(_ paths: [String]) throws(LogDirectoryError) {
+  /// Opens and locks every directory, to be used as the configuration's switches say.
+  package init(_ config: Config) throws(LogDirectoryError) {
+    do { cache = config.cache == .page ? nil : try ProcessCache(config.cacheSettings) } catch { throw .disk(error) }
+    let isKafkas = config.cache == .page && config.writePath == .buffered
+    let disk: any Disk =
+      isKafkas ? RealDisk() : SwitchedDisk(config.cache, cache: cache, writePath: config.writePath)
     var all: [LogDirectory] = []
-    for path in paths { all.append(try LogDirectory(path)) }
+    for path in config.logDirs {
+      let directory = try LogDirectory(path, disk: disk, engine: config.logEngine)
+      try directory.checkDisk()
+      try directory.checkEngine()
+      all.append(directory)
+    }
     self.all = all
   }
 
-  package init(_ all: [LogDirectory]) { self.all = all }
+  package init(_ all: [LogDirectory]) {
+    self.all = all
+    cache = nil
+  }
 
   /// The last stop of every directory was orderly.
   package var wereClean: Bool { all.allSatisfy(\.wasClean) }

@@ -16,29 +16,57 @@ package final class Partition: Sendable {
 
   struct State {
     /// Nil once the partition is deleted or its directory has failed.
-    var log: Log?
+    var log: Engine?
     var leaderEpoch: LeaderEpoch
     var waiters = OffsetWaiters<ParkedFetch>()
     var isDeleted = false
 
     /// One replica, so what is in the log is on every in-sync replica.
-    var highWatermark: Offset { log?.logEndOffset ?? 0 }
+    var highWatermark: Offset {
+      switch log {
+      case .append(let log): log.logEndOffset
+      case .btree(let log): log.logEndOffset
+      case nil: 0
+      }
+    }
+  }
+
+  /// The log by its kind: appends and reads are then plain calls, and only the rarer requests go through the protocol.
+  enum Engine {
+    case append(Log)
+    case btree(BTreeLog)
+
+    init(_ log: any PartitionLog) {
+      switch log {
+      case let log as Log: self = .append(log)
+      case let log as BTreeLog: self = .btree(log)
+      default: preconditionFailure("\(type(of: log)) is no engine that a partition knows")
+      }
+    }
+
+    var log: any PartitionLog {
+      switch self {
+      case .append(let log): log
+      case .btree(let log): log
+      }
+    }
   }
 
   private let state: Mutex<State>
 
   /// - Parameter log: nil when its files cannot be used: every request is answered with a storage error.
   package init(
-    _ name: TopicPartition, topicID: TopicID, log: sending Log?, directory: LogDirectory?, leaderEpoch: LeaderEpoch
+    _ name: TopicPartition, topicID: TopicID, log: sending (any PartitionLog)?, directory: LogDirectory?,
+    leaderEpoch: LeaderEpoch
   ) {
     self.name = name
     self.topicID = topicID
     self.directory = directory
-    state = Mutex(State(log: log, leaderEpoch: leaderEpoch))
+    state = Mutex(State(log: log.map { Engine($0) }, leaderEpoch: leaderEpoch))
   }
 
   package var leaderEpoch: LeaderEpoch { state.withLock { $0.leaderEpoch } }
-  package var isOnline: Bool { state.withLock { $0.log?.failure == nil && $0.log != nil } }
+  package var isOnline: Bool { state.withLock { $0.log != nil && $0.log?.log.failure == nil } }
 
   /// The outcome of an append, and the fetches it satisfies, which the caller wakes after the lock is gone.
   struct Placed {
@@ -49,11 +77,15 @@ package final class Partition: Sendable {
   /// Appends a checked batch and releases the fetches that now have enough.
   func append(_ batch: RecordBatch, nowMs: Int64) throws(PartitionError) -> Placed {
     try state.withLock { state throws(PartitionError) in
-      let log = try state.usableLog()
+      let engine = try state.usableLog()
+      let epoch = state.leaderEpoch
       let appended: Appended
-      do throws(AppendError) { appended = try log.append(batch, leaderEpoch: state.leaderEpoch, nowMs: nowMs) } catch {
-        throw .append(error)
-      }
+      do throws(AppendError) {
+        switch engine {
+        case .append(let log): appended = try log.append(batch, leaderEpoch: epoch, nowMs: nowMs)
+        case .btree(let log): appended = try log.append(batch, leaderEpoch: epoch, nowMs: nowMs)
+        }
+      } catch { throw .append(error) }
       let woken = appended.isDuplicate ? [] : state.waiters.grew(by: batch.sizeInBytes)
       return Placed(appended: appended, woken: woken)
     }
@@ -85,31 +117,10 @@ package final class Partition: Sendable {
   func read(_ wanted: Wanted) throws(PartitionError) -> Found {
     try state.withLock { state throws(PartitionError) in
       try state.check(wanted.currentLeaderEpoch)
-      let log = try state.usableLog()
-      let mark = state.highWatermark
-      let stable = log.lastStableOffset(highWatermark: mark)
-      var found = Found(
-        slice: LogSlice(ranges: [], byteCount: 0, firstOffset: wanted.offset, nextOffset: wanted.offset),
-        highWatermark: mark, lastStableOffset: stable,
-        logStartOffset: log.logStartOffset)
-      if wanted.lastFetchedEpoch >= 0 {
-        guard let end = state.endOffset(forEpoch: wanted.lastFetchedEpoch, in: log) else {
-          throw .read(.outOfRange(logStart: log.logStartOffset, logEnd: log.logEndOffset))
-        }
-        if end.epoch < wanted.lastFetchedEpoch || end.endOffset < wanted.offset {
-          found.diverging = end
-          return found
-        }
+      switch try state.usableLog() {
+      case .append(let log): return try state.read(wanted, from: log)
+      case .btree(let log): return try state.read(wanted, from: log)
       }
-      do throws(ReadError) {
-        found.slice = try log.read(
-          from: wanted.offset, upTo: wanted.isReadCommitted ? stable : mark, maxBytes: wanted.maxBytes,
-          atLeastOneBatch: wanted.atLeastOneBatch)
-        if wanted.isReadCommitted, !found.slice.isEmpty {
-          found.aborted = try log.abortedTransactions(from: wanted.offset, upTo: found.slice.nextOffset)
-        }
-      } catch { throw .read(error) }
-      return found
     }
   }
 
@@ -128,11 +139,10 @@ package final class Partition: Sendable {
 
   /// One critical section over the log, for the rarer requests and for housekeeping.
   func withLog<Result: Sendable>(
-    _ body: (Log, LeaderEpoch) throws(PartitionError) -> Result
+    _ body: (any PartitionLog, LeaderEpoch) throws(PartitionError) -> Result
   ) throws(PartitionError) -> Result {
     try state.withLock { state throws(PartitionError) in
-      let log = try state.usableLog()
-      return try body(log, state.leaderEpoch)
+      return try body(try state.usableLog().log, state.leaderEpoch)
     }
   }
 
@@ -141,13 +151,12 @@ package final class Partition: Sendable {
     forEpoch epoch: LeaderEpoch
   ) throws(PartitionError) -> (epoch: LeaderEpoch, endOffset: Offset)? {
     try state.withLock { state throws(PartitionError) in
-      let log = try state.usableLog()
-      return state.endOffset(forEpoch: epoch, in: log)
+      return state.endOffset(forEpoch: epoch, in: try state.usableLog().log)
     }
   }
 
   /// Bytes on disk; 0 when the log cannot be used.
-  var sizeInBytes: Int { state.withLock { $0.log?.sizeInBytes ?? 0 } }
+  var sizeInBytes: Int { state.withLock { $0.log?.log.sizeInBytes ?? 0 } }
 
   /// Throws when the epoch a client knows is not the partition's.
   func check(_ currentLeaderEpoch: LeaderEpoch) throws(PartitionError) {
@@ -155,15 +164,15 @@ package final class Partition: Sendable {
   }
 
   /// Gives the log other settings; they hold from the next append.
-  func configure(_ config: LogConfig) { state.withLock { $0.log?.config = config } }
+  func configure(_ config: LogConfig) { state.withLock { $0.log?.log.config = config } }
 
   /// Makes everything appended so far durable; waits for the disk, without the lock. One thread at a time: the `Flusher`
   /// sees to that.
   func flush(nowMs: Int64) -> Bool {
-    var ticket = state.withLock { $0.log?.flushTicket() }
+    var ticket = state.withLock { $0.log?.log.flushTicket() }
     while let current = ticket {
       let outcome = Result { () throws(DiskError) -> Void in try current.run() }
-      ticket = state.withLock { $0.log?.complete(current, outcome, nowMs: nowMs) }
+      ticket = state.withLock { $0.log?.log.complete(current, outcome, nowMs: nowMs) }
     }
     return isOnline
   }
@@ -182,13 +191,40 @@ package final class Partition: Sendable {
 }
 
 extension Partition.State {
-  func usableLog() throws(PartitionError) -> Log {
+  func usableLog() throws(PartitionError) -> Partition.Engine {
     guard let log else { throw isDeleted ? .deleted : .offline }
     return log
   }
 
+  func read(_ wanted: Partition.Wanted, from log: some PartitionLog) throws(PartitionError) -> Partition.Found {
+    let mark = log.logEndOffset
+    let stable = log.lastStableOffset(highWatermark: mark)
+    var found = Partition.Found(
+      slice: LogSlice(ranges: [], byteCount: 0, firstOffset: wanted.offset, nextOffset: wanted.offset),
+      highWatermark: mark, lastStableOffset: stable,
+      logStartOffset: log.logStartOffset)
+    if wanted.lastFetchedEpoch >= 0 {
+      guard let end = endOffset(forEpoch: wanted.lastFetchedEpoch, in: log) else {
+        throw .read(.outOfRange(logStart: log.logStartOffset, logEnd: log.logEndOffset))
+      }
+      if end.epoch < wanted.lastFetchedEpoch || end.endOffset < wanted.offset {
+        found.diverging = end
+        return found
+      }
+    }
+    do throws(ReadError) {
+      found.slice = try log.read(
+        from: wanted.offset, upTo: wanted.isReadCommitted ? stable : mark, maxBytes: wanted.maxBytes,
+        atLeastOneBatch: wanted.atLeastOneBatch)
+      if wanted.isReadCommitted, !found.slice.isEmpty {
+        found.aborted = try log.abortedTransactions(from: wanted.offset, upTo: found.slice.nextOffset)
+      }
+    } catch { throw .read(error) }
+    return found
+  }
+
   /// The log learns of an epoch with its first batch; the present one is known before that, and ends at the log's end.
-  func endOffset(forEpoch epoch: LeaderEpoch, in log: Log) -> (epoch: LeaderEpoch, endOffset: Offset)? {
+  func endOffset(forEpoch epoch: LeaderEpoch, in log: any PartitionLog) -> (epoch: LeaderEpoch, endOffset: Offset)? {
     if epoch == leaderEpoch { return (epoch, log.logEndOffset) }
     return log.endOffset(forEpoch: epoch)
   }

@@ -42,7 +42,7 @@ package final class RunningBroker: Sendable {
   ///
   /// - Parameter threads: event loops; nil takes `num.network.threads`.
   package static func start(_ config: Config, log: Logger) throws -> RunningBroker {
-    let directories = try LogDirectories(config.logDirs)
+    let directories = try LogDirectories(config)
     let tree = try EmbeddedTree(directory: config.logDirs[0], now: WallClock.nowMs)
     let before = directories.all.compactMap(\.identity).first
     let registry = try TopicRegistry(
@@ -214,6 +214,7 @@ extension LocalBroker {
       }
     }
     checkpoint()
+    reportCache()
     for directory in directories.all where !failed.contains(directory.path) {
       do { try directory.closeCleanly() } catch {
         log.error("no clean mark", metadata: ["directory": "\(directory.path)", "error": "\(error)"])

@@ -6,6 +6,19 @@
 
 int millrace_o_direct(void) { return O_DIRECT; }
 
+int millrace_start_writing(int file, off_t from, off_t count) {
+  return sync_file_range(file, from, count, SYNC_FILE_RANGE_WRITE);
+}
+
+int millrace_write_and_drop(int file, off_t from, off_t count) {
+  int all = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  if (sync_file_range(file, from, count, all) != 0) return -1;
+  int error = posix_fadvise(file, from, count, POSIX_FADV_DONTNEED);
+  if (error == 0) return 0;
+  errno = error;
+  return -1;
+}
+
 int millrace_pipe(int fds[2], int capacity) {
   if (pipe2(fds, O_CLOEXEC) != 0) return -1;
   return fcntl(fds[1], F_SETPIPE_SZ, capacity);

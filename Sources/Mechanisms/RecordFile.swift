@@ -1,3 +1,4 @@
+internal import CMillrace
 import Glibc
 package import NIOCore
 

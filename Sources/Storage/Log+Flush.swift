@@ -148,7 +148,7 @@ extension Log {
   /// Writes everything down, syncs, and leaves the log as an orderly stop leaves it. Take no more calls to it afterwards.
   package func close(nowMs: Int64) throws(DiskError) {
     if let failure { throw failure }
-    try active.finish(config: config)
+    try finish(active)
     try writeSnapshot()
     try flush(nowMs: nowMs)
     for suffix in [OffsetIndex.suffix, TimeIndex.suffix] {

@@ -73,20 +73,12 @@ extension Log {
     var bytes = ByteBuffer()
     let range = FileRange(file: try segment.file(), position: position, length: header.sizeInBytes)
     _ = try range.read(into: &bytes)
-    var found: TimedOffset?
-    do {
-      let batch = try RecordBatch(viewing: bytes, checkingCRC: false)
-      try batch.forEachRecord { record in
-        guard found == nil, fits(record.timestamp, record.offset) else { return }
-        found = TimedOffset(
-          timestamp: record.timestamp, offset: record.offset, leaderEpoch: header.partitionLeaderEpoch)
-      }
-    } catch {
+    guard let batch = try? RecordBatch(viewing: bytes, checkingCRC: false) else {
       guard fits(header.maxTimestamp, header.lastOffset) else { return nil }
       return TimedOffset(
         timestamp: header.maxTimestamp, offset: header.baseOffset, leaderEpoch: header.partitionLeaderEpoch)
     }
-    return found
+    return batch.firstRecord(where: fits)
   }
 
   /// Where segments begin and, in front, where the log ends, newest first: all that ListOffsets version 0 knows of time.

@@ -16,6 +16,8 @@ package final class Log {
   /// Takes effect with the next call.
   package var config: LogConfig
   let disk: any Disk
+  /// The disk leaves zeros behind a segment's last batch, as preallocation does.
+  private let padsFiles: Bool
 
   /// `logStartOffset <= flushedOffset` need not hold; `logStartOffset <= logEndOffset` and `flushedOffset <= logEndOffset` do.
   package internal(set) var logStartOffset: Offset
@@ -47,6 +49,7 @@ package final class Log {
     topicID = parts.topicID
     config = parts.config
     disk = parts.disk
+    padsFiles = (parts.disk as? SwitchedDisk)?.padsFiles ?? false
     logStartOffset = parts.logStartOffset
     logEndOffset = parts.logEndOffset
     flushedOffset = parts.flushedOffset
@@ -101,25 +104,14 @@ package final class Log {
   ) throws(AppendError) -> Appended {
     try checkUsable()
     var header = batch.header
-    try checkBatch(header, nowMs: nowMs)
+    try config.check(header, nowMs: nowMs)
     if header.hasProducer, let earlier = try producers.check(header) {
-      return Appended(
-        baseOffset: earlier.firstOffset, lastOffset: earlier.lastOffset, isDuplicate: true,
-        logAppendTimeMs: config.timestampType == .logAppendTime ? earlier.timestamp : -1,
-        logStartOffset: logStartOffset, needsFlush: config.flushBeforeAcknowledge && flushedOffset <= earlier.lastOffset
-      )
+      return earlier.answer(config, logStartOffset: logStartOffset, flushedOffset: flushedOffset)
     }
-    let marker = try marker(of: batch)
+    let marker = try EndTransactionMarker(ofControl: batch)
     if let marker { try producers.check(marker, of: header.producerID) }
 
-    header.baseOffset = logEndOffset
-    header.partitionLeaderEpoch = leaderEpoch
-    if config.timestampType == .logAppendTime {
-      // The broker's clock becomes all records' timestamp. It lies within the CRC, which covers the body too.
-      header.attributes.isLogAppendTime = true
-      header.maxTimestamp = nowMs
-      header.crc = header.checksum(of: batch.body)
-    }
+    config.assign(logEndOffset, leaderEpoch, to: &header, body: batch.body, nowMs: nowMs)
     let segment = try place(header, nowMs: nowMs)
     try withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { head throws(AppendError) in
       header.write(to: head)
@@ -152,7 +144,7 @@ package final class Log {
         throw .unexpectedOffset(got: batch.header.baseOffset, expected: logEndOffset)
       }
       let header = batch.header
-      let marker = try marker(of: batch)
+      let marker = try EndTransactionMarker(ofControl: batch)
       let segment = try place(header, nowMs: nowMs)
       try rest.withUnsafeReadableBytes { raw throws(AppendError) in
         let whole = UnsafeRawBufferPointer(rebasing: raw[..<header.sizeInBytes])
@@ -169,28 +161,8 @@ package final class Log {
       needsFlush: flushing.isDue(config, unflushed: logEndOffset - flushedOffset, nowMs: nowMs))
   }
 
-  private func marker(of batch: RecordBatch) throws(AppendError) -> EndTransactionMarker? {
-    guard batch.header.attributes.isControl else { return nil }
-    do { return try EndTransactionMarker(reading: batch) } catch { throw .invalidRecord("\(error)") }
-  }
-
   private func checkUsable() throws(AppendError) {
     if let failure { throw .offline(failure) }
-  }
-
-  private func checkBatch(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) {
-    let bytes = header.sizeInBytes
-    guard bytes <= config.maxMessageBytes else { throw .tooLarge(bytes: bytes, limit: config.maxMessageBytes) }
-    guard bytes <= config.segmentBytes else { throw .largerThanSegment(bytes: bytes, limit: config.segmentBytes) }
-    guard header.count > 0 else { throw .invalidRecord("a batch of \(header.count) records") }
-    guard config.timestampType == .createTime, header.maxTimestamp >= 0 else { return }
-    let earliest = nowMs.subtractingReportingOverflow(config.timestampBeforeMaxMs)
-    let latest = nowMs.addingReportingOverflow(config.timestampAfterMaxMs)
-    let (from, to) = (earliest.overflow ? .min : earliest.partialValue, latest.overflow ? .max : latest.partialValue)
-    guard header.baseTimestamp >= from || header.baseTimestamp < 0, header.maxTimestamp <= to else {
-      let wrong = header.maxTimestamp > to ? header.maxTimestamp : header.baseTimestamp
-      throw .timestampOutOfRange(timestamp: wrong, earliest: from, latest: to)
-    }
   }
 
   /// Sees that the active segment can take the batch, and that its leadership is on record; returns the segment.
@@ -262,7 +234,7 @@ package final class Log {
   func roll(to offset: Offset, nowMs: Int64) throws(DiskError) {
     let before = active
     if before.size == 0 && before.baseOffset == offset { return }
-    try before.finish(config: config)
+    try finish(before)
     try writeSnapshot()
     let segment = try makeSegment(at: offset, nowMs: nowMs)
     if before.size == 0 {
@@ -272,6 +244,13 @@ package final class Log {
     }
     segments.append(segment)
     flushing.rolled(from: before)
+  }
+
+  /// The segment takes no more batches; a file that is longer than they are is cut.
+  func finish(_ segment: Segment) throws(DiskError) {
+    var config = config
+    if padsFiles { config.preallocate = true }
+    try segment.finish(config: config)
   }
 
   /// Makes a segment's files, all or none: an empty segment left behind would hide what is appended before it.

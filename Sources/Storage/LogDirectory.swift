@@ -12,6 +12,27 @@ package enum LogDirectoryError: Error, Hashable, Sendable {
   case malformed(path: String, line: String)
   /// The partition's directory is there already.
   case exists(TopicPartition)
+  /// The partition was written by the other engine: set `millrace.log.engine` to that, or give another log.dirs.
+  case otherEngine(TopicPartition, writtenBy: LogEngine, path: String)
+  /// The file system takes no direct reads or writes (O_DIRECT), which the broker is configured to use.
+  case noDirectIO(path: String, DiskError)
+}
+
+extension LogDirectoryError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .disk(let error): "\(error)"
+    case .locked(let path): "\(path) is in use by another broker"
+    case .belongsTo(let brokerID, let clusterID, let path):
+      "\(path) belongs to broker \(brokerID.map { "\($0)" } ?? "?") of cluster \(clusterID ?? "?"): start that one, or give another log.dirs"
+    case .malformed(let path, let line): "\(path) cannot be read: \(line)"
+    case .exists(let partition): "\(partition) has a directory already"
+    case .noDirectIO(let path, let error):
+      "\(path) is on a file system without O_DIRECT (\(error)), which millrace.cache=process and millrace.write.path=direct need: give a log.dirs on another one"
+    case .otherEngine(let partition, let writer, let path):
+      "\(path) holds \(partition) as millrace.log.engine=\(writer.rawValue) wrote it: start with that, or give another log.dirs"
+    }
+  }
 }
 
 /// One of the broker's log.dirs: partitions' directories, the checkpoints, and the marks by which a start knows how the last
@@ -24,6 +45,8 @@ package final class LogDirectory: Sendable {
   /// The run before ended in an orderly stop. The mark is removed when the directory is opened, so that a crash while
   /// opening counts as one.
   package let wasClean: Bool
+  /// What keeps the partitions' batches.
+  package let engine: LogEngine
   private let state: Mutex<State>
 
   private struct State {
@@ -54,10 +77,13 @@ package final class LogDirectory: Sendable {
   static let straySuffix = "-stray"
 
   /// Makes the directory if needed, locks it, and reads what the last run left.
-  package init(_ path: String, disk: any Disk = RealDisk()) throws(LogDirectoryError) {
+  package init(
+    _ path: String, disk: any Disk = RealDisk(), engine: LogEngine = .append
+  ) throws(LogDirectoryError) {
     let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     self.path = path
     self.disk = disk
+    self.engine = engine
     do {
       try Self.makeDirectories(path, on: disk)
       guard let lock = try disk.lock("\(path)/\(Self.lockName)") else { throw LogDirectoryError.locked(path: path) }
@@ -148,13 +174,19 @@ package final class LogDirectory: Sendable {
   /// Makes a new, empty log.
   package func create(
     _ partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
-  ) throws(LogDirectoryError) -> sending Log {
+  ) throws(LogDirectoryError) -> sending any PartitionLog {
     let directory = directory(of: partition)
     do {
       guard try disk.info(directory) == nil else { throw LogDirectoryError.exists(partition) }
       try forget(partition)
-      return try Log.create(
-        disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs)
+      switch engine {
+      case .append:
+        return try Log.create(
+          disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs)
+      case .btree:
+        return try BTreeLog.create(
+          disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs)
+      }
     } catch let error as DiskError {
       throw .disk(error)
     } catch let error as LogDirectoryError {
@@ -167,21 +199,48 @@ package final class LogDirectory: Sendable {
   /// Opens one log that is here.
   package func open(
     _ partition: TopicPartition, config: LogConfig, nowMs: Int64
-  ) throws(LogDirectoryError) -> sending Log {
+  ) throws(LogDirectoryError) -> sending any PartitionLog {
+    let directory = directory(of: partition)
+    let memory = LogMemory(
+      logStartOffset: checkpointed(.logStart, partition), recoveryPoint: checkpointed(.recoveryPoint, partition),
+      isClean: wasClean)
     do {
-      return try Log.open(
-        disk: disk, directory: directory(of: partition), partition: partition, config: config,
-        memory: LogMemory(
-          logStartOffset: checkpointed(.logStart, partition), recoveryPoint: checkpointed(.recoveryPoint, partition),
-          isClean: wasClean), nowMs: nowMs)
+      switch engine {
+      case .append:
+        return try Log.open(
+          disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
+      case .btree:
+        return try BTreeLog.open(
+          disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
+      }
     } catch { throw .disk(error) }
+  }
+
+  /// Throws when the file system cannot do what the disk's switches want of it.
+  package func checkDisk() throws(LogDirectoryError) {
+    do { try (disk as? SwitchedDisk)?.probe(path) } catch { throw .noDirectIO(path: path, error) }
+  }
+
+  /// Throws when a partition here was written by the other engine: it would look empty to this one.
+  package func checkEngine() throws(LogDirectoryError) {
+    for partition in try list() {
+      let directory = directory(of: partition)
+      let names: [String]
+      do { names = try disk.names(in: directory) } catch { throw .disk(error) }
+      let writer: LogEngine? =
+        if names.contains(BTree.fileName) { .btree } else if names.contains(where: { $0.hasSuffix(Segment.logSuffix) })
+        {
+          .append
+        } else { nil }
+      if let writer, writer != engine { throw .otherEngine(partition, writtenBy: writer, path: directory) }
+    }
   }
 
   /// Opens all logs that are here, `threads` at a time, and hands each to `opened` on the thread that opened it, with the
   /// high watermark of the last checkpoint (never past the log's end). Returns when all are done.
   package func openAll(
     threads: Int, nowMs: Int64, config: @escaping @Sendable (TopicPartition) -> LogConfig,
-    opened: @escaping @Sendable (sending Log, _ highWatermark: Offset) -> Void,
+    opened: @escaping @Sendable (sending any PartitionLog, _ highWatermark: Offset) -> Void,
     failed: @escaping @Sendable (TopicPartition, LogDirectoryError) -> Void
   ) throws(LogDirectoryError) {
     let partitions = try list()

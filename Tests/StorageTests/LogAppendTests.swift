@@ -40,92 +40,6 @@ struct LogAppendTests {
     #expect(bench.disk.writes == before + 100, "the index's entries wait in memory")
   }
 
-  @Test("larger than the topic allows, or than a segment, is refused")
-  func tooLarge() throws {
-    var config = LogConfig()
-    config.maxMessageBytes = 200
-    #expect(throws: AppendError.tooLarge(bytes: 261, limit: 200)) { _ = try Bench(config).append(bytes: 200) }
-    config.maxMessageBytes = 10_000
-    config.segmentBytes = 1000
-    #expect(throws: AppendError.largerThanSegment(bytes: 1061, limit: 1000)) {
-      _ = try Bench(config).append(bytes: 1000)
-    }
-  }
-
-  @Test("too far from the broker's clock is refused, in either direction")
-  func timestamps() throws {
-    var config = LogConfig()
-    config.timestampAfterMaxMs = 3_600_000
-    config.timestampBeforeMaxMs = 86_400_000
-    let bench = try Bench(config)
-    _ = try bench.append(timestamp: now + 3_600_000)
-    _ = try bench.append(timestamp: now - 86_400_000)
-    _ = try bench.append(timestamp: -1)
-    for timestamp in [now + 3_600_001, now - 86_400_001] {
-      #expect(
-        throws: AppendError.timestampOutOfRange(
-          timestamp: timestamp, earliest: now - 86_400_000, latest: now + 3_600_000)
-      ) { _ = try bench.append(timestamp: timestamp) }
-    }
-    #expect(bench.log.logEndOffset == 3)
-  }
-
-  @Test("to a topic of LogAppendTime gets the broker's clock, and a CRC that says so")
-  func logAppendTime() throws {
-    var config = LogConfig()
-    config.timestampType = .logAppendTime
-    let bench = try Bench(config)
-    let appended = try bench.append(3, timestamp: 17)
-    #expect(appended.logAppendTimeMs == now)
-    let slice = try bench.log.read(from: 0, upTo: 3, maxBytes: 1000, atLeastOneBatch: true)
-    let batch = try #require(try slice.bytes().batches().first)
-    #expect(batch.header.attributes.isLogAppendTime)
-    #expect(batch.header.maxTimestamp == now)
-    #expect(batch.header.baseTimestamp == 17)
-  }
-
-  @Test("of a batch that was sent before is answered with the first one's offset; a gap and an old epoch are refused")
-  func idempotence() throws {
-    let bench = try Bench()
-    _ = try bench.append(10)
-    for index in 0..<6 { _ = try bench.append(2, producer: 5, sequence: Int32(index) * 2) }
-    for index in 1..<6 {
-      let again = try bench.append(2, producer: 5, sequence: Int32(index) * 2)
-      #expect(again.isDuplicate)
-      #expect(again.baseOffset == Offset(10 + Int64(index) * 2))
-      #expect(again.lastOffset == again.baseOffset + 1)
-    }
-    #expect(bench.log.logEndOffset == 22)
-    #expect(throws: AppendError.outOfOrderSequence(producerID: 5, expected: 12, got: 0), "the sixth last is forgotten")
-    {
-      _ = try bench.append(2, producer: 5, sequence: 0)
-    }
-    #expect(throws: AppendError.outOfOrderSequence(producerID: 5, expected: 12, got: 13)) {
-      _ = try bench.append(2, producer: 5, sequence: 13)
-    }
-    #expect(throws: AppendError.outOfOrderSequence(producerID: 5, expected: 0, got: 12)) {
-      _ = try bench.append(2, producer: 5, epoch: 1, sequence: 12)
-    }
-    _ = try bench.append(2, producer: 5, epoch: 1, sequence: 0)
-    #expect(throws: AppendError.invalidProducerEpoch(producerID: 5, latest: 1, got: 0)) {
-      _ = try bench.append(2, producer: 5, epoch: 0, sequence: 12)
-    }
-    _ = try bench.append(2, producer: 6, sequence: 77)
-  }
-
-  @Test("goes on from sequence 0 after the largest")
-  func wrap() throws {
-    let bench = try Bench()
-    _ = try bench.append(3, producer: 1, sequence: .max - 4)
-    _ = try bench.append(4, producer: 1, sequence: .max - 1)
-    let again = try bench.append(4, producer: 1, sequence: .max - 1)
-    #expect(again.isDuplicate && again.baseOffset == 3)
-    let next = try bench.append(1, producer: 1, sequence: 2)
-    #expect(next.baseOffset == 7)
-    _ = try bench.append(1, producer: 2, sequence: .max)
-    #expect(try bench.append(1, producer: 2, sequence: 0).isDuplicate == false)
-  }
-
   @Test("that the disk refuses leaves the log as it was", arguments: [0, 1, 60, 61, 100])
   func diskFull(bytesWritten: Int) throws {
     let bench = try Bench()
@@ -156,28 +70,6 @@ struct LogAppendTests {
     #expect(again.logEndOffset == 1)
   }
 
-  @Test("of a transaction holds read-committed readers back until its marker is replicated")
-  func transactions() throws {
-    let bench = try Bench()
-    var batch = Batches.make(records: 2, bodyBytes: 40, producerID: 9, producerEpoch: 0, baseSequence: 0)
-    batch.header.attributes.isTransactional = true
-    _ = try bench.append()
-    _ = try bench.log.append(batch, leaderEpoch: 0, nowMs: now)
-    _ = try bench.append()
-    #expect(bench.log.lastStableOffset(highWatermark: 4) == 1)
-    let abort = Batches.marker(commit: false, producerID: 9, producerEpoch: 0, coordinatorEpoch: 3, timestamp: now)
-    _ = try bench.log.append(abort, leaderEpoch: 0, nowMs: now)
-    #expect(bench.log.lastStableOffset(highWatermark: 4) == 1, "the marker is not replicated yet")
-    #expect(bench.log.lastStableOffset(highWatermark: 5) == 5)
-    #expect(
-      try bench.log.abortedTransactions(from: 0, upTo: 5) == [
-        AbortedTransaction(producerID: 9, firstOffset: 1, lastOffset: 4, lastStableOffset: 5)
-      ])
-    let old = Batches.marker(commit: true, producerID: 9, producerEpoch: 0, coordinatorEpoch: 2, timestamp: now)
-    #expect(throws: AppendError.coordinatorFenced(producerID: 9, latest: 3, got: 2)) {
-      _ = try bench.log.append(old, leaderEpoch: 0, nowMs: now)
-    }
-  }
 }
 
 @Suite("A read")
@@ -213,19 +105,6 @@ struct LogReadTests {
     #expect(reads[0] <= 10)
   }
 
-  @Test("outside the log says what the log has")
-  func outOfRange() throws {
-    let bench = try Bench()
-    for _ in 0..<5 { _ = try bench.append() }
-    try bench.log.deleteRecords(before: 2, nowMs: now)
-    for offset in [1, 6] as [Offset] {
-      #expect(throws: ReadError.outOfRange(logStart: 2, logEnd: 5)) {
-        _ = try bench.log.read(from: offset, upTo: 5, maxBytes: 100, atLeastOneBatch: true)
-      }
-    }
-    #expect(try bench.log.read(from: 5, upTo: 5, maxBytes: 100, atLeastOneBatch: true).isEmpty)
-    #expect(try bench.log.read(from: 3, upTo: 3, maxBytes: 100, atLeastOneBatch: true).isEmpty)
-  }
 }
 
 @Suite("Time and space")
@@ -285,21 +164,6 @@ struct LogFlushTests {
     #expect(bench.log.complete(next, .success(()), nowMs: now) == nil)
     #expect(bench.log.flushedOffset == 6)
     #expect(bench.log.flushTicket() == nil)
-  }
-
-  @Test("is due after flush.messages records, and after flush.ms")
-  func due() throws {
-    var config = LogConfig()
-    config.flushMessages = 3
-    config.flushMs = 1000
-    let bench = try Bench(config)
-    #expect(try bench.append(2).needsFlush == false)
-    #expect(!bench.log.wantsFlush(nowMs: now + 999))
-    #expect(bench.log.wantsFlush(nowMs: now + 1000))
-    #expect(try bench.append(1).needsFlush)
-    try bench.log.flush(nowMs: now)
-    #expect(!bench.log.wantsFlush(nowMs: now + 5000))
-    #expect(try bench.append(2).needsFlush == false)
   }
 
   @Test("that fails takes the log offline: nobody knows what the disk holds")

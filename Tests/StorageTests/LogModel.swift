@@ -11,7 +11,10 @@ struct Wrong: Error {
   init(_ what: String) { self.what = what }
 }
 
-/// A log on a fake disk beside an array that says what it must hold; random operations on both, compared after each.
+/// A log beside an array that says what it must hold; random operations on both, compared after each.
+///
+/// Segments are on a fake disk, which crashes, tears and fails, with a cache of the process in front of it or none. A B-tree and direct
+/// I/O want the real one: there a crash is a kill, and what faults do is left out.
 final class LogModel {
   struct Batch {
     var batch: RecordBatch
@@ -23,11 +26,18 @@ final class LogModel {
 
   let seed: UInt64
   private var random: SplitMix
+  private let engine: LogEngine
   private let disk = FakeDisk()
+  /// What the log is given: the fake disk, or one on the real.
+  private let files: any Disk
+  private let temporary: TemporaryDirectory?
   private let partition = TopicPartition("model", 0)
-  private let directory = "/data/model-0"
+  private let directory: String
   private var config = LogConfig()
-  private var log: Log
+  private var log: any PartitionLog
+  /// Nil for a B-tree, which has none.
+  private var segments: Log? { log as? Log }
+  private var canFail: Bool { temporary == nil }
   private var nowMs: Int64 = 1_700_000_000_000
   private(set) var history: [String] = []
 
@@ -43,8 +53,21 @@ final class LogModel {
   private var nextProducer: Int64 = 1
   private var batchNumber: UInt64 = 0
 
-  init(seed: UInt64) throws {
+  init(seed: UInt64, arm: Arm) throws {
     self.seed = seed
+    engine = arm.engine
+    switch arm {
+    case .page:
+      files = disk
+      temporary = nil
+    case .both:
+      files = CachedFakeDisk(disk, try Arm.cache(seed % 2 == 0 ? .compact : .boxed))
+      temporary = nil
+    default:
+      files = try arm.disk()
+      temporary = try TemporaryDirectory()
+    }
+    directory = (temporary?.path ?? "/data") + "/model-0"
     random = SplitMix(seed: seed)
     config.segmentBytes = Int.random(in: 1000...12_000, using: &random)
     config.indexIntervalBytes = Int.random(in: 0...800, using: &random)
@@ -53,8 +76,7 @@ final class LogModel {
     config.preallocate = Int.random(in: 0..<4, using: &random) == 0
     config.retentionBytes = Bool.random(using: &random) ? 30_000 : -1
     try disk.makeDirectory("/data")
-    log = try Log.create(
-      disk: disk, directory: directory, partition: partition, topicID: nil, config: config, nowMs: nowMs)
+    log = try EngineBench.create(engine, files, directory, partition, config)
   }
 
   func run(steps: Int) throws {
@@ -200,7 +222,7 @@ final class LogModel {
   }
 
   private func roll() throws {
-    try log.roll(nowMs: nowMs)
+    try segments?.roll(nowMs: nowMs)
     note("roll")
   }
 
@@ -224,8 +246,8 @@ final class LogModel {
       try #require(slice.byteCount <= maxBytes || (whole && got.count == 1))
       try #require(slice.nextOffset > from)
       // Nothing that would have fitted was left out, but for the end of a segment.
-      if got.count < wanted.count, !log.baseOffsets.contains(wanted[got.count].baseOffset), slice.byteCount <= maxBytes
-      {
+      let bases = segments?.baseOffsets ?? []
+      if got.count < wanted.count, !bases.contains(wanted[got.count].baseOffset), slice.byteCount <= maxBytes {
         try #require(slice.byteCount + wanted[got.count].header.sizeInBytes > maxBytes)
       }
     }
@@ -252,7 +274,6 @@ final class LogModel {
     note("time \(target)")
     let found = try log.offset(forTimestamp: target)
     try #require(found == expected, "at \(target): \(found as Any), not \(expected as Any)")
-    let kept = batches.filter { $0.baseOffset >= log.baseOffsets[0] }
     let newest = kept.flatMap(\.timestamps).max()
     try #require(try log.offsetOfMaxTimestamp()?.timestamp == newest)
   }
@@ -284,6 +305,7 @@ final class LogModel {
   }
 
   private func crash() throws {
+    if !canFail { return try kill() }
     let flushed = log.flushedOffset
     disk.crash(&random)
     try reopen(clean: false, losingAfter: flushed)
@@ -310,8 +332,7 @@ final class LogModel {
   private func reopen(clean: Bool, losingAfter flushed: Offset) throws {
     var memory = memory
     memory.isClean = clean
-    log = try Log.open(
-      disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
+    log = try EngineBench.open(engine, files, directory, partition, config, memory, nowMs: nowMs)
     let recovered = log.logEndOffset
     try #require(recovered >= flushed, "flushed to \(flushed), but after the crash the log ends at \(recovered)")
     try #require(recovered <= max(end, memory.logStartOffset), "the log ends at \(recovered), past \(end)")
@@ -351,6 +372,13 @@ final class LogModel {
     forgotten()
   }
 
+  /// What deletion from the front has left.
+  private var kept: [Batch] {
+    batches.filter { batch in
+      segments.map { batch.baseOffset >= $0.baseOffsets[0] } ?? (batch.nextOffset > logStart)
+    }
+  }
+
   /// A truncation is followed by checkpoints before anything else is appended, as a follower's is.
   private func forgotten() {
     knownFrom = end
@@ -371,7 +399,7 @@ final class LogModel {
     note("retention: \(count) segments")
     try #require(log.logStartOffset >= logStart)
     logStart = log.logStartOffset
-    if config.retentionBytes >= 0, log.segmentCount > 1 {
+    if config.retentionBytes >= 0, segments?.segmentCount ?? 2 > 1 {
       try #require(log.sizeInBytes < Int(config.retentionBytes) + config.segmentBytes)
     }
     config.retentionMs = -1
@@ -381,6 +409,7 @@ final class LogModel {
   // MARK: Failing
 
   private func failWrite() throws {
+    if !canFail { return }
     let batch = nextBatch()
     let truncateFails = Int.random(in: 0..<4, using: &random) == 0
     disk.inject(
@@ -409,6 +438,7 @@ final class LogModel {
   }
 
   private func failSync() throws {
+    if !canFail { return }
     guard let ticket = log.flushTicket() else { return }
     disk.inject(.sync(after: Int.random(in: 0...1, using: &random)))
     let flushed = log.flushedOffset
@@ -428,6 +458,7 @@ final class LogModel {
   }
 
   private func fillDisk() throws {
+    if !canFail { return }
     disk.setCapacity(disk.usedBytes + Int.random(in: 0...300, using: &random))
     for _ in 0..<3 { try appendExpectingTrouble(nextBatch()) }
     disk.setCapacity(.max)
@@ -440,10 +471,10 @@ final class LogModel {
     try #require(log.logEndOffset == end)
     try #require(log.logStartOffset == logStart)
     try #require(log.flushedOffset <= end)
-    let bases = log.baseOffsets
-    try #require(bases == bases.sorted() && Set(bases).count == bases.count)
-    try #require(bases[0] <= logStart)
-    let kept = batches.filter { $0.baseOffset >= bases[0] }
+    if let bases = segments?.baseOffsets {
+      try #require(bases == bases.sorted() && Set(bases).count == bases.count)
+      try #require(bases[0] <= logStart)
+    }
     try #require(log.sizeInBytes == kept.reduce(0) { $0 + $1.header.sizeInBytes })
   }
 
@@ -464,7 +495,7 @@ final class LogModel {
     for batch in batches where batch.baseOffset >= logStart {
       try #require(log.epochs.epoch(at: batch.baseOffset) == batch.header.partitionLeaderEpoch)
     }
-    let faults = try log.indexFaults()
+    let faults = try segments?.indexFaults() ?? []
     try #require(faults == [], "\(faults.joined(separator: "\n"))")
   }
 }

@@ -33,11 +33,14 @@ enum Seeds {
 
 @Suite("A log against a model, on a disk that crashes, tears and fails")
 struct LogModelTests {
-  @Test("what was flushed survives, what is read is a prefix of what was appended", arguments: Seeds.all)
-  func model(seed: UInt64) throws {
-    let model = try LogModel(seed: seed)
+  @Test(
+    "what was flushed survives, what is read is a prefix of what was appended", arguments: Arm.allCases, Seeds.all
+  )
+  func model(arm: Arm, seed: UInt64) throws {
+    let model = try LogModel(seed: seed, arm: arm)
     do { try model.run(steps: 250) } catch {
-      Issue.record("MILLRACE_SEED=\(seed): \(error) after \(model.history.suffix(40).joined(separator: "; "))")
+      Issue.record(
+        "\(arm) MILLRACE_SEED=\(seed): \(error) after \(model.history.suffix(40).joined(separator: "; "))")
     }
   }
 }

@@ -28,7 +28,8 @@ struct ExperimentTests {
   func results() {
     guard !Self.withResults.isEmpty else { return }
     for name in Self.awaitingStandardRun {
-      #expect(!Self.withResults.contains(name), "results/\(name) is there: take it off the list of those that wait for it")
+      #expect(
+        !Self.withResults.contains(name), "results/\(name) is there: take it off the list of those that wait for it")
     }
     for name in Self.definitions where !Self.awaitingStandardRun.contains(name) {
       let runs = SourceTree.names(in: "results/\(name)")

@@ -1,4 +1,5 @@
 package import Model
+package import Storage
 
 /// What a broker is configured to do: the values of `ConfigKeys`, checked, with what each means as a typed property.
 ///
@@ -55,8 +56,13 @@ package struct Config: Sendable {
   package let producerIDExpirationMs: Int64
 
   // Millrace's own switches.
+  /// Always `copy` with a cache of the broker's own.
   package let readPath: ReadPath
   package let readCopyBufferBytes: Int
+  package let logEngine: LogEngine
+  package let cache: CacheKind
+  package let cacheSettings: ProcessCache.Settings
+  package let writePath: WritePath
   package let flushBeforeAck: Bool
   /// nil leaves the kernel's default.
   package let congestionControl: String?
@@ -125,7 +131,13 @@ package struct Config: Sendable {
     producerIDExpirationMs = values.long("producer.id.expiration.ms")
     try Self.checkRetention(values)
 
-    readPath = ReadPath(rawValue: values.text("millrace.read.path") ?? "") ?? .sendfile
+    logEngine = LogEngine(rawValue: values.text("millrace.log.engine") ?? "") ?? .append
+    cache = CacheKind(rawValue: values.text("millrace.cache") ?? "") ?? .page
+    cacheSettings = try Self.cacheSettings(values)
+    writePath = WritePath(rawValue: values.text("millrace.write.path") ?? "") ?? .buffered
+    try Self.checkSwitches(values, cache, logEngine, writePath)
+    let readPath = ReadPath(rawValue: values.text("millrace.read.path") ?? "") ?? .sendfile
+    self.readPath = cache == .page ? readPath : .copy
     readCopyBufferBytes = values.int("millrace.read.copy.buffer.bytes")
     flushBeforeAck = values.bool("millrace.flush.before.ack")
     congestionControl = values.text("millrace.congestion.control").flatMap { $0.isEmpty ? nil : $0 }
@@ -158,6 +170,34 @@ extension Config {
       overrides[String(element[..<colon])] = count
     }
     return overrides
+  }
+
+  private static func cacheSettings(_ values: ConfigValues) throws(ConfigError) -> ProcessCache.Settings {
+    let blockBytes = values.int("millrace.cache.block.bytes")
+    guard blockBytes.nonzeroBitCount == 1 else {
+      throw ConfigError("millrace.cache.block.bytes must be a power of two; it is \(blockBytes)")
+    }
+    return ProcessCache.Settings(
+      bytes: values.int("millrace.cache.bytes"),
+      layout: CacheLayout(rawValue: values.text("millrace.cache.layout") ?? "") ?? .compact, blockBytes: blockBytes)
+  }
+
+  /// Refuses switches that contradict each other: an experiment must not measure what it did not ask for.
+  private static func checkSwitches(
+    _ values: ConfigValues, _ cache: CacheKind, _ engine: LogEngine, _ writePath: WritePath
+  ) throws(ConfigError) {
+    let readPath = values.given["millrace.read.path"] ?? "copy"
+    if cache != .page, readPath != "copy" {
+      throw ConfigError(
+        "millrace.read.path=\(readPath) needs the page cache, but millrace.cache=\(cache.rawValue) has fetches copied out of the broker's own: leave it out, or set it to copy"
+      )
+    }
+    guard engine == .btree else { return }
+    guard cache == .page, writePath == .buffered else {
+      throw ConfigError(
+        "millrace.log.engine=btree maps its file itself: it goes with millrace.cache=page and millrace.write.path=buffered only, not with \(cache.rawValue) and \(writePath.rawValue)"
+      )
+    }
   }
 
   /// Kafka takes -1 and positive numbers in all three units.

@@ -208,9 +208,31 @@ package enum ConfigKeys {
     .int(
       "millrace.read.copy.buffer.bytes", 65_536, .between(512, 67_108_864),
       "The buffer where millrace.read.path is copy."),
+    .string(
+      "millrace.log.engine", "append", .oneOf(["append", "btree"]),
+      "What keeps a partition's batches: Kafka's segments, only ever appended to, or a B-tree (LMDB) from offsets to batches. A log.dirs written by the other is refused."
+    ),
+    .string(
+      "millrace.cache", "page", .oneOf(["page", "process", "both"]),
+      "What holds segments in memory: the kernel's page cache; a cache of the broker's own, past which nothing is read (O_DIRECT); or the broker's in front of the kernel's. With the broker's own, fetches are copied from it: millrace.read.path may not ask for anything else."
+    ),
+    .long(
+      "millrace.cache.bytes", 268_435_456, .atLeast(1_048_576),
+      "Contents of the broker's own cache; what finds and orders them comes on top."),
+    .string(
+      "millrace.cache.layout", "compact", .oneOf(["compact", "boxed"]),
+      "The broker's own cache in memory: one stretch of blocks with flat arrays, or an object of the heap for each block."
+    ),
+    .int(
+      "millrace.cache.block.bytes", 16_384, .between(4096, 262_144),
+      "A block of the broker's own cache; a power of two."),
+    .string(
+      "millrace.write.path", "buffered", .oneOf(["buffered", "direct"]),
+      "How appends reach segments: into the page cache, or to the device before they return (O_DIRECT, whole blocks of 4 KiB)."
+    ),
     .boolean(
       "millrace.flush.before.ack", false,
-      "Whether a produce is acknowledged only after its records are on disk. Produces that wait together share one flush."
+      "Whether a produce is acknowledged only after its records are on disk. Produces that wait together share one flush; a B-tree commits each by itself."
     ),
     .string(
       "millrace.congestion.control", "cubic",

@@ -29,6 +29,12 @@ uint32_t millrace_crc32c_portable(uint32_t seed, const void *_Nullable bytes, si
 /// The O_DIRECT flag of this machine's `open`.
 int millrace_o_direct(void);
 
+/// Has the kernel begin to write a stretch of a file's page cache to the disk; does not wait.
+int millrace_start_writing(int file, off_t from, off_t count);
+
+/// Waits until a stretch of a file's page cache is on the disk, and takes it out of the page cache.
+int millrace_write_and_drop(int file, off_t from, off_t count);
+
 /// A pipe, close-on-exec, that holds `capacity` bytes. Returns its real capacity, or -1 with errno.
 int millrace_pipe(int fds[_Nonnull 2], int capacity);
 

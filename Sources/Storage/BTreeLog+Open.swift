@@ -1,0 +1,171 @@
+import CMillrace
+package import Model
+import NIOCore
+
+extension BTreeLog {
+  /// Makes the directory and the file of a new, empty log.
+  package static func create(
+    disk: any Disk, directory: String, partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
+  ) throws(DiskError) -> BTreeLog {
+    try disk.makeDirectory(directory)
+    if let topicID { try PartitionMetadata.write(topicID, to: directory, on: disk) }
+    let log = BTreeLog(
+      partition: partition, directory: directory, topicID: topicID, config: config, disk: disk,
+      tree: try BTree("\(directory)/\(BTree.fileName)"), start: 0, end: 0, flushed: 0, nowMs: nowMs)
+    log.flushing.isNewDirectory = true
+    return log
+  }
+
+  /// Opens the log in `directory`.
+  ///
+  /// After a kill the tree is whole, because every change is a transaction; only what is kept in memory is made again, from a
+  /// snapshot and the batches since. After any unclean stop the batches behind the recovery point are read, CRCs and all, and
+  /// the log ends before the first that is none.
+  package static func open(
+    disk: any Disk, directory: String, partition: TopicPartition, config: LogConfig, memory: LogMemory, nowMs: Int64
+  ) throws(DiskError) -> BTreeLog {
+    let tree = try BTree("\(directory)/\(BTree.fileName)")
+    let stored = try Stored(tree)
+    let end = max(stored.end, stored.last?.header.nextOffset ?? 0)
+    let log = BTreeLog(
+      partition: partition, directory: directory, topicID: try PartitionMetadata.read(from: directory, on: disk),
+      config: config, disk: disk, tree: tree, start: min(stored.start, end), end: end,
+      flushed: memory.isClean ? end : min(memory.recoveryPoint, end), nowMs: nowMs)
+    log.epochs = stored.epochs
+    log.snapshots = stored.snapshots
+    log.newestIndexed = stored.newest
+    if let first = stored.first, let last = stored.last {
+      log.bytesEver = last.total
+      log.sizeInBytes = Int(last.total - first.total) + first.header.sizeInBytes
+    }
+    if memory.logStartOffset > end {
+      // All that was not flushed is gone, down to below where DeleteRecords had moved the start.
+      try log.truncateFullyAndStart(at: memory.logStartOffset, nowMs: nowMs)
+      return log
+    }
+    if !memory.isClean, let damaged = try log.firstDamage(from: memory.recoveryPoint) { try log.cut(at: damaged) }
+    _ = try log.deleteFront(to: min(memory.logStartOffset, log.logEndOffset))
+    try log.reloadProducers(rereadingBytes: memory.isClean ? 0 : snapshotBytes)
+    return log
+  }
+
+  /// What the tables say, copied out of them.
+  private struct Stored {
+    var first: (header: RecordBatchHeader, total: UInt64)?
+    var last: (header: RecordBatchHeader, total: UInt64)?
+    var start: Offset = 0
+    var end: Offset = 0
+    var epochs = LeaderEpochs()
+    var newest: Int64 = -1
+    var snapshots: [Offset] = []
+
+    init(_ tree: BTree) throws(DiskError) {
+      var found = Stored()
+      try tree.read { transaction throws(DiskError) in
+        try transaction.withCursor(.batches) { cursor throws(DiskError) in
+          if let entry = try cursor.first() {
+            let batch = try StoredBatch(entry, tree.path)
+            found.first = (batch.header, batch.total)
+          }
+          if let entry = try cursor.last() {
+            let batch = try StoredBatch(entry, tree.path)
+            found.last = (batch.header, batch.total)
+          }
+        }
+        if let start = try transaction.value(.logStart) { found.start = Offset(start.bigEndian(at: 0, as: Int64.self)) }
+        if let end = try transaction.value(.logEnd) { found.end = Offset(end.bigEndian(at: 0, as: Int64.self)) }
+        if let epochs = try transaction.value(.epochs) { found.epochs = LeaderEpochs(decoding: epochs) }
+        try transaction.withCursor(.times) { cursor throws(DiskError) in
+          if let entry = try cursor.last() { found.newest = Int64(entry.key) }
+        }
+        try transaction.withCursor(.producers) { cursor throws(DiskError) in
+          var next = try cursor.first()
+          while let entry = next {
+            found.snapshots.append(Offset(Int64(entry.key)))
+            next = try cursor.next()
+          }
+        }
+      }
+      self = found
+    }
+
+    private init() {}
+  }
+
+  /// The first offset of the first batch from `offset` on that is not what its CRC says.
+  private func firstDamage(from offset: Offset) throws(DiskError) -> Offset? {
+    try tree.read { transaction throws(DiskError) in
+      try transaction.withCursor(.batches) { cursor throws(DiskError) -> Offset? in
+        var next = try cursor.ceiling(UInt64(max(0, offset.rawValue)))
+        while let entry = next {
+          guard let batch = try? StoredBatch(entry, tree.path),
+            batch.header.crc == Self.checksum(batch.bytes)
+          else { return Offset(Int64(entry.key)) }
+          next = try cursor.next()
+        }
+        return nil
+      }
+    }
+  }
+
+  private static func checksum(_ batch: UnsafeRawBufferPointer) -> UInt32 {
+    millrace_crc32c(0, batch.baseAddress! + BatchField.attributes, batch.count - BatchField.attributes)
+  }
+
+  /// Makes the producer state what the tree says up to the log's end.
+  ///
+  /// - Parameter rereadingBytes: go back to a snapshot before as many bytes of batches.
+  func reloadProducers(rereadingBytes: Int = 0) throws(DiskError) {
+    let from = try rereadStart(bytes: rereadingBytes)
+    var state = ProducerState()
+    let snapshot = snapshots.last { $0 <= from } ?? snapshots.first { $0 <= logEndOffset }
+    if let snapshot {
+      let decoded = try tree.read { transaction throws(DiskError) in
+        try transaction.value(UInt64(snapshot.rawValue), in: .producers)
+          .flatMap { ProducerSnapshot.decode(Array($0), endOffset: snapshot) }
+      }
+      if let decoded { state = decoded }
+    }
+    let begin = state.endOffset
+    var bytes = 0
+    _ = try scan(from: begin) { batch throws(DiskError) -> Bool? in
+      guard batch.header.baseOffset >= begin else { return nil }
+      bytes += batch.bytes.count
+      if let marker = try Self.marker(batch, tree.path) {
+        _ = state.appended(marker, batch.header)
+      } else if batch.header.attributes.isControl {
+        state.endOffset = batch.header.nextOffset
+      } else {
+        state.appended(batch.header)
+      }
+      return nil
+    }
+    state.endOffset = logEndOffset
+    producers = state
+    bytesSinceSnapshot = bytes
+  }
+
+  private static func marker(_ batch: StoredBatch, _ path: String) throws(DiskError) -> EndTransactionMarker? {
+    guard batch.header.attributes.isControl else { return nil }
+    return (try? EndTransactionMarker(reading: batch.copy())) ?? nil
+  }
+
+  /// The first offset of those batches that end the log and have no more than `bytes`.
+  private func rereadStart(bytes: Int) throws(DiskError) -> Offset {
+    guard bytes > 0 else { return logEndOffset }
+    let end = logEndOffset
+    return try tree.read { transaction throws(DiskError) in
+      try transaction.withCursor(.batches) { cursor throws(DiskError) in
+        var (start, left) = (end, bytes)
+        var next = try cursor.last()
+        while let entry = next {
+          left -= entry.value.count - Self.prefixBytes
+          guard left >= 0 else { break }
+          start = Offset(Int64(entry.key))
+          next = try cursor.previous()
+        }
+        return start
+      }
+    }
+  }
+}

@@ -1,0 +1,207 @@
+package import Model
+import NIOCore
+
+/// A batch as it stands in the tree's file: valid within the transaction that found it.
+struct StoredBatch {
+  let header: RecordBatchHeader
+  /// Header and records.
+  let bytes: UnsafeRawBufferPointer
+  /// The bytes of all batches up to and with this one.
+  let total: UInt64
+
+  /// - Throws: when the entry is no batch of its key.
+  init(_ entry: BTreeCursor.Entry, _ path: String) throws(DiskError) {
+    guard entry.value.count >= BTreeLog.prefixBytes + BatchField.records else {
+      throw DiskError("read batch \(entry.key)", path, code: DiskError.unexpectedEnd)
+    }
+    total = entry.value.bigEndian(at: 0, as: UInt64.self)
+    bytes = UnsafeRawBufferPointer(rebasing: entry.value[BTreeLog.prefixBytes...])
+    header = RecordBatchHeader(reading: bytes)
+    guard (try? header.check(available: bytes.count)) != nil, header.sizeInBytes == bytes.count,
+      UInt64(header.baseOffset.rawValue) == entry.key
+    else { throw DiskError("read batch \(entry.key)", path, code: DiskError.unexpectedEnd) }
+  }
+
+  /// A copy that may leave the transaction.
+  func copy() throws(RecordBatchError) -> RecordBatch {
+    try RecordBatch(viewing: ByteBuffer(bytes: bytes), checkingCRC: false)
+  }
+}
+
+extension BTreeLog {
+  package func read(
+    from offset: Offset, upTo: Offset, maxBytes: Int, atLeastOneBatch: Bool
+  ) throws(ReadError) -> LogSlice {
+    if let failure { throw .diskFailed(failure) }
+    guard offset >= logStartOffset, offset <= logEndOffset else {
+      throw .outOfRange(logStart: logStartOffset, logEnd: logEndOffset)
+    }
+    let bound = min(upTo, logEndOffset)
+    guard offset < bound else { return .empty(at: offset) }
+    do {
+      return try tree.read { transaction throws(DiskError) in
+        try transaction.withCursor(.batches) { cursor throws(DiskError) in
+          try slice(cursor, from: offset, bound: bound, maxBytes: maxBytes, atLeastOneBatch: atLeastOneBatch)
+        }
+      }
+    } catch { throw .diskFailed(error) }
+  }
+
+  private func slice(
+    _ cursor: borrowing BTreeCursor, from offset: Offset, bound: Offset, maxBytes: Int, atLeastOneBatch: Bool
+  ) throws(DiskError) -> LogSlice {
+    var next = try batch(holding: offset, cursor)
+    var found: [UnsafeRawBufferPointer] = []
+    var byteCount = 0
+    var end = offset
+    while let batch = next, batch.header.nextOffset <= bound {
+      let fits = byteCount + batch.bytes.count <= max(0, maxBytes)
+      guard fits || (found.isEmpty && atLeastOneBatch) else { break }
+      found.append(batch.bytes)
+      byteCount += batch.bytes.count
+      end = batch.header.nextOffset
+      next = try cursor.next().map { entry throws(DiskError) in try StoredBatch(entry, tree.path) }
+    }
+    guard !found.isEmpty else { return .empty(at: offset) }
+    var bytes = ByteBuffer()
+    bytes.reserveCapacity(byteCount)
+    for part in found { bytes.writeBytes(part) }
+    return LogSlice(
+      ranges: [FileRange(inMemory: bytes, path: tree.path)], byteCount: byteCount, firstOffset: offset, nextOffset: end)
+  }
+
+  /// The first batch whose last offset is `offset` or more; the cursor stands at it.
+  func batch(holding offset: Offset, _ cursor: borrowing BTreeCursor) throws(DiskError) -> StoredBatch? {
+    if let before = try cursor.floor(UInt64(max(0, offset.rawValue))) {
+      let batch = try StoredBatch(before, tree.path)
+      if batch.header.lastOffset >= offset { return batch }
+      return try cursor.next().map { entry throws(DiskError) in try StoredBatch(entry, tree.path) }
+    }
+    return try cursor.first().map { entry throws(DiskError) in try StoredBatch(entry, tree.path) }
+  }
+
+  /// Looks at the batches from the one that holds `offset` on, until `body` has an answer.
+  func scan<Answer>(
+    from offset: Offset, _ body: (StoredBatch) throws(DiskError) -> Answer?
+  ) throws(DiskError) -> Answer? {
+    try tree.read { transaction throws(DiskError) in
+      try transaction.withCursor(.batches) { cursor throws(DiskError) -> Answer? in
+        var next = try batch(holding: offset, cursor)
+        while let batch = next {
+          if let answer = try body(batch) { return answer }
+          next = try cursor.next().map { entry throws(DiskError) in try StoredBatch(entry, tree.path) }
+        }
+        return nil
+      }
+    }
+  }
+
+  // MARK: Time
+
+  package func offset(forTimestamp timestamp: Int64) throws(ReadError) -> TimedOffset? {
+    if let failure { throw .diskFailed(failure) }
+    do throws(DiskError) {
+      let from = logStartOffset
+      let found = try candidate(forTimestamp: timestamp, from: from)
+      guard let found else { return nil }
+      return try scan(from: found) { batch throws(DiskError) -> TimedOffset? in
+        guard batch.header.maxTimestamp >= timestamp else { return nil }
+        return record(in: batch) { $0 >= timestamp && $1 >= from }
+      }
+    } catch { throw .diskFailed(error) }
+  }
+
+  /// A batch before which none holds a record of `timestamp` or later; nil when there is no such record.
+  ///
+  /// `times` has an entry for each batch that raised the largest timestamp of those before it, so the first entry that is late
+  /// enough names the first batch that is. Only batches before the first entry are not known to it: those whose like went
+  /// with the front of the log. Worked case: timestamps 10, 5, 7, 20; the first batch is deleted. `times` is 20 → 3, and a
+  /// search for 6 must find batch 2.
+  private func candidate(forTimestamp timestamp: Int64, from: Offset) throws(DiskError) -> Offset? {
+    let (first, late) = try tree.read { transaction throws(DiskError) in
+      try transaction.withCursor(.times) { cursor throws(DiskError) in
+        (try cursor.first().map(Self.base), try cursor.ceiling(UInt64(max(0, timestamp))).map(Self.base))
+      }
+    }
+    var unindexed: Offset?
+    _ = try scan(from: from) { batch throws(DiskError) -> Bool? in
+      if let first, batch.header.baseOffset >= first { return true }
+      guard batch.header.maxTimestamp >= timestamp else { return nil }
+      unindexed = batch.header.baseOffset
+      return true
+    }
+    return unindexed ?? late
+  }
+
+  private static func base(_ entry: BTreeCursor.Entry) -> Offset {
+    Offset(entry.value.bigEndian(at: 0, as: Int64.self))
+  }
+
+  package func offsetOfMaxTimestamp() throws(ReadError) -> TimedOffset? {
+    if let failure { throw .diskFailed(failure) }
+    do throws(DiskError) {
+      let (first, last) = try tree.read { transaction throws(DiskError) in
+        try transaction.withCursor(.times) { cursor throws(DiskError) in
+          (try cursor.first().map(Self.base), try cursor.last().map { (base: Self.base($0), timestamp: Int64($0.key)) })
+        }
+      }
+      var best = last
+      // A batch before the first entry may be later than all entries: see `candidate`.
+      var before: (base: Offset, timestamp: Int64)?
+      _ = try scan(from: logStartOffset) { batch throws(DiskError) -> Bool? in
+        if let first, batch.header.baseOffset >= first { return true }
+        let timestamp = batch.header.maxTimestamp
+        if timestamp > before?.timestamp ?? -1 { before = (batch.header.baseOffset, timestamp) }
+        return nil
+      }
+      if let before, before.timestamp >= best?.timestamp ?? -1 { best = before }
+      guard let best else { return nil }
+      return try scan(from: best.base) { batch throws(DiskError) in
+        record(in: batch) { timestamp, _ in timestamp >= best.timestamp }
+      }
+    } catch { throw .diskFailed(error) }
+  }
+
+  private func record(in batch: StoredBatch, where fits: (Int64, Offset) -> Bool) -> TimedOffset? {
+    (try? batch.copy())?.firstRecord(where: fits)
+  }
+
+  /// The start and, when there are batches, the end: a tree has no segments, which is all that old clients ask about.
+  package func boundaries(writtenUpTo time: Int64, nowMs: Int64, max: Int) -> [Offset] {
+    var found = [(offset: logStartOffset, ms: modifiedMs)]
+    if sizeInBytes > 0 { found.insert((logEndOffset, nowMs), at: 0) }
+    return found.drop { $0.ms > time }.prefix(Swift.max(0, max)).map(\.offset)
+  }
+
+  // MARK: Epochs and transactions
+
+  package func endOffset(forEpoch epoch: LeaderEpoch) -> (epoch: LeaderEpoch, endOffset: Offset)? {
+    epochs.end(of: epoch, logEnd: logEndOffset)
+  }
+
+  package func lastStableOffset(highWatermark: Offset) -> Offset {
+    min(highWatermark, producers.firstUnstableOffset(highWatermark: highWatermark) ?? highWatermark)
+  }
+
+  package func abortedTransactions(from: Offset, upTo: Offset) throws(ReadError) -> [AbortedTransaction] {
+    do throws(DiskError) {
+      return try tree.read { transaction throws(DiskError) in
+        try transaction.withCursor(.aborted) { cursor throws(DiskError) in
+          var found: [AbortedTransaction] = []
+          var next = try cursor.ceiling(UInt64(max(0, from.rawValue)))
+          while let entry = next, let aborted = TransactionIndex.decode(Array(entry.value)).first {
+            if aborted.firstOffset < upTo { found.append(aborted) }
+            // Whatever was open then had begun at or after `upTo`.
+            if aborted.lastStableOffset >= upTo { break }
+            next = try cursor.next()
+          }
+          return found
+        }
+      }
+    } catch { throw .diskFailed(error) }
+  }
+
+  package func expireProducers(nowMs: Int64, expirationMs: Int64) {
+    producers.expire(nowMs: nowMs, expirationMs: expirationMs)
+  }
+}

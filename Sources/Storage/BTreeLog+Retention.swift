@@ -1,0 +1,149 @@
+package import Model
+
+extension BTreeLog {
+  /// Deletes batches from the front by the rules by which `Log` deletes segments; returns how many.
+  ///
+  /// A segment goes by renaming its files. Here each batch is taken out of the tree, whose file never becomes smaller:
+  /// its pages are used again.
+  package func applyRetention(nowMs: Int64, highWatermark: Offset) throws(DiskError) -> Int {
+    if let failure { throw failure }
+    let start = logStartOffset
+    var excess = config.retentionBytes >= 0 ? Int64(sizeInBytes) - config.retentionBytes : -1
+    let (byTime, modified) = (config.retentionMs, modifiedMs)
+    let deletes = config.deletesOldSegments
+    var end = start
+    _ = try scan(from: start) { batch throws(DiskError) -> Bool? in
+      let header = batch.header
+      guard deletes, header.nextOffset <= highWatermark else { return true }
+      let timestamp = header.maxTimestamp >= 0 ? header.maxTimestamp : modified
+      let isOld = byTime >= 0 && nowMs - timestamp > byTime
+      let isExcess = excess >= Int64(header.sizeInBytes)
+      guard isOld || isExcess else { return true }
+      excess -= Int64(header.sizeInBytes)
+      end = header.nextOffset
+      return nil
+    }
+    return try deleteFront(to: end)
+  }
+
+  package func deleteRecords(before offset: Offset, nowMs: Int64) throws(DiskError) {
+    if let failure { throw failure }
+    guard offset > logStartOffset else { return }
+    precondition(offset <= logEndOffset, "delete before \(offset), but the log ends at \(logEndOffset)")
+    _ = try deleteFront(to: offset)
+  }
+
+  /// Nothing waits to be removed: a transaction that deletes is whole.
+  package func purgeDeleted(nowMs: Int64) throws(DiskError) -> Int { 0 }
+
+  /// Moves the start, and takes the batches out that are wholly before it.
+  func deleteFront(to offset: Offset) throws(DiskError) -> Int {
+    guard offset > logStartOffset else { return 0 }
+    var changed = epochs
+    let hasNewEpochs = changed.raiseStart(to: offset)
+    let (count, bytes, newest) = try tree.write { transaction throws(DiskError) in
+      var (count, bytes) = (0, 0)
+      try transaction.withCursor(.batches) { cursor throws(DiskError) in
+        while let entry = try cursor.first() {
+          let header = try StoredBatch(entry, tree.path).header
+          guard header.nextOffset <= offset else { break }
+          count += 1
+          bytes += header.sizeInBytes
+          try cursor.remove()
+        }
+      }
+      let newest = try transaction.withCursor(.times) { cursor throws(DiskError) -> Int64 in
+        let first = try transaction.withCursor(.batches) { batches throws(DiskError) in try batches.first()?.key }
+        while let entry = try cursor.first(), entry.value.bigEndian(at: 0, as: UInt64.self) < first ?? .max {
+          try cursor.remove()
+        }
+        return try cursor.last().map { Int64($0.key) } ?? -1
+      }
+      try transaction.withCursor(.aborted) { cursor throws(DiskError) in
+        while let entry = try cursor.first(), entry.key < UInt64(offset.rawValue) { try cursor.remove() }
+      }
+      try transaction.put(.logStart, offset.rawValue)
+      try transaction.put(.logEnd, logEndOffset.rawValue)
+      if hasNewEpochs { try transaction.put(.epochs, changed.encoded()) }
+      return (count, bytes, newest)
+    }
+    logStartOffset = offset
+    epochs = changed
+    newestIndexed = newest
+    sizeInBytes -= bytes
+    check()
+    return count
+  }
+
+  // MARK: Truncation
+
+  package func truncate(to offset: Offset, nowMs: Int64) throws(DiskError) {
+    if let failure { throw failure }
+    guard offset < logEndOffset else { return }
+    do {
+      let holding = try scan(from: offset) { batch throws(DiskError) in batch.header.baseOffset }
+      try cut(at: min(offset, holding ?? offset))
+      try reloadProducers()
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  package func truncateFullyAndStart(at offset: Offset, nowMs: Int64) throws(DiskError) {
+    if let failure { throw failure }
+    do {
+      try cut(at: Offset(.min), goingOnAt: offset)
+      producers = ProducerState()
+      producers.endOffset = offset
+    } catch {
+      failure = error
+      throw error
+    }
+  }
+
+  /// Takes out everything from `end` on, which is a batch's first offset.
+  func cut(at end: Offset, goingOnAt restart: Offset? = nil) throws(DiskError) {
+    let from = UInt64(max(0, end.rawValue))
+    let newEnd = restart ?? end
+    let newStart = restart ?? min(logStartOffset, end)
+    var changed = epochs
+    let hasNewEpochs = changed.truncate(to: end)
+    let (bytes, total, newest) = try tree.write { transaction throws(DiskError) in
+      var bytes = 0
+      let total = try transaction.withCursor(.batches) { cursor throws(DiskError) -> UInt64 in
+        while let entry = try cursor.last(), entry.key >= from {
+          bytes += entry.value.count - Self.prefixBytes
+          try cursor.remove()
+        }
+        return try cursor.last().map { $0.value.bigEndian(at: 0, as: UInt64.self) } ?? 0
+      }
+      let newest = try transaction.withCursor(.times) { cursor throws(DiskError) -> Int64 in
+        while let entry = try cursor.last(), entry.value.bigEndian(at: 0, as: UInt64.self) >= from {
+          try cursor.remove()
+        }
+        return try cursor.last().map { Int64($0.key) } ?? -1
+      }
+      try transaction.withCursor(.aborted) { cursor throws(DiskError) in
+        while let entry = try cursor.last(), entry.key >= from { try cursor.remove() }
+      }
+      try transaction.withCursor(.producers) { cursor throws(DiskError) in
+        while let entry = try cursor.last(), restart != nil || entry.key > from { try cursor.remove() }
+      }
+      try transaction.put(.logStart, newStart.rawValue)
+      try transaction.put(.logEnd, newEnd.rawValue)
+      if hasNewEpochs { try transaction.put(.epochs, changed.encoded()) }
+      return (bytes, total, newest)
+    }
+    logStartOffset = newStart
+    logEndOffset = newEnd
+    flushedOffset = min(flushedOffset, newEnd)
+    epochs = changed
+    newestIndexed = newest
+    sizeInBytes -= bytes
+    bytesEver = total
+    snapshots.removeAll { restart != nil || $0 > end }
+    flushing.generation += 1
+    check()
+  }
+}
