@@ -84,9 +84,10 @@ extension Ceiling {
     return Share(metric: metric, bound: bound, share: isLower ? bound.value / value : value / bound.value)
   }
 
-  private static func isLower(_ metric: String) -> Bool { metric.hasSuffix("_ms") || metric.hasSuffix("_s_per_gb") }
+  private static func isLower(_ metric: String) -> Bool { metric.hasSuffix("_ms") }
 
-  /// Every ceiling that holds for this metric of this arm; none where nothing is known to hold.
+  /// Every ceiling that holds for this metric of this arm; none where nothing is known to hold. CPU for a gigabyte has
+  /// none: a path without copies costs less than a copy does.
   package func bounds(on metric: String, arm: Arm, levels: [String: Level]) -> [Bound] {
     switch metric {
     case "mb_per_s", "mib_per_s":
@@ -98,9 +99,6 @@ extension Ceiling {
       // The codec by its default level; another level has the same ceiling, or a lower one.
       let codec = levels["codec"]?.text.split(separator: ":").first.map(String.init) ?? ""
       return figures["\(codec)_\(metric)"].map { [Bound(name: "\(codec) on large blocks of JSON", value: $0)] } ?? []
-    case "cpu_s_per_gb":
-      guard let copies = figures["memcpy_mb_per_s"], copies > 0 else { return [] }
-      return [Bound(name: "one copy in memory", value: 1000 / copies)]
     case "response_p50_ms", "service_p50_ms":
       guard Self.isSynced(arm) else { return [] }
       return figures["fsync_p50_ms"].map { [Bound(name: "an fsync", value: $0)] } ?? []

@@ -60,7 +60,8 @@ extension ProcessRunner {
     let seconds = metrics["seconds"] ?? 0
     var limiter = Limiter()
     limiter.side = "broker"
-    limiter.sideShare = metrics["broker_cpu_s"].map { $0 / max(seconds, 1e-9) }
+    // A search reports no time of its own: its trials are not one run.
+    limiter.sideShare = seconds > 0 ? metrics["broker_cpu_s"].map { $0 / seconds } : nil
     limiter.client = "load generator"
     limiter.clientShare = metrics["client_cpu_share"]
     limiter.idleShare = idleShare

@@ -102,6 +102,11 @@ struct CampaignRun {
     for gate in Gates.judge(machine, for: experiment) where gate.outcome != .passed && gate.outcome != .shortcoming {
       Terminal.say("  \(Terminal.paint("warning", .yellow)): \(gate.sentence)")
     }
+    if let validation = results.history.validation, validation.outcome != Verdict.Outcome.supported.rawValue {
+      let word =
+        validation.outcome.map { "self-validation \(validation.result ?? "") is \($0)" } ?? "no self-validation"
+      Terminal.say("  \(Terminal.paint("warning", .yellow)): \(word): \(validation.sentence)")
+    }
     var world = Campaign.World(
       now: { Uptime.seconds }, utc: { UTC.now() }, stopRequested: { Interrupt.isRequested }, settle: Quiet.wait,
       progress: show)

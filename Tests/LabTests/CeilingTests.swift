@@ -38,9 +38,8 @@ struct CeilingTests {
   }
 
   @Test("where lower is better the share is the floor's part of the value")
-  func floors() throws {
-    let cost = try #require(Self.known.share(of: "cpu_s_per_gb", value: 0.4, arm: arm(.consume), levels: [:]))
-    #expect(abs(cost.share - 0.25) < 1e-9, "a copy costs 0.1 s/GB")
+  func floors() {
+    #expect(Self.known.share(of: "cpu_s_per_gb", value: 0.4, arm: arm(.consume), levels: [:]) == nil)
     let synced = arm(.produce, durability: "fsync before acknowledgement")
     #expect(Self.known.share(of: "response_p50_ms", value: 1, arm: synced, levels: [:])?.share == 0.5)
     #expect(Self.known.share(of: "response_p50_ms", value: 1, arm: arm(.produce), levels: [:]) == nil)

@@ -73,6 +73,10 @@ struct SelfValidationTests {
     let result = try Self.result(in: scratch)
     let ours = SelfValidation(latestOf: [result], on: result.machine)
     #expect(ours.outcome == "SUPPORTED" && ours.result == result.name)
+    var busy = result
+    busy.gates = [Gate(name: "busy", outcome: .failed, sentence: "others used 80 % of the CPU")]
+    #expect(busy.verdict.outcome == .inconclusive)
+    #expect(SelfValidation(latestOf: [busy], on: result.machine).outcome == "SUPPORTED", "its rows show that it sees")
     var changes: [Machine] = []
     for change in 0..<3 {
       var machine = result.machine
