@@ -26,8 +26,7 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "write_amplification", unit: "", meaning: "bytes the device took for writing over bytes put"),
     Metric(name: "huge_page_percent", unit: "%", meaning: "share of the array in huge pages, as granted"),
     Metric(name: "hit_ratio", unit: "", meaning: "share of the bytes read that the device did not have to give"),
-    Metric(
-      name: "cached_mib", unit: "MiB", meaning: "bytes of the file in memory, in process or page cache, once each"),
+    Metric(name: "cached_mib", unit: "MiB", meaning: "bytes of the file in memory, wherever, counted once"),
     Metric(name: "held_twice_mib", unit: "MiB", meaning: "bytes of the file both in the process and in the page cache"),
     Metric(
       name: "rewarm_ms", unit: "ms",

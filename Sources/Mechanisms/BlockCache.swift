@@ -68,12 +68,9 @@ final class BoxedCache: BlockCache {
   }
 
   func insert(_ block: Int, _ bytes: UnsafeRawBufferPointer) {
-    // Two at a time, so that memory above the budget comes down while blocks keep coming.
-    for _ in 0..<2 where !table.isEmpty && isFull(table.count) {
-      if let oldest {
-        unlink(oldest)
-        table[oldest.block] = nil
-      }
+    while let oldest, isFull(table.count) {
+      unlink(oldest)
+      table[oldest.block] = nil
     }
     let starts = stride(from: 0, to: bytes.count, by: recordBytes)
     let records = starts.compactMap { start -> Record? in

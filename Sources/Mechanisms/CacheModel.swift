@@ -26,9 +26,10 @@ package struct CacheModel: Sendable {
   package enum Limits {
     static let blockBytes = 512...(1 << 20)
     static let zipfExponent = 0.99
-    /// Blocks read between two looks at the hit ratio while warming up again.
-    static let slice = 500
-    /// Insertions between two looks at the process's memory.
+    /// Blocks read between two looks at the hit ratio while warming up again: few, for a cache that is warm at once is seen
+    /// to be only at the end of one. By chance a slice passes early, which is to the slow cache's favour.
+    static let slice = 100
+    /// Blocks by which a cache grows between two looks at the process's memory: asking costs a system call.
     static let memoryCheck = 16
     /// Warm again means this share of the hit ratio before.
     static let warmShare = 0.95
@@ -160,7 +161,7 @@ private final class BlockServer {
     case .arena, .both: cache = ArenaCache(blockBytes: model.blockBytes, capacity: capacity, blocks: blocks)
     case .boxed:
       let budget = MemoryBudget(bytes: model.cacheBytes)
-      cache = BoxedCache(recordBytes: model.recordBytes) { _ in budget.isSpent }
+      cache = BoxedCache(recordBytes: model.recordBytes) { budget.isSpent(holding: $0) }
     }
   }
 
@@ -203,18 +204,25 @@ private final class BlockServer {
   }
 }
 
-/// Whether the process has grown to what its cache may take; looks only now and then, because asking costs a system call.
-private final class MemoryBudget {
+/// How many blocks the memory allows: found once, when the process has grown to its limit. Not asked again then, for an
+/// allocator keeps what is freed, and the process never shrinks to say that there is room.
+final class MemoryBudget {
   private let limit: Int
-  private var asked = 0
-  private var spent = false
+  private let memory: () -> Int
+  private var capacity = Int.max
+  private var nextLook = 0
 
-  /// Beside what the process has now.
-  init(bytes: Int) { limit = bytes + ((try? Mechanisms.anonymousBytes()) ?? 0) }
+  /// `bytes` beside what `memory` says now.
+  init(bytes: Int, memory: @escaping () -> Int = { (try? Mechanisms.anonymousBytes()) ?? .max }) {
+    self.memory = memory
+    limit = bytes.addingReportingOverflow(memory()).partialValue
+  }
 
-  var isSpent: Bool {
-    asked += 1
-    if asked % CacheModel.Limits.memoryCheck == 1 { spent = ((try? Mechanisms.anonymousBytes()) ?? .max) >= limit }
-    return spent
+  func isSpent(holding blocks: Int) -> Bool {
+    if blocks < capacity, blocks >= nextLook {
+      nextLook = blocks + CacheModel.Limits.memoryCheck
+      if memory() >= limit { capacity = blocks }
+    }
+    return blocks >= capacity
   }
 }

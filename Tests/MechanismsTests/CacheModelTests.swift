@@ -102,6 +102,27 @@ struct CacheModelTests {
     #expect(both.heldTwiceBytes > 3 << 20 && both.cachedBytes == 4 << 20)
   }
 
+  @Test("a cache by memory stays as large as it was when the memory was used up, though the process never shrinks")
+  func budget() {
+    var highest = 0
+    var held = 0
+    let budget = MemoryBudget(bytes: 100_000) {
+      highest = max(highest, held * 1000)
+      return 5000 + highest
+    }
+    let cache = BoxedCache(recordBytes: 100) { budget.isSpent(holding: $0) }
+    let block = alignedBuffer(byteCount: 512)
+    defer { block.deallocate() }
+    fillIncompressible(block, seed: 1)
+    for number in 0..<1000 {
+      cache.insert(number, UnsafeRawBufferPointer(block))
+      held = cache.held.count
+    }
+    // A hundred blocks, and at most one look's distance more.
+    #expect(held >= 100 && held <= 100 + CacheModel.Limits.memoryCheck, "\(held)")
+    #expect(Set(cache.held) == Set((1000 - held)..<1000), "the last ones stay")
+  }
+
   @Test("objects take half as much again as their bytes and more, by the kernel's count of the process")
   func overhead() throws {
     let cache = BoxedCache(recordBytes: 100) { _ in false }
