@@ -72,7 +72,7 @@ final class BTree {
   }
 
   /// Lends a snapshot. Nothing that points into the file may leave `body`.
-  func read<T>(_ body: (borrowing BTreeTransaction) throws(DiskError) -> T) throws(DiskError) -> T {
+  func read<T>(_ body: (BTreeTransaction) throws(DiskError) -> T) throws(DiskError) -> T {
     if let reader {
       try Self.check(mdb_txn_renew(reader), "mdb_txn_renew", path)
     } else {
@@ -85,7 +85,7 @@ final class BTree {
 
   /// All that `body` changes, or nothing. It may be called again, when the file has outgrown its mapping: so it must not change
   /// anything else.
-  func write<T>(_ body: (borrowing BTreeTransaction) throws(DiskError) -> T) throws(DiskError) -> T {
+  func write<T>(_ body: (BTreeTransaction) throws(DiskError) -> T) throws(DiskError) -> T {
     while true {
       do throws(DiskError) { return try attempt(body) } catch {
         guard error.code == MDB_MAP_FULL else { throw error }
@@ -94,7 +94,7 @@ final class BTree {
     }
   }
 
-  private func attempt<T>(_ body: (borrowing BTreeTransaction) throws(DiskError) -> T) throws(DiskError) -> T {
+  private func attempt<T>(_ body: (BTreeTransaction) throws(DiskError) -> T) throws(DiskError) -> T {
     var transaction: OpaquePointer?
     try Self.check(mdb_txn_begin(environment, nil, 0, &transaction), "mdb_txn_begin", path)
     guard let transaction else { throw DiskError("mdb_txn_begin", path, code: ENOMEM) }
@@ -118,8 +118,9 @@ final class BTree {
   }
 }
 
-/// One transaction: what `BTree.read` and `BTree.write` lend.
-struct BTreeTransaction: ~Copyable {
+/// One transaction: what `BTree.read` and `BTree.write` lend; keep no copy. (As a type that cannot be copied it would say so itself,
+/// but the optimizer of Swift 6.3 fails on closures that borrow one.)
+struct BTreeTransaction {
   fileprivate let handle: OpaquePointer
   private let tables: [MDB_dbi]
   private let path: String
@@ -167,7 +168,7 @@ struct BTreeTransaction: ~Copyable {
 
   /// Lends a cursor over a table.
   func withCursor<T>(
-    _ table: BTree.Table, _ body: (borrowing BTreeCursor) throws(DiskError) -> T
+    _ table: BTree.Table, _ body: (BTreeCursor) throws(DiskError) -> T
   ) throws(DiskError) -> T {
     var cursor: OpaquePointer?
     try BTree.check(mdb_cursor_open(handle, tables[table.rawValue], &cursor), "mdb_cursor_open", path)
@@ -178,7 +179,7 @@ struct BTreeTransaction: ~Copyable {
 }
 
 /// A place in a table, in the order of keys.
-struct BTreeCursor: ~Copyable {
+struct BTreeCursor {
   private let handle: OpaquePointer
   private let path: String
 

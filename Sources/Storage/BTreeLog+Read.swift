@@ -48,7 +48,7 @@ extension BTreeLog {
   }
 
   private func slice(
-    _ cursor: borrowing BTreeCursor, from offset: Offset, bound: Offset, maxBytes: Int, atLeastOneBatch: Bool
+    _ cursor: BTreeCursor, from offset: Offset, bound: Offset, maxBytes: Int, atLeastOneBatch: Bool
   ) throws(DiskError) -> LogSlice {
     var next = try batch(holding: offset, cursor)
     var found: [UnsafeRawBufferPointer] = []
@@ -71,7 +71,7 @@ extension BTreeLog {
   }
 
   /// The first batch whose last offset is `offset` or more; the cursor stands at it.
-  func batch(holding offset: Offset, _ cursor: borrowing BTreeCursor) throws(DiskError) -> StoredBatch? {
+  func batch(holding offset: Offset, _ cursor: BTreeCursor) throws(DiskError) -> StoredBatch? {
     if let before = try cursor.floor(UInt64(max(0, offset.rawValue))) {
       let batch = try StoredBatch(before, tree.path)
       if batch.header.lastOffset >= offset { return batch }

@@ -195,7 +195,7 @@ package final class BTreeLog {
   }
 
   /// The producers as of the log's end, under its offset.
-  func writeSnapshot(_ transaction: borrowing BTreeTransaction) throws(DiskError) {
+  func writeSnapshot(_ transaction: BTreeTransaction) throws(DiskError) {
     try transaction.put(UInt64(logEndOffset.rawValue), in: .producers, ProducerSnapshot.encode(producers))
     let others = snapshots.filter { $0 != logEndOffset }
     for old in others.dropLast(Self.snapshotsKept - 1) {
