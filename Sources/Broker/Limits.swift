@@ -36,6 +36,9 @@ package enum Limits {
   /// Reply bytes waiting in memory for a slow reader. Beyond it we stop reading its requests until they have drained.
   package static let replyBytesWaiting = 1024 * 1024
 
+  /// Small replies made in one turn go to the channel together, so many bytes at a time.
+  package static let gatheredReplyBytes = 64 * 1024
+
   /// Of an answer in messages of before Kafka 0.11, which is made in memory; one batch may pass it.
   package static let messageAnswerBytes = 8 * 1024 * 1024
 

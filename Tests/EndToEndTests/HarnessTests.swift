@@ -175,31 +175,53 @@ struct KnownServerTests {
 
   @Test("a broker stopped for 100 ms shows in the response time, and the service time hides it")
   func stall() async throws {
+    // On a busy machine a stall may come late, or last longer than asked for; then it is made again.
+    for attempt in 1...10 {
+      guard let seen = try await stalled(topic: "t\(attempt)") else { continue }
+      // 1 % of the records of 3 s is 30 ms of the schedule.
+      #expect(seen.responseP99 >= 0.8 * (seen.stallMs - 30), "\(seen)")
+      #expect(seen.responseMax >= 0.9 * seen.stallMs, "\(seen)")
+      #expect(seen.serviceP99 < seen.responseP99 / 2, "\(seen)")
+      return
+    }
+    Issue.record("in ten attempts no stall of 80 to 400 ms fell into a run of 3 s")
+  }
+
+  private struct Stalled {
+    var stallMs = 0.0, responseP99 = 0.0, responseMax = 0.0, serviceP99 = 0.0
+  }
+
+  /// Stops a broker for 100 ms in the midst of 3 s of load; nil when it was stopped for much longer, or after the load's end.
+  private func stalled(topic: String) async throws -> Stalled? {
+    var seen: Stalled?
     try await withBroker { broker in
       let producing = try Programs.started(load: [
-        "produce", "--bootstrap-server", broker.address, "--topic", "t", "--partitions", "1", "--throughput", "1000",
+        "produce", "--bootstrap-server", broker.address, "--topic", topic, "--partitions", "1", "--throughput", "1000",
         "--duration", "3", "--json", "--quiet",
       ])
       try await broker.waitUntilStored(bytes: 60_000, by: producing)
+      // Not `Task.sleep`, which all other tests keep from waking.
       let clock = ContinuousClock()
-      let stopped = try await clock.measure {
+      let stopped = clock.measure {
         kill(broker.pid, SIGSTOP)
-        try await Task.sleep(for: .milliseconds(100))
+        usleep(100_000)
         kill(broker.pid, SIGCONT)
       }
+      let resumed = clock.now
       let outcome = try await producing.outcome()
+      // The records that were due during the stall must all be sent.
+      let wasInTime = clock.now - resumed > .seconds(1)
       #expect(outcome.status == 0, "\(outcome.errors)")
       let report = try outcome.json()
       let response = try #require(report["response_latency_ms"] as? [String: Any])
       let service = try #require(report["service_latency_ms"] as? [String: Any])
-      let stallMs = Double(stopped.components.attoseconds) / 1e15 + Double(stopped.components.seconds) * 1000
-      // 1 % of the records of 3 s is 30 ms of the schedule.
-      let p99 = try #require(response["p99"] as? Double)
-      #expect(p99 >= 0.8 * (stallMs - 30), "p99 \(p99) of a stall of \(stallMs) ms")
-      #expect(try #require(response["max"] as? Double) >= 0.9 * stallMs)
-      let hidden = try #require(service["p99"] as? Double)
-      #expect(hidden < p99 / 2, "the service time has \(hidden) ms of it")
+      let stallMs = stopped / .milliseconds(1)
+      guard wasInTime, (80...400).contains(stallMs) else { return }
+      seen = Stalled(
+        stallMs: stallMs, responseP99: try #require(response["p99"] as? Double),
+        responseMax: try #require(response["max"] as? Double), serviceP99: try #require(service["p99"] as? Double))
     }
+    return seen
   }
 
   @Test("the sustainable rate of a sink of known capacity is found at it, and the curve is below the objective")

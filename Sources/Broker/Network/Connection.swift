@@ -288,6 +288,7 @@ package final class Connection: ChannelDuplexHandler {
     isWriting = true
     if isFlushOwed {
       isFlushOwed = false
+      writer.handOver(to: context)
       context.flush()
     }
     let isReadable = writer.pump(context, buffer: &loop.copyBuffer)

@@ -14,6 +14,9 @@ struct ReplyWriter {
   private var waitingFrom = 0
   /// Bytes of the first waiting range already written.
   private var copied = 0
+  /// Small replies on their way to the channel as one. A reply of 50 bytes by itself takes ten times that in buffers and in the
+  /// channel's list, so a client that reads none of 20,000 would cost ten times what `Limits.replyBytesWaiting` says.
+  private var gathered: ByteBuffer?
 
   init(path: ReadPath) { self.path = path }
 
@@ -26,11 +29,27 @@ struct ReplyWriter {
       if isWaiting {
         waiting.append(.bytes(bytes))
       } else {
-        context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+        gather(bytes, context)
       }
     case .parts(let parts):
+      handOver(to: context)
       for part in parts { write(part, to: context) }
     }
+  }
+
+  private mutating func gather(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+    if gathered == nil {
+      gathered = bytes
+    } else {
+      gathered?.writeImmutableBuffer(bytes)
+    }
+    if gathered?.readableBytes ?? 0 >= Limits.gatheredReplyBytes { handOver(to: context) }
+  }
+
+  /// Gives the channel what was gathered: before a flush, and before anything that must come behind it.
+  mutating func handOver(to context: ChannelHandlerContext) {
+    guard let bytes = gathered.take() else { return }
+    context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
   }
 
   private mutating func write(_ part: OutgoingReply.Part, to context: ChannelHandlerContext) {
@@ -85,6 +104,7 @@ struct ReplyWriter {
   mutating func discard() {
     waiting.removeAll()
     waitingFrom = 0
+    gathered = nil
   }
 
   /// NIO wants a handle that may be in use by one socket at a time, so each range gets one around the segment's
