@@ -130,8 +130,12 @@ struct CacheModelTests {
     fillIncompressible(block, seed: 1)
     // 64 MiB of blocks. Tests beside this one take and give back memory of the same process, so one undisturbed look counts.
     var shares: [Double] = []
-    for _ in 0..<20 {
+    // Kept, so that the next does not find its memory.
+    var caches: [BoxedCache] = []
+    defer { withExtendedLifetime(caches) {} }
+    for _ in 0..<6 {
       let cache = BoxedCache(recordBytes: 100) { _ in false }
+      caches.append(cache)
       let before = try anonymousBytes()
       for number in 0..<4000 { cache.insert(number, UnsafeRawBufferPointer(block)) }
       shares.append(Double(try anonymousBytes() - before) / (4000 * 16_384))
