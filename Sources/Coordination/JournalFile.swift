@@ -59,6 +59,8 @@ package final class JournalFile: JournalStore {
 
   package func close() {
     guard descriptor >= 0 else { return }
+    // A child process that is just being started has our descriptors until it runs its program, and the lock with them.
+    flock(descriptor, LOCK_UN)
     Glibc.close(descriptor)
     descriptor = -1
   }
