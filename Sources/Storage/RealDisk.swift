@@ -88,7 +88,11 @@ final class RealFile: DiskFile {
     self.path = path
   }
 
-  deinit { close(descriptor) }
+  deinit {
+    // A lock, where there is one, ends here: a child process that is just being started may still have the descriptor.
+    flock(descriptor, LOCK_UN)
+    close(descriptor)
+  }
 
   func size() throws(DiskError) -> Int {
     var status = stat()
