@@ -43,6 +43,7 @@ package struct ProcessRunner: CellRunner {
   let stopRequested: () -> Bool
   /// Filled topics by what filled them: the broker's data directory.
   var preparedTopics: [String: String] = [:]
+  private var spent: SpentFiles
   /// What the machine can do at the most, for the limiter's sentence; nil where it was not probed.
   package var ceiling: Ceiling?
 
@@ -57,6 +58,7 @@ package struct ProcessRunner: CellRunner {
     self.seed = seed
     self.device = device
     self.stopRequested = stopRequested
+    spent = SpentFiles(in: "\(scratch)/spent")
     try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
   }
 
@@ -80,12 +82,12 @@ package struct ProcessRunner: CellRunner {
   package mutating func measure(_ run: PlannedRun, arm: Arm, pace: Double?) throws(RunError) -> Measured {
     let directory = "\(scratch)/run"
     do {
-      try? FileManager.default.removeItem(atPath: directory)
+      spent.discard(directory)
       try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     } catch {
       throw .failed("\(error)")
     }
-    defer { try? FileManager.default.removeItem(atPath: directory) }
+    defer { spent.discard(directory) }
     var extra: [String: Level] = [
       // The same bytes for every arm of a replicate, others for the next.
       "seed": Level(String(seed &+ UInt64(run.replicate))), "directory": Level(directory),

@@ -74,13 +74,22 @@ extension Log {
       flushing.isWantedAgain = true
       return nil
     }
-    do { return try makeTicket() } catch {
+    return try? makeTicket()
+  }
+
+  /// A failure takes the log offline.
+  private func makeTicket() throws(DiskError) -> FlushTicket {
+    do {
+      // Recovery trusts the checkpoint below the recovery point, which the ticket raises.
+      if areEpochsUnwritten { try writeEpochs() }
+      return try ticketForUnflushed()
+    } catch {
       failure = error
-      return nil
+      throw error
     }
   }
 
-  private func makeTicket() throws(DiskError) -> FlushTicket {
+  private func ticketForUnflushed() throws(DiskError) -> FlushTicket {
     let first = segmentIndex(holding: flushedOffset)
     let unflushed = segments[first...].filter { $0.size > 0 }
     let closed = flushing.closed.filter { segment in

@@ -62,7 +62,7 @@ extension Log {
 
   private func raiseStart(to offset: Offset) throws(DiskError) {
     logStartOffset = offset
-    if epochs.raiseStart(to: offset) { try epochs.write(to: directory, on: disk) }
+    if epochs.raiseStart(to: offset) { try writeEpochs() }
   }
 
   /// Removes files that were renamed away at least file.delete.delay.ms ago; returns how many segments' files.
@@ -114,7 +114,7 @@ extension Log {
     logStartOffset = offset
     logEndOffset = offset
     flushedOffset = min(flushedOffset, offset)
-    if epochs.truncate(to: .init(Int64.min)) { try epochs.write(to: directory, on: disk) }
+    if epochs.truncate(to: .init(Int64.min)) { try writeEpochs() }
     try removeSnapshots(after: -1)
     producers = ProducerState()
     producers.endOffset = offset
@@ -148,7 +148,7 @@ extension Log {
     flushedOffset = min(flushedOffset, end)
     flushing.generation += 1
     places.forget()
-    if epochs.truncate(to: end) { try epochs.write(to: directory, on: disk) }
+    if epochs.truncate(to: end) { try writeEpochs() }
     try removeSnapshots(after: end)
     try reloadProducers()
     check()

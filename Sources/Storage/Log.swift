@@ -30,6 +30,9 @@ package final class Log {
   var segments: [Segment]
   var producers: ProducerState
   package internal(set) var epochs: LeaderEpochs
+  /// An epoch has begun that `leader-epoch-checkpoint` does not know yet. The flush of its first batch writes it down: until
+  /// then recovery reads that batch again, and learns the epoch from it. So the first append to a partition waits for no disk.
+  var areEpochsUnwritten = false
   var places = BatchPlaces()
   var flushing = FlushState()
   /// Files renamed away, and when they may be removed.
@@ -165,7 +168,7 @@ package final class Log {
     if let failure { throw .offline(failure) }
   }
 
-  /// Sees that the active segment can take the batch, and that its leadership is on record; returns the segment.
+  /// Sees that the active segment can take the batch, and notes its leadership; returns the segment.
   private func place(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) -> Segment {
     var segment = active
     do {
@@ -173,16 +176,18 @@ package final class Log {
         try roll(to: header.baseOffset, nowMs: nowMs)
         segment = active
       }
-      if header.partitionLeaderEpoch != epochs.latest { try begin(header.partitionLeaderEpoch, at: header.baseOffset) }
     } catch { throw .diskFailed(error) }
+    if header.partitionLeaderEpoch != epochs.latest,
+      epochs.assign(header.partitionLeaderEpoch, startOffset: header.baseOffset)
+    {
+      areEpochsUnwritten = true
+    }
     return segment
   }
 
-  private func begin(_ epoch: LeaderEpoch, at offset: Offset) throws(DiskError) {
-    var changed = epochs
-    guard changed.assign(epoch, startOffset: offset) else { return }
-    try changed.write(to: directory, on: disk)
-    epochs = changed
+  func writeEpochs() throws(DiskError) {
+    try epochs.write(to: directory, on: disk)
+    areEpochsUnwritten = false
   }
 
   private func write(

@@ -46,6 +46,34 @@ struct LogRecoveryTests {
     #expect([8, 13].contains(again.logEndOffset))
   }
 
+  @Test("an epoch begins without waiting for the disk, and is known after a crash", arguments: UInt64(1)...20)
+  func unwrittenEpoch(seed: UInt64) throws {
+    try append(8, epoch: 1, to: log)
+    try log.flush(nowMs: now)
+    let syncs = disk.syncs
+    try append(5, epoch: 3, to: log)
+    #expect(disk.syncs == syncs)
+    var random = SplitMix(seed: seed)
+    disk.crash(&random)
+    let again = try reopen(LogMemory(recoveryPoint: 8))
+    let first = LeaderEpochs.Entry(epoch: 1, startOffset: 0)
+    let second = LeaderEpochs.Entry(epoch: 3, startOffset: 8)
+    #expect([8, 13].contains(again.logEndOffset))
+    #expect(again.epochs.entries == (again.logEndOffset == 8 ? [first] : [first, second]))
+
+    // Below the recovery point nothing is read again: there the checkpoint must know.
+    try append(2, epoch: 4, to: again)
+    let third = LeaderEpochs.Entry(epoch: 4, startOffset: again.logEndOffset - 2)
+    try again.roll(nowMs: now)
+    try append(1, epoch: 4, to: again)
+    try again.flush(nowMs: now)
+    disk.crash(&random)
+    let last = try reopen(LogMemory(recoveryPoint: again.flushedOffset))
+    #expect(last.logEndOffset == again.logEndOffset)
+    #expect(last.epochs.entries == again.epochs.entries)
+    #expect(last.epochs.entries.last == third)
+  }
+
   @Test("after a crash knows the last five batches of a producer, however many segments they are in", arguments: 1...3)
   func lastFive(batchesPerSegment: Int) throws {
     func send(_ index: Int, to log: Log) throws -> Appended {
