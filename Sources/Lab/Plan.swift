@@ -101,6 +101,8 @@ package struct Plan: Sendable, Equatable {
       let mib = options["array-mib"] ?? 0
       cost = Cost(
         seconds: measured + mib / Rates.touchedMiBPerSecond + Rates.bareOverheadSeconds, bytes: measured * 1e9)
+    case .partitionRead:
+      cost = Cost(seconds: measured + Rates.bareOverheadSeconds, bytes: measured * 4e9)
     case .cacheModel:
       cost = Cost(seconds: (options["seconds-max"] ?? 0) + Rates.bareOverheadSeconds, bytes: measured * 0.1e9)
     case .logVsTree:
