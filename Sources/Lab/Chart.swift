@@ -167,9 +167,15 @@ private struct Plotter {
       let parts = zip(definition.series, key.split(separator: "/", omittingEmptySubsequences: false).map(String.init))
       let roles = Set(placed.filter { $0.series == key }.map(\.row.role))
       return Chart.Series(
-        key: key, label: parts.map { label($0, $1) }.filter { !$0.isEmpty }.joined(separator: ", "),
+        key: key, label: parts.map { seriesLabel($0, $1) }.filter { !$0.isEmpty }.joined(separator: ", "),
         isControl: roles == [.control])
     }
+  }
+
+  /// A number alone says nothing beside a line; up the side of a heat map there is a title for it.
+  private func seriesLabel(_ name: String, _ level: String) -> String {
+    guard name != "arm", definition.kind != .heatmap, Double(level) != nil else { return label(name, level) }
+    return "\(name.replacing("_", with: " ")) \(level)"
   }
 
   // MARK: The x axis

@@ -1,5 +1,3 @@
-import Glibc
-
 /// Figures of a run held against what the machine has: its cores, its disk, its link.
 extension ProcessRunner {
   /// How many replicas of each partition an arm asks for; nil where it does not say.
@@ -15,8 +13,7 @@ extension ProcessRunner {
     addCeilings(&limiter, metrics, seconds: metrics["seconds"] ?? 0)
     if let disk = limiter.disk, disk.ceiling > 0 { metrics["disk_ceiling_percent"] = 100 * disk.rate / disk.ceiling }
     if let link = limiter.link, link.ceiling > 0 { metrics["link_ceiling_percent"] = 100 * link.rate / link.ceiling }
-    if let rate = metrics["mb_per_s"], let workers = Self.workers(figures, cores: sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-    {
+    if let rate = metrics["mb_per_s"], let workers = Self.workers(figures, cores: Machine.coresOnline) {
       metrics["mb_per_s_per_worker"] = rate / workers
     }
   }

@@ -173,6 +173,27 @@ struct ShapeTests {
     }
   }
 
+  @Test("an arm that asks for replicas needs a cluster, by name, unless it runs at one")
+  func replicas() throws {
+    let scratch = try ScratchDirectory("replicas")
+    var arm = Fixture.arm("rf3", .test, program: .produce)
+    arm.options = [Setting(name: "replication-factor", value: "3")]
+    func obstacle(_ target: Target?) throws -> String? {
+      var experiment = Fixture.pair([])
+      experiment.arms = [arm]
+      experiment.target = target
+      let programs = ProcessRunner.Programs(millrace: "/bin/true", broker: "/bin/true", load: "/bin/true")
+      return try ProcessRunner(
+        experiment: experiment, programs: programs, scratch: scratch.path, seed: 1, device: nil,
+        stopRequested: { false }
+      ).obstacle(to: arm)
+    }
+    #expect(try obstacle(nil)?.hasPrefix("needs a cluster: 3 replicas") == true)
+    #expect(try obstacle(Target(address: "127.0.0.1:9092", isLocal: true)) == nil)
+    arm.options[0].value = "1"
+    #expect(try obstacle(nil) == nil)
+  }
+
   @Test("how many can work at once is the least of partitions, connections and cores")
   func workers() throws {
     func workers(_ json: String, cores: Int) throws -> Double? {
