@@ -1,5 +1,3 @@
-import Glibc
-
 /// A chart as two texts: tidy CSV and the gnuplot script that draws it from that CSV alone, wherever the two lie
 /// together. The script makes an SVG, a narrow SVG for phones, and a PNG.
 extension Chart {
@@ -38,7 +36,7 @@ extension Chart {
     # The value of a column where panel, series and kind fit, else nothing.
     pick(panel, series, kind, place) = \\
       (strcol(1) eq panel && strcol(2) eq series && strcol(3) eq kind) ? column(place) : NaN
-    shown(value) = value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)
+    shown(value) = value >= 1e6 ? sprintf("%.3g M", value / 1e6) : value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)
     hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \\
       label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
     do for [output in "svg narrow png"] {
@@ -155,14 +153,26 @@ extension Chart {
     if definition.logY {
       let bottom = points.map(\.low).filter { $0 > 0 }.min() ?? 1
       lines.append("set logscale y")
-      lines.append(
-        "set ytics (\(Script.decades(from: bottom / 1.3, to: top * 1.3).map(Script.number).joined(separator: ", ")))")
+      lines.append("set ytics (\(yTics(Script.decades(from: bottom / 1.3, to: top * 1.3))))")
       lines.append("set yrange [\(Script.number(bottom / 1.3)):\(Script.number(top * 1.3))]")
     } else {
-      lines.append("set yrange [0:\(Script.number(top * (definition.kind == .bars ? 1.12 : 1.06)))]")
+      let end = top * (definition.kind == .bars ? 1.12 : 1.06)
+      lines.append("set yrange [0:\(Script.number(end))]")
+      if hasMillions {
+        let step = Script.step(to: end, count: 8)
+        lines.append("set ytics (\(yTics(Array(stride(from: 0, through: end, by: step)))))")
+      }
     }
     lines.append("set format y \"%.6g\"")
     return lines.map { "  " + $0 }.joined(separator: "\n")
+  }
+
+  /// Labels of their own where numbers get long; with panels the inner ones have none, which only a format can say.
+  private var hasMillions: Bool { panels.count == 1 && points.contains { $0.high >= 1e6 } }
+
+  private func yTics(_ places: [Double]) -> String {
+    places.map { (hasMillions ? Script.quoted(Script.short($0)) + " " : "") + Script.number($0) }
+      .joined(separator: ", ")
   }
 
   private var isCategory: Bool { definition.kind == .bars || ticks.contains { Double($0.label) == nil } }
@@ -336,55 +346,5 @@ extension Chart {
   var replicateNote: String {
     let (least, most) = (replicates.lowerBound, replicates.upperBound)
     return "median of n = " + (least == most ? "\(least)" : "\(least)–\(most)")
-  }
-}
-
-/// Words of gnuplot's language.
-enum Script {
-  /// Okabe and Ito's colours, which the colour-blind tell apart; black is the claim's. Shapes differ as well.
-  private static let colors = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#555555"]
-  private static let shapes = [7, 5, 9, 11, 13, 15, 6, 4]
-
-  static func color(_ index: Int) -> String { colors[index % colors.count] }
-  static func shape(_ index: Int) -> Int { shapes[index % shapes.count] }
-
-  /// Double quotes, for the line breaks.
-  static func quoted(_ text: String) -> String {
-    let escaped = text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
-    return "\"" + escaped.replacing("`", with: "'") + "\""
-  }
-
-  static func number(_ value: Double) -> String { CSV.number((value * 1e6).rounded() / 1e6) }
-
-  static func lines(_ text: String) -> Double { Double(text.split(separator: "\n").count) }
-
-  /// 1, 2 or 5 times a power of ten, so that at most `count` steps reach `most`.
-  static func step(to most: Double, count: Int) -> Double {
-    let least = most / Double(count)
-    let power = pow(10, log10(least).rounded(.down))
-    return ([1, 2, 5].map { $0 * power }.first { $0 >= least }) ?? 10 * power
-  }
-
-  /// 1, 2 and 5 of each power of ten between two positive numbers.
-  static func decades(from low: Double, to high: Double) -> [Double] {
-    guard low > 0, high > low else { return [] }
-    let powers = Int(log10(low).rounded(.down))...Int(log10(high).rounded(.up))
-    let all = powers.flatMap { power in [1, 2, 5].map { $0 * pow(10, Double(power)) } }.filter {
-      low <= $0 && $0 <= high
-    }
-    return all.count <= 12 ? all : all.filter { log10($0) == log10($0).rounded() }
-  }
-
-  /// Breaks at spaces so that no line is longer than `width`, where words allow.
-  static func wrapped(_ text: String, at width: Int) -> String {
-    var lines: [String] = []
-    for word in text.split(separator: " ") {
-      if let last = lines.last, last.count + 1 + word.count <= width {
-        lines[lines.count - 1] += " " + word
-      } else {
-        lines.append(String(word))
-      }
-    }
-    return lines.joined(separator: "\n")
   }
 }

@@ -167,8 +167,15 @@ private struct Plotter {
       let parts = zip(definition.series, key.split(separator: "/", omittingEmptySubsequences: false).map(String.init))
       let roles = Set(placed.filter { $0.series == key }.map(\.row.role))
       return Chart.Series(
-        key: key, label: parts.map { label($0, $1) }.joined(separator: ", "), isControl: roles == [.control])
+        key: key, label: parts.map { seriesLabel($0, $1) }.filter { !$0.isEmpty }.joined(separator: ", "),
+        isControl: roles == [.control])
     }
+  }
+
+  /// A number alone says nothing beside a line; up the side of a heat map there is a title for it.
+  private func seriesLabel(_ name: String, _ level: String) -> String {
+    guard name != "arm", definition.kind != .heatmap, Double(level) != nil else { return label(name, level) }
+    return "\(name.replacing("_", with: " ")) \(level)"
   }
 
   // MARK: The x axis
@@ -272,9 +279,11 @@ private struct Plotter {
 
   // MARK: The original claim
 
-  /// Two claims can be drawn without a number of their own: "flat" (the level of the first tenth, carried on), and an
-  /// original ratio at a level of x (our baseline times that ratio).
+  /// Claims that can be drawn without a number of their own: "flat" (the level of the first tenth, carried on), and an
+  /// original ratio, at a level of x or of an arm (our baseline times that ratio).
   func claims(_ points: [Chart.Point], rows: [Row]) -> (label: String, points: [Chart.Point]) {
+    let shape = shapeClaims(points)
+    if !shape.isEmpty { return ("the original's ratio, from our baseline", shape) }
     for rule in experiment.verdicts where rule.metric == definition.y {
       switch rule.kind {
       case .flat where definition.x == experiment.sweep?.name && definition.series == ["arm"]:
@@ -287,6 +296,20 @@ private struct Plotter {
       }
     }
     return ("", [])
+  }
+
+  /// Where each arm has a bar: what the ratio that a rule expects makes of its baseline's bar.
+  private func shapeClaims(_ points: [Chart.Point]) -> [Chart.Point] {
+    guard definition.x == "arm", definition.series == ["arm"] else { return [] }
+    func median(_ arm: String?) -> Chart.Point? { points.first { $0.kind == .median && $0.series == arm } }
+    return experiment.verdicts.compactMap { rule in
+      guard rule.kind == .equal, rule.around != 1, rule.metric == definition.y, rule.per.isEmpty,
+        let baseline = median(rule.baseline.arms.first), var claim = median(rule.test.arms.first)
+      else { return nil }
+      let value = baseline.y * rule.around
+      (claim.kind, claim.y, claim.low, claim.high, claim.count) = (.claim, value, value, value, 0)
+      return claim
+    }
   }
 
   private func flatClaim(_ points: [Chart.Point], arm: String) -> [Chart.Point] {

@@ -112,7 +112,8 @@ extension VerdictRule {
       per: try reader.texts("per"), only: try reader.factors("only"), threshold: try reader.number("threshold"),
       tolerance: try reader.number("tolerance"), lastDecile: try reader.number("last_decile"),
       decides: try reader.flag("decides", default: true),
-      acrossDurability: try reader.flag("across_durability", default: false))
+      acrossDurability: try reader.flag("across_durability", default: false),
+      around: try reader.number("around") ?? 1, over: try reader.level("over")?.text)
   }
 }
 

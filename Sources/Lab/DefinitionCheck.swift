@@ -90,7 +90,7 @@ struct DefinitionCheck {
     // other rules stay on one tier.
     let crossesTiers = rule.kind == .flat || rule.kind == .ratio && (rule.threshold ?? 1) < 1
     for (selection, name) in [(rule.test, "test"), (rule.baseline, "baseline")] {
-      if selection.arms.isEmpty, name == "test" || rule.kind != .value && rule.kind != .exponent {
+      if selection.arms.isEmpty, name == "test" || rule.kind.needsBaseline {
         throw error("\(key).\(name)", "names no arm")
       }
       for arm in selection.arms {
@@ -114,7 +114,20 @@ struct DefinitionCheck {
     case .exponent where (rule.tolerance == nil) == (rule.threshold == nil):
       throw error(key, "`exponent` needs a `tolerance` around zero, or a `threshold` to be above")
     case .exponent where experiment.sweep == nil: throw error(key, "`exponent` needs a `sweep`")
-    case .ratio, .value, .equal, .flat, .exponent: break
+    case .trend: try checkTrend(rule, key)
+    case .ratio, .value, .equal, .flat, .exponent, .never: break
+    }
+    if rule.kind != .equal, rule.around != 1 { throw error("\(key).around", "belongs to `equal`") }
+    if !(rule.around > 0) { throw error("\(key).around", "a ratio is above zero") }
+    if rule.kind != .trend, rule.over != nil { throw error("\(key).over", "belongs to `trend`") }
+  }
+
+  private func checkTrend(_ rule: VerdictRule, _ key: String) throws(DefinitionError) {
+    guard let over = rule.over else { throw error(key, "a trend needs `over`: the factor whose levels are its steps") }
+    try known(over, factorNames, "\(key).over", "factor")
+    if rule.per.contains(over) { throw error("\(key).per", "holds `\(over)`, and the trend is over it") }
+    guard allLevels(of: over).allSatisfy({ Level($0).number != nil }) else {
+      throw error("\(key).over", "the levels of `\(over)` are no numbers, so they have no order")
     }
   }
 
@@ -186,43 +199,61 @@ struct DefinitionCheck {
 
 /// `{name}` inside a value: replaced by the run's level of that factor, or by the fixed value.
 package enum Placeholder {
-  /// The names used, each as often as it is. What is no name, nor a name times a whole number, comes as it is written.
+  /// The names used, each as often as it is. What is no name, nor a calculation with one, comes as it is written.
   package static func names(in text: String) -> [String] {
-    expressions(in: text).map { Product($0)?.name ?? String($0) }
+    expressions(in: text).flatMap { Calculation($0).names }
   }
 
-  /// `text` with each `{name}` replaced by its value and each `{name*2}` by twice that; nil when one has no value, or no number
-  /// to be multiplied.
+  /// `text` with each `{name}` replaced by its value, each `{name*2}` by twice that and each `{name/other}` by their whole
+  /// quotient; nil when one has no value, or no number to be calculated with.
   package static func fill(_ text: String, from values: [String: Level]) -> String? {
     var filled = ""
     var rest = text[...]
     for expression in expressions(in: text) {
-      guard let product = Product(expression), let value = values[product.name] else { return nil }
+      guard let value = Calculation(expression).value(from: values) else { return nil }
       filled += rest[..<text.index(before: expression.startIndex)]
       rest = text[text.index(after: expression.endIndex)...]
-      if product.factor == 1 {
-        filled += value.text
-      } else {
-        guard let number = Int(value.text) else { return nil }
-        filled += String(number * product.factor)
-      }
+      filled += value
     }
     return filled + rest
   }
 
-  /// `{volume_gb*2}` without its braces.
-  private struct Product {
-    let name: String
-    let factor: Int
+  /// `{volume_gb*2}` or `{total_bytes/record_bytes}` without its braces.
+  private enum Calculation {
+    case value(String)
+    case product(String, Int)
+    case quotient(String, String)
 
-    init?(_ expression: Substring) {
-      let parts = expression.split(separator: "*", maxSplits: 1, omittingEmptySubsequences: false)
-      guard parts.count == 2 else {
-        (name, factor) = (String(expression), 1)
-        return
+    init(_ expression: Substring) {
+      func parts(_ sign: Character) -> [String] {
+        expression.split(separator: sign, maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
       }
-      guard let number = Int(parts[1]), (1...1_000_000).contains(number) else { return nil }
-      (name, factor) = (String(parts[0]), number)
+      let (factors, terms) = (parts("*"), parts("/"))
+      if factors.count == 2, let factor = Int(factors[1]), (1...1_000_000).contains(factor) {
+        self = .product(factors[0], factor)
+      } else if terms.count == 2 {
+        self = .quotient(terms[0], terms[1])
+      } else {
+        self = .value(String(expression))
+      }
+    }
+
+    var names: [String] {
+      switch self {
+      case .value(let name), .product(let name, _): [name]
+      case .quotient(let above, let below): [above, below]
+      }
+    }
+
+    func value(from values: [String: Level]) -> String? {
+      func number(_ name: String) -> Int? { values[name].flatMap { Int($0.text) } }
+      switch self {
+      case .value(let name): return values[name]?.text
+      case .product(let name, let factor): return number(name).map { String($0 * factor) }
+      case .quotient(let above, let below):
+        guard let above = number(above), let below = number(below), below > 0 else { return nil }
+        return String(above / below)
+      }
     }
   }
 

@@ -121,6 +121,7 @@ package struct Arm: Sendable, Equatable {
     case memoryAccess = "mechanism memory-access"
     case cacheModel = "mechanism cache-model"
     case logVsTree = "mechanism log-vs-tree"
+    case partitionRead = "mechanism partition-read"
     case produce = "load produce"
     case consume = "load consume"
     case endToEnd = "load end-to-end"
@@ -132,7 +133,7 @@ package struct Arm: Sendable, Equatable {
     package var tier: Tier {
       switch self {
       case .rawAppend, .receiveAppend, .copyPath, .codec, .falsePositives: .bare
-      case .blockIO, .memoryAccess, .cacheModel, .logVsTree: .bare
+      case .blockIO, .memoryAccess, .cacheModel, .logVsTree, .partitionRead: .bare
       case .produce, .consume, .endToEnd, .sustain: .endToEnd
       }
     }
@@ -223,7 +224,8 @@ package struct VerdictRule: Sendable, Equatable {
     case ratio
     /// The test's median itself: at least `threshold`, or at most where lower is better.
     case value
-    /// R lies within 1 ± tolerance: the control that must show nothing.
+    /// R lies within `around` ± tolerance of it. Around 1, which is the default, it is the control that must show nothing;
+    /// around an original's ratio, the shape of the original.
     case equal
     /// test / baseline against the sweep: Theil-Sen slope within ± tolerance a doubling, and the median of the last
     /// tenth of the sweep at least `lastDecile` of the whole's median.
@@ -231,6 +233,19 @@ package struct VerdictRule: Sendable, Equatable {
     /// The test's own curve over the sweep as N^-b, b by Theil-Sen in logarithms: with `tolerance`, b lies within ± it;
     /// with `threshold`, b is at least that.
     case exponent
+    /// The test rises over the levels of the factor `over` (falls, where lower is better), by Mann and Kendall's test within
+    /// each replicate, and no step between two neighbouring levels goes the other way.
+    case trend
+    /// The metric is zero in every single run: what must not happen did not happen once.
+    case never
+
+    /// Whether the rule compares the test with another arm.
+    package var needsBaseline: Bool {
+      switch self {
+      case .ratio, .equal, .flat: true
+      case .value, .exponent, .trend, .never: false
+      }
+    }
   }
 
   package enum Better: String, Sendable, CaseIterable {
@@ -258,6 +273,10 @@ package struct VerdictRule: Sendable, Equatable {
   package var decides: Bool
   /// Arms whose bytes survive different things are compared only where the rule says that it means to.
   package var acrossDurability = false
+  /// Of `equal`: the ratio that is expected.
+  package var around = 1.0
+  /// Of `trend`: the factor whose levels are the steps.
+  package var over: String?
 }
 
 package struct ChartDefinition: Sendable, Equatable {
@@ -348,7 +367,7 @@ extension Experiment {
       verdicts[index].only = present(verdicts[index].only)
     }
     verdicts.removeAll { rule in
-      rule.test.arms.isEmpty || rule.baseline.arms.isEmpty && rule.kind != .value && rule.kind != .exponent
+      rule.test.arms.isEmpty || rule.baseline.arms.isEmpty && rule.kind.needsBaseline
         || rule.only.contains { $0.levels.isEmpty }
     }
     for index in charts.indices {

@@ -163,17 +163,32 @@ package enum Gates {
   }
 }
 
+extension Experiment {
+  /// Arms that no deciding rule looks at, nor repeat one that is looked at.
+  var armsWithoutWeight: Set<String> {
+    let judged = Set(verdicts.filter(\.decides).flatMap { $0.test.arms + $0.baseline.arms })
+    return Set(arms.filter { !judged.contains($0.name) && !judged.contains($0.repeats ?? "") }.map(\.name))
+  }
+}
+
 extension Verdict.Circumstances {
-  /// From what a campaign stored.
+  /// From what a campaign stored. An arm that was skipped makes the result informative, unless no rule that decides looks at
+  /// it: then it is a shortcoming, and what the others show stands.
   package init(
-    gates: [Gate], profile: Profile, skipped: [String: String], isComplete: Bool, seed: UInt64
+    gates: [Gate], profile: Profile, skipped: [String: String], isComplete: Bool, seed: UInt64,
+    experiment: Experiment? = nil
   ) {
     func sentences(_ outcome: Gate.Outcome) -> [String] {
       gates.filter { $0.outcome == outcome }.map(\.sentence)
     }
-    let left = skipped.sorted { $0.key < $1.key }.map { "arm \($0.key) was skipped: \($0.value)" }
+    func left(_ isWanted: (String) -> Bool) -> [String] {
+      skipped.sorted { $0.key < $1.key }.filter { isWanted($0.key) }
+        .map { "arm \($0.key) was skipped: \($0.value)" }
+    }
+    let spared = experiment?.armsWithoutWeight ?? []
     self.init(
-      profile: profile, failedGates: sentences(.failed), belowMinimum: sentences(.belowMinimum) + left,
-      shortcomings: sentences(.shortcoming), isComplete: isComplete, seed: seed)
+      profile: profile, failedGates: sentences(.failed),
+      belowMinimum: sentences(.belowMinimum) + left { !spared.contains($0) },
+      shortcomings: sentences(.shortcoming) + left { spared.contains($0) }, isComplete: isComplete, seed: seed)
   }
 }

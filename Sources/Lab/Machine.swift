@@ -106,6 +106,8 @@ package struct Machine: Sendable, Equatable, Codable {
 }
 
 extension Machine {
+  static var coresOnline: Int { sysconf(Int32(_SC_NPROCESSORS_ONLN)) }
+
   private static func processor() -> Processor {
     let info = SmallFile.read("/proc/cpuinfo") ?? ""
     let model = info.split(separator: "\n").first { $0.hasPrefix("model name") }
@@ -116,7 +118,7 @@ extension Machine {
     let figures = MachineFigures.now(device: nil)
     let load = SmallFile.line("/proc/loadavg")?.split(separator: " ").first.flatMap { Double($0) } ?? 0
     return Processor(
-      model: model.map { $0.trimmingCharacters(in: .whitespaces) }, cores: sysconf(Int32(_SC_NPROCESSORS_ONLN)),
+      model: model.map { $0.trimmingCharacters(in: .whitespaces) }, cores: coresOnline,
       governor: SmallFile.line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
       virtual: flags.split(separator: " ").contains("hypervisor"),
       stealPercentSinceBoot: figures.totalTicks > 0

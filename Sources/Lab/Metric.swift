@@ -42,6 +42,27 @@ package struct Metric: Sendable, Equatable {
       name: "start_ms", unit: "ms", meaning: "from starting the broker's process to its accepting connections, to 1 ms"),
     Metric(name: "cpu_s_per_gb", unit: "s/GB", meaning: "user and system CPU of the side under test per 10^9 bytes"),
     Metric(name: "client_cpu_s_per_gb", unit: "s/GB", meaning: "CPU of the load generator per 10^9 bytes"),
+    Metric(
+      name: "cpu_s_per_million_records", unit: "s", meaning: "user and system CPU of the broker per million records"),
+    Metric(
+      name: "client_cpu_s_per_million_records", unit: "s", meaning: "CPU of the load generator per million records"),
+    Metric(
+      name: "machine_busy_percent", unit: "%",
+      meaning: "CPU time in use, of all cores' and by whomever, while measuring"),
+    Metric(
+      name: "disk_ceiling_percent", unit: "%",
+      meaning: "bytes a second that the device wrote or read, of what the probe before the campaign reached"),
+    Metric(
+      name: "link_ceiling_percent", unit: "%",
+      meaning: "bytes a second over loopback, of what the probe before the campaign reached"),
+    Metric(
+      name: "mb_per_s_per_worker", unit: "MB/s",
+      meaning: "payload bytes a second for each that can work at once: the least of partitions, connections and cores"),
+    Metric(name: "reordered", unit: "", meaning: "records that came after a later one of their producer and partition"),
+    Metric(
+      name: "out_of_global_order", unit: "",
+      meaning: "records a consumer got after one that their producer had been given later, over all its partitions"),
+    Metric(name: "out_of_global_order_percent", unit: "%", meaning: "those, of all records consumed"),
     Metric(name: "broker_cpu_s", unit: "s", meaning: "user and system CPU of the broker while measuring"),
     Metric(name: "client_cpu_share", unit: "", meaning: "load generator's busiest thread as a share of one core"),
     Metric(name: "schedule_lag_max_ms", unit: "ms", meaning: "furthest the generator fell behind its schedule"),

@@ -89,6 +89,8 @@ package struct Plan: Sendable, Equatable {
       values.filled(arm.options).map { ($0.name, $0.value.number ?? 0) }, uniquingKeysWith: { $1 })
     let measured = options["seconds"] ?? 0
     var cost = Cost()
+    // Left out by name, so it costs nothing.
+    if experiment.target == nil, let replicas = ProcessRunner.replicas(of: arm), replicas > 1 { return cost }
     switch arm.program {
     case .copyPath:
       let file = (arm.dataMB.flatMap { values.number($0.text) } ?? 0) * 1e6
@@ -101,6 +103,8 @@ package struct Plan: Sendable, Equatable {
       let mib = options["array-mib"] ?? 0
       cost = Cost(
         seconds: measured + mib / Rates.touchedMiBPerSecond + Rates.bareOverheadSeconds, bytes: measured * 1e9)
+    case .partitionRead:
+      cost = Cost(seconds: measured + Rates.bareOverheadSeconds, bytes: measured * 4e9)
     case .cacheModel:
       cost = Cost(seconds: (options["seconds-max"] ?? 0) + Rates.bareOverheadSeconds, bytes: measured * 0.1e9)
     case .logVsTree:

@@ -34,6 +34,7 @@ extension ProcessRunner {
       &metrics, before, after, dirty: finished.dirtyMaxMiB, live: processAfter.cpuSeconds - processBefore.cpuSeconds)
     addBroker(&metrics, processBefore, processAfter, finished.figures, stored: stored)
     if let resident { metrics["resident_percent"] = resident * 100 }
+    addShares(&metrics, finished.figures, before, after)
     let options = scene.values.filled(scene.arm.options)
     Stall.add(to: &metrics, stallMs: finished.stallMs)
     Self.addRateError(&metrics, options)
@@ -145,6 +146,10 @@ extension ProcessRunner {
       metrics["cpu_s_per_gb"] = cpu / gigabytes
       metrics["client_cpu_s_per_gb"] = figures["cpu_seconds"].map { $0 / gigabytes }
     }
+    if let millions = metrics["records"].map({ $0 / 1e6 }), millions > 0 {
+      metrics["cpu_s_per_million_records"] = cpu / millions
+      metrics["client_cpu_s_per_million_records"] = figures["cpu_seconds"].map { $0 / millions }
+    }
     metrics["process_written_bytes"] = Double(after.writtenBytes - before.writtenBytes)
     metrics["context_switches"] = Double(after.contextSwitches - before.contextSwitches)
     metrics["rss_mib"] = after.residentMiB
@@ -161,7 +166,7 @@ extension ProcessRunner {
   ) -> Reconciliation {
     var check = Reconciliation()
     let options = scene.values.filled(scene.arm.options)
-    check.integrity(figures)
+    check.integrity(figures, except: Set(experiment.verdicts.filter { $0.kind == .never }.map(\.metric)))
     check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics["records"])
     let keepsAll = !scene.arm.broker.contains { $0.name.hasPrefix("log.retention.bytes") }
     let isSunk = options.contains { $0.name == "null-sink" && $0.value.text == "true" }

@@ -73,6 +73,9 @@ package struct ProcessRunner: CellRunner {
         return error.reason
       }
     }
+    if experiment.target == nil, let replicas = Self.replicas(of: arm), replicas > 1 {
+      return "needs a cluster: \(replicas) replicas of each partition, and one broker keeps one"
+    }
     let needed =
       arm.tier == .bare
       ? [programs.millrace] : [experiment.target == nil ? programs.broker : programs.millrace, programs.load]
@@ -190,6 +193,7 @@ package struct ProcessRunner: CellRunner {
     var metrics = finished.figures.metrics
     addMachine(&metrics, before, after, dirty: finished.dirtyMaxMiB)
     if let resident { metrics["resident_percent"] = resident * 100 }
+    addShares(&metrics, finished.figures, before, after)
     var check = Reconciliation()
     // A file that is read over and over is cold once.
     let fileBytes = scene.arm.dataMB.flatMap { scene.values.number($0.text) }.map { $0 * 1e6 }

@@ -76,7 +76,7 @@ extension Report {
         finding.kind == .flat
         ? "\(Figures.percent(found.value, signed: true)) [\(Figures.percent(found.low, signed: true)), "
           + "\(Figures.percent(found.high, signed: true))] a doubling"
-        : Figures.interval(found, suffix: [.value, .exponent].contains(finding.kind) ? "" : "×")
+        : Figures.interval(found, suffix: [.value, .exponent, .trend].contains(finding.kind) ? "" : "×")
     }
     return [
       "rule": finding.rule, "combination": finding.combination, "hasCombination": !finding.combination.isEmpty,

@@ -24,6 +24,8 @@ struct RuleBench {
       case .equal: equal(rule, at: levels)
       case .flat: flat(rule, at: levels)
       case .exponent: exponent(rule, at: levels)
+      case .trend: trend(rule, at: levels)
+      case .never: never(rule, at: levels)
       }
     }
   }
@@ -97,7 +99,7 @@ struct RuleBench {
     return finding
   }
 
-  /// A control that must show nothing: the interval inside 1 ± tolerance, or wholly outside.
+  /// A control that must show nothing, or an original's shape: the interval inside the band around it, or wholly outside.
   private func equal(_ rule: VerdictRule, at levels: [Setting]) -> Finding {
     var finding = blank(rule, levels)
     guard let compared = comparison(rule, levels, into: &finding) else { return finding }
@@ -105,16 +107,18 @@ struct RuleBench {
     let tolerance = rule.tolerance ?? 0.05
     finding.effect = effect
     finding.floor = noiseFloor(rule, levels)
-    let inside = effect.low >= 1 - tolerance && effect.high <= 1 + tolerance
-    let outside = effect.high < 1 - tolerance || effect.low > 1 + tolerance
+    let (least, most) = (rule.around * (1 - tolerance), rule.around * (1 + tolerance))
+    let inside = effect.low >= least && effect.high <= most
+    let outside = effect.high < least || effect.low > most
     finding.outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
-    let reason =
-      inside
-      ? "no difference, as expected"
-      : (outside ? "a difference where none should be" : "the interval reaches across the band's edge")
+    let (same, other) =
+      rule.around == 1
+      ? ("no difference, as expected", "a difference where none should be")
+      : ("the ratio is the expected one", "the ratio is another")
+    let reason = inside ? same : (outside ? other : "the interval reaches across the band's edge")
     finding.sentence =
       "\(name(rule, levels)): \(Figures.interval(effect, suffix: "×")) against \(compared.baseline) in "
-      + "\(unitName(rule.metric)), band 1 ± \(Figures.percent(tolerance)); \(reason)."
+      + "\(unitName(rule.metric)), band \(Figures.text(rule.around)) ± \(Figures.percent(tolerance)); \(reason)."
     return finding
   }
 
@@ -196,12 +200,12 @@ struct RuleBench {
     return order.first.map { arms[$0] }
   }
 
-  private func values(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Double] {
+  func values(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Double] {
     rows(rule, selection, levels).compactMap { $0.metrics[rule.metric] }
   }
 
   /// A row without a level (its arm ignores that factor) stands for all of them.
-  private func rows(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Row] {
+  func rows(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Row] {
     // What the selection says of a factor is more specific than the combination.
     let wanted = selection.levels + levels.filter { level in !selection.levels.contains { $0.name == level.name } }
     return rows.filter { row in
@@ -252,7 +256,7 @@ struct RuleBench {
 
   /// From the A/A arms that repeat an arm of this comparison, else from any of the tier: the noisiest of the level
   /// combinations that agree with `levels`, else of all that ran. Rows of different levels are never pooled.
-  private func noiseFloor(_ rule: VerdictRule, _ levels: [Setting]) -> Double? {
+  func noiseFloor(_ rule: VerdictRule, _ levels: [Setting]) -> Double? {
     let repeats = experiment.arms.filter { $0.role == .again && $0.tier == rule.tier && $0.repeats != nil }
     let compared = rule.test.arms + rule.baseline.arms
     let ours = repeats.filter { compared.contains($0.repeats ?? "") }

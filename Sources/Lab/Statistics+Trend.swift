@@ -34,16 +34,24 @@ extension Statistics {
   }
 
   /// Nil with fewer than three values.
-  package static func mannKendall(_ values: [Double]) -> MannKendall? {
-    guard values.count >= 3 else { return nil }
-    var s = 0
-    for (index, earlier) in values.enumerated() {
-      for later in values[(index + 1)...] { s += later > earlier ? 1 : (later < earlier ? -1 : 0) }
+  package static func mannKendall(_ values: [Double]) -> MannKendall? { mannKendall(blocks: [values]) }
+
+  /// Of independent series of the same thing, each compared within itself only: S and its variance are sums over them
+  /// (Hirsch and Slack 1982), so what differs between the series counts for nothing. Nil when one has fewer than three values,
+  /// or there is none.
+  package static func mannKendall(blocks: [[Double]]) -> MannKendall? {
+    guard !blocks.isEmpty, blocks.allSatisfy({ $0.count >= 3 }) else { return nil }
+    var (s, pairs, variance) = (0, 0, 0.0)
+    for values in blocks {
+      for (index, earlier) in values.enumerated() {
+        for later in values[(index + 1)...] { s += later > earlier ? 1 : (later < earlier ? -1 : 0) }
+      }
+      let n = values.count
+      pairs += n * (n - 1) / 2
+      variance += Double(n * (n - 1) * (2 * n + 5) - tieCorrection(values)) / 18
     }
-    let n = values.count
-    let variance = Double(n * (n - 1) * (2 * n + 5) - tieCorrection(values)) / 18
     let z = variance > 0 ? Double(s - s.signum()) / variance.squareRoot() : 0
-    return MannKendall(s: s, tau: Double(2 * s) / Double(n * (n - 1)), p: 2 * normalCumulative(-abs(z)))
+    return MannKendall(s: s, tau: Double(s) / Double(pairs), p: 2 * normalCumulative(-abs(z)))
   }
 
   package struct Line: Sendable, Equatable {

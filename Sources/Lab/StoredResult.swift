@@ -40,7 +40,8 @@ package struct StoredResult: Sendable {
   package var name: String { path.split(separator: "/").last.map(String.init) ?? path }
 
   package var circumstances: Verdict.Circumstances {
-    Verdict.Circumstances(gates: gates, profile: profile, skipped: skipped, isComplete: isComplete, seed: seed)
+    Verdict.Circumstances(
+      gates: gates, profile: profile, skipped: skipped, isComplete: isComplete, seed: seed, experiment: experiment)
   }
 
   package var verdict: Verdict { Verdict.judge(experiment, rows: rows, under: circumstances) }

@@ -25,6 +25,7 @@ final class ConsumeWorker {
   private let ends: [Int32: Offset]?
   private let measuresEndToEnd: Bool
   private var check: RecordCheck
+  private var order: GlobalOrder?
   private var isFinished = false
   private(set) var firstNs: UInt64 = 0, lastNs: UInt64 = 0
 
@@ -40,6 +41,7 @@ final class ConsumeWorker {
     self.ends = ends
     measuresEndToEnd = plan.command == .endToEnd
     check = RecordCheck(unpacking: plan.compressesEachMessage ? plan.codec : nil)
+    order = plan.countsGlobalOrder ? GlobalOrder() : nil
     consumer.received = { [unowned self] in self.received($0, $1, $2) }
     consumer.answered = { [unowned self] in self.finishIfAtEnd() }
     consumer.failed = { [unowned self] error in
@@ -49,6 +51,7 @@ final class ConsumeWorker {
   }
 
   var integrity: IntegrityCounts { check.integrity.result }
+  var outOfGlobalOrder: Int { order?.outOfOrder ?? 0 }
   var requests: Int { consumer.requests }
   var bytesSent: Int { consumer.bytesSent }
   var bytesReceived: Int { consumer.bytesReceived }
@@ -64,6 +67,7 @@ final class ConsumeWorker {
   private func received(_ partition: Int32, _ batch: RecordBatch, _ atNs: UInt64) {
     lastNs = atNs
     let start = from[partition] ?? 0
+    order?.look(at: batch, from: start)
     counts.count { counts in
       var count = Int(batch.header.count)
       var bytes = batch.body.readableBytes

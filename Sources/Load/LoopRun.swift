@@ -29,20 +29,20 @@ final class LoopRun {
   private var cpuStartNs: UInt64 = 0
   private(set) var congestionControl: String?
 
-  /// - Parameter indices: which of the run's connections are this loop's.
-  init(_ setup: RunSetup, indices: [Int], on eventLoop: any EventLoop) {
+  /// - Parameters:
+  ///   - producing: which of the run's producers are this loop's.
+  ///   - consuming: which of its consumers.
+  init(_ setup: RunSetup, producing: [Int], consuming: [Int], on eventLoop: any EventLoop) {
     self.setup = setup
     self.eventLoop = eventLoop
-    if setup.plan.command != .consume {
+    if !producing.isEmpty {
       let payload = Payload(
         corpus: setup.plan.corpus, recordSize: setup.plan.recordSize,
         poolBytes: max(Limits.poolBytes, 4 * setup.plan.batchBytes),
-        seed: setup.plan.seed &+ UInt64(indices.first ?? 0))
-      for index in indices { addProducer(index, payload) }
+        seed: setup.plan.seed &+ UInt64(producing.first ?? 0))
+      for index in producing { addProducer(index, payload) }
     }
-    if setup.plan.command != .produce {
-      for index in indices { addConsumer(index) }
-    }
+    for index in consuming { addConsumer(index) }
   }
 
   /// Connects all; the first error ends it.
@@ -116,19 +116,22 @@ final class LoopRun {
 
   /// A stream's partition belongs to one consumer: that one says what is missing at the stream's end.
   private func addIntegrity(to result: inout LoopResult, _ given: [(stream: StreamID, count: UInt64)]) {
-    let connections = setup.plan.connections
     for (at, pair) in consumers.enumerated() {
-      for (stream, count) in given
-      where Self.consumer(of: Int32(stream.partition), connections) == consumerIndices[at] {
+      for (stream, count) in given where reads(Int32(stream.partition), consumer: consumerIndices[at]) {
         pair.worker.addMissing(stream, given: count)
       }
       result.integrity.append(pair.worker.integrity)
+      result.outOfGlobalOrder += pair.worker.outOfGlobalOrder
     }
   }
 
   private var consumerIndices: [Int] = []
 
-  private static func consumer(of partition: Int32, _ connections: Int) -> Int { Int(partition) % connections }
+  /// Whether a partition belongs to a consumer: one connection of each reader has it.
+  private func reads(_ partition: Int32, consumer index: Int) -> Bool {
+    let connections = setup.plan.connections / setup.plan.readers
+    return Int(partition) % connections == index % connections
+  }
 
   private func addProducer(_ index: Int, _ payload: Payload) {
     let plan = setup.plan
@@ -162,7 +165,7 @@ final class LoopRun {
     settings.partitionMaxBytes = plan.fetchPartitionMaxBytes
     settings.requestsInFlight = plan.fetchesInFlight
     settings.checksCRC = plan.checksCRC
-    let from = setup.from.filter { Self.consumer(of: $0.key, plan.connections) == index }
+    let from = setup.from.filter { reads($0.key, consumer: index) }
     let consumer = Consumer(
       settings, setup.metadata, from: from, on: eventLoop, now: Clocks.monotonicNs, connect: connector(consuming: true))
     let worker = ConsumeWorker(
@@ -202,6 +205,7 @@ final class LoopRun {
 struct LoopResult: Sendable {
   var counts = RunCounts()
   var integrity: [IntegrityCounts] = []
+  var outOfGlobalOrder = 0
   var requests = 0, retries = 0
   var wireBytesSent = 0, wireBytesReceived = 0
   var firstNs: UInt64 = .max, lastNs: UInt64 = 0

@@ -86,6 +86,18 @@ extension Plan {
     .int("threads", "T", all, "event loops the connections are spread over (default 1)", 1...Limits.threadsMax) {
       $0.threads = $1
     },
+    .int(
+      "readers", "N", [.consume],
+      "consumers that each read the whole topic; connections are divided among them (default 1)",
+      1...Limits.connectionsMax
+    ) {
+      $0.readers = $1
+    },
+    .toggle(
+      "separate-consumers", [.endToEnd], "consumers run on event loops of their own, as many as --threads"
+    ) {
+      $0.separatesConsumers = $1
+    },
     .int("seed", "S", all, "seed of the records' contents (default 1)", 0...Int.max) { $0.seed = UInt64($1) },
 
     // Records.
@@ -202,6 +214,12 @@ extension Plan {
       "do not read (or write) the records' sequence numbers and checksums; consume: count from batch headers alone"
     ) {
       $0.verifies = !$1
+    },
+    .toggle(
+      "global-order", reading,
+      "count the records that a connection gets out of their producer's order over all its partitions (told, not failed)"
+    ) {
+      $0.countsGlobalOrder = $1
     },
     .toggle("no-check-crc", reading, "do not compare the batches' checksums either") { $0.checksCRC = !$1 },
     .int("timeout", "MS", reading, "give up when no record came for so long (default 10000)", 1...86_400_000) {

@@ -31,6 +31,10 @@ package struct Plan: Sendable, Equatable {
   package var durationSeconds: Double?
   package var threads = 1
   package var connections = 1
+  /// Consumers of the whole topic, each on its own, over which the connections are divided evenly.
+  package var readers = 1
+  /// End to end: consumers run on event loops of their own, as many as `threads`, and not on the producers'.
+  package var separatesConsumers = false
   package var seed: UInt64 = 1
 
   // Records.
@@ -66,6 +70,8 @@ package struct Plan: Sendable, Equatable {
   // Consuming.
   package var from = Start.earliest
   package var verifies = true
+  /// Counts, beside what each partition promises, the records that come out of their producer's order over all of them.
+  package var countsGlobalOrder = false
   package var checksCRC = true
   package var timeoutMs = 10_000
   package var fetchMinBytes = 1
@@ -121,6 +127,13 @@ extension Plan {
           + "\(sizeMin) bytes; --no-verify sends records without them")
     }
     guard command != .endToEnd || verifies else { throw PlanError("end-to-end always verifies: leave out --no-verify") }
+    guard connections.isMultiple(of: readers) else {
+      throw PlanError(
+        "--connections \(connections) cannot be divided among --readers \(readers): each reader has as many")
+    }
+    guard !countsGlobalOrder || verifies && !compressesEachMessage else {
+      throw PlanError("--global-order reads the records' stamps: neither --no-verify nor --per-message-compression")
+    }
     guard threads <= connections else {
       throw PlanError("--threads \(threads) is more than --connections \(connections): a connection has one thread")
     }

@@ -18,6 +18,8 @@ package struct Report: Sendable {
   package let requests: Int, retries: Int
   package let wireBytesSent: Int, wireBytesReceived: Int
   package let integrity: IntegrityCounts
+  /// Nil where nobody asked (`--global-order`).
+  package let outOfGlobalOrder: Int?
   package let errors: Int
   package let firstError: ClientError?
   package let service: Latency, response: Latency, endToEnd: Latency
@@ -57,6 +59,7 @@ package struct Report: Sendable {
     scheduleLagMaxMs = Double(counts.scheduleLagMaxNs) / 1e6
     backlogMaxMs = Double(counts.backlogMaxNs) / 1e6
     compressionRatio = Self.ratio(plan, counts)
+    outOfGlobalOrder = plan.countsGlobalOrder ? results.reduce(0) { $0 + $1.outOfGlobalOrder } : nil
     integrity = Self.sum(results.flatMap(\.integrity), plan, records: records, ending)
   }
 
@@ -123,7 +126,13 @@ extension Report {
       ("wire_bytes_sent", .int(wireBytesSent)), ("wire_bytes_received", .int(wireBytesReceived)),
       ("lost", .int(integrity.lost)), ("duplicated", .int(integrity.duplicated)),
       ("reordered", .int(integrity.reordered)), ("corrupt", .int(integrity.corrupt)),
-      ("verified", .int(integrity.records)), ("errors", .int(errors)),
+      ("verified", .int(integrity.records)),
+      ("out_of_global_order", outOfGlobalOrder.map { .int($0) } ?? .null),
+      (
+        "out_of_global_order_percent",
+        outOfGlobalOrder.map { .double(100 * Double($0) / Double(max(records, 1))) } ?? .null
+      ),
+      ("errors", .int(errors)),
       ("first_error", firstError.map { .text($0.description) } ?? .null),
       ("cpu_seconds", .double(cpuSeconds)), ("client_cpu_share", .double(cpuShares.max() ?? 0)),
       ("client_cpu_shares", .list(cpuShares.map { .double($0) })),
@@ -149,7 +158,8 @@ extension Report {
       ("linger_ms", isSending ? .double(plan.lingerMs) : .null),
       ("in_flight", isSending ? .int(plan.inFlight) : .null),
       ("throughput", plan.throughput.map { .double($0) } ?? .int(-1)),
-      ("connections", .int(plan.connections)), ("threads", .int(plan.threads)), ("partitions", .int(partitions)),
+      ("connections", .int(plan.connections)), ("readers", .int(plan.readers)), ("threads", .int(plan.threads)),
+      ("partitions", .int(partitions)),
       ("verifies", .bool(plan.verifies)), ("null_sink", .bool(plan.usesNullSink)),
       ("null_sink_service_us", .double(plan.nullSinkServiceUs)), ("seed", .int(Int(plan.seed))),
       ("congestion_control", congestionControl.map { .text($0) } ?? .null),

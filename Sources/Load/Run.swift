@@ -33,7 +33,7 @@ package struct Run: Sendable {
 
   /// - Throws: `ClientError` when the run could not begin. What goes wrong later is in the report.
   package func run() async throws(ClientError) -> Report {
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads)
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads * (plan.separatesConsumers ? 2 : 1))
     let result: Result<Report, ClientError>
     do throws(ClientError) {
       result = .success(try await run(on: group))
@@ -124,10 +124,14 @@ package struct Run: Sendable {
     var loops: [Loop] = []
     let threads = plan.threads
     for (thread, eventLoop) in group.makeIterator().enumerated() {
-      let indices = Array(stride(from: thread, to: plan.connections, by: threads))
+      let indices = Array(stride(from: thread % threads, to: plan.connections, by: threads))
+      // The second half of the loops, where there is one, is the consumers'.
+      let isForConsumers = thread >= threads
+      let producing = plan.command == .consume || isForConsumers ? [] : indices
+      let consuming = plan.command == .produce || plan.separatesConsumers != isForConsumers ? [] : indices
       let result = await withCheckedContinuation { (done: CheckedContinuation<Result<Loop, ClientError>, Never>) in
         eventLoop.execute {
-          let loop = LoopRun(setup, indices: indices, on: eventLoop)
+          let loop = LoopRun(setup, producing: producing, consuming: consuming, on: eventLoop)
           let bound = NIOLoopBound(loop, eventLoop: eventLoop)
           loop.connect { result in done.resume(returning: result.map { bound }) }
         }

@@ -12,6 +12,7 @@ struct MechanismCommand: ParsableCommand {
       RawAppendCommand.self, ReceiveAppendCommand.self, CopyPathCommand.self, CodecCommand.self,
       FalsePositivesCommand.self,
       BlockIOCommand.self, LogVsTreeCommand.self, MemoryAccessCommand.self, CacheModelCommand.self,
+      PartitionReadCommand.self,
     ])
 
   /// Prints `object` as the last line.
@@ -52,6 +53,7 @@ struct RawAppendCommand: ParsableCommand {
       "bytes": result.bytes, "seconds": result.seconds, "mib_per_s": result.mibPerSecond,
       "stored_bytes": result.bytes, "cpu_seconds": result.cpuSeconds, "cpu_s_per_gb": result.cpuSecondsPerGB,
       "schedule_lag_max_ms": result.scheduleLagMaxMs, "writes": result.writes, "segments": result.segments,
+      "operations_per_s": Double(result.writes) / result.seconds,
     ]
     object["response_p50_ms"] = result.writeP50Us.map { $0 / 1000 }
     object["response_p99_ms"] = result.writeP99Us.map { $0 / 1000 }

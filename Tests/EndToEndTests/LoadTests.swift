@@ -24,6 +24,45 @@ struct LoadAgainstBrokerTests {
     }
   }
 
+  @Test("three readers get the whole topic each, over connections of their own")
+  func readers() async throws {
+    try await withBroker { broker in
+      let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
+      _ = try await Programs.load(["produce", "--partitions", "4", "--num-records", "9000"] + place)
+      for counted in [[], ["--num-records", "27000"]] {
+        let consumed = try await Programs.load(
+          ["consume", "--readers", "3", "--connections", "6", "--threads", "3"] + counted + place)
+        #expect(consumed.status == 0, "\(consumed.errors)")
+        let got = try consumed.json()
+        #expect(got["records"] as? Int == 27000 && got["verified"] as? Int == 27000)
+        for fault in ["lost", "duplicated", "reordered", "corrupt"] { #expect(got[fault] as? Int == 0, "\(fault)") }
+      }
+    }
+  }
+
+  /// The scenario "order" of the claims: order is kept within a partition and not over several.
+  @Test("records come in order within a partition, and over several partitions not in the order they were given")
+  func order() async throws {
+    try await withBroker { broker in
+      for partitions in [1, 4] {
+        let place = ["--bootstrap-server", broker.address, "--topic", "t\(partitions)", "--json", "--quiet"]
+        // Small batches that go round the partitions, each given a moment after the one before.
+        let produced = try await Programs.load(
+          [
+            "produce", "--partitions", "\(partitions)", "--num-records", "20000", "--batch-records", "10",
+            "--in-flight", "1",
+          ] + place)
+        #expect(produced.status == 0, "\(produced.errors)")
+        let consumed = try await Programs.load(["consume", "--global-order"] + place)
+        #expect(consumed.status == 0, "order over partitions is told, not failed: \(consumed.errors)")
+        let got = try consumed.json()
+        #expect(got["verified"] as? Int == 20000 && got["reordered"] as? Int == 0)
+        let outOfOrder = try #require(got["out_of_global_order"] as? Int)
+        if partitions == 1 { #expect(outOfOrder == 0) } else { #expect(outOfOrder > 1000, "\(outOfOrder)") }
+      }
+    }
+  }
+
   @Test("records that never come are lost, and the exit code says so")
   func lost() async throws {
     try await withBroker { broker in
@@ -44,6 +83,7 @@ struct LoadAgainstBrokerTests {
       ["--compression", "zstd", "--key", "sequence", "--acks", "all", "--idempotent"],
       ["--compression", "zstd", "--per-message-compression", "--linger-ms", "5"],
       ["--compression", "none", "--throughput", "5000", "--threads", "2", "--corpus", "entropy:4"],
+      ["--separate-consumers", "--threads", "2"],
     ])
   func endToEnd(flags: [String]) async throws {
     try await withBroker { broker in

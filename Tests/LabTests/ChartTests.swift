@@ -117,6 +117,23 @@ struct ChartTests {
     #expect(table.columns == Chart.columns.map(\.name) && table.records.count == chart.points.count)
   }
 
+  @Test("where arms have a bar each, a rule's expected ratio marks its test's bar")
+  func shapeClaim() throws {
+    var rule = Fixture.rule("shape", .equal, metric: "mb_per_s", test: ["new"], baseline: ["old"], tolerance: 0.15)
+    rule.around = 2.5
+    let rows =
+      Fixture.rows("new", "mb_per_s", [190, 200, 210]) + Fixture.rows("old", "mb_per_s", [90, 100, 110])
+    func claims(_ rule: VerdictRule) throws -> [Chart.Point] {
+      let definition = Fixture.chart(.bars, x: "arm", y: "mb_per_s", series: ["arm"])
+      let chart = try #require(Chart(definition, of: Fixture.pair([rule]), rows: rows, seed: 1, caption: "c"))
+      return chart.points.filter { $0.kind == .claim }
+    }
+    let claim = try #require(try claims(rule).first)
+    #expect(claim.series == "new" && claim.y == 250, "two and a half times the baseline's 100, at the other's bar")
+    rule.around = 1
+    #expect(try claims(rule).isEmpty, "a control that must show nothing has no mark")
+  }
+
   @Test("the claim of flatness is a line at the level of the first tenth")
   func flatClaim() throws {
     let chart = try #require(try charts("06-throughput-over-volume").first)

@@ -207,6 +207,25 @@ struct DefinitionTests {
     #expect(part.arms.map(\.client) == [.drives, .part, .drives])
   }
 
+  @Test("a trend needs a factor with an order, and `around` and `over` belong to their kinds")
+  func trendKeys() throws {
+    func changed(_ rule: String) throws -> Experiment {
+      try Sample.experiment {
+        $0.replacingOccurrences(
+          of: "    kind: ratio\n", with: "    kind: \(rule.replacing("; ", with: "\n    "))\n"
+        )
+        .replacingOccurrences(
+          of: "    per: [size, colour]\n", with: rule.contains("over: size") ? "" : "    per: [size]\n")
+      }
+    }
+    #expect(try changed("trend; over: size").verdicts[0].over == "size")
+    for broken in ["trend", "trend; over: colour", "trend; over: weight", "ratio; over: size", "ratio; around: 2"] {
+      #expect(throws: DefinitionError.self, "\(broken)") { try changed(broken) }
+    }
+    #expect(try changed("equal; tolerance: 0.1; around: 2.5").verdicts[0].around == 2.5)
+    #expect(try changed("equal; tolerance: 0.1").verdicts[0].around == 1)
+  }
+
   @Test("a profile changes what it names and drops what it empties")
   func profiles() throws {
     let quick = try Sample.experiment().under(.quick)
@@ -229,6 +248,9 @@ struct DefinitionTests {
     #expect(
       Placeholder.names(in: "{a*2}{b*x}{c*-1}") == ["a", "b*x", "c*-1"], "a name times a whole number, or no name")
     #expect(Placeholder.names(in: "x{a}y{b}") == ["a", "b"])
+    #expect(Placeholder.fill("{a/b}", from: ["a": "1000", "b": "30"]) == "33")
+    #expect(Placeholder.fill("{a/b}", from: ["a": "1", "b": "0"]) == nil, "nothing is divided by zero")
+    #expect(Placeholder.names(in: "{a/b}") == ["a", "b"])
   }
 }
 

@@ -16,7 +16,8 @@ struct ReportTests {
   func complete() throws {
     let scratch = try ScratchDirectory("report")
     let (report, html) = try write(scratch)
-    #expect(report.entries.map(\.result.experiment.id) == ["E1", "E2", "E3", "E5", "E6", "E10", "E11"])
+    #expect(
+      report.entries.map(\.result.experiment.id) == ["E1", "E2", "E3", "E5", "E6", "E7", "E8", "E10", "E11", "E15"])
     #expect(report.unreadable.isEmpty)
     for entry in report.entries {
       let experiment = entry.result.experiment

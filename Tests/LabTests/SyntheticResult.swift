@@ -17,7 +17,7 @@ enum Synthetic {
 
   static let stems = [
     "01-sequential-random", "02-disk-against-memory", "03-page-cache", "05-log-against-tree",
-    "06-throughput-over-volume", "10-compression", "11-zero-copy",
+    "06-throughput-over-volume", "07-linkedin", "08-message-size", "10-compression", "11-zero-copy", "15-partitions",
   ]
 
   /// One row a replicate (and sweep level) of each cell, with every metric the charts and rules ask for.
@@ -78,6 +78,28 @@ enum Synthetic {
     case 6:
       let pace = share < 0.15 ? 900.0 : 640
       return ["mib_per_s": arm.name.hasSuffix("unpaced") ? pace * 1.9 : pace * (arm.role == .control ? 1 : 0.98)]
+    case 7:
+      let rates: [String: Double] = [
+        "three-producers": 1.5e6, "consumer": 9e6, "three-consumers": 14e6, "producer-and-consumer": 0.7e6, "sink": 3e7,
+      ]
+      return [
+        "records_per_s": rates[arm.name] ?? 1e6, "cpu_s_per_million_records": 0.4, "machine_busy_percent": 90,
+        "mib_per_s": (rates[arm.name] ?? 1e6) / 1e4,
+      ]
+    case 8:
+      let size = levels["record_bytes"]?.number ?? 1
+      let rate = (arm.name == "sink" ? 1e9 : 4e8) / (size + (arm.name.hasPrefix("append") ? 1000 : 40))
+      return [
+        "records_per_s": rate, "operations_per_s": rate, "mib_per_s": rate * size / 1_048_576,
+        "cpu_s_per_gb": 0.2 + 10 / size,
+      ]
+    case 15:
+      let partitions = levels["partitions"]?.number ?? 1
+      let workers = min(partitions, levels["consumers"]?.number ?? 1, 4)
+      return [
+        "mb_per_s": 900 * workers, "mb_per_s_per_worker": 900, "reordered": 0,
+        "out_of_global_order": partitions > 1 ? 1e6 : 0, "out_of_global_order_percent": partitions > 1 ? 60 : 0,
+      ]
     case 10:
       let ratios: [String: Double] = ["gzip": 4.8, "snappy": 2.8, "lz4": 2.9, "zstd": 5.2]
       let speeds: [String: Double] = ["gzip": 60.0, "snappy": 650, "lz4": 700, "zstd": 360]

@@ -36,6 +36,17 @@ struct PlanTests {
     #expect(plan.bootstrapServers == [Endpoint(host: "127.0.0.1", port: 9092)])
   }
 
+  @Test("readers share the connections evenly, and global order needs stamps that can be read")
+  func consumers() throws {
+    let consume = ["consume", "--bootstrap-server", "127.0.0.1:9092", "--topic", "t"]
+    #expect(try Plan(arguments: consume + ["--readers", "3", "--connections", "6"]).readers == 3)
+    #expect(refusal(consume + ["--readers", "2"])?.contains("cannot be divided among --readers 2") == true)
+    #expect(try Plan(arguments: consume + ["--global-order"]).countsGlobalOrder)
+    #expect(refusal(consume + ["--global-order", "--no-verify"])?.contains("reads the records' stamps") == true)
+    let packed = ["--per-message-compression", "--compression", "zstd"]
+    #expect(refusal(consume + ["--global-order"] + packed)?.contains("reads the records' stamps") == true)
+  }
+
   @Test("an unknown flag names the nearest known one")
   func suggestion() {
     #expect(refusal(minimal + ["--record-sise", "3"])?.contains("did you mean 'record-size'?") == true)
@@ -52,6 +63,9 @@ struct PlanTests {
       (["--compression", "snappy:1"], "no levels"),
       (["--record-size", "10"], "no room for the sequence number"),
       (["--threads", "3"], "more than --connections"),
+      (["--readers", "2"], "no setting of produce"),
+      (["--global-order"], "no setting of produce"),
+      (["--separate-consumers"], "no setting of produce"),
       (["--idempotent"], "needs --acks all"),
       (["--per-message-compression"], "needs a --compression"),
       (["--topic"], "needs a value"),
