@@ -323,6 +323,7 @@ extension Verdict.Outcome {
     case .supported: "holds"
     case .notSupported: "does not hold"
     case .inconclusive: "undecided"
+    case .reported: "reported"
     }
   }
 }

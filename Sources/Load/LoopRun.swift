@@ -14,6 +14,8 @@ struct RunSetup: Sendable {
   var connection: ConnectionOptions
   /// Where consuming begins; empty for produce.
   var from: [Int32: Offset]
+  /// With `--order random`, what there is of each partition to draw from.
+  var ranges: [Int32: Range<Offset>]
   /// Where it ends; nil when it ends otherwise.
   var ends: [Int32: Offset]?
   let progress: RunProgress
@@ -41,7 +43,9 @@ final class LoopRun {
       for index in indices { addProducer(index, payload) }
     }
     if setup.plan.command != .produce {
-      for index in indices { addConsumer(index) }
+      for index in indices {
+        for copy in 0..<setup.plan.fanOut { addConsumer(index, copy) }
+      }
     }
   }
 
@@ -107,6 +111,7 @@ final class LoopRun {
       result.requests += worker.requests
       result.wireBytesSent += worker.bytesSent
       result.wireBytesReceived += worker.bytesReceived
+      result.add(lag: worker.lagSeen)
     }
     addIntegrity(to: &result, given)
     for (_, _, worker) in producers { worker.close() }
@@ -114,12 +119,14 @@ final class LoopRun {
     return result
   }
 
-  /// A stream's partition belongs to one consumer: that one says what is missing at the stream's end.
+  /// A stream's partition belongs to one consumer of each copy: that one says what is missing at the stream's end. At a
+  /// distance behind the end nobody reads so far.
   private func addIntegrity(to result: inout LoopResult, _ given: [(stream: StreamID, count: UInt64)]) {
     let connections = setup.plan.connections
     for (at, pair) in consumers.enumerated() {
       for (stream, count) in given
-      where Self.consumer(of: Int32(stream.partition), connections) == consumerIndices[at] {
+      where setup.plan.lagRecords == 0 && Self.consumer(of: Int32(stream.partition), connections) == consumerIndices[at]
+      {
         pair.worker.addMissing(stream, given: count)
       }
       result.integrity.append(pair.worker.integrity)
@@ -153,7 +160,8 @@ final class LoopRun {
     producers.append((index, producer, worker))
   }
 
-  private func addConsumer(_ index: Int) {
+  /// - Parameter copy: each reads everything.
+  private func addConsumer(_ index: Int, _ copy: Int) {
     let plan = setup.plan
     var settings = ConsumerSettings(topic: plan.topic)
     settings.minBytes = plan.fetchMinBytes
@@ -162,12 +170,16 @@ final class LoopRun {
     settings.partitionMaxBytes = plan.fetchPartitionMaxBytes
     settings.requestsInFlight = plan.fetchesInFlight
     settings.checksCRC = plan.checksCRC
+    settings.lagRecords = Int64(plan.lagRecords)
     let from = setup.from.filter { Self.consumer(of: $0.key, plan.connections) == index }
     let consumer = Consumer(
       settings, setup.metadata, from: from, on: eventLoop, now: Clocks.monotonicNs, connect: connector(consuming: true))
     let worker = ConsumeWorker(
       plan, consumer: consumer, counts: counts, progress: setup.progress, from: from,
       ends: setup.ends?.filter { from[$0.key] != nil })
+    if plan.order == .random {
+      worker.readAnywhere(in: setup.ranges, seed: SplitMix.mixed(plan.seed &+ UInt64(index << 32 + copy)))
+    }
     consumers.append((consumer, worker))
     consumerIndices.append(index)
   }
@@ -205,11 +217,21 @@ struct LoopResult: Sendable {
   var requests = 0, retries = 0
   var wireBytesSent = 0, wireBytesReceived = 0
   var firstNs: UInt64 = .max, lastNs: UInt64 = 0
+  /// How near to their partitions' ends consumers with `--lag-records` were, and how far behind.
+  var lagSeen: ClosedRange<Int64>?
   /// Of the loop's thread.
   var cpuSeconds = 0.0
 
   mutating func add(firstNs: UInt64, lastNs: UInt64) {
     self.firstNs = min(self.firstNs, firstNs)
     self.lastNs = max(self.lastNs, lastNs)
+  }
+
+  mutating func add(lag: ClosedRange<Int64>?) {
+    guard let lag else { return }
+    lagSeen =
+      min(
+        lagSeen?.lowerBound ?? lag.lowerBound, lag.lowerBound)...max(
+        lagSeen?.upperBound ?? lag.upperBound, lag.upperBound)
   }
 }

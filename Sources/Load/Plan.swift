@@ -19,6 +19,14 @@ package struct Plan: Sendable, Equatable {
 
   package enum Key: String, CaseIterable, Sendable { case none, random, sequence }
 
+  /// In which order consumers read.
+  package enum Order: String, CaseIterable, Sendable {
+    /// On from where the last answer ended.
+    case sequential
+    /// Each fetch from an offset drawn at random.
+    case random
+  }
+
   package enum Start: Equatable, Sendable {
     case earliest, latest
     case offset(Int64)
@@ -40,7 +48,7 @@ package struct Plan: Sendable, Equatable {
   package var compressesEachMessage = false
 
   // Producing.
-  /// Records a second over all connections; nil: as fast as possible.
+  /// Records a second over all connections; nil: as fast as possible. Of consumers: at most so many.
   package var throughput: Double?
   package var acks = Acks.leader
   package var codec = Codec.none
@@ -74,6 +82,11 @@ package struct Plan: Sendable, Equatable {
   package var fetchPartitionMaxBytes = 1 << 20
   /// Fetches outstanding on a connection.
   package var fetchesInFlight = 1
+  /// Consumers that each read everything.
+  package var fanOut = 1
+  /// Records that each partition's reading is kept behind its end.
+  package var lagRecords = 0
+  package var order = Order.sequential
 
   // Connections.
   package var congestionControl: String?
@@ -114,6 +127,7 @@ extension Plan {
     guard command == .consume || recordCount != nil || durationSeconds != nil else {
       throw PlanError("give --num-records or --duration: a run must have an end")
     }
+    try checkReading()
     let sizeMin = Payload.sizeMin(corpus.stampForm)
     guard command == .consume || recordSize >= sizeMin || !verifies else {
       throw PlanError(
@@ -139,5 +153,25 @@ extension Plan {
       throw PlanError("--compression \(codec.name):\(level) is not a level of it: \(levels)")
     }
     if level != nil, codec.levels == nil { throw PlanError("\(codec.name) has no levels") }
+  }
+
+  private func checkReading() throws(PlanError) {
+    guard connections * fanOut <= Limits.connectionsMax else {
+      throw PlanError(
+        "--connections \(connections) times --fan-out \(fanOut) is beyond the limit of \(Limits.connectionsMax)")
+    }
+    guard command == .consume else { return }
+    let hasEnd = recordCount != nil || durationSeconds != nil
+    guard lagRecords == 0 || hasEnd else {
+      throw PlanError("--lag-records never reaches the topic's end: give --num-records or --duration")
+    }
+    guard lagRecords == 0 || from == .earliest else {
+      throw PlanError("--lag-records says where to begin: leave out --from")
+    }
+    guard order == .sequential || !verifies && hasEnd && lagRecords == 0 else {
+      throw PlanError(
+        "--order random goes with --no-verify (sequence numbers have no order then), with --num-records or --duration, "
+          + "and without --lag-records")
+    }
   }
 }

@@ -12,6 +12,7 @@ struct MechanismCommand: ParsableCommand {
       RawAppendCommand.self, ReceiveAppendCommand.self, CopyPathCommand.self, CodecCommand.self,
       FalsePositivesCommand.self,
       BlockIOCommand.self, LogVsTreeCommand.self, MemoryAccessCommand.self, CacheModelCommand.self,
+      TailReadCommand.self,
     ])
 
   /// Prints `object` as the last line.

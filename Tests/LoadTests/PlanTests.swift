@@ -36,6 +36,24 @@ struct PlanTests {
     #expect(plan.bootstrapServers == [Endpoint(host: "127.0.0.1", port: 9092)])
   }
 
+  @Test(
+    "reading at a distance, at random and at a pace needs what makes sense of it",
+    arguments: [
+      (["consume", "--lag-records", "10"], "never reaches the topic's end"),
+      (["consume", "--lag-records", "10", "--duration", "1", "--from", "latest"], "leave out --from"),
+      (["consume", "--order", "random", "--duration", "1"], "goes with --no-verify"),
+      (["consume", "--order", "random", "--no-verify"], "goes with --no-verify"),
+      (["consume", "--order", "backwards"], "sequential or random"),
+      (["consume", "--connections", "100", "--fan-out", "100"], "beyond the limit"),
+      (["produce", "--fan-out", "2"], "no setting of produce"),
+      (["end-to-end", "--order", "random"], "no setting of end-to-end"),
+    ])
+  func reading(arguments: [String], reason: String) {
+    let place = ["--bootstrap-server", "127.0.0.1:9092", "--topic", "t"]
+    #expect(
+      refusal(arguments + place)?.contains(reason) == true, "\(arguments): \(refusal(arguments + place) ?? "runs")")
+  }
+
   @Test("an unknown flag names the nearest known one")
   func suggestion() {
     #expect(refusal(minimal + ["--record-sise", "3"])?.contains("did you mean 'record-size'?") == true)
