@@ -16,6 +16,8 @@ package struct ConsumerSettings: Sendable {
   package var requestsInFlight = 1
   /// Whether batches' checksums are compared.
   package var checksCRC = true
+  /// Records that each partition is kept behind its end; 0: it is read to the end.
+  package var lagRecords: Int64 = 0
 
   package init(topic: String) { self.topic = topic }
 }
@@ -32,14 +34,20 @@ package final class Consumer {
   package var answered: () -> Void = {}
   /// Called when a partition cannot be read on, or a connection does not come back.
   package var failed: (ClientError) -> Void = { _ in }
+  /// Asked before each request, if set: nanoseconds it is put off by.
+  package var pauseNs: (() -> UInt64)?
+  /// Asked before each request, if set: where a partition is read next, in place of where the last answer ended.
+  package var place: ((_ partition: Int32) -> Offset)?
 
-  private let eventLoop: any EventLoop
+  let eventLoop: any EventLoop
   private let now: () -> UInt64
   private let topicID: UUID128
   private let connect: (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void
   private var leaders: [Leader] = []
-  private var isClosed = false
-  package private(set) var requests = 0
+  private(set) var isClosed = false
+  package internal(set) var requests = 0
+  /// With `lagRecords`: how near to a partition's end an answer brought it, and how far behind one found it.
+  package private(set) var lagSeen: ClosedRange<Int64>?
 
   /// One broker that leads partitions we read: the connection, and where we are in each.
   final class Leader {
@@ -148,17 +156,21 @@ package final class Consumer {
     for route in leader.routes { fetch(route, of: leader) }
   }
 
-  private func fetch(_ route: Route, of leader: Leader) {
+  func fetch(_ route: Route, of leader: Leader) {
     guard !isClosed, let connection = leader.connection, connection.isOpen else { return }
+    if let pauseNs = pauseNs?(), pauseNs > 0 { return putOff(route, of: leader, .nanoseconds(Int64(pauseNs))) }
+    let members = settings.lagRecords > 0 ? readable(route, of: leader) : route.members
+    if members.isEmpty { return awaitEnds(route, of: leader) }
+    if let place { for at in members { leader.partitions[at].offset = place(leader.partitions[at].partition) } }
     // Answers come in the order of their requests: one that waited at the broker would hold up the others.
     let mayWait = leader.isSerial || route === leader.all
     var request = FetchRequest()
     request.maxWaitMs = mayWait ? Int32(settings.maxWaitMs) : 0
     request.minBytes = mayWait ? Int32(settings.minBytes) : 0
     request.maxBytes = Int32(settings.maxBytes)
-    let count = route.members.count
+    let count = members.count
     let partitions = (0..<count).map { index in
-      let position = leader.partitions[route.members[(index + route.rotation) % count]]
+      let position = leader.partitions[members[(index + route.rotation) % count]]
       return FetchRequest.Partition.with {
         $0.partition = position.partition
         $0.fetchOffset = position.offset
@@ -204,11 +216,18 @@ package final class Consumer {
       let from = leader.partitions[at].offset
       spans.append((answer.partitionIndex, from, bytes))
       if let next = Self.nextOffset(after: bytes) { leader.partitions[at].offset = max(from, next) }
+      if settings.lagRecords > 0 { note(leader.partitions[at], from: from) }
     }
     // The next requests are under way while these records are looked at.
     fetchNext(after: route, of: leader, isEmpty: spans.isEmpty)
     for span in spans { deliver(span.partition, span.from, span.bytes, leader, atNs) }
     answered()
+  }
+
+  private func note(_ position: Position, from: Offset) {
+    let nearest = position.highWatermark.rawValue - position.offset.rawValue
+    let furthest = position.highWatermark.rawValue - from.rawValue
+    lagSeen = min(lagSeen?.lowerBound ?? nearest, nearest)...max(lagSeen?.upperBound ?? furthest, furthest)
   }
 
   /// A route whose answer was empty rests until another's is not; when all rest, one request for everything waits.
@@ -256,10 +275,13 @@ package final class Consumer {
     }
   }
 
-  private func refuse(_ route: Route, of leader: Leader, _ code: ErrorCode, _ what: String) {
+  func refuse(_ route: Route, of leader: Leader, _ code: ErrorCode, _ what: String) {
     let error = ClientError.refused(leader.broker.endpoint, what: what, code: code, message: nil)
     guard code.isRetriable else { return failed(error) }
-    let backoff = TimeAmount.milliseconds(Int64(ClientLimits.retryBackoffMs))
-    eventLoop.assumeIsolated().scheduleTask(in: backoff) { [weak self] in self?.fetch(route, of: leader) }
+    putOff(route, of: leader, .milliseconds(Int64(ClientLimits.retryBackoffMs)))
+  }
+
+  private func putOff(_ route: Route, of leader: Leader, _ time: TimeAmount) {
+    eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in self?.fetch(route, of: leader) }
   }
 }

@@ -6,6 +6,8 @@ package enum ClientLimits {
   package static let connectTimeoutMs = 5_000
   /// Between two attempts to reach a broker that was lost.
   package static let reconnectBackoffMs = 100
+  /// Between two looks at the end of a partition that is read at a distance.
+  package static let endPollMs = 5
   /// Between a refusal that may pass and the next attempt.
   package static let retryBackoffMs = 100
 }

@@ -75,7 +75,18 @@ extension Arm {
       isMemoryFull: try reader.level("memory_full")?.text == "true",
       only: try reader.factors("only"), ignores: try reader.texts("ignores"),
       durability: try reader.text("durability", default: "none"),
-      client: try reader.choice("client", of: Client.self) ?? .drives, stallMs: try reader.level("stall_ms"))
+      client: try reader.choice("client", of: Client.self) ?? .drives, stallMs: try reader.level("stall_ms"),
+      fill: try reader.settings("fill"), warm: try reader.settings("warm"),
+      beside: try reader.section("beside", Beside.init(reading:)), restarts: try reader.flag("restart", default: false))
+  }
+}
+
+extension Arm.Beside {
+  init(reading reader: inout DefinitionReader) throws(DefinitionError) {
+    guard let program = try reader.choice("program", of: Arm.Program.self) else {
+      throw reader.error(nil, "program", "the key `program` is missing: the load that runs beside the arm's own")
+    }
+    self.init(program: program, options: try reader.settings("options"))
   }
 }
 

@@ -48,17 +48,35 @@ struct DefinitionCheck {
     if arm.dataWriteBytes != nil, arm.dataMB == nil {
       throw error("\(key).data_write_bytes", "says how a file is written, and there is no `data_mb`")
     }
-    for setting in arm.options + arm.broker + arm.prepare {
+    for setting in arm.options + arm.broker + arm.prepare + arm.fill + arm.warm + (arm.beside?.options ?? []) {
       for name in Placeholder.names(in: setting.value.text) {
         try known(name, placeholders, "\(key).\(setting.name)", "factor or fixed value")
         if arm.ignores.contains(name) { throw error("\(key).\(setting.name)", "uses `\(name)`, which the arm ignores") }
       }
     }
-    if arm.tier == .bare, !(arm.broker + arm.prepare).isEmpty {
-      throw error(key, "a bare arm has no broker to configure")
-    }
+    try checkBroker(arm, key)
     for name in arm.ignores { try known(name, factorNames, "\(key).ignores", "factor") }
     for factor in arm.only { try check(levels: factor, "\(key).only") }
+  }
+
+  /// What only an arm with a broker may ask for.
+  private func checkBroker(_ arm: Arm, _ key: String) throws(DefinitionError) {
+    if arm.tier == .bare {
+      guard (arm.broker + arm.prepare + arm.fill + arm.warm).isEmpty else {
+        throw error(key, "a bare arm has no broker to configure")
+      }
+      if arm.beside != nil { throw error("\(key).beside", "a bare arm has no broker for another load") }
+      if arm.restarts { throw error("\(key).restart", "a bare arm has no broker to start again") }
+    }
+    if !arm.prepare.isEmpty, !arm.fill.isEmpty {
+      throw error("\(key).fill", "a topic is filled once for all runs (`prepare`) or before each (`fill`), not both")
+    }
+    if let beside = arm.beside, ![.produce, .consume, .endToEnd].contains(beside.program) {
+      throw error("\(key).beside.program", "`\(beside.program.rawValue)` is no load that runs until it is stopped")
+    }
+    if !arm.warm.isEmpty || arm.restarts, arm.program != .consume {
+      throw error(key, "`warm` and `restart` are about what a consumer is served: they belong to `load consume`")
+    }
   }
 
   private func checkMetrics() throws(DefinitionError) {

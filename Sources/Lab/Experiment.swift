@@ -122,6 +122,7 @@ package struct Arm: Sendable, Equatable {
     case cacheModel = "mechanism cache-model"
     case logVsTree = "mechanism log-vs-tree"
     case partitionRead = "mechanism partition-read"
+    case tailRead = "mechanism tail-read"
     case produce = "load produce"
     case consume = "load consume"
     case endToEnd = "load end-to-end"
@@ -133,7 +134,7 @@ package struct Arm: Sendable, Equatable {
     package var tier: Tier {
       switch self {
       case .rawAppend, .receiveAppend, .copyPath, .codec, .falsePositives: .bare
-      case .blockIO, .memoryAccess, .cacheModel, .logVsTree, .partitionRead: .bare
+      case .blockIO, .memoryAccess, .cacheModel, .logVsTree, .partitionRead, .tailRead: .bare
       case .produce, .consume, .endToEnd, .sustain: .endToEnd
       }
     }
@@ -150,6 +151,13 @@ package struct Arm: Sendable, Equatable {
   /// What the page cache holds of the data when measuring begins, and is proved to hold.
   package enum Cache: String, Sendable, CaseIterable {
     case any, hot, cold
+  }
+
+  /// A load program that is not measured: it is there.
+  package struct Beside: Sendable, Equatable {
+    package var program: Program
+    /// As an arm's; `topic` may name another than the arm's.
+    package var options: [Setting]
   }
 
   package var name: String
@@ -187,6 +195,15 @@ package struct Arm: Sendable, Equatable {
   package var client = Client.drives
   /// The broker is stopped (SIGSTOP) once for so many ms in the midst of the run: a number, or `{name}`.
   package var stallMs: Level?
+  /// Options of a `load produce` to the very broker that is measured, before each run: what is in memory then, or no more, is
+  /// that broker's doing and its cgroup's. (`prepare` fills once for all, and leaves its pages to nobody's cgroup.)
+  package var fill: [Setting] = []
+  /// Options of a `load consume` to its end before measuring, in place of the usual warm-up.
+  package var warm: [Setting] = []
+  /// Another load program at the same broker for as long as the arm's own runs.
+  package var beside: Beside?
+  /// Once measured, the broker is stopped and started, and the load run again: how long until the device gives as little as before?
+  package var restarts = false
 
   package var tier: Tier { program.tier }
 }

@@ -75,6 +75,21 @@ package struct IntervalSeries: Sendable, Equatable {
     return nil
   }
 
+  /// Bytes moved until a moment, between moments in proportion; nil behind the last.
+  func bytes(at seconds: Double) -> Double? {
+    guard seconds > 0 else { return 0 }
+    var before = Moment(seconds: 0, bytes: 0, records: 0)
+    for moment in moments {
+      if moment.seconds >= seconds {
+        let step = moment.seconds - before.seconds
+        let share = step > 0 ? (seconds - before.seconds) / step : 1
+        return before.bytes + share * (moment.bytes - before.bytes)
+      }
+      before = moment
+    }
+    return nil
+  }
+
   /// Each change of level of the rates, as a sentence with its moment; see `Statistics.changePoints`.
   package func changePoints(seed: UInt64) -> [String] {
     Statistics.changePoints(rates, seed: seed).map { change in

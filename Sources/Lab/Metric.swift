@@ -29,6 +29,9 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "cached_mib", unit: "MiB", meaning: "bytes of the file in memory, wherever, counted once"),
     Metric(name: "held_twice_mib", unit: "MiB", meaning: "bytes of the file both in the process and in the page cache"),
     Metric(
+      name: "effective_cached_mib", unit: "MiB",
+      meaning: "hit ratio times the working set: of reads at random places, what is in memory, whoever holds it"),
+    Metric(
       name: "rewarm_ms", unit: "ms",
       meaning: "from an empty process after a restart to 95 % of the hit ratio before it; start of the program left out"
     ),
@@ -38,6 +41,10 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "service_p50_ms", unit: "ms", meaning: "median latency from the actual send time"),
     Metric(name: "service_p99_ms", unit: "ms", meaning: "99th percentile from the actual send time"),
     Metric(name: "service_p99_9_ms", unit: "ms", meaning: "99.9th percentile from the actual send time"),
+    Metric(
+      name: "end_to_end_p50_ms", unit: "ms", meaning: "median time from the intended send time to the consumer"),
+    Metric(
+      name: "end_to_end_p99_ms", unit: "ms", meaning: "99th percentile from the intended send time to the consumer"),
     Metric(
       name: "start_ms", unit: "ms", meaning: "from starting the broker's process to its accepting connections, to 1 ms"),
     Metric(name: "cpu_s_per_gb", unit: "s/GB", meaning: "user and system CPU of the side under test per 10^9 bytes"),
@@ -79,6 +86,16 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "wire_bytes", unit: "B", meaning: "bytes sent to and received from the broker"),
     Metric(name: "process_written_bytes", unit: "B", meaning: "write_bytes of /proc/PID/io of the side under test"),
     Metric(name: "process_read_bytes", unit: "B", meaning: "read_bytes of /proc/PID/io of the side under test"),
+    Metric(
+      name: "storage_read_percent", unit: "%",
+      meaning: "read_bytes of /proc/PID/io of the side under test, of 100 bytes consumed"),
+    Metric(name: "live_read_bytes", unit: "B", meaning: "read_bytes of the live reader's own thread"),
+    Metric(
+      name: "lag_least_records", unit: "", meaning: "how near to a partition's end a consumer came that keeps behind it"
+    ),
+    Metric(name: "lag_most_records", unit: "", meaning: "how far behind a partition's end such a consumer was at most"),
+    Metric(
+      name: "beside_mb_per_s", unit: "MB/s", meaning: "payload bytes a second of the load beside the measured one"),
     Metric(name: "device_read_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
     Metric(name: "device_written_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
     Metric(name: "loopback_bytes", unit: "B", meaning: "/proc/net/dev of the interface lo while measuring"),

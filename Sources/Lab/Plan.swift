@@ -37,6 +37,13 @@ package struct Plan: Sendable, Equatable {
     /// Disk held while it runs.
     package var diskBytes = 0.0
 
+    /// A topic filled before the run.
+    mutating func add(filling filled: Double) {
+      seconds += filled / Rates.preparedBytesPerSecond
+      bytes += filled
+      diskBytes += filled * Rates.storedPerPayload
+    }
+
     package var timeoutSeconds: Double { seconds * Limits.timeoutFactor + Limits.timeoutSeconds }
   }
 
@@ -132,6 +139,11 @@ package struct Plan: Sendable, Equatable {
       let bytes = options["bytes"] ?? 0
       let rate = arm.paceOf == nil ? Rates.appendBytesPerSecond : Rates.produceBytesPerSecond
       cost = Cost(seconds: bytes / rate + Rates.bareOverheadSeconds, bytes: bytes, diskBytes: bytes)
+    case .tailRead:
+      let appended = measured * (options["mb-per-s"] ?? 0) * 1e6 + (options["lag-mb"] ?? 0) * 1e6
+      cost = Cost(
+        seconds: measured + (options["lag-mb"] ?? 0) * 1e6 / Rates.appendBytesPerSecond + Rates.bareOverheadSeconds,
+        bytes: appended, diskBytes: appended)
     case .produce, .endToEnd:
       let load = offered(options)
       cost.seconds = load.seconds + Rates.brokerOverheadSeconds
@@ -141,9 +153,13 @@ package struct Plan: Sendable, Equatable {
     case .consume:
       let bytes = payload(values.filled(arm.options + arm.prepare))
       // A tenth more for the warm-up.
-      cost.seconds = 1.1 * bytes / Rates.consumeBytesPerSecond + Rates.brokerOverheadSeconds
+      cost.seconds = options["duration"] ?? 1.1 * bytes / Rates.consumeBytesPerSecond
+      if !arm.warm.isEmpty { cost.seconds += bytes / Rates.consumeBytesPerSecond }
+      if arm.restarts { cost.seconds = 2 * cost.seconds + Rates.brokerOverheadSeconds }
+      cost.seconds += Rates.brokerOverheadSeconds
       cost.bytes = 1.1 * bytes
     }
+    cost.add(filling: payload(values.filled(arm.fill)))
     return cost
   }
 

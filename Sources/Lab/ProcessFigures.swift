@@ -32,6 +32,9 @@ package struct ProcessFigures: Sendable, Equatable {
       contextSwitches: switches, residentMiB: Double(status["VmRSS"] ?? 0) / 1024)
   }
 
+  /// `read_bytes` alone: cheap enough to be looked at all the time.
+  static func readBytes(pid: Int32) -> Int? { fields(SmallFile.read("/proc/\(pid)/io") ?? "")["read_bytes"] }
+
   /// `Name:  12 kB` lines as names and numbers.
   static func fields(_ text: String) -> [String: Int] {
     var fields: [String: Int] = [:]

@@ -11,28 +11,35 @@ extension ProcessRunner {
 
   mutating func measureThroughBroker(_ scene: Scene) throws(RunError) -> Measured {
     let data = scene.arm.prepare.isEmpty ? "\(scene.directory)/data" : try preparedTopic(scene)
-    let broker = try BrokerProcess(
-      program: programs.broker, directory: scene.directory, data: data,
-      settings: scene.values.filled(scene.arm.broker), procs: scene.group?.procs, stopRequested: stopRequested)
-    let cache = scene.arm.cache == .any ? nil : CacheState(paths: Self.segments(in: data))
+    let broker = try start(scene, data)
+    try fillTopic(scene, broker)
+    let cache = scene.arm.cache == .any ? nil : CacheState(paths: Self.segments(in: data, ofAllTopics: true))
     let resident = prove(cache, scene.arm.cache)
     try warmUp(scene, broker)
+    let beside = try startBeside(scene, broker)
 
     let storedBefore = Self.size(of: Self.segments(in: data))
     guard let processBefore = ProcessFigures.of(pid: broker.pid) else { throw .failed("the broker is gone") }
     let before = MachineFigures.now(device: device)
-    let finished = try load(scene, scene.arm.program, scene.arm.options, broker, "load")
+    let finished = try load(scene, scene.arm.program, scene.arm.options, broker, "load", beside: beside)
+    var besideFigures: ReportedFigures?
+    if let beside { besideFigures = try stopBeside(beside, scene) }
     let after = MachineFigures.now(device: device)
     guard let processAfter = ProcessFigures.of(pid: broker.pid) else { throw .failed("the broker is gone") }
     let stored = Double(Self.size(of: Self.segments(in: data)) - storedBefore)
-    try broker.stop()
-
     var metrics = finished.figures.metrics
     metrics["start_ms"] = broker.startSeconds * 1000
+    if scene.arm.restarts { addHeld(&metrics, in: data) }
+    if !scene.arm.prepare.isEmpty, scene.arm.program != .consume { try removeTopic(broker, scene) }
+    try broker.stop()
+    if scene.arm.restarts { addProcessCache(&metrics, in: data) }
+
     Self.countPlainPayload(&metrics, scene.values.filled(scene.arm.options))
     addMachine(
       &metrics, before, after, dirty: finished.dirtyMaxMiB, live: processAfter.cpuSeconds - processBefore.cpuSeconds)
-    addBroker(&metrics, processBefore, processAfter, finished.figures, stored: stored)
+    addBroker(&metrics, scene.arm.program, processBefore, processAfter, finished.figures, stored: stored)
+    if let besideFigures { Self.addBeside(&metrics, besideFigures) }
+    if scene.arm.restarts { try restart(scene, data, &metrics) }
     if let resident { metrics["resident_percent"] = resident * 100 }
     addShares(&metrics, finished.figures, before, after)
     let options = scene.values.filled(scene.arm.options)
@@ -76,6 +83,10 @@ extension ProcessRunner {
   /// A new process needs no just-in-time compiler, but its first fetches grow buffers and windows.
   private func warmUp(_ scene: Scene, _ broker: BrokerProcess) throws(RunError) {
     guard scene.arm.program == .consume else { return }
+    if !scene.arm.warm.isEmpty {
+      _ = try load(scene, .consume, scene.arm.warm, broker, "warm-up")
+      return
+    }
     let options = scene.arm.options.map { setting in
       guard setting.name == "num-records", let all = scene.values.number(setting.value.text) else { return setting }
       return Setting(name: setting.name, value: Level(String(Int(all * Names.warmUpShare))))
@@ -83,21 +94,60 @@ extension ProcessRunner {
     _ = try load(scene, .consume, options, broker, "warm-up")
   }
 
-  private func load(
-    _ scene: Scene, _ program: Arm.Program, _ options: [Setting], _ broker: BrokerProcess, _ name: String
+  func load(
+    _ scene: Scene, _ program: Arm.Program, _ options: [Setting], _ broker: BrokerProcess, _ name: String,
+    beside: ChildProcess? = nil, intervals: String? = nil, look: (() -> Void)? = nil
   ) throws(RunError) -> Finished {
-    let verb = program.rawValue.split(separator: " ").last.map(String.init) ?? ""
-    var arguments = [verb, "--bootstrap-server", broker.address, "--topic", Names.topic, "--json", "--quiet"]
+    var arguments = Self.loadArguments(program, at: broker) + ["--quiet"]
     arguments += Self.arguments(scene.values.filled(options))
-    if name == "load" { arguments += ["--intervals-csv", Self.intervals(scene)] }
-    do { return try finish(programs.load, arguments, scene, name, alongside: broker) } catch {
+    let intervals = intervals ?? (name == "load" ? Self.intervals(scene) : nil)
+    if let intervals { arguments += ["--intervals-csv", intervals] }
+    do {
+      return try finish(programs.load, arguments, scene, name, alongside: broker, beside: beside, look: look)
+    } catch {
       // What the generator says of it (a closed connection) is a symptom.
       guard case .failed = error, let end = broker.end else { throw error }
       throw .failed("the broker ended in the midst of it with \(end): \(broker.lastWord)")
     }
   }
 
+  /// What every load against a broker of ours begins with; an option `topic` behind it names another.
+  static func loadArguments(_ program: Arm.Program, at broker: BrokerProcess) -> [String] {
+    let verb = program.rawValue.split(separator: " ").last.map(String.init) ?? ""
+    return [verb, "--bootstrap-server", broker.address, "--topic", Names.topic, "--json"]
+  }
+
+  /// The broker under test, with the arm's settings, in the run's cgroup.
+  func start(_ scene: Scene, _ data: String) throws(RunError) -> BrokerProcess {
+    try BrokerProcess(
+      program: programs.broker, directory: scene.directory, data: data,
+      settings: scene.values.filled(scene.arm.broker), procs: scene.group?.procs, stopRequested: stopRequested)
+  }
+
   // MARK: Filled topics
+
+  /// As the arm's `fill` asks, through the broker that is measured.
+  private func fillTopic(_ scene: Scene, _ broker: BrokerProcess) throws(RunError) {
+    guard !scene.arm.fill.isEmpty else { return }
+    let settings = scene.values.filled(scene.arm.fill)
+    let asked = settings.first { $0.name == "num-records" }?.value.number
+    // A lag of nothing needs nothing to be there.
+    guard asked != 0 else { return }
+    try Self.check(try load(scene, .produce, settings, broker, "fill"), asked: asked, "filling the topic")
+  }
+
+  private static func check(_ finished: Finished, asked: Double?, _ what: String) throws(RunError) {
+    var check = Reconciliation()
+    check.integrity(finished.figures)
+    check.records(asked: asked, moved: finished.figures["records"])
+    if let fault = check.faults.first { throw .failed("\(what): \(fault)") }
+  }
+
+  /// What a run wrote into a directory that the next one gets as well.
+  private func removeTopic(_ broker: BrokerProcess, _ scene: Scene) throws(RunError) {
+    try Self.run(
+      programs.millrace, ["topics", "delete", Names.topic, "--bootstrap-server", broker.address], in: scene.directory)
+  }
 
   /// The data directory of a topic filled as the arm asks; the first to ask pays.
   private mutating func preparedTopic(_ scene: Scene) throws(RunError) -> String {
@@ -110,11 +160,8 @@ extension ProcessRunner {
       program: programs.broker, directory: scene.directory, data: data, settings: [], procs: nil,
       stopRequested: stopRequested)
     let finished = try load(scene, .produce, settings, broker, "prepare")
-    var check = Reconciliation()
-    check.integrity(finished.figures)
-    check.records(
-      asked: settings.first { $0.name == "num-records" }?.value.number, moved: finished.figures["records"])
-    if let fault = check.faults.first { throw .failed("preparing the topic: \(fault)") }
+    try Self.check(
+      finished, asked: settings.first { $0.name == "num-records" }?.value.number, "preparing the topic")
     try broker.stop()
     preparedTopics[key] = data
     return data
@@ -136,8 +183,8 @@ extension ProcessRunner {
   }
 
   private func addBroker(
-    _ metrics: inout [String: Double], _ before: ProcessFigures, _ after: ProcessFigures, _ figures: ReportedFigures,
-    stored: Double
+    _ metrics: inout [String: Double], _ program: Arm.Program, _ before: ProcessFigures, _ after: ProcessFigures,
+    _ figures: ReportedFigures, stored: Double
   ) {
     let cpu = after.cpuSeconds - before.cpuSeconds
     let gigabytes = (metrics["bytes"] ?? 0) / 1e9
@@ -151,6 +198,12 @@ extension ProcessRunner {
       metrics["client_cpu_s_per_million_records"] = figures["cpu_seconds"].map { $0 / millions }
     }
     metrics["process_written_bytes"] = Double(after.writtenBytes - before.writtenBytes)
+    let read = Double(after.readBytes - before.readBytes)
+    metrics["process_read_bytes"] = read
+    if program != .produce, let consumed = metrics["bytes"], consumed > 0 {
+      metrics["storage_read_percent"] = 100 * read / consumed
+      metrics["hit_ratio"] = max(0, 1 - read / consumed)
+    }
     metrics["context_switches"] = Double(after.contextSwitches - before.contextSwitches)
     metrics["rss_mib"] = after.residentMiB
     metrics["stored_bytes"] = stored
@@ -180,7 +233,14 @@ extension ProcessRunner {
       check.deviceWrites(
         metrics["device_written_bytes"], stored: metrics["stored_bytes"] ?? 0, isSynced: Ceiling.isSynced(scene.arm))
     }
-    if !isSunk { check.loopback(interface: metrics["loopback_bytes"], client: metrics["wire_bytes"]) }
+    if !isSunk {
+      let beside = metrics["beside_wire_bytes"] ?? 0
+      check.loopback(interface: metrics["loopback_bytes"], client: metrics["wire_bytes"].map { $0 + beside })
+    }
+    check.storageReads(charged: metrics["process_read_bytes"], device: metrics["device_read_bytes"])
+    check.lag(
+      asked: options.first { $0.name == "lag-records" }?.value.number, least: metrics["lag_least_records"],
+      most: metrics["lag_most_records"])
     check.congestionControl(
       asked: options.first { $0.name == "congestion-control" }?.value.text, used: figures.text("congestion_control"))
     check.deviceReads(
@@ -190,9 +250,11 @@ extension ProcessRunner {
 
   // MARK: Files
 
-  /// The `.log` files of the bench topic's partitions.
-  static func segments(in data: String) -> [String] {
-    let partitions = (ProcessFigures.directoryEntries(data) ?? []).filter { $0.hasPrefix("\(Names.topic)-") }
+  /// The `.log` files of the bench topic's partitions, or of all that are not being deleted.
+  static func segments(in data: String, ofAllTopics: Bool = false) -> [String] {
+    let partitions = (ProcessFigures.directoryEntries(data) ?? []).filter { name in
+      ofAllTopics ? !name.hasSuffix("-delete") : name.hasPrefix("\(Names.topic)-")
+    }
     return partitions.flatMap { partition in
       (ProcessFigures.directoryEntries("\(data)/\(partition)") ?? [])
         .filter { $0.hasSuffix(".log") }.map { "\(data)/\(partition)/\($0)" }

@@ -18,11 +18,11 @@ extension ProcessRunner {
     }
   }
 
-  /// How many of what takes part can work at the same time: a partition is read by one connection of each reader, and a core
-  /// runs one of them. Nil where the program says nothing of partitions and connections.
+  /// How many of what takes part can work at the same time: a partition is read by one connection of each copy
+  /// (`--fan-out`), and a core runs one of them. Nil where the program says nothing of partitions and connections.
   static func workers(_ figures: ReportedFigures, cores: Int) -> Double? {
     guard let partitions = figures["partitions"], let connections = figures["connections"] else { return nil }
-    let workers = min(partitions * (figures["readers"] ?? 1), connections, Double(cores))
+    let workers = min(min(partitions, connections) * (figures["fan_out"] ?? 1), Double(cores))
     return workers >= 1 ? workers : nil
   }
 }

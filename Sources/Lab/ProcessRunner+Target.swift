@@ -74,7 +74,8 @@ extension ProcessRunner {
     try run(programs.millrace, ["topics", "list", "--bootstrap-server", target.address], in: scratch)
   }
 
-  private static func run(_ program: String, _ arguments: [String], in directory: String) throws(RunError) {
+  /// A program of ours to its end, of which only its success counts.
+  static func run(_ program: String, _ arguments: [String], in directory: String) throws(RunError) {
     let errors = "\(directory)/topics.log"
     let child: ChildProcess
     do {

@@ -235,7 +235,7 @@ package struct ProcessRunner: CellRunner {
 
   func finish(
     _ program: String, _ arguments: [String], _ scene: Scene, _ name: String, procs: String? = nil,
-    alongside broker: BrokerProcess? = nil
+    alongside broker: BrokerProcess? = nil, beside: ChildProcess? = nil, look: (() -> Void)? = nil
   ) throws(RunError) -> Finished {
     let out = "\(scene.directory)/\(name).out"
     let errors = "\(scene.directory)/\(name).log"
@@ -254,6 +254,8 @@ package struct ProcessRunner: CellRunner {
       let elapsed = Uptime.seconds - start
       if stopRequested() { throw .interrupted }
       if let end = broker?.end { throw .failed("the broker ended with \(end) during the run") }
+      if let end = beside?.poll() { throw .failed("the load beside ended with \(end): \(Self.besideWords(scene))") }
+      look?()
       guard elapsed < scene.timeout else { throw .failed("\(name) was stopped after \(Int(scene.timeout)) s") }
       if elapsed - (dirty.last?.seconds ?? -1) >= 0.1 { dirty.append((elapsed, MachineFigures.dirtyMiB())) }
       if let broker {
@@ -276,7 +278,7 @@ package struct ProcessRunner: CellRunner {
   }
 
   /// Why a program failed: the error its figures name, else its last words.
-  private static func complaint(_ out: String, _ errors: String) -> String {
+  static func complaint(_ out: String, _ errors: String) -> String {
     let figures = ReportedFigures(output: SmallFile.read(out) ?? "")
     let faults = ["lost", "duplicated", "corrupt", "errors"].compactMap { name -> String? in
       guard let count = figures?[name], count > 0 else { return nil }

@@ -19,6 +19,11 @@ package struct Reconciliation: Sendable, Equatable {
     static let loopbackBytes = 16e6
     /// And they are charged to the process that reads them, but for what read-ahead of the run before or a neighbour brought in.
     static let chargedReadShare = 0.9
+    /// What is charged as read from storage the device has given, but for what lay in a cache of its own driver's.
+    static let chargedDeviceShare = 0.9
+    static let chargedDeviceBytes = 1e6
+    /// Consumers that keep behind the end are where they were told to be, to within this share.
+    static let lagShare = 0.25
   }
 
   /// Reasons the row is invalid.
@@ -96,6 +101,27 @@ package struct Reconciliation: Sendable, Equatable {
     faults.append(
       "the data were to be cold, and the kernel charged \(Figures.text(charged)) bytes read for "
         + "\(Figures.text(moved)) bytes moved")
+  }
+
+  /// What the kernel charged a process as read from storage, against the device's own counter.
+  package mutating func storageReads(charged: Double?, device: Double?) {
+    guard let charged, let device else { return }
+    guard device < charged * Tolerances.chargedDeviceShare - Tolerances.chargedDeviceBytes else { return }
+    faults.append(
+      "the kernel charged \(Figures.text(charged)) bytes read from storage, the device gave \(Figures.text(device))")
+  }
+
+  /// Whether consumers kept the distance behind the end that was asked for.
+  package mutating func lag(asked: Double?, least: Double?, most: Double?) {
+    guard let asked, asked > 0 else { return }
+    guard let least, let most else {
+      faults.append("nothing tells how far behind the end the consumers were")
+      return
+    }
+    guard least < asked * (1 - Tolerances.lagShare) || most > asked * (1 + Tolerances.lagShare) else { return }
+    faults.append(
+      "consumers were to stay \(Figures.text(asked)) records behind the end and were \(Figures.text(least)) to "
+        + "\(Figures.text(most)) behind")
   }
 
   package mutating func deviceReads(_ bytes: Double?, of moved: Double, expectsHot: Bool, expectsCold: Bool = false) {

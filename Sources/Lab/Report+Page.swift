@@ -59,6 +59,7 @@ extension Report {
     case .supported: ["word": outcome.rawValue, "class": "yes", "sign": "✓"]
     case .notSupported: ["word": outcome.rawValue, "class": "no", "sign": "✗"]
     case .inconclusive: ["word": outcome.rawValue, "class": "open", "sign": "?"]
+    case .reported: ["word": outcome.rawValue, "class": "open", "sign": "="]
     }
   }
 

@@ -327,6 +327,7 @@ extension Verdict.Outcome {
     case .supported: "holds"
     case .notSupported: "does not hold"
     case .inconclusive: "undecided"
+    case .reported: "reported"
     }
   }
 }

@@ -135,9 +135,10 @@ extension Experiment {
     // The first arm is the broker as it is; what differs from it flips a switch of the broker.
     let plain = arms.first { $0.tier == .endToEnd }?.broker ?? []
     guard arm.broker == plain else { return "it needs other broker settings, and the target's are its own" }
-    guard arm.program != .consume, arm.prepare.isEmpty, arm.cache == .any else {
+    guard arm.program != .consume, arm.prepare.isEmpty, arm.fill.isEmpty, arm.cache == .any else {
       return "it needs a filled topic whose cache state is proved, which cannot be done at a target"
     }
+    guard arm.beside == nil else { return "it needs a second load at a broker of its own" }
     return nil
   }
 }

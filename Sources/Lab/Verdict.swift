@@ -8,6 +8,8 @@ package struct Verdict: Sendable, Equatable {
     case supported = "SUPPORTED"
     case notSupported = "NOT SUPPORTED"
     case inconclusive = "INCONCLUSIVE"
+    /// The definition decides nothing: its figures are told, whatever they are (a counter-claim).
+    case reported = "REPORTED"
   }
 
   /// How far the result may be carried.
@@ -95,11 +97,15 @@ package struct Verdict: Sendable, Equatable {
     let findings = experiment.verdicts.flatMap { bench.findings(of: $0) }
     let deciding = findings.filter(\.decides)
     var outcome = conjunction(deciding.map(\.outcome))
+    // No rule of the definition has weight, by its own word.
+    if !experiment.verdicts.isEmpty, experiment.verdicts.allSatisfy({ !$0.decides }) { outcome = .reported }
     if !circumstances.failedGates.isEmpty { outcome = .inconclusive }
     let (state, reasons) = state(experiment, rows: rows, circumstances)
     return Verdict(
       outcome: outcome, state: state, stateReasons: reasons,
-      sentence: sentence(outcome, deciding: deciding, failedGates: circumstances.failedGates), findings: findings)
+      sentence: sentence(
+        outcome, deciding: outcome == .reported ? Self.told(findings) : deciding,
+        failedGates: circumstances.failedGates), findings: findings)
   }
 
   /// Refuted by one refuted part; otherwise undecided by one undecided part, or by having no parts at all.
@@ -133,12 +139,19 @@ package struct Verdict: Sendable, Equatable {
   private static func sentence(_ outcome: Outcome, deciding: [Finding], failedGates: [String]) -> String {
     if let gate = failedGates.first { return "A gate failed, so nothing is decided: \(gate)." }
     guard !deciding.isEmpty else { return "No rule of the definition could be evaluated." }
+    if outcome == .reported { return "Reported, without weight: \(deciding[0].sentence)" }
     let counted = deciding.filter { $0.outcome == outcome }
     guard deciding.count > 1 else { return counted[0].sentence }
     if outcome == .supported { return "All \(deciding.count) comparisons hold; the closest: \(closest(deciding))" }
     let share = "\(counted.count) of \(deciding.count) comparisons \(counted.count == 1 ? "is" : "are")"
     let word = outcome == .notSupported ? "against the claim" : "undecided"
     return "\(share) \(word); the first: \(counted[0].sentence)"
+  }
+
+  /// Of findings without weight the one that a reader should see: the first through the broker.
+  private static func told(_ findings: [Finding]) -> [Finding] {
+    let first = findings.first { $0.tier == .endToEnd && $0.effect != nil } ?? findings.first
+    return first.map { [$0] } ?? []
   }
 
   /// The finding whose effect is nearest to failing, which is the one a reader should see.

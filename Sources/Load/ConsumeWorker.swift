@@ -24,6 +24,7 @@ final class ConsumeWorker {
   /// Where each partition ends for this run; nil: it does not.
   private let ends: [Int32: Offset]?
   private let measuresEndToEnd: Bool
+  private var receivedRecords = 0
   private var check: RecordCheck
   private var order: GlobalOrder?
   private var isFinished = false
@@ -53,16 +54,38 @@ final class ConsumeWorker {
   var integrity: IntegrityCounts { check.integrity.result }
   var outOfGlobalOrder: Int { order?.outOfOrder ?? 0 }
   var requests: Int { consumer.requests }
+  var lagSeen: ClosedRange<Int64>? { consumer.lagSeen }
   var bytesSent: Int { consumer.bytesSent }
   var bytesReceived: Int { consumer.bytesReceived }
 
   func start() {
     firstNs = Clocks.monotonicNs()
+    if plan.command == .consume, let rate = plan.throughput { keep(to: rate) }
     consumer.fetch()
     finishIfAtEnd()
   }
 
   func close() { consumer.close() }
+
+  /// Fetches wait until the next record is due. An answer brings what it holds, so the pace is kept over answers.
+  private func keep(to rate: Double) {
+    let workers = Double(plan.connections * plan.fanOut)
+    let pacer = Pacer(startNs: firstNs, recordsPerSecond: rate / workers)
+    consumer.pauseNs = { [unowned self] in
+      let dueNs = pacer.intendedNs(self.receivedRecords)
+      let nowNs = Clocks.monotonicNs()
+      return dueNs > nowNs ? dueNs - nowNs : 0
+    }
+  }
+
+  /// Each fetch begins at an offset of its partition's range, drawn at random.
+  func readAnywhere(in ranges: [Int32: Range<Offset>], seed: UInt64) {
+    var random = SplitMix(seed: seed)
+    consumer.place = { partition in
+      guard let range = ranges[partition] else { return 0 }
+      return range.lowerBound + random.below(range.upperBound - range.lowerBound)
+    }
+  }
 
   private func received(_ partition: Int32, _ batch: RecordBatch, _ atNs: UInt64) {
     lastNs = atNs
@@ -76,6 +99,7 @@ final class ConsumeWorker {
           batch, partition, from: start, &counts, endToEndAtNs: measuresEndToEnd ? atNs : nil)
       }
       counts.receivedRecords += count
+      receivedRecords += count
       counts.receivedBytes += bytes
       counts.receivedBatchBytes += batch.sizeInBytes
       counts.receivedBatches += 1

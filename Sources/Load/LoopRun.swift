@@ -14,6 +14,8 @@ struct RunSetup: Sendable {
   var connection: ConnectionOptions
   /// Where consuming begins; empty for produce.
   var from: [Int32: Offset]
+  /// With `--order random`, what there is of each partition to draw from.
+  var ranges: [Int32: Range<Offset>]
   /// Where it ends; nil when it ends otherwise.
   var ends: [Int32: Offset]?
   let progress: RunProgress
@@ -107,6 +109,7 @@ final class LoopRun {
       result.requests += worker.requests
       result.wireBytesSent += worker.bytesSent
       result.wireBytesReceived += worker.bytesReceived
+      result.add(lag: worker.lagSeen)
     }
     addIntegrity(to: &result, given)
     for (_, _, worker) in producers { worker.close() }
@@ -114,10 +117,12 @@ final class LoopRun {
     return result
   }
 
-  /// A stream's partition belongs to one consumer: that one says what is missing at the stream's end.
+  /// A stream's partition belongs to one consumer of each copy: that one says what is missing at the stream's end. At a
+  /// distance behind the end nobody reads so far.
   private func addIntegrity(to result: inout LoopResult, _ given: [(stream: StreamID, count: UInt64)]) {
     for (at, pair) in consumers.enumerated() {
-      for (stream, count) in given where reads(Int32(stream.partition), consumer: consumerIndices[at]) {
+      for (stream, count) in given
+      where setup.plan.lagRecords == 0 && reads(Int32(stream.partition), consumerIndices[at]) {
         pair.worker.addMissing(stream, given: count)
       }
       result.integrity.append(pair.worker.integrity)
@@ -127,10 +132,10 @@ final class LoopRun {
 
   private var consumerIndices: [Int] = []
 
-  /// Whether a partition belongs to a consumer: one connection of each reader has it.
-  private func reads(_ partition: Int32, consumer index: Int) -> Bool {
-    let connections = setup.plan.connections / setup.plan.readers
-    return Int(partition) % connections == index % connections
+  /// Whether a partition belongs to a consumer: one connection of each copy has it.
+  private func reads(_ partition: Int32, _ consumer: Int) -> Bool {
+    let connections = setup.plan.connections
+    return Int(partition) % connections == consumer % connections
   }
 
   private func addProducer(_ index: Int, _ payload: Payload) {
@@ -156,7 +161,8 @@ final class LoopRun {
     producers.append((index, producer, worker))
   }
 
-  private func addConsumer(_ index: Int) {
+  /// - Parameter number: of all consumers; the connections of one copy, which reads everything, follow each other.
+  private func addConsumer(_ number: Int) {
     let plan = setup.plan
     var settings = ConsumerSettings(topic: plan.topic)
     settings.minBytes = plan.fetchMinBytes
@@ -165,14 +171,18 @@ final class LoopRun {
     settings.partitionMaxBytes = plan.fetchPartitionMaxBytes
     settings.requestsInFlight = plan.fetchesInFlight
     settings.checksCRC = plan.checksCRC
-    let from = setup.from.filter { reads($0.key, consumer: index) }
+    settings.lagRecords = Int64(plan.lagRecords)
+    let from = setup.from.filter { reads($0.key, number) }
     let consumer = Consumer(
       settings, setup.metadata, from: from, on: eventLoop, now: Clocks.monotonicNs, connect: connector(consuming: true))
     let worker = ConsumeWorker(
       plan, consumer: consumer, counts: counts, progress: setup.progress, from: from,
       ends: setup.ends?.filter { from[$0.key] != nil })
+    if plan.order == .random {
+      worker.readAnywhere(in: setup.ranges, seed: SplitMix.mixed(plan.seed &+ UInt64(number)))
+    }
     consumers.append((consumer, worker))
-    consumerIndices.append(index)
+    consumerIndices.append(number)
   }
 
   private func connector(
@@ -209,11 +219,21 @@ struct LoopResult: Sendable {
   var requests = 0, retries = 0
   var wireBytesSent = 0, wireBytesReceived = 0
   var firstNs: UInt64 = .max, lastNs: UInt64 = 0
+  /// How near to their partitions' ends consumers with `--lag-records` were, and how far behind.
+  var lagSeen: ClosedRange<Int64>?
   /// Of the loop's thread.
   var cpuSeconds = 0.0
 
   mutating func add(firstNs: UInt64, lastNs: UInt64) {
     self.firstNs = min(self.firstNs, firstNs)
     self.lastNs = max(self.lastNs, lastNs)
+  }
+
+  mutating func add(lag: ClosedRange<Int64>?) {
+    guard let lag else { return }
+    lagSeen =
+      min(
+        lagSeen?.lowerBound ?? lag.lowerBound, lag.lowerBound)...max(
+        lagSeen?.upperBound ?? lag.upperBound, lag.upperBound)
   }
 }

@@ -86,13 +86,6 @@ extension Plan {
     .int("threads", "T", all, "event loops the connections are spread over (default 1)", 1...Limits.threadsMax) {
       $0.threads = $1
     },
-    .int(
-      "readers", "N", [.consume],
-      "consumers that each read the whole topic; connections are divided among them (default 1)",
-      1...Limits.connectionsMax
-    ) {
-      $0.readers = $1
-    },
     .toggle(
       "separate-consumers", [.endToEnd], "consumers run on event loops of their own, as many as --threads"
     ) {
@@ -127,8 +120,9 @@ extension Plan {
 
     // Producing.
     .double(
-      "throughput", "RECORDS/S", sending,
-      "records a second of all connections together, open loop; -1 (default): unlimited", -1...1e9
+      "throughput", "RECORDS/S", all,
+      "records a second of all connections together, open loop (consume: at most so many); -1 (default): unlimited",
+      -1...1e9
     ) {
       $0.throughput = $1 > 0 ? $1 : nil
     },
@@ -241,6 +235,22 @@ extension Plan {
       "fetch-in-flight", "N", reading, "fetches of different partitions outstanding on a connection (default 1)", 1...64
     ) {
       $0.fetchesInFlight = $1
+    },
+
+    .int("fan-out", "N", reading, "consumers that each read everything (default 1)", 1...Limits.connectionsMax) {
+      $0.fanOut = $1
+    },
+    .int(
+      "lag-records", "N", reading,
+      "begin N records before each partition's end, and stay so far behind, to within one answer (default 0)",
+      0...(1 << 36)
+    ) {
+      $0.lagRecords = $1
+    },
+    .value("order", "HOW", [.consume], "sequential (default), or random: each fetch from an offset drawn at random") {
+      (plan, text) throws(PlanError) in
+      guard let order = Order(rawValue: text) else { throw unreadable("order", text, "sequential or random") }
+      plan.order = order
     },
 
     // Connections.

@@ -19,6 +19,14 @@ package struct Plan: Sendable, Equatable {
 
   package enum Key: String, CaseIterable, Sendable { case none, random, sequence }
 
+  /// In which order consumers read.
+  package enum Order: String, CaseIterable, Sendable {
+    /// On from where the last answer ended.
+    case sequential
+    /// Each fetch from an offset drawn at random.
+    case random
+  }
+
   package enum Start: Equatable, Sendable {
     case earliest, latest
     case offset(Int64)
@@ -31,8 +39,6 @@ package struct Plan: Sendable, Equatable {
   package var durationSeconds: Double?
   package var threads = 1
   package var connections = 1
-  /// Consumers of the whole topic, each on its own, over which the connections are divided evenly.
-  package var readers = 1
   /// End to end: consumers run on event loops of their own, as many as `threads`, and not on the producers'.
   package var separatesConsumers = false
   package var seed: UInt64 = 1
@@ -44,7 +50,7 @@ package struct Plan: Sendable, Equatable {
   package var compressesEachMessage = false
 
   // Producing.
-  /// Records a second over all connections; nil: as fast as possible.
+  /// Records a second over all connections; nil: as fast as possible. Of consumers: at most so many.
   package var throughput: Double?
   package var acks = Acks.leader
   package var codec = Codec.none
@@ -80,6 +86,11 @@ package struct Plan: Sendable, Equatable {
   package var fetchPartitionMaxBytes = 1 << 20
   /// Fetches outstanding on a connection.
   package var fetchesInFlight = 1
+  /// Consumers that each read everything.
+  package var fanOut = 1
+  /// Records that each partition's reading is kept behind its end.
+  package var lagRecords = 0
+  package var order = Order.sequential
 
   // Connections.
   package var congestionControl: String?
@@ -120,6 +131,7 @@ extension Plan {
     guard command == .consume || recordCount != nil || durationSeconds != nil else {
       throw PlanError("give --num-records or --duration: a run must have an end")
     }
+    try checkReading()
     let sizeMin = Payload.sizeMin(corpus.stampForm)
     guard command == .consume || recordSize >= sizeMin || !verifies else {
       throw PlanError(
@@ -127,14 +139,10 @@ extension Plan {
           + "\(sizeMin) bytes; --no-verify sends records without them")
     }
     guard command != .endToEnd || verifies else { throw PlanError("end-to-end always verifies: leave out --no-verify") }
-    guard connections.isMultiple(of: readers) else {
-      throw PlanError(
-        "--connections \(connections) cannot be divided among --readers \(readers): each reader has as many")
-    }
     guard !countsGlobalOrder || verifies && !compressesEachMessage else {
       throw PlanError("--global-order reads the records' stamps: neither --no-verify nor --per-message-compression")
     }
-    guard threads <= connections else {
+    guard threads <= connections * (command == .consume ? fanOut : 1) else {
       throw PlanError("--threads \(threads) is more than --connections \(connections): a connection has one thread")
     }
     guard connections < 1 << StampField.producerBits else {
@@ -152,5 +160,25 @@ extension Plan {
       throw PlanError("--compression \(codec.name):\(level) is not a level of it: \(levels)")
     }
     if level != nil, codec.levels == nil { throw PlanError("\(codec.name) has no levels") }
+  }
+
+  private func checkReading() throws(PlanError) {
+    guard connections * fanOut <= Limits.connectionsMax else {
+      throw PlanError(
+        "--connections \(connections) times --fan-out \(fanOut) is beyond the limit of \(Limits.connectionsMax)")
+    }
+    guard command == .consume else { return }
+    let hasEnd = recordCount != nil || durationSeconds != nil
+    guard lagRecords == 0 || hasEnd else {
+      throw PlanError("--lag-records never reaches the topic's end: give --num-records or --duration")
+    }
+    guard lagRecords == 0 || from == .earliest else {
+      throw PlanError("--lag-records says where to begin: leave out --from")
+    }
+    guard order == .sequential || !verifies && hasEnd && lagRecords == 0 else {
+      throw PlanError(
+        "--order random goes with --no-verify (sequence numbers have no order then), with --num-records or --duration, "
+          + "and without --lag-records")
+    }
   }
 }

@@ -20,6 +20,8 @@ package struct Report: Sendable {
   package let integrity: IntegrityCounts
   /// Nil where nobody asked (`--global-order`).
   package let outOfGlobalOrder: Int?
+  /// With `--lag-records`: how near to their partitions' ends consumers came, and how far behind they were.
+  package let lagSeen: ClosedRange<Int64>?
   package let errors: Int
   package let firstError: ClientError?
   package let service: Latency, response: Latency, endToEnd: Latency
@@ -60,6 +62,9 @@ package struct Report: Sendable {
     backlogMaxMs = Double(counts.backlogMaxNs) / 1e6
     compressionRatio = Self.ratio(plan, counts)
     outOfGlobalOrder = plan.countsGlobalOrder ? results.reduce(0) { $0 + $1.outOfGlobalOrder } : nil
+    var lags = LoopResult()
+    for result in results { lags.add(lag: result.lagSeen) }
+    lagSeen = lags.lagSeen
     integrity = Self.sum(results.flatMap(\.integrity), plan, records: records, ending)
   }
 
@@ -100,8 +105,8 @@ package struct Report: Sendable {
   /// One sentence about what limited the run, as far as the generator can tell.
   package var limiter: String {
     let share = cpuShares.max() ?? 0
-    if plan.throughput != nil, backlogMaxMs < 10, ending == .complete {
-      return "the schedule: the target kept up with \(Number.short(plan.throughput!)) records/s"
+    if let rate = plan.throughput, backlogMaxMs < 10, ending == .complete, plan.command != .consume {
+      return "the schedule: the target kept up with \(Number.short(rate)) records/s"
     }
     if share > 0.9 {
       return "the generator: one of its threads used \(Int(share * 100)) % of a core, so the target may do more"
@@ -147,6 +152,7 @@ extension Report {
 
   private var planFields: [(String, JSONValue)] {
     let isSending = plan.command != .consume
+    let isReading = plan.command != .produce
     return [
       ("codec", .text(plan.codec.name + (plan.level.map { ":\($0)" } ?? ""))),
       ("compression_ratio", compressionRatio.map { .double($0) } ?? .null),
@@ -158,8 +164,11 @@ extension Report {
       ("linger_ms", isSending ? .double(plan.lingerMs) : .null),
       ("in_flight", isSending ? .int(plan.inFlight) : .null),
       ("throughput", plan.throughput.map { .double($0) } ?? .int(-1)),
-      ("connections", .int(plan.connections)), ("readers", .int(plan.readers)), ("threads", .int(plan.threads)),
-      ("partitions", .int(partitions)),
+      ("connections", .int(plan.connections)), ("threads", .int(plan.threads)), ("partitions", .int(partitions)),
+      ("fan_out", isReading ? .int(plan.fanOut) : .null), ("order", isReading ? .text(plan.order.rawValue) : .null),
+      ("lag_records", isReading ? .int(plan.lagRecords) : .null),
+      ("lag_least_records", lagSeen.map { .int(Int($0.lowerBound)) } ?? .null),
+      ("lag_most_records", lagSeen.map { .int(Int($0.upperBound)) } ?? .null),
       ("verifies", .bool(plan.verifies)), ("null_sink", .bool(plan.usesNullSink)),
       ("null_sink_service_us", .double(plan.nullSinkServiceUs)), ("seed", .int(Int(plan.seed))),
       ("congestion_control", congestionControl.map { .text($0) } ?? .null),

@@ -73,7 +73,7 @@ package struct Run: Sendable {
     let mark = SplitMix.mixed(Clocks.monotonicNs() ^ plan.seed)
     var setup = RunSetup(
       plan: plan, metadata: nullMetadata, run: Int(mark & (1 << StampField.runBits - 1)), identities: [],
-      connection: options, from: [:], ends: nil, progress: RunProgress())
+      connection: options, from: [:], ranges: [:], ends: nil, progress: RunProgress())
     guard !plan.usesNullSink else { return setup }
     let admin = try await Admin.connect(to: plan.bootstrapServers, on: group, options)
     let outcome: Result<Void, ClientError>
@@ -98,6 +98,7 @@ package struct Run: Sendable {
       for _ in 0..<plan.connections { setup.identities.append(try await admin.producerID()) }
     }
     guard plan.command != .produce else { return }
+    if plan.lagRecords > 0 || plan.order == .random { return try await fillRanges(&setup, with: admin) }
     switch (plan.command, plan.from) {
     case (.endToEnd, _), (_, .latest): setup.from = try await admin.offsets(of: setup.metadata, at: .latest)
     case (_, .earliest): setup.from = try await admin.offsets(of: setup.metadata, at: .earliest)
@@ -107,6 +108,21 @@ package struct Run: Sendable {
     if plan.command == .consume, plan.recordCount == nil, plan.durationSeconds == nil, plan.from != .latest {
       setup.ends = try await admin.offsets(of: setup.metadata, at: .latest)
     }
+  }
+
+  /// Where reading begins that depends on a partition's end as well: at a distance behind it, or anywhere before it.
+  private func fillRanges(_ setup: inout RunSetup, with admin: Admin) async throws(ClientError) {
+    let starts = try await admin.offsets(of: setup.metadata, at: .earliest)
+    let ends = try await admin.offsets(of: setup.metadata, at: .latest)
+    for (partition, end) in ends {
+      let start = starts[partition] ?? 0
+      setup.from[partition] = max(start, end - plan.lagRecords)
+      guard plan.order == .random else { continue }
+      setup.from[partition] = start
+      setup.ranges[partition] = start..<max(start, end)
+    }
+    // A partition without records has no place to draw.
+    if plan.order == .random { setup.from = setup.from.filter { setup.ranges[$0.key]?.isEmpty == false } }
   }
 
   /// A topic inside the process.
@@ -124,11 +140,13 @@ package struct Run: Sendable {
     var loops: [Loop] = []
     let threads = plan.threads
     for (thread, eventLoop) in group.makeIterator().enumerated() {
-      let indices = Array(stride(from: thread % threads, to: plan.connections, by: threads))
+      func share(of count: Int) -> [Int] { Array(stride(from: thread % threads, to: count, by: threads)) }
       // The second half of the loops, where there is one, is the consumers'.
       let isForConsumers = thread >= threads
-      let producing = plan.command == .consume || isForConsumers ? [] : indices
-      let consuming = plan.command == .produce || plan.separatesConsumers != isForConsumers ? [] : indices
+      let producing = plan.command == .consume || isForConsumers ? [] : share(of: plan.connections)
+      let consuming =
+        plan.command == .produce || plan.separatesConsumers != isForConsumers
+        ? [] : share(of: plan.connections * plan.fanOut)
       let result = await withCheckedContinuation { (done: CheckedContinuation<Result<Loop, ClientError>, Never>) in
         eventLoop.execute {
           let loop = LoopRun(setup, producing: producing, consuming: consuming, on: eventLoop)
@@ -178,7 +196,8 @@ package struct Run: Sendable {
 
   private func ending(_ setup: RunSetup, _ sinceNs: UInt64, _ nowNs: UInt64) -> Ending? {
     let progress = setup.progress
-    let isAllProduced = progress.finishedWorkers.load(ordering: .relaxed) >= plan.connections
+    let workers = plan.command == .consume ? plan.connections * plan.fanOut : plan.connections
+    let isAllProduced = progress.finishedWorkers.load(ordering: .relaxed) >= workers
     if progress.hasFailed.load(ordering: .relaxed) { return .failed }
     let received = progress.received.load(ordering: .relaxed)
     let quietNs = nowNs - min(nowNs, max(progress.lastReceivedNs.load(ordering: .relaxed), sinceNs))
@@ -193,7 +212,8 @@ package struct Run: Sendable {
       return isQuiet ? .timedOut : nil
     case .endToEnd:
       guard isAllProduced else { return nil }
-      if received >= progress.produced.load(ordering: .relaxed) { return .complete }
+      // With a lag as well: each consumer comes as far as the end went.
+      if received >= progress.produced.load(ordering: .relaxed) * plan.fanOut { return .complete }
       return isQuiet ? .timedOut : nil
     }
   }

@@ -186,7 +186,7 @@ struct CampaignRun {
       switch verdict.outcome {
       case .supported: .green
       case .notSupported: .red
-      case .inconclusive: .yellow
+      case .inconclusive, .reported: .yellow
       }
     Terminal.say(
       "  \(Terminal.paint(verdict.outcome.rawValue, colour)) (\(verdict.state.rawValue)): \(verdict.sentence)")

@@ -13,6 +13,7 @@ struct MechanismCommand: ParsableCommand {
       FalsePositivesCommand.self,
       BlockIOCommand.self, LogVsTreeCommand.self, MemoryAccessCommand.self, CacheModelCommand.self,
       PartitionReadCommand.self,
+      TailReadCommand.self,
     ])
 
   /// Prints `object` as the last line.

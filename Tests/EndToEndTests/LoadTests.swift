@@ -24,14 +24,14 @@ struct LoadAgainstBrokerTests {
     }
   }
 
-  @Test("three readers get the whole topic each, over connections of their own")
-  func readers() async throws {
+  @Test("three consumers get the whole topic each, over connections of their own")
+  func fanOut() async throws {
     try await withBroker { broker in
       let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
       _ = try await Programs.load(["produce", "--partitions", "4", "--num-records", "9000"] + place)
       for counted in [[], ["--num-records", "27000"]] {
         let consumed = try await Programs.load(
-          ["consume", "--readers", "3", "--connections", "6", "--threads", "3"] + counted + place)
+          ["consume", "--fan-out", "3", "--connections", "2", "--threads", "3"] + counted + place)
         #expect(consumed.status == 0, "\(consumed.errors)")
         let got = try consumed.json()
         #expect(got["records"] as? Int == 27000 && got["verified"] as? Int == 27000)
@@ -123,6 +123,60 @@ struct LoadAgainstBrokerTests {
       let report = try consumed.json()
       #expect(report["records"] as? Int == 60000)
       #expect(report["reordered"] as? Int == 0)
+    }
+  }
+
+  @Test("consumers that each read everything, and keep behind the end, get as much as was produced meanwhile")
+  func distance() async throws {
+    try await withBroker { broker in
+      let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
+      _ = try await Programs.load(
+        ["produce", "--partitions", "2", "--num-records", "20000", "--batch-records", "100"] + place)
+      for lag in [0, 4000] {
+        let outcome = try await Programs.load(
+          [
+            "end-to-end", "--num-records", "6000", "--throughput", "12000", "--fan-out", "3", "--lag-records", "\(lag)",
+            "--batch-records", "100",
+            "--fetch-max-partition-bytes", "20000",
+          ] + place)
+        #expect(outcome.status == 0, "lag \(lag): \(outcome.output)\(outcome.errors)")
+        let report = try outcome.json()
+        let records = try #require(report["records"] as? Int)
+        #expect(records >= 18_000 && records <= 18_000 + 3 * 2 * 400, "lag \(lag): \(records), a few of an answer more")
+        #expect(report["verified"] as? Int == records)
+        for fault in ["lost", "duplicated", "reordered", "corrupt"] { #expect(report[fault] as? Int == 0, "\(fault)") }
+        guard lag > 0 else {
+          #expect(report["lag_least_records"] is NSNull)
+          continue
+        }
+        // An answer holds some 200 records.
+        #expect(try #require(report["lag_least_records"] as? Int) > lag - 400)
+        #expect(try #require(report["lag_most_records"] as? Int) >= lag)
+      }
+    }
+  }
+
+  @Test("a consumer reads at a pace, and at random places without coming to an end")
+  func paceAndPlaces() async throws {
+    try await withBroker { broker in
+      let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
+      _ = try await Programs.load(
+        ["produce", "--partitions", "1", "--num-records", "5000", "--batch-records", "50"] + place)
+      let paced = try await Programs.load(
+        ["consume", "--throughput", "10000", "--fetch-max-partition-bytes", "5000"] + place)
+      #expect(paced.status == 0, "\(paced.errors)")
+      #expect(try paced.json()["records"] as? Int == 5000)
+      #expect(try #require(paced.json()["seconds"] as? Double) >= 0.48, "5,000 records at 10,000 a second")
+      let random = try await Programs.load(
+        [
+          "consume", "--order", "random", "--no-verify", "--num-records", "20000", "--fetch-max-partition-bytes", "1",
+          "--fetch-max-bytes", "1",
+        ] + place)
+      #expect(random.status == 0, "\(random.errors)")
+      // A batch an answer: 50 records for each request.
+      let report = try random.json()
+      let records = try #require(report["records"] as? Int), requests = try #require(report["requests"] as? Int)
+      #expect(records >= 20_000 && abs(records / 50 - requests) <= 2, "\(records) records in \(requests) requests")
     }
   }
 

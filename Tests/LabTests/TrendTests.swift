@@ -199,10 +199,10 @@ struct ShapeTests {
     func workers(_ json: String, cores: Int) throws -> Double? {
       ProcessRunner.workers(try #require(ReportedFigures(output: json)), cores: cores)
     }
-    #expect(try workers("{\"partitions\": 1, \"connections\": 16, \"readers\": 1}", cores: 8) == 1)
+    #expect(try workers("{\"partitions\": 1, \"connections\": 16, \"fan_out\": 1}", cores: 8) == 1)
     #expect(try workers("{\"partitions\": 64, \"connections\": 4}", cores: 8) == 4)
     #expect(try workers("{\"partitions\": 64, \"connections\": 16}", cores: 2) == 2)
-    #expect(try workers("{\"partitions\": 1, \"connections\": 3, \"readers\": 3}", cores: 8) == 3)
+    #expect(try workers("{\"partitions\": 1, \"connections\": 1, \"fan_out\": 3}", cores: 8) == 3)
     #expect(try workers("{\"bytes\": 1}", cores: 8) == nil)
   }
 }

@@ -34,6 +34,24 @@ struct VerdictRuleTests {
     #expect(undecided.sentence.contains("across the threshold"))
   }
 
+  @Test("a definition that decides nothing is reported, with its figures, and a failed gate still counts")
+  func reported() {
+    var told = faster
+    told.decides = false
+    let verdict = judge(told, new: 80, old: 100)
+    #expect(verdict.outcome == .reported)
+    #expect(verdict.sentence.hasPrefix("Reported, without weight: faster"), "\(verdict.sentence)")
+    #expect(verdict.findings[0].outcome == .notSupported)
+    let empty = Verdict.judge(Fixture.pair([told]), rows: [], under: Fixture.calm)
+    #expect(empty.outcome == .reported && empty.sentence.contains("no valid rows"), "\(empty.sentence)")
+    var circumstances = Fixture.calm
+    circumstances.failedGates = ["it was dark"]
+    let failed = Verdict.judge(Fixture.pair([told]), rows: [], under: circumstances)
+    #expect(failed.outcome == .inconclusive && failed.sentence.contains("it was dark"))
+    let mixed = Verdict.judge(Fixture.pair([told, faster]), rows: [], under: Fixture.calm)
+    #expect(mixed.outcome == .inconclusive, "one rule with weight is enough to be undecided")
+  }
+
   @Test("a ratio that may be somewhat worse asks for no effect, and is told as it is read")
   func atMostSoMuchWorse() {
     let dear = Fixture.rule(

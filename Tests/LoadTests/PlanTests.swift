@@ -36,15 +36,31 @@ struct PlanTests {
     #expect(plan.bootstrapServers == [Endpoint(host: "127.0.0.1", port: 9092)])
   }
 
-  @Test("readers share the connections evenly, and global order needs stamps that can be read")
+  @Test("global order needs stamps that can be read")
   func consumers() throws {
     let consume = ["consume", "--bootstrap-server", "127.0.0.1:9092", "--topic", "t"]
-    #expect(try Plan(arguments: consume + ["--readers", "3", "--connections", "6"]).readers == 3)
-    #expect(refusal(consume + ["--readers", "2"])?.contains("cannot be divided among --readers 2") == true)
     #expect(try Plan(arguments: consume + ["--global-order"]).countsGlobalOrder)
     #expect(refusal(consume + ["--global-order", "--no-verify"])?.contains("reads the records' stamps") == true)
     let packed = ["--per-message-compression", "--compression", "zstd"]
     #expect(refusal(consume + ["--global-order"] + packed)?.contains("reads the records' stamps") == true)
+  }
+
+  @Test(
+    "reading at a distance, at random and at a pace needs what makes sense of it",
+    arguments: [
+      (["consume", "--lag-records", "10"], "never reaches the topic's end"),
+      (["consume", "--lag-records", "10", "--duration", "1", "--from", "latest"], "leave out --from"),
+      (["consume", "--order", "random", "--duration", "1"], "goes with --no-verify"),
+      (["consume", "--order", "random", "--no-verify"], "goes with --no-verify"),
+      (["consume", "--order", "backwards"], "sequential or random"),
+      (["consume", "--connections", "100", "--fan-out", "100"], "beyond the limit"),
+      (["produce", "--fan-out", "2"], "no setting of produce"),
+      (["end-to-end", "--order", "random"], "no setting of end-to-end"),
+    ])
+  func reading(arguments: [String], reason: String) {
+    let place = ["--bootstrap-server", "127.0.0.1:9092", "--topic", "t"]
+    #expect(
+      refusal(arguments + place)?.contains(reason) == true, "\(arguments): \(refusal(arguments + place) ?? "runs")")
   }
 
   @Test("an unknown flag names the nearest known one")
@@ -63,7 +79,6 @@ struct PlanTests {
       (["--compression", "snappy:1"], "no levels"),
       (["--record-size", "10"], "no room for the sequence number"),
       (["--threads", "3"], "more than --connections"),
-      (["--readers", "2"], "no setting of produce"),
       (["--global-order"], "no setting of produce"),
       (["--separate-consumers"], "no setting of produce"),
       (["--idempotent"], "needs --acks all"),

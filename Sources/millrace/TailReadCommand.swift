@@ -1,0 +1,43 @@
+import ArgumentParser
+import Lab
+import Mechanisms
+
+struct TailReadCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tail-read", abstract: "Append to a file at a pace and read it at a distance behind its end.")
+
+  @Option(help: "Where the file goes; it is removed afterwards.") var directory: String
+  @Option(name: .customLong("mb-per-s"), help: "Pace of the appends.") var mbPerSecond: Double
+  @Option(help: "How long.") var seconds: Double
+  @Option(help: "Bytes an append, and a read.") var blockBytes = 16_384
+  @Option(help: "How far behind the end reading keeps, MB; appended first.") var lagMb = 0.0
+  @Option(help: "Another file, read in order meanwhile.") var beside: String?
+  @Option(name: .customLong("beside-mb-per-s"), help: "Pace of that.") var besideMBPerSecond = 100.0
+  @Option(help: "Seed of the bytes.") var seed: UInt64 = 1
+  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+
+  func run() throws {
+    var mechanism = TailRead(directory: directory, mbPerSecond: mbPerSecond, seconds: seconds)
+    mechanism.blockBytes = blockBytes
+    mechanism.lagBytes = Int(lagMb * 1e6)
+    mechanism.beside = beside
+    mechanism.besideMBPerSecond = besideMBPerSecond
+    mechanism.seed = seed
+    let result = try mechanism.run()
+    var object: [String: Any] = [
+      "bytes": result.bytes, "seconds": result.seconds, "mb_per_s": result.mbPerSecondRead,
+      "cpu_seconds": result.cpuSeconds, "process_read_bytes": result.readBytes + result.besideReadBytes,
+      "live_read_bytes": result.readBytes, "storage_read_percent": result.storageReadPercent,
+      "checksum": String(result.checksum),
+    ]
+    if beside != nil { object["beside_mb_per_s"] = result.besideMBPerSecond }
+    for (name, us) in [
+      ("response_p50_ms", result.appendP50Us), ("response_p99_ms", result.appendP99Us),
+      ("end_to_end_p50_ms", result.readP50Us), ("end_to_end_p99_ms", result.readP99Us),
+      ("schedule_lag_p99_ms", result.scheduleLagP99Us),
+    ] {
+      object[name] = us.map { $0 / 1000 }
+    }
+    try MechanismCommand.report(object)
+  }
+}

@@ -1,0 +1,118 @@
+import Model
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+import Wire
+
+@testable import Client
+
+@Suite("Consumer at a distance")
+struct ConsumerLagTests {
+  /// A broker of one partition whose end is where the test says.
+  private static func broker(
+    end: Atomic64, fetched: Collected<Int64>, on group: any EventLoopGroup
+  ) async throws -> FakeBroker {
+    let log = try ConsumerTests.log()
+    return try await FakeBroker.start(on: group) { header, body in
+      var body = body
+      switch header.apiKey {
+      case ListOffsetsRequest.api.key:
+        let request = try ListOffsetsRequest(reading: &body, version: header.apiVersion)
+        var response = ListOffsetsResponse()
+        response.topics = [
+          .with {
+            $0.name = "t"
+            $0.partitions = request.topics[0].partitions.map { asked in
+              .with {
+                $0.partitionIndex = asked.partitionIndex
+                $0.offset = Offset(end.value)
+              }
+            }
+          }
+        ]
+        return FakeBroker.reply(response, to: header)
+      case FetchRequest.api.key:
+        let request = try FetchRequest(reading: &body, version: header.apiVersion)
+        let offset = request.topics[0].partitions[0].fetchOffset
+        fetched.add(offset.rawValue)
+        // One batch of five records an answer.
+        return FakeBroker.reply(
+          ConsumerTests.answer(
+            .with {
+              $0.highWatermark = Offset(end.value)
+              $0.records = ConsumerTests.serve(log, from: offset, cutAt: 1)
+            }), to: header)
+      default: return FakeBroker.versions(header)
+      }
+    }
+  }
+
+  final class Atomic64: Sendable {
+    private let number: Mutex<Int64>
+    init(_ value: Int64) { number = Mutex(value) }
+    var value: Int64 { number.withLock { $0 } }
+    func set(_ value: Int64) { number.withLock { $0 = value } }
+  }
+
+  @Test("a partition is read until it is as near to its end as it may be, and on when the end has moved")
+  func lag() async throws {
+    try await withGroup { group in
+      let end = Atomic64(40)
+      let fetched = Collected<Int64>()
+      let broker = try await Self.broker(end: end, fetched: fetched, on: group)
+      let eventLoop = group.next()
+      let seen = Collected<Int64>()
+      let consumer = try await Self.consumer(of: broker.endpoint, lag: 20, on: eventLoop) { consumer in
+        consumer.received = { _, batch, _ in seen.add(batch.header.baseOffset.rawValue) }
+      }
+      #expect(await seen.first(4) == [0, 5, 10, 15])
+      // Nothing is asked for until the end has moved; then as much as it moved by.
+      #expect(fetched.all == [0, 5, 10, 15])
+      end.set(58)
+      #expect(await seen.first(8) == [0, 5, 10, 15, 20, 25, 30, 35])
+      let lag = try await eventLoop.submit { consumer.value.lagSeen }.get()
+      // At the start it was 40 behind; the last batch, whole as it came, brought it to 58 - 40.
+      #expect(lag == 18...40)
+      #expect(fetched.all.max() == 35)
+      try await eventLoop.submit { consumer.value.close() }.get()
+    }
+  }
+
+  @Test("with a place of its own for each request a consumer reads there, and not on")
+  func place() async throws {
+    try await withGroup { group in
+      let fetched = Collected<Int64>()
+      let broker = try await Self.broker(end: Atomic64(100), fetched: fetched, on: group)
+      let eventLoop = group.next()
+      let places: [Int64] = [50, 5, 95, 5]
+      let consumer = try await Self.consumer(of: broker.endpoint, lag: 0, on: eventLoop) { consumer in
+        var asked = 0
+        consumer.place = { _ in
+          defer { asked += 1 }
+          return Offset(places[asked % places.count])
+        }
+      }
+      #expect(await fetched.first(8).prefix(8) == [50, 5, 95, 5, 50, 5, 95, 5])
+      try await eventLoop.submit { consumer.value.close() }.get()
+    }
+  }
+
+  private static func consumer(
+    of endpoint: Endpoint, lag: Int64, on eventLoop: any EventLoop, _ prepare: @escaping @Sendable (Consumer) -> Void
+  ) async throws -> NIOLoopBound<Consumer> {
+    let leader = Metadata.Broker(id: 1, endpoint: endpoint)
+    let metadata = Metadata(
+      topic: "t", topicID: .zero, partitions: [.init(index: 0, leader: leader, leaderEpoch: 0)])
+    return try await eventLoop.submit {
+      var settings = ConsumerSettings(topic: "t")
+      settings.lagRecords = lag
+      let consumer = Consumer(settings, metadata, from: [0: 0], on: eventLoop, now: TestClock.nowNs) { broker, then in
+        Connection.connect(to: broker.endpoint, on: eventLoop, TestClock.options(), then: then)
+      }
+      prepare(consumer)
+      consumer.start { _ in consumer.fetch() }
+      return NIOLoopBound(consumer, eventLoop: eventLoop)
+    }.get()
+  }
+}
