@@ -75,7 +75,8 @@ extension Arm {
       isMemoryFull: try reader.level("memory_full")?.text == "true",
       only: try reader.factors("only"), ignores: try reader.texts("ignores"),
       durability: try reader.text("durability", default: "none"),
-      client: try reader.choice("client", of: Client.self) ?? .drives, stallMs: try reader.level("stall_ms"))
+      client: try reader.choice("client", of: Client.self) ?? .drives, stallMs: try reader.level("stall_ms"),
+      linkMbitPerS: try reader.level("link_mbit_per_s"), roundTripMs: try reader.level("round_trip_ms"))
   }
 }
 

@@ -13,36 +13,46 @@ extension ProcessRunner {
     let data = scene.arm.prepare.isEmpty ? "\(scene.directory)/data" : try preparedTopic(scene)
     let broker = try BrokerProcess(
       program: programs.broker, directory: scene.directory, data: data,
-      settings: scene.values.filled(scene.arm.broker), procs: scene.group?.procs, stopRequested: stopRequested)
+      settings: scene.values.filled(scene.arm.broker), procs: scene.group?.procs,
+      at: scene.network?.place ?? BrokerProcess.Place(), stopRequested: stopRequested)
     let cache = scene.arm.cache == .any ? nil : CacheState(paths: Self.segments(in: data))
     let resident = prove(cache, scene.arm.cache)
     try warmUp(scene, broker)
 
     let storedBefore = Self.size(of: Self.segments(in: data))
     guard let processBefore = ProcessFigures.of(pid: broker.pid) else { throw .failed("the broker is gone") }
+    let count = NetworkCount(scene.network, broker: broker.pid)
     let before = MachineFigures.now(device: device)
     let finished = try load(scene, scene.arm.program, scene.arm.options, broker, "load")
+    let drained = try drain(scene, finished.figures, data: data, from: storedBefore)
     let after = MachineFigures.now(device: device)
     guard let processAfter = ProcessFigures.of(pid: broker.pid) else { throw .failed("the broker is gone") }
+    let passed = count?.passed(broker: broker.pid)
+    let relayCPU = count?.relayCPU ?? 0
     let stored = Double(Self.size(of: Self.segments(in: data)) - storedBefore)
     try broker.stop()
 
     var metrics = finished.figures.metrics
+    Self.lengthen(&metrics, by: drained)
     metrics["start_ms"] = broker.startSeconds * 1000
     Self.countPlainPayload(&metrics, scene.values.filled(scene.arm.options))
     addMachine(
-      &metrics, before, after, dirty: finished.dirtyMaxMiB, live: processAfter.cpuSeconds - processBefore.cpuSeconds)
+      &metrics, before, after, dirty: finished.dirtyMaxMiB,
+      live: processAfter.cpuSeconds - processBefore.cpuSeconds + relayCPU)
     addBroker(&metrics, processBefore, processAfter, finished.figures, stored: stored)
+    Self.addCounts(&metrics, processBefore, processAfter, finished.figures)
+    Self.add(passed, linkMbitPerSecond: scene.network?.link?.mbitPerSecond, to: &metrics)
     if let resident { metrics["resident_percent"] = resident * 100 }
     let options = scene.values.filled(scene.arm.options)
     Stall.add(to: &metrics, stallMs: finished.stallMs)
     Self.addRateError(&metrics, options)
     var check = reconcile(scene, metrics, finished.figures)
+    if !Self.isSunk(options) { reconcileNetwork(&check, count, passed, metrics) }
     if scene.arm.stallMs != nil, finished.stallMs == nil { check.note(fault: "the run ended before its stall") }
     let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
     if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
     let cacheState = wanted(scene.arm.cache, proved: resident)
-    let sentence = limiter(metrics, finished, idleShare: after.idleShare(since: before))
+    let sentence = limiter(scene, metrics, finished, idleShare: after.idleShare(since: before))
     if scene.arm.program == .sustain, let sweep = experiment.sweep {
       let curve = Self.curve(finished.figures, over: sweep, common: metrics)
       if let fault = curve.fault { check.note(fault: fault) }
@@ -56,7 +66,9 @@ extension ProcessRunner {
       dirty: finished.dirty)
   }
 
-  private func limiter(_ metrics: [String: Double], _ finished: Finished, idleShare: Double) -> String {
+  private func limiter(
+    _ scene: Scene, _ metrics: [String: Double], _ finished: Finished, idleShare: Double
+  ) -> String {
     let seconds = metrics["seconds"] ?? 0
     var limiter = Limiter()
     limiter.side = "broker"
@@ -67,6 +79,12 @@ extension ProcessRunner {
     limiter.idleShare = idleShare
     limiter.waits = finished.waits
     addCeilings(&limiter, metrics, seconds: seconds)
+    if let link = scene.network?.link, let percent = metrics["link_percent"] {
+      let most = link.mbitPerSecond / 8
+      limiter.link = (percent / 100 * most, most)
+      limiter.linkName = "a link of \(Figures.text(link.mbitPerSecond)) Mb/s"
+    }
+    limiter.roundTripMs = scene.network?.roundTripMs ?? 0
     return limiter.sentence
   }
 
@@ -107,7 +125,7 @@ extension ProcessRunner {
     try? FileManager.default.removeItem(atPath: data)
     let broker = try BrokerProcess(
       program: programs.broker, directory: scene.directory, data: data, settings: [], procs: nil,
-      stopRequested: stopRequested)
+      at: scene.network?.place ?? BrokerProcess.Place(), stopRequested: stopRequested)
     let finished = try load(scene, .produce, settings, broker, "prepare")
     var check = Reconciliation()
     check.integrity(finished.figures)
@@ -164,7 +182,7 @@ extension ProcessRunner {
     check.integrity(figures)
     check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics["records"])
     let keepsAll = !scene.arm.broker.contains { $0.name.hasPrefix("log.retention.bytes") }
-    let isSunk = options.contains { $0.name == "null-sink" && $0.value.text == "true" }
+    let isSunk = Self.isSunk(options)
     if scene.arm.program == .produce, keepsAll, !isSunk {
       let codec = options.first { $0.name == "compression" }?.value.text ?? "none"
       check.stored(
@@ -175,12 +193,15 @@ extension ProcessRunner {
       check.deviceWrites(
         metrics["device_written_bytes"], stored: metrics["stored_bytes"] ?? 0, isSynced: Ceiling.isSynced(scene.arm))
     }
-    if !isSunk { check.loopback(interface: metrics["loopback_bytes"], client: metrics["wire_bytes"]) }
     check.congestionControl(
       asked: options.first { $0.name == "congestion-control" }?.value.text, used: figures.text("congestion_control"))
     check.deviceReads(
       metrics["device_read_bytes"], of: metrics["bytes"] ?? 0, expectsHot: scene.arm.cache == .hot)
     return check
+  }
+
+  private static func isSunk(_ options: [Setting]) -> Bool {
+    options.contains { $0.name == "null-sink" && $0.value.text == "true" }
   }
 
   // MARK: Files
