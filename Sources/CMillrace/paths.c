@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "CMillrace.h"
 #include <errno.h>
+#include <poll.h>
+#include <time.h>
 
 // What Linux offers only under _GNU_SOURCE, which Swift's view of the C library does not have.
 
@@ -31,3 +33,8 @@ ssize_t millrace_splice(int from, off_t *offset, int to, size_t count) {
 int millrace_reserve_ahead(int fd, off_t from, off_t count) { return fallocate(fd, FALLOC_FL_KEEP_SIZE, from, count); }
 
 int millrace_thread_usage(struct rusage *usage) { return getrusage(RUSAGE_THREAD, usage); }
+
+int millrace_poll(struct pollfd *fds, size_t count, int64_t nanoseconds) {
+  struct timespec time = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
+  return ppoll(fds, count, nanoseconds < 0 ? NULL : &time, NULL);
+}

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,8 @@
 #include <unistd.h>
 
 // Runs in the child, between fork and exec: only what POSIX calls async-signal-safe.
-static void become(const char *path, char *const argv[], int out, int err, const char *procs, pid_t parent) {
+static void become(
+    const char *path, char *const argv[], int out, int err, const char *procs, const char *network, pid_t parent) {
   // The harness may be killed; what it started must not outlive it. The parent may already be gone: ask again.
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) return;
   if (setpgid(0, 0) != 0) return;
@@ -19,6 +21,11 @@ static void become(const char *path, char *const argv[], int out, int err, const
     int fd = open(procs, O_WRONLY | O_CLOEXEC);
     // "0" is the writer itself, in both versions of cgroups.
     if (fd < 0 || write(fd, "0", 1) != 1) return;
+    close(fd);
+  }
+  if (network != NULL) {
+    int fd = open(network, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || setns(fd, CLONE_NEWNET) != 0) return;
     close(fd);
   }
   int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -33,7 +40,8 @@ static void become(const char *path, char *const argv[], int out, int err, const
   execv(path, argv);
 }
 
-int millrace_spawn(const char *path, char *const argv[], int out, int err, const char *procs) {
+int millrace_spawn(
+    const char *path, char *const argv[], int out, int err, const char *procs, const char *network) {
   int report[2];
   if (pipe2(report, O_CLOEXEC) != 0) return -errno;
   pid_t parent = getpid();
@@ -45,7 +53,7 @@ int millrace_spawn(const char *path, char *const argv[], int out, int err, const
     return -error;
   }
   if (pid == 0) {
-    become(path, argv, out, err, procs, parent);
+    become(path, argv, out, err, procs, network, parent);
     int error = errno == 0 ? ECHILD : errno;
     (void)!write(report[1], &error, sizeof error);
     _exit(127);

@@ -11,6 +11,17 @@ package final class BrokerProcess {
     static let stopSeconds = 60.0
   }
 
+  /// Where it listens, and what stands between it and its clients.
+  struct Place: Sendable, Equatable {
+    var host = "127.0.0.1"
+    /// Nil: any that is free.
+    var port: Int?
+    /// The `HOST:PORT` that clients are told; nil: where it listens.
+    var advertised: String?
+    /// The file of the network namespace it runs in.
+    var network: String?
+  }
+
   package let port: Int
   package let directory: String
   /// From the start of the process to its word that it accepts connections, seconds.
@@ -18,18 +29,21 @@ package final class BrokerProcess {
   private let child: ChildProcess
 
   package var pid: Int32 { child.pid }
-  package var address: String { "127.0.0.1:\(port)" }
+  /// As clients reach it.
+  package let address: String
 
   /// Returns when the broker accepts connections. `data` is its log directory; logs and properties go to `directory`.
-  package init(
-    program: String, directory: String, data: String, settings: [Setting], procs: String?,
+  init(
+    program: String, directory: String, data: String, settings: [Setting], procs: String?, at place: Place = Place(),
     stopRequested: () -> Bool
   ) throws(RunError) {
-    port = try Self.freePort()
+    if let given = place.port { port = given } else { port = try Self.freePort() }
+    address = place.advertised ?? "\(place.host):\(port)"
     self.directory = directory
     let own = [
       Setting(name: "broker.id", value: "0"),
-      Setting(name: "listeners", value: Level("PLAINTEXT://127.0.0.1:\(port)")),
+      Setting(name: "listeners", value: Level("PLAINTEXT://\(place.host):\(port)")),
+      Setting(name: "advertised.listeners", value: Level("PLAINTEXT://\(address)")),
       Setting(name: "log.dirs", value: Level(data)),
       Setting(name: "num.partitions", value: "1"),
     ]
@@ -42,7 +56,8 @@ package final class BrokerProcess {
       try SmallFile.replace(properties, text)
       start = Uptime.seconds
       child = try ChildProcess(
-        program: program, arguments: [properties], outPath: "\(directory)/broker.out", errPath: errors, procs: procs)
+        program: program, arguments: [properties], outPath: "\(directory)/broker.out", errPath: errors, procs: procs,
+        network: place.network)
     } catch {
       throw .failed("\(error)")
     }
@@ -79,7 +94,7 @@ package final class BrokerProcess {
   }
 
   /// A port that was free a moment ago: bound to, read, and given back.
-  private static func freePort() throws(RunError) -> Int {
+  static func freePort() throws(RunError) -> Int {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { throw .failed("no socket: \(String(cString: strerror(errno)))") }
     defer { close(descriptor) }

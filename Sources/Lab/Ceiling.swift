@@ -118,6 +118,7 @@ extension Ceiling {
     switch arm.program {
     case .codec: return [("CRC-32C", "crc32c_mb_per_s")]
     case .copyPath, .consume: return [link] + cold
+    case .messageBatches: return [link]
     case .receiveAppend, .produce, .endToEnd: return [link] + (Self.isSynced(arm) ? [disk] : [])
     case .rawAppend: return [Self.isSynced(arm) ? disk : memory]
     default: return [memory] + cold

@@ -27,9 +27,11 @@ package final class ChildProcess {
   package let name: String
   private(set) package var end: End?
 
-  /// Output goes to `outPath` and `errPath`, which are made anew; `procs` is the cgroup to join, as its cgroup.procs.
+  /// Output goes to `outPath` and `errPath`, which are made anew; `procs` is the cgroup to join, as its cgroup.procs, and
+  /// `network` the file of the network namespace to run in.
   package init(
-    program: String, arguments: [String], outPath: String, errPath: String, procs: String? = nil
+    program: String, arguments: [String], outPath: String, errPath: String, procs: String? = nil,
+    network: String? = nil
   ) throws(StartError) {
     name = program.split(separator: "/").last.map(String.init) ?? program
     let out = open(outPath, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
@@ -41,7 +43,7 @@ package final class ChildProcess {
     var argv: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
     argv.append(nil)
     defer { for pointer in argv { free(pointer) } }
-    let result = millrace_spawn(program, argv, out, err, procs)
+    let result = millrace_spawn(program, argv, out, err, procs, network)
     guard result > 0 else { throw StartError(program: program, number: -result) }
     pid = result
   }

@@ -77,7 +77,8 @@ extension Arm {
       durability: try reader.text("durability", default: "none"),
       client: try reader.choice("client", of: Client.self) ?? .drives, stallMs: try reader.level("stall_ms"),
       fill: try reader.settings("fill"), warm: try reader.settings("warm"),
-      beside: try reader.section("beside", Beside.init(reading:)), restarts: try reader.flag("restart", default: false))
+      beside: try reader.section("beside", Beside.init(reading:)), restarts: try reader.flag("restart", default: false),
+      linkMbitPerS: try reader.level("link_mbit_per_s"), roundTripMs: try reader.level("round_trip_ms"))
   }
 }
 

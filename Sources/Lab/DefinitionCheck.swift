@@ -34,7 +34,14 @@ struct DefinitionCheck {
     }
     var placeholders = experiment.factors.map(\.name) + experiment.fixed.map(\.name) + ["seed", "directory"]
     if arm.stallMs != nil, arm.tier == .bare { throw error("\(key).stall_ms", "a bare arm has no broker to stop") }
-    for value in [arm.memoryMiB, arm.dataMB, arm.dataWriteBytes, arm.stallMs].compactMap({ $0 }) {
+    for (name, level) in [("link_mbit_per_s", arm.linkMbitPerS), ("round_trip_ms", arm.roundTripMs)]
+    where level != nil && arm.tier == .bare {
+      throw error("\(key).\(name)", "a bare arm has no broker to be at the other end")
+    }
+    let numbers = [
+      arm.memoryMiB, arm.dataMB, arm.dataWriteBytes, arm.stallMs, arm.linkMbitPerS, arm.roundTripMs,
+    ]
+    for value in numbers.compactMap({ $0 }) {
       for name in Placeholder.names(in: value.text) { try known(name, placeholders, key, "factor or fixed value") }
     }
     if let pilot = arm.paceOf {

@@ -139,6 +139,7 @@ package struct Doctor {
     [
       ("gnuplot", "apt-get install gnuplot-nox fonts-dejavu-core", "draws the charts"),
       ("git", "apt-get install git", "names results by their commit"),
+      ("ip", "apt-get install iproute2", "makes links of a known speed"),
     ]
     .map { tool, remedy, use in
       let there = hasTool(tool)

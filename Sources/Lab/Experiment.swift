@@ -123,6 +123,7 @@ package struct Arm: Sendable, Equatable {
     case logVsTree = "mechanism log-vs-tree"
     case partitionRead = "mechanism partition-read"
     case tailRead = "mechanism tail-read"
+    case messageBatches = "mechanism message-batches"
     case produce = "load produce"
     case consume = "load consume"
     case endToEnd = "load end-to-end"
@@ -134,7 +135,7 @@ package struct Arm: Sendable, Equatable {
     package var tier: Tier {
       switch self {
       case .rawAppend, .receiveAppend, .copyPath, .codec, .falsePositives: .bare
-      case .blockIO, .memoryAccess, .cacheModel, .logVsTree, .partitionRead, .tailRead: .bare
+      case .blockIO, .memoryAccess, .cacheModel, .logVsTree, .partitionRead, .tailRead, .messageBatches: .bare
       case .produce, .consume, .endToEnd, .sustain: .endToEnd
       }
     }
@@ -204,6 +205,11 @@ package struct Arm: Sendable, Equatable {
   package var beside: Beside?
   /// Once measured, the broker is stopped and started, and the load run again: how long until the device gives as little as before?
   package var restarts = false
+  /// Broker and generator in network namespaces of their own, with a link of so many Mb/s between them: a number, or
+  /// `{name}`; 0 is loopback.
+  package var linkMbitPerS: Level?
+  /// What is sent arrives half of so many ms later, either way: a number, or `{name}`; 0 is at once.
+  package var roundTripMs: Level?
 
   package var tier: Tier { program.tier }
 }
@@ -352,7 +358,8 @@ package struct MinimumEnvironment: Sendable, Equatable {
 extension Experiment {
   /// The definition with a profile's changes applied: what a campaign runs and stores beside its rows.
   ///
-  /// Rules, charts and arms keep only the levels and arms that are left; a rule that lost its arms is not judged.
+  /// Rules, charts and arms keep only the levels and arms that are left; a rule that lost its arms, or a level that it
+  /// compares, is not judged.
   package func under(_ profile: Profile) -> Experiment {
     guard let changes = profiles[profile] else { return self }
     var changed = self
@@ -383,9 +390,13 @@ extension Experiment {
       verdicts[index].baseline.arms.removeAll { !names.contains($0) }
       verdicts[index].only = present(verdicts[index].only)
     }
+    let kept = factors + (sweep.map { [$0] } ?? [])
     verdicts.removeAll { rule in
       rule.test.arms.isEmpty || rule.baseline.arms.isEmpty && rule.kind.needsBaseline
         || rule.only.contains { $0.levels.isEmpty }
+        || (rule.test.levels + rule.baseline.levels).contains { setting in
+          kept.first { $0.name == setting.name }?.levels.contains(setting.value) == false
+        }
     }
     for index in charts.indices {
       charts[index].arms.removeAll { !names.contains($0) }

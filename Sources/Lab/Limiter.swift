@@ -22,8 +22,11 @@ package struct Limiter: Sendable, Equatable {
   package var isPaced = false
   /// What the device wrote or read, and what it can at the most; MB/s.
   package var disk: (rate: Double, ceiling: Double)?
-  /// What went over loopback, and what it can carry at the most; MB/s.
+  /// What went over the network, and what it can carry at the most; MB/s.
   package var link: (rate: Double, ceiling: Double)?
+  package var linkName = "loopback"
+  /// How far away the other side was made to be.
+  package var roundTripMs = 0.0
   /// Where the side's busiest threads were when looked at.
   package var waits: ThreadWaits?
 
@@ -38,7 +41,7 @@ package struct Limiter: Sendable, Equatable {
     }
     if let sideShare, sideShare >= Limits.saturated { return "CPU of the \(side): \(core(sideShare))" }
     if let link, link.ceiling > 0, link.rate >= Limits.ceilingShare * link.ceiling {
-      return "the link: \(of(link)) that loopback carries at the most"
+      return "the link: \(of(link)) that \(linkName) carries at the most"
     }
     if let disk, disk.ceiling > 0, disk.rate >= Limits.ceilingShare * disk.ceiling {
       return "the disk: \(of(disk)) that it does at the most"
@@ -56,7 +59,9 @@ package struct Limiter: Sendable, Equatable {
     if idleShare < Limits.idleMin {
       return "the machine's CPU: \(Int((idleShare * 100).rounded())) % idle (\(processors))"
     }
-    return "no CPU: \(processors); waiting for disk, wake-ups or each other"
+    let waiting =
+      roundTripMs > 0 ? "answers that are \(Figures.text(roundTripMs)) ms away" : "disk, wake-ups or each other"
+    return "no CPU: \(processors); waiting for \(waiting)"
   }
 
   private var processors: String {

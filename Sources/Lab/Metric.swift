@@ -99,6 +99,18 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "device_read_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
     Metric(name: "device_written_bytes", unit: "B", meaning: "/proc/diskstats of the data's device while measuring"),
     Metric(name: "loopback_bytes", unit: "B", meaning: "/proc/net/dev of the interface lo while measuring"),
+    Metric(
+      name: "link_bytes", unit: "B", meaning: "/proc/PID/net/dev of the broker's end of a link of its own, both ways"),
+    Metric(
+      name: "link_percent", unit: "%",
+      meaning: "bytes a second of the busier direction, headers included, as a share of the link's rate"),
+    Metric(
+      name: "packets_per_record", unit: "",
+      meaning: "TCP segments to and from the broker for one record, where it has a link of its own"),
+    Metric(name: "requests_per_s", unit: "1/s", meaning: "requests a second"),
+    Metric(
+      name: "system_calls_per_record", unit: "",
+      meaning: "system calls that read or write, of the side under test, for one record (waits are not counted)"),
     Metric(name: "stall_ms", unit: "ms", meaning: "how long the broker was stopped on purpose"),
     Metric(
       name: "stall_recovered_percent", unit: "%",
@@ -116,7 +128,9 @@ package struct Metric: Sendable, Equatable {
       meaning: "CPU time of everything but the programs of the run while measuring, kernel threads included"),
     Metric(
       name: "resident_percent", unit: "%", meaning: "share of the data's pages in the page cache before measuring"),
-    Metric(name: "system_calls", unit: "", meaning: "system calls that moved the data, counted by the mechanism"),
+    Metric(
+      name: "system_calls", unit: "",
+      meaning: "system calls that moved the data: counted by the mechanism, of the broker by /proc/PID/io"),
     Metric(name: "context_switches", unit: "", meaning: "voluntary and involuntary, of the side under test"),
   ]
 }

@@ -8,6 +8,12 @@ package struct Plan: Sendable, Equatable {
     static let consumeBytesPerSecond = 600e6
     static let appendBytesPerSecond = 700e6
     static let preparedBytesPerSecond = 250e6
+    /// Small produce requests, each answered, as fast as a connection takes them.
+    static let requestsPerSecond = 60_000.0
+    /// What a codec leaves of text, roughly: only so much has to pass a link.
+    static let compressedShare = 0.3
+    /// Two namespaces and a link between them, made and taken away.
+    static let linkSeconds = 0.1
     /// Touching fresh memory, page by page.
     static let touchedMiBPerSecond = 1500.0
     /// A structure filled, measured and grown, the slow ones and the quick together.
@@ -106,6 +112,8 @@ package struct Plan: Sendable, Equatable {
     case .blockIO:
       // Data to be cold are dropped first; a sync at the end takes as long again.
       cost = Cost(seconds: 1.3 * measured + Rates.bareOverheadSeconds, bytes: measured * 0.5e9)
+    case .messageBatches:
+      cost = Cost(seconds: measured + Rates.bareOverheadSeconds, bytes: measured * 0.5e9)
     case .memoryAccess:
       let mib = options["array-mib"] ?? 0
       cost = Cost(
@@ -146,7 +154,7 @@ package struct Plan: Sendable, Equatable {
         bytes: appended, diskBytes: appended)
     case .produce, .endToEnd:
       let load = offered(options)
-      cost.seconds = load.seconds + Rates.brokerOverheadSeconds
+      cost.seconds = load.seconds + Rates.brokerOverheadSeconds + distance(arm, values, options, load.bytes)
       cost.bytes = load.bytes
       let isElsewhere = options["null-sink"] != nil || experiment.target?.isLocal == false
       cost.diskBytes = isElsewhere ? 0 : load.bytes * Rates.storedPerPayload
@@ -168,12 +176,33 @@ package struct Plan: Sendable, Equatable {
     let size = options["record-size"] ?? 0
     let wanted = options["throughput"].flatMap { $0 > 0 ? $0 * size : nil } ?? Rates.produceBytesPerSecond
     let pace = min(wanted, Rates.produceBytesPerSecond)
-    let most = options["duration"].map { $0 * pace }
+    let most = options["duration"].map { duration in
+      // In small requests less than the most.
+      duration * min(pace, (options["batch-records"] ?? .infinity) * Rates.requestsPerSecond * size)
+    }
     let asked = options["num-records"].map { $0 * size }
     let bytes = [most, asked].compactMap(\.self).min() ?? 0
     // A sink of known rate takes its own time.
     let requests = options["batch-records"].map { (options["num-records"] ?? 0) / max($0, 1) } ?? 0
-    return (bytes, max(bytes / pace, (options["null-sink-service-us"] ?? 0) * requests / 1e6))
+    let served = (options["null-sink-service-us"] ?? 0) * requests / 1e6
+    return (bytes, max(bytes / pace, served, options["num-records"] == nil ? options["duration"] ?? 0 : 0))
+  }
+
+  /// What a link and a round trip add to a run that has so much to send.
+  private static func distance(
+    _ arm: Arm, _ values: RunValues, _ options: [String: Double], _ bytes: Double
+  ) -> Double {
+    let rate = arm.linkMbitPerS.flatMap { values.number($0.text) } ?? 0
+    let roundTrip = (arm.roundTripMs.flatMap { values.number($0.text) } ?? 0) / 1000
+    // A run that ends after a time sends what it can until then.
+    guard options["duration"] == nil else {
+      return (rate > 0 ? Rates.linkSeconds : 0) + 10 * roundTrip
+    }
+    let codec = values.filled(arm.options).first { $0.name == "compression" }?.value.text ?? "none"
+    let onWire = codec == "none" ? bytes : bytes * Rates.compressedShare
+    let requests = options["batch-records"].map { (options["num-records"] ?? 0) / max($0, 1) } ?? 0
+    let linked = rate > 0 ? onWire * 8 / 1e6 / rate + Rates.linkSeconds : 0
+    return linked + roundTrip * (10 + requests / max(options["in-flight"] ?? 5, 1))
   }
 
   /// Records times their size.

@@ -9,6 +9,9 @@ package struct ProcessFigures: Sendable, Equatable {
   /// got there.
   package var writtenBytes: Int
   package var readBytes: Int
+  /// System calls that read or write (`syscr` and `syscw` of io: read, write, readv, writev, pwrite, sendfile, on files and
+  /// sockets). Waits for events, and what sets sockets up, are not among them.
+  package var ioCalls: Int
   package var contextSwitches: Int
   package var residentMiB: Double
 
@@ -29,6 +32,7 @@ package struct ProcessFigures: Sendable, Equatable {
     return ProcessFigures(
       cpuSeconds: Double(nanoseconds) * 1e-9,
       writtenBytes: (io["write_bytes"] ?? 0) - (io["cancelled_write_bytes"] ?? 0), readBytes: io["read_bytes"] ?? 0,
+      ioCalls: (io["syscr"] ?? 0) + (io["syscw"] ?? 0),
       contextSwitches: switches, residentMiB: Double(status["VmRSS"] ?? 0) / 1024)
   }
 

@@ -20,14 +20,19 @@ extension ProcessRunner {
 
     let storedBefore = Self.size(of: Self.segments(in: data))
     guard let processBefore = ProcessFigures.of(pid: broker.pid) else { throw .failed("the broker is gone") }
+    let count = NetworkCount(scene.network, broker: broker.pid)
     let before = MachineFigures.now(device: device)
     let finished = try load(scene, scene.arm.program, scene.arm.options, broker, "load", beside: beside)
     var besideFigures: ReportedFigures?
     if let beside { besideFigures = try stopBeside(beside, scene) }
+    let drained = try drain(scene, finished.figures, data: data, from: storedBefore)
     let after = MachineFigures.now(device: device)
     guard let processAfter = ProcessFigures.of(pid: broker.pid) else { throw .failed("the broker is gone") }
+    let passed = count?.passed(broker: broker.pid)
+    let relayCPU = count?.relayCPU ?? 0
     let stored = Double(Self.size(of: Self.segments(in: data)) - storedBefore)
     var metrics = finished.figures.metrics
+    Self.lengthen(&metrics, by: drained)
     metrics["start_ms"] = broker.startSeconds * 1000
     if scene.arm.restarts { addHeld(&metrics, in: data) }
     if !scene.arm.prepare.isEmpty, scene.arm.program != .consume { try removeTopic(broker, scene) }
@@ -36,8 +41,11 @@ extension ProcessRunner {
 
     Self.countPlainPayload(&metrics, scene.values.filled(scene.arm.options))
     addMachine(
-      &metrics, before, after, dirty: finished.dirtyMaxMiB, live: processAfter.cpuSeconds - processBefore.cpuSeconds)
+      &metrics, before, after, dirty: finished.dirtyMaxMiB,
+      live: processAfter.cpuSeconds - processBefore.cpuSeconds + relayCPU)
     addBroker(&metrics, scene.arm.program, processBefore, processAfter, finished.figures, stored: stored)
+    Self.addCounts(&metrics, processBefore, processAfter, finished.figures)
+    Self.add(passed, linkMbitPerSecond: scene.network?.link?.mbitPerSecond, to: &metrics)
     if let besideFigures { Self.addBeside(&metrics, besideFigures) }
     if scene.arm.restarts { try restart(scene, data, &metrics) }
     if let resident { metrics["resident_percent"] = resident * 100 }
@@ -46,11 +54,12 @@ extension ProcessRunner {
     Stall.add(to: &metrics, stallMs: finished.stallMs)
     Self.addRateError(&metrics, options)
     var check = reconcile(scene, metrics, finished.figures)
+    if !Self.isSunk(options) { reconcileNetwork(&check, count, passed, metrics) }
     if scene.arm.stallMs != nil, finished.stallMs == nil { check.note(fault: "the run ended before its stall") }
     let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
     if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
     let cacheState = wanted(scene.arm.cache, proved: resident)
-    let sentence = limiter(metrics, finished, idleShare: after.idleShare(since: before))
+    let sentence = limiter(scene, metrics, finished, idleShare: after.idleShare(since: before))
     if scene.arm.program == .sustain, let sweep = experiment.sweep {
       let curve = Self.curve(finished.figures, over: sweep, common: metrics)
       if let fault = curve.fault { check.note(fault: fault) }
@@ -64,7 +73,9 @@ extension ProcessRunner {
       dirty: finished.dirty)
   }
 
-  private func limiter(_ metrics: [String: Double], _ finished: Finished, idleShare: Double) -> String {
+  private func limiter(
+    _ scene: Scene, _ metrics: [String: Double], _ finished: Finished, idleShare: Double
+  ) -> String {
     let seconds = metrics["seconds"] ?? 0
     var limiter = Limiter()
     limiter.side = "broker"
@@ -75,6 +86,12 @@ extension ProcessRunner {
     limiter.idleShare = idleShare
     limiter.waits = finished.waits
     addCeilings(&limiter, metrics, seconds: seconds)
+    if let link = scene.network?.link, let percent = metrics["link_percent"] {
+      let most = link.mbitPerSecond / 8
+      limiter.link = (percent / 100 * most, most)
+      limiter.linkName = "a link of \(Figures.text(link.mbitPerSecond)) Mb/s"
+    }
+    limiter.roundTripMs = scene.network?.roundTripMs ?? 0
     return limiter.sentence
   }
 
@@ -121,7 +138,8 @@ extension ProcessRunner {
   func start(_ scene: Scene, _ data: String) throws(RunError) -> BrokerProcess {
     try BrokerProcess(
       program: programs.broker, directory: scene.directory, data: data,
-      settings: scene.values.filled(scene.arm.broker), procs: scene.group?.procs, stopRequested: stopRequested)
+      settings: scene.values.filled(scene.arm.broker), procs: scene.group?.procs,
+      at: scene.network?.place ?? BrokerProcess.Place(), stopRequested: stopRequested)
   }
 
   // MARK: Filled topics
@@ -158,7 +176,7 @@ extension ProcessRunner {
     try? FileManager.default.removeItem(atPath: data)
     let broker = try BrokerProcess(
       program: programs.broker, directory: scene.directory, data: data, settings: [], procs: nil,
-      stopRequested: stopRequested)
+      at: scene.network?.place ?? BrokerProcess.Place(), stopRequested: stopRequested)
     let finished = try load(scene, .produce, settings, broker, "prepare")
     try Self.check(
       finished, asked: settings.first { $0.name == "num-records" }?.value.number, "preparing the topic")
@@ -222,7 +240,7 @@ extension ProcessRunner {
     check.integrity(figures, except: Set(experiment.verdicts.filter { $0.kind == .never }.map(\.metric)))
     check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics["records"])
     let keepsAll = !scene.arm.broker.contains { $0.name.hasPrefix("log.retention.bytes") }
-    let isSunk = options.contains { $0.name == "null-sink" && $0.value.text == "true" }
+    let isSunk = Self.isSunk(options)
     if scene.arm.program == .produce, keepsAll, !isSunk {
       let codec = options.first { $0.name == "compression" }?.value.text ?? "none"
       check.stored(
@@ -233,10 +251,6 @@ extension ProcessRunner {
       check.deviceWrites(
         metrics["device_written_bytes"], stored: metrics["stored_bytes"] ?? 0, isSynced: Ceiling.isSynced(scene.arm))
     }
-    if !isSunk {
-      let beside = metrics["beside_wire_bytes"] ?? 0
-      check.loopback(interface: metrics["loopback_bytes"], client: metrics["wire_bytes"].map { $0 + beside })
-    }
     check.storageReads(charged: metrics["process_read_bytes"], device: metrics["device_read_bytes"])
     check.lag(
       asked: options.first { $0.name == "lag-records" }?.value.number, least: metrics["lag_least_records"],
@@ -246,6 +260,10 @@ extension ProcessRunner {
     check.deviceReads(
       metrics["device_read_bytes"], of: metrics["bytes"] ?? 0, expectsHot: scene.arm.cache == .hot)
     return check
+  }
+
+  private static func isSunk(_ options: [Setting]) -> Bool {
+    options.contains { $0.name == "null-sink" && $0.value.text == "true" }
   }
 
   // MARK: Files

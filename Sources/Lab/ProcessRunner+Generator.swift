@@ -21,7 +21,8 @@ extension ProcessRunner {
       let options = values.filled(arm.options)
       guard let arguments = Self.sinkArguments(options) else { continue }
       let scene = Scene(
-        run: run, arm: arm, values: values, directory: scratch, group: nil, timeout: Plan.Limits.timeoutSeconds)
+        run: run, arm: arm, values: values, directory: scratch, group: nil, timeout: Plan.Limits.timeoutSeconds,
+        network: nil)
       let figures = try finish(programs.load, arguments, scene, "null-sink").figures
       if let rate = figures["records_per_s"], rate > 0 { found[arm.name] = rate }
     }

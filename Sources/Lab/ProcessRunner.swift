@@ -76,6 +76,7 @@ package struct ProcessRunner: CellRunner {
     if experiment.target == nil, let replicas = Self.replicas(of: arm), replicas > 1 {
       return "needs a cluster: \(replicas) replicas of each partition, and one broker keeps one"
     }
+    if arm.linkMbitPerS != nil, let obstacle = NetworkLink.obstacle(scratch: scratch) { return obstacle }
     let needed =
       arm.tier == .bare
       ? [programs.millrace] : [experiment.target == nil ? programs.broker : programs.millrace, programs.load]
@@ -104,8 +105,11 @@ package struct ProcessRunner: CellRunner {
     }
     let group = try group(for: arm, values)
     defer { group?.remove() }
+    let network = try RunNetwork.make(arm, values, programs: programs, directory: directory)
+    defer { network?.remove() }
     let timeout = Plan.cost(of: run.cell, arm, in: experiment).timeoutSeconds
-    let scene = Scene(run: run, arm: arm, values: values, directory: directory, group: group, timeout: timeout)
+    let scene = Scene(
+      run: run, arm: arm, values: values, directory: directory, group: group, timeout: timeout, network: network)
     // What earlier runs left dirty, or deleted and not yet discarded, is not this run's to pay for.
     sync()
     defer { unlink(filling) }
@@ -122,6 +126,8 @@ package struct ProcessRunner: CellRunner {
     let directory: String
     let group: Cgroup?
     let timeout: Double
+    /// Between broker and generator; nil: loopback.
+    let network: RunNetwork?
   }
 
   private func group(for arm: Arm, _ values: RunValues) throws(RunError) -> Cgroup? {
@@ -241,7 +247,9 @@ package struct ProcessRunner: CellRunner {
     let errors = "\(scene.directory)/\(name).log"
     let child: ChildProcess
     do {
-      child = try ChildProcess(program: program, arguments: arguments, outPath: out, errPath: errors, procs: procs)
+      child = try ChildProcess(
+        program: program, arguments: arguments, outPath: out, errPath: errors, procs: procs,
+        network: scene.network?.loadNamespace)
     } catch {
       throw .failed("\(error)")
     }

@@ -17,6 +17,12 @@ package struct Reconciliation: Sendable, Equatable {
     /// Beyond this much more somebody else used loopback too, or the generator sent more than it counted.
     static let loopbackShareMax = 1.25
     static let loopbackBytes = 16e6
+    /// A link of our own carries what the client counts, retransmissions aside; both ways.
+    static let linkShare = 0.03
+    /// Connecting, metadata, the topic made, the kernel's own packets.
+    static let linkBytes = 256e3
+    /// A relay at this share of what it can carry is what was measured.
+    static let relayShare = 0.8
     /// And they are charged to the process that reads them, but for what read-ahead of the run before or a neighbour brought in.
     static let chargedReadShare = 0.9
     /// What is charged as read from storage the device has given, but for what lay in a cache of its own driver's.
@@ -77,6 +83,23 @@ package struct Reconciliation: Sendable, Equatable {
         "the interface carried \(Figures.text(bytes)) bytes, the client counts \(Figures.text(counted)): others used it"
       )
     }
+  }
+
+  /// The same on a link that nobody else uses, without headers: more is a fault as well as less.
+  package mutating func link(interface bytes: Double, client counted: Double?) {
+    guard let counted, counted > 0 else { return }
+    guard abs(bytes - counted) > Tolerances.linkShare * counted + Tolerances.linkBytes else { return }
+    faults.append(
+      "the client counts \(Figures.text(counted)) bytes on the wire, the link's interface carried \(Figures.text(bytes))"
+    )
+  }
+
+  /// The relay that puts the delay there must not be what limits the run; MB/s, both ways together.
+  package mutating func relay(carried rate: Double?, most: Double?) {
+    guard let rate, let most, most > 0, rate > Tolerances.relayShare * most else { return }
+    faults.append(
+      "relay-bound: \(Figures.text(rate)) MB/s passed the relay that makes the round trip, which carries "
+        + "\(Figures.text(most)) at the most")
   }
 
   /// Bytes said to be on the device must have been written to it.

@@ -135,6 +135,9 @@ extension Experiment {
     // The first arm is the broker as it is; what differs from it flips a switch of the broker.
     let plain = arms.first { $0.tier == .endToEnd }?.broker ?? []
     guard arm.broker == plain else { return "it needs other broker settings, and the target's are its own" }
+    guard arm.linkMbitPerS == nil, arm.roundTripMs == nil else {
+      return "it needs a link or a delay of its own, and the target's network is its own"
+    }
     guard arm.program != .consume, arm.prepare.isEmpty, arm.fill.isEmpty, arm.cache == .any else {
       return "it needs a filled topic whose cache state is proved, which cannot be done at a target"
     }

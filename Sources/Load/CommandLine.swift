@@ -20,6 +20,14 @@ package enum LoadCommand {
       FileHandle.standardOutput.write(Data(SustainPlan.help.utf8))
       return 0
     }
+    if arguments.first == RelayPlan.command {
+      if arguments.contains("--help") || arguments.contains("-h") {
+        FileHandle.standardOutput.write(Data(RelayPlan.help.utf8))
+        return 0
+      }
+      Interrupt.catchSignal()
+      return await relay(Array(arguments.dropFirst()), until: { Interrupt.isPending })
+    }
     if arguments.isEmpty || arguments.contains("--help") || arguments.contains("-h") || arguments.first == "help" {
       FileHandle.standardOutput.write(
         Data(Plan.help(arguments.first.flatMap { Plan.Command(rawValue: $0) }).utf8))
@@ -85,7 +93,7 @@ package enum LoadCommand {
     FileHandle.standardOutput.write(Data(text.utf8))
   }
 
-  fileprivate static func complain(_ text: String) {
+  static func complain(_ text: String) {
     FileHandle.standardError.write(Data((text + "\n").utf8))
   }
 }

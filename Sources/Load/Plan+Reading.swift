@@ -87,6 +87,7 @@ extension Plan {
 
       usage: millrace-load produce|consume|end-to-end --bootstrap-server HOST:PORT --topic NAME [flags]
              millrace-load sustain --objective-ms MS [flags]   the highest rate under a latency (sustain --help)
+             millrace-load relay --listen HOST:PORT --to HOST:PORT --delay-ms MS   a long cable (relay --help)
 
       """
     let shown = settings.filter { setting in command.map { setting.commands.contains($0) } ?? true }

@@ -79,6 +79,9 @@ struct CampaignRun {
   func run() throws -> StoredResult {
     Self.removeDeadScratch(scratch)
     try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
+    for name in NetworkLink.removeLeftovers(scratch: scratch) {
+      Terminal.say("  removed the network namespace \(name) of a campaign that was killed")
+    }
     defer { try? FileManager.default.removeItem(atPath: scratch) }
     if let refusal = plan.refusal(freeBytes: FreeSpace.bytes(at: scratch)) {
       throw Stop(Exit.diskFull, "\(experiment.stem) \(refusal)")
@@ -127,7 +130,15 @@ struct CampaignRun {
     var ceiling =
       without.contains(.ceilingProbe)
       ? Ceiling(skipped: "--without \(Part.ceilingProbe.rawValue)") : Ceiling.probe(directory: scratch, seed: seed)
-    guard !without.contains(.generatorProbe), !bareOnly else { return ceiling }
+    guard !bareOnly else { return ceiling }
+    if !without.contains(.ceilingProbe) {
+      do {
+        ceiling.figures.merge(try runner.relayCapacity()) { $1 }
+      } catch {
+        ceiling.obstacles["relay"] = "\(error)"
+      }
+    }
+    guard !without.contains(.generatorProbe) else { return ceiling }
     do {
       ceiling.generatorRecordsPerSecond = try runner.generatorCapacity()
     } catch {

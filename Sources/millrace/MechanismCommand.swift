@@ -11,9 +11,8 @@ struct MechanismCommand: ParsableCommand {
     subcommands: [
       RawAppendCommand.self, ReceiveAppendCommand.self, CopyPathCommand.self, CodecCommand.self,
       FalsePositivesCommand.self,
-      BlockIOCommand.self, LogVsTreeCommand.self, MemoryAccessCommand.self, CacheModelCommand.self,
-      PartitionReadCommand.self,
-      TailReadCommand.self,
+      BlockIOCommand.self, MessageBatchesCommand.self, LogVsTreeCommand.self, MemoryAccessCommand.self,
+      CacheModelCommand.self, PartitionReadCommand.self, TailReadCommand.self,
     ])
 
   /// Prints `object` as the last line.

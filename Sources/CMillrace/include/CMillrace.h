@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -50,8 +51,13 @@ int millrace_thread_usage(struct rusage *_Nonnull usage);
 
 /// Starts `path` with `argv` (NULL at its end) as the leader of its own process group; it is killed when its parent dies.
 /// Its output goes to the descriptors `out` and `err`; `procs`, where given, is the cgroup.procs file it joins before
-/// it runs. Returns the process id, or a negative errno when it could not be started.
+/// it runs, and `network` the file of the network namespace. Returns the process id, or a negative errno when it could not be
+/// started.
 int millrace_spawn(
-    const char *_Nonnull path, char *_Nullable const *_Nonnull argv, int out, int err, const char *_Nullable procs);
+    const char *_Nonnull path, char *_Nullable const *_Nonnull argv, int out, int err, const char *_Nullable procs,
+    const char *_Nullable network);
+
+/// ppoll(2) with a time in nanoseconds; negative: for ever. Returns how many are ready, or -1 with errno.
+int millrace_poll(struct pollfd *_Nonnull fds, size_t count, int64_t nanoseconds);
 
 #endif

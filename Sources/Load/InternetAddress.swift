@@ -1,0 +1,100 @@
+import CMillrace
+import Client
+import Glibc
+
+/// A resolved address, and the plain sockets that the relay makes of it.
+struct InternetAddress {
+  private var storage: sockaddr_storage
+  private var length: socklen_t
+
+  /// The first address that the name has.
+  init(_ endpoint: Endpoint) throws(RelayError) {
+    var hints = addrinfo()
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    var found: UnsafeMutablePointer<addrinfo>?
+    let code = getaddrinfo(endpoint.host, String(endpoint.port), &hints, &found)
+    guard code == 0, let first = found else {
+      throw .address(endpoint, String(cString: gai_strerror(code)))
+    }
+    defer { freeaddrinfo(found) }
+    storage = sockaddr_storage()
+    length = first.pointee.ai_addrlen
+    let count = Int(length)
+    withUnsafeMutableBytes(of: &storage) { bytes in
+      if let from = first.pointee.ai_addr { bytes.baseAddress?.copyMemory(from: from, byteCount: count) }
+    }
+  }
+
+  /// A listening socket; those it accepts have the same congestion control.
+  func listen(_ congestionControl: String?, backlog: Int32) throws(RelayError) -> Int32 {
+    let made = try make(congestionControl)
+    Self.set(made, SOL_SOCKET, SO_REUSEADDR, 1)
+    guard withAddress({ bind(made, $0, length) }) == 0, Glibc.listen(made, backlog) == 0 else {
+      let number = errno
+      close(made)
+      throw .call("listen", number)
+    }
+    return made
+  }
+
+  /// A socket that is connecting, or is already; never waits.
+  func connect(_ congestionControl: String?) throws(RelayError) -> Int32 {
+    let made = try make(congestionControl)
+    Self.prepare(made)
+    guard withAddress({ Glibc.connect(made, $0, length) }) != 0, errno != EINPROGRESS else { return made }
+    let number = errno
+    close(made)
+    throw .call("connect", number)
+  }
+
+  private func make(_ congestionControl: String?) throws(RelayError) -> Int32 {
+    let made = socket(Int32(storage.ss_family), Int32(SOCK_STREAM.rawValue), 0)
+    guard made >= 0 else { throw .call("socket", errno) }
+    if let congestionControl {
+      let code = congestionControl.withCString {
+        setsockopt(made, Int32(IPPROTO_TCP), TCP_CONGESTION, $0, socklen_t(strlen($0)))
+      }
+      guard code == 0 else {
+        let number = errno
+        close(made)
+        throw .call("TCP_CONGESTION \(congestionControl)", number)
+      }
+    }
+    return made
+  }
+
+  /// Nothing waits for more, and no call waits.
+  static func prepare(_ socket: Int32) {
+    set(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
+    setNonBlocking(socket, 1)
+  }
+
+  static func setBlocking(_ socket: Int32) { setNonBlocking(socket, 0) }
+
+  private static func setNonBlocking(_ socket: Int32, _ value: Int32) {
+    var value = value
+    _ = ioctl(socket, UInt(FIONBIO), &value)
+  }
+
+  static func port(of socket: Int32) -> Int {
+    var address = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let code = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
+    }
+    guard code == 0 else { return 0 }
+    // Both families have the port in the two bytes behind the family.
+    return withUnsafeBytes(of: &address) { Int($0[2]) << 8 | Int($0[3]) }
+  }
+
+  private static func set(_ socket: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
+    var value = value
+    setsockopt(socket, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+  }
+
+  private func withAddress(_ body: (UnsafePointer<sockaddr>) -> Int32) -> Int32 {
+    withUnsafePointer(to: storage) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0) }
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import ArgumentParser
+import Mechanisms
+
+struct MessageBatchesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "message-batches", abstract: "Send messages through a loopback socket, so many a system call.")
+
+  @Option(help: "Bytes a message.") var messageBytes = 200
+  @Option(help: "Messages a write.") var batch = 1
+  @Option(help: "How long.") var seconds = 1.0
+  @Option(help: "TCP_CONGESTION of both sockets.") var congestionControl = "cubic"
+  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+
+  func run() throws {
+    let result = try MessageBatches(
+      messageBytes: messageBytes, batch: batch, seconds: seconds, congestionControl: congestionControl
+    ).run()
+    let gigabytes = Double(result.bytes) / 1e9
+    try MechanismCommand.report([
+      "records": result.messages, "bytes": result.bytes, "seconds": result.seconds,
+      "records_per_s": result.messagesPerSecond, "mb_per_s": result.mbPerSecond,
+      "requests_per_s": Double(result.writes) / result.seconds, "system_calls": result.writes,
+      "system_calls_per_record": Double(result.writes) / Double(result.messages),
+      "cpu_seconds": result.senderCPUSeconds, "cpu_s_per_gb": result.senderCPUSeconds / gigabytes,
+      "receiver_cpu_seconds": result.receiverCPUSeconds, "client_cpu_s_per_gb": result.receiverCPUSeconds / gigabytes,
+      "receives": result.receives, "context_switches": result.contextSwitches,
+      "congestion_control": result.congestionControl,
+    ])
+  }
+}
