@@ -120,7 +120,7 @@ extension Ceiling {
     case .copyPath, .consume: return [link] + cold
     case .receiveAppend, .produce, .endToEnd: return [link] + (Self.isSynced(arm) ? [disk] : [])
     case .rawAppend: return [Self.isSynced(arm) ? disk : memory]
-    default: return [memory] + cold
+    default: return [memory] + cold + (Self.isSynced(arm) ? [disk] : [])
     }
   }
 
