@@ -79,7 +79,7 @@ extension Chart {
     static let axis = 58.0, axisLine = 18.0, narrowAxisLine = 15.0
     static let keyRow = 24.0, narrowKeyRow = 21.0
     /// Left of the axis: the title, and each character of the longest label.
-    static let left = 54.0, narrowLeft = 42.0, character = 8.6
+    static let left = 54.0, character = 8.6
     static let right = 18.0
     static let gap = 22.0
   }
@@ -94,13 +94,13 @@ extension Chart {
   }
   /// Characters of an x label before it is broken.
   private var wrap: Int { ticks.count > 3 ? 16 : 30 }
-  private static let narrowWrap = 9
+  private var narrowWrap: Int { ticks.count > 5 ? 8 : 9 }
   private func tickLines(wrappedAt width: Int) -> Double {
     isCategory ? ticks.map { Script.lines(Script.wrapped($0.label, at: width)) }.max() ?? 1 : 1
   }
   private var axisHeight: Double { Page.axis + Page.axisLine * (tickLines(wrappedAt: wrap) - 1) }
   private var narrowAxisHeight: Double {
-    Page.axis + Page.narrowAxisLine * (tickLines(wrappedAt: Chart.narrowWrap) - 1)
+    Page.axis + Page.narrowAxisLine * (tickLines(wrappedAt: narrowWrap) - 1)
   }
   /// As many as the longest label lets stand side by side.
   private var keyColumns: Int {
@@ -131,7 +131,7 @@ extension Chart {
       lines.append("if (narrow) { set xtics (\(Script.tics(Script.steps(to: most * 1.03, count: 5)))) }")
     } else {
       lines.append("set xtics (\(tics(wrappedAt: wrap))) font \",\(isCategory ? 12 : 14)\"")
-      let narrowly = tics(wrappedAt: isCategory ? Chart.narrowWrap : wrap)
+      let narrowly = tics(wrappedAt: isCategory ? narrowWrap : wrap)
       lines.append("if (narrow) { set xtics (\(narrowly)) font \",\(isCategory || ticks.count > 6 ? 10 : 12)\" }")
     }
     return (lines + yAxis).map { "  " + $0 }.joined(separator: "\n")
@@ -178,7 +178,7 @@ extension Chart {
   private func margins(_ index: Int, narrow: Bool) -> String {
     let left, right, bottom, top: Double
     if narrow {
-      left = (Page.narrowLeft + labelWidth) / Sheet.narrowWidth
+      left = (Page.left + labelWidth) / Sheet.narrowWidth
       right = 1 - Page.right / Sheet.narrowWidth
       let under = narrowKeyHeight + narrowPanel * Double(panels.count - 1 - index)
       bottom = (under + narrowAxisHeight) / narrowHeight

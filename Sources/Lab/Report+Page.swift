@@ -91,8 +91,13 @@ extension Report {
     let levels = combination.split(separator: ", ").map(String.init)
     guard !levels.isEmpty, levels.count == names.count else { return combination.isEmpty ? "all" : combination }
     return zip(names, levels).map { name, level in
-      Double(level) == nil ? level : "\(name.replacing("_", with: " ")) \(level)"
+      Double(level) == nil ? level : "\(words(name)) \(level)"
     }.joined(separator: ", ")
+  }
+
+  private func words(_ factor: String) -> String {
+    let units = ["mib": "MiB", "gib": "GiB", "kib": "KiB", "mb": "MB", "gb": "GB"]
+    return factor.split(separator: "_").map { units[String($0)] ?? String($0) }.joined(separator: " ")
   }
 
   private func line(_ finding: Verdict.Finding, per names: [String]) -> [String: Any] {
@@ -120,18 +125,20 @@ extension Report {
     ]
   }
 
-  /// The commonest limiter of each arm; arms with the same one share a line.
+  /// The commonest limiter of each arm, as one of its runs has it; arms with the same line share it.
   private func limiters(_ result: StoredResult) -> [[String: Any]] {
     var lines: [(arms: [String], limiter: String)] = []
     for arm in result.experiment.arms where arm.role != .again {
       let sentences = result.rows.filter { $0.arm == arm.name && $0.isValid && !$0.limiter.isEmpty }.map(\.limiter)
-      let counted = Dictionary(grouping: sentences) { $0 }.mapValues(\.count)
-      guard let top = counted.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { continue }
-      let share = sentences.count == top.value ? "" : " (\(top.value) of \(sentences.count) runs)"
-      if let place = lines.firstIndex(where: { $0.limiter == top.key + share }) {
+      // What limits comes first in the sentence; the figures behind it differ from run to run.
+      let kinds = Dictionary(grouping: sentences) { $0.prefix { $0 != ":" } }
+      guard let top = kinds.max(by: { ($0.value.count, $1.key) < ($1.value.count, $0.key) })?.value else { continue }
+      let share = sentences.count == top.count ? "" : " (\(top.count) of \(sentences.count) runs)"
+      let limiter = top.sorted()[top.count / 2] + share
+      if let place = lines.firstIndex(where: { $0.limiter == limiter }) {
         lines[place].arms.append(arm.label)
       } else {
-        lines.append(([arm.label], top.key + share))
+        lines.append(([arm.label], limiter))
       }
     }
     return lines.map { ["arm": $0.arms.joined(separator: "; "), "limiter": $0.limiter] }

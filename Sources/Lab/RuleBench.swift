@@ -59,7 +59,7 @@ struct RuleBench {
         rule.better == .higher ? "at least \(Figures.times(threshold))" : "at most \(Figures.times(1 / threshold))"
       return "\(Figures.interval(compared.ratio, suffix: "×")) of \(compared.baseline) in \(unit), \(limit) wanted"
     }
-    let word = rule.better == .higher ? "that of" : "lower than"
+    let word = rule.better == .higher ? "that of" : effect.value < 1 ? "as low as" : "lower than"
     return "\(Figures.interval(effect, suffix: "×")) \(word) \(compared.baseline) in \(unit), threshold "
       + Figures.times(threshold)
   }
