@@ -5,12 +5,16 @@
 SHELL := /bin/bash
 RELEASE := .build/release
 
-.PHONY: bench perf instructions test build lint unit clients librdkafka smoke clean
+.PHONY: bench readme perf instructions test build lint unit clients librdkafka smoke clean
 
 bench: build
 	@.ci/dependencies bench
 	$(RELEASE)/millrace run --all --profile quick
 	@echo "report: results/index.html"
+
+# The README's table of verdicts, from the committed results.
+readme: build
+	$(RELEASE)/millrace report --markdown --into README.md
 
 perf: build
 	@.ci/dependencies perf

@@ -176,3 +176,33 @@ final class SocketTransport: ChannelInboundHandler, Transport {
     context.close(promise: nil)
   }
 }
+
+extension Connection {
+  /// Connects to the broker of every place.
+  ///
+  /// - Parameters:
+  ///   - connect: makes the connection of one place, on the caller's event loop.
+  ///   - adopt: gets each connection as it comes.
+  ///   - then: is called once: when all are there, or with the first error when one cannot be reached.
+  static func toAll<Place>(
+    _ places: [Place], by connect: (Place, @escaping (Result<Connection, ClientError>) -> Void) -> Void,
+    adopt: @escaping (Place, Connection) -> Void, then: @escaping (Result<Void, ClientError>) -> Void
+  ) {
+    var missing = places.count
+    guard missing > 0 else { return then(.success(())) }
+    for place in places {
+      connect(place) { result in
+        guard missing > 0 else { return }
+        switch result {
+        case .failure(let error):
+          missing = 0
+          then(.failure(error))
+        case .success(let connection):
+          adopt(place, connection)
+          missing -= 1
+          if missing == 0 { then(.success(())) }
+        }
+      }
+    }
+  }
+}

@@ -111,26 +111,15 @@ package final class Consumer {
 
   /// Connects to every leader; `then` gets the first error when one cannot be reached. `fetch` begins to read.
   package func start(then: @escaping (Result<Void, ClientError>) -> Void) {
-    var missing = leaders.count
-    guard missing > 0 else { return then(.success(())) }
-    for leader in leaders {
-      connect(leader.broker) { [self] result in
-        guard missing > 0 else { return }
-        switch result {
-        case .failure(let error):
-          missing = 0
-          then(.failure(error))
-        case .success(let connection):
-          leader.connection = connection
-          connection.onEnd = { [weak self] error in
-            guard let self, !self.isClosed else { return }
-            self.failed(error)
-          }
-          missing -= 1
-          if missing == 0 { then(.success(())) }
+    Connection.toAll(
+      leaders, by: { connect($0.broker, $1) },
+      adopt: { [self] leader, connection in
+        leader.connection = connection
+        connection.onEnd = { [weak self] error in
+          guard let self, !self.isClosed else { return }
+          self.failed(error)
         }
-      }
-    }
+      }, then: then)
   }
 
   package func fetch() {

@@ -148,21 +148,9 @@ package final class Producer {
 
   /// Connects to every leader. `then` gets the first error when one cannot be reached.
   package func start(then: @escaping (Result<Void, ClientError>) -> Void) {
-    var missing = routes.count
-    for route in routes {
-      connect(route.broker) { [self] result in
-        guard missing > 0 else { return }
-        switch result {
-        case .failure(let error):
-          missing = 0
-          then(.failure(error))
-        case .success(let connection):
-          adopt(connection, route)
-          missing -= 1
-          if missing == 0 { then(.success(())) }
-        }
-      }
-    }
+    Connection.toAll(
+      routes, by: { connect($0.broker, $1) }, adopt: { [self] route, connection in adopt(connection, route) },
+      then: then)
   }
 
   package func close() {

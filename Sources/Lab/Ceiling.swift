@@ -121,7 +121,7 @@ extension Ceiling {
     case .messageBatches: return [link]
     case .receiveAppend, .produce, .endToEnd: return [link] + (Self.isSynced(arm) ? [disk] : [])
     case .rawAppend: return [Self.isSynced(arm) ? disk : memory]
-    default: return [memory] + cold
+    default: return [memory] + cold + (Self.isSynced(arm) ? [disk] : [])
     }
   }
 

@@ -20,7 +20,7 @@ extension StoredResult {
     guard let ceiling else { return [] }
     let wanted = Set(experiment.verdicts.map(\.metric) + experiment.charts.map(\.y))
     return experiment.metrics.filter(wanted.contains).flatMap { metric in
-      experiment.arms.flatMap { arm -> [CeilingShare] in
+      experiment.arms.filter { $0.role != .again }.flatMap { arm -> [CeilingShare] in
         var groups: [(levels: [String: Level], values: [Double])] = []
         for row in rows where row.arm == arm.name && row.isValid {
           guard let value = row.metrics[metric] else { continue }

@@ -24,111 +24,93 @@ extension Chart {
 
   package var script: String { definition.kind == .heatmap ? heatMapScript : pointsScript }
 
-  private var pointsScript: String {
-    """
-    # \(definition.title)
-    # Draws \(stem).svg, \(stem)-narrow.svg and \(stem).png from \(stem).csv in this directory:
-    #   gnuplot \(stem).gp
-    # Written by `millrace plot`; changes are lost.
-    set encoding utf8
-    set datafile separator comma
-    data = \(Script.quoted(stem + ".csv"))
-    # The value of a column where panel, series and kind fit, else nothing.
-    pick(panel, series, kind, place) = \\
-      (strcol(1) eq panel && strcol(2) eq series && strcol(3) eq kind) ? column(place) : NaN
-    shown(value) = value >= 1e6 ? sprintf("%.3g M", value / 1e6) : value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)
-    hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \\
-      label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
-    do for [output in "svg narrow png"] {
-      narrow = output eq "narrow"
-      # A narrow page has no room for the runs of many places, or the values of many bars.
-      dotting = narrow && \(Set(points.map(\.x)).count) > 16 ? 1000000 : 1
-      crowded = narrow && \(barCount > 6 ? 1 : 0)
-    \(terminals)
-    \(page)
-    \(panels.indices.map(panel).joined(separator: "\n"))
-    \(key)
-      unset multiplot
-      unset output
-    }
+  private var sheet: Sheet {
+    let marks = definition.kind == .bars ? "whiskers" : "bands"
+    return Sheet(
+      stem: stem, title: definition.title,
+      note: "\(replicateNote); \(marks): bootstrap 95 %; dots: runs · \(caption)",
+      narrowNote: "\(replicateNote), bootstrap 95 % · \(caption)")
+  }
 
-    """
+  private var pointsScript: String {
+    let functions = """
+      # The value of a column where panel, series and kind fit, else nothing.
+      pick(panel, series, kind, place) = \\
+        (strcol(1) eq panel && strcol(2) eq series && strcol(3) eq kind) ? column(place) : NaN
+      # Over a bar, in two digits where bars are many.
+      over(value) = \(barCount > 12 ? 1 : 0) && value < 9999.5 ? sprintf(value >= 9.95 ? "%.0f" : "%.2g", value) : shown(value)
+      hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \\
+        label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
+      """
+    return """
+      \(sheet.opening(functions))
+      do for [output in "svg narrow png"] {
+        narrow = output eq "narrow"
+        # A narrow page has no room for the runs of many places, or the values of many bars.
+        dotting = narrow && \(Set(points.map(\.x)).count) > 16 ? 1000000 : 1
+        crowded = narrow && \(barCount > 6 ? 1 : 0)
+      \(sheet.page(height: height, narrowHeight: narrowHeight))
+        set multiplot
+        unset key
+        set border 3 lc rgb "#444444"
+        set tics out scale 0.6 textcolor rgb "#222222"
+        set xtics nomirror; set ytics nomirror
+        set grid ytics lc rgb "#dddddd" lt 1 lw 1
+        set style fill transparent solid 0.18 noborder
+        set boxwidth \(Script.number(barWidth)) absolute
+      \(axes)
+      \(panels.indices.map(panel).joined(separator: "\n"))
+      \(key)
+        unset multiplot
+        unset output
+      }
+
+      """
   }
 
   // MARK: The page, in pixels of the SVG
 
   private enum Page {
-    static let width = 960.0, narrowWidth = 400.0
-    static let title = 66.0
     static let panelTitle = 26.0
     static let plot = 330.0, narrowPlot = 215.0
-    static let axis = 58.0
+    /// Below a panel: one line of labels and the title; and each further line of labels.
+    static let axis = 58.0, axisLine = 18.0, narrowAxisLine = 15.0
     static let keyRow = 24.0, narrowKeyRow = 21.0
-    static let left = 82.0, narrowLeft = 66.0
+    /// Left of the axis: the title, and each character of the longest label.
+    static let left = 54.0, character = 8.6
     static let right = 18.0
     static let gap = 22.0
   }
 
   private var barCount: Int { named.isEmpty ? ticks.count : ticks.count * series.count }
-  private var narrowTitle: String { Script.wrapped(definition.title, at: 40) }
-  private var narrowNote: String { Script.wrapped("\(replicateNote), bootstrap 95 % · \(caption)", at: 58) }
-  private var narrowHead: Double { 44 + 17 * Script.lines(narrowTitle) + 13 * Script.lines(narrowNote) }
   private var keys: Int { named.count + (claimLabel.isEmpty ? 0 : 1) + (hasInvalid ? 1 : 0) }
   /// The series the key names: none where the x axis already does.
   private var named: [Series] { definition.series == [definition.x] ? [] : series }
   private var hasInvalid: Bool { points.contains { $0.kind == .invalid } }
-  private var axisHeight: Double { Page.axis + (ticks.contains { $0.label.count > 16 } ? 18 : 0) }
+  private var labelWidth: Double {
+    Page.character * Double(yPlaces(count: 9).map { Script.short($0).count }.max() ?? 1)
+  }
+  /// Characters of an x label before it is broken.
+  private var wrap: Int { ticks.count > 3 ? 16 : 30 }
+  private var narrowWrap: Int { ticks.count > 5 ? 8 : 9 }
+  private func tickLines(wrappedAt width: Int) -> Double {
+    isCategory ? ticks.map { Script.lines(Script.wrapped($0.label, at: width)) }.max() ?? 1 : 1
+  }
+  private var axisHeight: Double { Page.axis + Page.axisLine * (tickLines(wrappedAt: wrap) - 1) }
+  private var narrowAxisHeight: Double {
+    Page.axis + Page.narrowAxisLine * (tickLines(wrappedAt: narrowWrap) - 1)
+  }
   /// As many as the longest label lets stand side by side.
   private var keyColumns: Int {
     let longest = (named.map(\.label.count) + [claimLabel.count, 11]).max() ?? 11
-    return min(3, max(1, Int((Page.width - 60) / (Double(longest) * 7.6 + 62))))
+    return min(3, max(1, Int((Sheet.width - 60) / (Double(longest) * 7.6 + 62))))
   }
   private var panelTitle: Double { panels.count > 1 ? Page.panelTitle : 0 }
   private var keyHeight: Double { Page.keyRow * Double((keys + keyColumns - 1) / keyColumns) + 14 }
   private var narrowKeyHeight: Double { Page.narrowKeyRow * Double(keys) + 12 }
-  private var height: Double { Page.title + panelTitle + Page.plot + axisHeight + keyHeight }
-  private var narrowPanel: Double { panelTitle + Page.narrowPlot + axisHeight }
-  private var narrowHeight: Double { narrowHead + narrowPanel * Double(panels.count) + narrowKeyHeight }
-
-  private var terminals: String {
-    let font = "\"DejaVu Sans,14\" background \"#ffffff\""
-    return """
-        if (output eq "svg") {
-          set terminal svg size \(Int(Page.width)),\(Int(height)) dynamic font \(font)
-          set output \(Script.quoted(stem + ".svg"))
-        }
-        if (narrow) {
-          set terminal svg size \(Int(Page.narrowWidth)),\(Int(narrowHeight)) dynamic font \(font)
-          set output \(Script.quoted(stem + "-narrow.svg"))
-        }
-        if (output eq "png") {
-          set terminal pngcairo size \(Int(Page.width)),\(Int(height)) font "DejaVu Sans,11" background "#ffffff"
-          set output \(Script.quoted(stem + ".png"))
-        }
-        set termoption noenhanced
-      """
-  }
-
-  private var page: String {
-    """
-      unset label
-      set label 1 \(Script.quoted(definition.title)) at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-      set label 2 \(Script.quoted(note)) at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
-      if (narrow) {
-        set label 1 \(Script.quoted(narrowTitle)) font ",14"
-        set label 2 \(Script.quoted(narrowNote)) font ",10" offset 0,\(-1.1 - 1.1 * Script.lines(narrowTitle))
-      }
-      set multiplot
-      unset key
-      set border 3 lc rgb "#444444"
-      set tics out scale 0.6 textcolor rgb "#222222"
-      set xtics nomirror; set ytics nomirror
-      set grid ytics lc rgb "#dddddd" lt 1 lw 1
-      set style fill transparent solid 0.18 noborder
-      set boxwidth \(Script.number(barWidth)) absolute
-    \(axes)
-    """
-  }
+  private var height: Double { Sheet.head + panelTitle + Page.plot + axisHeight + keyHeight }
+  private var narrowPanel: Double { panelTitle + Page.narrowPlot + narrowAxisHeight }
+  private var narrowHeight: Double { sheet.narrowHead + narrowPanel * Double(panels.count) + narrowKeyHeight }
 
   private var axes: String {
     var lines: [String] = []
@@ -143,60 +125,70 @@ extension Chart {
       lines.append("set xrange [0:\(Script.number(most * 1.03))]")
     }
     if ticks.isEmpty {
-      lines.append("set xtics \(Script.number(Script.step(to: most, count: 9)))")
-      lines.append("if (narrow) { set xtics \(Script.number(Script.step(to: most, count: 5))) }")
+      lines.append("set xtics (\(Script.tics(Script.steps(to: most * 1.03, count: 9))))")
+      lines.append("if (narrow) { set xtics (\(Script.tics(Script.steps(to: most * 1.03, count: 5)))) }")
     } else {
-      lines.append("set xtics (\(tics(wrappedAt: ticks.count > 3 ? 16 : 30)))")
-      if isCategory { lines.append("if (narrow) { set xtics (\(tics(wrappedAt: 9))) font \",10\" }") }
+      lines.append("set xtics (\(tics(wrappedAt: wrap))) font \",\(isCategory ? 12 : 14)\"")
+      let narrowly = tics(wrappedAt: isCategory ? narrowWrap : wrap)
+      lines.append("if (narrow) { set xtics (\(narrowly)) font \",\(isCategory || ticks.count > 6 ? 10 : 12)\" }")
     }
-    let top = (points.map(\.high) + self.lines.filter { $0.axis == .y }.map(\.at)).max() ?? 1
-    if definition.logY {
-      let bottom = points.map(\.low).filter { $0 > 0 }.min() ?? 1
-      lines.append("set logscale y")
-      lines.append("set ytics (\(yTics(Script.decades(from: bottom / 1.3, to: top * 1.3))))")
-      lines.append("set yrange [\(Script.number(bottom / 1.3)):\(Script.number(top * 1.3))]")
-    } else {
-      let end = top * (definition.kind == .bars ? 1.12 : 1.06)
-      lines.append("set yrange [0:\(Script.number(end))]")
-      if hasMillions {
-        let step = Script.step(to: end, count: 8)
-        lines.append("set ytics (\(yTics(Array(stride(from: 0, through: end, by: step)))))")
-      }
-    }
-    lines.append("set format y \"%.6g\"")
-    return lines.map { "  " + $0 }.joined(separator: "\n")
+    return (lines + yAxis).map { "  " + $0 }.joined(separator: "\n")
   }
 
-  /// Labels of their own where numbers get long; with panels the inner ones have none, which only a format can say.
-  private var hasMillions: Bool { panels.count == 1 && points.contains { $0.high >= 1e6 } }
+  private var yAxis: [String] {
+    let range = yRange
+    return [
+      definition.logY ? "set logscale y" : "unset logscale y", "set ytics (\(Script.tics(yPlaces(count: 9))))",
+      "if (narrow) { set ytics (\(Script.tics(yPlaces(count: 6)))) }",
+      "set yrange [\(Script.number(range.lowerBound)):\(Script.number(range.upperBound))]",
+    ]
+  }
 
-  private func yTics(_ places: [Double]) -> String {
-    places.map { (hasMillions ? Script.quoted(Script.short($0)) + " " : "") + Script.number($0) }
-      .joined(separator: ", ")
+  private func yPlaces(count: Int) -> [Double] {
+    let range = yRange
+    return definition.logY
+      ? Script.decades(from: range.lowerBound, to: range.upperBound) : Script.steps(to: range.upperBound, count: count)
+  }
+
+  private var yRange: ClosedRange<Double> {
+    let most = max(points.map(\.high).max() ?? 1, self.lines.filter { $0.axis == .y }.map(\.at).max() ?? 0)
+    guard definition.logY else { return 0...max(most, 1e-9) * (definition.kind == .bars ? 1.12 : 1.06) }
+    let least = points.map(\.low).filter { $0 > 0 }.min() ?? 1
+    // A share of the axis on both sides, on top more of it where numbers stand over the marks.
+    let reach = max(10, most / least)
+    return least / pow(reach, 0.05)...max(most, least) * pow(reach, definition.kind == .bars ? 0.12 : 0.05)
   }
 
   private var isCategory: Bool { definition.kind == .bars || ticks.contains { Double($0.label) == nil } }
 
   private func tics(wrappedAt width: Int) -> String {
-    ticks.map { "\(Script.quoted(Script.wrapped($0.label, at: width))) \(Script.number($0.x))" }.joined(separator: ", ")
+    ticks.map { "\(Script.quoted(Script.wrapped(shown($0), at: width))) \(Script.number($0.x))" }
+      .joined(separator: ", ")
+  }
+
+  /// A level as the axis names it: large numbers in few characters, bytes in their own units.
+  func shown(_ tick: Tick) -> String {
+    guard let value = Double(tick.label) else { return tick.label }
+    return definition.xTitle.contains("byte") ? Script.binary(value) : Script.short(value)
   }
 
   /// Left, right, bottom and top of a panel as shares of the page.
   private func margins(_ index: Int, narrow: Bool) -> String {
     let left, right, bottom, top: Double
     if narrow {
-      left = Page.narrowLeft / Page.narrowWidth
-      right = 1 - Page.right / Page.narrowWidth
+      left = (Page.left + labelWidth) / Sheet.narrowWidth
+      right = 1 - Page.right / Sheet.narrowWidth
       let under = narrowKeyHeight + narrowPanel * Double(panels.count - 1 - index)
-      bottom = (under + axisHeight) / narrowHeight
+      bottom = (under + narrowAxisHeight) / narrowHeight
       top = (under + narrowPanel - panelTitle) / narrowHeight
     } else {
-      let room = Page.width - Page.left - Page.right - Page.gap * Double(panels.count - 1)
+      let first = Page.left + labelWidth
+      let room = Sheet.width - first - Page.right - Page.gap * Double(panels.count - 1)
       let width = room / Double(panels.count)
-      let start = Page.left + (width + Page.gap) * Double(index)
-      (left, right) = (start / Page.width, (start + width) / Page.width)
+      let start = first + (width + Page.gap) * Double(index)
+      (left, right) = (start / Sheet.width, (start + width) / Sheet.width)
       bottom = (keyHeight + axisHeight) / height
-      top = 1 - (Page.title + panelTitle) / height
+      top = 1 - (Sheet.head + panelTitle) / height
     }
     return [("l", left), ("r", right), ("b", bottom), ("t", top)]
       .map { "set \($0.0)margin at screen \(Script.number($0.1))" }.joined(separator: "; ")
@@ -209,18 +201,22 @@ extension Chart {
     var lines = [
       "if (narrow) { \(margins(index, narrow: true)) } else { \(margins(index, narrow: false)) }", "unset arrow",
       panels.count > 1 ? "set title \(Script.quoted(panel.label)) font \",14\" offset 0,-0.4" : "unset title",
-      "set xlabel \(Script.quoted(definition.xTitle)) offset 0,\(ticks.contains { $0.label.count > 16 } ? -0.9 : 0.1)",
-      "set ylabel \(Script.quoted(definition.yTitle)) offset 0.6,0",
+      // gnuplot leaves room for one line of labels, whatever they have.
+      "set xlabel \(Script.quoted(definition.xTitle)) "
+        + "offset 0,screen (narrow ? \(down(narrowAxisHeight, of: narrowHeight)) : \(down(axisHeight, of: height)))",
+      "set ylabel \(Script.quoted(definition.yTitle)) offset 0,0",
     ]
     if index < panels.count - 1 { lines.append("if (narrow) { unset xlabel }") }
     if index > 0 {
       lines.append("unset label")
-      lines.append("if (!narrow) { unset ylabel; set format y \"\" }")
+      lines.append("if (!narrow) { unset ylabel; set ytics (\(Script.tics(yPlaces(count: 9), labelled: false))) }")
     }
     for (place, line) in self.lines.prefix(3).enumerated() { lines.append(contentsOf: reference(line, place)) }
     lines.append("plot " + plots(of: panel).joined(separator: ", \\\n    "))
     return lines.map { "  " + $0 }.joined(separator: "\n")
   }
+
+  private func down(_ axis: Double, of height: Double) -> String { Script.number((Page.axis - axis) / height) }
 
   private func reference(_ line: Line, _ place: Int) -> [String] {
     let at = Script.number(line.at)
@@ -253,7 +249,7 @@ extension Chart {
         set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
         set tmargin at screen (narrow ? \(Script.number(narrowKeyHeight / narrowHeight)) : \(Script.number(keyHeight / height)))
         set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols \(keyColumns) samplen 2.4 spacing 1.1 font ",12"
-        if (narrow) { set key vertical maxcols 1 maxrows \(keys) spacing 1 }
+        if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows \(keys) spacing 1 }
         plot [0:1] [0:1] -1 notitle, \\
           \(entries.joined(separator: ", \\\n    "))
       """
@@ -261,7 +257,12 @@ extension Chart {
 
   private func style(_ index: Int, _ series: Series) -> String {
     let color = Script.color(index)
-    if definition.kind == .bars { return "with boxes fs solid 0.75 noborder lc rgb \"\(color)\"" }
+    if definition.kind == .bars {
+      // On a logarithmic axis a bar has no length that means anything: its foot is wherever the axis begins.
+      return definition.logY
+        ? "with points pt \(Script.shape(index)) ps 1.2 lc rgb \"\(color)\""
+        : "with boxes fs solid 0.75 noborder lc rgb \"\(color)\""
+    }
     let dash = series.isControl ? " dt (8,4)" : ""
     let size = Set(points.map(\.x)).count > 16 ? 0.45 : 0.75
     return "with linespoints lw 2.2\(dash) pt \(Script.shape(index)) ps \(size) lc rgb \"\(color)\""
@@ -315,7 +316,7 @@ extension Chart {
         "\(data(panel, $1, .median)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb \"#222222\" notitle"
       },
       {
-        "\(data(panel, $1, .median)):8:(crowded ? \"\" : shown(column(6))) with labels center offset 0,0.7 font \",10\" "
+        "\(data(panel, $1, .median)):8:(crowded ? \"\" : over(column(6))) with labels center offset 0,0.7 font \",10\" "
           + "tc rgb \"#222222\" notitle"
       },
     ]
@@ -337,11 +338,6 @@ extension Chart {
   }
 
   // MARK: Notes
-
-  private var note: String {
-    let marks = definition.kind == .bars ? "whiskers" : "bands"
-    return "\(replicateNote); \(marks): bootstrap 95 %; dots: runs · \(caption)"
-  }
 
   var replicateNote: String {
     let (least, most) = (replicates.lowerBound, replicates.upperBound)

@@ -91,48 +91,35 @@ extension Comparison {
       .findings td[data-label]:nth-child(n+3)::before { content: attr(data-label) ": "; color: var(--soft); } }
     """
 
-  private static let template = """
-    <!doctype html>
-    <html lang="en">
-    <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <meta name="color-scheme" content="light dark">
-    <title>Millrace: {{id}}, two results compared</title>
-    <link rel="icon" href="data:,">
-    <style>{{{style}}}</style>
-    </head>
-    <body>
-    <header>
-    <h1>{{title}}</h1>
-    <p class="lead">{{id}}: the second result against the first. {{#outcome}}<span class="badge {{class}}">{{sign}} {{word}}</span>{{/outcome}} <span class="fine">{{tally}}; exit code {{exitCode}}</span></p>
-    <p class="fine">Written {{writtenAt}}. Claim: {{claim}}</p>
-    </header>
-    <main>
-    <section class="sides">
-    {{#first}}<div class="card"><b>First</b><br>{{name}}<br><span class="fine">{{profile}} profile, {{runs}}</span><br><span class="badge {{class}}">{{verdict}}</span> <span class="state">{{state}}</span></div>{{/first}}
-    {{#second}}<div class="card"><b>Second</b><br>{{name}}<br><span class="fine">{{profile}} profile, {{runs}}</span><br><span class="badge {{class}}">{{verdict}}</span> <span class="state">{{state}}</span></div>{{/second}}
-    </section>
-    <section class="card-page">
-    <h2>What differs besides the numbers</h2>
-    <p class="fine">A changed number means little where something else changed too.</p>
-    <div class="columns">
-    <div><h3>Configuration</h3>{{#hasConfiguration}}<ul>{{#configuration}}<li>{{.}}</li>{{/configuration}}</ul>{{/hasConfiguration}}{{^hasConfiguration}}<p>The same.</p>{{/hasConfiguration}}</div>
-    <div><h3>Environment</h3>{{#hasEnvironment}}<ul>{{#environment}}<li>{{.}}</li>{{/environment}}</ul>{{/hasEnvironment}}{{^hasEnvironment}}<p>The same.</p>{{/hasEnvironment}}</div>
-    </div>
-    </section>
-    <section class="card-page">
-    <h2>Effects</h2>
-    <p class="fine">Above 1× the second result is better, whatever the metric's direction. Dots: ratio of medians, lines: bootstrap 95 %, grey: the noise floor (A/A). p: Mann and Whitney, not corrected for the number of effects.</p>
-    {{#hasEffects}}<table class="findings">
-    <thead><tr><th>Arm</th><th>Effect</th><th class="number">Ratio [95 %]</th><th class="number">p</th><th class="number">Noise floor</th><th>Change</th></tr></thead>
-    <tbody>{{#effects}}<tr><td><b>{{arm}}</b> <span class="fine">{{metric}}</span><br>{{levels}}</td><td>{{{plot}}}</td><td class="number" data-label="Ratio">{{ratio}}</td><td class="number" data-label="p">{{p}}</td><td class="number" data-label="Noise floor">{{floor}}</td><td>{{#change}}<span class="badge {{class}}">{{sign}} {{word}}</span>{{/change}}</td></tr>{{/effects}}</tbody>
-    </table>{{/hasEffects}}{{^hasEffects}}<p>The two have no arm and metric in common.</p>{{/hasEffects}}
-    </section>
-    </main>
-    <script>{{{script}}}</script>
-    </body>
-    </html>
+  private static let template =
+    Report.opening(title: "Millrace: {{id}}, two results compared") + """
+      <header>
+      <h1>{{title}}</h1>
+      <p class="lead">{{id}}: the second result against the first. {{#outcome}}<span class="badge {{class}}">{{sign}} {{word}}</span>{{/outcome}} <span class="fine">{{tally}}; exit code {{exitCode}}</span></p>
+      <p class="fine">Written {{writtenAt}}. Claim: {{claim}}</p>
+      </header>
+      <main>
+      <section class="sides">
+      {{#first}}<div class="card"><b>First</b><br>{{name}}<br><span class="fine">{{profile}} profile, {{runs}}</span><br><span class="badge {{class}}">{{verdict}}</span> <span class="state">{{state}}</span></div>{{/first}}
+      {{#second}}<div class="card"><b>Second</b><br>{{name}}<br><span class="fine">{{profile}} profile, {{runs}}</span><br><span class="badge {{class}}">{{verdict}}</span> <span class="state">{{state}}</span></div>{{/second}}
+      </section>
+      <section class="card-page">
+      <h2>What differs besides the numbers</h2>
+      <p class="fine">A changed number means little where something else changed too.</p>
+      <div class="columns">
+      <div><h3>Configuration</h3>{{#hasConfiguration}}<ul>{{#configuration}}<li>{{.}}</li>{{/configuration}}</ul>{{/hasConfiguration}}{{^hasConfiguration}}<p>The same.</p>{{/hasConfiguration}}</div>
+      <div><h3>Environment</h3>{{#hasEnvironment}}<ul>{{#environment}}<li>{{.}}</li>{{/environment}}</ul>{{/hasEnvironment}}{{^hasEnvironment}}<p>The same.</p>{{/hasEnvironment}}</div>
+      </div>
+      </section>
+      <section class="card-page">
+      <h2>Effects</h2>
+      <p class="fine">Above 1× the second result is better, whatever the metric's direction. Dots: ratio of medians, lines: bootstrap 95 %, grey: the noise floor (A/A). p: Mann and Whitney, not corrected for the number of effects.</p>
+      {{#hasEffects}}<table class="findings">
+      <thead><tr><th>Arm</th><th>Effect</th><th class="number">Ratio [95 %]</th><th class="number">p</th><th class="number">Noise floor</th><th>Change</th></tr></thead>
+      <tbody>{{#effects}}<tr><td><b>{{arm}}</b> <span class="fine">{{metric}}</span><br>{{levels}}</td><td>{{{plot}}}</td><td class="number" data-label="Ratio">{{ratio}}</td><td class="number" data-label="p">{{p}}</td><td class="number" data-label="Noise floor">{{floor}}</td><td>{{#change}}<span class="badge {{class}}">{{sign}} {{word}}</span>{{/change}}</td></tr>{{/effects}}</tbody>
+      </table>{{/hasEffects}}{{^hasEffects}}<p>The two have no arm and metric in common.</p>{{/hasEffects}}
+      </section>
+      </main>
 
-    """
+      """ + Report.ending
 }

@@ -39,7 +39,7 @@ extension Report {
       "endToEnd": verdict.outcome(of: .endToEnd).map { [badge($0)] } ?? [],
       "originals": experiment.originals.map(original), "hasOriginals": !experiment.originals.isEmpty,
       "errata": experiment.errata, "hasErrata": !experiment.errata.isEmpty,
-      "findings": verdict.findings.map(finding), "caveats": experiment.caveats,
+      "rules": rules(verdict, of: experiment), "caveats": experiment.caveats,
       "figures": entry.charts.map(figure), "chartFailures": entry.chartFailures,
       "measured": ResultTables(result).tables, "limiters": limiters(result), "environment": environment(result),
       "gates": result.gates.map { ["mark": mark($0.outcome), "sentence": $0.sentence] },
@@ -55,12 +55,13 @@ extension Report {
   }
 
   func badge(_ outcome: Verdict.Outcome) -> [String: Any] {
-    switch outcome {
-    case .supported: ["word": outcome.rawValue, "class": "yes", "sign": "✓"]
-    case .notSupported: ["word": outcome.rawValue, "class": "no", "sign": "✗"]
-    case .inconclusive: ["word": outcome.rawValue, "class": "open", "sign": "?"]
-    case .reported: ["word": outcome.rawValue, "class": "open", "sign": "="]
-    }
+    let name =
+      switch outcome {
+      case .supported: "yes"
+      case .notSupported: "no"
+      case .inconclusive, .reported: "open"
+      }
+    return ["word": outcome.rawValue, "class": name, "sign": outcome.sign]
   }
 
   private func original(_ original: Original) -> [String: Any] {
@@ -70,7 +71,36 @@ extension Report {
     ]
   }
 
-  private func finding(_ finding: Verdict.Finding) -> [String: Any] {
+  /// The comparisons under the rule they belong to, in the definition's order.
+  private func rules(_ verdict: Verdict, of experiment: Experiment) -> [[String: Any]] {
+    var names: [String] = []
+    for finding in verdict.findings where !names.contains(finding.rule) { names.append(finding.rule) }
+    return names.compactMap { name in
+      let findings = verdict.findings.filter { $0.rule == name }
+      guard let first = findings.first else { return nil }
+      return [
+        "rule": name.replacing("-", with: " "), "tier": first.tier == .bare ? "bare mechanism" : "through the broker",
+        "meaning": first.meaning, "weight": first.decides ? [String]() : ["reported, without weight"],
+        "lines": findings.map { line($0, per: experiment.verdicts.first { $0.name == name }?.per ?? []) },
+      ]
+    }
+  }
+
+  /// A bare number says nothing of what it is: it gets its factor's name.
+  private func place(_ combination: String, per names: [String]) -> String {
+    let levels = combination.split(separator: ", ").map(String.init)
+    guard !levels.isEmpty, levels.count == names.count else { return combination.isEmpty ? "all" : combination }
+    return zip(names, levels).map { name, level in
+      Double(level) == nil ? level : "\(words(name)) \(level)"
+    }.joined(separator: ", ")
+  }
+
+  private func words(_ factor: String) -> String {
+    let units = ["mib": "MiB", "gib": "GiB", "kib": "KiB", "mb": "MB", "gb": "GB"]
+    return factor.split(separator: "_").map { units[String($0)] ?? String($0) }.joined(separator: " ")
+  }
+
+  private func line(_ finding: Verdict.Finding, per names: [String]) -> [String: Any] {
     var effect = "–"
     if let found = finding.effect {
       effect =
@@ -80,11 +110,11 @@ extension Report {
         : Figures.interval(found, suffix: [.value, .exponent, .trend].contains(finding.kind) ? "" : "×")
     }
     return [
-      "rule": finding.rule, "combination": finding.combination, "hasCombination": !finding.combination.isEmpty,
-      "tier": finding.tier == .bare ? "bare" : "end to end", "effect": effect,
+      "combination": place(finding.combination, per: names), "effect": effect,
       "floor": finding.floor.map { Figures.percent($0) } ?? "–", "outcome": badge(finding.outcome),
-      "weight": finding.decides ? "" : "reported, without weight", "sentence": finding.sentence,
-      "meaning": finding.meaning,
+      "sentence": finding.sentence,
+      // Of those that hold the numbers say enough; the pointer finds the sentence.
+      "why": finding.outcome == .supported ? [String]() : [finding.sentence],
     ]
   }
 
@@ -95,15 +125,23 @@ extension Report {
     ]
   }
 
-  /// The commonest limiter of each arm.
+  /// The commonest limiter of each arm, as one of its runs has it; arms with the same line share it.
   private func limiters(_ result: StoredResult) -> [[String: Any]] {
-    result.experiment.arms.compactMap { arm in
+    var lines: [(arms: [String], limiter: String)] = []
+    for arm in result.experiment.arms where arm.role != .again {
       let sentences = result.rows.filter { $0.arm == arm.name && $0.isValid && !$0.limiter.isEmpty }.map(\.limiter)
-      let counted = Dictionary(grouping: sentences) { $0 }.mapValues(\.count)
-      guard let top = counted.max(by: { ($0.value, $1.key) < ($1.value, $0.key) }) else { return nil }
-      let share = sentences.count == top.value ? "" : " (\(top.value) of \(sentences.count) runs)"
-      return ["arm": arm.label, "limiter": top.key + share]
+      // What limits comes first in the sentence; the figures behind it differ from run to run.
+      let kinds = Dictionary(grouping: sentences) { $0.prefix { $0 != ":" } }
+      guard let top = kinds.max(by: { ($0.value.count, $1.key) < ($1.value.count, $0.key) })?.value else { continue }
+      let share = sentences.count == top.count ? "" : " (\(top.count) of \(sentences.count) runs)"
+      let limiter = top.sorted()[top.count / 2] + share
+      if let place = lines.firstIndex(where: { $0.limiter == limiter }) {
+        lines[place].arms.append(arm.label)
+      } else {
+        lines.append(([arm.label], limiter))
+      }
     }
+    return lines.map { ["arm": $0.arms.joined(separator: "; "), "limiter": $0.limiter] }
   }
 
   private func environment(_ result: StoredResult) -> [[String: Any]] {

@@ -1,29 +1,35 @@
 /// Original, ours and ceiling side by side, and the disclosure: what the page says beside the verdict.
 extension Report {
-  /// Our medians behind the rules, a line an arm: the value where the arm ran at one combination of levels, else the
-  /// range over all of them.
+  /// Our medians behind the rules, by metric, a line an arm: the value where the arm ran at one combination of levels, else
+  /// the range over all of them.
   func ours(_ result: StoredResult) -> [[String: Any]] {
-    var seen: Set<String> = []
-    return result.experiment.verdicts.flatMap { rule -> [[String: Any]] in
-      (rule.test.arms + rule.baseline.arms).compactMap { name in
-        guard seen.insert("\(name) \(rule.metric)").inserted, let arm = result.experiment.arm(named: name) else {
-          return nil
-        }
-        let medians = medians(of: name, rule.metric, result)
+    var metrics: [String] = []
+    for rule in result.experiment.verdicts where !metrics.contains(rule.metric) { metrics.append(rule.metric) }
+    return metrics.compactMap { metric in
+      let rules = result.experiment.verdicts.filter { $0.metric == metric }
+      let names = rules.flatMap { $0.test.arms + $0.baseline.arms }
+      let lines = result.experiment.arms.filter { names.contains($0.name) }.compactMap { arm -> [String: Any]? in
+        let medians = medians(of: arm.name, metric, result)
         guard let least = medians.min(by: { $0.value < $1.value }), let most = medians.max(by: { $0.value < $1.value })
         else { return nil }
-        let unit = Metric.named(rule.metric)?.unit ?? ""
         let text =
           medians.count == 1
           ? Figures.interval(least) : "\(Figures.text(least.value)) … \(Figures.text(most.value))"
         return [
-          "arm": arm.label, "value": text + (unit.isEmpty ? "" : " \(unit)"),
-          "note": medians.count == 1
-            ? rule.metric.replacing("_", with: " ")
-            : "\(rule.metric.replacing("_", with: " ")), over \(medians.count) combinations of levels",
+          "arm": arm.label, "value": text, "unit": unit(of: metric),
+          "note": medians.count == 1 ? "" : "over \(medians.count) combinations of levels",
         ]
       }
+      return lines.isEmpty
+        ? nil : ["metric": Metric.named(metric)?.meaning ?? metric.replacing("_", with: " "), "lines": lines]
     }
+  }
+
+  /// `records/s` where the metric's own unit is only "a second".
+  private func unit(of metric: String) -> String {
+    let unit = Metric.named(metric)?.unit ?? ""
+    guard unit == "1/s" else { return unit }
+    return metric.replacing("_per_s", with: "/s").replacing("_", with: " ")
   }
 
   /// One a combination of levels; of a sweep the median over its levels is a run's one value.

@@ -58,29 +58,32 @@ extension Report {
   /// replaces `results/index.html`. A result or chart that fails is said on the page; only writing it may throw.
   @discardableResult
   package static func write(results: String, plots: String) throws -> Report {
-    var unreadable: [String] = []
-    var entries: [Entry] = []
-    for stem in names(in: results) {
-      var found: [StoredResult] = []
-      for name in names(in: "\(results)/\(stem)").reversed() {
-        let path = "\(results)/\(stem)/\(name)"
-        guard FileManager.default.fileExists(atPath: "\(path)/\(ResultDirectory.Name.journal)") else { continue }
-        do {
-          found.append(try StoredResult(reading: path))
-        } catch {
-          unreadable.append("\(error)")
-        }
-      }
-      guard let latest = found.first else { continue }
-      let (figures, failures) = figures(of: latest, in: plots)
-      entries.append(
-        Entry(result: latest, charts: figures, history: Array(found.dropFirst()), chartFailures: failures))
+    let stored = stored(in: results)
+    let entries = stored.results.map { found in
+      let (figures, failures) = figures(of: found[0], in: plots)
+      return Entry(result: found[0], charts: figures, history: Array(found.dropFirst()), chartFailures: failures)
     }
-    entries.sort { $0.result.experiment.number < $1.result.experiment.number }
     let report = Report(
-      entries: entries, unreadable: unreadable, writtenAt: UTC.now(), plotsLink: link(from: results, to: plots))
+      entries: entries, unreadable: stored.unreadable, writtenAt: UTC.now(), plotsLink: link(from: results, to: plots))
     try SmallFile.replace("\(results)/index.html", report.html())
     return report
+  }
+
+  /// Every result below a directory: by experiment, in their order, the latest result first. And those that could not be read, and why.
+  package static func stored(in results: String) -> (results: [[StoredResult]], unreadable: [String]) {
+    var unreadable: [String] = []
+    let all = names(in: results).map { stem in
+      names(in: "\(results)/\(stem)").reversed().compactMap { name -> StoredResult? in
+        let path = "\(results)/\(stem)/\(name)"
+        guard FileManager.default.fileExists(atPath: "\(path)/\(ResultDirectory.Name.journal)") else { return nil }
+        do { return try StoredResult(reading: path) } catch {
+          unreadable.append("\(error)")
+          return nil
+        }
+      }
+    }
+    let present = all.filter { !$0.isEmpty }.sorted { $0[0].experiment.number < $1[0].experiment.number }
+    return (present, unreadable)
   }
 
   private static func names(in directory: String) -> [String] {

@@ -23,7 +23,7 @@ extension RuleBench {
       let outside = b.high < -tolerance || b.low > tolerance
       finding.directionHolds = inside
       finding.outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
-      wanted = "between -\(Figures.text(tolerance)) and \(Figures.text(tolerance))"
+      wanted = "between −\(Figures.text(tolerance)) and \(Figures.text(tolerance))"
     } else {
       let threshold = rule.threshold ?? 0
       finding.directionHolds = b.low > 0

@@ -51,7 +51,7 @@ struct RuleBench {
     return finding
   }
 
-  /// "2.1× lower than … , threshold 1.5×", or of one that may be somewhat worse "1.3× of …, at most 1.6× wanted".
+  /// "2.1× lower than …, threshold 1.5×", or of one that may be somewhat worse "1.3× of …, at most 1.6× wanted".
   private func words(
     for compared: Comparison, _ effect: Estimate, _ rule: VerdictRule, threshold: Double
   ) -> String {
@@ -61,8 +61,8 @@ struct RuleBench {
         rule.better == .higher ? "at least \(Figures.times(threshold))" : "at most \(Figures.times(1 / threshold))"
       return "\(Figures.interval(compared.ratio, suffix: "×")) of \(compared.baseline) in \(unit), \(limit) wanted"
     }
-    let word = rule.better == .higher ? "" : " lower"
-    return "\(Figures.interval(effect, suffix: "×"))\(word) than \(compared.baseline) in \(unit), threshold "
+    let word = rule.better == .higher ? "that of" : effect.value < 1 ? "as low as" : "lower than"
+    return "\(Figures.interval(effect, suffix: "×")) \(word) \(compared.baseline) in \(unit), threshold "
       + Figures.times(threshold)
   }
 

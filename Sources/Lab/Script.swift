@@ -17,22 +17,22 @@ enum Script {
 
   static func number(_ value: Double) -> String { CSV.number((value * 1e6).rounded() / 1e6) }
 
-  /// `2.5 M`, `200 k`, `40`.
-  static func short(_ value: Double) -> String {
-    switch abs(value) {
-    case 1e6...: Figures.text(value / 1e6) + " M"
-    case 1e3...: Figures.text(value / 1e3) + " k"
-    default: Figures.text(value)
-    }
-  }
-
   static func lines(_ text: String) -> Double { Double(text.split(separator: "\n").count) }
+
+  // MARK: Axes
 
   /// 1, 2 or 5 times a power of ten, so that at most `count` steps reach `most`.
   static func step(to most: Double, count: Int) -> Double {
     let least = most / Double(count)
     let power = pow(10, log10(least).rounded(.down))
     return ([1, 2, 5].map { $0 * power }.first { $0 >= least }) ?? 10 * power
+  }
+
+  /// From 0 to `most` in such steps.
+  static func steps(to most: Double, count: Int) -> [Double] {
+    guard most > 0, most.isFinite else { return [0] }
+    let step = step(to: most, count: count)
+    return (0...Int((most / step).rounded(.down))).map { Double($0) * step }
   }
 
   /// 1, 2 and 5 of each power of ten between two positive numbers.
@@ -44,6 +44,32 @@ enum Script {
     }
     return all.count <= 12 ? all : all.filter { log10($0) == log10($0).rounded() }
   }
+
+  /// Places of an axis with their labels: `"5M" 5000000, "10M" 10000000`.
+  static func tics(_ places: [Double], labelled: Bool = true) -> String {
+    places.map { "\(quoted(labelled ? short($0) : "")) \(number($0))" }.joined(separator: ", ")
+  }
+
+  /// A number in as few characters as an axis has room for: `5000`, `20k`, `1.5M`, `3G`. Never rounded: what is not
+  /// shorter that way stays as it is.
+  static func short(_ value: Double) -> String {
+    for (unit, size) in [("G", 1e9), ("M", 1e6), ("k", 1e3)] where abs(value) >= (size == 1e3 ? 1e4 : size) {
+      let thousandths = (value / size * 1e3).rounded()
+      let text = number(thousandths / 1e3) + unit
+      let isExact = abs(thousandths * size / 1e3 - value) <= abs(value) * 1e-9
+      if isExact, text.count < number(value).count { return text }
+    }
+    return number(value)
+  }
+
+  /// A level of bytes: `64 KiB` of 65536; as it is where it is no power's multiple.
+  static func binary(_ value: Double) -> String {
+    for (unit, size) in [("GiB", 1_073_741_824.0), ("MiB", 1_048_576), ("KiB", 1024)]
+    where value >= size && value.truncatingRemainder(dividingBy: size) == 0 { return number(value / size) + " " + unit }
+    return short(value)
+  }
+
+  // MARK: Lines
 
   /// Breaks at spaces so that no line is longer than `width`, where words allow.
   static func wrapped(_ text: String, at width: Int) -> String {

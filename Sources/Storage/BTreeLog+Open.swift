@@ -10,8 +10,9 @@ extension BTreeLog {
     try disk.makeDirectory(directory)
     if let topicID { try PartitionMetadata.write(topicID, to: directory, on: disk) }
     let log = BTreeLog(
-      partition: partition, directory: directory, topicID: topicID, config: config, disk: disk,
-      tree: try BTree("\(directory)/\(BTree.fileName)"), start: 0, end: 0, flushed: 0, nowMs: nowMs)
+      Start(
+        partition: partition, directory: directory, topicID: topicID, config: config, disk: disk, nowMs: nowMs),
+      tree: try BTree("\(directory)/\(BTree.fileName)"))
     log.flushing.isNewDirectory = true
     return log
   }
@@ -28,10 +29,11 @@ extension BTreeLog {
     let stored = try Stored(tree)
     let end = max(stored.end, stored.last?.header.nextOffset ?? 0)
     let log = BTreeLog(
-      partition: partition, directory: directory, topicID: try PartitionMetadata.read(from: directory, on: disk),
-      config: config, disk: disk, tree: tree, start: min(stored.start, end), end: end,
-      flushed: memory.isClean ? end : min(memory.recoveryPoint, end), nowMs: nowMs)
-    log.epochs = stored.epochs
+      Start(
+        partition: partition, directory: directory, topicID: try PartitionMetadata.read(from: directory, on: disk),
+        config: config, disk: disk, logStartOffset: min(stored.start, end), logEndOffset: end,
+        flushedOffset: memory.isClean ? end : min(memory.recoveryPoint, end), epochs: stored.epochs, nowMs: nowMs),
+      tree: tree)
     log.snapshots = stored.snapshots
     log.newestIndexed = stored.newest
     if let first = stored.first, let last = stored.last {

@@ -32,12 +32,7 @@ extension BTreeLog {
   package func read(
     from offset: Offset, upTo: Offset, maxBytes: Int, atLeastOneBatch: Bool
   ) throws(ReadError) -> LogSlice {
-    if let failure { throw .diskFailed(failure) }
-    guard offset >= logStartOffset, offset <= logEndOffset else {
-      throw .outOfRange(logStart: logStartOffset, logEnd: logEndOffset)
-    }
-    let bound = min(upTo, logEndOffset)
-    guard offset < bound else { return .empty(at: offset) }
+    guard let bound = try readBound(from: offset, upTo: upTo) else { return .empty(at: offset) }
     do {
       return try tree.read { transaction throws(DiskError) in
         try transaction.withCursor(.batches) { cursor throws(DiskError) in
@@ -173,15 +168,7 @@ extension BTreeLog {
     return found.drop { $0.ms > time }.prefix(Swift.max(0, max)).map(\.offset)
   }
 
-  // MARK: Epochs and transactions
-
-  package func endOffset(forEpoch epoch: LeaderEpoch) -> (epoch: LeaderEpoch, endOffset: Offset)? {
-    epochs.end(of: epoch, logEnd: logEndOffset)
-  }
-
-  package func lastStableOffset(highWatermark: Offset) -> Offset {
-    min(highWatermark, producers.firstUnstableOffset(highWatermark: highWatermark) ?? highWatermark)
-  }
+  // MARK: Transactions
 
   package func abortedTransactions(from: Offset, upTo: Offset) throws(ReadError) -> [AbortedTransaction] {
     do throws(DiskError) {
@@ -199,9 +186,5 @@ extension BTreeLog {
         }
       }
     } catch { throw .diskFailed(error) }
-  }
-
-  package func expireProducers(nowMs: Int64, expirationMs: Int64) {
-    producers.expire(nowMs: nowMs, expirationMs: expirationMs)
   }
 }

@@ -9,24 +9,10 @@ package import NIOCore
 /// when they are read: LMDB uses a page again as soon as no transaction sees it, so no file range could be sent later.
 ///
 /// Not locked, not Sendable: its Partition's `Mutex` owns it, and every call runs under that lock, except `FlushTicket.run`.
-package final class BTreeLog {
-  package let partition: TopicPartition
-  package let directory: String
-  package private(set) var topicID: TopicID?
-  package var config: LogConfig
-  let disk: any Disk
+package final class BTreeLog: LogState {
   let tree: BTree
 
-  /// `logStartOffset <= logEndOffset` and `flushedOffset <= logEndOffset`, as in `Log`.
-  package internal(set) var logStartOffset: Offset
-  package internal(set) var logEndOffset: Offset
-  package internal(set) var flushedOffset: Offset
   package internal(set) var sizeInBytes = 0
-  package internal(set) var epochs = LeaderEpochs()
-  package internal(set) var failure: DiskError?
-
-  var producers = ProducerState()
-  var flushing = FlushState()
   /// Bytes of all batches up to the last: each batch is stored with the count that includes it.
   var bytesEver: UInt64 = 0
   var bytesSinceFlush = 0
@@ -44,31 +30,15 @@ package final class BTreeLog {
   /// In front of each batch in its table: `bytesEver` with it.
   static let prefixBytes = 8
 
-  init(
-    partition: TopicPartition, directory: String, topicID: TopicID?, config: LogConfig, disk: any Disk, tree: BTree,
-    start: Offset, end: Offset, flushed: Offset, nowMs: Int64
-  ) {
-    self.partition = partition
-    self.directory = directory
-    self.topicID = topicID
-    self.config = config
-    self.disk = disk
+  init(_ start: Start, tree: BTree) {
     self.tree = tree
-    logStartOffset = start
-    logEndOffset = end
-    flushedOffset = flushed
-    modifiedMs = nowMs
-    flushing.lastFlushMs = nowMs
-    producers.endOffset = end
+    modifiedMs = start.nowMs
+    super.init(start)
     check()
   }
 
-  package var leaderEpoch: LeaderEpoch? { epochs.latest }
-  package var producerCount: Int { producers.count }
-
   func check() {
-    precondition(logStartOffset <= logEndOffset, "log start \(logStartOffset) is past the end \(logEndOffset)")
-    precondition(flushedOffset <= logEndOffset, "flushed \(flushedOffset) is past the end \(logEndOffset)")
+    checkOffsets()
     precondition(sizeInBytes >= 0, "\(sizeInBytes) bytes")
   }
 
@@ -77,55 +47,22 @@ package final class BTreeLog {
   package func append(
     _ batch: RecordBatch, leaderEpoch: LeaderEpoch, nowMs: Int64
   ) throws(AppendError) -> Appended {
-    if let failure { throw .offline(failure) }
-    var header = batch.header
-    try config.check(header, nowMs: nowMs)
-    if header.hasProducer, let earlier = try producers.check(header) {
-      return earlier.answer(config, logStartOffset: logStartOffset, flushedOffset: flushedOffset)
-    }
-    let marker = try EndTransactionMarker(ofControl: batch)
-    if let marker { try producers.check(marker, of: header.producerID) }
-    config.assign(logEndOffset, leaderEpoch, to: &header, body: batch.body, nowMs: nowMs)
-    try store(header, marker, nowMs: nowMs) { room in
-      header.write(to: room)
-      batch.body.withUnsafeReadableBytes {
-        UnsafeMutableRawBufferPointer(rebasing: room[BatchField.records...]).copyMemory(from: $0)
+    try append(batch, leaderEpoch: leaderEpoch, nowMs: nowMs) { header, marker throws(AppendError) in
+      try store(header, marker, nowMs: nowMs) { room in
+        header.write(to: room)
+        batch.body.withUnsafeReadableBytes {
+          UnsafeMutableRawBufferPointer(rebasing: room[BatchField.records...]).copyMemory(from: $0)
+        }
       }
     }
-    return Appended(
-      baseOffset: header.baseOffset, lastOffset: header.lastOffset, isDuplicate: false,
-      logAppendTimeMs: config.timestampType == .logAppendTime ? nowMs : -1, logStartOffset: logStartOffset,
-      needsFlush: needsFlush(nowMs: nowMs))
   }
 
   package func appendAsFollower(_ bytes: ByteBuffer, nowMs: Int64) throws(AppendError) -> Appended? {
-    if let failure { throw .offline(failure) }
-    var rest = bytes
-    var first: Offset?
-    while rest.readableBytes > 0 {
-      let batch: RecordBatch
-      do { batch = try RecordBatch(viewing: rest) } catch {
-        if case .truncated = error { break }
-        throw .corrupt
-      }
-      let header = batch.header
-      guard header.baseOffset >= logEndOffset else {
-        throw .unexpectedOffset(got: header.baseOffset, expected: logEndOffset)
-      }
-      try store(header, try EndTransactionMarker(ofControl: batch), nowMs: nowMs) { room in
+    try appendFetched(bytes) { header, marker, rest throws(AppendError) in
+      try store(header, marker, nowMs: nowMs) { room in
         rest.withUnsafeReadableBytes { room.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[..<room.count])) }
       }
-      first = first ?? header.baseOffset
-      rest.moveReaderIndex(forwardBy: header.sizeInBytes)
     }
-    guard let first else { return nil }
-    return Appended(
-      baseOffset: first, lastOffset: logEndOffset - 1, isDuplicate: false, logAppendTimeMs: -1,
-      logStartOffset: logStartOffset, needsFlush: needsFlush(nowMs: nowMs))
-  }
-
-  private func needsFlush(nowMs: Int64) -> Bool {
-    flushedOffset < logEndOffset && flushing.isDue(config, unflushed: logEndOffset - flushedOffset, nowMs: nowMs)
   }
 
   /// Puts a batch at the log's end, and with it all that must be known of it after a crash; then takes note of it.
@@ -210,11 +147,6 @@ package final class BTreeLog {
   func wroteSnapshot() {
     snapshots = snapshots.filter { $0 != logEndOffset }.suffix(Self.snapshotsKept - 1) + [logEndOffset]
     bytesSinceSnapshot = 0
-  }
-
-  package func adopt(_ id: TopicID) throws(DiskError) {
-    try PartitionMetadata.write(id, to: directory, on: disk)
-    topicID = id
   }
 }
 

@@ -1,95 +1,14 @@
-package import Model
-
-/// What a log knows of its flushes.
-struct FlushState {
-  /// When the data that is not flushed began to be appended; nil when there is none.
-  var unflushedSinceMs: Int64?
-  var lastFlushMs: Int64 = 0
-  /// A ticket is out. One at a time: those who ask meanwhile share the next.
-  var isRunning = false
-  /// Somebody asked while a ticket was out.
-  var isWantedAgain = false
-  /// Segments were made whose names are not durable yet.
-  var hasNewNames = true
-  /// The log's own directory is new in its parent.
-  var isNewDirectory = false
-  /// Segments closed since the last ticket: their indexes and lengths must be durable before a start may trust them.
-  var closed: [Segment] = []
-  /// Those the ticket that is out takes care of.
-  var closing: [Segment] = []
-  /// Grows when appended data is taken back: a ticket from before says nothing about what came after.
-  var generation = 0
-
-  mutating func appended(_ records: Int32, nowMs: Int64) {
-    if unflushedSinceMs == nil { unflushedSinceMs = nowMs }
-  }
-
-  mutating func rolled(from segment: Segment) {
-    hasNewNames = true
-    closed.append(segment)
-  }
-
-  func isDue(_ config: LogConfig, unflushed: Int, nowMs: Int64) -> Bool {
-    config.flushBeforeAcknowledge || Int64(unflushed) >= config.flushMessages
-  }
-}
-
-/// One flush: made under the log's lock, run off it, handed back under it.
-///
-/// ```
-/// let ticket = partition.withLock { $0.log.flushTicket() }          // nil: nothing to do, or one is out already
-/// let outcome = Result { () throws(DiskError) in try ticket.run() } // on a disk thread
-/// let next = partition.withLock { $0.log.complete(ticket, outcome) }  // run that too; waiters look at flushedOffset
-/// ```
-///
-/// Group commit falls out of it: all appends since the last ticket was made share the next one's fdatasync.
-package struct FlushTicket: Sendable {
-  /// Everything below will be durable.
-  package let upTo: Offset
-  let generation: Int
-  let disk: any Disk
-  let files: [SegmentFile]
-  /// Indexes of closed segments: recovery will trust them once the recovery point has passed.
-  let indexPaths: [String]
-  let directories: [String]
-
-  /// Syncs; waits for the disk. Call it without the log's lock.
-  package func run() throws(DiskError) {
-    for path in indexPaths {
-      // Retention may have renamed the segment meanwhile: then nobody needs it.
-      guard try disk.info(path) != nil, let file = try? disk.open(path, creating: false) else { continue }
-      try file.sync()
-    }
-    for file in files { try file.file.sync() }
-    for directory in directories { try disk.syncDirectory(directory) }
-  }
-}
+import Model
 
 extension Log {
-  /// What to sync so that everything appended so far is durable. Nil when it is already, and when another ticket is out:
-  /// completing that one returns the next.
-  package func flushTicket() -> FlushTicket? {
-    guard failure == nil, flushedOffset < logEndOffset || !flushing.closed.isEmpty else { return nil }
-    guard !flushing.isRunning else {
-      flushing.isWantedAgain = true
-      return nil
+  package func makeTicket() throws(DiskError) -> FlushTicket {
+    // Recovery trusts the checkpoint below the recovery point, which the ticket raises.
+    if areEpochsUnwritten {
+      do { try writeEpochs() } catch {
+        failure = error
+        throw error
+      }
     }
-    return try? makeTicket()
-  }
-
-  /// A failure takes the log offline.
-  private func makeTicket() throws(DiskError) -> FlushTicket {
-    do {
-      // Recovery trusts the checkpoint below the recovery point, which the ticket raises.
-      if areEpochsUnwritten { try writeEpochs() }
-      return try ticketForUnflushed()
-    } catch {
-      failure = error
-      throw error
-    }
-  }
-
-  private func ticketForUnflushed() throws(DiskError) -> FlushTicket {
     let first = segmentIndex(holding: flushedOffset)
     let unflushed = segments[first...].filter { $0.size > 0 }
     let closed = flushing.closed.filter { segment in
@@ -99,59 +18,15 @@ extension Log {
     let indexPaths = (closed + unflushed.filter { $0 !== active }).flatMap { segment in
       [OffsetIndex.suffix, TimeIndex.suffix, TransactionIndex.suffix].map { segment.path + $0 }
     }
-    flushing.isRunning = true
-    flushing.isWantedAgain = false
-    flushing.closing = flushing.closed
-    flushing.closed = []
-    var directories = flushing.hasNewNames ? [directory] : []
-    if flushing.isNewDirectory { directories.append(directory.directoryPart) }
-    flushing.hasNewNames = false
-    flushing.isNewDirectory = false
     return FlushTicket(
       upTo: logEndOffset, generation: flushing.generation, disk: disk, files: files, indexPaths: indexPaths,
-      directories: directories)
-  }
-
-  /// Takes a ticket back after it has run, and raises `flushedOffset`; returns the next one when somebody asked meanwhile.
-  ///
-  /// After a failed sync nobody knows what the disk holds (the kernel may have dropped the pages), so the log goes offline.
-  package func complete(_ ticket: FlushTicket, _ outcome: Result<Void, DiskError>, nowMs: Int64) -> FlushTicket? {
-    flushing.isRunning = false
-    switch outcome {
-    case .failure(let error):
-      failure = failure ?? error
-      return nil
-    case .success:
-      if ticket.generation == flushing.generation { flushedOffset = max(flushedOffset, min(ticket.upTo, logEndOffset)) }
-      flushing.lastFlushMs = nowMs
-      flushing.closing = []
-      flushing.unflushedSinceMs = flushedOffset < logEndOffset ? nowMs : nil
-      check()
-      return flushing.isWantedAgain ? flushTicket() : nil
-    }
+      directories: flushing.begin(in: directory))
   }
 
   /// Whether the log should be flushed in the background now: data has waited longer than flush.ms, or a segment was
   /// closed (flushed then, so that recovery after a crash reads the active segment and not all).
   package func wantsFlush(nowMs: Int64) -> Bool {
-    guard failure == nil else { return false }
-    if !flushing.closed.isEmpty { return true }
-    guard flushedOffset < logEndOffset, let since = flushing.unflushedSinceMs else { return false }
-    return nowMs - since >= config.flushMs
-  }
-
-  /// Flushes here and now, whether or not a ticket is out: for a stop, tools and tests.
-  package func flush(nowMs: Int64) throws(DiskError) {
-    if let failure { throw failure }
-    flushing.closed += flushing.closing
-    guard flushedOffset < logEndOffset || !flushing.closed.isEmpty else { return }
-    let ticket = try makeTicket()
-    do { try ticket.run() } catch {
-      _ = complete(ticket, .failure(error), nowMs: nowMs)
-      throw error
-    }
-    flushing.isWantedAgain = false
-    _ = complete(ticket, .success(()), nowMs: nowMs)
+    failure == nil && !flushing.closed.isEmpty || hasWaitedLong(nowMs: nowMs)
   }
 
   /// Writes everything down, syncs, and leaves the log as an orderly stop leaves it. Take no more calls to it afterwards.

@@ -32,11 +32,12 @@ extension Log {
     _ = recovery.epochs.raiseStart(to: start)
     if recovery.epochs != recovery.storedEpochs { try recovery.epochs.write(to: directory, on: disk) }
     return Log(
-      Parts(
+      Start(
         partition: partition, directory: directory,
         topicID: try PartitionMetadata.read(from: directory, on: disk), config: config, disk: disk,
         logStartOffset: start, logEndOffset: end, flushedOffset: memory.isClean ? end : min(memory.recoveryPoint, end),
-        segments: recovery.segments, producers: recovery.producers, epochs: recovery.epochs, nowMs: nowMs))
+        producers: recovery.producers, epochs: recovery.epochs, nowMs: nowMs),
+      segments: recovery.segments)
   }
 
   /// Makes the directory and files of a new, empty log.
@@ -47,9 +48,9 @@ extension Log {
     if let topicID { try PartitionMetadata.write(topicID, to: directory, on: disk) }
     let segment = try Segment.create(disk: disk, directory: directory, baseOffset: 0, config: config, nowMs: nowMs)
     let log = Log(
-      Parts(
-        partition: partition, directory: directory, topicID: topicID, config: config, disk: disk, logStartOffset: 0,
-        logEndOffset: 0, flushedOffset: 0, segments: [segment], nowMs: nowMs))
+      Start(
+        partition: partition, directory: directory, topicID: topicID, config: config, disk: disk, nowMs: nowMs),
+      segments: [segment])
     log.flushing.isNewDirectory = true
     return log
   }

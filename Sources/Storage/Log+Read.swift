@@ -9,12 +9,7 @@ extension Log {
   package func read(
     from offset: Offset, upTo: Offset, maxBytes: Int, atLeastOneBatch: Bool
   ) throws(ReadError) -> LogSlice {
-    if let failure { throw .diskFailed(failure) }
-    guard offset >= logStartOffset, offset <= logEndOffset else {
-      throw .outOfRange(logStart: logStartOffset, logEnd: logEndOffset)
-    }
-    let bound = min(upTo, logEndOffset)
-    guard offset < bound else { return .empty(at: offset) }
+    guard let bound = try readBound(from: offset, upTo: upTo) else { return .empty(at: offset) }
     do {
       return try slice(from: offset, bound: bound, maxBytes: maxBytes, atLeastOneBatch: atLeastOneBatch)
     } catch { throw .diskFailed(error) }

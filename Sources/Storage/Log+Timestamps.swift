@@ -92,17 +92,7 @@ extension Log {
     return found.drop { $0.ms > time }.prefix(Swift.max(0, max)).map(\.offset)
   }
 
-  // MARK: Epochs and transactions
-
-  /// The largest leader epoch not above `epoch` and where it ended (OffsetForLeaderEpoch); nil when unknown.
-  package func endOffset(forEpoch epoch: LeaderEpoch) -> (epoch: LeaderEpoch, endOffset: Offset)? {
-    epochs.end(of: epoch, logEnd: logEndOffset)
-  }
-
-  /// What a reader of committed records must not pass: the first open transaction's start, else the high watermark.
-  package func lastStableOffset(highWatermark: Offset) -> Offset {
-    min(highWatermark, producers.firstUnstableOffset(highWatermark: highWatermark) ?? highWatermark)
-  }
+  // MARK: Transactions
 
   /// The aborted transactions that have records between two offsets, oldest marker first.
   package func abortedTransactions(from: Offset, upTo: Offset) throws(ReadError) -> [AbortedTransaction] {
@@ -118,11 +108,4 @@ extension Log {
       return found
     } catch { throw .diskFailed(error) }
   }
-
-  /// Forgets producers silent for `expirationMs` (producer.id.expiration.ms).
-  package func expireProducers(nowMs: Int64, expirationMs: Int64) {
-    producers.expire(nowMs: nowMs, expirationMs: expirationMs)
-  }
-
-  package var producerCount: Int { producers.count }
 }

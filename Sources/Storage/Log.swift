@@ -8,37 +8,18 @@ package import NIOCore
 ///
 /// Not locked, not Sendable: its Partition's `Mutex` owns it, and every call below runs under that lock, except
 /// `FlushTicket.run`. Nothing here waits, except for the disk.
-package final class Log {
-  package let partition: TopicPartition
-  /// The directory of this partition's files.
-  package let directory: String
-  package private(set) var topicID: TopicID?
-  /// Takes effect with the next call.
-  package var config: LogConfig
-  let disk: any Disk
+package final class Log: LogState {
   /// The disk leaves zeros behind a segment's last batch, as preallocation does.
   private let padsFiles: Bool
 
-  /// `logStartOffset <= flushedOffset` need not hold; `logStartOffset <= logEndOffset` and `flushedOffset <= logEndOffset` do.
-  package internal(set) var logStartOffset: Offset
-  /// The offset the next record gets.
-  package internal(set) var logEndOffset: Offset
-  /// Everything below would survive a power failure: the recovery point.
-  package internal(set) var flushedOffset: Offset
-
   /// In order of base offset; the last, the active one, takes appends. Never empty.
   var segments: [Segment]
-  var producers: ProducerState
-  package internal(set) var epochs: LeaderEpochs
+  var places = BatchPlaces()
   /// An epoch has begun that `leader-epoch-checkpoint` does not know yet. The flush of its first batch writes it down: until
   /// then recovery reads that batch again, and learns the epoch from it. So the first append to a partition waits for no disk.
   var areEpochsUnwritten = false
-  var places = BatchPlaces()
-  var flushing = FlushState()
   /// Files renamed away, and when they may be removed.
   var deleted: [DeletedFiles] = []
-  /// Once set, the log's memory and files may differ: it takes and gives nothing.
-  package internal(set) var failure: DiskError?
 
   struct DeletedFiles {
     var paths: [String]
@@ -46,39 +27,11 @@ package final class Log {
   }
 
   /// See `Log.open` and `Log.create`.
-  init(_ parts: consuming Parts) {
-    partition = parts.partition
-    directory = parts.directory
-    topicID = parts.topicID
-    config = parts.config
-    disk = parts.disk
-    padsFiles = (parts.disk as? SwitchedDisk)?.padsFiles ?? false
-    logStartOffset = parts.logStartOffset
-    logEndOffset = parts.logEndOffset
-    flushedOffset = parts.flushedOffset
-    segments = parts.segments
-    producers = parts.producers
-    epochs = parts.epochs
-    deleted = parts.deleted
-    flushing.lastFlushMs = parts.nowMs
+  init(_ start: Start, segments: [Segment]) {
+    padsFiles = (start.disk as? SwitchedDisk)?.padsFiles ?? false
+    self.segments = segments
+    super.init(start)
     check()
-  }
-
-  /// What a log is made of, when it is made or comes back from the disk.
-  struct Parts {
-    var partition: TopicPartition
-    var directory: String
-    var topicID: TopicID?
-    var config: LogConfig
-    var disk: any Disk
-    var logStartOffset: Offset
-    var logEndOffset: Offset
-    var flushedOffset: Offset
-    var segments: [Segment]
-    var producers = ProducerState()
-    var epochs = LeaderEpochs()
-    var deleted: [DeletedFiles] = []
-    var nowMs: Int64
   }
 
   var active: Segment { segments[segments.count - 1] }
@@ -87,11 +40,9 @@ package final class Log {
   package var sizeInBytes: Int { segments.reduce(0) { $0 + $1.size } }
   package var segmentCount: Int { segments.count }
   package var baseOffsets: [Offset] { segments.map(\.baseOffset) }
-  package var leaderEpoch: LeaderEpoch? { epochs.latest }
 
   func check() {
-    precondition(logStartOffset <= logEndOffset, "log start \(logStartOffset) is past the end \(logEndOffset)")
-    precondition(flushedOffset <= logEndOffset, "flushed \(flushedOffset) is past the end \(logEndOffset)")
+    checkOffsets()
     precondition(
       active.baseOffset <= logEndOffset, "segment \(active.baseOffset) begins past the end \(logEndOffset)")
   }
@@ -105,28 +56,14 @@ package final class Log {
   package func append(
     _ batch: RecordBatch, leaderEpoch: LeaderEpoch, nowMs: Int64
   ) throws(AppendError) -> Appended {
-    try checkUsable()
-    var header = batch.header
-    try config.check(header, nowMs: nowMs)
-    if header.hasProducer, let earlier = try producers.check(header) {
-      return earlier.answer(config, logStartOffset: logStartOffset, flushedOffset: flushedOffset)
-    }
-    let marker = try EndTransactionMarker(ofControl: batch)
-    if let marker { try producers.check(marker, of: header.producerID) }
-
-    config.assign(logEndOffset, leaderEpoch, to: &header, body: batch.body, nowMs: nowMs)
-    let segment = try place(header, nowMs: nowMs)
-    try withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { head throws(AppendError) in
-      header.write(to: head)
-      try batch.body.withUnsafeReadableBytes { body throws(AppendError) in
-        try write(UnsafeRawBufferPointer(head), body, to: segment)
+    try append(batch, leaderEpoch: leaderEpoch, nowMs: nowMs) { header, marker throws(AppendError) in
+      try withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { head throws(AppendError) in
+        header.write(to: head)
+        try batch.body.withUnsafeReadableBytes { body throws(AppendError) in
+          try store(UnsafeRawBufferPointer(head), body, of: header, marker, nowMs: nowMs)
+        }
       }
     }
-    try note(header, marker, in: segment, nowMs: nowMs)
-    return Appended(
-      baseOffset: header.baseOffset, lastOffset: header.lastOffset, isDuplicate: false,
-      logAppendTimeMs: config.timestampType == .logAppendTime ? nowMs : -1, logStartOffset: logStartOffset,
-      needsFlush: flushing.isDue(config, unflushed: logEndOffset - flushedOffset, nowMs: nowMs))
   }
 
   /// Appends what a follower fetched: batches that have their offsets and epochs. A torn last batch is left out.
@@ -134,38 +71,25 @@ package final class Log {
   /// Returns the offsets now in the log, nil when `bytes` held no whole batch. Batches that were
   /// written before one that fails stay: the follower fetches on from `logEndOffset`.
   package func appendAsFollower(_ bytes: ByteBuffer, nowMs: Int64) throws(AppendError) -> Appended? {
-    try checkUsable()
-    var rest = bytes
-    var first: Offset?
-    while rest.readableBytes > 0 {
-      let batch: RecordBatch
-      do { batch = try RecordBatch(viewing: rest) } catch {
-        if case .truncated = error { break }
-        throw .corrupt
-      }
-      guard batch.header.baseOffset >= logEndOffset else {
-        throw .unexpectedOffset(got: batch.header.baseOffset, expected: logEndOffset)
-      }
-      let header = batch.header
-      let marker = try EndTransactionMarker(ofControl: batch)
-      let segment = try place(header, nowMs: nowMs)
+    try appendFetched(bytes) { header, marker, rest throws(AppendError) in
       try rest.withUnsafeReadableBytes { raw throws(AppendError) in
         let whole = UnsafeRawBufferPointer(rebasing: raw[..<header.sizeInBytes])
-        try write(whole, UnsafeRawBufferPointer(start: nil, count: 0), to: segment)
+        try store(whole, UnsafeRawBufferPointer(start: nil, count: 0), of: header, marker, nowMs: nowMs)
       }
-      try note(header, marker, in: segment, nowMs: nowMs)
-      first = first ?? header.baseOffset
-      rest.moveReaderIndex(forwardBy: header.sizeInBytes)
     }
-    guard let first else { return nil }
-    return Appended(
-      baseOffset: first, lastOffset: logEndOffset - 1, isDuplicate: false, logAppendTimeMs: -1,
-      logStartOffset: logStartOffset,
-      needsFlush: flushing.isDue(config, unflushed: logEndOffset - flushedOffset, nowMs: nowMs))
   }
 
-  private func checkUsable() throws(AppendError) {
-    if let failure { throw .offline(failure) }
+  /// Puts a batch, which comes in one part or two, at the log's end.
+  private func store(
+    _ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, of header: RecordBatchHeader,
+    _ marker: EndTransactionMarker?, nowMs: Int64
+  ) throws(AppendError) {
+    let segment = try place(header, nowMs: nowMs)
+    do { try segment.write(head, body) } catch {
+      if !error.isIntact { failure = error.cause }
+      throw .diskFailed(error.cause)
+    }
+    try note(header, marker, in: segment, nowMs: nowMs)
   }
 
   /// Sees that the active segment can take the batch, and notes its leadership; returns the segment.
@@ -188,15 +112,6 @@ package final class Log {
   func writeEpochs() throws(DiskError) {
     try epochs.write(to: directory, on: disk)
     areEpochsUnwritten = false
-  }
-
-  private func write(
-    _ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, to segment: Segment
-  ) throws(AppendError) {
-    do { try segment.write(head, body) } catch {
-      if !error.isIntact { failure = error.cause }
-      throw .diskFailed(error.cause)
-    }
   }
 
   /// Takes note of the batch just written. The index of aborted transactions is the one thing that may fail here;
@@ -277,11 +192,5 @@ package final class Log {
     let bytes = ProducerSnapshot.encode(producers)
     try file.truncate(to: 0)
     try file.write(bytes, at: 0)
-  }
-
-  /// Sets the topic's id, once, when a directory made before ids, or without one, learns it.
-  package func adopt(_ id: TopicID) throws(DiskError) {
-    try PartitionMetadata.write(id, to: directory, on: disk)
-    topicID = id
   }
 }

@@ -179,14 +179,8 @@ package final class LogDirectory: Sendable {
     do {
       guard try disk.info(directory) == nil else { throw LogDirectoryError.exists(partition) }
       try forget(partition)
-      switch engine {
-      case .append:
-        return try Log.create(
-          disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs)
-      case .btree:
-        return try BTreeLog.create(
-          disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs)
-      }
+      return try engine.log.create(
+        disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs)
     } catch let error as DiskError {
       throw .disk(error)
     } catch let error as LogDirectoryError {
@@ -205,14 +199,8 @@ package final class LogDirectory: Sendable {
       logStartOffset: checkpointed(.logStart, partition), recoveryPoint: checkpointed(.recoveryPoint, partition),
       isClean: wasClean)
     do {
-      switch engine {
-      case .append:
-        return try Log.open(
-          disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
-      case .btree:
-        return try BTreeLog.open(
-          disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
-      }
+      return try engine.log.open(
+        disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
     } catch { throw .disk(error) }
   }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Lab
 
 struct ReportCommand: ParsableCommand {
@@ -10,12 +11,38 @@ struct ReportCommand: ParsableCommand {
       EXAMPLES
         millrace report
         millrace report --results /mnt/results --plots /mnt/plots
+        millrace report --markdown                       # the verdicts as a table, and no page
+        millrace report --markdown --into README.md      # the same in a file, between its two marks
       """)
 
   @OptionGroup var places: Places
+  @Flag(help: "Print the verdicts of the latest results as a table in Markdown instead.") var markdown = false
+  @Option(help: "With --markdown: the file whose table is replaced.") var into: String?
+
+  func validate() throws {
+    guard into == nil || markdown else {
+      throw ValidationError("--into names the file for the table of --markdown; give both, or neither")
+    }
+  }
 
   func run() throws {
-    try Stop.translating { try Self.write(places) }
+    try Stop.translating {
+      if markdown { try Self.tabulate(places, into: into) } else { try Self.write(places) }
+    }
+  }
+
+  static func tabulate(_ places: Places, into file: String?) throws {
+    let stored = Report.stored(in: places.results)
+    for failure in stored.unreadable { Terminal.complain(failure) }
+    let table = VerdictTable(stored.results.map { $0[0] })
+    guard let file else {
+      return FileHandle.standardOutput.write(Data(table.markdown.utf8))
+    }
+    guard let text = SmallFile.read(file) else { throw Stop(Exit.badData, "\(file): cannot be read") }
+    let replaced: String
+    do { replaced = try table.replaced(in: text) } catch { throw Stop(Exit.badData, "\(file): \(error)") }
+    if replaced != text { try SmallFile.replace(file, replaced) }
+    Terminal.say("verdicts: \(file)")
   }
 
   /// The page, and on the terminal where it is and what it could not show.

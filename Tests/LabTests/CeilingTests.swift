@@ -29,6 +29,9 @@ struct CeilingTests {
     #expect(share("mb_per_s", 3000, arm(.produce))?.bound.name == "loopback TCP")
     #expect(share("mb_per_s", 100, arm(.produce, durability: "fsync before ack"))?.bound.value == 500)
     #expect(share("mb_per_s", 100, arm(.rawAppend))?.bound.name == "one copy in memory")
+    #expect(share("mb_per_s", 100, arm(.blockIO))?.bound.name == "one copy in memory")
+    #expect(
+      share("mb_per_s", 100, arm(.blockIO, durability: "fsync each MiB"))?.bound.name == "sequential direct writes")
     #expect(share("compress_mb_per_s", 150, arm(.codec), ["codec": "zstd:19"])?.share == 0.5)
     let records = try #require(share("records_per_s", 250_000, arm(.produce)))
     #expect(records.share == 0.25)

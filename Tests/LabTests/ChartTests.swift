@@ -21,6 +21,27 @@ final class ScratchDirectory {
   deinit { if let scratch { try? FileManager.default.removeItem(atPath: scratch) } }
 }
 
+/// A chart drawn, and its script run again in a directory that has nothing but the script and its CSV.
+struct DrawnTwice {
+  let first: ScratchDirectory
+  let second: ScratchDirectory
+  let svg: String
+  let again: String
+
+  init(_ chart: Chart) throws {
+    first = try ScratchDirectory("first")
+    second = try ScratchDirectory("second")
+    try chart.draw(into: first.path)
+    for end in [".csv", ".gp"] {
+      try FileManager.default.copyItem(
+        atPath: "\(first.path)/\(chart.stem)\(end)", toPath: "\(second.path)/\(chart.stem)\(end)")
+    }
+    try Chart.gnuplot("\(chart.stem).gp", in: second.path)
+    svg = try #require(SmallFile.read("\(first.path)/\(chart.stem).svg"))
+    again = Chart.withoutScript(try #require(SmallFile.read("\(second.path)/\(chart.stem).svg")))
+  }
+}
+
 @Suite("Chart")
 struct ChartTests {
   private func charts(_ stem: String, _ profile: Profile = .standard) throws -> [Chart] {
@@ -53,19 +74,44 @@ struct ChartTests {
 
   @Test("a script redraws in an empty directory from its CSV alone")
   func redraws() throws {
-    let first = try ScratchDirectory("first"), second = try ScratchDirectory("second")
     let chart = try #require(try charts("11-zero-copy").first)
-    try chart.draw(into: first.path)
-    for end in [".csv", ".gp"] {
-      try FileManager.default.copyItem(
-        atPath: "\(first.path)/\(chart.stem)\(end)", toPath: "\(second.path)/\(chart.stem)\(end)")
+    let drawn = try DrawnTwice(chart)
+    #expect(drawn.svg == drawn.again)
+    #expect(!chart.script.contains(drawn.second.path) && !chart.script.contains(drawn.first.path))
+  }
+
+  @Test("on a logarithmic axis a median is a point: a bar would be as long as the axis happens to reach")
+  func logarithmicBars() throws {
+    let chart = try #require(try charts("02-disk-against-memory").first)
+    #expect(chart.definition.kind == .bars && chart.definition.logY)
+    #expect(!chart.script.contains("with boxes") && chart.script.contains("with points pt 7 ps 1.2"))
+    let linear = try #require(try charts("11-zero-copy").first)
+    #expect(linear.definition.kind == .bars && !linear.definition.logY && linear.script.contains("with boxes"))
+  }
+
+  @Test(
+    "an axis names large numbers in few characters, and never rounds",
+    arguments: [
+      (0.05, "0.05"), (5000.0, "5000"), (20_000.0, "20k"), (1_500_000.0, "1.5M"), (3e9, "3G"),
+      (12_345_678.0, "12345678"),
+    ])
+  func short(value: Double, label: String) { #expect(Script.short(value) == label) }
+
+  @Test(
+    "bytes have their own units",
+    arguments: [(100.0, "100"), (4096, "4 KiB"), (1_048_576, "1 MiB"), (98_304, "96 KiB")])
+  func binary(value: Double, label: String) { #expect(Script.binary(value) == label) }
+
+  @Test("no number is told with an exponent", arguments: Synthetic.stems)
+  func withoutExponents(stem: String) throws {
+    let scratch = try ScratchDirectory("exponents")
+    for chart in try charts(stem) {
+      try chart.draw(into: scratch.path)
+      for end in [".svg", "-narrow.svg"] {
+        let svg = try #require(SmallFile.read("\(scratch.path)/\(chart.stem)\(end)"))
+        #expect(svg.firstMatch(of: #/>[^<]*[0-9]e[+-]?[0-9]+[^<]*</#)?.output == nil, "\(chart.stem)\(end)")
+      }
     }
-    try Chart.gnuplot("\(chart.stem).gp", in: second.path)
-    func svg(_ directory: ScratchDirectory) throws -> String {
-      Chart.withoutScript(try #require(SmallFile.read("\(directory.path)/\(chart.stem).svg")))
-    }
-    #expect(try svg(first) == svg(second))
-    #expect(!chart.script.contains(second.path) && !chart.script.contains(first.path))
   }
 
   @Test("a relative directory, with a quote in its name, serves as well")

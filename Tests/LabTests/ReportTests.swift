@@ -109,6 +109,15 @@ struct ReportTests {
     try checkReferences(html, from: "\(scratch.path)/results")
   }
 
+  @Test("a result of another profile is listed, and drawn in no line with the latest")
+  func unlike() throws {
+    let scratch = try ScratchDirectory("unlike")
+    let older = try Synthetic.store(
+      "11-zero-copy", .standard, in: "\(scratch.path)/results", name: "20250101T000000Z-0aa")
+    let (_, html) = try write(scratch, stems: ["11-zero-copy"])
+    #expect(html.contains("\(older.name)/rows.csv") && !html.contains("class=\"spark\""))
+  }
+
   @Test("the page has ours beside the original, the ceiling when there is one, and the disclosure of every result")
   func panels() throws {
     let scratch = try ScratchDirectory("panels")
@@ -123,6 +132,25 @@ struct ReportTests {
     #expect(page.contains(escaped(share.share.sentence)) && !page.contains("No ceiling was probed"))
     let test = try #require(result.experiment.verdicts.first?.test.arms.first)
     #expect(bare.contains("<dt>\(escaped(result.experiment.arm(named: test)?.label ?? ""))</dt>"))
+  }
+
+  @Test("comparisons stand under their rule, which is told once, and say why when they do not hold")
+  func comparisons() throws {
+    let scratch = try ScratchDirectory("comparisons")
+    var result = try Synthetic.store("11-zero-copy", .quick, in: "\(scratch.path)/results")
+    for index in result.rows.indices where result.rows[index].arm == "sendfile" {
+      result.rows[index].metrics["mb_per_s"]? /= 1000
+    }
+    let html = try Report(entries: [Report.Entry(result: result, charts: [])], writtenAt: "now").html()
+    for rule in result.experiment.verdicts {
+      #expect(html.ranges(of: "<br>\(escaped(rule.meaning))").count == 1, "\(rule.name)")
+    }
+    let findings = result.verdict.findings
+    #expect(Set(findings.map(\.outcome)).count > 1, "some hold and some do not")
+    for finding in findings {
+      let told = html.contains("<br><span class=\"fine\">\(escaped(finding.sentence))</span>")
+      #expect(told == (finding.outcome != .supported), "\(finding.sentence)")
+    }
   }
 
   @Test("a comparison has a page of the same style, with every effect and what else differs")

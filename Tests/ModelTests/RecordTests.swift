@@ -179,15 +179,7 @@ func fuzz(seed: Seed) throws {
     var bytes =
       Int.random(in: 0...3, using: &seed) == 0
       ? seed.bytes(Int.random(in: 0...200, using: &seed)) : originals.randomElement(using: &seed)!
-    for _ in 0..<Int.random(in: 0...3, using: &seed) where !bytes.isEmpty {
-      let at = Int.random(in: 0..<bytes.count, using: &seed)
-      switch Int.random(in: 0...3, using: &seed) {
-      case 0: bytes[at] = UInt8.random(in: 0...255, using: &seed)
-      case 1: bytes.insert(UInt8.random(in: 0...255, using: &seed), at: at)
-      case 2: bytes.remove(at: at)
-      default: bytes[at] ^= 1 << UInt8.random(in: 0...7, using: &seed)
-      }
-    }
+    seed.damage(&bytes)
     _ = try? RecordBatch(viewing: ByteBuffer(bytes: bytes))
     guard let batch = try? RecordBatch(viewing: ByteBuffer(bytes: bytes), checkingCRC: false) else { continue }
     let limit = 1 << 16

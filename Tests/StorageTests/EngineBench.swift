@@ -48,28 +48,16 @@ final class EngineBench {
   static func create(
     _ engine: LogEngine, _ disk: any Disk, _ directory: String, _ partition: TopicPartition, _ config: LogConfig
   ) throws(DiskError) -> any PartitionLog {
-    switch engine {
-    case .append:
-      try Log.create(
-        disk: disk, directory: directory, partition: partition, topicID: nil, config: config, nowMs: now)
-    case .btree:
-      try BTreeLog.create(
-        disk: disk, directory: directory, partition: partition, topicID: nil, config: config, nowMs: now)
-    }
+    try engine.log.create(
+      disk: disk, directory: directory, partition: partition, topicID: nil, config: config, nowMs: now)
   }
 
   static func open(
     _ engine: LogEngine, _ disk: any Disk, _ directory: String, _ partition: TopicPartition, _ config: LogConfig,
     _ memory: LogMemory, nowMs: Int64 = now
   ) throws(DiskError) -> any PartitionLog {
-    switch engine {
-    case .append:
-      try Log.open(
-        disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
-    case .btree:
-      try BTreeLog.open(
-        disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
-    }
+    try engine.log.open(
+      disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
   }
 
   /// Opens the log again: after an orderly stop, or as a kill leaves it.

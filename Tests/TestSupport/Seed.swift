@@ -55,3 +55,18 @@ extension Seed {
     return Array(out.prefix(count))
   }
 }
+
+extension Seed {
+  /// Changes up to three places: a byte replaced, put in, taken out, or a bit turned over.
+  package mutating func damage(_ bytes: inout [UInt8]) {
+    for _ in 0..<Int.random(in: 0...3, using: &self) where !bytes.isEmpty {
+      let at = Int.random(in: 0..<bytes.count, using: &self)
+      switch Int.random(in: 0...3, using: &self) {
+      case 0: bytes[at] = UInt8.random(in: 0...255, using: &self)
+      case 1: bytes.insert(UInt8.random(in: 0...255, using: &self), at: at)
+      case 2: bytes.remove(at: at)
+      default: bytes[at] ^= 1 << UInt8.random(in: 0...7, using: &self)
+      }
+    }
+  }
+}
