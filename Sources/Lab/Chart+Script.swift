@@ -1,3 +1,5 @@
+import Glibc
+
 /// A chart as two texts: tidy CSV and the gnuplot script that draws it from that CSV alone, wherever the two lie
 /// together. The script makes an SVG, a narrow SVG for phones, and a PNG.
 extension Chart {

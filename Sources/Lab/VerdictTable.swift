@@ -72,9 +72,9 @@ package struct VerdictTable {
       switch rule.kind {
       case .ratio, .equal: "×"
       case .value: (Metric.named(rule.metric)?.unit).map { $0.isEmpty ? "" : " \($0)" } ?? ""
-      case .exponent, .flat: ""
+      case .exponent, .flat, .trend, .never: ""
       }
-    let sign = rule.kind == .exponent ? "b = " : ""
+    let sign = rule.kind == .exponent ? "b = " : rule.kind == .trend ? "τ = " : ""
     if effects.count == 1 {
       return "\(sign)\(Figures.text(least.value))\(unit) [\(Figures.text(least.low)), \(Figures.text(least.high))]"
     }
