@@ -5,10 +5,15 @@
 set encoding utf8
 set datafile separator comma
 data = "06-throughput-over-volume.csv"
+# Three digits and never an exponent: 12.3k, 425M, 3.59G.
+told(value, unit) = sprintf(value >= 99.95 ? "%.0f%s" : "%.3g%s", value, unit)
+shown(value) = value >= 999.5e6 ? told(value / 1e9, "G") : value >= 999.5e3 ? told(value / 1e6, "M") : \
+  value >= 9999.5 ? told(value / 1e3, "k") : told(value, "")
 # The value of a column where panel, series and kind fit, else nothing.
 pick(panel, series, kind, place) = \
   (strcol(1) eq panel && strcol(2) eq series && strcol(3) eq kind) ? column(place) : NaN
-shown(value) = value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)
+# Over a bar, in two digits where bars are many.
+over(value) = 1 && value < 9999.5 ? sprintf(value >= 9.95 ? "%.0f" : "%.2g", value) : shown(value)
 hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \
   label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
 do for [output in "svg narrow png"] {
@@ -25,7 +30,7 @@ do for [output in "svg narrow png"] {
     set output "06-throughput-over-volume-narrow.svg"
   }
   if (output eq "png") {
-    set terminal pngcairo size 960,516 font "DejaVu Sans,11" background "#ffffff"
+    set terminal pngcairo size 960,516 fontscale 0.75 font "DejaVu Sans,14" background "#ffffff"
     set output "06-throughput-over-volume.png"
   }
   set termoption noenhanced
@@ -45,14 +50,17 @@ do for [output in "svg narrow png"] {
   set style fill transparent solid 0.18 noborder
   set boxwidth 0.229333 absolute
   set xrange [0:4218.88]
-  set xtics ("512" 512, "1024" 1024, "1536" 1536, "2048" 2048, "2560" 2560, "3072" 3072, "3584" 3584, "4096" 4096)
+  set xtics ("512" 512, "1024" 1024, "1536" 1536, "2048" 2048, "2560" 2560, "3072" 3072, "3584" 3584, "4096" 4096) font ",14"
+  if (narrow) { set xtics ("512" 512, "1024" 1024, "1536" 1536, "2048" 2048, "2560" 2560, "3072" 3072, "3584" 3584, "4096" 4096) font ",10" }
+  unset logscale y
+  set ytics ("0" 0, "200" 200, "400" 400, "600" 600, "800" 800, "1000" 1000, "1200" 1200)
+  if (narrow) { set ytics ("0" 0, "500" 500, "1000" 1000) }
   set yrange [0:1200.368079]
-  set format y "%.6g"
-  if (narrow) { set lmargin at screen 0.165; set rmargin at screen 0.955; set bmargin at screen 0.337719; set tmargin at screen 0.809211 } else { set lmargin at screen 0.085417; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
+  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.337719; set tmargin at screen 0.809211 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
   unset arrow
   unset title
-  set xlabel "stored volume, MiB" offset 0,0.1
-  set ylabel "MiB/s" offset 0.6,0
+  set xlabel "stored volume, MiB" offset 0,screen (narrow ? 0 : 0)
+  set ylabel "MiB/s" offset 0,0
   set arrow from 512, graph 0 to 512, graph 1 nohead lc rgb "#666666" dt (10,6) lw 1.4 back
   set label 20 "memory" at 512, graph 0.97 left offset 0.6,0 font ",11" tc rgb "#444444" front
   plot data skip 1 using (pick("", "broker", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
@@ -73,7 +81,7 @@ do for [output in "svg narrow png"] {
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
   set tmargin at screen (narrow ? 0.210526 : 0.120155)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 2 samplen 2.4 spacing 1.1 font ",12"
-  if (narrow) { set key vertical maxcols 1 maxrows 4 spacing 1 }
+  if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 4 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \
     keyentry with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" title "broker", \
     keyentry with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" title "broker, retention reached", \

@@ -5,10 +5,15 @@
 set encoding utf8
 set datafile separator comma
 data = "10-compression-speed.csv"
+# Three digits and never an exponent: 12.3k, 425M, 3.59G.
+told(value, unit) = sprintf(value >= 99.95 ? "%.0f%s" : "%.3g%s", value, unit)
+shown(value) = value >= 999.5e6 ? told(value / 1e9, "G") : value >= 999.5e3 ? told(value / 1e6, "M") : \
+  value >= 9999.5 ? told(value / 1e3, "k") : told(value, "")
 # The value of a column where panel, series and kind fit, else nothing.
 pick(panel, series, kind, place) = \
   (strcol(1) eq panel && strcol(2) eq series && strcol(3) eq kind) ? column(place) : NaN
-shown(value) = value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)
+# Over a bar, in two digits where bars are many.
+over(value) = 1 && value < 9999.5 ? sprintf(value >= 9.95 ? "%.0f" : "%.2g", value) : shown(value)
 hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \
   label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
 do for [output in "svg narrow png"] {
@@ -25,7 +30,7 @@ do for [output in "svg narrow png"] {
     set output "10-compression-speed-narrow.svg"
   }
   if (output eq "png") {
-    set terminal pngcairo size 960,542 font "DejaVu Sans,11" background "#ffffff"
+    set terminal pngcairo size 960,542 fontscale 0.75 font "DejaVu Sans,14" background "#ffffff"
     set output "10-compression-speed.png"
   }
   set termoption noenhanced
@@ -46,16 +51,17 @@ do for [output in "svg narrow png"] {
   set boxwidth 0.172 absolute
   set logscale x
   set xrange [0.714286:1400]
-  set xtics ("1" 1, "10" 10, "100" 100, "1000" 1000)
+  set xtics ("1" 1, "10" 10, "100" 100, "1000" 1000) font ",14"
+  if (narrow) { set xtics ("1" 1, "10" 10, "100" 100, "1000" 1000) font ",12" }
   set logscale y
-  set ytics (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-  set yrange [5.1953:9858.719918]
-  set format y "%.6g"
-  if (narrow) { set lmargin at screen 0.165; set rmargin at screen 0.955; set bmargin at screen 0.696296; set tmargin at screen 0.89537 } else { set lmargin at screen 0.085417; set rmargin at screen 0.36875; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
+  set ytics ("5" 5, "10" 10, "20" 20, "50" 50, "100" 100, "200" 200, "500" 500, "1000" 1000, "2000" 2000, "5000" 5000, "10k" 10000)
+  if (narrow) { set ytics ("5" 5, "10" 10, "20" 20, "50" 50, "100" 100, "200" 200, "500" 500, "1000" 1000, "2000" 2000, "5000" 5000, "10k" 10000) }
+  set yrange [4.753766:10774.405995]
+  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.696296; set tmargin at screen 0.89537 } else { set lmargin at screen 0.092083; set rmargin at screen 0.373194; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
   unset arrow
   set title "json" font ",14" offset 0,-0.4
-  set xlabel "messages in a batch (1: each alone)" offset 0,0.1
-  set ylabel "MB/s of input" offset 0.6,0
+  set xlabel "messages in a batch (1: each alone)" offset 0,screen (narrow ? 0 : 0)
+  set ylabel "MB/s of input" offset 0,0
   if (narrow) { unset xlabel }
   plot data skip 1 using (pick("json", "gzip", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
     data skip 1 using (pick("json", "snappy", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
@@ -73,14 +79,14 @@ do for [output in "svg narrow png"] {
     data skip 1 using (pick("json", "snappy", "median", 4)):6:(hover("snappy")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
     data skip 1 using (pick("json", "lz4", "median", 4)):6:(hover("lz4")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
     data skip 1 using (pick("json", "zstd", "median", 4)):6:(hover("zstd")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
-  if (narrow) { set lmargin at screen 0.165; set rmargin at screen 0.955; set bmargin at screen 0.419444; set tmargin at screen 0.618519 } else { set lmargin at screen 0.391667; set rmargin at screen 0.675; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
+  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.419444; set tmargin at screen 0.618519 } else { set lmargin at screen 0.396111; set rmargin at screen 0.677222; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
   unset arrow
   set title "access-log" font ",14" offset 0,-0.4
-  set xlabel "messages in a batch (1: each alone)" offset 0,0.1
-  set ylabel "MB/s of input" offset 0.6,0
+  set xlabel "messages in a batch (1: each alone)" offset 0,screen (narrow ? 0 : 0)
+  set ylabel "MB/s of input" offset 0,0
   if (narrow) { unset xlabel }
   unset label
-  if (!narrow) { unset ylabel; set format y "" }
+  if (!narrow) { unset ylabel; set ytics ("" 5, "" 10, "" 20, "" 50, "" 100, "" 200, "" 500, "" 1000, "" 2000, "" 5000, "" 10000) }
   plot data skip 1 using (pick("access-log", "gzip", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
     data skip 1 using (pick("access-log", "snappy", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
     data skip 1 using (pick("access-log", "lz4", "median", 4)):7:8 with filledcurves lc rgb "#009E73" notitle, \
@@ -97,13 +103,13 @@ do for [output in "svg narrow png"] {
     data skip 1 using (pick("access-log", "snappy", "median", 4)):6:(hover("snappy")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
     data skip 1 using (pick("access-log", "lz4", "median", 4)):6:(hover("lz4")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
     data skip 1 using (pick("access-log", "zstd", "median", 4)):6:(hover("zstd")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
-  if (narrow) { set lmargin at screen 0.165; set rmargin at screen 0.955; set bmargin at screen 0.142593; set tmargin at screen 0.341667 } else { set lmargin at screen 0.697917; set rmargin at screen 0.98125; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
+  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.142593; set tmargin at screen 0.341667 } else { set lmargin at screen 0.700139; set rmargin at screen 0.98125; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
   unset arrow
   set title "random" font ",14" offset 0,-0.4
-  set xlabel "messages in a batch (1: each alone)" offset 0,0.1
-  set ylabel "MB/s of input" offset 0.6,0
+  set xlabel "messages in a batch (1: each alone)" offset 0,screen (narrow ? 0 : 0)
+  set ylabel "MB/s of input" offset 0,0
   unset label
-  if (!narrow) { unset ylabel; set format y "" }
+  if (!narrow) { unset ylabel; set ytics ("" 5, "" 10, "" 20, "" 50, "" 100, "" 200, "" 500, "" 1000, "" 2000, "" 5000, "" 10000) }
   plot data skip 1 using (pick("random", "gzip", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
     data skip 1 using (pick("random", "snappy", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
     data skip 1 using (pick("random", "lz4", "median", 4)):7:8 with filledcurves lc rgb "#009E73" notitle, \
@@ -125,7 +131,7 @@ do for [output in "svg narrow png"] {
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
   set tmargin at screen (narrow ? 0.088889 : 0.114391)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
-  if (narrow) { set key vertical maxcols 1 maxrows 4 spacing 1 }
+  if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 4 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \
     keyentry with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" title "gzip", \
     keyentry with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" title "snappy", \

@@ -5,10 +5,15 @@
 set encoding utf8
 set datafile separator comma
 data = "11-zero-copy-broker.csv"
+# Three digits and never an exponent: 12.3k, 425M, 3.59G.
+told(value, unit) = sprintf(value >= 99.95 ? "%.0f%s" : "%.3g%s", value, unit)
+shown(value) = value >= 999.5e6 ? told(value / 1e9, "G") : value >= 999.5e3 ? told(value / 1e6, "M") : \
+  value >= 9999.5 ? told(value / 1e3, "k") : told(value, "")
 # The value of a column where panel, series and kind fit, else nothing.
 pick(panel, series, kind, place) = \
   (strcol(1) eq panel && strcol(2) eq series && strcol(3) eq kind) ? column(place) : NaN
-shown(value) = value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)
+# Over a bar, in two digits where bars are many.
+over(value) = 0 && value < 9999.5 ? sprintf(value >= 9.95 ? "%.0f" : "%.2g", value) : shown(value)
 hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \
   label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
 do for [output in "svg narrow png"] {
@@ -21,11 +26,11 @@ do for [output in "svg narrow png"] {
     set output "11-zero-copy-broker.svg"
   }
   if (narrow) {
-    set terminal svg size 400,407 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,419 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "11-zero-copy-broker-narrow.svg"
   }
   if (output eq "png") {
-    set terminal pngcairo size 960,486 font "DejaVu Sans,11" background "#ffffff"
+    set terminal pngcairo size 960,486 fontscale 0.75 font "DejaVu Sans,14" background "#ffffff"
     set output "11-zero-copy-broker.png"
   }
   set termoption noenhanced
@@ -33,7 +38,7 @@ do for [output in "svg narrow png"] {
   set label 1 "Zero copy through the broker: one switch flipped" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261122T205024Z-6bc9b4b" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Zero copy through the broker: one switch\nflipped" font ",14"
+    set label 1 "Zero copy through the broker: one\nswitch flipped" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261122T205024Z-6bc9b4b" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
@@ -45,15 +50,17 @@ do for [output in "svg narrow png"] {
   set style fill transparent solid 0.18 noborder
   set boxwidth 0.688 absolute
   set xrange [-0.6:4.6]
-  set xtics ("broker, sendfile" 0, "broker, copy\nwith 4 KiB" 1, "broker, copy\nwith 64 KiB" 2, "broker, copy\nwith 1 MiB" 3, "broker, mmap" 4)
+  set xtics ("broker, sendfile" 0, "broker, copy\nwith 4 KiB" 1, "broker, copy\nwith 64 KiB" 2, "broker, copy\nwith 1 MiB" 3, "broker, mmap" 4) font ",12"
   if (narrow) { set xtics ("broker,\nsendfile" 0, "broker,\ncopy with\n4 KiB" 1, "broker,\ncopy with\n64 KiB" 2, "broker,\ncopy with\n1 MiB" 3, "broker,\nmmap" 4) font ",10" }
+  unset logscale y
+  set ytics ("0" 0, "500" 500, "1000" 1000, "1500" 1500, "2000" 2000, "2500" 2500, "3000" 3000, "3500" 3500)
+  if (narrow) { set ytics ("0" 0, "1000" 1000, "2000" 2000, "3000" 3000) }
   set yrange [0:3670.322691]
-  set format y "%.6g"
-  if (narrow) { set lmargin at screen 0.165; set rmargin at screen 0.955; set bmargin at screen 0.216216; set tmargin at screen 0.744472 } else { set lmargin at screen 0.085417; set rmargin at screen 0.98125; set bmargin at screen 0.185185; set tmargin at screen 0.864198 }
+  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.238663; set tmargin at screen 0.75179 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.185185; set tmargin at screen 0.864198 }
   unset arrow
   unset title
-  set xlabel "the broker's read path" offset 0,-0.9
-  set ylabel "MB/s consumed" offset 0.6,0
+  set xlabel "the broker's read path" offset 0,screen (narrow ? -0.071599 : -0.037037)
+  set ylabel "MB/s consumed" offset 0,0
   plot data skip 1 using (pick("", "broker-sendfile", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#0072B2" notitle, \
     data skip 1 using (pick("", "broker-copy-4k", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#D55E00" notitle, \
     data skip 1 using (pick("", "broker-copy-64k", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#009E73" notitle, \
@@ -69,11 +76,11 @@ do for [output in "svg narrow png"] {
     data skip 1 using (pick("", "broker-copy-64k", "median", 4)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb "#222222" notitle, \
     data skip 1 using (pick("", "broker-copy-1m", "median", 4)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb "#222222" notitle, \
     data skip 1 using (pick("", "broker-mmap", "median", 4)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "broker-sendfile", "median", 4)):8:(crowded ? "" : shown(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "broker-copy-4k", "median", 4)):8:(crowded ? "" : shown(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "broker-copy-64k", "median", 4)):8:(crowded ? "" : shown(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "broker-copy-1m", "median", 4)):8:(crowded ? "" : shown(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "broker-mmap", "median", 4)):8:(crowded ? "" : shown(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "broker-sendfile", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "broker-copy-4k", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "broker-copy-64k", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "broker-copy-1m", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "broker-mmap", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
     data skip 1 using (pick("", "broker-sendfile", "median", 4)):6:(hover("broker, sendfile")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
     data skip 1 using (pick("", "broker-copy-4k", "median", 4)):6:(hover("broker, copy with 4 KiB")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
     data skip 1 using (pick("", "broker-copy-64k", "median", 4)):6:(hover("broker, copy with 64 KiB")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \

@@ -5,10 +5,15 @@
 set encoding utf8
 set datafile separator comma
 data = "11-zero-copy.csv"
+# Three digits and never an exponent: 12.3k, 425M, 3.59G.
+told(value, unit) = sprintf(value >= 99.95 ? "%.0f%s" : "%.3g%s", value, unit)
+shown(value) = value >= 999.5e6 ? told(value / 1e9, "G") : value >= 999.5e3 ? told(value / 1e6, "M") : \
+  value >= 9999.5 ? told(value / 1e3, "k") : told(value, "")
 # The value of a column where panel, series and kind fit, else nothing.
 pick(panel, series, kind, place) = \
   (strcol(1) eq panel && strcol(2) eq series && strcol(3) eq kind) ? column(place) : NaN
-shown(value) = value >= 100 ? sprintf("%.0f", value) : sprintf("%.3g", value)
+# Over a bar, in two digits where bars are many.
+over(value) = 1 && value < 9999.5 ? sprintf(value >= 9.95 ? "%.0f" : "%.2g", value) : shown(value)
 hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \
   label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
 do for [output in "svg narrow png"] {
@@ -25,7 +30,7 @@ do for [output in "svg narrow png"] {
     set output "11-zero-copy-narrow.svg"
   }
   if (output eq "png") {
-    set terminal pngcairo size 960,564 font "DejaVu Sans,11" background "#ffffff"
+    set terminal pngcairo size 960,564 fontscale 0.75 font "DejaVu Sans,14" background "#ffffff"
     set output "11-zero-copy.png"
   }
   set termoption noenhanced
@@ -33,7 +38,7 @@ do for [output in "svg narrow png"] {
   set label 1 "Zero copy: bytes a second from the page cache to a loopback socket" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261122T205024Z-6bc9b4b" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Zero copy: bytes a second from the page\ncache to a loopback socket" font ",14"
+    set label 1 "Zero copy: bytes a second from the\npage cache to a loopback socket" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261122T205024Z-6bc9b4b" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
@@ -45,15 +50,17 @@ do for [output in "svg narrow png"] {
   set style fill transparent solid 0.18 noborder
   set boxwidth 0.114667 absolute
   set xrange [-0.6:2.6]
-  set xtics ("7" 0, "98" 1, "700" 2)
+  set xtics ("7" 0, "98" 1, "700" 2) font ",12"
   if (narrow) { set xtics ("7" 0, "98" 1, "700" 2) font ",10" }
+  unset logscale y
+  set ytics ("0" 0, "2000" 2000, "4000" 4000, "6000" 6000, "8000" 8000, "10k" 10000)
+  if (narrow) { set ytics ("0" 0, "2000" 2000, "4000" 4000, "6000" 6000, "8000" 8000, "10k" 10000) }
   set yrange [0:11059.424594]
-  set format y "%.6g"
-  if (narrow) { set lmargin at screen 0.165; set rmargin at screen 0.955; set bmargin at screen 0.404851; set tmargin at screen 0.80597 } else { set lmargin at screen 0.085417; set rmargin at screen 0.98125; set bmargin at screen 0.297872; set tmargin at screen 0.882979 }
+  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.404851; set tmargin at screen 0.80597 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.297872; set tmargin at screen 0.882979 }
   unset arrow
   unset title
-  set xlabel "file size, MB" offset 0,0.1
-  set ylabel "MB/s" offset 0.6,0
+  set xlabel "file size, MB" offset 0,screen (narrow ? 0 : 0)
+  set ylabel "MB/s" offset 0,0
   plot data skip 1 using (pick("", "sendfile", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#0072B2" notitle, \
     data skip 1 using (pick("", "read-write-4k", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#D55E00" notitle, \
     data skip 1 using (pick("", "read-write-64k", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#009E73" notitle, \
@@ -72,12 +79,12 @@ do for [output in "svg narrow png"] {
     data skip 1 using (pick("", "read-write-1m", "median", 4)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb "#222222" notitle, \
     data skip 1 using (pick("", "mmap-write", "median", 4)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb "#222222" notitle, \
     data skip 1 using (pick("", "splice", "median", 4)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "sendfile", "median", 4)):8:(crowded ? "" : shown(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "read-write-4k", "median", 4)):8:(crowded ? "" : shown(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "read-write-64k", "median", 4)):8:(crowded ? "" : shown(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "read-write-1m", "median", 4)):8:(crowded ? "" : shown(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "mmap-write", "median", 4)):8:(crowded ? "" : shown(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "splice", "median", 4)):8:(crowded ? "" : shown(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "sendfile", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "read-write-4k", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "read-write-64k", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "read-write-1m", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "mmap-write", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "splice", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
     data skip 1 using (pick("", "sendfile", "claim", 4) - 0.057333):6:(2 * 0.057333):(0) with vectors nohead lw 2.4 lc rgb "#000000" notitle, \
     data skip 1 using (pick("", "sendfile", "median", 4)):6:(hover("sendfile")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
     data skip 1 using (pick("", "read-write-4k", "median", 4)):6:(hover("read + write, 4 KiB")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
@@ -90,7 +97,7 @@ do for [output in "svg narrow png"] {
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
   set tmargin at screen (narrow ? 0.296642 : 0.195035)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 2 samplen 2.4 spacing 1.1 font ",12"
-  if (narrow) { set key vertical maxcols 1 maxrows 7 spacing 1 }
+  if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 7 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \
     keyentry with boxes fs solid 0.75 noborder lc rgb "#0072B2" title "sendfile", \
     keyentry with boxes fs solid 0.75 noborder lc rgb "#D55E00" title "read + write, 4 KiB", \

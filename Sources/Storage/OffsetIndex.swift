@@ -30,6 +30,11 @@ struct OffsetIndex {
   mutating func load(from disk: any Disk) throws(DiskError) { try entries.load(from: disk) }
   mutating func reset(on disk: any Disk) throws(DiskError) { try entries.reset(on: disk) }
   mutating func makeRoom(on disk: any Disk) throws(DiskError) { try entries.makeRoom(on: disk) }
+  /// Both of what an `append` needs.
+  mutating func makeReady(on disk: any Disk) throws(DiskError) {
+    try load(from: disk)
+    try makeRoom(on: disk)
+  }
   mutating func spill(to disk: any Disk, syncing: Bool) throws(DiskError) {
     try entries.spill(to: disk, syncing: syncing)
   }

@@ -122,10 +122,8 @@ final class Segment {
   /// that cannot be had, `isIntact` says so.
   func write(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer) throws(SegmentWriteError) {
     do {
-      try offsetIndex.load(from: disk)
-      try timeIndex.load(from: disk)
-      try offsetIndex.makeRoom(on: disk)
-      try timeIndex.makeRoom(on: disk)
+      try offsetIndex.makeReady(on: disk)
+      try timeIndex.makeReady(on: disk)
     } catch { throw SegmentWriteError(cause: error, isIntact: true) }
     do {
       let file = try file().file

@@ -41,6 +41,11 @@ struct TimeIndex {
   }
 
   mutating func makeRoom(on disk: any Disk) throws(DiskError) { try entries.makeRoom(on: disk) }
+  /// Both of what an `append` needs.
+  mutating func makeReady(on disk: any Disk) throws(DiskError) {
+    try load(from: disk)
+    try makeRoom(on: disk)
+  }
   mutating func spill(to disk: any Disk, syncing: Bool) throws(DiskError) {
     try entries.spill(to: disk, syncing: syncing)
   }

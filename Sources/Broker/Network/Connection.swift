@@ -31,7 +31,7 @@ package final class Connection: ChannelDuplexHandler {
   private let log: Logger
 
   private var machine: ConnectionMachine<OutgoingReply>
-  private var writer: ReplyWriter
+  private let writer: ReplyWriter
   private var context: ChannelHandlerContext?
   private var address = "?"
 
@@ -291,7 +291,7 @@ package final class Connection: ChannelDuplexHandler {
       writer.handOver(to: context)
       context.flush()
     }
-    let isReadable = writer.pump(context, buffer: &loop.copyBuffer)
+    let isReadable = !writer.isWaiting || writer.pump(context, buffer: &loop.copyBuffer)
     isWriting = false
     // A write may find the client gone, and `gone` was called in the midst of it.
     guard context.channel.isActive else {

@@ -6,8 +6,9 @@ import Storage
 /// Sendfile and mmap hand whole ranges to NIO, which writes what the socket takes. The copy path reads one buffer's worth
 /// at a time and only while the socket takes it, so a slow reader costs one buffer and not a whole reply.
 ///
-/// Owned by its `Connection`, on its event loop.
-struct ReplyWriter {
+/// Owned by its `Connection`, on its event loop. A class: writing to the channel may come back to the connection, and a struct
+/// would be held, and looked up in the list of what is held, for as long as that takes: 90 instructions a call.
+final class ReplyWriter {
   private let path: ReadPath
   /// Parts that must wait: for the copy path, what follows a range that is not fully written yet.
   private var waiting: [OutgoingReply.Part] = []
@@ -23,7 +24,7 @@ struct ReplyWriter {
   var isWaiting: Bool { waitingFrom < waiting.count }
 
   /// Writes a reply, or queues it behind what waits. The caller flushes.
-  mutating func write(_ reply: OutgoingReply, to context: ChannelHandlerContext) {
+  func write(_ reply: OutgoingReply, to context: ChannelHandlerContext) {
     switch reply {
     case .bytes(let bytes):
       if isWaiting {
@@ -37,22 +38,23 @@ struct ReplyWriter {
     }
   }
 
-  private mutating func gather(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
-    if gathered == nil {
-      gathered = bytes
-    } else {
-      gathered?.writeImmutableBuffer(bytes)
+  private func gather(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+    var all = bytes
+    if var together = gathered.take() {
+      together.writeImmutableBuffer(bytes)
+      all = together
     }
-    if gathered?.readableBytes ?? 0 >= Limits.gatheredReplyBytes { handOver(to: context) }
+    gathered = all
+    if all.readableBytes >= Limits.gatheredReplyBytes { handOver(to: context) }
   }
 
   /// Gives the channel what was gathered: before a flush, and before anything that must come behind it.
-  mutating func handOver(to context: ChannelHandlerContext) {
+  func handOver(to context: ChannelHandlerContext) {
     guard let bytes = gathered.take() else { return }
     context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
   }
 
-  private mutating func write(_ part: OutgoingReply.Part, to context: ChannelHandlerContext) {
+  private func write(_ part: OutgoingReply.Part, to context: ChannelHandlerContext) {
     guard !isWaiting else {
       waiting.append(part)
       return
@@ -71,7 +73,7 @@ struct ReplyWriter {
 
   /// Continues the copy path while the socket takes bytes. `buffer` is the event loop's, reused when it is free again.
   /// False: a file could not be read, so the reply cannot be completed and the connection must close.
-  mutating func pump(_ context: ChannelHandlerContext, buffer: inout ByteBuffer?) -> Bool {
+  func pump(_ context: ChannelHandlerContext, buffer: inout ByteBuffer?) -> Bool {
     guard isWaiting, case .copy(let bufferBytes) = path else { return true }
     while isWaiting, context.channel.isWritable, context.channel.isActive {
       switch waiting[waitingFrom] {
@@ -101,7 +103,7 @@ struct ReplyWriter {
     return true
   }
 
-  mutating func discard() {
+  func discard() {
     waiting.removeAll()
     waitingFrom = 0
     gathered = nil
