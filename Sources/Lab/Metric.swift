@@ -29,9 +29,6 @@ package struct Metric: Sendable, Equatable {
     Metric(name: "cached_mib", unit: "MiB", meaning: "bytes of the file in memory, wherever, counted once"),
     Metric(name: "held_twice_mib", unit: "MiB", meaning: "bytes of the file both in the process and in the page cache"),
     Metric(
-      name: "effective_cached_mib", unit: "MiB",
-      meaning: "hit ratio times the working set: of reads at random places, what is in memory, whoever holds it"),
-    Metric(
       name: "rewarm_ms", unit: "ms",
       meaning: "from an empty process after a restart to 95 % of the hit ratio before it; start of the program left out"
     ),

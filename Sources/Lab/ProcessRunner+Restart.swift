@@ -24,9 +24,7 @@ extension ProcessRunner {
 
   /// Starts the broker again, in the same cgroup, and runs the arm's load once more: until the device gives as little as before.
   func restart(_ scene: Scene, _ data: String, _ metrics: inout [String: Double]) throws(RunError) {
-    let workingSet = Double(Self.size(of: Self.segments(in: data)))
-    guard let hitRatio = metrics["hit_ratio"] else { return }
-    metrics["effective_cached_mib"] = hitRatio * workingSet / 1_048_576
+    guard let hitRatio = metrics["hit_ratio"], hitRatio >= Rewarming.Limits.hitRatioMin else { return }
     let broker = try start(scene, data)
     let pid = broker.pid
     var samples: [(wallMs: Double, readBytes: Double)] = []
@@ -58,6 +56,8 @@ extension ProcessRunner {
 /// When a cache that began empty serves as much as one that was warm. Pure.
 struct Rewarming: Sendable {
   enum Limits {
+    /// Of a cache that misses more than this when it is warm nobody can say when it is warm again.
+    static let hitRatioMin = 0.5
     /// Warm again means this share of the hit ratio before.
     static let warmShare = 0.95
     /// Bytes consumed between two looks at the hit ratio: few, for a cache that is warm at once is seen to be only at the end of

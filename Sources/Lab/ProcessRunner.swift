@@ -29,6 +29,8 @@ package struct ProcessRunner: CellRunner {
   package enum Limits {
     /// How often a running program is looked at: its end, the dirty pages, Ctrl-C.
     static let pollMs = 10
+    /// The same where something is measured by looking: a cache that is warm at once is so within few ms.
+    static let lookMs = 1
     /// How often the broker's threads are looked at: each look reads two small files a thread.
     static let lookSeconds = 0.05
     /// A stall is put in after this share of the run.
@@ -273,7 +275,7 @@ package struct ProcessRunner: CellRunner {
           lookedAt = elapsed
         }
       }
-      Uptime.nap(milliseconds: Limits.pollMs)
+      Uptime.nap(milliseconds: look == nil ? Limits.pollMs : Limits.lookMs)
     }
     guard let end = child.end, end == .exited(0) else {
       let reason = child.end.map { "\($0)" } ?? "no end"
