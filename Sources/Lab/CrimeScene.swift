@@ -58,7 +58,9 @@ struct CrimeScene {
 
   var handling: [CrimeFinding] {
     var findings: [CrimeFinding] = []
-    for finding in deciding where finding.outcome != .inconclusive && (finding.effect?.count ?? 0) < 2 {
+    // What must never happen is counted in every run, and a count of none has no interval.
+    let measured = deciding.filter { $0.kind != .never }
+    for finding in measured where finding.outcome != .inconclusive && (finding.effect?.count ?? 0) < 2 {
       findings.append(found(.noInterval, "\(finding.rule) \(finding.combination) is decided on one value"))
     }
     if decidingRules.contains(where: { $0.kind == .ratio && ($0.threshold ?? 1) >= 1 }),

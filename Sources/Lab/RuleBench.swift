@@ -17,7 +17,7 @@ struct RuleBench {
       finding.sentence = "\(name(rule, [])): this profile does not run \(missing.joined(separator: ", "))."
       return [finding]
     }
-    return combinations(of: rule).map { levels in
+    return combinations(of: rule).filter { !isItself(rule, at: $0) }.map { levels in
       switch rule.kind {
       case .ratio: ratio(rule, at: levels)
       case .value: value(rule, at: levels)
@@ -308,6 +308,12 @@ struct RuleBench {
       return metric.replacing("_", with: " ")
     }
     return known.unit
+  }
+
+  /// The combination whose test is the very baseline that all combinations are compared with: that shows nothing.
+  private func isItself(_ rule: VerdictRule, at levels: [Setting]) -> Bool {
+    rule.kind.needsBaseline && rule.test == Selection(arms: rule.baseline.arms) && !rule.baseline.levels.isEmpty
+      && rule.baseline.levels.allSatisfy(levels.contains) && rule.baseline.levels.count == levels.count
   }
 
   /// Every combination of the levels of `per`, within `only`.

@@ -133,6 +133,21 @@ struct ShapeTests {
     #expect(shape(220, spread: 0.1).outcome == .inconclusive)
   }
 
+  @Test("an arm held against itself at one level is not compared with that level itself")
+  func againstItself() {
+    var rule = Fixture.rule(
+      "scales", .equal, metric: "mb_per_s", test: ["new"], baseline: ["new"], per: ["size"], tolerance: 0.1)
+    rule.baseline.levels = [Setting(name: "size", value: "1")]
+    let experiment = Fixture.experiment(
+      number: 15, name: "sizes", factors: [Factor(name: "size", levels: ["1", "2"])],
+      arms: [Fixture.arm("new", .test)], metrics: ["mb_per_s"], verdicts: [rule])
+    let rows =
+      Fixture.rows("new", "mb_per_s", Fixture.around(100, seed: 1), levels: ["size": "1"])
+      + Fixture.rows("new", "mb_per_s", Fixture.around(101, seed: 2), levels: ["size": "2"])
+    let verdict = Verdict.judge(experiment, rows: rows, under: Fixture.calm)
+    #expect(verdict.findings.map(\.combination) == ["2"] && verdict.outcome == .supported, "\(verdict.sentence)")
+  }
+
   private func never(_ values: [Double]) -> Verdict {
     let rule = Fixture.rule("order", .never, metric: "reordered", test: ["new"], baseline: [])
     return Verdict.judge(Fixture.pair([rule]), rows: Fixture.rows("new", "reordered", values), under: Fixture.calm)
