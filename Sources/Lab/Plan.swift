@@ -173,7 +173,8 @@ package struct Plan: Sendable, Equatable {
 
   /// What a producing arm sends and how long that takes: so many records, for so long, at such a rate, or any of them.
   private static func offered(_ options: [String: Double]) -> (bytes: Double, seconds: Double) {
-    let size = options["record-size"] ?? 0
+    // The generator's own default where nothing is said: no size at all would make the time no number.
+    let size = options["record-size"] ?? 100
     let wanted = options["throughput"].flatMap { $0 > 0 ? $0 * size : nil } ?? Rates.produceBytesPerSecond
     let pace = min(wanted, Rates.produceBytesPerSecond)
     let most = options["duration"].map { duration in

@@ -1,4 +1,3 @@
-import CMillrace
 import Glibc
 
 /// A broker that is started again in the midst of its work, and how long it takes to be warm again.
@@ -29,7 +28,7 @@ extension ProcessRunner {
     let pid = broker.pid
     var samples: [(wallMs: Double, readBytes: Double)] = []
     func look() {
-      if let bytes = ProcessFigures.readBytes(pid: pid) { samples.append((Self.wallMs, Double(bytes))) }
+      if let bytes = ProcessFigures.readBytes(pid: pid) { samples.append((Uptime.wallMs, Double(bytes))) }
     }
     look()
     let intervals = "\(scene.directory)/rewarm.csv"
@@ -44,12 +43,6 @@ extension ProcessRunner {
       samples: samples.map { Rewarming.Sample(seconds: ($0.wallMs - startedMs) / 1000, readBytes: $0.readBytes) },
       consumed: series)
     metrics["rewarm_ms"] = rewarming.seconds(to: hitRatio).map { $0 * 1000 }
-  }
-
-  private static var wallMs: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Double(time.tv_sec) * 1000 + Double(time.tv_nsec) * 1e-6
   }
 }
 

@@ -23,7 +23,7 @@ struct BesideTests {
         options: &live {partitions: 1, num-records: 4000, throughput: 8000}
         beside:
           program: load consume
-          options: {topic: backlog, throughput: 20000, no-verify: "true", num-records: 60000}
+          options: {topic: backlog, throughput: 20000, no-verify: "true", num-records: 60000, fetch-max-partition-bytes: 20000}
         prepare: &backlog {topic: backlog, partitions: 1, num-records: 60000}
       - name: long-again
         role: again
