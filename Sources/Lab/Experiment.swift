@@ -390,14 +390,17 @@ extension Experiment {
       verdicts[index].baseline.arms.removeAll { !names.contains($0) }
       verdicts[index].only = present(verdicts[index].only)
     }
-    let kept = factors + (sweep.map { [$0] } ?? [])
     verdicts.removeAll { rule in
       rule.test.arms.isEmpty || rule.baseline.arms.isEmpty && rule.kind.needsBaseline
         || rule.only.contains { $0.levels.isEmpty }
-        || (rule.test.levels + rule.baseline.levels).contains { setting in
-          kept.first { $0.name == setting.name }?.levels.contains(setting.value) == false
-        }
     }
+    // Where every rule lost a level they stay, and say that rows are missing.
+    let judged = verdicts.filter { rule in
+      (rule.test.levels + rule.baseline.levels).allSatisfy {
+        factor(named: $0.name)?.levels.contains($0.value) != false
+      }
+    }
+    if !judged.isEmpty { verdicts = judged }
     for index in charts.indices {
       charts[index].arms.removeAll { !names.contains($0) }
       charts[index].only = present(charts[index].only)

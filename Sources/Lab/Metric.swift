@@ -103,7 +103,8 @@ package struct Metric: Sendable, Equatable {
       meaning: "bytes a second of the busier direction, headers included, as a share of the link's rate"),
     Metric(
       name: "packets_per_record", unit: "",
-      meaning: "TCP segments to and from the broker for one record, where it has a link of its own"),
+      meaning:
+        "packets to and from the broker for one record, as the buckets at both ends of a link of its own count them"),
     Metric(name: "requests_per_s", unit: "1/s", meaning: "requests a second"),
     Metric(
       name: "system_calls_per_record", unit: "",

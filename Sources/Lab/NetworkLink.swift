@@ -119,6 +119,30 @@ package struct NetworkLink: Sendable, Equatable {
     }
   }
 
+  /// What both buckets let out so far; nil when `tc` does not say.
+  package var carried: (toBroker: Carried, fromBroker: Carried)? {
+    guard
+      let to = tools.bucket(of: Self.loadInterface, in: "\(name)-\(Names.load)").flatMap(Carried.init(json:)),
+      let from = tools.bucket(of: Self.brokerInterface, in: "\(name)-\(Names.broker)").flatMap(Carried.init(json:))
+    else { return nil }
+    return (to, from)
+  }
+
+  /// One direction, as a cable carries it: packets of the interface's own size, each with headers of its own.
+  package struct Carried: Sendable, Equatable {
+    package var bytes: Int
+    package var packets: Int
+
+    /// From what `tc -s -j qdisc show` prints.
+    init?(json: String) {
+      guard let list = try? JSONSerialization.jsonObject(with: Data(json.utf8)) as? [[String: Any]],
+        let bucket = list.first(where: { $0["kind"] as? String == "tbf" }),
+        let bytes = bucket["bytes"] as? Int, let packets = bucket["packets"] as? Int
+      else { return nil }
+      (self.bytes, self.packets) = (bytes, packets)
+    }
+  }
+
   /// Removes what killed campaigns left: namespaces called after a process that is gone. Returns their names.
   @discardableResult
   package static func removeLeftovers(scratch: String) -> [String] {
@@ -156,16 +180,24 @@ package struct NetworkLink: Sendable, Equatable {
       return path
     }
 
+    /// What `tc` says of an interface's bucket, as JSON; nil when it says nothing.
+    func bucket(of interface: String, in namespace: String) -> String? {
+      let out = "\(scratch)/link.json"
+      defer { unlink(out) }
+      let arguments = ["-n", namespace, "-s", "-j", "qdisc", "show", "dev", interface, "root"]
+      return (try? run(tcPath, arguments, out: out)) == nil ? nil : SmallFile.read(out)
+    }
+
     func ip(_ arguments: [String]) throws(Unavailable) { try run(ipPath, arguments) }
 
     func tc(_ arguments: [String]) throws(Unavailable) { try run(tcPath, arguments) }
 
-    private func run(_ program: String, _ arguments: [String]) throws(Unavailable) {
+    private func run(_ program: String, _ arguments: [String], out: String = "/dev/null") throws(Unavailable) {
       let errors = "\(scratch)/link.err"
       defer { unlink(errors) }
       let child: ChildProcess
       do {
-        child = try ChildProcess(program: program, arguments: arguments, outPath: "/dev/null", errPath: errors)
+        child = try ChildProcess(program: program, arguments: arguments, outPath: out, errPath: errors)
       } catch {
         throw Unavailable(reason: "\(error)")
       }
@@ -179,42 +211,37 @@ package struct NetworkLink: Sendable, Equatable {
   }
 }
 
-/// What the kernel counts on the broker's end of a link: nobody else's bytes are among them. Taken before and after measuring.
+/// What was counted of a link so far, by two counters that know nothing of each other: the broker's interface, and the buckets
+/// at both ends. Nobody else's bytes are among them. Taken before and after measuring.
 package struct LinkFigures: Sendable, Equatable {
   /// To the broker and from it, headers included; a piece that TCP handed down whole counts one header.
-  package var receivedBytes: Int
-  package var sentBytes: Int
+  package var interfaceBytes: Int
   /// Those pieces.
-  package var receivedPieces: Int
-  package var sentPieces: Int
-  /// TCP segments: the packets that a cable carries, each with headers of its own.
-  package var receivedSegments: Int
-  package var sentSegments: Int
+  package var interfacePieces: Int
+  package var toBroker: NetworkLink.Carried
+  package var fromBroker: NetworkLink.Carried
 
   enum Wire {
     /// Ethernet 14, IP 20, TCP 20 and its time stamps 12.
     static let headerBytes = 66
   }
 
-  /// Of the network namespace that the process is in.
-  package static func of(pid: Int32, interface: String) -> LinkFigures? {
-    guard let device = SmallFile.read("/proc/\(pid)/net/dev"), let tcp = SmallFile.read("/proc/\(pid)/net/snmp") else {
-      return nil
-    }
-    return LinkFigures(device: device, interface: interface, tcp: tcp)
+  /// Of the network namespace that the broker's process is in.
+  package static func of(_ link: NetworkLink, broker pid: Int32) -> LinkFigures? {
+    guard let device = SmallFile.read("/proc/\(pid)/net/dev"), let carried = link.carried else { return nil }
+    return LinkFigures(
+      device: device, interface: NetworkLink.brokerInterface, toBroker: carried.toBroker, fromBroker: carried.fromBroker
+    )
   }
 
-  /// From the text of net/dev and net/snmp; nil where the interface or a counter is missing.
-  init?(device: String, interface: String, tcp: String) {
-    guard let counters = Self.counters(of: interface, in: device), counters.count > 9,
-      let received = Self.counter("InSegs", of: "Tcp", in: tcp), let sent = Self.counter("OutSegs", of: "Tcp", in: tcp)
-    else { return nil }
-    receivedBytes = counters[0]
-    receivedPieces = counters[1]
-    sentBytes = counters[8]
-    sentPieces = counters[9]
-    receivedSegments = received
-    sentSegments = sent
+  /// From the text of net/dev; nil where the interface is missing.
+  init?(device: String, interface: String, toBroker: NetworkLink.Carried, fromBroker: NetworkLink.Carried) {
+    // bytes packets errs drop fifo frame compressed multicast, of what was received and then of what was sent.
+    guard let counters = Self.counters(of: interface, in: device), counters.count > 9 else { return nil }
+    interfaceBytes = counters[0] + counters[8]
+    interfacePieces = counters[1] + counters[9]
+    self.toBroker = toBroker
+    self.fromBroker = fromBroker
   }
 
   private static func counters(of interface: String, in text: String) -> [Int]? {
@@ -226,35 +253,19 @@ package struct LinkFigures: Sendable, Equatable {
     return nil
   }
 
-  /// A line of names and one of numbers, both begun by the protocol's.
-  private static func counter(_ name: String, of protocolName: String, in text: String) -> Int? {
-    let lines = text.split(separator: "\n").filter { $0.hasPrefix("\(protocolName):") }
-      .map { $0.split(separator: " ").map(String.init) }
-    guard lines.count == 2, let place = lines[0].firstIndex(of: name), lines[1].indices.contains(place) else {
-      return nil
-    }
-    return Int(lines[1][place])
-  }
-
   package static func - (later: LinkFigures, earlier: LinkFigures) -> LinkFigures {
     var difference = later
-    difference.receivedBytes -= earlier.receivedBytes
-    difference.sentBytes -= earlier.sentBytes
-    difference.receivedPieces -= earlier.receivedPieces
-    difference.sentPieces -= earlier.sentPieces
-    difference.receivedSegments -= earlier.receivedSegments
-    difference.sentSegments -= earlier.sentSegments
+    difference.interfaceBytes -= earlier.interfaceBytes
+    difference.interfacePieces -= earlier.interfacePieces
+    difference.toBroker.bytes -= earlier.toBroker.bytes
+    difference.toBroker.packets -= earlier.toBroker.packets
+    difference.fromBroker.bytes -= earlier.fromBroker.bytes
+    difference.fromBroker.packets -= earlier.fromBroker.packets
     return difference
   }
 
-  package var bytes: Int { receivedBytes + sentBytes }
-  package var segments: Int { receivedSegments + sentSegments }
   /// Without any header.
-  package var payloadBytes: Int { bytes - (receivedPieces + sentPieces) * Wire.headerBytes }
-  /// As a cable would carry them, of the busier direction.
-  package var busierWireBytes: Int {
-    max(
-      receivedBytes + max(0, receivedSegments - receivedPieces) * Wire.headerBytes,
-      sentBytes + max(0, sentSegments - sentPieces) * Wire.headerBytes)
-  }
+  package var payloadBytes: Int { interfaceBytes - interfacePieces * Wire.headerBytes }
+  package var packets: Int { toBroker.packets + fromBroker.packets }
+  package var busierBytes: Int { max(toBroker.bytes, fromBroker.bytes) }
 }

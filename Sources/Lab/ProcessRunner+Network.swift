@@ -27,12 +27,12 @@ extension ProcessRunner {
 
   static func add(_ passed: LinkFigures?, linkMbitPerSecond rate: Double?, to metrics: inout [String: Double]) {
     guard let passed, let rate else { return }
-    metrics["link_bytes"] = Double(passed.bytes)
+    metrics["link_bytes"] = Double(passed.interfaceBytes)
     if let records = metrics["records"], records > 0 {
-      metrics["packets_per_record"] = Double(passed.segments) / records
+      metrics["packets_per_record"] = Double(passed.packets) / records
     }
     if let seconds = metrics["seconds"], seconds > 0 {
-      metrics["link_percent"] = 100 * Double(passed.busierWireBytes) * 8 / 1e6 / seconds / rate
+      metrics["link_percent"] = 100 * Double(passed.busierBytes) * 8 / 1e6 / seconds / rate
     }
   }
 

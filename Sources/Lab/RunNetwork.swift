@@ -120,7 +120,7 @@ final class RunNetwork {
 
   /// Of the broker's end.
   func linkFigures(broker: Int32) -> LinkFigures? {
-    link.flatMap { _ in LinkFigures.of(pid: broker, interface: NetworkLink.brokerInterface) }
+    link.flatMap { LinkFigures.of($0, broker: broker) }
   }
 
   /// Ends the relay and takes the link away. It keeps nothing that would have to be saved.

@@ -24,9 +24,17 @@ struct NetworkTests {
       let lines = try String(contentsOfFile: "\(results)/\(result)/rows.csv", encoding: .utf8).split(separator: "\n")
       let columns = lines[0].split(separator: ",").map(String.init)
       rows = lines.dropFirst().map { line in
-        // No text before the metrics holds a comma.
-        let cells = line.split(separator: ",", maxSplits: columns.count - 1, omittingEmptySubsequences: false)
-        return Dictionary(uniqueKeysWithValues: zip(columns, cells.map(String.init)))
+        Dictionary(uniqueKeysWithValues: zip(columns, Self.cells(line)))
+      }
+    }
+
+    /// Commas within quotes are a cell's own.
+    private static func cells(_ line: Substring) -> [String] {
+      line.split(separator: "\"", omittingEmptySubsequences: false).enumerated().reduce(into: [""]) { cells, part in
+        guard part.offset % 2 == 0 else { return cells[cells.count - 1] += part.element }
+        let pieces = part.element.split(separator: ",", omittingEmptySubsequences: false)
+        cells[cells.count - 1] += pieces[0]
+        cells += pieces.dropFirst().map(String.init)
       }
     }
   }

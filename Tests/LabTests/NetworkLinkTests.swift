@@ -90,25 +90,25 @@ struct NetworkLinkTests {
     broker0: 1066000    1000    0    0    0     0          0         0   660000   10000    0    0    0     0       0          0
 
     """
-  static let tcp = """
-    Ip: Forwarding DefaultTTL
-    Ip: 1 64
-    Tcp: RtoAlgorithm MaxConn InSegs OutSegs RetransSegs
-    Tcp: 1 -1 1500 10000 0
+  static func carried(_ bytes: Int, _ packets: Int) -> NetworkLink.Carried? {
+    NetworkLink.Carried(
+      json: """
+        [{"kind":"tbf","handle":"8001:","root":true,"options":{"rate":12500000},"bytes":\(bytes),"packets":\(packets),"drops":0}]
+        """)
+  }
 
-    """
-
-  @Test("an interface's counters are read by its name, TCP's by theirs; headers are taken off by the piece")
+  @Test(
+    "an interface's counters are read by its name and the buckets' by their kind; headers are taken off by the piece")
   func figures() throws {
-    let figures = try #require(LinkFigures(device: Self.device, interface: "broker0", tcp: Self.tcp))
-    #expect(figures.receivedBytes == 1_066_000 && figures.sentBytes == 660_000)
-    #expect(figures.bytes == 1_726_000 && figures.segments == 11_500)
+    let (to, from) = (try #require(Self.carried(1_099_000, 1500)), try #require(Self.carried(660_000, 10_000)))
+    let figures = try #require(
+      LinkFigures(device: Self.device, interface: "broker0", toBroker: to, fromBroker: from))
+    #expect(figures.interfaceBytes == 1_726_000 && figures.packets == 11_500 && figures.busierBytes == 1_099_000)
     #expect(figures.payloadBytes == 1_000_000, "1000 pieces in, 10,000 bare acknowledgements out")
-    // 500 packets more than pieces, each with a header of its own on a cable.
-    #expect(figures.busierWireBytes == 1_066_000 + 500 * 66)
-    #expect((figures - figures).bytes == 0 && (figures - figures).segments == 0)
-    #expect(LinkFigures(device: Self.device, interface: "broker1", tcp: Self.tcp) == nil)
-    #expect(LinkFigures(device: Self.device, interface: "broker0", tcp: "Tcp: InSegs\nTcp: 1\n") == nil)
+    #expect((figures - figures).interfaceBytes == 0 && (figures - figures).packets == 0)
+    #expect(LinkFigures(device: Self.device, interface: "broker1", toBroker: to, fromBroker: from) == nil)
+    #expect(NetworkLink.Carried(json: #"[{"kind":"noqueue","bytes":1,"packets":1}]"#) == nil)
+    #expect(NetworkLink.Carried(json: "") == nil)
   }
 
   @Test("a link's bytes that are more or fewer than the client's are a fault, and so is a relay at its end")
@@ -132,7 +132,9 @@ struct NetworkLinkTests {
 
   @Test("what passed a link is told by the record and as a share of its rate")
   func metrics() throws {
-    let figures = try #require(LinkFigures(device: Self.device, interface: "broker0", tcp: Self.tcp))
+    let (to, from) = (try #require(Self.carried(1_099_000, 1500)), try #require(Self.carried(660_000, 10_000)))
+    let figures = try #require(
+      LinkFigures(device: Self.device, interface: "broker0", toBroker: to, fromBroker: from))
     var metrics = ["records": 1000.0, "seconds": 0.1]
     ProcessRunner.add(figures, linkMbitPerSecond: nil, to: &metrics)
     #expect(metrics["link_bytes"] == nil)
