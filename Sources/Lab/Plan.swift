@@ -22,7 +22,7 @@ package struct Plan: Sendable, Equatable {
     static let storedPerTreePayload = 4.0
     /// Starting and stopping a program, and what surrounds a run.
     static let bareOverheadSeconds = 0.25
-    static let brokerOverheadSeconds = 0.7
+    static let brokerOverheadSeconds = 0.5
     /// Log framing and indexes beside the payload.
     static let storedPerPayload = 1.15
   }

@@ -73,14 +73,14 @@ package struct CacheModel: Sendable {
     defer { server.end() }
     var trace = BlockTrace(self, blocks: server.blocks, seed: seed)
     for _ in 0..<warmReads { _ = try server.serve(trace.next()) }
-    let io = try ProcessIO.now()
+    let io = try ProcessIO.ofThread()
     let cpu = processCPUSeconds()
     let start = nowNanoseconds()
     var sum: UInt64 = 0
     for _ in 0..<reads { sum &+= try server.serve(trace.next()) }
     let seconds = Double(max(nowNanoseconds() - start, 1)) / 1e9
     let used = processCPUSeconds() - cpu
-    let fetched = (try ProcessIO.now() - io).readBytes
+    let fetched = (try ProcessIO.ofThread() - io).readBytes
     let bytes = reads * blockBytes
     let anonymous = try Mechanisms.anonymousBytes()
     let (once, twice) = try server.cachedBytes()
@@ -98,9 +98,9 @@ package struct CacheModel: Sendable {
     // Another part of the same trace: the clients did not stop to repeat themselves.
     var trace = BlockTrace(self, blocks: server.blocks, seed: ~seed)
     for _ in 0..<max(1, warmReads / Limits.slice) {
-      let io = try ProcessIO.now()
+      let io = try ProcessIO.ofThread()
       for _ in 0..<Limits.slice { _ = try server.serve(trace.next()) }
-      let fetched = (try ProcessIO.now() - io).readBytes
+      let fetched = (try ProcessIO.ofThread() - io).readBytes
       let ratio = 1 - Double(fetched) / Double(Limits.slice * blockBytes)
       if ratio >= Limits.warmShare * hitRatio { return Double(nowNanoseconds() - start) / 1e9 }
     }
