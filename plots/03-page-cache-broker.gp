@@ -1,0 +1,99 @@
+# Through the broker: bytes in memory over the topic's size
+# Draws 03-page-cache-broker.svg, 03-page-cache-broker-narrow.svg and 03-page-cache-broker.png from 03-page-cache-broker.csv in this directory:
+#   gnuplot 03-page-cache-broker.gp
+# Written by `millrace plot`; changes are lost.
+set encoding utf8
+set datafile separator comma
+data = "03-page-cache-broker.csv"
+# Three digits and never an exponent: 12.3k, 425M, 3.59G.
+told(value, unit) = sprintf(value >= 99.95 ? "%.0f%s" : "%.3g%s", value, unit)
+shown(value) = value >= 999.5e6 ? told(value / 1e9, "G") : value >= 999.5e3 ? told(value / 1e6, "M") : \
+  value >= 9999.5 ? told(value / 1e3, "k") : told(value, "")
+# The value of a column where panel, series and kind fit, else nothing.
+pick(panel, series, kind, place) = \
+  (strcol(1) eq panel && strcol(2) eq series && strcol(3) eq kind) ? column(place) : NaN
+# Over a bar, in two digits where bars are many.
+over(value) = 1 && value < 9999.5 ? sprintf(value >= 9.95 ? "%.0f" : "%.2g", value) : shown(value)
+hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \
+  label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
+do for [output in "svg narrow png"] {
+  narrow = output eq "narrow"
+  # A narrow page has no room for the runs of many places, or the values of many bars.
+  dotting = narrow && 4 > 16 ? 1000000 : 1
+  crowded = narrow && 1
+  if (output eq "svg") {
+    set terminal svg size 960,516 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set output "03-page-cache-broker.svg"
+  }
+  if (narrow) {
+    set terminal svg size 400,494 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set output "03-page-cache-broker-narrow.svg"
+  }
+  if (output eq "png") {
+    set terminal pngcairo size 960,516 fontscale 0.75 font "DejaVu Sans,14" background "#ffffff"
+    set output "03-page-cache-broker.png"
+  }
+  set termoption noenhanced
+  unset label
+  set label 1 "Through the broker: bytes in memory over the topic's size" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 2 "median of n = 1–7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T210724Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  if (narrow) {
+    set label 1 "Through the broker: bytes in memory\nover the topic's size" font ",14"
+    set label 2 "median of n = 1–7, bootstrap 95 % · standard profile ·\n20261125T210724Z-a99e1b1" font ",10" offset 0,-3.3000000000000003
+  }
+  set multiplot
+  unset key
+  set border 3 lc rgb "#444444"
+  set tics out scale 0.6 textcolor rgb "#222222"
+  set xtics nomirror; set ytics nomirror
+  set grid ytics lc rgb "#dddddd" lt 1 lw 1
+  set style fill transparent solid 0.18 noborder
+  set boxwidth 0.172 absolute
+  set logscale x
+  set xrange [12.142857:375.2]
+  set xtics ("17" 17, "34" 34, "134" 134, "268" 268) font ",14"
+  if (narrow) { set xtics ("17" 17, "34" 34, "134" 134, "268" 268) font ",12" }
+  unset logscale y
+  set ytics ("0" 0, "10" 10, "20" 20, "30" 30, "40" 40, "50" 50, "60" 60)
+  if (narrow) { set ytics ("0" 0, "20" 20, "40" 40, "60" 60) }
+  set yrange [0:67.84]
+  if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.354251; set tmargin at screen 0.789474 } else { set lmargin at screen 0.074167; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
+  unset arrow
+  unset title
+  set xlabel "topic, MB" offset 0,screen (narrow ? 0 : 0)
+  set ylabel "MiB of the topic in memory" offset 0,0
+  set arrow from graph 0, first 64 to graph 1, first 64 nohead lc rgb "#666666" dt (10,6) lw 1.4 back
+  set label 20 "memory" at graph 0.99, first 64 right offset 0,0.6 font ",11" tc rgb "#444444" front
+  plot data skip 1 using (pick("", "broker-page", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("", "broker-boxed", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("", "broker-compact", "median", 4)):7:8 with filledcurves lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("", "broker-both", "median", 4)):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
+    data skip dotting using (pick("", "broker-page", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
+    data skip dotting using (pick("", "broker-boxed", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
+    data skip dotting using (pick("", "broker-compact", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
+    data skip dotting using (pick("", "broker-both", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
+    data skip 1 using (pick("", "broker-page", "median", 4)):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("", "broker-boxed", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("", "broker-compact", "median", 4)):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("", "broker-both", "median", 4)):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
+    data skip 1 using (pick("", "broker-boxed", "invalid", 4)):6 with points pt 6 ps 0.8 lw 1.3 lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("", "broker-compact", "invalid", 4)):6 with points pt 6 ps 0.8 lw 1.3 lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("", "broker-page", "median", 4)):6:(hover("broker, page cache")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
+    data skip 1 using (pick("", "broker-boxed", "median", 4)):6:(hover("broker, objects")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
+    data skip 1 using (pick("", "broker-compact", "median", 4)):6:(hover("broker, plain bytes")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
+    data skip 1 using (pick("", "broker-both", "median", 4)):6:(hover("broker, cached in both")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
+  unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
+  unset logscale
+  set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
+  set tmargin at screen (narrow ? 0.236842 : 0.120155)
+  set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
+  if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 5 spacing 1 }
+  plot [0:1] [0:1] -1 notitle, \
+    keyentry with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" title "broker, page cache", \
+    keyentry with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" title "broker, objects", \
+    keyentry with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" title "broker, plain bytes", \
+    keyentry with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" title "broker, cached in both", \
+    keyentry with points pt 6 ps 0.8 lw 1.3 lc rgb "#444444" title "invalid run"
+  unset multiplot
+  unset output
+}

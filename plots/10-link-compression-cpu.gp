@@ -1,0 +1,91 @@
+# CPU of producer and consumer
+# Draws 10-link-compression-cpu.svg, 10-link-compression-cpu-narrow.svg and 10-link-compression-cpu.png from 10-link-compression-cpu.csv in this directory:
+#   gnuplot 10-link-compression-cpu.gp
+# Written by `millrace plot`; changes are lost.
+set encoding utf8
+set datafile separator comma
+data = "10-link-compression-cpu.csv"
+# Three digits and never an exponent: 12.3k, 425M, 3.59G.
+told(value, unit) = sprintf(value >= 99.95 ? "%.0f%s" : "%.3g%s", value, unit)
+shown(value) = value >= 999.5e6 ? told(value / 1e9, "G") : value >= 999.5e3 ? told(value / 1e6, "M") : \
+  value >= 9999.5 ? told(value / 1e3, "k") : told(value, "")
+# The value of a column where panel, series and kind fit, else nothing.
+pick(panel, series, kind, place) = \
+  (strcol(1) eq panel && strcol(2) eq series && strcol(3) eq kind) ? column(place) : NaN
+# Over a bar, in two digits where bars are many.
+over(value) = 1 && value < 9999.5 ? sprintf(value >= 9.95 ? "%.0f" : "%.2g", value) : shown(value)
+hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \
+  label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
+do for [output in "svg narrow png"] {
+  narrow = output eq "narrow"
+  # A narrow page has no room for the runs of many places, or the values of many bars.
+  dotting = narrow && 105 > 16 ? 1000000 : 1
+  crowded = narrow && 1
+  if (output eq "svg") {
+    set terminal svg size 960,492 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set output "10-link-compression-cpu.svg"
+  }
+  if (narrow) {
+    set terminal svg size 400,435 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set output "10-link-compression-cpu-narrow.svg"
+  }
+  if (output eq "png") {
+    set terminal pngcairo size 960,492 fontscale 0.75 font "DejaVu Sans,14" background "#ffffff"
+    set output "10-link-compression-cpu.png"
+  }
+  set termoption noenhanced
+  unset label
+  set label 1 "CPU of producer and consumer" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T210408Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  if (narrow) {
+    set label 1 "CPU of producer and consumer" font ",14"
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T210408Z-a99e1b1" font ",10" offset 0,-2.2
+  }
+  set multiplot
+  unset key
+  set border 3 lc rgb "#444444"
+  set tics out scale 0.6 textcolor rgb "#222222"
+  set xtics nomirror; set ytics nomirror
+  set grid ytics lc rgb "#dddddd" lt 1 lw 1
+  set style fill transparent solid 0.18 noborder
+  set boxwidth 0.229333 absolute
+  set xrange [-0.6:4.6]
+  set xtics ("none" 0, "gzip" 1, "snappy" 2, "lz4" 3, "zstd" 4) font ",12"
+  if (narrow) { set xtics ("none" 0, "gzip" 1, "snappy" 2, "lz4" 3, "zstd" 4) font ",10" }
+  unset logscale y
+  set ytics ("0" 0, "5" 5, "10" 10, "15" 15)
+  if (narrow) { set ytics ("0" 0, "5" 5, "10" 10, "15" 15) }
+  set yrange [0:19.41114]
+  if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.305747; set tmargin at screen 0.8 } else { set lmargin at screen 0.074167; set rmargin at screen 0.98125; set bmargin at screen 0.195122; set tmargin at screen 0.865854 }
+  unset arrow
+  unset title
+  set xlabel "codec" offset 0,screen (narrow ? 0 : 0)
+  set ylabel "CPU seconds for 10^9 bytes of messages" offset 0,0
+  plot data skip 1 using (pick("", "wan", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("", "lan", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("", "loopback", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("", "wan", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \
+    data skip 1 using (pick("", "lan", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \
+    data skip 1 using (pick("", "loopback", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \
+    data skip 1 using (pick("", "wan", "median", 4)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "lan", "median", 4)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "loopback", "median", 4)):7:(0):(column(8) - column(7)) with vectors nohead lw 1.6 lc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "wan", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "lan", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "loopback", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
+    data skip 1 using (pick("", "wan", "median", 4)):6:(hover("100 Mb/s, 50 ms")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
+    data skip 1 using (pick("", "lan", "median", 4)):6:(hover("1 Gb/s")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
+    data skip 1 using (pick("", "loopback", "median", 4)):6:(hover("loopback")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle
+  unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
+  unset logscale
+  set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
+  set tmargin at screen (narrow ? 0.172414 : 0.077236)
+  set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
+  if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 3 spacing 1 }
+  plot [0:1] [0:1] -1 notitle, \
+    keyentry with boxes fs solid 0.75 noborder lc rgb "#0072B2" title "100 Mb/s, 50 ms", \
+    keyentry with boxes fs solid 0.75 noborder lc rgb "#D55E00" title "1 Gb/s", \
+    keyentry with boxes fs solid 0.75 noborder lc rgb "#009E73" title "loopback"
+  unset multiplot
+  unset output
+}
