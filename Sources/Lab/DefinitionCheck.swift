@@ -127,6 +127,7 @@ struct DefinitionCheck {
       for setting in selection.levels { try known(setting.name, factorNames, "\(key).\(name).levels", "factor") }
     }
     try checkDurability(rule, key)
+    try checkLevels(rule, key)
     for name in rule.per { try known(name, factorNames, "\(key).per", "factor") }
     for factor in rule.only { try check(levels: factor, "\(key).only") }
     switch rule.kind {
@@ -145,6 +146,26 @@ struct DefinitionCheck {
     if rule.kind != .equal, rule.around != 1 { throw error("\(key).around", "belongs to `equal`") }
     if !(rule.around > 0) { throw error("\(key).around", "a ratio is above zero") }
     if rule.kind != .trend, rule.over != nil { throw error("\(key).over", "belongs to `trend`") }
+  }
+
+  /// Rows of different levels make no median together: of each factor that an arm runs at several levels of, the rule says at
+  /// which, or that each is a comparison of its own.
+  private func checkLevels(_ rule: VerdictRule, _ key: String) throws(DefinitionError) {
+    guard rule.kind != .never else { return }
+    for (selection, side) in [(rule.test, "test"), (rule.compared, "baseline")] {
+      let named = rule.per + selection.levels.map(\.name) + (rule.over.map { [$0] } ?? [])
+      for arm in selection.arms.compactMap({ experiment.arm(named: $0) }) {
+        for factor in experiment.factors where !arm.ignores.contains(factor.name) && !named.contains(factor.name) {
+          let allowed = rule.only.first { $0.name == factor.name }?.levels ?? factor.levels
+          let ran = (arm.only.first { $0.name == factor.name }?.levels ?? factor.levels).filter(allowed.contains)
+          guard ran.count > 1 else { continue }
+          throw error(
+            "\(key).\(side)",
+            "arm `\(arm.name)` runs at \(ran.count) levels of `\(factor.name)`, and the rule does not say which it means: name "
+              + "one in `levels`, or `\(factor.name)` in `per`")
+        }
+      }
+    }
   }
 
   private func checkTrend(_ rule: VerdictRule, _ key: String) throws(DefinitionError) {

@@ -192,7 +192,7 @@ struct RuleBench {
   /// The baseline arm that makes the claim hardest to support.
   private func best(_ rule: VerdictRule, _ levels: [Setting]) -> (label: String, values: [Double])? {
     let arms: [(label: String, values: [Double])] = rule.baseline.arms.compactMap { arm in
-      let found = values(rule, Selection(arms: [arm], levels: rule.baseline.levels), levels)
+      let found = values(rule, Selection(arms: [arm], levels: rule.compared.levels), levels)
       return found.isEmpty ? nil : (experiment.arm(named: arm)?.label ?? arm, found)
     }
     let medians = arms.map { Statistics.median($0.values) ?? 0 }
@@ -226,7 +226,7 @@ struct RuleBench {
       }
       return found
     }
-    let baseline = byReplicate(rule.baseline)
+    let baseline = byReplicate(rule.compared)
     return byReplicate(rule.test).sorted { $0.key < $1.key }.compactMap { replicate, curve in
       let points = curve.sorted { $0.key < $1.key }.compactMap { level, value -> (x: Double, y: Double)? in
         if rule.baseline.arms.isEmpty { return (level, value) }

@@ -207,6 +207,21 @@ struct DefinitionTests {
     #expect(part.arms.map(\.client) == [.drives, .part, .drives])
   }
 
+  @Test("a rule says of each factor at which level it compares, or that each level is a comparison")
+  func pooledLevels() throws {
+    let per = "    per: [size, colour]\n"
+    let error = #expect(throws: DefinitionError.self) {
+      try Sample.experiment { $0.replacingOccurrences(of: per, with: "    per: [size]\n") }
+    }
+    #expect("\(try #require(error))".contains("`new` runs at 3 levels of `colour`"), "\(error.map { "\($0)" } ?? "")")
+    // What the test says holds for the baseline.
+    let one = try Sample.experiment {
+      $0.replacingOccurrences(of: per, with: "").replacingOccurrences(
+        of: "    test: {arms: [new]}\n", with: "    test: {arms: [new], levels: {size: 1, colour: red}}\n")
+    }
+    #expect(one.verdicts[0].compared.levels.map(\.name) == ["size", "colour"])
+  }
+
   @Test("a trend needs a factor with an order, and `around` and `over` belong to their kinds")
   func trendKeys() throws {
     func changed(_ rule: String) throws -> Experiment {
@@ -215,7 +230,11 @@ struct DefinitionTests {
           of: "    kind: ratio\n", with: "    kind: \(rule.replacing("; ", with: "\n    "))\n"
         )
         .replacingOccurrences(
-          of: "    per: [size, colour]\n", with: rule.contains("over: size") ? "" : "    per: [size]\n")
+          of: "    per: [size, colour]\n", with: "    per: [\(rule.contains("over: colour") ? "size" : "colour")]\n"
+        )
+        .replacingOccurrences(
+          of: "    test: {arms: [new]}",
+          with: rule.contains("over") ? "    test: {arms: [new]}" : "    test: {arms: [new], levels: {size: 1}}")
       }
     }
     #expect(try changed("trend; over: size").verdicts[0].over == "size")

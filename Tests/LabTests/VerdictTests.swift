@@ -314,6 +314,37 @@ struct VerdictStateTests {
     #expect(verdict.findings[1].sentence.contains("does not run gone"))
   }
 
+  @Test("a level that the test names holds for the baseline too, unless the baseline names its own")
+  func inheritedLevels() {
+    func judge(_ baseline: Selection) -> Verdict {
+      let experiment = Fixture.experiment(
+        number: 1, name: "blocks", factors: [Factor(name: "block", levels: ["4", "1024"])],
+        arms: [
+          Fixture.arm("ordered", .test), Fixture.arm("random", .baseline),
+          Fixture.arm("ordered-again", .again, repeats: "ordered"),
+        ],
+        metrics: ["mb_per_s"],
+        verdicts: [
+          VerdictRule(
+            name: "order", meaning: "", kind: .ratio, tier: .bare, metric: "mb_per_s", better: .higher,
+            test: Selection(arms: ["ordered"], levels: [Setting(name: "block", value: "4")]), baseline: baseline,
+            per: [], only: [], threshold: 10, tolerance: nil, lastDecile: nil, decides: true)
+        ])
+      let rates = [("ordered", "4", 900.0), ("ordered", "1024", 1000), ("random", "4", 30), ("random", "1024", 950)]
+      let rows = (rates + [("ordered-again", "4", 900)]).flatMap { arm, block, rate in
+        Fixture.rows(
+          arm, "mb_per_s", Fixture.around(rate, seed: UInt64(rate)), levels: ["block": Level(block)],
+          role: arm == "ordered-again" ? .again : .test)
+      }
+      return Verdict.judge(experiment, rows: rows, under: Fixture.calm)
+    }
+    let same = judge(Selection(arms: ["random"]))
+    #expect(same.outcome == .supported, "\(same.sentence)")
+    #expect((29.0...31).contains(same.findings[0].effect?.value ?? 0), "30 times at 4, and not a mean over both blocks")
+    let other = judge(Selection(arms: ["random"], levels: [Setting(name: "block", value: "1024")]))
+    #expect(other.outcome == .notSupported, "\(other.sentence)")
+  }
+
   @Test("the noise floor never pools rows of different levels")
   func floorByLevel() {
     let experiment = Fixture.experiment(
