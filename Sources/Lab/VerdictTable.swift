@@ -51,15 +51,19 @@ package struct VerdictTable {
       let sign = Verdict.conjunction(these.map(\.outcome)).sign
       // The column says which tier it is.
       let name = rule.name.trimmingPrefix(#/(bare|broker)-/#).replacing("-", with: " ")
-      return "\(sign) \(name): \(effect(rule, these.compactMap(\.effect)))"
+      return "\(sign) \(name): \(effect(rule, these.compactMap(\.effect), these.map(\.outcome)))"
     }
     return told.isEmpty ? "–" : told.joined(separator: "<br>")
   }
 
   /// One effect with its interval, or the range of several.
-  private func effect(_ rule: VerdictRule, _ effects: [Estimate]) -> String {
+  private func effect(_ rule: VerdictRule, _ effects: [Estimate], _ outcomes: [Verdict.Outcome]) -> String {
     guard let least = effects.min(by: { $0.value < $1.value }), let most = effects.max(by: { $0.value < $1.value })
     else {
+      // Without a figure of its own: what must not happen, did it?
+      if rule.kind == .never, !outcomes.contains(.inconclusive) {
+        return outcomes.contains(.notSupported) ? "seen" : "never seen"
+      }
       return "not measured"
     }
     if rule.kind == .flat {

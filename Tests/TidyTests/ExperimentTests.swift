@@ -11,11 +11,7 @@ struct ExperimentTests {
     .filter { $0.first?.isNumber == true }
 
   /// Defined, run in the quick profile, and still to be run in the standard one on a quiet machine: the list may only shrink.
-  static let awaitingStandardRun = [
-    "01-sequential-random", "02-disk-against-memory", "03-page-cache", "04-backfill", "05-log-against-tree",
-    "07-linkedin", "08-message-size", "09-batching", "10-link-compression", "12-caught-up", "14-self-validation",
-    "15-partitions",
-  ]
+  static let awaitingStandardRun: [String] = []
 
   @Test("are numbered as in the list of claims")
   func names() {
