@@ -77,6 +77,7 @@ struct HarnessTests {
           tier: bare
           metric: mib_per_s
           test: {arms: [append]}
+          per: [write_bytes]
           threshold: 0.001
       charts:
         - {title: A chart, x: write_bytes, y: mib_per_s, series: [arm], x_title: bytes, y_title: MiB/s}
