@@ -214,7 +214,8 @@ final class Segment {
     firstTimestamp = nil
     size = 0
     bytesSinceEntry = 0
-    mayHoldReserve = true
+    // An orderly stop has given it back, and what follows a damaged batch is not ours to cut off there.
+    mayHoldReserve = !keepingTransactions
   }
 
   /// Goes on where the trusted indexes end; `wrote` follows for each batch from the returned position.

@@ -46,6 +46,21 @@ struct LogRecoveryTests {
     #expect([8, 13].contains(again.logEndOffset))
   }
 
+  @Test("an index made again after an orderly stop leaves the batches behind a damaged one where they are")
+  func damagedClosedSegment() throws {
+    for _ in 0..<4 { try append(8, to: log) }
+    try log.roll(nowMs: now)
+    try append(1, to: log)
+    try log.close(nowMs: now)
+    let path = "/orders-0/00000000000000000000"
+    let before = try #require(disk.fileBytes(path + ".log")).count
+    try disk.remove(path + ".index")
+    // The second batch's magic.
+    disk.overwrite(path + ".log") { $0[$0.count / 4 + BatchField.magic] = 99 }
+    _ = try? reopen(LogMemory(isClean: true))
+    #expect(disk.fileBytes(path + ".log")?.count == before)
+  }
+
   @Test("an epoch begins without waiting for the disk, and is known after a crash", arguments: UInt64(1)...20)
   func unwrittenEpoch(seed: UInt64) throws {
     try append(8, epoch: 1, to: log)
