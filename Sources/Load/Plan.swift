@@ -143,7 +143,9 @@ extension Plan {
       throw PlanError("--global-order reads the records' stamps: neither --no-verify nor --per-message-compression")
     }
     guard threads <= connections * (command == .consume ? fanOut : 1) else {
-      throw PlanError("--threads \(threads) is more than --connections \(connections): a connection has one thread")
+      throw PlanError(
+        "--threads \(threads) is more than --connections \(connections)\(fanOut > 1 ? " times --fan-out \(fanOut)" : ""): "
+          + "a connection has one thread")
     }
     guard connections < 1 << StampField.producerBits else {
       throw PlanError("--connections \(connections) is beyond the limit of \(1 << StampField.producerBits - 1)")

@@ -39,6 +39,10 @@ final class ReplyWriter {
   }
 
   private func gather(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+    guard bytes.readableBytes < Limits.gatheredReplyBytes else {
+      handOver(to: context)
+      return context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+    }
     var all = bytes
     if var together = gathered.take() {
       together.writeImmutableBuffer(bytes)
