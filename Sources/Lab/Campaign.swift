@@ -193,7 +193,11 @@ package struct Campaign {
       if world.stopRequested() { throw .interrupted }
       world.settle()
     }
-    return try runner.measure(run, arm: arm, pace: arm.paceOf.flatMap { paces[$0] })
+    var last = try runner.measure(run, arm: arm, pace: arm.paceOf.flatMap { paces[$0] })
+    if let reason = Gates.disturbance(last.parts.map(\.metrics)) {
+      last.warnings.append("\(reason), and so it was each time before")
+    }
+    return last
   }
 
   private func rows(_ measured: Measured, _ run: PlannedRun, _ arm: Arm, _ startedAt: String) -> [Row] {

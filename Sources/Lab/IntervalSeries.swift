@@ -61,33 +61,21 @@ package struct IntervalSeries: Sendable, Equatable {
 
   private func reaches(_ bytes: Double) -> Bool { (moments.last?.bytes ?? 0) >= 0.995 * bytes }
 
-  /// When so many bytes had been moved, between moments in proportion.
-  private func time(of bytes: Double) -> Double? {
-    var before = Moment(seconds: 0, bytes: 0, records: 0)
-    for moment in moments {
-      if moment.bytes >= bytes {
-        let step = moment.bytes - before.bytes
-        let share = step > 0 ? (bytes - before.bytes) / step : 1
-        return before.seconds + share * (moment.seconds - before.seconds)
-      }
-      before = moment
-    }
-    return nil
-  }
+  /// When so many bytes had been moved.
+  private func time(of bytes: Double) -> Double? { value(\.seconds, where: \.bytes, reaches: bytes) }
 
-  /// Bytes moved until a moment, between moments in proportion; nil behind the last.
-  func bytes(at seconds: Double) -> Double? {
-    guard seconds > 0 else { return 0 }
-    var before = Moment(seconds: 0, bytes: 0, records: 0)
-    for moment in moments {
-      if moment.seconds >= seconds {
-        let step = moment.seconds - before.seconds
-        let share = step > 0 ? (seconds - before.seconds) / step : 1
-        return before.bytes + share * (moment.bytes - before.bytes)
-      }
-      before = moment
-    }
-    return nil
+  /// Bytes moved until a moment; nil behind the last.
+  func bytes(at seconds: Double) -> Double? { seconds > 0 ? value(\.bytes, where: \.seconds, reaches: seconds) : 0 }
+
+  /// Between moments in proportion.
+  private func value(
+    _ wanted: KeyPath<Moment, Double>, where rising: KeyPath<Moment, Double>, reaches goal: Double
+  ) -> Double? {
+    guard let after = moments.firstIndex(where: { $0[keyPath: rising] >= goal }) else { return nil }
+    let from = after > 0 ? moments[after - 1] : Moment(seconds: 0, bytes: 0, records: 0)
+    let step = moments[after][keyPath: rising] - from[keyPath: rising]
+    let share = step > 0 ? (goal - from[keyPath: rising]) / step : 1
+    return from[keyPath: wanted] + share * (moments[after][keyPath: wanted] - from[keyPath: wanted])
   }
 
   /// Each change of level of the rates, as a sentence with its moment; see `Statistics.changePoints`.

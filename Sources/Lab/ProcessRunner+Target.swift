@@ -39,6 +39,8 @@ extension ProcessRunner {
     check.integrity(finished.figures)
     let options = scene.values.filled(scene.arm.options)
     check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics["records"])
+    let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
+    if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
     let share = metrics["client_cpu_share"] ?? 0
     let busy = Figures.percent(share)
     let limiter =

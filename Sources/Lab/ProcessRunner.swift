@@ -49,7 +49,7 @@ package struct ProcessRunner: CellRunner {
   /// What the machine can do at the most, for the limiter's sentence; nil where it was not probed.
   package var ceiling: Ceiling?
 
-  /// `scratch` is made now and removed by `removeScratch()`.
+  /// `scratch` is made now; removing it is the caller's.
   package init(
     experiment: Experiment, programs: Programs, scratch: String, seed: UInt64, device: String?,
     stopRequested: @escaping () -> Bool
@@ -63,8 +63,6 @@ package struct ProcessRunner: CellRunner {
     spent = SpentFiles(in: "\(scratch)/spent")
     try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
   }
-
-  package func removeScratch() { try? FileManager.default.removeItem(atPath: scratch) }
 
   package func obstacle(to arm: Arm) -> String? {
     if let target = experiment.target, let obstacle = experiment.obstacle(to: arm, at: target) { return obstacle }

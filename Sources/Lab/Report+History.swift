@@ -45,7 +45,9 @@ extension Report {
     guard effects.compactMap(\.self).count > 1 else { return nil }
     let isFlat = rule.kind == .flat
     func text(_ value: Double) -> String {
-      isFlat ? Figures.percent(value, signed: true) : Figures.text(value) + (rule.kind == .value ? "" : "×")
+      isFlat
+        ? Figures.percent(value, signed: true)
+        : Figures.text(value) + ([.ratio, .equal].contains(rule.kind) ? "×" : "")
     }
     let first = effects.compactMap(\.self).first?.value ?? 0, last = effects.last.flatMap(\.self)?.value ?? first
     let trend = isFlat || first == 0 ? "" : ", \(Figures.percent(last / first - 1, signed: true)) since the first"

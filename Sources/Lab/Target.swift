@@ -141,6 +141,7 @@ extension Experiment {
     guard arm.program != .consume, arm.prepare.isEmpty, arm.fill.isEmpty, arm.cache == .any else {
       return "it needs a filled topic whose cache state is proved, which cannot be done at a target"
     }
+    guard arm.stallMs == nil else { return "it stops the broker for a moment, which cannot be done to a target" }
     guard arm.beside == nil else { return "it needs a second load at a broker of its own" }
     return nil
   }

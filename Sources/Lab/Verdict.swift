@@ -121,14 +121,17 @@ package struct Verdict: Sendable, Equatable {
     let unsettled = rows.count { $0.isValid && $0.steadiness == .unsettled }
     var informative = circumstances.failedGates + circumstances.belowMinimum
     if !circumstances.isComplete { informative.append("the campaign was interrupted") }
-    if experiment.replicates < Limits.replicatesMin {
-      informative.append("\(experiment.replicates) replicates a cell, fewer than \(Limits.replicatesMin)")
+    // Adaptive campaigns run more than they planned.
+    let ran = experiment.adaptive == nil ? 0 : rows.map(\.replicate).max() ?? 0
+    let replicates = max(experiment.replicates, ran)
+    if replicates < Limits.replicatesMin {
+      informative.append("\(replicates) replicates a cell, fewer than \(Limits.replicatesMin)")
     }
     if invalid * 5 > rows.count { informative.append("\(invalid) of \(rows.count) rows are invalid") }
     var valid = circumstances.shortcomings
     if circumstances.profile == .quick { valid.append("the quick profile is never reportable") }
-    if (Limits.replicatesMin..<Limits.replicatesReportable).contains(experiment.replicates) {
-      valid.append("\(experiment.replicates) replicates a cell, fewer than \(Limits.replicatesReportable)")
+    if (Limits.replicatesMin..<Limits.replicatesReportable).contains(replicates) {
+      valid.append("\(replicates) replicates a cell, fewer than \(Limits.replicatesReportable)")
     }
     if invalid > 0, invalid * 5 <= rows.count { valid.append("\(invalid) of \(rows.count) rows are invalid") }
     if unsettled > 0 { valid.append("\(unsettled) of \(rows.count) rows never settled") }
