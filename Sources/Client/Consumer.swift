@@ -271,6 +271,11 @@ package final class Consumer {
   }
 
   private func putOff(_ route: Route, of leader: Leader, _ time: TimeAmount) {
-    eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in self?.fetch(route, of: leader) }
+    // It is still under way: what looks for routes that all rest must not ask for its partitions as well.
+    leader.outstanding += 1
+    eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in
+      leader.outstanding -= 1
+      self?.fetch(route, of: leader)
+    }
   }
 }

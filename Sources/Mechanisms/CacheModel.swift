@@ -24,7 +24,9 @@ package struct CacheModel: Sendable {
   }
 
   package enum Limits {
-    static let blockBytes = 512...(1 << 20)
+    /// Whole pages: what of a block is in the page cache is told page by page.
+    static let blockBytes = pageBytes...(1 << 20)
+    static let pageBytes = 4096
     static let zipfExponent = 0.99
     /// Blocks read between two looks at the hit ratio while warming up again: few, for a cache that is warm at once is seen
     /// to be only at the end of one. By chance a slice passes early, which is to the slow cache's favour.
@@ -137,8 +139,9 @@ private final class BlockServer {
   private let cache: (any BlockCache)?
 
   init(_ model: CacheModel) throws(MechanismError) {
-    guard CacheModel.Limits.blockBytes.contains(model.blockBytes), model.blockBytes % 512 == 0 else {
-      throw .badPlan("block-bytes must be a multiple of 512 within 512 to 1048576, not \(model.blockBytes)")
+    guard CacheModel.Limits.blockBytes.contains(model.blockBytes), model.blockBytes % CacheModel.Limits.pageBytes == 0
+    else {
+      throw .badPlan("block-bytes must be a multiple of 4096 within 4096 to 1048576, not \(model.blockBytes)")
     }
     guard model.reads > 0, model.warmReads >= 0 else { throw .badPlan("reads must be above zero") }
     guard (20...4096).contains(model.recordBytes), model.recordBytes % 4 == 0, model.recordBytes <= model.blockBytes
@@ -191,7 +194,7 @@ private final class BlockServer {
     // O_DIRECT leaves nothing in the page cache; what another program left there serves nobody here.
     guard model.kind == .pageCache || model.kind == .both else { return (inProcess.count * model.blockBytes, 0) }
     let pages = try data.residentPages()
-    let perBlock = max(1, model.blockBytes / 4096)
+    let perBlock = model.blockBytes / CacheModel.Limits.pageBytes
     var once = 0, twice = 0
     for block in 0..<blocks {
       let range = (block * perBlock)..<min((block + 1) * perBlock, pages.count)
