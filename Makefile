@@ -40,9 +40,7 @@ lint:
 
 unit:
 	swift build --build-tests
-	@mkdir -p .build
-	@swift test --skip-build 2>&1 | tee .build/unit.log; passed=$${PIPESTATUS[0]}; \
-	  if [ $$passed -ne 0 ]; then echo "--- what failed:"; grep --text -A 8 '✘' .build/unit.log | tail -n 200; fi; exit $$passed
+	Tests/unit.sh
 
 # Real clients against the broker: kcat, confluent-kafka, kafka-python, aiokafka.
 clients: build

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# The tests of every module, one module after the other: in one process those that only calculate would keep the
+# cores from those with sockets and clocks, which then run out of time on a small machine.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+failed=()
+for module in Tests/*Tests; do
+  name=$(basename "$module")
+  log=.build/unit-$name.log
+  if swift test --skip-build --filter "^$name\\." </dev/null >"$log" 2>&1 && grep -q --text 'Test run with [1-9]' "$log"; then
+    echo "$name: $(grep --text 'Test run with' "$log" | tail -n 1)"
+  else
+    echo "$name: FAILED"
+    failed+=("$name")
+  fi
+done
+for name in "${failed[@]}"; do
+  echo "--- what failed in $name (all of it: .build/unit-$name.log):"
+  grep --text -A 8 '✘' ".build/unit-$name.log" | tail -n 200 || tail -n 100 ".build/unit-$name.log"
+done
+[ ${#failed[@]} -eq 0 ]
