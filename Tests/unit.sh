@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # The tests of every module, one module after the other: in one process those that only calculate would keep the
-# cores from those with sockets and clocks, which then run out of time on a small machine.
+# cores from those with sockets and clocks, which then run out of time on a small machine. The end-to-end tests, each
+# with programs of its own, run one by one for the same reason.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 failed=()
 for module in Tests/*Tests; do
   name=$(basename "$module")
   log=.build/unit-$name.log
-  if swift test --skip-build --filter "^$name\\." </dev/null >"$log" 2>&1 && grep -q --text 'Test run with [1-9]' "$log"; then
+  order=--parallel
+  [ "$name" = EndToEndTests ] && order=--no-parallel
+  if swift test --skip-build $order --filter "^$name\\." </dev/null >"$log" 2>&1 && grep -q --text 'Test run with [1-9]' "$log"; then
     echo "$name: $(grep --text 'Test run with' "$log" | tail -n 1)"
   else
     echo "$name: FAILED"
