@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "CMillrace.h"
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <time.h>
 
@@ -38,3 +39,5 @@ int millrace_poll(struct pollfd *fds, size_t count, int64_t nanoseconds) {
   struct timespec time = {.tv_sec = nanoseconds / 1000000000, .tv_nsec = nanoseconds % 1000000000};
   return ppoll(fds, count, nanoseconds < 0 ? NULL : &time, NULL);
 }
+
+void millrace_use_one_heap(void) { mallopt(M_ARENA_MAX, 1); }

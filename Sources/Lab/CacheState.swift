@@ -44,8 +44,22 @@ package struct CacheState: Sendable {
   }
 
   /// Writes dirty pages back and drops the files' pages. Where some stay and root allows, all of the machine's clean
-  /// pages go: that costs every neighbour its cache, so it is not the first resort.
+  /// pages go: that costs every neighbour its cache, so it is not the first resort. A page that somebody holds on to for a
+  /// moment (write-back, another core's list of new pages) outlives both: then once more.
   package func chill() {
+    for _ in 0..<Chilling.attempts {
+      drop()
+      if (residentShare() ?? 0) <= Thresholds.cold { return }
+      usleep(Chilling.pauseUs)
+    }
+  }
+
+  private enum Chilling {
+    static let attempts = 5
+    static let pauseUs: UInt32 = 50_000
+  }
+
+  private func drop() {
     for path in paths {
       let file = open(path, O_RDONLY | O_CLOEXEC)
       guard file >= 0 else { continue }

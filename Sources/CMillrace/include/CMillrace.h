@@ -46,6 +46,9 @@ ssize_t millrace_splice(int from, off_t *_Nullable offset, int to, size_t count)
 /// errno.
 int millrace_reserve_ahead(int fd, off_t from, off_t count);
 
+/// mallopt(3) with M_ARENA_MAX of 1: threads that have no heap of their own yet share one.
+void millrace_use_one_heap(void);
+
 /// getrusage(2) of the calling thread.
 int millrace_thread_usage(struct rusage *_Nonnull usage);
 
