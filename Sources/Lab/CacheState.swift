@@ -44,12 +44,13 @@ package struct CacheState: Sendable {
   }
 
   /// Writes dirty pages back and drops the files' pages. Where some stay and root allows, all of the machine's clean
-  /// pages go: that costs every neighbour its cache, so it is not the first resort. A page that somebody holds on to for a
-  /// moment (write-back, another core's list of new pages) outlives both: then once more.
+  /// pages go: that costs every neighbour its cache, so it is not the first resort. A page that somebody holds on to outlives
+  /// both: a socket whose messages the kernel frees later, or write-back for a moment. Then once more.
   package func chill() {
     for _ in 0..<Chilling.attempts {
       drop()
-      if (residentShare() ?? 0) <= Thresholds.cold { return }
+      if residentShare() ?? 0 == 0 { return }
+      millrace_free_received()
       usleep(Chilling.pauseUs)
     }
   }

@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Mechanisms
 import Model
 import Testing
 
@@ -333,6 +334,20 @@ struct ProcessTests {
     #expect(after.cpuSeconds > before.cpuSeconds, "\(sum)")
     #expect(after.residentMiB > 1)
     #expect(MachineFigures.now(device: nil).totalTicks > 0)
+  }
+
+  /// A processor keeps messages that another allocated until its next packet, and with them the pages that sendfile sent.
+  @Test("a file that was just sent over loopback can be made cold, every time")
+  func sentAndChilled() throws {
+    let scratch = try Scratch()
+    let data = try DataFile.make(path: scratch.path + "/data", byteCount: 4 << 20, seed: 1)
+    let state = CacheState(paths: [data.path])
+    for round in 1...20 {
+      state.warm()
+      _ = try CopyPath(file: data.path, path: .sendfile, bufferBytes: 1 << 20, seconds: 0.02).run()
+      state.chill()
+      #expect(state.residentShare() == 0, "round \(round)")
+    }
   }
 
   @Test("files just written are hot, and mincore proves it")

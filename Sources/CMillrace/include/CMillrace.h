@@ -36,6 +36,11 @@ int millrace_start_writing(int file, off_t from, off_t count);
 /// Waits until a stretch of a file's page cache is on the disk, and takes it out of the page cache.
 int millrace_write_and_drop(int file, off_t from, off_t count);
 
+/// Has every processor give back what it still holds of messages that were received on it: the kernel (since 5.19) puts that
+/// off until the processor's next packet, and pages that sendfile sent stay in the page cache as long, whoever drops them.
+/// Sends a datagram to this process over loopback on each processor the thread may use; the thread's own are as before then.
+void millrace_free_received(void);
+
 /// A pipe, close-on-exec, that holds `capacity` bytes. Returns its real capacity, or -1 with errno.
 int millrace_pipe(int fds[_Nonnull 2], int capacity);
 
