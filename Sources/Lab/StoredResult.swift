@@ -19,6 +19,8 @@ package struct StoredResult: Sendable {
   /// Paces of pilot runs by arm, MiB/s.
   package var paces: [String: Double]
   package var plannedRuns: Int
+  /// Begun with `--bare-only`: the order holds no arm with a broker.
+  package var isBareOnly: Bool
   package var finishedRuns: Int
   package var isComplete: Bool
   /// Nil in results of before there was a probe.
@@ -86,6 +88,8 @@ package struct StoredResult: Sendable {
     plannedRuns = begin.runs + history.extendedRuns
     finishedRuns = history.finished.count
     isComplete = history.isComplete
+    // A journal that does not say it planned fewer runs than its matrix has; runs added later are no runs planned.
+    isBareOnly = begin.bareOnly ?? (begin.runs < experiment.replicates * Matrix(experiment).cells.count)
   }
 
   /// `upTo`: what the journal vouches for; a crash may have left more.

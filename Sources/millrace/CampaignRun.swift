@@ -50,11 +50,9 @@ struct CampaignRun {
     }
     guard !result.isComplete else { throw Stop(Exit.badData, "\(path) is complete: nothing is left to run") }
     let text = SmallFile.read("\(path)/\(ResultDirectory.Name.definition)") ?? ""
-    let runs = PlannedCampaign(result.experiment, seed: result.seed).runs
-    // A campaign begun with --bare-only planned fewer runs than its matrix has.
     self.init(
       result.experiment, text, result.profile, result.seed, places, scratch, resumed: path,
-      bareOnly: result.plannedRuns < runs.count, RunChanges(target: result.experiment.target))
+      bareOnly: result.isBareOnly, RunChanges(target: result.experiment.target))
   }
 
   private init(
@@ -169,7 +167,8 @@ struct CampaignRun {
     let path = "\(places.results)/\(experiment.stem)/\(UTC.stamp())-\(commit)"
     let begin = JournalEntry.Begin(
       experiment: experiment.stem, definition: SHA256.hex(definition), profile: profile.rawValue, seed: seed,
-      runs: runs.count, startedAt: UTC.now(), changes: changes == RunChanges() ? nil : changes)
+      runs: runs.count, startedAt: UTC.now(), changes: changes == RunChanges() ? nil : changes,
+      bareOnly: bareOnly)
     let directory = try ResultDirectory(
       creating: path, experiment: experiment, definition: definition, begin: begin, machineJSON: try machine.json(),
       ceilingJSON: try ceiling?.json())
