@@ -45,7 +45,7 @@ extension Report {
       "gates": result.gates.map { ["mark": mark($0.outcome), "sentence": $0.sentence] },
       "skipped": result.skipped.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" },
       "hasSkipped": !result.skipped.isEmpty, "files": files(path, result), "charts": chartFiles(entry),
-      "history": history(entry), "ours": ours(result), "ceiling": ceiling(result), "disclosure": disclosure(result),
+      "history": history(entry), "ours": ours(result), "ceiling": ceiling(result), "disclosure": disclosure(entry),
       "durability": durabilities(result), "stem": experiment.stem,
       "runs": "\(result.finishedRuns) of \(result.plannedRuns) runs\(result.isComplete ? "" : ", interrupted")",
       "profile": result.profile.rawValue + " profile" + place, "seed": String(result.seed),
@@ -178,7 +178,7 @@ extension Report {
   }
 
   private func files(_ path: String, _ result: StoredResult) -> [[String: Any]] {
-    let optional = [ResultDirectory.Name.ceiling, ResultDirectory.Name.disclosure]
+    let optional = [ResultDirectory.Name.ceiling, ResultDirectory.Name.disclosure, ResultDirectory.Name.told]
       .filter { FileManager.default.fileExists(atPath: "\(result.path)/\($0)") }
     return
       ([

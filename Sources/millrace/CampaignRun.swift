@@ -185,7 +185,7 @@ struct CampaignRun {
   }
 
   private func conclude(_ path: String, _ outcome: Campaign.Outcome) throws -> StoredResult {
-    let result = try StoredResult(reading: path)
+    var result = try StoredResult(reading: path)
     if outcome == .interrupted {
       Terminal.say(
         "interrupted after \(result.finishedRuns) of \(result.plannedRuns) runs; go on with: millrace run --resume \(path)"
@@ -202,7 +202,12 @@ struct CampaignRun {
       "  \(Terminal.paint(verdict.outcome.rawValue, colour)) (\(verdict.state.rawValue)): \(verdict.sentence)")
     for reason in verdict.stateReasons { Terminal.say("    \(reason)") }
     for share in result.ceilingShares { Terminal.say("  ceiling: \(share.sentence)") }
+    // Nothing is told yet that the rows could be held against, but what a part of this campaign told before it went on.
+    result.told = nil
     try SmallFile.replace("\(path)/\(ResultDirectory.Name.disclosure)", Disclosure(result).markdown)
+    let told = ToldVerdict(verdict, runs: result.finishedRuns)
+    try SmallFile.replace("\(path)/\(ResultDirectory.Name.told)", try told.json())
+    result.told = told
     return result
   }
 
