@@ -41,7 +41,7 @@ extension Report {
     func text(_ value: Double) -> String {
       isFlat
         ? Figures.percent(value, signed: true)
-        : Figures.text(value) + ([.ratio, .equal].contains(rule.kind) ? "×" : "")
+        : Figures.text(value) + rule.kind.suffix
     }
     let first = effects.compactMap(\.self).first?.value ?? 0, last = effects.last.flatMap(\.self)?.value ?? first
     let trend = isFlat || first == 0 ? "" : ", \(Figures.percent(last / first - 1, signed: true)) since the first"

@@ -107,7 +107,7 @@ extension Report {
         finding.kind == .flat
         ? "\(Figures.percent(found.value, signed: true)) [\(Figures.percent(found.low, signed: true)), "
           + "\(Figures.percent(found.high, signed: true))] a doubling"
-        : Figures.interval(found, suffix: [.value, .exponent, .trend].contains(finding.kind) ? "" : "×")
+        : Figures.interval(found, suffix: finding.kind.suffix)
     }
     return [
       "combination": place(finding.combination, per: names), "effect": effect,

@@ -87,12 +87,8 @@ package struct VerdictTable {
         ? "\(percent(least.value)) [\(percent(least.low)), \(percent(least.high))] a doubling"
         : "\(percent(least.value)) to \(percent(most.value)) a doubling"
     }
-    let unit =
-      switch rule.kind {
-      case .ratio, .equal: "×"
-      case .value: (Metric.named(rule.metric)?.unit).map { $0.isEmpty ? "" : " \($0)" } ?? ""
-      case .exponent, .flat, .trend, .never: ""
-      }
+    let own = rule.kind == .value ? Metric.named(rule.metric)?.unit ?? "" : ""
+    let unit = own.isEmpty ? rule.kind.suffix : " \(own)"
     let sign = rule.kind == .exponent ? "b = " : rule.kind == .trend ? "τ = " : ""
     if effects.count == 1 {
       return "\(sign)\(Figures.text(least.value))\(unit) [\(Figures.text(least.low)), \(Figures.text(least.high))]"
