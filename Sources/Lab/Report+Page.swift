@@ -119,9 +119,11 @@ extension Report {
   }
 
   private func figure(_ figure: Figure) -> [String: Any] {
-    [
-      "title": figure.title, "wide": InlineSVG.embed(figure.wide, title: figure.title, prefix: "\(figure.stem)-w-"),
-      "narrow": InlineSVG.embed(figure.narrow, title: figure.title, prefix: "\(figure.stem)-n-"),
+    // Its place among the page's charts; thousands of marks carry it.
+    let number = entries.lazy.flatMap(\.charts).prefix { $0.stem != figure.stem }.count
+    return [
+      "title": figure.title, "wide": InlineSVG.embed(figure.wide, title: figure.title, prefix: "w\(number)-"),
+      "narrow": InlineSVG.embed(figure.narrow, title: figure.title, prefix: "n\(number)-"),
     ]
   }
 
@@ -191,23 +193,5 @@ extension Report {
     entry.charts.flatMap { figure in
       ["csv", "gp", "png"].map { ["name": "\(figure.stem).\($0)", "href": "\(plotsLink)/\(figure.stem).\($0)"] }
     }
-  }
-}
-
-/// gnuplot's SVG as part of a page.
-enum InlineSVG {
-  /// Without its prologue and titles, with ids of its own (several charts share a page), named for screen readers.
-  static func embed(_ svg: String, title: String, prefix: String) -> String {
-    guard let start = svg.firstRange(of: "<svg") else { return "" }
-    let name = title.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing("\"", with: "&quot;")
-    return String(svg[start.lowerBound...])
-      .replacing("<title>Gnuplot</title>", with: "")
-      .replacing("fill=\"#ffffff\"/>", with: "fill=\"none\"/>", maxReplacements: 1)
-      .replacing(#/<desc>[^<]*<\/desc>/#, with: "")
-      .replacing("<svg", with: "<svg role=\"img\" aria-label=\"\(name)\"", maxReplacements: 1)
-      .replacing(#/ id=(['"])/#) { " id=\($0.output.1)\(prefix)" }
-      .replacing(#/href=(['"])#/#) { "href=\($0.output.1)#\(prefix)" }
-      .replacing("url(#", with: "url(#\(prefix)")
-      .replacing("font-family=\"DejaVu Sans\"", with: "")
   }
 }

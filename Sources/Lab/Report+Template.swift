@@ -185,6 +185,8 @@ extension Report {
     figure { margin: 20px 0; }
     figure svg { width: 100%; height: auto; display: block; font-family: "DejaVu Sans", system-ui, Helvetica, Arial,
       sans-serif; border-radius: 6px; }
+    figure svg text { stroke: none; }
+    figure svg .h { opacity: 0; fill: #000; stroke: none; }
     .narrow { display: none; }
     blockquote { margin: 8px 0; padding: 2px 0 2px 14px; border-left: 3px solid var(--line); font-style: italic; }
     .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 0 36px; }
