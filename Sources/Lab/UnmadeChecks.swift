@@ -15,7 +15,7 @@ extension CrimeLint {
     if result.toldOfAllRuns == nil {
       let why =
         result.told.map { "verdict.json is of \($0.runs) runs, and \(result.finishedRuns) were made" }
-        ?? "no verdict.json stands beside the rows, and what is computed from them follows from them"
+        ?? "nothing is told that was not computed from the rows just now (a verdict.json beside them would be held against them)"
       unmade.append(UnmadeChecks(crimes: [.noInterval, .effectNotFromRows, .meanOfRatios], reason: why))
     }
     if !others.contains(where: { $0.path != result.path && $0.isAlike(result) }) {

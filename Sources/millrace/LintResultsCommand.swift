@@ -94,13 +94,16 @@ struct LintResultsCommand: ParsableCommand {
         counts.append((one.sentence, 1))
       }
     }
-    for (sentence, count) in counts { Terminal.say("not looked for in \(count) results: \(sentence)") }
+    for (sentence, count) in counts {
+      Terminal.say("not looked for in \(count) result\(count == 1 ? "" : "s"): \(sentence)")
+    }
   }
 
   /// Returns how many of them are crimes.
   private func say(_ title: String, _ findings: [CrimeFinding], checks: Int) -> Int {
     let crimes = findings.count { $0.weight == .crime }
-    Terminal.say(Terminal.paint(title, .bold) + (findings.isEmpty ? ": nothing found by \(checks) checks" : ""))
+    let nothing = checks == 1 ? ": nothing found by one check" : ": nothing found by \(checks) checks"
+    Terminal.say(Terminal.paint(title, .bold) + (findings.isEmpty ? nothing : ""))
     for finding in findings {
       let mark = Terminal.paint(finding.weight.rawValue, finding.weight == .crime ? .red : .yellow)
       Terminal.say("  \(mark)  \(finding.sentence)")
