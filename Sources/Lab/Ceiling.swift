@@ -63,14 +63,17 @@ extension Ceiling {
   package struct Share: Sendable, Equatable {
     package var metric: String
     package var bound: Bound
-    /// 0.43: so much of what could be reached; above 1 when the probe's way is not the fastest there is.
+    /// 0.43: so much of what could be reached (of a latency the floor's part of it); above 1 when the probe's way is not
+    /// the fastest there is.
     package var share: Double
 
-    /// `43 % of loopback TCP (6,510 MB/s)`.
+    /// `43 % of loopback TCP (6,510 MB/s)`; where lower is better, `2.3 times an fsync (0.51 ms)`: a latency is more than
+    /// its floor, not a part of it.
     package var sentence: String {
       let unit = Metric.named(metric)?.unit ?? ""
-      return
-        "\(Figures.percent(share)) of \(bound.name) (\(Figures.text(bound.value))\(unit.isEmpty ? "" : " \(unit)"))"
+      let distance =
+        Ceiling.isLower(metric) ? "\(Figures.text(1 / share, digits: 2)) times" : "\(Figures.percent(share)) of"
+      return "\(distance) \(bound.name) (\(Figures.text(bound.value))\(unit.isEmpty ? "" : " \(unit)"))"
     }
   }
 
@@ -84,7 +87,7 @@ extension Ceiling {
     return Share(metric: metric, bound: bound, share: isLower ? bound.value / value : value / bound.value)
   }
 
-  private static func isLower(_ metric: String) -> Bool { metric.hasSuffix("_ms") }
+  fileprivate static func isLower(_ metric: String) -> Bool { metric.hasSuffix("_ms") }
 
   /// Every ceiling that holds for this metric of this arm; none where nothing is known to hold. CPU for a gigabyte has
   /// none: a path without copies costs less than a copy does.

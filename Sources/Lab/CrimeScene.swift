@@ -1,11 +1,13 @@
+import Foundation
+
 /// One result under the lint's eyes. Each property is one group of `Crime`'s checks.
 struct CrimeScene {
   let result: StoredResult
-  let verdict: Verdict
+  /// The figures that are told of it; nil where nothing is told but what the rows give.
+  let told: ToldVerdict?
 
   private var experiment: Experiment { result.experiment }
   private var valid: [Row] { result.rows.filter(\.isValid) }
-  private var deciding: [Verdict.Finding] { verdict.findings.filter(\.decides) }
   private var decidingRules: [VerdictRule] { experiment.verdicts.filter(\.decides) }
 
   private func found(_ crime: Crime, _ detail: String, _ weight: CrimeFinding.Weight = .crime) -> CrimeFinding {
@@ -59,8 +61,10 @@ struct CrimeScene {
   var handling: [CrimeFinding] {
     var findings: [CrimeFinding] = []
     // What must never happen is counted in every run, and a count of none has no interval.
-    let measured = deciding.filter { $0.kind != .never }
-    for finding in measured where finding.outcome != .inconclusive && (finding.effect?.count ?? 0) < 2 {
+    let counts = experiment.verdicts.filter { $0.kind == .never }.map(\.name)
+    let measured = (told?.findings ?? []).filter { $0.decides && !counts.contains($0.rule) }
+    let open = Verdict.Outcome.inconclusive.rawValue
+    for finding in measured where finding.outcome != open && (finding.effect?.count ?? 0) < 2 {
       findings.append(found(.noInterval, "\(finding.rule) \(finding.combination) is decided on one value"))
     }
     if decidingRules.contains(where: { $0.kind == .ratio && ($0.threshold ?? 1) >= 1 }),
@@ -90,33 +94,60 @@ struct CrimeScene {
 
   /// What is told against what the rows give; and whether it is the mean of ratios instead.
   private var tampered: [CrimeFinding] {
-    let honest = Verdict.judge(experiment, rows: result.rows, under: result.circumstances)
-    return zip(verdict.findings, honest.findings).compactMap { told, own in
-      guard let a = told.effect, let b = own.effect else { return nil }
-      guard abs(a.value - b.value) > CrimeLint.Limits.effectShare * abs(b.value) else { return nil }
+    guard let told else { return [] }
+    let honest = Verdict.judge(experiment, rows: result.rows, under: result.circumstances).findings
+    return told.findings.compactMap { told in
       let name = "\(told.rule) \(told.combination)"
-      if let rule = experiment.verdicts.first(where: { $0.name == told.rule }), let mean = meanOfRatios(rule),
-        abs(a.value - mean) <= CrimeLint.Limits.effectShare * abs(mean)
+      guard let own = honest.first(where: { $0.rule == told.rule && $0.combination == told.combination }) else {
+        return found(.effectNotFromRows, "\(name) is told, and the definition has no such comparison")
+      }
+      if let a = told.effect, let mean = meanOfRatios(told), let b = own.effect, differs(a.value, b.value),
+        !differs(a.value, mean)
       {
         return found(
           .meanOfRatios,
           "\(name) is told as \(Figures.text(mean)), the mean of ratios; the medians' ratio is "
             + Figures.text(b.value))
       }
-      return found(
-        .effectNotFromRows, "\(name) is told as \(Figures.text(a.value)), the rows give \(Figures.text(b.value))")
+      let (a, b) = (Self.text(told), Self.text(own))
+      guard isOther(told, own) else { return nil }
+      return found(.effectNotFromRows, "\(name) is told as \(a), the rows give \(b)")
     }
   }
 
-  /// The arithmetic mean over replicates of test / baseline (or turned over, where lower is better).
-  private func meanOfRatios(_ rule: VerdictRule) -> Double? {
-    func values(_ arms: [String]) -> [Int: Double] {
-      Dictionary(
-        valid.filter { arms.contains($0.arm) }.compactMap { row in row.metrics[rule.metric].map { (row.replicate, $0) }
-        },
-        uniquingKeysWith: { $1 })
+  private func isOther(_ told: ToldVerdict.Finding, _ own: Verdict.Finding) -> Bool {
+    guard told.outcome == own.outcome.rawValue else { return true }
+    guard let a = told.effect, let b = own.effect else { return (told.effect == nil) != (own.effect == nil) }
+    return a.count != b.count || differs(a.value, b.value) || differs(a.low, b.low) || differs(a.high, b.high)
+  }
+
+  private func differs(_ a: Double, _ b: Double) -> Bool {
+    a != b && !(abs(a - b) <= CrimeLint.Limits.effectShare * abs(b))
+  }
+
+  private static func text(_ told: ToldVerdict.Finding) -> String {
+    let effect = told.effect.map { Estimate(value: $0.value, low: $0.low, high: $0.high, count: $0.count) }
+    return text(effect, told.outcome)
+  }
+
+  private static func text(_ own: Verdict.Finding) -> String { text(own.effect, own.outcome.rawValue) }
+
+  private static func text(_ effect: Estimate?, _ outcome: String) -> String {
+    "\(effect.map { "\(Figures.interval($0)) of \($0.count)" } ?? "nothing") (\(outcome))"
+  }
+
+  /// The arithmetic mean over replicates of test / baseline (or turned over, where lower is better), at the told levels.
+  private func meanOfRatios(_ told: ToldVerdict.Finding) -> Double? {
+    guard let rule = experiment.verdicts.first(where: { $0.name == told.rule }) else { return nil }
+    let levels = zip(rule.per, told.combination.components(separatedBy: ", "))
+      .map { Setting(name: $0, value: Level($1)) }
+    let bench = RuleBench(experiment: experiment, rows: valid, seed: result.seed)
+    func values(_ selection: Selection) -> [Int: Double] {
+      let found = bench.rows(rule, selection, levels)
+        .compactMap { row in row.metrics[rule.metric].map { (row.replicate, $0) } }
+      return Dictionary(found, uniquingKeysWith: { $1 })
     }
-    let (test, baseline) = (values(rule.test.arms), values(rule.baseline.arms))
+    let (test, baseline) = (values(rule.test), values(rule.compared))
     let ratios = test.compactMap { replicate, value -> Double? in
       guard let under = baseline[replicate], under > 0, value > 0 else { return nil }
       return rule.better == .higher ? value / under : under / value

@@ -89,18 +89,19 @@ package enum CrimeLint {
     static let otherLimitShare = 0.5
   }
 
-  /// All checks over one result. `verdict` is what is told of it; by default what its rows say.
-  package static func findings(_ result: StoredResult, verdict told: Verdict? = nil) -> [CrimeFinding] {
-    let scene = CrimeScene(result: result, verdict: told ?? result.verdict)
+  /// All checks over one result, but those that `unmade` names.
+  package static func findings(_ result: StoredResult) -> [CrimeFinding] {
+    let scene = CrimeScene(result: result, told: result.toldOfAllRuns)
     return scene.selection + scene.handling + scene.comparison + scene.information
   }
 
-  /// What only several results together can commit: each against the latest of its experiment.
+  /// What only several results together can commit: each against the latest of its experiment, where their effects are drawn
+  /// in one line.
   package static func findings(across results: [StoredResult]) -> [CrimeFinding] {
     Dictionary(grouping: results, by: \.experiment.id).sorted { $0.key < $1.key }.flatMap {
       id, ours -> [CrimeFinding] in
       guard let latest = ours.last else { return [] }
-      return ours.dropLast().compactMap { other in
+      return ours.dropLast().filter { $0.isAlike(latest) }.compactMap { other in
         let (a, b) = (other.machine, latest.machine)
         var differences: [String] = []
         if a.processor.model != b.processor.model { differences.append("processor") }

@@ -8,13 +8,17 @@ package struct Disclosure: Sendable, Equatable {
   package var title: String
   package var items: [Item]
   package var crimes: [CrimeFinding]
+  /// Checks from which nothing can come here.
+  package var unmade: [UnmadeChecks]
   /// The definition's own words on what the experiment cannot show.
   package var limitations: [String]
 
-  package init(_ result: StoredResult) {
+  /// `others`: older results of the experiment that stand on the same page.
+  package init(_ result: StoredResult, beside others: [StoredResult] = []) {
     title = "\(result.experiment.id) \(result.experiment.title): \(result.name)"
     items = Self.what(result) + Self.how(result) + Self.counted(result) + Self.machine(result)
-    crimes = CrimeLint.findings(result)
+    crimes = CrimeLint.findings(result) + CrimeLint.findings(across: others + [result])
+    unmade = CrimeLint.unmade(result, beside: others)
     limitations = result.experiment.caveats
   }
 
@@ -126,10 +130,11 @@ package struct Disclosure: Sendable, Equatable {
     var lines = ["# Disclosure: \(title)", "", "Written by the program from the result's files.", ""]
     for item in items { lines.append("- **\(item.topic).** \(item.statement)") }
     lines += ["", "## Benchmarking crimes", ""]
-    lines += crimes.isEmpty ? ["None of the \(Crime.allCases.count) that are looked for."] : []
+    lines += crimes.isEmpty ? ["None of the \(CrimeLint.made(unmade)) that can be looked for here."] : []
     for finding in crimes {
       lines.append("- **\(finding.weight.rawValue)** \(finding.sentence). \(finding.crime.meaning)")
     }
+    lines += [""] + unmade.map { "- Not looked for: \($0.sentence)." }
     lines += ["", "## What this cannot show", ""]
     lines += limitations.isEmpty ? ["The definition names nothing."] : limitations.map { "- \($0)" }
     return lines.joined(separator: "\n") + "\n"

@@ -38,10 +38,13 @@ package struct IntervalSeries: Sendable, Equatable {
   }
 
   /// Bytes a second between neighbouring moments.
-  package var rates: [Double] {
+  package var rates: [Double] { intervals.map(\.rate) }
+
+  /// Each interval's rate with the moment it begins at: the end of the one before. Intervals without length have none.
+  private var intervals: [(start: Double, rate: Double)] {
     zip([Moment(seconds: 0, bytes: 0, records: 0)] + moments, moments).compactMap { before, after in
       let seconds = after.seconds - before.seconds
-      return seconds > 0 ? (after.bytes - before.bytes) / seconds : nil
+      return seconds > 0 ? (before.seconds, (after.bytes - before.bytes) / seconds) : nil
     }
   }
 
@@ -78,10 +81,12 @@ package struct IntervalSeries: Sendable, Equatable {
     return from[keyPath: wanted] + share * (moments[after][keyPath: wanted] - from[keyPath: wanted])
   }
 
-  /// Each change of level of the rates, as a sentence with its moment; see `Statistics.changePoints`.
+  /// Each change of level of the rates, as a sentence with its moment; see `Statistics.changePoints`. The first interval
+  /// at the new rate begins when the rate changed, and a moment is an interval's end.
   package func changePoints(seed: UInt64) -> [String] {
-    Statistics.changePoints(rates, seed: seed).map { change in
-      let at = moments.indices.contains(change.index) ? moments[change.index].seconds : 0
+    let intervals = intervals
+    return Statistics.changePoints(intervals.map(\.rate), seed: seed).map { change in
+      let at = intervals[change.index].start
       return "the rate changed from \(Figures.text(change.before / 1_048_576)) to "
         + "\(Figures.text(change.after / 1_048_576)) MiB/s after \(Figures.text(at)) s (p = \(Figures.text(change.p, digits: 2)))"
     }

@@ -35,10 +35,12 @@ package enum JournalEntry: Sendable, Equatable, Codable {
     package var startedAt: String
     /// Nil in journals of before there were any.
     package var changes: RunChanges?
+    /// Whether the arms with a broker were left out of the order; nil in journals of before it was written down.
+    package var bareOnly: Bool?
 
     package init(
       experiment: String, definition: String, profile: String, seed: UInt64, runs: Int, startedAt: String,
-      changes: RunChanges? = nil
+      changes: RunChanges? = nil, bareOnly: Bool? = nil
     ) {
       self.experiment = experiment
       self.definition = definition
@@ -47,6 +49,7 @@ package enum JournalEntry: Sendable, Equatable, Codable {
       self.runs = runs
       self.startedAt = startedAt
       self.changes = changes
+      self.bareOnly = bareOnly
     }
   }
 }

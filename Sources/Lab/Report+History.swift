@@ -12,8 +12,8 @@ extension Report {
     // Oldest first, the shown one last.
     let results = Array((entry.history.reversed() + [entry.result]).suffix(Limits.points))
     let verdicts = results.map(\.verdict)
-    // Other levels or another profile measure something else: such results are listed, and drawn in no line with these.
-    let alike = zip(results, verdicts).filter { isAlike($0.0, entry.result) }
+    // Those that are not alike are listed, and drawn in no line with these.
+    let alike = zip(results, verdicts).filter { $0.0.isAlike(entry.result) }
     let rules = entry.result.verdict.findings.filter(\.decides).prefix(Limits.charts)
     return [
       "has": true, "charts": rules.compactMap { chart($0, alike.map(\.0), alike.map(\.1)) },
@@ -23,18 +23,12 @@ extension Report {
     ]
   }
 
-  private func isAlike(_ one: StoredResult, _ other: StoredResult) -> Bool {
-    let (a, b) = (one.experiment, other.experiment)
-    return one.profile == other.profile && a.factors == b.factors && a.sweep == b.sweep && a.fixed == b.fixed
-      && a.verdicts == b.verdicts
-  }
-
   private func row(_ result: StoredResult, _ verdict: Verdict, beside shown: StoredResult) -> [String: Any] {
     [
       "name": result.name, "href": "\(result.experiment.stem)/\(result.name)/\(ResultDirectory.Name.rows)",
       "profile": result.profile.rawValue, "outcome": badge(verdict.outcome), "state": verdict.state.rawValue,
       "sentence": verdict.sentence, "shown": result.path == shown.path ? "shown above" : "",
-      "other": result.profile == shown.profile && !isAlike(result, shown) ? ["with other levels or rules"] : [String](),
+      "other": result.profile == shown.profile && !result.isAlike(shown) ? ["with other levels or rules"] : [String](),
     ]
   }
 
@@ -47,7 +41,7 @@ extension Report {
     func text(_ value: Double) -> String {
       isFlat
         ? Figures.percent(value, signed: true)
-        : Figures.text(value) + ([.ratio, .equal].contains(rule.kind) ? "×" : "")
+        : Figures.text(value) + rule.kind.suffix
     }
     let first = effects.compactMap(\.self).first?.value ?? 0, last = effects.last.flatMap(\.self)?.value ?? first
     let trend = isFlat || first == 0 ? "" : ", \(Figures.percent(last / first - 1, signed: true)) since the first"

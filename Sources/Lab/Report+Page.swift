@@ -45,7 +45,7 @@ extension Report {
       "gates": result.gates.map { ["mark": mark($0.outcome), "sentence": $0.sentence] },
       "skipped": result.skipped.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" },
       "hasSkipped": !result.skipped.isEmpty, "files": files(path, result), "charts": chartFiles(entry),
-      "history": history(entry), "ours": ours(result), "ceiling": ceiling(result), "disclosure": disclosure(result),
+      "history": history(entry), "ours": ours(result), "ceiling": ceiling(result), "disclosure": disclosure(entry),
       "durability": durabilities(result), "stem": experiment.stem,
       "runs": "\(result.finishedRuns) of \(result.plannedRuns) runs\(result.isComplete ? "" : ", interrupted")",
       "profile": result.profile.rawValue + " profile" + place, "seed": String(result.seed),
@@ -107,7 +107,7 @@ extension Report {
         finding.kind == .flat
         ? "\(Figures.percent(found.value, signed: true)) [\(Figures.percent(found.low, signed: true)), "
           + "\(Figures.percent(found.high, signed: true))] a doubling"
-        : Figures.interval(found, suffix: [.value, .exponent, .trend].contains(finding.kind) ? "" : "×")
+        : Figures.interval(found, suffix: finding.kind.suffix)
     }
     return [
       "combination": place(finding.combination, per: names), "effect": effect,
@@ -119,9 +119,11 @@ extension Report {
   }
 
   private func figure(_ figure: Figure) -> [String: Any] {
-    [
-      "title": figure.title, "wide": InlineSVG.embed(figure.wide, title: figure.title, prefix: "\(figure.stem)-w-"),
-      "narrow": InlineSVG.embed(figure.narrow, title: figure.title, prefix: "\(figure.stem)-n-"),
+    // Its place among the page's charts; thousands of marks carry it.
+    let number = entries.lazy.flatMap(\.charts).prefix { $0.stem != figure.stem }.count
+    return [
+      "title": figure.title, "wide": InlineSVG.embed(figure.wide, title: figure.title, prefix: "w\(number)-"),
+      "narrow": InlineSVG.embed(figure.narrow, title: figure.title, prefix: "n\(number)-"),
     ]
   }
 
@@ -178,7 +180,7 @@ extension Report {
   }
 
   private func files(_ path: String, _ result: StoredResult) -> [[String: Any]] {
-    let optional = [ResultDirectory.Name.ceiling, ResultDirectory.Name.disclosure]
+    let optional = [ResultDirectory.Name.ceiling, ResultDirectory.Name.disclosure, ResultDirectory.Name.told]
       .filter { FileManager.default.fileExists(atPath: "\(result.path)/\($0)") }
     return
       ([
@@ -191,23 +193,5 @@ extension Report {
     entry.charts.flatMap { figure in
       ["csv", "gp", "png"].map { ["name": "\(figure.stem).\($0)", "href": "\(plotsLink)/\(figure.stem).\($0)"] }
     }
-  }
-}
-
-/// gnuplot's SVG as part of a page.
-enum InlineSVG {
-  /// Without its prologue and titles, with ids of its own (several charts share a page), named for screen readers.
-  static func embed(_ svg: String, title: String, prefix: String) -> String {
-    guard let start = svg.firstRange(of: "<svg") else { return "" }
-    let name = title.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing("\"", with: "&quot;")
-    return String(svg[start.lowerBound...])
-      .replacing("<title>Gnuplot</title>", with: "")
-      .replacing("fill=\"#ffffff\"/>", with: "fill=\"none\"/>", maxReplacements: 1)
-      .replacing(#/<desc>[^<]*<\/desc>/#, with: "")
-      .replacing("<svg", with: "<svg role=\"img\" aria-label=\"\(name)\"", maxReplacements: 1)
-      .replacing(#/ id=(['"])/#) { " id=\($0.output.1)\(prefix)" }
-      .replacing(#/href=(['"])#/#) { "href=\($0.output.1)#\(prefix)" }
-      .replacing("url(#", with: "url(#\(prefix)")
-      .replacing("font-family=\"DejaVu Sans\"", with: "")
   }
 }

@@ -87,8 +87,8 @@ extension Report {
   }
 
   /// What whoever quotes the result must know, written by the program.
-  func disclosure(_ result: StoredResult) -> [String: Any] {
-    let disclosure = Disclosure(result)
+  func disclosure(_ entry: Entry) -> [String: Any] {
+    let disclosure = Disclosure(entry.result, beside: entry.history.reversed())
     return [
       "items": disclosure.items.map { ["topic": $0.topic, "statement": $0.statement] },
       "crimes": disclosure.crimes.map { finding in
@@ -96,7 +96,8 @@ extension Report {
           "weight": finding.weight.rawValue, "class": finding.weight == .crime ? "no" : "open",
           "sentence": finding.sentence, "meaning": finding.crime.meaning,
         ]
-      }, "hasCrimes": !disclosure.crimes.isEmpty, "looked": Crime.allCases.count,
+      }, "hasCrimes": !disclosure.crimes.isEmpty, "looked": CrimeLint.made(disclosure.unmade),
+      "unmade": disclosure.unmade.map(\.sentence),
     ]
   }
 

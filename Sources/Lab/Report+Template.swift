@@ -119,7 +119,8 @@ extension Report {
       <p>Written by the program from each result's files: what ran, how, what does not count, and which of the known benchmarking crimes its linter finds.</p>
       {{#entries}}<details id="disclosure-{{anchor}}"><summary><b>{{id}}</b> {{title}}{{#disclosure}}{{#hasCrimes}} <span class="fine">{{#crimes}}<span class="badge {{class}}">{{weight}}</span> {{/crimes}}</span>{{/hasCrimes}}{{/disclosure}}</summary>
       {{#disclosure}}<dl class="facts">{{#items}}<dt>{{topic}}</dt><dd>{{statement}}</dd>{{/items}}</dl>
-      {{#hasCrimes}}<ul>{{#crimes}}<li><span class="badge {{class}}">{{weight}}</span> {{sentence}}. <span class="fine">{{meaning}}</span></li>{{/crimes}}</ul>{{/hasCrimes}}{{^hasCrimes}}<p>None of the {{looked}} crimes that are looked for.</p>{{/hasCrimes}}{{/disclosure}}
+      {{#hasCrimes}}<ul>{{#crimes}}<li><span class="badge {{class}}">{{weight}}</span> {{sentence}}. <span class="fine">{{meaning}}</span></li>{{/crimes}}</ul>{{/hasCrimes}}{{^hasCrimes}}<p>None of the {{looked}} crimes that can be looked for here.</p>{{/hasCrimes}}
+      <ul class="fine">{{#unmade}}<li>Not looked for: {{.}}.</li>{{/unmade}}</ul>{{/disclosure}}
       </details>{{/entries}}
       </section>{{/hasEntries}}
       <section id="how">
@@ -184,6 +185,8 @@ extension Report {
     figure { margin: 20px 0; }
     figure svg { width: 100%; height: auto; display: block; font-family: "DejaVu Sans", system-ui, Helvetica, Arial,
       sans-serif; border-radius: 6px; }
+    figure svg text { stroke: none; }
+    figure svg .h { opacity: 0; fill: #000; stroke: none; }
     .narrow { display: none; }
     blockquote { margin: 8px 0; padding: 2px 0 2px 14px; border-left: 3px solid var(--line); font-style: italic; }
     .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 0 36px; }

@@ -14,6 +14,7 @@ package final class ResultDirectory {
     package static let journal = "journal"
     package static let ceiling = "ceiling.json"
     package static let disclosure = "disclosure.md"
+    package static let told = "verdict.json"
   }
 
   /// What the journal says has been done.

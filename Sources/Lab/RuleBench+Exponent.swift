@@ -22,11 +22,14 @@ extension RuleBench {
       let inside = b.low >= -tolerance && b.high <= tolerance
       let outside = b.high < -tolerance || b.low > tolerance
       finding.directionHolds = inside
+      finding.margin = Margin.within(b, reach: tolerance)
       finding.outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
       wanted = "between −\(Figures.text(tolerance)) and \(Figures.text(tolerance))"
     } else {
       let threshold = rule.threshold ?? 0
       finding.directionHolds = b.low > 0
+      // A power is a logarithm's slope already.
+      finding.margin = b.low - threshold
       finding.outcome = b.low > threshold ? .supported : (b.high <= threshold ? .notSupported : .inconclusive)
       wanted = "above \(Figures.text(threshold))"
     }

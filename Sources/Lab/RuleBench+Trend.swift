@@ -36,6 +36,8 @@ extension RuleBench {
     }
     let isSignificant = test.p < Self.significance
     finding.effect = tau
+    // The share of pairs of levels by which the claimed order leads.
+    finding.margin = tau.low
     finding.floor = floor
     finding.directionHolds = isSignificant && test.s > 0
     if isSignificant && test.s < 0 || against != nil {

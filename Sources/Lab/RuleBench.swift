@@ -47,6 +47,9 @@ struct RuleBench {
     if let floor { shown += ", noise floor \(Figures.percent(floor))" }
     let (outcome, reason) = decide(effect, threshold: threshold, floor: floor)
     finding.outcome = outcome
+    finding.margin =
+      threshold < 1
+      ? Margin.notWorse(effect.low, than: threshold) : Margin.beyond(effect.low, max(threshold, 1 + (floor ?? 0)))
     finding.sentence = shown + "; " + reason + "."
     return finding
   }
@@ -91,6 +94,7 @@ struct RuleBench {
     let inside = isHigher ? median.low >= threshold : median.high <= threshold
     let outside = isHigher ? median.high < threshold : median.low > threshold
     finding.effect = median
+    finding.margin = isHigher ? Margin.beyond(median.low, threshold) : Margin.below(median.high, threshold)
     finding.directionHolds = inside
     finding.outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
     finding.sentence =
@@ -107,6 +111,7 @@ struct RuleBench {
     let tolerance = rule.tolerance ?? 0.05
     finding.effect = effect
     finding.floor = noiseFloor(rule, levels)
+    finding.margin = Margin.within(effect, around: rule.around, reach: rule.around * tolerance)
     let (least, most) = (rule.around * (1 - tolerance), rule.around * (1 + tolerance))
     let inside = effect.low >= least && effect.high <= most
     let outside = effect.high < least || effect.low > most
@@ -142,6 +147,9 @@ struct RuleBench {
       return finding
     }
     finding.effect = slope
+    finding.margin = Margin.least([
+      Margin.within(slope, reach: tolerance), Margin.notWorse(last.low, than: lastDecile),
+    ])
     finding.directionHolds = slope.low > -tolerance
     let inside = slope.low >= -tolerance && slope.high <= tolerance
     let outside = slope.high < -tolerance || slope.low > tolerance

@@ -24,16 +24,11 @@ package struct SelfValidation: Sendable, Equatable, Codable {
   /// From the results of E14, latest last: the latest that is of this build on this machine.
   package init(latestOf results: [StoredResult], on machine: Machine) {
     let ours = results.last { result in
-      result.isComplete && result.machine.build.commit == machine.build.commit
+      result.isComplete && machine.build.isSurely(result.machine.build)
         && result.machine.processor.model == machine.processor.model && result.machine.kernel == machine.kernel
     }
     guard let ours else {
-      self.init(
-        result: nil, outcome: nil,
-        sentence: results.isEmpty
-          ? "it never ran: millrace run self-validation"
-          : "none of its \(results.count) results is complete and of this commit, processor and kernel: "
-            + "millrace run self-validation")
+      self.init(result: nil, outcome: nil, sentence: Self.whyNone(results.count, of: machine.build))
       return
     }
     // By its rows alone: a machine that was busy makes results doubtful, and a harness that passes there all the fitter.
@@ -41,6 +36,25 @@ package struct SelfValidation: Sendable, Equatable, Codable {
     circumstances.failedGates = []
     let verdict = Verdict.judge(ours.experiment, rows: ours.rows, under: circumstances)
     self.init(result: ours.name, outcome: verdict.outcome.rawValue, sentence: verdict.sentence)
+  }
+
+  private static func whyNone(_ count: Int, of build: Machine.Build) -> String {
+    // Running it again would not help: what it validated could not be told from what runs now.
+    guard build.commit != nil else { return "the build's commit is not known, so no self-validation is surely of it" }
+    guard build.dirty == false else {
+      return "the tree has uncommitted changes, or cannot be looked at, so no self-validation is surely of this build: "
+        + "commit, then millrace run self-validation"
+    }
+    guard count > 0 else { return "it never ran: millrace run self-validation" }
+    return "none of its \(count) results is complete and of this commit without changes, processor and kernel: "
+      + "millrace run self-validation"
+  }
+}
+
+extension Machine.Build {
+  /// The same commit, known, and nothing changed on either side: two trees with changes differ in what nobody wrote down.
+  func isSurely(_ other: Machine.Build) -> Bool {
+    commit != nil && commit == other.commit && dirty == false && other.dirty == false
   }
 }
 

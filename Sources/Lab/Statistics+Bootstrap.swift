@@ -29,13 +29,6 @@ extension Statistics {
     return Estimate(value: top / bottom, low: ratios.quantile(0.025), high: ratios.quantile(0.975), count: count)
   }
 
-  /// The median of test[i] / baseline[i]: replicates that ran side by side share the machine's mood, so pairing
-  /// removes it. Nil when the counts differ, nothing is given, or a baseline value is not positive.
-  package static func pairedRatio(_ test: [Double], over baseline: [Double], seed: UInt64) -> Estimate? {
-    guard test.count == baseline.count, baseline.allSatisfy({ $0 > 0 }) else { return nil }
-    return medianInterval(zip(test, baseline).map { $0 / $1 }, seed: seed)
-  }
-
   /// What the same configuration shows against itself: the furthest from 1 that the A/A ratio's interval reaches, so
   /// 0.04 says that a difference of 4 % is not a difference. Nil when an arm is empty.
   package static func noiseFloor(_ arm: [Double], again: [Double], seed: UInt64) -> Double? {

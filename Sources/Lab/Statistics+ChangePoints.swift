@@ -17,6 +17,17 @@ extension Statistics {
     package init() {}
   }
 
+  /// A change of level within a series.
+  package struct ChangePoint: Sendable, Equatable {
+    /// The first index of the new level.
+    package var index: Int
+    /// Medians before and after.
+    package var before: Double
+    package var after: Double
+    /// The share of permutations that have a split as good.
+    package var p: Double
+  }
+
   /// Every change of level in a series, first to last: hierarchical splitting by the energy statistic, each split held
   /// against seeded permutations of its own segment (Matteson and James, 2014: E-divisive, here with the absolute
   /// difference as the distance). No distribution is assumed, and the same seed gives the same answer.

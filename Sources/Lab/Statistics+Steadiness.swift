@@ -1,5 +1,3 @@
-import Glibc
-
 extension Statistics {
   /// When a series of interval rates counts as settled, after SNIA's Performance Test Specification (rolling window;
   /// excursion and slope against the window's average). The slope is robust; the deviation is not meant to be: a
@@ -35,37 +33,5 @@ extension Statistics {
     guard let slope = theilSen(values.enumerated().map { (x: Double($0.offset), y: $0.element) }) else { return false }
     guard abs(slope.value) * Double(values.count - 1) <= limits.slopeMax * center else { return false }
     return deviation <= limits.deviationMax * center
-  }
-
-  /// A change of level within a series.
-  package struct ChangePoint: Sendable, Equatable {
-    /// The first index of the new level.
-    package var index: Int
-    /// Medians before and after.
-    package var before: Double
-    package var after: Double
-    /// Pettitt's approximate two-sided significance; capped at 1.
-    package var p: Double
-  }
-
-  /// The likeliest single change of level (Pettitt 1979, on ranks: no distribution assumed). Nil below four values.
-  /// It always names a place; believe it only when `p` is small.
-  package static func changePoint(_ values: [Double]) -> ChangePoint? {
-    guard values.count >= 4 else { return nil }
-    // U(t) = sum over i <= t < j of sign(x[j] - x[i]); moving t on by one adds the signs against all others.
-    var statistic = 0
-    var best = (index: 1, size: -1)
-    for split in 1..<values.count {
-      let moved = values[split - 1]
-      for other in values { statistic += other > moved ? 1 : (other < moved ? -1 : 0) }
-      if abs(statistic) > best.size { best = (split, abs(statistic)) }
-    }
-    let n = Double(values.count)
-    let k = Double(best.size)
-    guard
-      let before = median(Array(values[..<best.index])), let after = median(Array(values[best.index...]))
-    else { return nil }
-    return ChangePoint(
-      index: best.index, before: before, after: after, p: min(1, 2 * exp(-6 * k * k / (n * n * n + n * n))))
   }
 }

@@ -54,27 +54,6 @@ extension Statistics {
     return MannKendall(s: s, tau: Double(s) / Double(pairs), p: 2 * normalCumulative(-abs(z)))
   }
 
-  package struct Line: Sendable, Equatable {
-    package var slope: Double
-    package var intercept: Double
-    /// Share of y's variance that the line explains, 0...1.
-    package var r2: Double
-  }
-
-  /// Least squares. Nil with fewer than two different x.
-  package static func line(_ points: [(x: Double, y: Double)]) -> Line? {
-    guard let meanX = mean(points.map(\.x)), let meanY = mean(points.map(\.y)) else { return nil }
-    var xx = 0.0, xy = 0.0, yy = 0.0
-    for point in points {
-      xx += (point.x - meanX) * (point.x - meanX)
-      xy += (point.x - meanX) * (point.y - meanY)
-      yy += (point.y - meanY) * (point.y - meanY)
-    }
-    guard xx > 0 else { return nil }
-    let slope = xy / xx
-    return Line(slope: slope, intercept: meanY - slope * meanX, r2: yy > 0 ? xy * xy / (xx * yy) : 1)
-  }
-
   /// Sum of t(t-1)(2t+5) over groups of equal values: what ties take from Kendall's variance (times 18).
   private static func tieCorrection(_ values: [Double]) -> Int {
     var groups: [Double: Int] = [:]

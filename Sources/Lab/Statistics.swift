@@ -5,10 +5,10 @@ import Glibc
 /// Everything here is pure and seeded, so the same rows give the same interval on every machine. Order statistics are
 /// preferred to means throughout: one stalled run must not move a result.
 ///
-/// - `Statistics`: medians, quantiles, spread, the normal and Student distributions.
+/// - `Statistics`: medians, quantiles, the normal and Student distributions.
 /// - `Statistics+Bootstrap`: intervals of medians and of ratios of medians, the A/A noise floor.
-/// - `Statistics+Trend`: Theil-Sen, Mann-Kendall, least squares.
-/// - `Statistics+Steadiness`: when a series settles, and where it changes level.
+/// - `Statistics+Trend`: Theil-Sen, Mann-Kendall.
+/// - `Statistics+Steadiness`: when a series settles; `Statistics+ChangePoints`: where it changes level.
 package enum Statistics {}
 
 /// A number, its 95 % interval, and the count of independent values it rests on.
@@ -50,12 +50,6 @@ extension Statistics {
     let weight = place - Double(below)
     guard weight > 0 else { return values[below] }
     return values[below] + weight * (values[below + 1] - values[below])
-  }
-
-  /// Median absolute deviation from the median, unscaled; times 1.4826 it estimates a normal's standard deviation.
-  package static func medianAbsoluteDeviation(_ values: [Double]) -> Double? {
-    guard let center = median(values) else { return nil }
-    return median(values.map { abs($0 - center) })
   }
 
   package static func mean(_ values: [Double]) -> Double? {

@@ -19,6 +19,8 @@ package struct StoredResult: Sendable {
   /// Paces of pilot runs by arm, MiB/s.
   package var paces: [String: Double]
   package var plannedRuns: Int
+  /// Begun with `--bare-only`: the order holds no arm with a broker.
+  package var isBareOnly: Bool
   package var finishedRuns: Int
   package var isComplete: Bool
   /// Nil in results of before there was a probe.
@@ -29,6 +31,8 @@ package struct StoredResult: Sendable {
   package var validation: SelfValidation?
   /// Runs thrown away and made again.
   package var disturbed: Int
+  /// What the campaign told when it ended; nil in results of before that was kept.
+  package var told: ToldVerdict?
 
   package struct Failure: Error, CustomStringConvertible {
     package let path: String
@@ -84,9 +88,21 @@ package struct StoredResult: Sendable {
     skipped = history.skipped
     paces = history.paces
     plannedRuns = begin.runs + history.extendedRuns
+    // A journal that does not say it planned fewer runs than its matrix has; runs added later are no runs planned.
+    isBareOnly = begin.bareOnly ?? (begin.runs < experiment.replicates * Matrix(experiment).cells.count)
     finishedRuns = history.finished.count
     isComplete = history.isComplete
+    told = try SmallFile.read("\(path)/\(ResultDirectory.Name.told)").map { try Self.told($0, path: path) }
   }
+
+  private static func told(_ json: String, path: String) throws(Failure) -> ToldVerdict {
+    do { return try ToldVerdict(json: json) } catch {
+      throw Failure(path: "\(path)/\(ResultDirectory.Name.told)", reason: "is no verdict: \(error)")
+    }
+  }
+
+  /// What is told, where it is of the rows that there are: an interrupted campaign told something, and went on.
+  package var toldOfAllRuns: ToldVerdict? { told.flatMap { $0.runs == finishedRuns ? $0 : nil } }
 
   /// `upTo`: what the journal vouches for; a crash may have left more.
   private static func text(_ path: String, upTo bytes: Int? = nil) throws -> String {

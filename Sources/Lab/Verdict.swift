@@ -41,6 +41,8 @@ package struct Verdict: Sendable, Equatable {
     package var decides: Bool
     /// One sentence with the numbers and the reason.
     package var sentence: String
+    /// How far it is from failing, see `Margin`; nil where that cannot be said.
+    var margin: Double?
   }
 
   /// What the campaign knows that rows do not show.
@@ -145,7 +147,9 @@ package struct Verdict: Sendable, Equatable {
     if outcome == .reported { return "Reported, without weight: \(deciding[0].sentence)" }
     let counted = deciding.filter { $0.outcome == outcome }
     guard deciding.count > 1 else { return counted[0].sentence }
-    if outcome == .supported { return "All \(deciding.count) comparisons hold; the closest: \(closest(deciding))" }
+    if outcome == .supported {
+      return "All \(deciding.count) comparisons hold; the closest: \((closest(deciding) ?? counted[0]).sentence)"
+    }
     let share = "\(counted.count) of \(deciding.count) comparisons \(counted.count == 1 ? "is" : "are")"
     let word = outcome == .notSupported ? "against the claim" : "undecided"
     return "\(share) \(word); the first: \(counted[0].sentence)"
@@ -155,12 +159,5 @@ package struct Verdict: Sendable, Equatable {
   private static func told(_ findings: [Finding]) -> [Finding] {
     let first = findings.first { $0.tier == .endToEnd && $0.effect != nil } ?? findings.first
     return first.map { [$0] } ?? []
-  }
-
-  /// The finding whose effect is nearest to failing, which is the one a reader should see.
-  private static func closest(_ findings: [Finding]) -> String {
-    let ratios = findings.filter { $0.effect != nil && $0.directionHolds }
-    let weakest = ratios.min { ($0.effect?.low ?? .infinity) < ($1.effect?.low ?? .infinity) }
-    return (weakest ?? findings[0]).sentence
   }
 }

@@ -38,6 +38,15 @@ package struct VerdictRule: Sendable, Equatable {
       case .value, .exponent, .trend, .never: false
       }
     }
+
+    /// What stands behind an effect of the kind: of a ratio the sign of one. A slope is told in per cent, and a value in
+    /// its metric's unit.
+    package var suffix: String {
+      switch self {
+      case .ratio, .equal: "×"
+      case .value, .flat, .exponent, .trend, .never: ""
+      }
+    }
   }
 
   package enum Better: String, Sendable, CaseIterable {

@@ -19,7 +19,21 @@ package struct VerdictTable {
 
   package var markdown: String {
     let head = ["| | claim | bare mechanism | through the broker | verdict |", "|---|---|---|---|---|"]
-    return (head + results.map(row)).joined(separator: "\n") + "\n"
+    let rows = results.map { "| " + cells($0).joined(separator: " | ") + " |" }
+    return (head + rows).joined(separator: "\n") + "\n"
+  }
+
+  /// The lines between the two marks.
+  static func lines(in text: String) throws(MarksMissing) -> [Substring] {
+    guard let from = text.range(of: begin), let to = text.range(of: end, range: from.upperBound..<text.endIndex) else {
+      throw MarksMissing()
+    }
+    return text[from.upperBound..<to.lowerBound].split(separator: "\n")
+  }
+
+  /// Of a line as `markdown` writes it.
+  static func cells(ofLine line: Substring) -> [String] {
+    line.dropFirst(2).dropLast(2).split(separator: " | ", omittingEmptySubsequences: false).map(String.init)
   }
 
   /// `text` with the table between the two marks, whatever stood there before.
@@ -30,7 +44,8 @@ package struct VerdictTable {
     return "\(text[..<from.upperBound])\n\n\(markdown)\n\(text[to.lowerBound...])"
   }
 
-  private func row(_ result: StoredResult) -> String {
+  /// Of one result's row, escaped.
+  func cells(_ result: StoredResult) -> [String] {
     let (experiment, verdict) = (result.experiment, result.verdict)
     let why = verdict.outcome == .supported ? "" : ": \(verdict.sentence)"
     let profile = result.profile == .standard ? "" : ", \(result.profile.rawValue) profile"
@@ -39,7 +54,7 @@ package struct VerdictTable {
       tier(.endToEnd, result, verdict),
       "**\(verdict.outcome.rawValue)**, \(verdict.state.rawValue)\(profile)\(why)",
     ]
-    return "| " + cells.map(Self.escaped).joined(separator: " | ") + " |"
+    return cells.map(Self.escaped)
   }
 
   /// Each deciding rule's effect in few words; a dash where the definition has none there.
@@ -72,12 +87,8 @@ package struct VerdictTable {
         ? "\(percent(least.value)) [\(percent(least.low)), \(percent(least.high))] a doubling"
         : "\(percent(least.value)) to \(percent(most.value)) a doubling"
     }
-    let unit =
-      switch rule.kind {
-      case .ratio, .equal: "×"
-      case .value: (Metric.named(rule.metric)?.unit).map { $0.isEmpty ? "" : " \($0)" } ?? ""
-      case .exponent, .flat, .trend, .never: ""
-      }
+    let own = rule.kind == .value ? Metric.named(rule.metric)?.unit ?? "" : ""
+    let unit = own.isEmpty ? rule.kind.suffix : " \(own)"
     let sign = rule.kind == .exponent ? "b = " : rule.kind == .trend ? "τ = " : ""
     if effects.count == 1 {
       return "\(sign)\(Figures.text(least.value))\(unit) [\(Figures.text(least.low)), \(Figures.text(least.high))]"

@@ -50,11 +50,9 @@ struct CampaignRun {
     }
     guard !result.isComplete else { throw Stop(Exit.badData, "\(path) is complete: nothing is left to run") }
     let text = SmallFile.read("\(path)/\(ResultDirectory.Name.definition)") ?? ""
-    let runs = PlannedCampaign(result.experiment, seed: result.seed).runs
-    // A campaign begun with --bare-only planned fewer runs than its matrix has.
     self.init(
       result.experiment, text, result.profile, result.seed, places, scratch, resumed: path,
-      bareOnly: result.plannedRuns < runs.count, RunChanges(target: result.experiment.target))
+      bareOnly: result.isBareOnly, RunChanges(target: result.experiment.target))
   }
 
   private init(
@@ -169,7 +167,8 @@ struct CampaignRun {
     let path = "\(places.results)/\(experiment.stem)/\(UTC.stamp())-\(commit)"
     let begin = JournalEntry.Begin(
       experiment: experiment.stem, definition: SHA256.hex(definition), profile: profile.rawValue, seed: seed,
-      runs: runs.count, startedAt: UTC.now(), changes: changes == RunChanges() ? nil : changes)
+      runs: runs.count, startedAt: UTC.now(), changes: changes == RunChanges() ? nil : changes,
+      bareOnly: bareOnly)
     let directory = try ResultDirectory(
       creating: path, experiment: experiment, definition: definition, begin: begin, machineJSON: try machine.json(),
       ceilingJSON: try ceiling?.json())
@@ -186,7 +185,7 @@ struct CampaignRun {
   }
 
   private func conclude(_ path: String, _ outcome: Campaign.Outcome) throws -> StoredResult {
-    let result = try StoredResult(reading: path)
+    var result = try StoredResult(reading: path)
     if outcome == .interrupted {
       Terminal.say(
         "interrupted after \(result.finishedRuns) of \(result.plannedRuns) runs; go on with: millrace run --resume \(path)"
@@ -203,7 +202,12 @@ struct CampaignRun {
       "  \(Terminal.paint(verdict.outcome.rawValue, colour)) (\(verdict.state.rawValue)): \(verdict.sentence)")
     for reason in verdict.stateReasons { Terminal.say("    \(reason)") }
     for share in result.ceilingShares { Terminal.say("  ceiling: \(share.sentence)") }
+    // Nothing is told yet that the rows could be held against, but what a part of this campaign told before it went on.
+    result.told = nil
     try SmallFile.replace("\(path)/\(ResultDirectory.Name.disclosure)", Disclosure(result).markdown)
+    let told = ToldVerdict(verdict, runs: result.finishedRuns)
+    try SmallFile.replace("\(path)/\(ResultDirectory.Name.told)", try told.json())
+    result.told = told
     return result
   }
 

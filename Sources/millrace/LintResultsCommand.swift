@@ -6,7 +6,8 @@ struct LintResultsCommand: ParsableCommand {
     commandName: "lint-results", abstract: "Look through results for the known benchmarking crimes.",
     discussion: """
       Every check has a name and a reason; --explain lists them. Without directories the latest result of each experiment
-      is looked at. Exit code 0 when no crime is found (remarks do not count), 2 when one is, 65 when a result is damaged.
+      is looked at, older ones are held against it where the report draws them in one line, and the table of verdicts in
+      README.md is held against what the rows give. Checks from which nothing can come are named. Exit code 0 when no crime is found (remarks do not count), 2 when one is, 65 when a result is damaged.
 
       EXAMPLES
         millrace lint-results
@@ -15,6 +16,8 @@ struct LintResultsCommand: ParsableCommand {
 
   @Argument(help: "Result directories.") var directories: [String] = []
   @OptionGroup var places: Places
+  @Option(help: "A file with the table that `report --markdown --into` writes, looked at without directories.")
+  var table = "README.md"
   @Flag(help: "Print the disclosure page of each result instead (Markdown).") var disclosure = false
   @Flag(help: "List the checks and why each is made.") var explain = false
 
@@ -25,35 +28,82 @@ struct LintResultsCommand: ParsableCommand {
         return
       }
       let results = try read()
-      guard !results.isEmpty else { throw Stop(Exit.badData, "there is no result to look at in \(places.results)") }
+      let latest = directories.isEmpty ? results.compactMap(\.last) : results.flatMap(\.self)
+      guard !latest.isEmpty else { throw Stop(Exit.badData, "there is no result to look at in \(places.results)") }
+      func others(of result: StoredResult) -> [StoredResult] {
+        (results.first { $0.contains { $0.path == result.path } } ?? []).filter { $0.path != result.path }
+      }
       if disclosure {
-        for result in results { Terminal.say(Disclosure(result).markdown) }
+        for result in latest { Terminal.say(Disclosure(result, beside: others(of: result)).markdown) }
         return
       }
       var crimes = 0
-      for result in results { crimes += say(result.path, CrimeLint.findings(result)) }
-      let across = CrimeLint.findings(across: results)
-      if !across.isEmpty { crimes += say("across results", across) }
+      var unmade: [UnmadeChecks] = []
+      for result in latest {
+        let out = CrimeLint.unmade(result, beside: others(of: result))
+        crimes += say(result.path, CrimeLint.findings(result), checks: CrimeLint.made(out))
+        unmade += out
+      }
+      let across = CrimeLint.findings(across: results.flatMap(\.self))
+      if !across.isEmpty { crimes += say("across results", across, checks: 1) }
+      if directories.isEmpty { crimes += sayTable(latest) }
+      sayUnmade(unmade)
       if crimes > 0 { throw Exit.undecided }
     }
   }
 
-  private func read() throws -> [StoredResult] {
-    let paths =
-      directories.isEmpty
-      ? try places.files.all().compactMap { StoredResult.directories(of: $0.experiment, under: places.results).last }
-      : directories
+  /// By experiment, oldest first.
+  private func read() throws -> [[StoredResult]] {
     do {
-      return try paths.map { try StoredResult(reading: $0) }
+      guard directories.isEmpty else {
+        let named = try directories.map { try StoredResult(reading: $0) }
+        return Dictionary(grouping: named, by: \.experiment.id).sorted { $0.key < $1.key }
+          .map { $0.value.sorted { $0.name < $1.name } }
+      }
+      return try places.files.all().map { definition in
+        try StoredResult.directories(of: definition.experiment, under: places.results).map {
+          try StoredResult(reading: $0)
+        }
+      }.filter { !$0.isEmpty }
     } catch {
       throw Stop(Exit.badData, "\(error)")
     }
   }
 
+  /// What the table tells, against the rows.
+  private func sayTable(_ results: [StoredResult]) -> Int {
+    guard let text = SmallFile.read(table) else {
+      Terminal.say("not looked at: \(table) cannot be read, so nothing is known of what it tells")
+      return 0
+    }
+    do {
+      return say(table, try CrimeLint.findings(table: text, named: table, of: results), checks: 1)
+    } catch {
+      Terminal.say("not looked at: \(table): \(error)")
+      return 0
+    }
+  }
+
+  /// Each reason once.
+  private func sayUnmade(_ unmade: [UnmadeChecks]) {
+    var counts: [(sentence: String, count: Int)] = []
+    for one in unmade {
+      if let place = counts.firstIndex(where: { $0.sentence == one.sentence }) {
+        counts[place].count += 1
+      } else {
+        counts.append((one.sentence, 1))
+      }
+    }
+    for (sentence, count) in counts {
+      Terminal.say("not looked for in \(count) result\(count == 1 ? "" : "s"): \(sentence)")
+    }
+  }
+
   /// Returns how many of them are crimes.
-  private func say(_ title: String, _ findings: [CrimeFinding]) -> Int {
+  private func say(_ title: String, _ findings: [CrimeFinding], checks: Int) -> Int {
     let crimes = findings.count { $0.weight == .crime }
-    Terminal.say(Terminal.paint(title, .bold) + (findings.isEmpty ? ": nothing found" : ""))
+    let nothing = checks == 1 ? ": nothing found by one check" : ": nothing found by \(checks) checks"
+    Terminal.say(Terminal.paint(title, .bold) + (findings.isEmpty ? nothing : ""))
     for finding in findings {
       let mark = Terminal.paint(finding.weight.rawValue, finding.weight == .crime ? .red : .yellow)
       Terminal.say("  \(mark)  \(finding.sentence)")

@@ -152,6 +152,27 @@ struct HarnessTests {
     #expect(lint.output.contains("no ceiling: --without ceiling-probe"), "\(lint.output)")
   }
 
+  @Test("what a campaign told lies beside its rows, and the lint finds an edit of it")
+  func told() async throws {
+    let place = try Place(bytes: 1 << 20, replicates: 1)
+    _ = try await Running("millrace", ["run", "appending", "--without", "ceiling-probe"] + place.arguments).outcome()
+    let path = "\(place.result ?? "")/verdict.json"
+    func lint() async throws -> Programs.Outcome {
+      try await Running("millrace", ["lint-results", place.result ?? ""] + place.places).outcome()
+    }
+    let honest = try await lint()
+    #expect(!honest.output.contains("an effect the rows do not give: "), "\(honest.output)")
+    #expect(!honest.output.contains("not looked for in 1 result: no interval"), "\(honest.output)")
+    // One run decides nothing, and is told as if it had.
+    let told = place.text("verdict.json").replacingOccurrences(of: "INCONCLUSIVE", with: "SUPPORTED")
+    try Data(told.utf8).write(to: URL(fileURLWithPath: path))
+    let edited = try await lint()
+    #expect(edited.status == 2 && edited.output.contains("an effect the rows do not give: fast"), "\(edited.output)")
+    try FileManager.default.removeItem(atPath: path)
+    let without = try await lint()
+    #expect(without.output.contains("not looked for in 1 result: no interval"), "\(without.output)")
+  }
+
   @Test("replicates go on until the interval is narrow or there are enough, and the journal has each decision")
   func adaptive() async throws {
     let place = try Place(bytes: 1 << 20, replicates: 2, extra: "adaptive: {width: 0.0000001, max: 4, minutes: 5}")

@@ -91,6 +91,38 @@ struct AdaptiveTests {
     #expect(SmallFile.bytes(scratch.path + "/cut/rows.csv") == SmallFile.bytes(scratch.path + "/whole/rows.csv"))
   }
 
+  @Test("that the broker was left out is the journal's word, and of old ones the planned runs', whatever was added")
+  func bareOnly() throws {
+    let scratch = try Scratch()
+    let experiment = try Sample.experiment(Self.yaml)
+    let planned = Self.planned(experiment)
+    func stored(_ name: String, runs: Int, bareOnly: Bool?) throws -> StoredResult {
+      var begin = CampaignTests.begin(experiment, Self.yaml(Sample.yaml))
+      (begin.runs, begin.bareOnly) = (runs, bareOnly)
+      let path = "\(scratch.path)/\(name)"
+      let directory = try ResultDirectory(
+        creating: path, experiment: experiment, definition: Self.yaml(Sample.yaml), begin: begin,
+        machineJSON: try GateTests.machine().json())
+      // So many replicates are added that more runs are planned in the end than the whole matrix had at first.
+      for replicate in 6...12 {
+        try directory.append(.extended(replicate: replicate, runs: 2, reason: "too wide"))
+      }
+      return try StoredResult(reading: path)
+    }
+    let bare = try stored("bare", runs: planned - 5, bareOnly: true)
+    #expect(bare.plannedRuns > planned && bare.isBareOnly)
+    #expect(try stored("old-bare", runs: planned - 5, bareOnly: nil).isBareOnly)
+    #expect(try !stored("old-whole", runs: planned, bareOnly: nil).isBareOnly)
+    #expect(try !stored("whole", runs: planned, bareOnly: false).isBareOnly)
+    #expect(try stored("nothing-else", runs: planned, bareOnly: true).isBareOnly, "asked for, whatever it left out")
+    // An entry of before the field was there reads as one that does not say.
+    let old =
+      #"{"definition":"ab","experiment":"99-sample","profile":"quick","runs":2,"seed":1,"startedAt":"now"}"#
+    #expect(try JSONDecoder().decode(JournalEntry.Begin.self, from: Data(old.utf8)).bareOnly == nil)
+  }
+
+  private static func planned(_ experiment: Experiment) -> Int { CampaignTests.order(experiment).count }
+
   @Test("where arms are left out of the order, added runs get places of their own")
   func gaps() throws {
     let scratch = try Scratch()

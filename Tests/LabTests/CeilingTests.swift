@@ -50,6 +50,19 @@ struct CeilingTests {
     #expect(Ceiling().share(of: "mb_per_s", value: 3, arm: arm(.consume), levels: [:]) == nil, "nothing was probed")
   }
 
+  @Test("a latency is told as so many times its floor, a rate as a share of its ceiling")
+  func told() throws {
+    let synced = arm(.produce, durability: "fsync before acknowledgement")
+    let slow = try #require(Self.known.share(of: "response_p50_ms", value: 2.5, arm: synced, levels: [:]))
+    #expect(slow.sentence == "5 times an fsync (0.500 ms)", "\(slow.sentence)")
+    let below = try #require(Self.known.share(of: "service_p50_ms", value: 0.4, arm: synced, levels: [:]))
+    #expect(below.sentence.hasPrefix("0.80 times an fsync"), "\(below.sentence)")
+    let line = CeilingShare(arm: "synced", levels: [:], value: 2.5, share: slow)
+    #expect(line.sentence.hasPrefix("synced: 2.50 ms is 5 times an fsync"), "\(line.sentence)")
+    let rate = try #require(Self.known.share(of: "mb_per_s", value: 1200, arm: arm(.consume), levels: [:]))
+    #expect(rate.sentence == "20 % of loopback TCP (6000 MB/s)")
+  }
+
   @Test("ceilings that are missing, left out or refused are said, and only then")
   func gate() {
     #expect(Gates.judge(Self.known).outcome == .passed)

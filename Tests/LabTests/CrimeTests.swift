@@ -14,12 +14,16 @@ struct CrimeTests {
   }
 
   private func found(_ result: StoredResult, verdict: Verdict? = nil) -> Set<Crime> {
-    Set(CrimeLint.findings(result, verdict: verdict).map(\.crime))
+    var result = result
+    if let verdict { result.told = ToldVerdict(verdict, runs: result.finishedRuns) }
+    return Set(CrimeLint.findings(result).map(\.crime))
   }
 
-  @Test("an honest result has none of them")
+  @Test("an honest result has none of them, and telling it as it is adds none")
   func none() throws {
-    #expect(try CrimeLint.findings(Self.honest(Scratch())) == [])
+    let honest = try Self.honest(Scratch())
+    #expect(CrimeLint.findings(honest) == [])
+    #expect(found(honest, verdict: honest.verdict) == [])
   }
 
   @Test("each way of selecting is found")
@@ -56,6 +60,15 @@ struct CrimeTests {
     var told = honest.verdict
     told.findings[0].effect?.value *= 1.1
     #expect(found(honest, verdict: told).contains(.effectNotFromRows))
+    told = honest.verdict
+    told.findings[0].effect?.low *= 1.1
+    #expect(found(honest, verdict: told) == [.effectNotFromRows], "an interval that is told narrower")
+    told = honest.verdict
+    told.findings[0].outcome = told.findings[0].outcome == .supported ? .notSupported : .supported
+    #expect(found(honest, verdict: told) == [.effectNotFromRows], "an outcome that is told otherwise")
+    told = honest.verdict
+    told.findings[0].rule = "invented"
+    #expect(found(honest, verdict: told) == [.effectNotFromRows])
     var few = honest
     few.rows[0].metrics["response_p99_ms"] = 3
     few.rows[0].metrics["records"] = 400
@@ -78,6 +91,71 @@ struct CrimeTests {
     var bare = honest
     bare.rows.removeAll { $0.tier == .endToEnd }
     #expect(found(bare).contains(.microbenchmarkOnly))
+  }
+
+  @Test("what is told lies in a file: rows or figures edited afterwards no longer agree, and the lint reads both")
+  func toldFile() throws {
+    let scratch = try Scratch()
+    let stored = try Synthetic.store("11-zero-copy", .standard, in: scratch.path)
+    let path = "\(stored.path)/verdict.json"
+    #expect(stored.told == nil && CrimeLint.unmade(stored).contains { $0.crimes.contains(.effectNotFromRows) })
+    let told = ToldVerdict(stored.verdict, runs: stored.finishedRuns)
+    #expect(try ToldVerdict(json: told.json()) == told)
+    try SmallFile.replace(path, told.json())
+    let beside = try StoredResult(reading: stored.path)
+    #expect(!found(beside).contains(.effectNotFromRows))
+    #expect(!CrimeLint.unmade(beside).contains { $0.crimes.contains(.effectNotFromRows) })
+    var edited = told
+    edited.findings[0].effect?.value *= 2
+    try SmallFile.replace(path, edited.json())
+    #expect(found(try StoredResult(reading: stored.path)).contains(.effectNotFromRows))
+    // Told in the middle of the campaign: of other rows, so nothing is held against it, and that is said.
+    edited.runs -= 1
+    try SmallFile.replace(path, edited.json())
+    let early = try StoredResult(reading: stored.path)
+    #expect(!found(early).contains(.effectNotFromRows))
+    #expect(CrimeLint.unmade(early).contains { $0.reason.contains("verdict.json is of \(edited.runs) runs") })
+    try SmallFile.replace(path, "{}")
+    #expect(throws: StoredResult.Failure.self) { try StoredResult(reading: stored.path) }
+  }
+
+  @Test("a table of verdicts that tells something else than the rows give is found, and says where")
+  func toldTable() throws {
+    let honest = try Self.honest(Scratch())
+    let marks = "\(VerdictTable.begin)\n\(VerdictTable.end)\n"
+    let table = try VerdictTable([honest]).replaced(in: marks)
+    func findings(_ text: String) throws -> [CrimeFinding] {
+      try CrimeLint.findings(table: text, named: "README.md", of: [honest])
+    }
+    #expect(try findings(table) == [])
+    #expect(try findings(marks) == [], "no row tells nothing")
+    let wrong = try findings(table.replacing("×", with: "0×", maxReplacements: 1))
+    #expect(wrong.map(\.crime) == [.effectNotFromRows])
+    #expect(wrong.first?.detail.hasPrefix("README.md on E11, bare mechanism: ") == true, "\(wrong)")
+    #expect(throws: VerdictTable.MarksMissing.self) { try findings("no table") }
+  }
+
+  @Test("checks from which nothing can come are named with the reason and not counted as passed")
+  func unmade() throws {
+    let honest = try Self.honest(Scratch())
+    let alone = CrimeLint.unmade(honest)
+    #expect(
+      Set(alone.flatMap(\.crimes))
+        == [.noInterval, .effectNotFromRows, .meanOfRatios, .differentMachines, .missingUnits])
+    #expect(CrimeLint.made(alone) == Crime.allCases.count - 5)
+    let page = Disclosure(honest).markdown
+    #expect(page.contains("None of the \(Crime.allCases.count - 5) that can be looked for here."))
+    for one in alone { #expect(page.contains("Not looked for: \(one.sentence).")) }
+    var older = honest
+    older.path = honest.path + "-older"
+    var told = honest
+    told.told = ToldVerdict(honest.verdict, runs: honest.finishedRuns)
+    #expect(CrimeLint.unmade(told, beside: [older]).flatMap(\.crimes) == [.missingUnits])
+    // Another profile is drawn in no line with it.
+    older.profile = .quick
+    #expect(CrimeLint.unmade(told, beside: [older]).flatMap(\.crimes) == [.differentMachines, .missingUnits])
+    let html = try Report(entries: [Report.Entry(result: honest, charts: [])], writtenAt: "now").html()
+    #expect(html.contains("None of the \(Crime.allCases.count - 5) crimes that can be looked for here."))
   }
 
   @Test("the arithmetic mean of ratios is told apart from another wrong number")
@@ -137,6 +215,13 @@ struct CrimeTests {
     #expect(CrimeLint.findings(across: [honest, other]).isEmpty)
     other.machine.processor.cores = 64
     #expect(CrimeLint.findings(across: [other, honest]).map(\.crime) == [.differentMachines])
+    #expect(Disclosure(honest, beside: [other]).crimes.map(\.crime) == [.differentMachines])
+    let page = try Report(
+      entries: [Report.Entry(result: honest, charts: [], history: [other])], writtenAt: "now"
+    ).html()
+    #expect(page.contains("\(Crime.differentMachines.rawValue): E11: "))
+    other.profile = .quick
+    #expect(CrimeLint.findings(across: [other, honest]).isEmpty, "drawn in no line with it")
   }
 
   @Test("every crime has a reason of its own")

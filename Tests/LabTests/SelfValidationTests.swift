@@ -88,6 +88,7 @@ struct SelfValidationTests {
       changes.append(machine)
     }
     for machine in changes { #expect(SelfValidation(latestOf: [result], on: machine).outcome == nil) }
+    try sureBuilds(result)
     #expect(SelfValidation(latestOf: [], on: result.machine).sentence.contains("never ran"))
     var partial = result
     partial.isComplete = false
@@ -99,6 +100,22 @@ struct SelfValidationTests {
     let stored = try StoredResult(reading: scratch.path + "/run")
     #expect(stored.gates.contains { $0.name == "self-validation" && $0.outcome == .failed })
     #expect(stored.verdict.outcome == .inconclusive && stored.verdict.sentence.contains("blind"))
+  }
+
+  /// Changes that nobody committed, or a commit that nobody knows, may be any build.
+  private func sureBuilds(_ result: StoredResult) throws {
+    func told(_ now: (String?, Bool?), _ then: (String?, Bool?)) -> SelfValidation {
+      var (machine, old) = (result.machine, result)
+      (machine.build.commit, machine.build.dirty) = now
+      (old.machine.build.commit, old.machine.build.dirty) = then
+      return SelfValidation(latestOf: [old], on: machine)
+    }
+    #expect(told(("abc", false), ("abc", false)).outcome == "SUPPORTED")
+    #expect(told(("abc", true), ("abc", true)).outcome == nil)
+    #expect(told(("abc", true), ("abc", false)).sentence.contains("uncommitted changes"))
+    #expect(told(("abc", false), ("abc", true)).sentence.contains("without changes"))
+    #expect(told(("abc", nil), ("abc", false)).outcome == nil && told(("abc", false), ("abc", nil)).outcome == nil)
+    #expect(told((nil, false), (nil, false)).sentence.contains("commit is not known"))
   }
 
   @Test("what a stall must make of the p99, by a schedule worked out record by record")

@@ -29,6 +29,29 @@ struct VerdictTableTests {
     #expect(last.contains("✓ throughput: ") && last.contains("×"))
   }
 
+  @Test("table, page and history write an effect's kind alike", arguments: VerdictRule.Kind.allCases)
+  func kinds(_ kind: VerdictRule.Kind) throws {
+    let scratch = try ScratchDirectory("kinds")
+    var result = try #require(try table(scratch).results.last)
+    let rule = try #require(result.experiment.verdicts.first { $0.name == "bare-throughput" })
+    var changed = rule
+    (changed.kind, changed.per, changed.only) = (kind, [], [])
+    (changed.threshold, changed.tolerance, changed.over) = (1, 0.5, "file_mb")
+    result.experiment.verdicts = [changed]
+    let finding = try #require(result.verdict.findings.first)
+    guard let effect = finding.effect, kind != .flat else { return }
+    #expect(kind.suffix == ([.ratio, .equal].contains(kind) ? "×" : ""))
+    let page = try Report(
+      entries: [Report.Entry(result: result, charts: [], history: [result])], writtenAt: "now"
+    ).html()
+    #expect(page.contains(">\(Figures.interval(effect, suffix: kind.suffix))<"), "the page's table")
+    let trend = effect.value == 0 ? "" : ", 0 % since the first"
+    #expect(page.contains(">\(Figures.text(effect.value))\(kind.suffix)\(trend)<"), "the page's history")
+    let table = VerdictTable([result]).markdown
+    let unit = kind == .value ? " MB/s" : kind.suffix
+    #expect(table.contains("\(Figures.text(effect.value))\(unit) ["), "\(table)")
+  }
+
   @Test("names the reason of a verdict that is not the claim's")
   func reasons() throws {
     let scratch = try ScratchDirectory("reasons")
