@@ -1,4 +1,4 @@
-package import Client
+import Client
 
 /// `millrace-load sustain`: its own flags, and those of the workload it drives.
 package struct SustainPlan: Sendable, Equatable {
@@ -153,8 +153,8 @@ package struct SustainRun: Sendable {
     package var service: Latency
   }
 
-  /// - Throws: `ClientError` when a trial could not begin.
-  package func run() async throws(ClientError) -> Report {
+  /// - Throws: what `Run` throws when a trial could not begin.
+  package func run() async throws -> Report {
     var search = RateSearch(plan.search)
     var report = Report(
       plan: plan, outcome: .init(rate: nil, confirmations: 0, failedRate: nil, trials: 0, reason: "interrupted"),
@@ -192,7 +192,7 @@ package struct SustainRun: Sendable {
     return report
   }
 
-  private func trial(_ rate: Double, _ report: inout Report) async throws(ClientError) -> Load.Report {
+  private func trial(_ rate: Double, _ report: inout Report) async throws -> Load.Report {
     var one = plan.base
     one.throughput = rate
     one.durationSeconds = plan.trialSeconds
