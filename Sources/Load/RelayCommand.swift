@@ -112,7 +112,7 @@ extension LoadCommand {
         return 0
       }
       let door = try RelayDoor(plan.settings)
-      let relay = try Relay(plan.settings, at: door)
+      let relay = try Relay(plan.settings, at: door, tell: { complain("millrace-load: \($0)") })
       let told = Endpoint(host: plan.settings.listen.host, port: door.port)
       FileHandle.standardOutput.write(Data("listening on \(told)\n".utf8))
       try relay.run(until: isEnded)
