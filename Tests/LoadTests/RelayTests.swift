@@ -285,6 +285,7 @@ struct RelayTests {
       (["--listen", "h:0", "--to", "h:1", "--delay-ms", "-1"], "'-1' is no value of 'delay-ms'"),
       (["--listen", "h:0", "--to", "h:1", "--buffer-mib", "0"], "'0' is no value of 'buffer-mib'"),
       (["--listen", "h:0", "--to"], "--to needs a value"), (["--dealy-ms", "5"], "unknown setting '--dealy-ms'"),
+      (["--self-test=false"], "--self-test takes no value: leave out 'false'"),
       (["--self-test", "--to", "h:1"], "leave out --listen and --to"),
       (["--listen", "h:0", "--to", "h:1", "--seconds", "1"], "--seconds is of --self-test"),
     ])
