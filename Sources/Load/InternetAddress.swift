@@ -30,7 +30,11 @@ struct InternetAddress {
 
   /// A socket that is connecting, or is already; never waits.
   func connect(_ congestionControl: String?) throws(RelayError) -> Int32 {
-    let made = try make(congestionControl)
+    try connect(make(congestionControl))
+  }
+
+  /// The same of one that was made before; closes it when it cannot be.
+  func connect(_ made: Int32) throws(RelayError) -> Int32 {
     Self.prepare(made)
     guard address.withSockAddr({ Glibc.connect(made, $0, socklen_t($1)) }) != 0, errno != EINPROGRESS else {
       return made
@@ -40,7 +44,8 @@ struct InternetAddress {
     throw .call("connect", number)
   }
 
-  private func make(_ congestionControl: String?) throws(RelayError) -> Int32 {
+  /// A socket that is nothing yet.
+  func make(_ congestionControl: String?) throws(RelayError) -> Int32 {
     let made = socket(address.protocol.rawValue, Int32(SOCK_STREAM.rawValue), 0)
     guard made >= 0 else { throw .call("socket", errno) }
     if let congestionControl {

@@ -119,21 +119,31 @@ final class Relay {
   }
 
   private func accept(_ nowNs: UInt64) {
-    let client = take(door.socket)
-    guard client >= 0 else { return rest(after: .call("accept", errno), nowNs) }
+    let made: Int32
     do throws(RelayError) {
-      InternetAddress.prepare(client)
-      let server = try target.connect(settings.congestionControl)
+      // Before its client is taken, who without a second socket had better wait at the door.
+      made = try target.make(settings.congestionControl)
+    } catch {
+      return rest(after: error, nowNs)
+    }
+    let client = take(door.socket)
+    guard client >= 0 else {
+      let number = errno
+      close(made)
+      // Nothing to rest for is one who gave up while he waited.
+      if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(number) { rest(after: .call("accept", number), nowNs) }
+      return
+    }
+    InternetAddress.prepare(client)
+    do throws(RelayError) {
+      let server = try target.connect(made)
       connections.append(RelayConnection(client: client, server: server, settings))
     } catch {
       close(client)
-      rest(after: error, nowNs)
     }
   }
 
-  /// Nothing to rest for is a target that is not there, or a client that gave up while it waited.
   private func rest(after error: RelayError, _ nowNs: UInt64) {
-    guard case .call(_, let number) = error, [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(number) else { return }
     restUntilNs = nowNs + Limits.restNs
     guard !hasToldOfRest else { return }
     hasToldOfRest = true
