@@ -5,8 +5,9 @@ import Wire
 /// Keeping a distance behind a partition's end.
 ///
 /// A partition is asked for while it is further behind than `lagRecords`, and rests when it is not, until the end has moved on.
-/// Answers tell of the end only while they bring records, so a resting route asks for it (ListOffsets). Answers come whole: one may
-/// bring its partition nearer by as many records as it holds.
+/// Only answers of its own tell a partition's end, so of those that rest it is asked for (ListOffsets): by a route that rests as a
+/// whole, and beside the fetches of one that does not. Answers come whole: one may bring its partition nearer by as many records
+/// as it holds.
 extension Consumer {
   /// The route's partitions that are further behind than they are to be; none before their ends are known.
   func readable(_ route: Route, of leader: Leader) -> [Int] {
@@ -21,17 +22,39 @@ extension Consumer {
   func awaitEnds(_ route: Route, of leader: Leader) {
     let isFirst = route.members.allSatisfy { leader.partitions[$0].highWatermark == .unknown }
     let pause = TimeAmount.milliseconds(isFirst ? 0 : Int64(ClientLimits.endPollMs))
-    eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in self?.askForEnds(route, of: leader) }
+    eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in
+      self?.askForEnds(of: route.members, of: leader) { [weak self] refusal in
+        guard let self else { return }
+        if let refusal { return self.refuse(route, of: leader, refusal.code, refusal.what) }
+        self.fetch(route, of: leader)
+      }
+    }
   }
 
-  private func askForEnds(_ route: Route, of leader: Leader) {
+  /// Looks at the ends of those of a route's partitions that rest while others are read. The question leaves before their fetch,
+  /// so its answer is there when that route goes on.
+  func lookAtResting(_ route: Route, beside read: [Int], of leader: Leader) {
+    let nowNs = now()
+    guard read.count < route.members.count, nowNs >= route.nextLookNs else { return }
+    route.nextLookNs = nowNs + UInt64(ClientLimits.endPollMs) * 1_000_000
+    let isRead = Set(read)
+    askForEnds(of: route.members.filter { !isRead.contains($0) }, of: leader) { [weak self] refusal in
+      guard let self, let refusal, !refusal.code.isRetriable else { return }
+      // One that may pass: the route is under way, and looks again.
+      self.refuse(route, of: leader, refusal.code, refusal.what)
+    }
+  }
+
+  private func askForEnds(
+    of members: [Int], of leader: Leader, then: @escaping (_ refusal: (code: ErrorCode, what: String)?) -> Void
+  ) {
     guard !isClosed, let connection = leader.connection, connection.isOpen else { return }
     var request = ListOffsetsRequest()
     request.replicaID = -1
     request.topics = [
       .with {
         $0.name = settings.topic
-        $0.partitions = route.members.map { at in
+        $0.partitions = members.map { at in
           .with {
             $0.partitionIndex = leader.partitions[at].partition
             $0.timestamp = -1
@@ -44,20 +67,22 @@ extension Consumer {
       guard !isClosed else { return }
       switch result {
       case .failure(let error): failed(error)
-      case .success(let response): take(response.topics.flatMap(\.partitions), route, of: leader)
+      case .success(let response): then(take(response.topics.flatMap(\.partitions), of: leader))
       }
     }
     connection.flush()
   }
 
-  private func take(_ ends: [ListOffsetsResponse.Partition], _ route: Route, of leader: Leader) {
+  private func take(
+    _ ends: [ListOffsetsResponse.Partition], of leader: Leader
+  ) -> (code: ErrorCode, what: String)? {
     for end in ends {
       guard let at = leader.partitions.firstIndex(where: { $0.partition == end.partitionIndex }) else { continue }
       guard end.errorCode == .none else {
-        return refuse(route, of: leader, end.errorCode, "the end of \(settings.topic)-\(end.partitionIndex)")
+        return (end.errorCode, "the end of \(settings.topic)-\(end.partitionIndex)")
       }
       leader.partitions[at].highWatermark = end.offset
     }
-    fetch(route, of: leader)
+    return nil
   }
 }

@@ -40,7 +40,7 @@ package final class Consumer {
   package var place: ((_ partition: Int32) -> Offset)?
 
   let eventLoop: any EventLoop
-  private let now: () -> UInt64
+  let now: () -> UInt64
   private let topicID: UUID128
   private let connect: (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void
   private var leaders: [Leader] = []
@@ -79,6 +79,8 @@ package final class Consumer {
     let members: [Int]
     /// Where the next request's list begins, so that no partition is always served last.
     var rotation = 0
+    /// With `lagRecords`: not before this time are the ends of those asked for that rest while others are read.
+    var nextLookNs: UInt64 = 0
 
     init(_ members: [Int]) { self.members = members }
   }
@@ -150,6 +152,7 @@ package final class Consumer {
     if let pauseNs = pauseNs?(), pauseNs > 0 { return putOff(route, of: leader, .nanoseconds(Int64(pauseNs))) }
     let members = settings.lagRecords > 0 ? readable(route, of: leader) : route.members
     if members.isEmpty { return awaitEnds(route, of: leader) }
+    if settings.lagRecords > 0 { lookAtResting(route, beside: members, of: leader) }
     if let place { for at in members { leader.partitions[at].offset = place(leader.partitions[at].partition) } }
     // Answers come in the order of their requests: one that waited at the broker would hold up the others.
     let mayWait = leader.isSerial || route === leader.all

@@ -79,7 +79,7 @@ package enum LoadCommand {
       return report.outcome.rate != nil ? 0 : 1
     } catch {
       complain("millrace-load: \(error)")
-      return 1
+      return error is PlanError ? 2 : 1
     }
   }
 

@@ -23,6 +23,7 @@ final class ConsumeWorker {
   private let from: [Int32: Offset]
   /// Where each partition ends for this run; nil: it does not.
   private let ends: [Int32: Offset]?
+  private let recordsPerSecond: Double?
   private let measuresEndToEnd: Bool
   private var receivedRecords = 0
   private var check: RecordCheck
@@ -30,10 +31,12 @@ final class ConsumeWorker {
   private var isFinished = false
   private(set) var firstNs: UInt64 = 0, lastNs: UInt64 = 0
 
+  /// - Parameter recordsPerSecond: at most so many; nil: as fast as answers come.
   init(
     _ plan: Plan, consumer: Consumer, counts: LoopCounts, progress: RunProgress, from: [Int32: Offset],
-    ends: [Int32: Offset]?
+    ends: [Int32: Offset]?, recordsPerSecond: Double?
   ) {
+    self.recordsPerSecond = recordsPerSecond
     self.plan = plan
     self.consumer = consumer
     self.counts = counts
@@ -60,7 +63,7 @@ final class ConsumeWorker {
 
   func start() {
     firstNs = Clocks.monotonicNs()
-    if plan.command == .consume, let rate = plan.throughput { keep(to: rate) }
+    if let recordsPerSecond { keep(to: recordsPerSecond) }
     consumer.fetch()
     finishIfAtEnd()
   }
@@ -69,8 +72,7 @@ final class ConsumeWorker {
 
   /// Fetches wait until the next record is due. An answer brings what it holds, so the pace is kept over answers.
   private func keep(to rate: Double) {
-    let workers = Double(plan.connections * plan.fanOut)
-    let pacer = Pacer(startNs: firstNs, recordsPerSecond: rate / workers)
+    let pacer = Pacer(startNs: firstNs, recordsPerSecond: rate)
     consumer.pauseNs = { [unowned self] in
       let dueNs = pacer.intendedNs(self.receivedRecords)
       let nowNs = Clocks.monotonicNs()

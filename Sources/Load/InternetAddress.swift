@@ -1,27 +1,18 @@
 import CMillrace
 import Client
 import Glibc
+import NIOCore
 
 /// A resolved address, and the plain sockets that the relay makes of it.
 struct InternetAddress {
-  private var storage: sockaddr_storage
-  private var length: socklen_t
+  private let address: SocketAddress
 
   /// The first address that the name has.
   init(_ endpoint: Endpoint) throws(RelayError) {
-    var hints = addrinfo()
-    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-    var found: UnsafeMutablePointer<addrinfo>?
-    let code = getaddrinfo(endpoint.host, String(endpoint.port), &hints, &found)
-    guard code == 0, let first = found else {
-      throw .address(endpoint, String(cString: gai_strerror(code)))
-    }
-    defer { freeaddrinfo(found) }
-    storage = sockaddr_storage()
-    length = first.pointee.ai_addrlen
-    let count = Int(length)
-    withUnsafeMutableBytes(of: &storage) { bytes in
-      if let from = first.pointee.ai_addr { bytes.baseAddress?.copyMemory(from: from, byteCount: count) }
+    do {
+      address = try SocketAddress.makeAddressResolvingHost(endpoint.host, port: endpoint.port)
+    } catch {
+      throw .address(endpoint, "this name has no address")
     }
   }
 
@@ -29,7 +20,7 @@ struct InternetAddress {
   func listen(_ congestionControl: String?, backlog: Int32) throws(RelayError) -> Int32 {
     let made = try make(congestionControl)
     Self.set(made, SOL_SOCKET, SO_REUSEADDR, 1)
-    guard withAddress({ bind(made, $0, length) }) == 0, Glibc.listen(made, backlog) == 0 else {
+    guard address.withSockAddr({ bind(made, $0, socklen_t($1)) }) == 0, Glibc.listen(made, backlog) == 0 else {
       let number = errno
       close(made)
       throw .call("listen", number)
@@ -39,16 +30,23 @@ struct InternetAddress {
 
   /// A socket that is connecting, or is already; never waits.
   func connect(_ congestionControl: String?) throws(RelayError) -> Int32 {
-    let made = try make(congestionControl)
+    try connect(make(congestionControl))
+  }
+
+  /// The same of one that was made before; closes it when it cannot be.
+  func connect(_ made: Int32) throws(RelayError) -> Int32 {
     Self.prepare(made)
-    guard withAddress({ Glibc.connect(made, $0, length) }) != 0, errno != EINPROGRESS else { return made }
+    guard address.withSockAddr({ Glibc.connect(made, $0, socklen_t($1)) }) != 0, errno != EINPROGRESS else {
+      return made
+    }
     let number = errno
     close(made)
     throw .call("connect", number)
   }
 
-  private func make(_ congestionControl: String?) throws(RelayError) -> Int32 {
-    let made = socket(Int32(storage.ss_family), Int32(SOCK_STREAM.rawValue), 0)
+  /// A socket that is nothing yet.
+  func make(_ congestionControl: String?) throws(RelayError) -> Int32 {
+    let made = socket(address.protocol.rawValue, Int32(SOCK_STREAM.rawValue), 0)
     guard made >= 0 else { throw .call("socket", errno) }
     if let congestionControl {
       let code = congestionControl.withCString {
@@ -90,11 +88,5 @@ struct InternetAddress {
   private static func set(_ socket: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
     var value = value
     setsockopt(socket, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
-  }
-
-  private func withAddress(_ body: (UnsafePointer<sockaddr>) -> Int32) -> Int32 {
-    withUnsafePointer(to: storage) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0) }
-    }
   }
 }

@@ -19,11 +19,26 @@ struct RunSetup: Sendable {
   /// Where it ends; nil when it ends otherwise.
   var ends: [Int32: Offset]?
   let progress: RunProgress
+
+  /// Whether a partition belongs to a consumer: one connection of each copy has it.
+  func reads(_ partition: Int32, _ consumer: Int) -> Bool {
+    Int(partition) % plan.connections == consumer % plan.connections
+  }
+
+  /// Records a second of each consumer that has something to read; nil: as fast as answers come. A connection that has no
+  /// partition, or only such as end where it begins, keeps no pace, so its share would be missing from the rate.
+  var readerPace: Double? {
+    guard plan.command == .consume, let rate = plan.throughput else { return nil }
+    let partitions = from.filter { partition, start in ends.map { start < $0[partition] ?? 0 } ?? true }.keys
+    let readers = (0..<plan.connections * plan.fanOut).count { number in partitions.contains { reads($0, number) } }
+    return rate / Double(max(readers, 1))
+  }
 }
 
 /// One event loop's share of a run: its producers, its consumers, their counts. Confined to the loop.
 final class LoopRun {
   private let setup: RunSetup
+  private let readerPace: Double?
   private let eventLoop: any EventLoop
   private let counts = LoopCounts()
   private var producers: [(index: Int, producer: Producer, worker: ProduceWorker)] = []
@@ -36,6 +51,7 @@ final class LoopRun {
   ///   - consuming: which of its consumers.
   init(_ setup: RunSetup, producing: [Int], consuming: [Int], on eventLoop: any EventLoop) {
     self.setup = setup
+    readerPace = setup.readerPace
     self.eventLoop = eventLoop
     if !producing.isEmpty {
       let payload = Payload(
@@ -122,7 +138,7 @@ final class LoopRun {
   private func addIntegrity(to result: inout LoopResult, _ given: [(stream: StreamID, count: UInt64)]) {
     for (at, pair) in consumers.enumerated() {
       for (stream, count) in given
-      where setup.plan.lagRecords == 0 && reads(Int32(stream.partition), consumerIndices[at]) {
+      where setup.plan.lagRecords == 0 && setup.reads(Int32(stream.partition), consumerIndices[at]) {
         pair.worker.addMissing(stream, given: count)
       }
       result.integrity.append(pair.worker.integrity)
@@ -131,12 +147,6 @@ final class LoopRun {
   }
 
   private var consumerIndices: [Int] = []
-
-  /// Whether a partition belongs to a consumer: one connection of each copy has it.
-  private func reads(_ partition: Int32, _ consumer: Int) -> Bool {
-    let connections = setup.plan.connections
-    return Int(partition) % connections == consumer % connections
-  }
 
   private func addProducer(_ index: Int, _ payload: Payload) {
     let plan = setup.plan
@@ -172,12 +182,12 @@ final class LoopRun {
     settings.requestsInFlight = plan.fetchesInFlight
     settings.checksCRC = plan.checksCRC
     settings.lagRecords = Int64(plan.lagRecords)
-    let from = setup.from.filter { reads($0.key, number) }
+    let from = setup.from.filter { setup.reads($0.key, number) }
     let consumer = Consumer(
       settings, setup.metadata, from: from, on: eventLoop, now: Clocks.monotonicNs, connect: connector(consuming: true))
     let worker = ConsumeWorker(
       plan, consumer: consumer, counts: counts, progress: setup.progress, from: from,
-      ends: setup.ends?.filter { from[$0.key] != nil })
+      ends: setup.ends?.filter { from[$0.key] != nil }, recordsPerSecond: readerPace)
     if plan.order == .random {
       worker.readAnywhere(in: setup.ranges, seed: SplitMix.mixed(plan.seed &+ UInt64(number)))
     }

@@ -45,6 +45,9 @@ final class Relay {
   enum Limits {
     /// Between two looks at whether to end.
     static let lookNs: UInt64 = 50_000_000
+    /// The door is left alone for so long when there is no descriptor or memory for another socket. Who stands at it stays
+    /// there, so a poll that asks for it would come back at once, again and again.
+    static let restNs: UInt64 = 100_000_000
   }
 
   private let settings: RelaySettings
@@ -52,10 +55,23 @@ final class Relay {
   private let target: InternetAddress
   private var connections: [RelayConnection] = []
   private var mostHeldBefore = 0
+  private let take: (Int32) -> Int32
+  private let tell: (String) -> Void
+  private var restUntilNs: UInt64 = 0
+  private var hasToldOfRest = false
 
-  init(_ settings: RelaySettings, at door: RelayDoor) throws(RelayError) {
+  /// - Parameters:
+  ///   - take: accept(2), unless a test has something else to give.
+  ///   - tell: gets what the one who started the relay should know.
+  init(
+    _ settings: RelaySettings, at door: RelayDoor,
+    taking take: @escaping (Int32) -> Int32 = { Glibc.accept($0, nil, nil) },
+    tell: @escaping (String) -> Void
+  ) throws(RelayError) {
     self.settings = settings
     self.door = door
+    self.take = take
+    self.tell = tell
     target = try InternetAddress(settings.target)
   }
 
@@ -69,8 +85,9 @@ final class Relay {
   func run(until isEnded: () -> Bool) throws(RelayError) {
     var polled: [pollfd] = []
     while !isEnded() {
-      prepare(&polled)
-      let wait = timeToWait(Clocks.monotonicNs())
+      let beginNs = Clocks.monotonicNs()
+      prepare(&polled, beginNs)
+      let wait = timeToWait(beginNs)
       let ready = polled.withUnsafeMutableBufferPointer { fds in
         fds.baseAddress.map { millrace_poll($0, fds.count, wait) } ?? 0
       }
@@ -84,14 +101,14 @@ final class Relay {
         connection.close()
       }
       connections.removeAll(where: \.isDone)
-      if polled[0].revents != 0 { accept() }
+      if polled[0].revents != 0 { accept(nowNs) }
     }
   }
 
   /// The listener first, then two sockets a connection.
-  private func prepare(_ polled: inout [pollfd]) {
+  private func prepare(_ polled: inout [pollfd], _ nowNs: UInt64) {
     polled.removeAll(keepingCapacity: true)
-    let mayAccept = connections.count < settings.connectionsMax
+    let mayAccept = connections.count < settings.connectionsMax && nowNs >= restUntilNs
     polled.append(pollfd(fd: mayAccept ? door.socket : -1, events: Int16(POLLIN), revents: 0))
     for connection in connections { polled += connection.interests }
   }
@@ -101,16 +118,38 @@ final class Relay {
     return Int64(min(Limits.lookNs, wake > nowNs ? wake - nowNs : 0))
   }
 
-  private func accept() {
-    let client = Glibc.accept(door.socket, nil, nil)
-    guard client >= 0 else { return }
+  private func accept(_ nowNs: UInt64) {
+    let made: Int32
     do throws(RelayError) {
-      InternetAddress.prepare(client)
-      let server = try target.connect(settings.congestionControl)
+      // Before its client is taken, who without a second socket had better wait at the door.
+      made = try target.make(settings.congestionControl)
+    } catch {
+      return rest(after: error, nowNs)
+    }
+    let client = take(door.socket)
+    guard client >= 0 else {
+      let number = errno
+      close(made)
+      // Nothing to rest for is one who gave up while he waited.
+      if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(number) { rest(after: .call("accept", number), nowNs) }
+      return
+    }
+    InternetAddress.prepare(client)
+    do throws(RelayError) {
+      let server = try target.connect(made)
       connections.append(RelayConnection(client: client, server: server, settings))
     } catch {
       close(client)
     }
+  }
+
+  private func rest(after error: RelayError, _ nowNs: UInt64) {
+    restUntilNs = nowNs + Limits.restNs
+    guard !hasToldOfRest else { return }
+    hasToldOfRest = true
+    tell(
+      "\(error): \(connections.count) connections are relayed, two sockets each, and others wait until one ends; raise the "
+        + "limit on open files (ulimit -n), or lower --connections")
   }
 }
 

@@ -36,62 +36,41 @@ package struct RelayPlan: Sendable, Equatable {
     """
 
   package init(arguments: [String]) throws(PlanError) {
-    var values: [String: String] = [:]
-    var queue = arguments[...]
-    while let argument = queue.popFirst() {
-      let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1).map(String.init)
-      guard argument.hasPrefix("--"), let name = parts.first, Self.names.contains(name) else {
-        throw PlanError("unknown setting '\(argument)' (relay has \(Self.names.sorted().joined(separator: ", ")))")
-      }
-      if name == "self-test" {
-        values[name] = "true"
-      } else if parts.count == 2 {
-        values[name] = parts[1]
-      } else {
-        guard let value = queue.popFirst() else { throw PlanError("--\(name) needs a value") }
-        values[name] = value
-      }
+    let flags = try OwnFlags(arguments, valued: Self.valued, switches: ["self-test"])
+    if let other = flags.others.first {
+      throw PlanError(
+        "unknown setting '\(other)' (relay has \((Self.valued + ["self-test"]).sorted().joined(separator: ", ")))")
     }
-    let isSelfTest = values["self-test"] != nil
-    if isSelfTest, values["listen"] != nil || values["to"] != nil {
+    let isSelfTest = flags["self-test"] != nil
+    if isSelfTest, flags["listen"] != nil || flags["to"] != nil {
       throw PlanError("--self-test connects to itself: leave out --listen and --to")
     }
     let anywhere = Endpoint(host: "127.0.0.1", port: 0)
     settings = RelaySettings(
-      listen: isSelfTest ? anywhere : try Self.endpoint(values, "listen", mayBeZero: true),
-      target: isSelfTest ? anywhere : try Self.endpoint(values, "to", mayBeZero: false))
-    settings.delayMs = try Self.number(values, "delay-ms", Limits.delayMs) ?? 0
-    if let mebibytes = try Self.number(values, "buffer-mib", Limits.bufferMiB) {
+      listen: isSelfTest ? anywhere : try Self.endpoint(flags, "listen", mayBeZero: true),
+      target: isSelfTest ? anywhere : try Self.endpoint(flags, "to", mayBeZero: false))
+    settings.delayMs = try flags.number("delay-ms", Limits.delayMs) ?? 0
+    if let mebibytes = try flags.number("buffer-mib", Limits.bufferMiB) {
       settings.bufferBytes = Int(mebibytes * 1_048_576)
     }
-    if let count = try Self.number(values, "connections", Limits.connections) { settings.connectionsMax = Int(count) }
-    settings.congestionControl = values["congestion-control"]
-    let seconds = try Self.number(values, "seconds", Limits.selfTestSeconds)
+    if let count = try flags.number("connections", Limits.connections) { settings.connectionsMax = Int(count) }
+    settings.congestionControl = flags["congestion-control"]
+    let seconds = try flags.number("seconds", Limits.selfTestSeconds)
     if seconds != nil, !isSelfTest { throw PlanError("--seconds is of --self-test") }
     if isSelfTest { selfTestSeconds = seconds ?? 0.3 }
   }
 
-  private static let names: Set<String> = [
-    "listen", "to", "delay-ms", "buffer-mib", "connections", "congestion-control", "self-test", "seconds",
+  private static let valued: Set<String> = [
+    "listen", "to", "delay-ms", "buffer-mib", "connections", "congestion-control", "seconds",
   ]
 
   private static func endpoint(
-    _ values: [String: String], _ name: String, mayBeZero: Bool
+    _ flags: OwnFlags, _ name: String, mayBeZero: Bool
   ) throws(PlanError) -> Endpoint {
-    guard let text = values[name] else { throw PlanError("--\(name) HOST:PORT is missing") }
+    guard let text = flags[name] else { throw PlanError("--\(name) HOST:PORT is missing") }
     if let endpoint = Endpoint(text) { return endpoint }
     if mayBeZero, text.hasSuffix(":0"), text.count > 2 { return Endpoint(host: String(text.dropLast(2)), port: 0) }
     throw PlanError("'\(text)' is no value of '\(name)': HOST:PORT")
-  }
-
-  private static func number(
-    _ values: [String: String], _ name: String, _ range: ClosedRange<Double>
-  ) throws(PlanError) -> Double? {
-    guard let text = values[name] else { return nil }
-    guard let value = Double(text), range.contains(value) else {
-      throw PlanError("'\(text)' is no value of '\(name)': a number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return value
   }
 }
 
@@ -112,7 +91,7 @@ extension LoadCommand {
         return 0
       }
       let door = try RelayDoor(plan.settings)
-      let relay = try Relay(plan.settings, at: door)
+      let relay = try Relay(plan.settings, at: door, tell: { complain("millrace-load: \($0)") })
       let told = Endpoint(host: plan.settings.listen.host, port: door.port)
       FileHandle.standardOutput.write(Data("listening on \(told)\n".utf8))
       try relay.run(until: isEnded)

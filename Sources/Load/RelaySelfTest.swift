@@ -72,7 +72,7 @@ struct RelaySelfTest: Sendable {
     let door = try RelayDoor(settings)
     let isEnded = Ended()
     async let held = pool.runIfActive {
-      let relay = try Relay(settings, at: door)
+      let relay = try Relay(settings, at: door, tell: LoadCommand.complain)
       try relay.run { isEnded.value }
       return relay.mostHeld
     }

@@ -1,4 +1,4 @@
-package import Client
+import Client
 import Model
 import NIOCore
 import NIOPosix
@@ -31,11 +31,12 @@ package struct Run: Sendable {
 
   private typealias Loop = NIOLoopBound<LoopRun>
 
-  /// - Throws: `ClientError` when the run could not begin. What goes wrong later is in the report.
-  package func run() async throws(ClientError) -> Report {
+  /// - Throws: when the run could not begin: `ClientError`, or `PlanError` when the topic is not one that the plan can be
+  ///   run on. What goes wrong later is in the report.
+  package func run() async throws -> Report {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads * (plan.separatesConsumers ? 2 : 1))
-    let result: Result<Report, ClientError>
-    do throws(ClientError) {
+    let result: Result<Report, any Error>
+    do {
       result = .success(try await run(on: group))
     } catch {
       result = .failure(error)
@@ -44,7 +45,7 @@ package struct Run: Sendable {
     return try result.get()
   }
 
-  private func run(on group: MultiThreadedEventLoopGroup) async throws(ClientError) -> Report {
+  private func run(on group: MultiThreadedEventLoopGroup) async throws -> Report {
     let setup = try await prepare(on: group)
     let loops = try await connect(setup, on: group)
     let cpuStart = Clocks.processCPUSeconds()
@@ -65,7 +66,7 @@ package struct Run: Sendable {
 
   // MARK: Before
 
-  private func prepare(on group: MultiThreadedEventLoopGroup) async throws(ClientError) -> RunSetup {
+  private func prepare(on group: MultiThreadedEventLoopGroup) async throws -> RunSetup {
     var options = ConnectionOptions(now: { Clocks.monotonicNs() })
     options.clientID = "millrace-load"
     options.congestionControl = plan.congestionControl
@@ -76,8 +77,8 @@ package struct Run: Sendable {
       connection: options, from: [:], ranges: [:], ends: nil, progress: RunProgress())
     guard !plan.usesNullSink else { return setup }
     let admin = try await Admin.connect(to: plan.bootstrapServers, on: group, options)
-    let outcome: Result<Void, ClientError>
-    do throws(ClientError) {
+    let outcome: Result<Void, any Error>
+    do {
       outcome = .success(try await fill(&setup, with: admin))
     } catch {
       outcome = .failure(error)
@@ -87,7 +88,7 @@ package struct Run: Sendable {
     return setup
   }
 
-  private func fill(_ setup: inout RunSetup, with admin: Admin) async throws(ClientError) {
+  private func fill(_ setup: inout RunSetup, with admin: Admin) async throws {
     if let partitions = plan.partitions {
       _ = try await admin.createTopic(
         plan.topic, partitions: partitions, replicationFactor: plan.replicationFactor,
@@ -98,7 +99,15 @@ package struct Run: Sendable {
       for _ in 0..<plan.connections { setup.identities.append(try await admin.producerID()) }
     }
     guard plan.command != .produce else { return }
-    if plan.lagRecords > 0 || plan.order == .random { return try await fillRanges(&setup, with: admin) }
+    if plan.lagRecords > 0 || plan.order == .random {
+      let starts = try await admin.offsets(of: setup.metadata, at: .earliest)
+      let ends = try await admin.offsets(of: setup.metadata, at: .latest)
+      setup.from = try plan.beginning(starts: starts, ends: ends)
+      if plan.order == .random {
+        for (partition, start) in setup.from { setup.ranges[partition] = start..<ends[partition]! }
+      }
+      return
+    }
     switch (plan.command, plan.from) {
     case (.endToEnd, _), (_, .latest): setup.from = try await admin.offsets(of: setup.metadata, at: .latest)
     case (_, .earliest): setup.from = try await admin.offsets(of: setup.metadata, at: .earliest)
@@ -108,21 +117,6 @@ package struct Run: Sendable {
     if plan.command == .consume, plan.recordCount == nil, plan.durationSeconds == nil, plan.from != .latest {
       setup.ends = try await admin.offsets(of: setup.metadata, at: .latest)
     }
-  }
-
-  /// Where reading begins that depends on a partition's end as well: at a distance behind it, or anywhere before it.
-  private func fillRanges(_ setup: inout RunSetup, with admin: Admin) async throws(ClientError) {
-    let starts = try await admin.offsets(of: setup.metadata, at: .earliest)
-    let ends = try await admin.offsets(of: setup.metadata, at: .latest)
-    for (partition, end) in ends {
-      let start = starts[partition] ?? 0
-      setup.from[partition] = max(start, end - plan.lagRecords)
-      guard plan.order == .random else { continue }
-      setup.from[partition] = start
-      setup.ranges[partition] = start..<max(start, end)
-    }
-    // A partition without records has no place to draw.
-    if plan.order == .random { setup.from = setup.from.filter { setup.ranges[$0.key]?.isEmpty == false } }
   }
 
   /// A topic inside the process.

@@ -1,4 +1,4 @@
-package import Client
+import Client
 
 /// `millrace-load sustain`: its own flags, and those of the workload it drives.
 package struct SustainPlan: Sendable, Equatable {
@@ -45,24 +45,8 @@ package struct SustainPlan: Sendable, Equatable {
     """
 
   package init(arguments: [String]) throws(PlanError) {
-    var rest: [String] = []
-    var own: [String: String] = [:]
-    var queue = arguments[...]
-    while let argument = queue.popFirst() {
-      let parts = argument.dropFirst(2).split(separator: "=", maxSplits: 1).map(String.init)
-      guard argument.hasPrefix("--"), let name = parts.first, Self.own.contains(name) else {
-        rest.append(argument)
-        continue
-      }
-      if name == "no-curve" {
-        own[name] = "true"
-      } else if parts.count == 2 {
-        own[name] = parts[1]
-      } else {
-        guard let value = queue.popFirst() else { throw PlanError("--\(name) needs a value") }
-        own[name] = value
-      }
-    }
+    let own = try OwnFlags(arguments, valued: Self.valued, switches: ["no-curve"])
+    let rest = own.others
     for name in ["throughput", "num-records", "duration"]
     where rest.contains(where: { $0 == "--\(name)" || $0.hasPrefix("--\(name)=") }) {
       throw PlanError("--\(name) is what the search sets itself")
@@ -71,20 +55,20 @@ package struct SustainPlan: Sendable, Equatable {
     guard let command = Plan.Command(rawValue: workload), command != .consume else {
       throw PlanError("--workload is produce or end-to-end, not '\(workload)'")
     }
-    let trial = try Self.number(own, "trial-seconds", 0.1...3600) ?? Limits.trialSeconds
+    let trial = try own.number("trial-seconds", 0.1...3600) ?? Limits.trialSeconds
     base = try Plan(arguments: [command.rawValue, "--duration", "\(trial)"] + rest)
     trialSeconds = trial
-    guard let objective = try Self.number(own, "objective-ms", 1e-3...3.6e6) else {
+    guard let objective = try own.number("objective-ms", 1e-3...3.6e6) else {
       throw PlanError("--objective-ms is missing: the latency that must be kept")
     }
     objectiveMs = objective
-    percentile = (try Self.number(own, "percentile", 1...99.999) ?? 99) / 100
-    let low = try Self.number(own, "from", 1...1e9) ?? Limits.lowDefault
-    let high = try Self.number(own, "to", 1...1e9) ?? Limits.highDefault
+    percentile = (try own.number("percentile", 1...99.999) ?? 99) / 100
+    let low = try own.number("from", 1...1e9) ?? Limits.lowDefault
+    let high = try own.number("to", 1...1e9) ?? Limits.highDefault
     guard high >= low else { throw PlanError("--to \(high) is below --from \(low)") }
     search = RateSearch.Settings(low: low, high: high)
-    search.precision = try Self.number(own, "precision", 0.001...1) ?? search.precision
-    search.confirmations = Int(try Self.number(own, "confirm", 0...20) ?? Double(search.confirmations))
+    search.precision = try own.number("precision", 0.001...1) ?? search.precision
+    search.confirmations = Int(try own.number("confirm", 0...20) ?? Double(search.confirmations))
     measuresCurve = own["no-curve"] == nil
     guard (1 - percentile) * low * trial >= 10 else {
       throw PlanError(
@@ -93,19 +77,9 @@ package struct SustainPlan: Sendable, Equatable {
     }
   }
 
-  private static let own: Set<String> = [
-    "objective-ms", "percentile", "workload", "from", "to", "precision", "confirm", "trial-seconds", "no-curve",
+  private static let valued: Set<String> = [
+    "objective-ms", "percentile", "workload", "from", "to", "precision", "confirm", "trial-seconds",
   ]
-
-  private static func number(
-    _ own: [String: String], _ name: String, _ range: ClosedRange<Double>
-  ) throws(PlanError) -> Double? {
-    guard let text = own[name] else { return nil }
-    guard let value = Double(text), range.contains(value) else {
-      throw PlanError("'\(text)' is no value of '\(name)': a number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return value
-  }
 
   /// One trial's figures, judged.
   package func judge(offered: Double, achieved: Double, latencyMs: Double?, clientShare: Double) -> RateSearch.Trial {
@@ -153,8 +127,8 @@ package struct SustainRun: Sendable {
     package var service: Latency
   }
 
-  /// - Throws: `ClientError` when a trial could not begin.
-  package func run() async throws(ClientError) -> Report {
+  /// - Throws: what `Run` throws when a trial could not begin.
+  package func run() async throws -> Report {
     var search = RateSearch(plan.search)
     var report = Report(
       plan: plan, outcome: .init(rate: nil, confirmations: 0, failedRate: nil, trials: 0, reason: "interrupted"),
@@ -192,7 +166,7 @@ package struct SustainRun: Sendable {
     return report
   }
 
-  private func trial(_ rate: Double, _ report: inout Report) async throws(ClientError) -> Load.Report {
+  private func trial(_ rate: Double, _ report: inout Report) async throws -> Load.Report {
     var one = plan.base
     one.throughput = rate
     one.durationSeconds = plan.trialSeconds

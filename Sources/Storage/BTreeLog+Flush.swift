@@ -11,10 +11,9 @@ extension BTreeLog {
   }
 
   /// A durable commit has made everything before it durable too.
-  func wasFlushed(nowMs: Int64) {
+  func wasFlushed() {
     flushedOffset = logEndOffset
     bytesSinceFlush = 0
-    flushing.lastFlushMs = nowMs
     flushing.unflushedSinceMs = nil
   }
 
@@ -30,6 +29,6 @@ extension BTreeLog {
     wroteSnapshot()
     try disk.open(tree.path, creating: false).sync()
     try disk.syncDirectory(directory)
-    wasFlushed(nowMs: nowMs)
+    wasFlushed()
   }
 }

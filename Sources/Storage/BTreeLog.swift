@@ -127,8 +127,8 @@ package final class BTreeLog: LogState {
     sizeInBytes += size
     logEndOffset = header.nextOffset
     modifiedMs = nowMs
-    flushing.appended(header.count, nowMs: nowMs)
-    if tree.isDurable { wasFlushed(nowMs: nowMs) }
+    flushing.appended(nowMs: nowMs)
+    if tree.isDurable { wasFlushed() }
   }
 
   /// The producers as of the log's end, under its offset.

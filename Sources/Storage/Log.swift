@@ -122,7 +122,7 @@ package final class Log: LogState {
     places.appended(header.baseOffset, at: segment.size, in: segment.baseOffset)
     segment.wrote(header, indexIntervalBytes: config.indexIntervalBytes, nowMs: nowMs)
     logEndOffset = header.nextOffset
-    flushing.appended(header.count, nowMs: nowMs)
+    flushing.appended(nowMs: nowMs)
     do { try noteProducer(header, marker, in: segment) } catch {
       failure = error
       throw .offline(error)

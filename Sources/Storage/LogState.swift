@@ -52,7 +52,6 @@ package class LogState {
     producers = start.producers ?? ProducerState()
     if start.producers == nil { producers.endOffset = start.logEndOffset }
     leaderEpochs = start.epochs
-    flushing.lastFlushMs = start.nowMs
   }
 
   /// Takes effect with the next call.

@@ -4,7 +4,6 @@ package import Model
 struct FlushState {
   /// When the data that is not flushed began to be appended; nil when there is none.
   var unflushedSinceMs: Int64?
-  var lastFlushMs: Int64 = 0
   /// A ticket is out. One at a time: those who ask meanwhile share the next.
   var isRunning = false
   /// Somebody asked while a ticket was out.
@@ -20,7 +19,7 @@ struct FlushState {
   /// Grows when appended data is taken back: a ticket from before says nothing about what came after.
   var generation = 0
 
-  mutating func appended(_ records: Int32, nowMs: Int64) {
+  mutating func appended(nowMs: Int64) {
     if unflushedSinceMs == nil { unflushedSinceMs = nowMs }
   }
 
@@ -100,7 +99,6 @@ extension PartitionLog {
       return nil
     case .success:
       if ticket.generation == flushing.generation { flushedOffset = max(flushedOffset, min(ticket.upTo, logEndOffset)) }
-      flushing.lastFlushMs = nowMs
       flushing.closing = []
       flushing.unflushedSinceMs = flushedOffset < logEndOffset ? nowMs : nil
       checkOffsets()

@@ -6,10 +6,10 @@ package struct RealDisk: Disk {
   package init() {}
 
   package func open(_ path: String, creating: Bool) throws(DiskError) -> any DiskFile {
-    try openFile(path, creating: creating)
+    RealFile(try descriptor(of: path, creating: creating), path)
   }
 
-  private func openFile(_ path: String, creating: Bool) throws(DiskError) -> RealFile {
+  private func descriptor(of path: String, creating: Bool) throws(DiskError) -> Int32 {
     let flags = O_RDWR | O_CLOEXEC | (creating ? O_CREAT : 0)
     var descriptor = Glibc.open(path, flags, 0o644)
     if descriptor < 0, !creating, errno == EACCES || errno == EROFS {
@@ -17,7 +17,7 @@ package struct RealDisk: Disk {
       descriptor = Glibc.open(path, O_RDONLY | O_CLOEXEC)
     }
     guard descriptor >= 0 else { throw DiskError("open", path, code: errno) }
-    return RealFile(descriptor, path)
+    return descriptor
   }
 
   package func names(in directory: String) throws(DiskError) -> [String] {
@@ -68,12 +68,14 @@ package struct RealDisk: Disk {
   }
 
   package func lock(_ path: String) throws(DiskError) -> (any DiskFile)? {
-    let file = try openFile(path, creating: true)
-    guard flock(file.descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      if errno == EWOULDBLOCK { return nil }
-      throw DiskError("flock", path, code: errno)
+    let descriptor = try descriptor(of: path, creating: true)
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let number = errno
+      close(descriptor)
+      if number == EWOULDBLOCK { return nil }
+      throw DiskError("flock", path, code: number)
     }
-    return file
+    return RealFile(descriptor, path, isLocked: true)
   }
 }
 
@@ -82,15 +84,17 @@ final class RealFile: DiskFile {
   let descriptor: Int32
   /// As it was opened; a later rename does not show here.
   private let path: String
+  private let isLocked: Bool
 
-  init(_ descriptor: Int32, _ path: String) {
+  init(_ descriptor: Int32, _ path: String, isLocked: Bool = false) {
     self.descriptor = descriptor
     self.path = path
+    self.isLocked = isLocked
   }
 
   deinit {
-    // A lock, where there is one, ends here: a child process that is just being started may still have the descriptor.
-    flock(descriptor, LOCK_UN)
+    // The lock ends here even where a child process that is just being started still has the descriptor.
+    if isLocked { flock(descriptor, LOCK_UN) }
     close(descriptor)
   }
 

@@ -53,6 +53,12 @@ struct ConsumerLagTests {
     init(_ value: Int64) { number = Mutex(value) }
     var value: Int64 { number.withLock { $0 } }
     func set(_ value: Int64) { number.withLock { $0 = value } }
+    func advance(_ by: Int64) -> UInt64 {
+      number.withLock {
+        $0 += by
+        return UInt64($0)
+      }
+    }
   }
 
   @Test("a partition is read until it is as near to its end as it may be, and on when the end has moved")
@@ -79,6 +85,69 @@ struct ConsumerLagTests {
     }
   }
 
+  @Test("the end of a partition that rests is asked for while another is read")
+  func restingBesideRead() async throws {
+    try await withGroup { group in
+      let log = try ConsumerTests.log()
+      let restingEnd = Atomic64(20)
+      let fetched = Collected<[Int32]>()
+      // Partition 0 is long and always behind; 1 is as near to its end as it may be, until the first is half read.
+      let broker = try await FakeBroker.start(on: group) { header, body in
+        var body = body
+        switch header.apiKey {
+        case ListOffsetsRequest.api.key:
+          let request = try ListOffsetsRequest(reading: &body, version: header.apiVersion)
+          var response = ListOffsetsResponse()
+          response.topics = [
+            .with {
+              $0.name = "t"
+              $0.partitions = request.topics[0].partitions.map { asked in
+                .with {
+                  $0.partitionIndex = asked.partitionIndex
+                  $0.offset = asked.partitionIndex == 0 ? 1000 : Offset(restingEnd.value)
+                }
+              }
+            }
+          ]
+          return FakeBroker.reply(response, to: header)
+        case FetchRequest.api.key:
+          let request = try FetchRequest(reading: &body, version: header.apiVersion)
+          let asked = request.topics[0].partitions
+          fetched.add(asked.map(\.partition).sorted())
+          guard let long = asked.first(where: { $0.partition == 0 }), long.fetchOffset < 100 else { return .silence }
+          if long.fetchOffset == 50 { restingEnd.set(25) }
+          var response = ConsumerTests.answer(
+            .with {
+              $0.highWatermark = 1000
+              $0.records = ConsumerTests.serve(log, from: long.fetchOffset, cutAt: 1)
+            })
+          for resting in asked where resting.partition == 1 {
+            response.responses[0].partitions.append(
+              .with {
+                $0.partitionIndex = 1
+                $0.highWatermark = Offset(restingEnd.value)
+                $0.records = ConsumerTests.serve(log, from: resting.fetchOffset, cutAt: 1)
+              })
+          }
+          return FakeBroker.reply(response, to: header)
+        default: return FakeBroker.versions(header)
+        }
+      }
+      let eventLoop = group.next()
+      // Each look at this clock comes ten milliseconds after the last: a pause between two questions is over by then.
+      let clock = Atomic64(0)
+      let consumer = try await Self.consumer(
+        of: broker.endpoint, lag: 20, partitions: 2, now: { clock.advance(10_000_000) }, on: eventLoop
+      ) { _ in }
+      let all = await fetched.first(21)
+      // Twenty answers bring the first hundred records of 0. Those of 1 came among them, when its end had moved, and once.
+      #expect(all.filter { $0.contains(0) }.count == 21)
+      #expect(all.filter { $0.contains(1) }.count == 1)
+      #expect(all.prefix(11).allSatisfy { $0 == [0] })
+      try await eventLoop.submit { consumer.value.close() }.get()
+    }
+  }
+
   @Test("with a place of its own for each request a consumer reads there, and not on")
   func place() async throws {
     try await withGroup { group in
@@ -99,15 +168,18 @@ struct ConsumerLagTests {
   }
 
   private static func consumer(
-    of endpoint: Endpoint, lag: Int64, on eventLoop: any EventLoop, _ prepare: @escaping @Sendable (Consumer) -> Void
+    of endpoint: Endpoint, lag: Int64, partitions: Int32 = 1, now: @escaping @Sendable () -> UInt64 = TestClock.nowNs,
+    on eventLoop: any EventLoop, _ prepare: @escaping @Sendable (Consumer) -> Void
   ) async throws -> NIOLoopBound<Consumer> {
     let leader = Metadata.Broker(id: 1, endpoint: endpoint)
     let metadata = Metadata(
-      topic: "t", topicID: .zero, partitions: [.init(index: 0, leader: leader, leaderEpoch: 0)])
+      topic: "t", topicID: .zero,
+      partitions: (0..<partitions).map { .init(index: $0, leader: leader, leaderEpoch: 0) })
+    let offsets = Dictionary(uniqueKeysWithValues: (0..<partitions).map { ($0, Offset(0)) })
     return try await eventLoop.submit {
       var settings = ConsumerSettings(topic: "t")
       settings.lagRecords = lag
-      let consumer = Consumer(settings, metadata, from: [0: 0], on: eventLoop, now: TestClock.nowNs) { broker, then in
+      let consumer = Consumer(settings, metadata, from: offsets, on: eventLoop, now: now) { broker, then in
         Connection.connect(to: broker.endpoint, on: eventLoop, TestClock.options(), then: then)
       }
       prepare(consumer)

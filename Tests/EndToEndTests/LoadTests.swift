@@ -156,6 +156,23 @@ struct LoadAgainstBrokerTests {
     }
   }
 
+  @Test("a topic shorter than the distance to be kept is refused, and the refusal says how many records it has")
+  func tooShort() async throws {
+    try await withBroker { broker in
+      let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
+      _ = try await Programs.load(
+        ["produce", "--partitions", "1", "--num-records", "500", "--batch-records", "100"] + place)
+      let lag = ["--num-records", "100", "--lag-records"]
+      for command in ["end-to-end", "consume"] {
+        let outcome = try await Programs.load([command] + place + lag + ["501"])
+        #expect(outcome.status == 2, "\(outcome.output)\(outcome.errors)")
+        #expect(outcome.errors.contains("t-0 has 500 records: give a distance of at most 500"), "\(outcome.errors)")
+      }
+      let just = try await Programs.load(["end-to-end"] + place + lag + ["500"])
+      #expect(just.status == 0, "\(just.output)\(just.errors)")
+    }
+  }
+
   @Test("a consumer reads at a pace, and at random places without coming to an end")
   func paceAndPlaces() async throws {
     try await withBroker { broker in

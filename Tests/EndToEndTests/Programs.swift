@@ -24,8 +24,9 @@ enum Programs {
     try await started(load: arguments).outcome()
   }
 
-  static func started(load arguments: [String]) throws -> Running {
-    try Running("millrace-load", arguments)
+  /// - Parameter descriptorsMax: what `ulimit -n` is to it; nil leaves it as it is.
+  static func started(load arguments: [String], descriptorsMax: Int? = nil) throws -> Running {
+    try Running("millrace-load", arguments, descriptorsMax: descriptorsMax)
   }
 }
 
@@ -35,13 +36,17 @@ final class Running: Sendable {
   private let output: URL
   private let errors: URL
 
-  init(_ program: String, _ arguments: [String]) throws {
+  init(_ program: String, _ arguments: [String], descriptorsMax: Int? = nil) throws {
     let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-\(UUID().uuidString)")
     output = scratch.appendingPathExtension("out")
     errors = scratch.appendingPathExtension("err")
     for file in [output, errors] { try Data().write(to: file) }
     process.executableURL = Programs.directory.appendingPathComponent(program)
     process.arguments = arguments
+    if let descriptorsMax, let path = process.executableURL?.path {
+      process.executableURL = URL(fileURLWithPath: "/bin/sh")
+      process.arguments = ["-c", "ulimit -n \(descriptorsMax) && exec \"$0\" \"$@\"", path] + arguments
+    }
     process.standardOutput = try FileHandle(forWritingTo: output)
     process.standardError = try FileHandle(forWritingTo: errors)
     try process.run()

@@ -160,6 +160,7 @@ struct RateSearchTests {
       (["--null-sink", "--objective-ms", "5", "--from", "5000", "--to", "4000"], "is below --from"),
       (["--null-sink", "--objective-ms", "5", "--workload", "consume"], "produce or end-to-end"),
       (["--null-sink", "--objective-ms"], "needs a value"),
+      (["--null-sink", "--objective-ms", "5", "--no-curve=false"], "--no-curve takes no value: leave out 'false'"),
       (["--objective-ms", "5"], "--topic is missing"),
     ] as [([String], String)])
   func refusals(arguments: [String], words: String) {

@@ -152,7 +152,9 @@ struct RelayTests {
 
   /// A relay on a thread of the pool for the length of `body`, which is given its port.
   private func relaying(
-    to port: Int, _ body: (Int, NIOThreadPool) async throws -> Void
+    to port: Int, taking take: @escaping @Sendable (Int32) -> Int32 = { accept($0, nil, nil) },
+    tell: @escaping @Sendable (String) -> Void = { Issue.record("the relay says: \($0)") },
+    _ body: (Int, NIOThreadPool) async throws -> Void
   ) async throws {
     let pool = NIOThreadPool(numberOfThreads: 2)
     pool.start()
@@ -160,7 +162,7 @@ struct RelayTests {
     let door = try RelayDoor(settings)
     let isEnded = Flag()
     async let ended: Void = pool.runIfActive {
-      try Relay(settings, at: door).run { isEnded.value.load(ordering: .relaxed) }
+      try Relay(settings, at: door, taking: take, tell: tell).run { isEnded.value.load(ordering: .relaxed) }
     }
     do {
       try await body(door.port, pool)
@@ -237,6 +239,44 @@ struct RelayTests {
     }
   }
 
+  @Test("when there is no descriptor for another socket the door is left alone for a while, and that is said once")
+  func exhausted() async throws {
+    let sink = try InternetAddress(Self.anywhere).listen("cubic", backlog: 1)
+    defer { close(sink) }
+    let asked = Mutex<[UInt64]>([])
+    let told = Mutex<[String]>([])
+    let refusals = 3
+    try await relaying(
+      to: InternetAddress.port(of: sink),
+      taking: { door in
+        let count = asked.withLock {
+          $0.append(Clocks.monotonicNs())
+          return $0.count
+        }
+        guard count <= refusals else { return accept(door, nil, nil) }
+        errno = EMFILE
+        return -1
+      },
+      tell: { words in told.withLock { $0.append(words) } }
+    ) { port, pool in
+      async let answered: Void = pool.runIfActive {
+        let peer = accept(sink, nil, nil)
+        Self.sendAll([7], peer)
+        close(peer)
+      }
+      let client = try Self.connect(to: port)
+      let answer = Self.readToEnd(client)
+      close(client)
+      try await answered
+      #expect(answer == [7], "who waited is served when there are descriptors again")
+    }
+    let times = asked.withLock { $0 }
+    #expect(times.count == refusals + 1)
+    for (before, after) in zip(times, times.dropFirst()) { #expect(after - before > Relay.Limits.restNs / 2) }
+    let words = told.withLock { $0 }
+    #expect(words.count == 1 && words[0].contains("accept: Too many open files: 0 connections are relayed"))
+  }
+
   @Test(
     "a plan that cannot be run says what is wrong",
     arguments: [
@@ -245,6 +285,7 @@ struct RelayTests {
       (["--listen", "h:0", "--to", "h:1", "--delay-ms", "-1"], "'-1' is no value of 'delay-ms'"),
       (["--listen", "h:0", "--to", "h:1", "--buffer-mib", "0"], "'0' is no value of 'buffer-mib'"),
       (["--listen", "h:0", "--to"], "--to needs a value"), (["--dealy-ms", "5"], "unknown setting '--dealy-ms'"),
+      (["--self-test=false"], "--self-test takes no value: leave out 'false'"),
       (["--self-test", "--to", "h:1"], "leave out --listen and --to"),
       (["--listen", "h:0", "--to", "h:1", "--seconds", "1"], "--seconds is of --self-test"),
     ])

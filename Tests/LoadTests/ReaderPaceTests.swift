@@ -1,0 +1,47 @@
+import Client
+import Model
+import Testing
+
+@testable import Load
+
+@Suite("The pace of consumers")
+struct ReaderPaceTests {
+  private static func setup(_ arguments: [String], ends: [Int64]?, from: [Int64]) throws -> RunSetup {
+    let plan = try Plan(
+      arguments: [
+        "consume", "--topic", "t", "--bootstrap-server", "h:1", "--throughput", "1200",
+      ] + arguments)
+    let broker = Metadata.Broker(id: 0, endpoint: Endpoint(host: "h", port: 1))
+    let offsets = { (list: [Int64]) in
+      Dictionary(uniqueKeysWithValues: list.enumerated().map { (Int32($0.offset), Offset($0.element)) })
+    }
+    return RunSetup(
+      plan: plan,
+      metadata: Metadata(
+        topic: "t", topicID: .zero,
+        partitions: from.indices.map { .init(index: Int32($0), leader: broker, leaderEpoch: 0) }),
+      run: 1, identities: [], connection: ConnectionOptions(now: { 0 }), from: offsets(from), ranges: [:],
+      ends: ends.map(offsets), progress: RunProgress())
+  }
+
+  @Test("is the rate, divided among the connections that have a partition")
+  func connections() throws {
+    let expected: [Int: Double] = [1: 1200, 2: 600, 3: 400, 4: 400, 12: 400]
+    for (connections, pace) in expected {
+      let setup = try Self.setup(["--connections", "\(connections)"], ends: nil, from: [0, 0, 0])
+      #expect(setup.readerPace == pace, "\(connections) connections to three partitions")
+    }
+  }
+
+  @Test("counts each copy of the consumers")
+  func copies() throws {
+    #expect(try Self.setup(["--connections", "4", "--fan-out", "2"], ends: nil, from: [0, 0, 0]).readerPace == 200)
+  }
+
+  @Test("leaves out partitions that end where reading begins")
+  func empty() throws {
+    let setup = try Self.setup(["--connections", "3"], ends: [10, 10, 7], from: [0, 10, 7])
+    #expect(setup.readerPace == 1200)
+    #expect(try Self.setup(["--connections", "3"], ends: [0, 0, 0], from: [0, 0, 0]).readerPace == 1200)
+  }
+}

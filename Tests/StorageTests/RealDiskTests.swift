@@ -1,0 +1,26 @@
+import Glibc
+import Testing
+
+@testable import Storage
+
+@Suite("The real disk")
+struct RealDiskTests {
+  /// Locks belong to what was opened, not to a descriptor of it: one made by dup(2), as a child process has, keeps them.
+  @Test(
+    "gives up a lock with its file, whoever else has the descriptor, and touches no other file's",
+    arguments: [true, false])
+  func lock(isLock: Bool) throws {
+    let temporary = try TemporaryDirectory()
+    let disk = RealDisk()
+    let path = "\(temporary.path)/file"
+    let copy: Int32
+    do {
+      let file = try #require(isLock ? try disk.lock(path) : try disk.open(path, creating: true))
+      copy = dup(file.descriptor)
+      if !isLock { #expect(flock(copy, LOCK_EX | LOCK_NB) == 0) }
+      #expect(try disk.lock(path) == nil)
+    }
+    defer { close(copy) }
+    #expect((try disk.lock(path) != nil) == isLock)
+  }
+}
