@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "4-byte values a second from a cold mapped file" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T204109Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T233423Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "4-byte values a second from a cold\nmapped file" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T204109Z-a99e1b1" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T233423Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -55,7 +55,7 @@ do for [output in "svg narrow png"] {
   set logscale y
   set ytics ("10k" 10000, "100k" 100000, "1M" 1000000, "10M" 10000000, "100M" 100000000, "1G" 1000000000)
   if (narrow) { set ytics ("10k" 10000, "100k" 100000, "1M" 1000000, "10M" 10000000, "100M" 100000000, "1G" 1000000000) }
-  set yrange [8852.352879:1612620040.748496]
+  set yrange [8557.319704:1476263058.949978]
   if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.238663; set tmargin at screen 0.75179 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.153846; set tmargin at screen 0.858974 }
   unset arrow
   unset title

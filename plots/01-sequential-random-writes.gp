@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Writing 4 KiB blocks in order and at random" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T204109Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T233423Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Writing 4 KiB blocks in order and at\nrandom" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T204109Z-a99e1b1" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T233423Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -55,7 +55,7 @@ do for [output in "svg narrow png"] {
   set logscale y
   set ytics ("50" 50, "100" 100, "200" 200, "500" 500, "1000" 1000)
   if (narrow) { set ytics ("50" 50, "100" 100, "200" 200, "500" 500, "1000" 1000) }
-  set yrange [24.046083:1673.126401]
+  set yrange [22.213514:1849.860246]
   if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.264977; set tmargin at screen 0.760369 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.214286; set tmargin at screen 0.869048 }
   unset arrow
   unset title

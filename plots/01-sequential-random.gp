@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Reading in order over reading at random, through the page cache" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; [bootstrap 95 %] · standard profile · 20261125T204109Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; [bootstrap 95 %] · standard profile · 20261125T233423Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Reading in order over reading at\nrandom, through the page cache" font ",14"
-    set label 2 "median of n = 7 · standard profile ·\n20261125T204109Z-a99e1b1" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7 · standard profile ·\n20261125T233423Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   unset key
   set border 0
@@ -51,7 +51,7 @@ do for [output in "svg narrow png"] {
   set xlabel "bytes a block" offset 0,0.1
   set ylabel "blocks asked for at once" offset 0.6,0
   set palette defined (-1 "#E69F00", 0 "#ffffff", 1 "#56B4E9")
-  set cbrange [-1.962834:1.962834]
+  set cbrange [-1.857865:1.857865]
   set cbtics ("0.1×" -1, "1×" 0, "10×" 1) font tick_font
   if (narrow) { set lmargin at screen 0.155; set rmargin at screen 0.815; set bmargin at screen 0.159794; set tmargin at screen 0.731959 } else { set lmargin at screen 0.095833; set rmargin at screen 0.875; set bmargin at screen 0.152709; set tmargin at screen 0.802956 }
   plot data skip 1 using (pick("1", 4)):(0):(pick("1", 4) - 0.48):(pick("1", 4) + 0.48):(0 - 0.46):(0 + 0.46):(log10(pick("1", 6))) with boxxyerror fs solid 1 border lc rgb "#cccccc" fc palette notitle, \

@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "4-byte values a second over the array's size" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T204431Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T233750Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "4-byte values a second over the\narray's size" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T204431Z-a99e1b1" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T233750Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -56,7 +56,7 @@ do for [output in "svg narrow png"] {
   set logscale y
   set ytics ("2M" 2000000, "5M" 5000000, "10M" 10000000, "20M" 20000000, "50M" 50000000, "100M" 100000000, "200M" 200000000, "500M" 500000000, "1G" 1000000000, "2G" 2000000000, "5G" 5000000000, "10G" 10000000000)
   if (narrow) { set ytics ("2M" 2000000, "5M" 5000000, "10M" 10000000, "20M" 20000000, "50M" 50000000, "100M" 100000000, "200M" 200000000, "500M" 500000000, "1G" 1000000000, "2G" 2000000000, "5G" 5000000000, "10G" 10000000000) }
-  set yrange [1499444.821605:11831919263.020927]
+  set yrange [1580272.858459:10458347675.815619]
   if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.325581; set tmargin at screen 0.780127 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
   unset arrow
   unset title

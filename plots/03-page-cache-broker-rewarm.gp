@@ -19,27 +19,27 @@ hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \
 do for [output in "svg narrow png"] {
   narrow = output eq "narrow"
   # A narrow page has no room for the runs of many places, or the values of many bars.
-  dotting = narrow && 34 > 16 ? 1000000 : 1
+  dotting = narrow && 42 > 16 ? 1000000 : 1
   crowded = narrow && 0
   if (output eq "svg") {
-    set terminal svg size 960,516 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 960,492 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "03-page-cache-broker-rewarm.svg"
   }
   if (narrow) {
-    set terminal svg size 400,473 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,452 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "03-page-cache-broker-rewarm-narrow.svg"
   }
   if (output eq "png") {
-    set terminal pngcairo size 960,516 fontscale 0.75 font "DejaVu Sans,14" background "#ffffff"
+    set terminal pngcairo size 960,492 fontscale 0.75 font "DejaVu Sans,14" background "#ffffff"
     set output "03-page-cache-broker-rewarm.png"
   }
   set termoption noenhanced
   unset label
   set label 1 "Through the broker: from a restart to 95 % of the hit ratio before it" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 1–7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T210724Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T234045Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Through the broker: from a restart to\n95 % of the hit ratio before it" font ",14"
-    set label 2 "median of n = 1–7, bootstrap 95 % · standard profile ·\n20261125T210724Z-a99e1b1" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T234045Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -55,8 +55,8 @@ do for [output in "svg narrow png"] {
   set logscale y
   set ytics ("5" 5, "10" 10, "20" 20, "50" 50, "100" 100)
   if (narrow) { set ytics ("5" 5, "10" 10, "20" 20, "50" 50, "100" 100) }
-  set yrange [2.449832:169.417516]
-  if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.325581; set tmargin at screen 0.780127 } else { set lmargin at screen 0.083125; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
+  set yrange [2.33024:192.044432]
+  if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.294248; set tmargin at screen 0.769912 } else { set lmargin at screen 0.083125; set rmargin at screen 0.98125; set bmargin at screen 0.195122; set tmargin at screen 0.865854 }
   unset arrow
   unset title
   set xlabel "topic, MB" offset 0,screen (narrow ? 0 : 0)
@@ -73,22 +73,19 @@ do for [output in "svg narrow png"] {
     data skip 1 using (pick("", "broker-page", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
     data skip 1 using (pick("", "broker-boxed", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
     data skip 1 using (pick("", "broker-compact", "median", 4)):8:(crowded ? "" : over(column(6))) with labels center offset 0,0.7 font ",10" tc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "broker-boxed", "invalid", 4)):6 with points pt 6 ps 0.8 lw 1.3 lc rgb "#222222" notitle, \
-    data skip 1 using (pick("", "broker-compact", "invalid", 4)):6 with points pt 6 ps 0.8 lw 1.3 lc rgb "#222222" notitle, \
     data skip 1 using (pick("", "broker-page", "median", 4)):6:(hover("broker, page cache")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
     data skip 1 using (pick("", "broker-boxed", "median", 4)):6:(hover("broker, objects")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
     data skip 1 using (pick("", "broker-compact", "median", 4)):6:(hover("broker, plain bytes")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
-  set tmargin at screen (narrow ? 0.20296 : 0.120155)
+  set tmargin at screen (narrow ? 0.165929 : 0.077236)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
-  if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 4 spacing 1 }
+  if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 3 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \
     keyentry with points pt 7 ps 1.2 lc rgb "#0072B2" title "broker, page cache", \
     keyentry with points pt 5 ps 1.2 lc rgb "#D55E00" title "broker, objects", \
-    keyentry with points pt 9 ps 1.2 lc rgb "#009E73" title "broker, plain bytes", \
-    keyentry with points pt 6 ps 0.8 lw 1.3 lc rgb "#444444" title "invalid run"
+    keyentry with points pt 9 ps 1.2 lc rgb "#009E73" title "broker, plain bytes"
   unset multiplot
   unset output
 }

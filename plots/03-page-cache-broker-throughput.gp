@@ -26,7 +26,7 @@ do for [output in "svg narrow png"] {
     set output "03-page-cache-broker-throughput.svg"
   }
   if (narrow) {
-    set terminal svg size 400,494 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,473 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "03-page-cache-broker-throughput-narrow.svg"
   }
   if (output eq "png") {
@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Through the broker: bytes served a second" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 1–7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T210724Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T234045Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Through the broker: bytes served a\nsecond" font ",14"
-    set label 2 "median of n = 1–7, bootstrap 95 % · standard profile ·\n20261125T210724Z-a99e1b1" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T234045Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -56,8 +56,8 @@ do for [output in "svg narrow png"] {
   set logscale y
   set ytics ("100" 100, "200" 200, "500" 500, "1000" 1000)
   if (narrow) { set ytics ("100" 100, "200" 200, "500" 500, "1000" 1000) }
-  set yrange [95.066874:1577.180449]
-  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.354251; set tmargin at screen 0.789474 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
+  set yrange [77.699822:1602.240021]
+  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.325581; set tmargin at screen 0.780127 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
   unset arrow
   unset title
   set xlabel "topic, MB" offset 0,screen (narrow ? 0 : 0)
@@ -74,8 +74,6 @@ do for [output in "svg narrow png"] {
     data skip 1 using (pick("", "broker-boxed", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
     data skip 1 using (pick("", "broker-compact", "median", 4)):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
     data skip 1 using (pick("", "broker-both", "median", 4)):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
-    data skip 1 using (pick("", "broker-boxed", "invalid", 4)):6 with points pt 6 ps 0.8 lw 1.3 lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("", "broker-compact", "invalid", 4)):6 with points pt 6 ps 0.8 lw 1.3 lc rgb "#009E73" notitle, \
     data skip 1 using (pick("", "broker-page", "median", 4)):6:(hover("broker, page cache")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
     data skip 1 using (pick("", "broker-boxed", "median", 4)):6:(hover("broker, objects")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
     data skip 1 using (pick("", "broker-compact", "median", 4)):6:(hover("broker, plain bytes")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
@@ -83,15 +81,14 @@ do for [output in "svg narrow png"] {
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
-  set tmargin at screen (narrow ? 0.236842 : 0.120155)
+  set tmargin at screen (narrow ? 0.20296 : 0.120155)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
-  if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 5 spacing 1 }
+  if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 4 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \
     keyentry with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" title "broker, page cache", \
     keyentry with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" title "broker, objects", \
     keyentry with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" title "broker, plain bytes", \
-    keyentry with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" title "broker, cached in both", \
-    keyentry with points pt 6 ps 0.8 lw 1.3 lc rgb "#444444" title "invalid run"
+    keyentry with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" title "broker, cached in both"
   unset multiplot
   unset output
 }

@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Throughput over stored volume" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261122T212306Z-dc37a1c" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T235343Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Throughput over stored volume" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261122T212306Z-dc37a1c" font ",10" offset 0,-2.2
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235343Z-64a9023" font ",10" offset 0,-2.2
   }
   set multiplot
   unset key
@@ -53,9 +53,9 @@ do for [output in "svg narrow png"] {
   set xtics ("512" 512, "1024" 1024, "1536" 1536, "2048" 2048, "2560" 2560, "3072" 3072, "3584" 3584, "4096" 4096) font ",14"
   if (narrow) { set xtics ("512" 512, "1024" 1024, "1536" 1536, "2048" 2048, "2560" 2560, "3072" 3072, "3584" 3584, "4096" 4096) font ",10" }
   unset logscale y
-  set ytics ("0" 0, "200" 200, "400" 400, "600" 600, "800" 800, "1000" 1000, "1200" 1200)
-  if (narrow) { set ytics ("0" 0, "500" 500, "1000" 1000) }
-  set yrange [0:1200.368079]
+  set ytics ("0" 0, "500" 500, "1000" 1000, "1500" 1500, "2000" 2000)
+  if (narrow) { set ytics ("0" 0, "500" 500, "1000" 1000, "1500" 1500, "2000" 2000) }
+  set yrange [0:2108.953452]
   if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.337719; set tmargin at screen 0.809211 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
   unset arrow
   unset title

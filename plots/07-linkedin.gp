@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "LinkedIn's rows on one broker, 100-byte records" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T205344Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T235629Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "LinkedIn's rows on one broker,\n100-byte records" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T205344Z-a99e1b1" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235629Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -55,7 +55,7 @@ do for [output in "svg narrow png"] {
   unset logscale y
   set ytics ("0" 0, "10M" 10000000, "20M" 20000000, "30M" 30000000, "40M" 40000000, "50M" 50000000)
   if (narrow) { set ytics ("0" 0, "10M" 10000000, "20M" 20000000, "30M" 30000000, "40M" 40000000, "50M" 50000000) }
-  set yrange [0:51633578.425799]
+  set yrange [0:54441074.765129]
   if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.298901; set tmargin at screen 0.771429 } else { set lmargin at screen 0.083125; set rmargin at screen 0.98125; set bmargin at screen 0.223529; set tmargin at screen 0.870588 }
   unset arrow
   unset title

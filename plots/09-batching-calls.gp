@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "System calls for one message" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T205855Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T000139Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "System calls for one message" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T205855Z-a99e1b1" font ",10" offset 0,-2.2
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T000139Z-64a9023" font ",10" offset 0,-2.2
   }
   set multiplot
   unset key
@@ -56,7 +56,7 @@ do for [output in "svg narrow png"] {
   set logscale y
   set ytics ("0.001" 0.001, "0.002" 0.002, "0.005" 0.005, "0.01" 0.01, "0.02" 0.02, "0.05" 0.05, "0.1" 0.1, "0.2" 0.2, "0.5" 0.5, "1" 1, "2" 2)
   if (narrow) { set ytics ("0.001" 0.001, "0.002" 0.002, "0.005" 0.005, "0.01" 0.01, "0.02" 0.02, "0.05" 0.05, "0.1" 0.1, "0.2" 0.2, "0.5" 0.5, "1" 1, "2" 2) }
-  set yrange [0.000677:3.580591]
+  set yrange [0.000677:3.594373]
   if (narrow) { set lmargin at screen 0.2425; set rmargin at screen 0.955; set bmargin at screen 0.305747; set tmargin at screen 0.8 } else { set lmargin at screen 0.101042; set rmargin at screen 0.98125; set bmargin at screen 0.195122; set tmargin at screen 0.865854 }
   unset arrow
   unset title

@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "What waiting for a batch costs: median response time at 20,000 messages/s" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T205855Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T000139Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "What waiting for a batch costs: median\nresponse time at 20,000 messages/s" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T205855Z-a99e1b1" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T000139Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -55,7 +55,7 @@ do for [output in "svg narrow png"] {
   unset logscale y
   set ytics ("0" 0, "2" 2, "4" 4, "6" 6, "8" 8, "10" 10)
   if (narrow) { set ytics ("0" 0, "2" 2, "4" 4, "6" 6, "8" 8, "10" 10) }
-  set yrange [0:11.071487]
+  set yrange [0:11.20174]
   if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.221951; set tmargin at screen 0.746341 } else { set lmargin at screen 0.074167; set rmargin at screen 0.98125; set bmargin at screen 0.195122; set tmargin at screen 0.865854 }
   unset arrow
   unset title

@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "The same by the producer's settings" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T205855Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T000139Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "The same by the producer's settings" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T205855Z-a99e1b1" font ",10" offset 0,-2.2
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T000139Z-64a9023" font ",10" offset 0,-2.2
   }
   set multiplot
   unset key
@@ -55,7 +55,7 @@ do for [output in "svg narrow png"] {
   unset logscale y
   set ytics ("0" 0, "1M" 1000000, "2M" 2000000, "3M" 3000000, "4M" 4000000, "5M" 5000000)
   if (narrow) { set ytics ("0" 0, "1M" 1000000, "2M" 2000000, "3M" 3000000, "4M" 4000000, "5M" 5000000) }
-  set yrange [0:5093584.843946]
+  set yrange [0:5454149.591763]
   if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.31982; set tmargin at screen 0.804054 } else { set lmargin at screen 0.074167; set rmargin at screen 0.98125; set bmargin at screen 0.223529; set tmargin at screen 0.870588 }
   unset arrow
   unset title

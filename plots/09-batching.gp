@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Messages a second against messages a request" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T205855Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T000139Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Messages a second against messages a\nrequest" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T205855Z-a99e1b1" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T000139Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -54,9 +54,9 @@ do for [output in "svg narrow png"] {
   set xtics ("1" 1, "2" 2, "5" 5, "10" 10, "50" 50, "100" 100, "1000" 1000) font ",14"
   if (narrow) { set xtics ("1" 1, "2" 2, "5" 5, "10" 10, "50" 50, "100" 100, "1000" 1000) font ",10" }
   set logscale y
-  set ytics ("100k" 100000, "200k" 200000, "500k" 500000, "1M" 1000000, "2M" 2000000, "5M" 5000000, "10M" 10000000, "20M" 20000000)
-  if (narrow) { set ytics ("100k" 100000, "200k" 200000, "500k" 500000, "1M" 1000000, "2M" 2000000, "5M" 5000000, "10M" 10000000, "20M" 20000000) }
-  set yrange [55910.421658:25432394.972398]
+  set ytics ("50k" 50000, "100k" 100000, "200k" 200000, "500k" 500000, "1M" 1000000, "2M" 2000000, "5M" 5000000, "10M" 10000000, "20M" 20000000)
+  if (narrow) { set ytics ("50k" 50000, "100k" 100000, "200k" 200000, "500k" 500000, "1M" 1000000, "2M" 2000000, "5M" 5000000, "10M" 10000000, "20M" 20000000) }
+  set yrange [41522.908467:26852180.437946]
   if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.294248; set tmargin at screen 0.769912 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.195122; set tmargin at screen 0.865854 }
   unset arrow
   unset title

@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Through the broker: payload bytes over bytes in the log" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261122T204511Z-6bc9b4b" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T000428Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Through the broker: payload bytes over\nbytes in the log" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261122T204511Z-6bc9b4b" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T000428Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -56,7 +56,7 @@ do for [output in "svg narrow png"] {
   unset logscale y
   set ytics ("0" 0, "1" 1, "2" 2, "3" 3, "4" 4, "5" 5, "6" 6)
   if (narrow) { set ytics ("0" 0, "2" 2, "4" 4, "6" 6) }
-  set yrange [0:6.220566]
+  set yrange [0:6.227286]
   if (narrow) { set lmargin at screen 0.1565; set rmargin at screen 0.955; set bmargin at screen 0.685506; set tmargin at screen 0.881495 } else { set lmargin at screen 0.065208; set rmargin at screen 0.355278; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
   unset arrow
   set title "json" font ",14" offset 0,-0.4

@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Zero copy: bytes a second from the page cache to a loopback socket" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261122T205024Z-6bc9b4b" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T001017Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Zero copy: bytes a second from the\npage cache to a loopback socket" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261122T205024Z-6bc9b4b" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T001017Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -53,9 +53,9 @@ do for [output in "svg narrow png"] {
   set xtics ("7" 0, "98" 1, "700" 2) font ",12"
   if (narrow) { set xtics ("7" 0, "98" 1, "700" 2) font ",10" }
   unset logscale y
-  set ytics ("0" 0, "2000" 2000, "4000" 4000, "6000" 6000, "8000" 8000, "10k" 10000)
-  if (narrow) { set ytics ("0" 0, "2000" 2000, "4000" 4000, "6000" 6000, "8000" 8000, "10k" 10000) }
-  set yrange [0:11059.424594]
+  set ytics ("0" 0, "2000" 2000, "4000" 4000, "6000" 6000, "8000" 8000, "10k" 10000, "12k" 12000)
+  if (narrow) { set ytics ("0" 0, "5000" 5000, "10k" 10000) }
+  set yrange [0:13569.965861]
   if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.404851; set tmargin at screen 0.80597 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.297872; set tmargin at screen 0.882979 }
   unset arrow
   unset title

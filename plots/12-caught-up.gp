@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Read from storage for what consumers get, over how far they are behind" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T205052Z-a99e1b1" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T001340Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Read from storage for what consumers\nget, over how far they are behind" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T205052Z-a99e1b1" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T001340Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -55,7 +55,7 @@ do for [output in "svg narrow png"] {
   unset logscale y
   set ytics ("0" 0, "20" 20, "40" 40, "60" 60, "80" 80, "100" 100, "120" 120, "140" 140)
   if (narrow) { set ytics ("0" 0, "50" 50, "100" 100, "150" 150) }
-  set yrange [0:152.253117]
+  set yrange [0:151.219892]
   if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.259861; set tmargin at screen 0.758701 } else { set lmargin at screen 0.083125; set rmargin at screen 0.98125; set bmargin at screen 0.195122; set tmargin at screen 0.865854 }
   unset arrow
   unset title
