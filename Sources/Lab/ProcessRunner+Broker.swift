@@ -49,7 +49,7 @@ extension ProcessRunner {
     if let besideFigures { Self.addBeside(&metrics, besideFigures) }
     if scene.arm.restarts { try restart(scene, data, &metrics) }
     if let resident { metrics["resident_percent"] = resident * 100 }
-    addShares(&metrics, finished.figures, before, after)
+    addShares(&metrics, finished.figures, before, after, seconds: metrics["seconds"] ?? 0)
     let options = scene.values.filled(scene.arm.options)
     Stall.add(to: &metrics, stallMs: finished.stallMs)
     Self.addRateError(&metrics, options)

@@ -5,12 +5,14 @@ extension ProcessRunner {
     (arm.options + arm.prepare).first { $0.name == "replication-factor" }?.value.number.map { Int($0) }
   }
 
+  /// - Parameter seconds: that the machine's counters are of.
   func addShares(
-    _ metrics: inout [String: Double], _ figures: ReportedFigures, _ before: MachineFigures, _ after: MachineFigures
+    _ metrics: inout [String: Double], _ figures: ReportedFigures, _ before: MachineFigures, _ after: MachineFigures,
+    seconds: Double
   ) {
     metrics["machine_busy_percent"] = 100 * (1 - after.idleShare(since: before))
     var limiter = Limiter()
-    addCeilings(&limiter, metrics, seconds: metrics["seconds"] ?? 0)
+    addCeilings(&limiter, metrics, seconds: seconds)
     if let disk = limiter.disk, disk.ceiling > 0 { metrics["disk_ceiling_percent"] = 100 * disk.rate / disk.ceiling }
     if let link = limiter.link, link.ceiling > 0 { metrics["link_ceiling_percent"] = 100 * link.rate / link.ceiling }
     if let rate = metrics["mb_per_s"], let workers = Self.workers(figures, cores: Machine.coresOnline) {

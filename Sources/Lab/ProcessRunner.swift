@@ -193,13 +193,16 @@ package struct ProcessRunner: CellRunner {
     if scene.arm.program == .rawAppend { arguments += ["--intervals-csv", intervals] }
     let cache = scene.values.values["data_file"].map { CacheState(paths: [$0.text]) }
     let resident = prove(cache, scene.arm.cache)
+    let begun = Uptime.seconds
     let before = MachineFigures.now(device: device)
     let finished = try finish(programs.millrace, arguments, scene, "mechanism", procs: scene.group?.procs)
     let after = MachineFigures.now(device: device)
+    // Of the whole program: the machine's counters are of all of it, `seconds` of what it measured.
+    let elapsed = Uptime.seconds - begun
     var metrics = finished.figures.metrics
     addMachine(&metrics, before, after, dirty: finished.dirtyMaxMiB)
     if let resident { metrics["resident_percent"] = resident * 100 }
-    addShares(&metrics, finished.figures, before, after)
+    addShares(&metrics, finished.figures, before, after, seconds: elapsed)
     var check = Reconciliation()
     // A file that is read over and over is cold once.
     let fileBytes = scene.arm.dataMB.flatMap { scene.values.number($0.text) }.map { $0 * 1e6 }
@@ -217,9 +220,12 @@ package struct ProcessRunner: CellRunner {
     var limiter = Limiter()
     limiter.sideShare = finished.figures["cpu_seconds"].map { $0 / max(seconds, 1e-9) }
     limiter.clientShare = finished.figures["receiver_cpu_seconds"].map { $0 / max(seconds, 1e-9) }
+    for share in [limiter.sideShare, limiter.clientShare] {
+      check.processorShare(share, seconds: seconds, cores: Machine.coresOnline)
+    }
     limiter.idleShare = after.idleShare(since: before)
     limiter.isPaced = scene.arm.paceOf != nil
-    addCeilings(&limiter, metrics, seconds: seconds)
+    addCeilings(&limiter, metrics, seconds: elapsed)
     return measured(
       scene, metrics, IntervalSeries(path: intervals), check, limiter.sentence,
       cache: wanted(scene.arm.cache, proved: resident), dirty: finished.dirty, figures: finished.figures)

@@ -30,6 +30,10 @@ package struct Reconciliation: Sendable, Equatable {
     static let chargedDeviceBytes = 1e6
     /// Consumers that keep behind the end are where they were told to be, to within this share.
     static let lagShare = 0.25
+    /// Clocks are read one after the other: a program's CPU time may pass what the cores have by this share of it.
+    static let processorShare = 0.1
+    /// Of a shorter time the clocks say too little.
+    static let processorSecondsMin = 0.01
   }
 
   /// Reasons the row is invalid.
@@ -70,6 +74,15 @@ package struct Reconciliation: Sendable, Equatable {
     guard difference > Tolerances.writtenShare * stored + Tolerances.writtenBytes else { return }
     faults.append(
       "the kernel counts \(Figures.text(kernel)) bytes written, the log grew by \(Figures.text(stored))")
+  }
+
+  /// CPU seconds for each second, against the cores that there are: more means that the two are not of the same time.
+  package mutating func processorShare(_ share: Double?, seconds: Double, cores: Int) {
+    guard let share, seconds >= Tolerances.processorSecondsMin else { return }
+    guard share > Double(cores) * (1 + Tolerances.processorShare) else { return }
+    faults.append(
+      "the program's CPU time is \(Figures.text(share)) times the \(Figures.text(seconds)) s it is to be of, on \(cores) cores"
+    )
   }
 
   /// The client's count of bytes sent and received against the interface's; `interface` counts each byte once.

@@ -85,20 +85,21 @@ package struct LogVsTree: Sendable {
     defer { removeTree(place) }
     let store = try makeStore(in: place)
     defer { store.close() }
-    let cpu = processCPUSeconds()
     var measured = 0.0
+    var cpu = 0.0
     var stored = 0
     var points: [Point] = []
     for level in levels {
       try fill(store, stored..<(level - appends))
-      let (point, seconds) = try measure(store, at: level, place)
+      let (point, seconds, cpuSeconds) = try measure(store, at: level, place)
       points.append(point)
       measured += seconds
+      cpu += cpuSeconds
       stored = level
     }
     let records = appends * levels.count
     return Result(
-      points: points, seconds: measured, cpuSeconds: processCPUSeconds() - cpu, records: records,
+      points: points, seconds: measured, cpuSeconds: cpu, records: records,
       bytes: records * (valueBytes + 8))
   }
 
@@ -143,7 +144,7 @@ package struct LogVsTree: Sendable {
 
   private func measure(
     _ store: any RecordStore, at level: Int, _ place: String
-  ) throws(MechanismError) -> (Point, seconds: Double) {
+  ) throws(MechanismError) -> (Point, seconds: Double, cpuSeconds: Double) {
     // Made before the clock starts, so that no structure's time holds the making of values.
     let batches = stride(from: level - appends, to: level, by: batchRecords).map { first in
       KeyedBatch(
@@ -151,15 +152,19 @@ package struct LogVsTree: Sendable {
     }
     let before = try ProcessIO.now()
     let devicesBefore = try deviceWrittenBytes(under: place)
+    let cpuBegun = processCPUSeconds()
     let begun = nowNanoseconds()
     for batch in batches { try store.put(batch, durable: sync == .batch) }
     if sync == .window { try store.sync() }
     let appended = nowNanoseconds()
+    let cpuAppended = processCPUSeconds()
     let written = try deviceWrittenBytes(under: place) - devicesBefore
     let between = try ProcessIO.now()
+    let cpuGettingBegun = processCPUSeconds()
     let gettingBegun = nowNanoseconds()
     try get(store, of: level)
     let got = nowNanoseconds()
+    let cpuGot = processCPUSeconds()
     let after = try ProcessIO.now()
     let (putting, getting) = (between - before, after - between)
     let appendSeconds = Double(max(appended - begun, 1)) / 1e9
@@ -171,7 +176,7 @@ package struct LogVsTree: Sendable {
         pagesPerAppend: Double(putting.readBytes + written) / 4096 / Double(appends),
         pagesPerGet: Double(getting.readBytes) / 4096 / Double(gets),
         writeAmplification: Double(written) / payload, storedBytes: storedBytes(in: place)),
-      appendSeconds + getSeconds
+      appendSeconds + getSeconds, cpuAppended - cpuBegun + cpuGot - cpuGettingBegun
     )
   }
 

@@ -67,6 +67,8 @@ struct ReconciliationTests {
     good.written(kernel: 1_150_000, stored: 1_100_000)
     good.deviceReads(0, of: 1e9, expectsHot: true)
     good.integrity(try #require(ReportedFigures(output: "{\"lost\": 0}")))
+    good.processorShare(2.1, seconds: 1, cores: 2)
+    good.processorShare(9, seconds: 0.001, cores: 2)
     #expect(good.faults.isEmpty && good.warnings.isEmpty)
 
     var records = Reconciliation()
@@ -79,6 +81,9 @@ struct ReconciliationTests {
     var written = Reconciliation()
     written.written(kernel: 50e6, stored: 100e6)
     #expect(written.faults.count == 1)
+    var processor = Reconciliation()
+    processor.processorShare(2.3, seconds: 1, cores: 2)
+    #expect(processor.faults.count == 1)
     var reads = Reconciliation()
     reads.deviceReads(5e8, of: 1e9, expectsHot: true)
     #expect(reads.warnings.count == 1)

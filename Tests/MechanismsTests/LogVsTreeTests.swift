@@ -25,6 +25,17 @@ struct LogVsTreeTests {
     }
   }
 
+  @Test("its CPU time is of what is measured, as its seconds are, and not of the filling before")
+  func processorTime() throws {
+    let scratch = try Scratch()
+    var plan = LogVsTree(directory: scratch.path, structure: .lmdbRandom, levels: [60_000])
+    (plan.appends, plan.gets, plan.batchRecords, plan.sync) = (100, 100, 100, .window)
+    let before = processCPUSeconds()
+    let result = try plan.run()
+    let whole = processCPUSeconds() - before
+    #expect(result.cpuSeconds > 0 && result.cpuSeconds < whole / 4, "\(result) of \(whole) s")
+  }
+
   @Test("a log writes little more than what is put; a tree at random keys, a page for each record")
   func amplification() throws {
     let scratch = try Scratch()
