@@ -29,14 +29,16 @@ int millrace_write_and_drop(int file, off_t from, off_t count) {
 #define SYS_cachestat 451
 #endif
 
-int64_t millrace_cached_pages(int file, off_t from, off_t count) {
+int64_t millrace_missing_pages(int file, off_t from, off_t count) {
+  long page = sysconf(_SC_PAGESIZE);
   struct {
     uint64_t offset, length;
   } range = {from, count};
   struct {
     uint64_t cached, dirty, writeback, evicted, recently_evicted;
   } found;
-  return syscall(SYS_cachestat, file, &range, &found, 0) == 0 ? (int64_t)found.cached : -1;
+  if (syscall(SYS_cachestat, file, &range, &found, 0) != 0) return -1;
+  return (from + count - 1) / page - from / page + 1 - (int64_t)found.cached;
 }
 
 void millrace_free_received(void) {

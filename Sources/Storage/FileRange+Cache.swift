@@ -6,9 +6,7 @@ extension FileRange {
   /// (before Linux 6.5), and of a disk without real files.
   package var isCold: Bool {
     guard file.descriptor >= 0, length > 0 else { return false }
-    let cached = millrace_cached_pages(file.descriptor, off_t(position), off_t(length))
-    let pages = (position + length - 1) / Self.pageBytes - position / Self.pageBytes + 1
-    return cached >= 0 && cached < pages
+    return millrace_missing_pages(file.descriptor, off_t(position), off_t(length)) > 0
   }
 
   /// Has the kernel read it from the disk into the page cache, and waits for that. Failing is left to whoever sends it.
@@ -22,8 +20,6 @@ extension FileRange {
       left -= count
     }
   }
-
-  private static let pageBytes = Int(sysconf(Int32(_SC_PAGESIZE)))
 
   /// What is sent there has been in the page cache, and is copied nowhere. (readahead(2) only begins to read.)
   private static let sink: Int32? = {

@@ -1,4 +1,4 @@
-package import NIOPosix
+import NIOPosix
 package import Storage
 
 /// Reads what is to be sent and is not in the page cache, on threads that may wait for the disk. sendfile waits too, on a socket

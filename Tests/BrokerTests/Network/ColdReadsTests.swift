@@ -1,5 +1,6 @@
 import Dispatch
 import Model
+import NIOCore
 import Storage
 import Synchronization
 import Testing
