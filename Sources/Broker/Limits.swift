@@ -54,6 +54,14 @@ package enum Limits {
   /// Threads that flush logs; each waits for the disk, so a few serve many partitions.
   package static let flushThreads = 4
 
+  /// Threads that read what consumers far behind are to be sent; each waits for the disk. A further cold read waits for one of them,
+  /// a warm one for none.
+  package static let coldReadThreads = 8
+
+  /// Of a range that is not in the page cache, so much is read and sent at a time: little enough to be there still when the socket
+  /// takes it, and so much that the disk reads in order.
+  package static let coldPieceBytes = 1024 * 1024
+
   /// How often closed segments are looked for, to be flushed in the background.
   package static let closedSegmentFlushMs: Int64 = 3_000
 

@@ -18,14 +18,15 @@ package final class RunningBroker: Sendable {
   private let tree: EmbeddedTree
   private let group: MultiThreadedEventLoopGroup
   private let flushPool: NIOThreadPool
+  private let coldReads: ColdReads
   private let housekeeper: Housekeeper
   private let directories: LogDirectories
   private let log: Logger
 
   private init(
     broker: LocalBroker, server: BrokerServer, listeners: [BrokerServer.Bound], tree: EmbeddedTree,
-    group: MultiThreadedEventLoopGroup, flushPool: NIOThreadPool, housekeeper: Housekeeper, directories: LogDirectories,
-    log: Logger
+    group: MultiThreadedEventLoopGroup, flushPool: NIOThreadPool, coldReads: ColdReads, housekeeper: Housekeeper,
+    directories: LogDirectories, log: Logger
   ) {
     self.broker = broker
     self.server = server
@@ -33,6 +34,7 @@ package final class RunningBroker: Sendable {
     self.tree = tree
     self.group = group
     self.flushPool = flushPool
+    self.coldReads = coldReads
     self.housekeeper = housekeeper
     self.directories = directories
     self.log = log
@@ -40,8 +42,10 @@ package final class RunningBroker: Sendable {
 
   /// Starts a broker and returns when it accepts connections.
   ///
-  /// - Parameter threads: event loops; nil takes `num.network.threads`.
-  package static func start(_ config: Config, log: Logger) throws -> RunningBroker {
+  /// - Parameter cache: the page cache, or what stands for it in a test.
+  package static func start(
+    _ config: Config, log: Logger, cache: ColdReads.Cache = ColdReads.Cache()
+  ) throws -> RunningBroker {
     let directories = try LogDirectories(config)
     let tree = try EmbeddedTree(directory: config.logDirs[0], now: WallClock.nowMs)
     let before = directories.all.compactMap(\.identity).first
@@ -54,6 +58,7 @@ package final class RunningBroker: Sendable {
     }
     let flushPool = NIOThreadPool(numberOfThreads: Limits.flushThreads)
     flushPool.start()
+    let coldReads = ColdReads(cache)
     let group = MultiThreadedEventLoopGroup(numberOfThreads: config.numNetworkThreads)
     do {
       let broker = LocalBroker(
@@ -61,7 +66,8 @@ package final class RunningBroker: Sendable {
         nowMs: WallClock.nowMs)
       try broker.openTopics()
       let server = try BrokerServer(
-        settings: BrokerServer.Settings(config), group: group, service: broker.makeHandlerTable(), log: log)
+        settings: BrokerServer.Settings(config), group: group, service: broker.makeHandlerTable(),
+        coldReads: config.cache == .page ? coldReads : nil, log: log)
       let listeners = try server.bind()
       try broker.advertise(listeners)
       try server.accept()
@@ -69,8 +75,9 @@ package final class RunningBroker: Sendable {
       housekeeper.start()
       return RunningBroker(
         broker: broker, server: server, listeners: listeners, tree: tree, group: group, flushPool: flushPool,
-        housekeeper: housekeeper, directories: directories, log: log)
+        coldReads: coldReads, housekeeper: housekeeper, directories: directories, log: log)
     } catch {
+      coldReads.stop()
       try? group.syncShutdownGracefully()
       try? flushPool.syncShutdownGracefully()
       for directory in directories.all { directory.unlock() }
@@ -81,6 +88,7 @@ package final class RunningBroker: Sendable {
   /// Stops in order; returns when nothing of the broker runs any more. Call once.
   package func stop() {
     server.stop(releasing: broker.releaseParkedFetches)
+    coldReads.stop()
     housekeeper.stop()
     try? group.syncShutdownGracefully()
     try? flushPool.syncShutdownGracefully()
@@ -91,6 +99,7 @@ package final class RunningBroker: Sendable {
   /// Stops as a crash would, as far as a process can do that to itself: no checkpoint, no mark. For tests.
   package func abandon() {
     server.stop(releasing: broker.releaseParkedFetches)
+    coldReads.stop()
     housekeeper.stop()
     try? group.syncShutdownGracefully()
     try? flushPool.syncShutdownGracefully()

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <poll.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 // What Linux offers only under _GNU_SOURCE, which Swift's view of the C library does not have.
@@ -21,6 +22,23 @@ int millrace_write_and_drop(int file, off_t from, off_t count) {
   if (error == 0) return 0;
   errno = error;
   return -1;
+}
+
+// The number and the layouts are Linux's (include/uapi/linux/mman.h, the same number on every architecture); Debian's headers are older.
+#ifndef SYS_cachestat
+#define SYS_cachestat 451
+#endif
+
+int64_t millrace_missing_pages(int file, off_t from, off_t count) {
+  long page = sysconf(_SC_PAGESIZE);
+  struct {
+    uint64_t offset, length;
+  } range = {from, count};
+  struct {
+    uint64_t cached, dirty, writeback, evicted, recently_evicted;
+  } found;
+  if (syscall(SYS_cachestat, file, &range, &found, 0) != 0) return -1;
+  return (from + count - 1) / page - from / page + 1 - (int64_t)found.cached;
 }
 
 void millrace_free_received(void) {

@@ -39,8 +39,11 @@ package final class BrokerServer: Sendable {
   private let admission: Admission
   private let bound = Mutex<[Bound]>([])
 
-  package init(settings: Settings, group: MultiThreadedEventLoopGroup, service: any RequestService, log: Logger) throws
-  {
+  /// - Parameter coldReads: for who has the page cache hold what is sent. Stopped by who made it, after the server.
+  package init(
+    settings: Settings, group: MultiThreadedEventLoopGroup, service: any RequestService, coldReads: ColdReads?,
+    log: Logger
+  ) throws {
     self.settings = settings
     self.group = group
     self.service = service
@@ -54,7 +57,7 @@ package final class BrokerServer: Sendable {
         let loop = ConnectionLoop(
           eventLoop: eventLoop, receiveBufferBytes: settings.receiveBufferBytes,
           largeBytesMax: settings.largeFrameBytesMax / eventLoops.count,
-          idleMax: settings.idleMaxMs.map { .milliseconds($0) })
+          idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads)
         let swept = NIOLoopBound(loop, eventLoop: eventLoop)
         let interval = TimeAmount.milliseconds(Limits.sweepIntervalMs)
         eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in

@@ -72,7 +72,7 @@ package final class Connection: ChannelDuplexHandler {
     self.received = received
     self.log = log
     machine = ConnectionMachine(requestsInFlightMax: limits.requestsInFlight)
-    writer = ReplyWriter(path: limits.readPath)
+    writer = ReplyWriter(path: limits.readPath, coldReads: loop.coldReads)
     lastActivity = .now()
   }
 
@@ -291,14 +291,17 @@ package final class Connection: ChannelDuplexHandler {
       writer.handOver(to: context)
       context.flush()
     }
-    let isReadable = !writer.isWaiting || writer.pump(context, buffer: &loop.copyBuffer)
+    let pumped = writer.isWaiting ? writer.pump(context, buffer: &loop.copyBuffer) : .onward
     isWriting = false
     // A write may find the client gone, and `gone` was called in the midst of it.
     guard context.channel.isActive else {
       writer.discard()
       return false
     }
-    guard isReadable else {
+    switch pumped {
+    case .onward: break
+    case .cold(let piece): warm(piece)
+    case .unreadable:
       log.warning("closing a connection", metadata: ["client": "\(address)", "reason": "a segment cannot be read"])
       context.close(promise: nil)
       return false
@@ -307,6 +310,17 @@ package final class Connection: ChannelDuplexHandler {
     guard isClosing else { return true }
     if !writer.isWaiting { closeAfterWrites(context) }
     return false
+  }
+
+  /// Has a piece of the reply read from the disk, off this event loop, and goes on when it has been.
+  private func warm(_ piece: FileRange) {
+    let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
+    loop.coldReads?.warm(piece) {
+      bound.eventLoop.execute {
+        bound.value.writer.warmed()
+        bound.value.advance()
+      }
+    }
   }
 
   private func noteWritability() {

@@ -6,6 +6,8 @@ import NIOCore
 final class ConnectionLoop {
   let eventLoop: any EventLoop
   let buffers: ReceiveBuffers
+  /// Nil: what is sent is not held by the page cache in any case.
+  let coldReads: ColdReads?
   /// The copy path's buffer while no chunk of it is on its way.
   var copyBuffer: ByteBuffer?
   private var connections: [ObjectIdentifier: Connection] = [:]
@@ -15,8 +17,11 @@ final class ConnectionLoop {
   /// `connections.max.idle.ms`.
   private let idleMax: TimeAmount?
 
-  init(eventLoop: any EventLoop, receiveBufferBytes: Int, largeBytesMax: Int, idleMax: TimeAmount?) {
+  init(
+    eventLoop: any EventLoop, receiveBufferBytes: Int, largeBytesMax: Int, idleMax: TimeAmount?, coldReads: ColdReads?
+  ) {
     self.eventLoop = eventLoop
+    self.coldReads = coldReads
     self.idleMax = idleMax
     buffers = ReceiveBuffers(bufferBytes: receiveBufferBytes, largeBytesMax: largeBytesMax)
   }

@@ -4,22 +4,41 @@ import Storage
 /// Puts replies into the channel in order, by the broker's read path.
 ///
 /// Sendfile and mmap hand whole ranges to NIO, which writes what the socket takes. The copy path reads one buffer's worth
-/// at a time and only while the socket takes it, so a slow reader costs one buffer and not a whole reply.
+/// at a time and only while the socket takes it, so a slow reader costs one buffer and not a whole reply. A range that the page
+/// cache does not hold is sent by sendfile and mmap in pieces, each when it has been read.
 ///
 /// Owned by its `Connection`, on its event loop. A class: writing to the channel may come back to the connection, and a struct
 /// would be held, and looked up in the list of what is held, for as long as that takes: 90 instructions a call.
 final class ReplyWriter {
   private let path: ReadPath
-  /// Parts that must wait: for the copy path, what follows a range that is not fully written yet.
+  private let coldReads: ColdReads?
+  /// Parts that must wait: for the copy path and for a cold range, what follows a range that is not fully written yet.
   private var waiting: [OutgoingReply.Part] = []
   private var waitingFrom = 0
   /// Bytes of the first waiting range already written.
   private var copied = 0
+  /// The next piece of it is being read from the disk.
+  private var isWarming = false
+  /// It was, and goes now, whether it stayed or not.
+  private var isNextWarm = false
   /// Small replies on their way to the channel as one. A reply of 50 bytes by itself takes ten times that in buffers and in the
   /// channel's list, so a client that reads none of 20,000 would cost ten times what `Limits.replyBytesWaiting` says.
   private var gathered: ByteBuffer?
 
-  init(path: ReadPath) { self.path = path }
+  /// How far `pump` came.
+  enum Pumped {
+    /// As far as the socket takes bytes, or to the end.
+    case onward
+    /// This has to be read from the disk first; `warmed` is to be called when it was.
+    case cold(FileRange)
+    /// A file could not be read, so the reply cannot be completed and the connection must close.
+    case unreadable
+  }
+
+  init(path: ReadPath, coldReads: ColdReads?) {
+    self.path = path
+    self.coldReads = coldReads
+  }
 
   var isWaiting: Bool { waitingFrom < waiting.count }
 
@@ -67,18 +86,23 @@ final class ReplyWriter {
     case .bytes(let bytes):
       context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
     case .file(let range):
-      switch path {
-      case .sendfile: sendFile(range, to: context)
-      case .mmap: sendMapped(range, to: context)
-      case .copy: waiting.append(part)
+      if case .copy = path {
+        waiting.append(part)
+      } else if let coldReads, coldReads.isCold(range) {
+        waiting.append(part)
+      } else {
+        send(range, to: context)
       }
     }
   }
 
-  /// Continues the copy path while the socket takes bytes. `buffer` is the event loop's, reused when it is free again.
-  /// False: a file could not be read, so the reply cannot be completed and the connection must close.
-  func pump(_ context: ChannelHandlerContext, buffer: inout ByteBuffer?) -> Bool {
-    guard isWaiting, case .copy(let bufferBytes) = path else { return true }
+  private func send(_ range: FileRange, to context: ChannelHandlerContext) {
+    if path == .mmap { sendMapped(range, to: context) } else { sendFile(range, to: context) }
+  }
+
+  /// Continues with what waits while the socket takes bytes. `buffer` is the event loop's, reused when it is free again.
+  func pump(_ context: ChannelHandlerContext, buffer: inout ByteBuffer?) -> Pumped {
+    guard isWaiting, !isWarming else { return .onward }
     while isWaiting, context.channel.isWritable, context.channel.isActive {
       switch waiting[waitingFrom] {
       case .bytes(let bytes):
@@ -86,14 +110,21 @@ final class ReplyWriter {
         context.writeAndFlush(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
         waitingFrom += 1
       case .file(let range):
-        var chunk = buffer.take() ?? ByteBufferAllocator().buffer(capacity: bufferBytes)
-        chunk.clear()
-        guard let count = try? range.read(into: &chunk, from: copied, maxBytes: bufferBytes), count > 0 else {
-          return false
+        if case .copy(let bufferBytes) = path {
+          guard copy(range, bufferBytes, to: context, &buffer) else { return .unreadable }
+        } else {
+          let piece = FileRange(
+            file: range.file, position: range.position + copied,
+            length: min(Limits.coldPieceBytes, range.length - copied))
+          if !isNextWarm, let coldReads, coldReads.isCold(piece) {
+            isWarming = true
+            return .cold(piece)
+          }
+          isNextWarm = false
+          send(piece, to: context)
+          context.flush()
+          copied += piece.length
         }
-        context.writeAndFlush(NIOAny(IOData.byteBuffer(chunk)), promise: nil)
-        buffer = chunk
-        copied += count
         if copied == range.length {
           waitingFrom += 1
           copied = 0
@@ -104,7 +135,28 @@ final class ReplyWriter {
       waiting.removeAll(keepingCapacity: true)
       waitingFrom = 0
     }
+    return .onward
+  }
+
+  /// Reads and writes the next buffer's worth. False: the file cannot be read.
+  private func copy(
+    _ range: FileRange, _ bufferBytes: Int, to context: ChannelHandlerContext, _ buffer: inout ByteBuffer?
+  ) -> Bool {
+    var chunk = buffer.take() ?? ByteBufferAllocator().buffer(capacity: bufferBytes)
+    chunk.clear()
+    guard let count = try? range.read(into: &chunk, from: copied, maxBytes: bufferBytes), count > 0 else {
+      return false
+    }
+    context.writeAndFlush(NIOAny(IOData.byteBuffer(chunk)), promise: nil)
+    buffer = chunk
+    copied += count
     return true
+  }
+
+  /// The piece that `pump` found cold has been read.
+  func warmed() {
+    isWarming = false
+    isNextWarm = true
   }
 
   func discard() {

@@ -36,6 +36,10 @@ int millrace_start_writing(int file, off_t from, off_t count);
 /// Waits until a stretch of a file's page cache is on the disk, and takes it out of the page cache.
 int millrace_write_and_drop(int file, off_t from, off_t count);
 
+/// cachestat(2): how many of the pages with the file's bytes from `from` on, `count` of them and at least one, the page cache lacks;
+/// -1 with errno where the kernel does not say (before Linux 6.5).
+int64_t millrace_missing_pages(int file, off_t from, off_t count);
+
 /// Has every processor give back what it still holds of messages that were received on it: the kernel (since 5.19) puts that
 /// off until the processor's next packet, and pages that sendfile sent stay in the page cache as long, whoever drops them.
 /// Sends a datagram to this process over loopback on each processor the thread may use; the thread's own are as before then.

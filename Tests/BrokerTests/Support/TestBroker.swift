@@ -21,7 +21,9 @@ final class TestBroker: Sendable {
   }
 
   /// Starts a broker in `directory`, which may have been another's before.
-  static func start(in directory: String, _ overrides: [String: String] = [:]) throws -> TestBroker {
+  static func start(
+    in directory: String, _ overrides: [String: String] = [:], cache: ColdReads.Cache = ColdReads.Cache()
+  ) throws -> TestBroker {
     var values = [
       "listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": "\(directory)/data", "broker.id": "1",
       "num.network.threads": "2", "num.partitions": "2",
@@ -30,16 +32,19 @@ final class TestBroker: Sendable {
     let lines = CapturedLog()
     let log = Logger(label: "test") { _ in lines.handler }
     return TestBroker(
-      try RunningBroker.start(try Config(overrides: values), log: log), directory: directory, lines: lines)
+      try RunningBroker.start(try Config(overrides: values), log: log, cache: cache), directory: directory, lines: lines
+    )
   }
 
   func connect() throws -> TestClient { try TestClient(port: port) }
 }
 
 /// Runs `body` with a fresh broker, which is stopped afterwards, and its files removed.
-func withBroker(_ overrides: [String: String] = [:], _ body: (TestBroker) throws -> Void) throws {
+func withBroker(
+  _ overrides: [String: String] = [:], cache: ColdReads.Cache = ColdReads.Cache(), _ body: (TestBroker) throws -> Void
+) throws {
   try withDirectory { directory in
-    let broker = try TestBroker.start(in: directory, overrides)
+    let broker = try TestBroker.start(in: directory, overrides, cache: cache)
     defer { broker.running.stop() }
     try body(broker)
   }

@@ -1,0 +1,29 @@
+import CMillrace
+import Glibc
+
+extension FileRange {
+  /// Some of it is not in the page cache, so that whoever sends it now waits for the disk. False where the kernel does not tell
+  /// (before Linux 6.5), and of a disk without real files.
+  package var isCold: Bool {
+    guard file.descriptor >= 0, length > 0 else { return false }
+    return millrace_missing_pages(file.descriptor, off_t(position), off_t(length)) > 0
+  }
+
+  /// Has the kernel read it from the disk into the page cache, and waits for that. Failing is left to whoever sends it.
+  package func warm() {
+    guard file.descriptor >= 0, let sink = Self.sink else { return }
+    var from = off_t(position)
+    var left = length
+    while left > 0 {
+      let count = sendfile(sink, file.descriptor, &from, left)
+      guard count > 0 else { return }
+      left -= count
+    }
+  }
+
+  /// What is sent there has been in the page cache, and is copied nowhere. (readahead(2) only begins to read.)
+  private static let sink: Int32? = {
+    let descriptor = open("/dev/null", O_WRONLY | O_CLOEXEC)
+    return descriptor >= 0 ? descriptor : nil
+  }()
+}
