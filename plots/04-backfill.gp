@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "99th percentile of a live producer, with and without a lagging reader" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T234750Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T003720Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "99th percentile of a live producer,\nwith and without a lagging reader" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T234750Z-64a9023" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T003720Z-3afb1ef" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -53,9 +53,9 @@ do for [output in "svg narrow png"] {
   set xtics ("live pair alone" 0, "beside a lagging\nreader" 1, "bare file alone" 2, "bare file,\nanother read\nbeside it" 3) font ",12"
   if (narrow) { set xtics ("live pair\nalone" 0, "beside a\nlagging\nreader" 1, "bare file\nalone" 2, "bare\nfile,\nanother\nread\nbeside it" 3) font ",10" }
   unset logscale y
-  set ytics ("0" 0, "50" 50, "100" 100, "150" 150, "200" 200)
-  if (narrow) { set ytics ("0" 0, "50" 50, "100" 100, "150" 150, "200" 200) }
-  set yrange [0:211.539721]
+  set ytics ("0" 0, "50" 50, "100" 100, "150" 150, "200" 200, "250" 250, "300" 300, "350" 350, "400" 400)
+  if (narrow) { set ytics ("0" 0, "100" 100, "200" 200, "300" 300, "400" 400) }
+  set yrange [0:408.105778]
   if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.289532; set tmargin at screen 0.768374 } else { set lmargin at screen 0.083125; set rmargin at screen 0.98125; set bmargin at screen 0.214286; set tmargin at screen 0.869048 }
   unset arrow
   unset title

@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Bytes written for a byte appended" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T235015Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T003945Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Bytes written for a byte appended" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235015Z-64a9023" font ",10" offset 0,-2.2
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T003945Z-3afb1ef" font ",10" offset 0,-2.2
   }
   set multiplot
   unset key
@@ -56,7 +56,7 @@ do for [output in "svg narrow png"] {
   set logscale y
   set ytics ("2" 2, "5" 5, "10" 10, "20" 20, "50" 50, "100" 100, "200" 200)
   if (narrow) { set ytics ("2" 2, "5" 5, "10" 10, "20" 20, "50" 50, "100" 100, "200" 200) }
-  set yrange [1.373569:424.513569]
+  set yrange [1.373419:425.482591]
   if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.393574; set tmargin at screen 0.825301 } else { set lmargin at screen 0.083125; set rmargin at screen 0.98125; set bmargin at screen 0.266667; set tmargin at screen 0.877778 }
   unset arrow
   unset title

@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Appends a second over records stored" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T235015Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T003945Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Appends a second over records stored" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235015Z-64a9023" font ",10" offset 0,-2.2
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T003945Z-3afb1ef" font ",10" offset 0,-2.2
   }
   set multiplot
   unset key
@@ -56,7 +56,7 @@ do for [output in "svg narrow png"] {
   set logscale y
   set ytics ("10k" 10000, "20k" 20000, "50k" 50000, "100k" 100000, "200k" 200000, "500k" 500000)
   if (narrow) { set ytics ("10k" 10000, "20k" 20000, "50k" 50000, "100k" 100000, "200k" 200000, "500k" 500000) }
-  set yrange [7016.401688:863645.510474]
+  set yrange [7447.948781:838584.122732]
   if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.393574; set tmargin at screen 0.825301 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.266667; set tmargin at screen 0.877778 }
   unset arrow
   unset title

@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Self-validation: differences called among 200 comparisons of a thing with itself" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T233249Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T003545Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Self-validation: differences called\namong 200 comparisons of a thing with\nitself" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T233249Z-64a9023" font ",10" offset 0,-4.4
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T003545Z-3afb1ef" font ",10" offset 0,-4.4
   }
   set multiplot
   unset key

@@ -36,10 +36,10 @@ do for [output in "svg narrow png"] {
   set termoption noenhanced
   unset label
   set label 1 "Self-validation: response time with and without a stall of 100 ms" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
-  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T233249Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
+  set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T003545Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
     set label 1 "Self-validation: response time with\nand without a stall of 100 ms" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T233249Z-64a9023" font ",10" offset 0,-3.3000000000000003
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T003545Z-3afb1ef" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -55,7 +55,7 @@ do for [output in "svg narrow png"] {
   unset logscale y
   set ytics ("0" 0, "10" 10, "20" 20, "30" 30, "40" 40, "50" 50, "60" 60)
   if (narrow) { set ytics ("0" 0, "20" 20, "40" 40, "60" 60) }
-  set yrange [0:68.298997]
+  set yrange [0:68.335697]
   if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.264977; set tmargin at screen 0.760369 } else { set lmargin at screen 0.074167; set rmargin at screen 0.98125; set bmargin at screen 0.153846; set tmargin at screen 0.858974 }
   unset arrow
   unset title
