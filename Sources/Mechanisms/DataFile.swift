@@ -65,8 +65,9 @@ package struct DataFile: Sendable {
     _ = try checksum()
   }
 
-  /// A page that another processor is just moving between the kernel's lists is passed over by one call and dropped by a later
-  /// one: so many, with a pause between them, when the machine is busy.
+  /// A page that sendfile sent stays as long as a processor holds its message (`millrace_free_received`), and one that another
+  /// processor is just moving between the kernel's lists is passed over by one call and dropped by a later one: so many, with a
+  /// pause between them, when the machine is busy.
   private static let evictAttempts = 300
   private static let evictPauseMs = 10
 
@@ -79,6 +80,7 @@ package struct DataFile: Sendable {
       let code = posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED)
       if code != 0 { throw .call("posix_fadvise \(path)", errno: code) }
       if try residentShare() == 0 { return }
+      millrace_free_received()
       var pause = timespec(tv_sec: 0, tv_nsec: Self.evictPauseMs * 1_000_000)
       nanosleep(&pause, nil)
     }
