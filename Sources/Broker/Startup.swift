@@ -18,14 +18,14 @@ package final class RunningBroker: Sendable {
   private let tree: EmbeddedTree
   private let group: MultiThreadedEventLoopGroup
   private let flushPool: NIOThreadPool
-  private let coldReads: ColdReads
+  private let coldReads: ColdReads?
   private let housekeeper: Housekeeper
   private let directories: LogDirectories
   private let log: Logger
 
   private init(
     broker: LocalBroker, server: BrokerServer, listeners: [BrokerServer.Bound], tree: EmbeddedTree,
-    group: MultiThreadedEventLoopGroup, flushPool: NIOThreadPool, coldReads: ColdReads, housekeeper: Housekeeper,
+    group: MultiThreadedEventLoopGroup, flushPool: NIOThreadPool, coldReads: ColdReads?, housekeeper: Housekeeper,
     directories: LogDirectories, log: Logger
   ) {
     self.broker = broker
@@ -58,7 +58,8 @@ package final class RunningBroker: Sendable {
     }
     let flushPool = NIOThreadPool(numberOfThreads: Limits.flushThreads)
     flushPool.start()
-    let coldReads = ColdReads(cache)
+    // The broker's own cache is read past the page cache: nothing would ever be in it.
+    let coldReads = config.cache == .page ? ColdReads(cache) : nil
     let group = MultiThreadedEventLoopGroup(numberOfThreads: config.numNetworkThreads)
     do {
       let broker = LocalBroker(
@@ -67,7 +68,7 @@ package final class RunningBroker: Sendable {
       try broker.openTopics()
       let server = try BrokerServer(
         settings: BrokerServer.Settings(config), group: group, service: broker.makeHandlerTable(),
-        coldReads: config.cache == .page ? coldReads : nil, log: log)
+        coldReads: coldReads, log: log)
       let listeners = try server.bind()
       try broker.advertise(listeners)
       try server.accept()
@@ -77,7 +78,7 @@ package final class RunningBroker: Sendable {
         broker: broker, server: server, listeners: listeners, tree: tree, group: group, flushPool: flushPool,
         coldReads: coldReads, housekeeper: housekeeper, directories: directories, log: log)
     } catch {
-      coldReads.stop()
+      coldReads?.stop()
       try? group.syncShutdownGracefully()
       try? flushPool.syncShutdownGracefully()
       for directory in directories.all { directory.unlock() }
@@ -88,7 +89,7 @@ package final class RunningBroker: Sendable {
   /// Stops in order; returns when nothing of the broker runs any more. Call once.
   package func stop() {
     server.stop(releasing: broker.releaseParkedFetches)
-    coldReads.stop()
+    coldReads?.stop()
     housekeeper.stop()
     try? group.syncShutdownGracefully()
     try? flushPool.syncShutdownGracefully()
@@ -99,7 +100,7 @@ package final class RunningBroker: Sendable {
   /// Stops as a crash would, as far as a process can do that to itself: no checkpoint, no mark. For tests.
   package func abandon() {
     server.stop(releasing: broker.releaseParkedFetches)
-    coldReads.stop()
+    coldReads?.stop()
     housekeeper.stop()
     try? group.syncShutdownGracefully()
     try? flushPool.syncShutdownGracefully()

@@ -43,14 +43,17 @@ package struct CacheState: Sendable {
     }
   }
 
-  /// Writes dirty pages back and drops the files' pages. Where some stay and root allows, all of the machine's clean
-  /// pages go: that costs every neighbour its cache, so it is not the first resort. A page that somebody holds on to outlives
-  /// both: a socket whose messages the kernel frees later, or write-back for a moment. Then once more.
+  /// Writes dirty pages back and drops the files' pages. Pages that sendfile sent stay while a socket's messages are not freed:
+  /// those are freed, and the pages dropped again. Where some stay even then and root allows, all of the machine's clean pages go:
+  /// that costs every neighbour its cache, so it is the last resort.
   package func chill() {
-    for _ in 0..<Chilling.attempts {
-      drop()
-      if residentShare() ?? 0 == 0 { return }
+    drop()
+    for _ in 0..<Chilling.attempts where residentShare() ?? 0 > 0 {
       millrace_free_received()
+      drop()
+      guard residentShare() ?? 0 > 0 else { return }
+      _ = SmallFile.control("/proc/sys/vm/drop_caches", "1")
+      // The kernel tells nobody when another processor has let go of a page it was moving: asked again a little later.
       usleep(Chilling.pauseUs)
     }
   }
@@ -68,7 +71,6 @@ package struct CacheState: Sendable {
       posix_fadvise(file, 0, 0, Int32(POSIX_FADV_DONTNEED))
       close(file)
     }
-    if residentShare() ?? 1 > 0 { _ = SmallFile.control("/proc/sys/vm/drop_caches", "1") }
   }
 
   private static func pages(of path: String) -> (all: Int, resident: Int)? {

@@ -9,6 +9,26 @@ import Wire
 
 @Suite("Consumer at a distance")
 struct ConsumerLagTests {
+  /// The answer to ListOffsets: each partition's end.
+  private static func ends(
+    _ body: inout ByteBuffer, _ header: RequestHeader, _ end: (_ partition: Int32) -> Int64
+  ) throws -> FakeBroker.Reply {
+    let request = try ListOffsetsRequest(reading: &body, version: header.apiVersion)
+    var response = ListOffsetsResponse()
+    response.topics = [
+      .with {
+        $0.name = "t"
+        $0.partitions = request.topics[0].partitions.map { asked in
+          .with {
+            $0.partitionIndex = asked.partitionIndex
+            $0.offset = Offset(end(asked.partitionIndex))
+          }
+        }
+      }
+    ]
+    return FakeBroker.reply(response, to: header)
+  }
+
   /// A broker of one partition whose end is where the test says.
   private static func broker(
     end: Atomic64, fetched: Collected<Int64>, on group: any EventLoopGroup
@@ -18,20 +38,7 @@ struct ConsumerLagTests {
       var body = body
       switch header.apiKey {
       case ListOffsetsRequest.api.key:
-        let request = try ListOffsetsRequest(reading: &body, version: header.apiVersion)
-        var response = ListOffsetsResponse()
-        response.topics = [
-          .with {
-            $0.name = "t"
-            $0.partitions = request.topics[0].partitions.map { asked in
-              .with {
-                $0.partitionIndex = asked.partitionIndex
-                $0.offset = Offset(end.value)
-              }
-            }
-          }
-        ]
-        return FakeBroker.reply(response, to: header)
+        return try Self.ends(&body, header) { _ in end.value }
       case FetchRequest.api.key:
         let request = try FetchRequest(reading: &body, version: header.apiVersion)
         let offset = request.topics[0].partitions[0].fetchOffset
@@ -96,20 +103,7 @@ struct ConsumerLagTests {
         var body = body
         switch header.apiKey {
         case ListOffsetsRequest.api.key:
-          let request = try ListOffsetsRequest(reading: &body, version: header.apiVersion)
-          var response = ListOffsetsResponse()
-          response.topics = [
-            .with {
-              $0.name = "t"
-              $0.partitions = request.topics[0].partitions.map { asked in
-                .with {
-                  $0.partitionIndex = asked.partitionIndex
-                  $0.offset = asked.partitionIndex == 0 ? 1000 : Offset(restingEnd.value)
-                }
-              }
-            }
-          ]
-          return FakeBroker.reply(response, to: header)
+          return try Self.ends(&body, header) { $0 == 0 ? 1000 : restingEnd.value }
         case FetchRequest.api.key:
           let request = try FetchRequest(reading: &body, version: header.apiVersion)
           let asked = request.topics[0].partitions
