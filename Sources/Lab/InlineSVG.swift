@@ -224,6 +224,7 @@ extension InlineSVG {
   }
 
   /// Of what gnuplot writes: elements, attributes in either kind of quotes, text. Owned by one call of `root(of:)`.
+  /// (FoundationXML's documents mend a chart that is cut off in silence, and bring libxml2 and ICU into every program.)
   struct Parser {
     /// Nil where there is no complete `svg` element.
     static func root(of svg: String) -> Element? {

@@ -16,7 +16,7 @@ final class ReplyWriter {
   private var waiting: [OutgoingReply.Part] = []
   private var waitingFrom = 0
   /// Bytes of the first waiting range already written.
-  private var copied = 0
+  private var written = 0
   /// The next piece of it is being read from the disk.
   private var isWarming = false
   /// It was, and goes now, whether it stayed or not.
@@ -114,8 +114,8 @@ final class ReplyWriter {
           guard copy(range, bufferBytes, to: context, &buffer) else { return .unreadable }
         } else {
           let piece = FileRange(
-            file: range.file, position: range.position + copied,
-            length: min(Limits.coldPieceBytes, range.length - copied))
+            file: range.file, position: range.position + written,
+            length: min(Limits.coldPieceBytes, range.length - written))
           if !isNextWarm, let coldReads, coldReads.isCold(piece) {
             isWarming = true
             return .cold(piece)
@@ -123,11 +123,11 @@ final class ReplyWriter {
           isNextWarm = false
           send(piece, to: context)
           context.flush()
-          copied += piece.length
+          written += piece.length
         }
-        if copied == range.length {
+        if written == range.length {
           waitingFrom += 1
-          copied = 0
+          written = 0
         }
       }
     }
@@ -144,12 +144,12 @@ final class ReplyWriter {
   ) -> Bool {
     var chunk = buffer.take() ?? ByteBufferAllocator().buffer(capacity: bufferBytes)
     chunk.clear()
-    guard let count = try? range.read(into: &chunk, from: copied, maxBytes: bufferBytes), count > 0 else {
+    guard let count = try? range.read(into: &chunk, from: written, maxBytes: bufferBytes), count > 0 else {
       return false
     }
     context.writeAndFlush(NIOAny(IOData.byteBuffer(chunk)), promise: nil)
     buffer = chunk
-    copied += count
+    written += count
     return true
   }
 
