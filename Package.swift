@@ -66,7 +66,7 @@ let package = Package(
     library("Wire", ["Model", nioCore]),
     library("Storage", ["Model", "CMillrace", "Clmdb", nioCore]),
     library("Cluster", ["Model"]),
-    library("Coordination", ["Model", "CMillrace"]),
+    library("Coordination", ["Storage", "Model", "CMillrace"]),
     library("Client", ["Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix]),
     library(
       "Broker",
@@ -102,7 +102,7 @@ let package = Package(
     tests("WireTests", ["Wire", "Model", nioCore], resources: [.copy("Golden")]),
     tests("StorageTests", ["Storage", "Model", "Compression", "CMillrace", nioCore], resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model"]),
-    tests("CoordinationTests", ["Coordination", "Model"]),
+    tests("CoordinationTests", ["Coordination", "Storage", "Model"]),
     tests("ClientTests", ["Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests(
       "BrokerTests",

@@ -1,6 +1,5 @@
 import Logging
 import Model
-import NIOPosix
 import Synchronization
 
 /// Makes appends durable before they are acknowledged, off the event loops, with group commit: while one fdatasync of a
@@ -9,14 +8,14 @@ final class Flusher: Sendable {
   /// Called with true when the flush succeeded.
   private typealias Waiter = @Sendable (Bool) -> Void
 
-  private let pool: NIOThreadPool
+  private let offload: any Offload
   /// By partition while one of its flushes runs: who waits for the next.
   private let running = Mutex<[ObjectIdentifier: [Waiter]]>([:])
   private let log: Logger
   private let nowMs: @Sendable () -> Int64
 
-  init(pool: NIOThreadPool, log: Logger, nowMs: @escaping @Sendable () -> Int64) {
-    self.pool = pool
+  init(offload: any Offload, log: Logger, nowMs: @escaping @Sendable () -> Int64) {
+    self.offload = offload
     self.log = log
     self.nowMs = nowMs
   }
@@ -40,11 +39,7 @@ final class Flusher: Sendable {
       return true
     }
     guard isFirst else { return }
-    pool.submit { state in
-      // A pool that stops runs its last jobs as cancelled; they are flushed all the same.
-      _ = state
-      self.run(partition, key)
-    }
+    offload.submit(.flush) { self.run(partition, key) }
   }
 
   private func run(_ partition: Partition, _ key: ObjectIdentifier) {

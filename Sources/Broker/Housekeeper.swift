@@ -1,19 +1,30 @@
 import Logging
 import Model
 import NIOCore
-import NIOPosix
 import Storage
 import Synchronization
 
 /// What a broker does by the clock: retention, background flushes, checkpoints, and removing deleted files.
 ///
-/// One thread of its own, so that no disk work here delays a request.
+/// The timers are those of one event loop. The work is done on the offload's housekeeping lane, one piece at a time, so that
+/// it delays no request; a timer starts anew when its work has ended.
 final class Housekeeper: Sendable {
   private let broker: LocalBroker
-  private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-  private let isStopped = Atomic(false)
+  private let loop: any EventLoop
+  private let offload: any Offload
+  private let state = Mutex(State())
 
-  init(_ broker: LocalBroker) { self.broker = broker }
+  private struct State {
+    var isStopped = false
+    /// By the number of the task: what runs next.
+    var timers: [Scheduled<Void>?] = []
+  }
+
+  init(_ broker: LocalBroker, loop: any EventLoop, offload: any Offload) {
+    self.broker = broker
+    self.loop = loop
+    self.offload = offload
+  }
 
   func start() {
     let config = broker.config
@@ -31,20 +42,36 @@ final class Housekeeper: Sendable {
     if broker.directories.cache != nil { every(Limits.cacheReportIntervalMs) { $0.reportCache() } }
   }
 
+  /// Starts no more work. What is under way ends by itself; the node's offload tells when.
   func stop() {
-    isStopped.store(true, ordering: .relaxed)
-    try? group.syncShutdownGracefully()
+    let timers = state.withLock { state -> [Scheduled<Void>?] in
+      state.isStopped = true
+      defer { state.timers = [] }
+      return state.timers
+    }
+    for timer in timers { timer?.cancel() }
   }
 
   private func every(_ intervalMs: Int64, _ work: @escaping @Sendable (LocalBroker) -> Void) {
     // NIO counts in nanoseconds; a century is "never".
     guard intervalMs > 0, intervalMs < Limits.timerMsMax else { return }
-    let broker = broker
-    group.next().scheduleRepeatedTask(
-      initialDelay: .milliseconds(intervalMs), delay: .milliseconds(intervalMs)
-    ) { [weak self] _ in
-      guard self?.isStopped.load(ordering: .relaxed) == false else { return }
-      work(broker)
+    let number = state.withLock { state in
+      state.timers.append(nil)
+      return state.timers.count - 1
+    }
+    schedule(number, intervalMs, work)
+  }
+
+  private func schedule(_ number: Int, _ intervalMs: Int64, _ work: @escaping @Sendable (LocalBroker) -> Void) {
+    state.withLock { state in
+      guard !state.isStopped else { return }
+      state.timers[number] = loop.scheduleTask(in: .milliseconds(intervalMs)) {
+        self.offload.submit(.housekeeping) {
+          guard !self.state.withLock({ $0.isStopped }) else { return }
+          work(self.broker)
+          self.schedule(number, intervalMs, work)
+        }
+      }
     }
   }
 }

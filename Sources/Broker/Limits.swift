@@ -51,6 +51,9 @@ package enum Limits {
   /// Time for requests in flight to finish when the broker stops.
   package static let drainMs: Int64 = 5_000
 
+  /// How often a stopping broker looks whether its connections have gone.
+  package static let drainLookMs: Int64 = 5
+
   /// Threads that flush logs; each waits for the disk, so a few serve many partitions.
   package static let flushThreads = 4
 

@@ -1,7 +1,6 @@
 import Cluster
 package import Logging
 package import Model
-import NIOPosix
 import Storage
 import Synchronization
 import Wire
@@ -35,7 +34,7 @@ package final class LocalBroker: Sendable {
   }
 
   init(
-    config: Config, registry: TopicRegistry, directories: LogDirectories, flushPool: NIOThreadPool, log: Logger,
+    config: Config, registry: TopicRegistry, directories: LogDirectories, offload: any Offload, log: Logger,
     nowMs: @escaping @Sendable () -> Int64
   ) {
     self.config = config
@@ -44,7 +43,7 @@ package final class LocalBroker: Sendable {
     brokerID = registry.brokerID
     clusterID = registry.clusterID
     parkedFetches = ParkedFetches(limit: config.parkedFetchesMax)
-    flusher = Flusher(pool: flushPool, log: log, nowMs: nowMs)
+    flusher = Flusher(offload: offload, log: log, nowMs: nowMs)
     producerIDs = ProducerIDSource(registry)
     self.log = log
     self.nowMs = nowMs

@@ -9,11 +9,13 @@ package struct LogDirectories: Sendable {
   package let cache: ProcessCache?
 
   /// Opens and locks every directory, to be used as the configuration's switches say.
-  package init(_ config: Config) throws(LogDirectoryError) {
+  ///
+  /// - Parameter world: the file system, for all but the switches that need the machine's own.
+  package init(_ config: Config, disk world: any Disk) throws(LogDirectoryError) {
     do { cache = config.cache == .page ? nil : try ProcessCache(config.cacheSettings) } catch { throw .disk(error) }
     let isKafkas = config.cache == .page && config.writePath == .buffered
     let disk: any Disk =
-      isKafkas ? RealDisk() : SwitchedDisk(config.cache, cache: cache, writePath: config.writePath)
+      isKafkas ? world : SwitchedDisk(config.cache, cache: cache, writePath: config.writePath)
     var all: [LogDirectory] = []
     for path in config.logDirs {
       let directory = try LogDirectory(path, disk: disk, engine: config.logEngine)

@@ -1,129 +1,28 @@
 import Cluster
 import Coordination
-package import Logging
+import Logging
 import Model
-import NIOCore
-import NIOPosix
 import Storage
 import Synchronization
 
-/// A broker from its configuration to its end: the order of things at start and stop.
-///
-/// Start: lock the directories, read the tree, recover the logs (in parallel), then listen. Stop: listen no more, let
-/// requests in flight finish, flush and close every log, write the checkpoints, and last the clean mark.
-package final class RunningBroker: Sendable {
-  package let broker: LocalBroker
-  package let server: BrokerServer
-  package let listeners: [BrokerServer.Bound]
-  private let tree: EmbeddedTree
-  private let group: MultiThreadedEventLoopGroup
-  private let flushPool: NIOThreadPool
-  private let coldReads: ColdReads?
-  private let housekeeper: Housekeeper
-  private let directories: LogDirectories
-  private let log: Logger
-
-  private init(
-    broker: LocalBroker, server: BrokerServer, listeners: [BrokerServer.Bound], tree: EmbeddedTree,
-    group: MultiThreadedEventLoopGroup, flushPool: NIOThreadPool, coldReads: ColdReads?, housekeeper: Housekeeper,
-    directories: LogDirectories, log: Logger
-  ) {
-    self.broker = broker
-    self.server = server
-    self.listeners = listeners
-    self.tree = tree
-    self.group = group
-    self.flushPool = flushPool
-    self.coldReads = coldReads
-    self.housekeeper = housekeeper
-    self.directories = directories
-    self.log = log
-  }
-
-  /// Starts a broker and returns when it accepts connections.
-  ///
-  /// - Parameter cache: the page cache, or what stands for it in a test.
-  package static func start(
-    _ config: Config, log: Logger, cache: ColdReads.Cache = ColdReads.Cache()
-  ) throws -> RunningBroker {
-    let directories = try LogDirectories(config)
-    let tree = try EmbeddedTree(directory: config.logDirs[0], now: WallClock.nowMs)
-    let before = directories.all.compactMap(\.identity).first
-    let registry = try TopicRegistry(
-      tree: tree, config: config,
-      before: TopicRegistry.Identity(brokerID: before?.brokerID, clusterID: before?.clusterID),
-      nowMs: WallClock.nowMs, random: SystemRandomNumberGenerator())
-    for directory in directories.all {
-      try directory.confirm(LogDirectory.Identity(brokerID: registry.brokerID, clusterID: registry.clusterID))
-    }
-    let flushPool = NIOThreadPool(numberOfThreads: Limits.flushThreads)
-    flushPool.start()
-    // The broker's own cache is read past the page cache: nothing would ever be in it.
-    let coldReads = config.cache == .page ? ColdReads(cache) : nil
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: config.numNetworkThreads)
-    do {
-      let broker = LocalBroker(
-        config: config, registry: registry, directories: directories, flushPool: flushPool, log: log,
-        nowMs: WallClock.nowMs)
-      try broker.openTopics()
-      let server = try BrokerServer(
-        settings: BrokerServer.Settings(config), group: group, service: broker.makeHandlerTable(),
-        coldReads: coldReads, log: log)
-      let listeners = try server.bind()
-      try broker.advertise(listeners)
-      try server.accept()
-      let housekeeper = Housekeeper(broker)
-      housekeeper.start()
-      return RunningBroker(
-        broker: broker, server: server, listeners: listeners, tree: tree, group: group, flushPool: flushPool,
-        coldReads: coldReads, housekeeper: housekeeper, directories: directories, log: log)
-    } catch {
-      coldReads?.stop()
-      try? group.syncShutdownGracefully()
-      try? flushPool.syncShutdownGracefully()
-      for directory in directories.all { directory.unlock() }
-      throw error
-    }
-  }
-
-  /// Stops in order; returns when nothing of the broker runs any more. Call once.
-  package func stop() {
-    server.stop(releasing: broker.releaseParkedFetches)
-    coldReads?.stop()
-    housekeeper.stop()
-    try? group.syncShutdownGracefully()
-    try? flushPool.syncShutdownGracefully()
-    broker.closeLogs()
-    tree.close()
-  }
-
-  /// Stops as a crash would, as far as a process can do that to itself: no checkpoint, no mark. For tests.
-  package func abandon() {
-    server.stop(releasing: broker.releaseParkedFetches)
-    coldReads?.stop()
-    housekeeper.stop()
-    try? group.syncShutdownGracefully()
-    try? flushPool.syncShutdownGracefully()
-    tree.close()
-    for directory in directories.all { directory.unlock() }
-  }
-}
-
 extension BrokerServer.Settings {
-  package init(_ config: Config) {
+  /// - Parameter descriptorsMax: of the process. Half of them are left to the logs: a broker without a descriptor left cannot
+  ///   roll a segment, and its partitions would go offline because somebody opened connections.
+  package init(_ config: Config, descriptorsMax: Int) {
     self.init(
-      listeners: config.listeners, backlog: config.socketListenBacklog,
+      listeners: config.listeners,
+      sockets: SocketOptions(
+        backlog: config.socketListenBacklog, congestionControl: config.congestionControl,
+        sendBufferBytes: config.given["socket.send.buffer.bytes"] == nil ? nil : config.socketSendBufferBytes,
+        receiveBufferBytes: config.given["socket.receive.buffer.bytes"] == nil
+          ? nil : config.socketReceiveBufferBytes),
       connection: ConnectionLimits(
         requestsInFlight: config.requestsInFlightMax, readPath: ReadPath(config)),
-      connectionsMax: min(config.connectionsMax, DescriptorLimit.connectionsMax),
+      connectionsMax: min(config.connectionsMax, max(1, descriptorsMax / 2)),
       connectionsPerIPMax: config.connectionsPerIPMax,
       connectionsPerIPOverrides: config.connectionsPerIPOverrides, idleMaxMs: config.connectionsIdleMaxMs,
       receiveBufferBytes: config.receiveBufferBytes,
-      largeFrameBytesMax: config.queuedRequestBytesMax ?? Limits.largeFrameBytes,
-      congestionControl: config.congestionControl,
-      sendBufferBytes: config.given["socket.send.buffer.bytes"] == nil ? nil : config.socketSendBufferBytes,
-      socketReceiveBufferBytes: config.given["socket.receive.buffer.bytes"] == nil
-        ? nil : config.socketReceiveBufferBytes)
+      largeFrameBytesMax: config.queuedRequestBytesMax ?? Limits.largeFrameBytes)
   }
 }
 
@@ -140,7 +39,9 @@ extension ReadPath {
 extension LocalBroker {
   /// Opens every log the tree knows, several at a time, and recovers those that need it. A directory of a topic that the
   /// tree does not know (deleted while the rename failed) is set aside, never opened.
-  func openTopics() throws {
+  ///
+  /// - Parameter offload: runs several recoveries at once.
+  func openTopics(_ offload: any Offload) throws {
     let known = registry.topics
     let configs = Dictionary(
       uniqueKeysWithValues: known.map { topic in
@@ -152,6 +53,7 @@ extension LocalBroker {
       try setAsideStrays(in: directory, states)
       try directory.openAll(
         threads: config.recoveryThreadsPerDataDir, nowMs: nowMs(),
+        parallel: { offload.parallel($0, threads: $1, $2) },
         config: { configs[$0.topic]! },
         opened: { log, _ in
           let name = log.partition
@@ -191,7 +93,7 @@ extension LocalBroker {
   }
 
   /// Tells clients where to connect: the advertised address of each listener, with the port it really got.
-  func advertise(_ bound: [BrokerServer.Bound]) throws {
+  func advertise(_ bound: [any BoundListener]) throws {
     var announced: [BrokerZNode.Endpoint] = []
     for listener in bound {
       let advertised = config.advertisedListeners.first { $0.name == listener.name }

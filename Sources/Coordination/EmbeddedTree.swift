@@ -1,3 +1,4 @@
+package import Storage
 internal import Synchronization
 
 /// A tree kept in memory and journalled in the data directory: a single broker's ZooKeeper.
@@ -29,10 +30,11 @@ package final class EmbeddedTree: ZNodeTree {
   /// - Parameter now: milliseconds since 1970.
   /// - Throws: `.disk` when another process has it open, or the journal is damaged before its end.
   package convenience init(
-    directory: String, compaction: CompactionLimits = CompactionLimits(), now: @escaping @Sendable () -> Int64
+    disk: any Disk, directory: String, compaction: CompactionLimits = CompactionLimits(),
+    now: @escaping @Sendable () -> Int64
   ) throws(ZNodeError) {
     let file: JournalFile
-    do { file = try JournalFile(directory: directory) } catch { throw ZNodeError(error) }
+    do { file = try JournalFile(disk: disk, directory: directory) } catch { throw ZNodeError(error) }
     try self.init(store: file, compaction: compaction, now: now)
   }
 

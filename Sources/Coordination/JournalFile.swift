@@ -1,5 +1,5 @@
-internal import CMillrace
 internal import Glibc
+package import Storage
 
 /// Where a journal's bytes are kept: one file that is appended to, cut, and replaced as a whole.
 package protocol JournalStore: AnyObject {
@@ -34,120 +34,82 @@ package struct JournalStoreError: Error, Sendable, CustomStringConvertible {
 package final class JournalFile: JournalStore {
   package static let name = "znodes.journal"
 
+  private let disk: any Disk
   private let directory: String
   private let path: String
-  private var descriptor: Int32
+  /// The journal, which is also its own lock. Nil once it is closed.
+  private var file: (any DiskFile)?
 
   /// Opens the journal in `directory`, which must exist; makes it when it is not there.
   ///
   /// - Throws: `flock` with EWOULDBLOCK when another process has it open for writing.
-  package init(directory: String) throws(JournalStoreError) {
+  package init(disk: any Disk, directory: String) throws(JournalStoreError) {
+    self.disk = disk
     self.directory = directory
     path = "\(directory)/\(Self.name)"
-    unlink("\(path).tmp")
-    descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw JournalStoreError(call: "open", path: path, errno: errno) }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      let reason = errno
-      Glibc.close(descriptor)
-      throw JournalStoreError(call: "flock", path: path, errno: reason)
+    do throws(DiskError) {
+      try disk.remove("\(path).tmp")
+      file = try disk.lock(path)
+      guard file != nil else { throw DiskError("flock", path, code: EWOULDBLOCK) }
+      try disk.syncDirectory(directory)
+    } catch { throw JournalStoreError(error) }
+  }
+
+  package func close() { file = nil }
+
+  package func load() throws(JournalStoreError) -> [UInt8] {
+    let path = path
+    return try on { file throws(DiskError) in
+      let size = try file.size()
+      let bytes = try file.read(size, at: 0)
+      guard bytes.count == size else { throw DiskError("pread", path, code: EIO) }
+      return bytes
     }
-    try syncDirectory()
   }
-
-  deinit { close() }
-
-  package func close() {
-    guard descriptor >= 0 else { return }
-    // A child process that is just being started has our descriptors until it runs its program, and the lock with them.
-    flock(descriptor, LOCK_UN)
-    Glibc.close(descriptor)
-    descriptor = -1
-  }
-
-  package func load() throws(JournalStoreError) -> [UInt8] { try Self.read(descriptor, path) }
 
   /// The bytes of a directory's journal, for reading beside the process that writes it; nil when there is none.
-  package static func read(directory: String) throws(JournalStoreError) -> [UInt8]? {
-    let path = "\(directory)/\(name)"
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      if errno == ENOENT { return nil }
-      throw JournalStoreError(call: "open", path: path, errno: errno)
-    }
-    defer { Glibc.close(descriptor) }
-    return try read(descriptor, path)
+  package static func read(disk: any Disk, directory: String) throws(JournalStoreError) -> [UInt8]? {
+    do { return try disk.contents(of: "\(directory)/\(name)") } catch { throw JournalStoreError(error) }
   }
 
   package func append(_ bytes: [UInt8], at position: Int) throws(JournalStoreError) {
-    try Self.write(bytes, at: position, to: descriptor, path)
-    guard fdatasync(descriptor) == 0 else { throw JournalStoreError(call: "fdatasync", path: path, errno: errno) }
+    try on { file throws(DiskError) in
+      try file.write(bytes, at: position)
+      try file.sync()
+    }
   }
 
   package func truncate(to length: Int) throws(JournalStoreError) {
-    guard ftruncate(descriptor, off_t(length)) == 0 else {
-      throw JournalStoreError(call: "ftruncate", path: path, errno: errno)
+    try on { file throws(DiskError) in
+      try file.truncate(to: length)
+      try file.sync()
     }
-    guard fdatasync(descriptor) == 0 else { throw JournalStoreError(call: "fdatasync", path: path, errno: errno) }
   }
 
   package func replace(with bytes: [UInt8]) throws(JournalStoreError) {
     let temporary = "\(path).tmp"
-    let new = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard new >= 0 else { throw JournalStoreError(call: "open", path: temporary, errno: errno) }
-    do throws(JournalStoreError) {
+    do throws(DiskError) {
       // Locked before it has the name, so that no moment is without a lock.
-      guard flock(new, LOCK_EX | LOCK_NB) == 0 else {
-        throw JournalStoreError(call: "flock", path: temporary, errno: errno)
-      }
-      try Self.write(bytes, at: 0, to: new, temporary)
-      guard fdatasync(new) == 0 else { throw JournalStoreError(call: "fdatasync", path: temporary, errno: errno) }
-      guard rename(temporary, path) == 0 else { throw JournalStoreError(call: "rename", path: temporary, errno: errno) }
-    } catch {
-      Glibc.close(new)
-      throw error
-    }
-    Glibc.close(descriptor)
-    descriptor = new
-    try syncDirectory()
+      guard let new = try disk.lock(temporary) else { throw DiskError("flock", temporary, code: EWOULDBLOCK) }
+      try new.truncate(to: 0)
+      try new.write(bytes, at: 0)
+      try new.sync()
+      try disk.rename(temporary, to: path)
+      file = new
+      try disk.syncDirectory(directory)
+    } catch { throw JournalStoreError(error) }
   }
 
-  private func syncDirectory() throws(JournalStoreError) {
-    let handle = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard handle >= 0 else { throw JournalStoreError(call: "open", path: directory, errno: errno) }
-    defer { Glibc.close(handle) }
-    guard fsync(handle) == 0 else { throw JournalStoreError(call: "fsync", path: directory, errno: errno) }
+  private func on<Result>(
+    _ body: (any DiskFile) throws(DiskError) -> Result
+  ) throws(JournalStoreError) -> Result {
+    do throws(DiskError) {
+      guard let file else { throw DiskError("pwrite", path, code: EBADF) }
+      return try body(file)
+    } catch { throw JournalStoreError(error) }
   }
+}
 
-  private static func write(
-    _ bytes: [UInt8], at position: Int, to descriptor: Int32, _ path: String
-  ) throws(JournalStoreError) {
-    var done = 0
-    while done < bytes.count {
-      let count = bytes.withUnsafeBytes { buffer in
-        pwrite(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(position + done))
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count > 0 else { throw JournalStoreError(call: "pwrite", path: path, errno: count < 0 ? errno : EIO) }
-      done += count
-    }
-  }
-
-  private static func read(_ descriptor: Int32, _ path: String) throws(JournalStoreError) -> [UInt8] {
-    var info = Glibc.stat()
-    guard fstat(descriptor, &info) == 0 else { throw JournalStoreError(call: "fstat", path: path, errno: errno) }
-    var bytes = [UInt8](repeating: 0, count: Int(info.st_size))
-    var done = 0
-    while done < bytes.count {
-      let count = bytes.withUnsafeMutableBytes { buffer in
-        pread(descriptor, buffer.baseAddress! + done, buffer.count - done, off_t(done))
-      }
-      if count < 0, errno == EINTR { continue }
-      guard count >= 0 else { throw JournalStoreError(call: "pread", path: path, errno: errno) }
-      if count == 0 { break }
-      done += count
-    }
-    bytes.removeLast(bytes.count - done)
-    return bytes
-  }
+extension JournalStoreError {
+  init(_ error: DiskError) { self.init(call: error.operation, path: error.path, errno: error.code) }
 }

@@ -1,3 +1,5 @@
+import Storage
+
 /// A tree as its journal tells it, read beside the broker that owns it (`millrace znodes`). Nothing is locked or written:
 /// a change that is just being written may or may not be seen.
 package struct ZNodeView: Sendable {
@@ -6,7 +8,7 @@ package struct ZNodeView: Sendable {
   /// - Throws: `.noNode` when the directory has no journal; `.disk` when it cannot be read or is damaged.
   package init(directory: String) throws(ZNodeError) {
     let bytes: [UInt8]?
-    do { bytes = try JournalFile.read(directory: directory) } catch { throw ZNodeError(error) }
+    do { bytes = try JournalFile.read(disk: RealDisk(), directory: directory) } catch { throw ZNodeError(error) }
     guard let bytes else { throw ZNodeError(.noNode, directory, detail: "no \(JournalFile.name) in this directory") }
     try self.init(journal: bytes)
   }

@@ -73,14 +73,14 @@ package struct DiskError: Error, Hashable, Sendable {
 
 extension DiskFile {
   /// Writes `bytes` at `position`.
-  func write(_ bytes: [UInt8], at position: Int) throws(DiskError) {
+  package func write(_ bytes: [UInt8], at position: Int) throws(DiskError) {
     try bytes.span.withUnsafeBytes { bytes throws(DiskError) in
       try write(bytes, UnsafeRawBufferPointer(start: nil, count: 0), at: position)
     }
   }
 
   /// Reads up to `count` bytes at `position`; fewer only at the file's end.
-  func read(_ count: Int, at position: Int) throws(DiskError) -> [UInt8] {
+  package func read(_ count: Int, at position: Int) throws(DiskError) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: count)
     var span = bytes.mutableSpan
     let filled = try span.withUnsafeMutableBytes { buffer throws(DiskError) in try read(into: buffer, at: position) }
@@ -91,7 +91,7 @@ extension DiskFile {
 
 extension Disk {
   /// A whole file; nil where there is none.
-  func contents(of path: String) throws(DiskError) -> [UInt8]? {
+  package func contents(of path: String) throws(DiskError) -> [UInt8]? {
     guard let size = try info(path)?.size else { return nil }
     return try open(path, creating: false).read(size, at: 0)
   }

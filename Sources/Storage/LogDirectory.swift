@@ -226,13 +226,19 @@ package final class LogDirectory: Sendable {
 
   /// Opens all logs that are here, `threads` at a time, and hands each to `opened` on the thread that opened it, with the
   /// high watermark of the last checkpoint (never past the log's end). Returns when all are done.
+  ///
+  /// - Parameter parallel: calls its body with every number below the count, and returns when all calls have.
   package func openAll(
-    threads: Int, nowMs: Int64, config: @escaping @Sendable (TopicPartition) -> LogConfig,
+    threads: Int, nowMs: Int64,
+    parallel: (_ count: Int, _ threads: Int, _ body: @escaping @Sendable (Int) -> Void) -> Void = {
+      Threads.run(count: $0, threads: $1, $2)
+    },
+    config: @escaping @Sendable (TopicPartition) -> LogConfig,
     opened: @escaping @Sendable (sending any PartitionLog, _ highWatermark: Offset) -> Void,
     failed: @escaping @Sendable (TopicPartition, LogDirectoryError) -> Void
   ) throws(LogDirectoryError) {
     let partitions = try list()
-    Threads.run(count: partitions.count, threads: threads) { index in
+    parallel(partitions.count, threads) { index in
       let partition = partitions[index]
       do throws(LogDirectoryError) {
         let log = try self.open(partition, config: config(partition), nowMs: nowMs)

@@ -2,9 +2,9 @@ import Glibc
 import Synchronization
 
 /// A few threads for as long as a start takes: opening logs waits for the disk and computes CRCs.
-enum Threads {
+package enum Threads {
   /// Calls `body` with every number below `count`, on up to `threads` threads at once; returns when all calls have.
-  static func run(count: Int, threads: Int, _ body: @escaping @Sendable (Int) -> Void) {
+  package static func run(count: Int, threads: Int, _ body: @escaping @Sendable (Int) -> Void) {
     guard threads > 1, count > 1 else {
       for index in 0..<count { body(index) }
       return

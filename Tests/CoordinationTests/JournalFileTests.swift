@@ -1,4 +1,5 @@
 import Glibc
+import Storage
 import Testing
 
 @testable import Coordination
@@ -20,14 +21,14 @@ struct JournalFileTests {
   @Test("a tree in a directory is there again when it is opened again, and can be read meanwhile")
   func reopen() throws {
     try withDirectory { directory in
-      let tree = try EmbeddedTree(directory: directory) { 5 }
+      let tree = try EmbeddedTree(disk: RealDisk(), directory: directory) { 5 }
       try tree.create("/a", Array("x".utf8))
       try tree.create("/e", mode: .ephemeral)
       let view = try ZNodeView(directory: directory)
       #expect(try view.children(of: "/") == ["a", "e"])
       #expect(try view.get("/a") == tree.get("/a"))
       tree.close()
-      let again = try EmbeddedTree(directory: directory) { 6 }
+      let again = try EmbeddedTree(disk: RealDisk(), directory: directory) { 6 }
       #expect(try again.children(of: "/") == ["a"])
       #expect(try again.get("/a").stat.ctime == 5)
     }
@@ -36,26 +37,28 @@ struct JournalFileTests {
   @Test("an open tree keeps a second one out, also after a compaction, until it is closed")
   func locked() throws {
     try withDirectory { directory in
-      let tree = try EmbeddedTree(directory: directory, compaction: .init(changeBytes: 1)) { 5 }
+      let tree = try EmbeddedTree(disk: RealDisk(), directory: directory, compaction: .init(changeBytes: 1)) { 5 }
       for index in 0..<20 { try tree.create("/n\(index)") }
-      let error = #expect(throws: ZNodeError.self) { _ = try EmbeddedTree(directory: directory) { 5 } }
+      let error = #expect(throws: ZNodeError.self) {
+        _ = try EmbeddedTree(disk: RealDisk(), directory: directory) { 5 }
+      }
       #expect(error?.code == .disk)
       tree.close()
       #expect(throws: ZNodeError.self) { try tree.create("/late") }
-      #expect(try EmbeddedTree(directory: directory) { 5 }.children(of: "/").count == 20)
+      #expect(try EmbeddedTree(disk: RealDisk(), directory: directory) { 5 }.children(of: "/").count == 20)
     }
   }
 
   @Test("a torn end is cut off the file when the tree is opened")
   func tornEnd() throws {
     try withDirectory { directory in
-      let tree = try EmbeddedTree(directory: directory) { 5 }
+      let tree = try EmbeddedTree(disk: RealDisk(), directory: directory) { 5 }
       try tree.create("/a")
       tree.close()
       let file = open("\(directory)/\(JournalFile.name)", O_WRONLY | O_APPEND)
       #expect(write(file, [0, 0, 0, 9, 1, 2], 6) == 6)
       close(file)
-      let again = try EmbeddedTree(directory: directory) { 5 }
+      let again = try EmbeddedTree(disk: RealDisk(), directory: directory) { 5 }
       try again.create("/b")
       again.close()
       #expect(try ZNodeView(directory: directory).paths == ["/", "/a", "/b"])
@@ -70,7 +73,7 @@ struct JournalFileTests {
       #expect(write(file, Array("this is no journal, it is text".utf8), 30) == 30)
       close(file)
       #expect(#expect(throws: ZNodeError.self) { try ZNodeView(directory: directory) }?.code == .disk)
-      #expect(throws: ZNodeError.self) { _ = try EmbeddedTree(directory: directory) { 5 } }
+      #expect(throws: ZNodeError.self) { _ = try EmbeddedTree(disk: RealDisk(), directory: directory) { 5 } }
     }
   }
 }

@@ -1,16 +1,15 @@
 package import Logging
-import NIOCore
-package import NIOPosix
+package import NIOCore
 import Synchronization
 
-/// The listening sockets and the event loops behind them.
+/// The listeners and the event loops behind them.
 ///
 /// Each connection lives on one event loop for good, and requests run on it to their end: no request changes threads.
-/// Owned by whoever started it; `stop` must have finished before it goes.
+/// Owned by its `Node`.
 package final class BrokerServer: Sendable {
   package struct Settings: Sendable {
     package var listeners: [Listener]
-    package var backlog: Int
+    package var sockets: SocketOptions
     package var connection: ConnectionLimits
     package var connectionsMax: Int
     package var connectionsPerIPMax: Int
@@ -18,121 +17,131 @@ package final class BrokerServer: Sendable {
     package var idleMaxMs: Int64?
     package var receiveBufferBytes: Int
     package var largeFrameBytesMax: Int
-    package var congestionControl: String?
-    package var sendBufferBytes: Int?
-    package var socketReceiveBufferBytes: Int?
   }
 
-  /// A listener with the port it really got.
-  package struct Bound: Sendable {
-    package let name: String
-    package let host: String?
-    package let port: UInt16
-    let channel: any Channel
-  }
-
-  private let group: MultiThreadedEventLoopGroup
   private let loops: [NIOLoopBound<ConnectionLoop>]
   private let settings: Settings
   private let service: any RequestService
   private let log: Logger
   private let admission: Admission
-  private let bound = Mutex<[Bound]>([])
+  private let bound = Mutex<[any BoundListener]>([])
+  private let sweeps = Mutex<[RepeatedTask]>([])
 
-  /// - Parameter coldReads: for who has the page cache hold what is sent. Stopped by who made it, after the server.
-  package init(
-    settings: Settings, group: MultiThreadedEventLoopGroup, service: any RequestService, coldReads: ColdReads?,
-    log: Logger
-  ) throws {
+  private init(
+    settings: Settings, loops: [NIOLoopBound<ConnectionLoop>], service: any RequestService, log: Logger
+  ) {
     self.settings = settings
-    self.group = group
+    self.loops = loops
     self.service = service
     self.log = log
     admission = Admission(
       max: settings.connectionsMax, perIPMax: settings.connectionsPerIPMax,
       overrides: settings.connectionsPerIPOverrides)
+  }
+
+  /// Prepares the event loops and binds every listener; clients that connect wait until `accept`.
+  ///
+  /// - Parameter coldReads: nil when the page cache does not hold what is sent.
+  /// - Returns: completes on the first loop; fails with the `ListenError` of the first listener that cannot be bound, and
+  ///   then nothing is bound.
+  package static func bind(
+    _ settings: Settings, on group: any EventLoopGroup, network: any Network, service: any RequestService,
+    coldReads: ColdReads?, log: Logger
+  ) -> EventLoopFuture<BrokerServer> {
     let eventLoops = Array(group.makeIterator())
-    loops = try eventLoops.map { eventLoop in
-      try eventLoop.submit {
-        let loop = ConnectionLoop(
-          eventLoop: eventLoop, receiveBufferBytes: settings.receiveBufferBytes,
-          largeBytesMax: settings.largeFrameBytesMax / eventLoops.count,
-          idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads)
-        let swept = NIOLoopBound(loop, eventLoop: eventLoop)
-        let interval = TimeAmount.milliseconds(Limits.sweepIntervalMs)
-        eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
-          swept.value.sweep(now: .now())
+    let made = eventLoops.map { eventLoop in
+      eventLoop.submit {
+        NIOLoopBound(
+          ConnectionLoop(
+            eventLoop: eventLoop, receiveBufferBytes: settings.receiveBufferBytes,
+            largeBytesMax: settings.largeFrameBytesMax / eventLoops.count,
+            idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads), eventLoop: eventLoop)
+      }
+    }
+    return EventLoopFuture.whenAllSucceed(made, on: eventLoops[0]).flatMap { loops in
+      let server = BrokerServer(settings: settings, loops: loops, service: service, log: log)
+      return server.bind(settings.listeners[...], on: group, network)
+        .map {
+          server.beginSweeps()
+          return server
         }
-        return swept
-      }.wait()
+        .flatMapError { error in server.closeListeners().flatMapThrowing { throw error } }
     }
   }
 
-  /// Binds every listener; connections wait in the kernel's backlog until `accept`. What went wrong names the listener.
-  package func bind() throws -> [Bound] {
-    var all: [Bound] = []
-    for listener in settings.listeners {
-      let channel = try bootstrap(for: listener.name).bind(
-        host: listener.host ?? "0.0.0.0", port: Int(listener.port)
-      ).wait()
-      setCongestionControl(on: channel)
-      all.append(
-        Bound(
-          name: listener.name, host: listener.host, port: UInt16(channel.localAddress?.port ?? 0), channel: channel))
+  /// Binds one listener after the other.
+  private func bind(
+    _ listeners: ArraySlice<Listener>, on group: any EventLoopGroup, _ network: any Network
+  ) -> EventLoopFuture<Void> {
+    guard let listener = listeners.first else { return loops[0].eventLoop.makeSucceededVoidFuture() }
+    let (admission, log) = (admission, log)
+    return network.listen(
+      listener, settings.sockets, on: group, admit: { Admitter(admission, log: log) },
+      setUp: { channel in try self.setUp(channel, listener: listener.name) }
+    ).hop(to: loops[0].eventLoop).flatMap { bound in
+      self.bound.withLock { $0.append(bound) }
+      return self.bind(listeners.dropFirst(), on: group, network)
     }
-    bound.withLock { $0 = all }
-    return all
   }
+
+  private func beginSweeps() {
+    let interval = TimeAmount.milliseconds(Limits.sweepIntervalMs)
+    let tasks = loops.map { loop in
+      loop.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+        loop.value.sweep(now: loop.eventLoop.now)
+      }
+    }
+    sweeps.withLock { $0 = tasks }
+  }
+
+  /// The bound listeners, in the configured order.
+  package var listeners: [any BoundListener] { bound.withLock { $0 } }
+
+  package var connectionCount: Int { admission.count }
 
   /// Begins to accept: clients may now be told where to connect, and the listeners' settings are made.
-  package func accept() throws {
-    for listener in bound.withLock({ $0 }) {
-      try listener.channel.setOption(ChannelOptions.autoRead, value: true).wait()
-    }
+  package func accept() -> EventLoopFuture<Void> {
+    EventLoopFuture.andAllSucceed(listeners.map { $0.accept() }, on: loops[0].eventLoop)
   }
 
   /// Stops accepting, lets requests in flight finish for up to `Limits.drainMs`, then closes what is left.
   ///
   /// - Parameter release: called when no connection starts a request any more: what waits is to be answered now.
-  package func stop(releasing release: () -> Void) {
-    for listener in bound.withLock({ $0 }) { try? listener.channel.close().wait() }
-    for loop in loops { try? loop.eventLoop.submit { loop.value.drainAll() }.wait() }
-    release()
-    let deadline = NIODeadline.now() + .milliseconds(Limits.drainMs)
-    while admission.count > 0, NIODeadline.now() < deadline { nap(milliseconds: 5) }
-    for loop in loops { try? loop.eventLoop.submit { loop.value.closeAll(because: "the broker stops") }.wait() }
+  package func stop(releasing release: @escaping @Sendable () -> Void) -> EventLoopFuture<Void> {
+    let loop = loops[0].eventLoop
+    return closeListeners()
+      .flatMap { self.onEachLoop { $0.drainAll() } }
+      .flatMap {
+        release()
+        return self.awaitDrained(until: loop.now + .milliseconds(Limits.drainMs))
+      }
+      .flatMap { self.closeConnections(because: "the broker stops") }
   }
 
-  package var connectionCount: Int { admission.count }
+  /// Closes every listener and connection at once, whatever is under way.
+  package func abandon() -> EventLoopFuture<Void> {
+    closeListeners().flatMap { self.closeConnections(because: "the broker was abandoned") }
+  }
 
-  private func bootstrap(for listener: String) -> ServerBootstrap {
-    var bootstrap = ServerBootstrap(group: group)
-      .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
-      .serverChannelOption(ChannelOptions.autoRead, value: false)
-      .serverChannelOption(ChannelOptions.backlog, value: Int32(clamping: settings.backlog))
-      .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
-      .childChannelOption(ChannelOptions.maxMessagesPerRead, value: 1)
-      .childChannelOption(
-        ChannelOptions.writeBufferWaterMark,
-        value: .init(low: Limits.replyBytesWaiting / 2, high: Limits.replyBytesWaiting))
-    if let bytes = settings.sendBufferBytes {
-      bootstrap = bootstrap.childChannelOption(
-        ChannelOptions.socketOption(.so_sndbuf), value: SocketOptionValue(bytes))
-    }
-    if let bytes = settings.socketReceiveBufferBytes {
-      bootstrap = bootstrap.childChannelOption(
-        ChannelOptions.socketOption(.so_rcvbuf), value: SocketOptionValue(bytes))
-    }
-    return
-      bootstrap
-      .serverChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture {
-          try channel.pipeline.syncOperations.addHandler(Admitter(self.admission, log: self.log))
-        }
-      }
-      .childChannelInitializer { channel in
-        channel.eventLoop.makeCompletedFuture { try self.setUp(channel, listener: listener) }
-      }
+  private func closeListeners() -> EventLoopFuture<Void> {
+    EventLoopFuture.andAllComplete(listeners.map { $0.close() }, on: loops[0].eventLoop)
+  }
+
+  private func closeConnections(because reason: String) -> EventLoopFuture<Void> {
+    for sweep in sweeps.withLock({ $0 }) { sweep.cancel() }
+    return onEachLoop { $0.closeAll(because: reason) }
+  }
+
+  private func awaitDrained(until deadline: NIODeadline) -> EventLoopFuture<Void> {
+    let loop = loops[0].eventLoop
+    guard admission.count > 0, loop.now < deadline else { return loop.makeSucceededVoidFuture() }
+    return loop.scheduleTask(in: .milliseconds(Limits.drainLookMs)) {}.futureResult
+      .flatMap { self.awaitDrained(until: deadline) }
+  }
+
+  private func onEachLoop(_ body: @escaping @Sendable (ConnectionLoop) -> Void) -> EventLoopFuture<Void> {
+    EventLoopFuture.andAllSucceed(
+      loops.map { loop in loop.eventLoop.submit { body(loop.value) } }, on: loops[0].eventLoop)
   }
 
   /// Sets up an admitted connection on its event loop.
@@ -141,20 +150,9 @@ package final class BrokerServer: Sendable {
       preconditionFailure("a connection came on an event loop that is not ours")
     }
     let received = ReceivedBytes(buffers: loop.buffers)
-    let options = channel.syncOptions
-    try options?.setOption(ChannelOptions.recvAllocator, value: received)
+    try channel.syncOptions?.setOption(ChannelOptions.recvAllocator, value: received)
     try channel.pipeline.syncOperations.addHandler(
       Connection(
         listener: listener, service: service, loop: loop, received: received, limits: settings.connection, log: log))
-  }
-
-  /// Accepted connections inherit it. Where the kernel lacks the algorithm its default stays, and the log says so.
-  private func setCongestionControl(on channel: any Channel) {
-    guard let name = settings.congestionControl, let socket = channel as? any SocketOptionProvider else { return }
-    do {
-      try CongestionControl.set(name, on: socket)
-    } catch {
-      log.warning("congestion control not set", metadata: ["algorithm": "\(name)", "error": "\(error)"])
-    }
   }
 }

@@ -1,4 +1,3 @@
-import CMillrace
 import Glibc
 import NIOCore
 
@@ -8,31 +7,14 @@ enum CongestionControl {
   /// Kernel names are shorter than this (TCP_CA_NAME_MAX).
   private typealias Name = (UInt64, UInt64)
 
-  static func set(_ algorithm: String, on socket: any SocketOptionProvider) throws {
+  static func set(_ algorithm: String, on socket: any SocketOptionProvider) -> EventLoopFuture<Void> {
     var name: Name = (0, 0)
     withUnsafeMutableBytes(of: &name) { room in
       room.copyBytes(from: algorithm.utf8.prefix(room.count - 1))
     }
-    try socket.unsafeSetSocketOption(
-      level: .tcp, name: .init(rawValue: TCP_CONGESTION), value: CongestionName(name: name)
-    ).wait()
+    return socket.unsafeSetSocketOption(
+      level: .tcp, name: .init(rawValue: TCP_CONGESTION), value: CongestionName(name: name))
   }
 
   private struct CongestionName: Sendable { var name: Name }
-}
-
-/// Sleeps on a thread that is not an event loop's.
-func nap(milliseconds: Int64) {
-  var time = timespec(tv_sec: Int(milliseconds / 1000), tv_nsec: Int(milliseconds % 1000) * 1_000_000)
-  nanosleep(&time, nil)
-}
-
-/// The machine's clock.
-package enum WallClock {
-  /// Milliseconds since 1970.
-  package static func nowMs() -> Int64 {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
-  }
 }

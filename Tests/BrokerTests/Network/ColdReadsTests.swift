@@ -15,8 +15,8 @@ private final class StagedCache: Sendable {
   private let begun = DispatchSemaphore(value: 0)
   private let gate = DispatchSemaphore(value: 0)
 
-  var cache: ColdReads.Cache {
-    ColdReads.Cache(
+  var cache: PageCache {
+    PageCache(
       isCold: { _ in self.isEmpty.load(ordering: .sequentiallyConsistent) },
       warm: { range in
         self.read.withLock { $0.append(range.length) }

@@ -1,5 +1,7 @@
 import Glibc
 import Logging
+import NIOCore
+import Storage
 import Synchronization
 import Testing
 
@@ -7,14 +9,42 @@ import Testing
 
 /// A broker in this process, on a free port and in a directory of its own.
 final class TestBroker: Sendable {
-  let running: RunningBroker
+  let running: Running
   let directory: String
   let lines: CapturedLog
 
   var port: UInt16 { running.listeners[0].port }
   var broker: LocalBroker { running.broker }
 
-  private init(_ running: RunningBroker, directory: String, lines: CapturedLog) {
+  /// A node in a real world, to be waited for.
+  struct Running: Sendable {
+    fileprivate let real: RealWorld
+    fileprivate let node: Node
+    private let started: RunningNode
+
+    fileprivate init(_ config: Config, pageCache: PageCache, log: Logger) throws {
+      real = RealWorld(config, disk: RealDisk(), pageCache: pageCache, log: log)
+      node = Node(real.world, config, log: log)
+      do { started = try node.start().wait() } catch {
+        real.shutdown()
+        throw error
+      }
+    }
+
+    var broker: LocalBroker { started.broker }
+    var server: BrokerServer { started.server }
+    var listeners: [any BoundListener] { started.listeners }
+
+    func stop() { end(node.stop()) }
+    func abandon() { end(node.abandon()) }
+
+    private func end(_ ended: EventLoopFuture<Void>) {
+      do { try ended.wait() } catch { Issue.record("the broker did not stop in order: \(error)") }
+      real.shutdown()
+    }
+  }
+
+  private init(_ running: Running, directory: String, lines: CapturedLog) {
     self.running = running
     self.directory = directory
     self.lines = lines
@@ -22,7 +52,7 @@ final class TestBroker: Sendable {
 
   /// Starts a broker in `directory`, which may have been another's before.
   static func start(
-    in directory: String, _ overrides: [String: String] = [:], cache: ColdReads.Cache = ColdReads.Cache()
+    in directory: String, _ overrides: [String: String] = [:], cache: PageCache = PageCache()
   ) throws -> TestBroker {
     var values = [
       "listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": "\(directory)/data", "broker.id": "1",
@@ -32,8 +62,7 @@ final class TestBroker: Sendable {
     let lines = CapturedLog()
     let log = Logger(label: "test") { _ in lines.handler }
     return TestBroker(
-      try RunningBroker.start(try Config(overrides: values), log: log, cache: cache), directory: directory, lines: lines
-    )
+      try Running(try Config(overrides: values), pageCache: cache, log: log), directory: directory, lines: lines)
   }
 
   func connect() throws -> TestClient { try TestClient(port: port) }
@@ -41,7 +70,7 @@ final class TestBroker: Sendable {
 
 /// Runs `body` with a fresh broker, which is stopped afterwards, and its files removed.
 func withBroker(
-  _ overrides: [String: String] = [:], cache: ColdReads.Cache = ColdReads.Cache(), _ body: (TestBroker) throws -> Void
+  _ overrides: [String: String] = [:], cache: PageCache = PageCache(), _ body: (TestBroker) throws -> Void
 ) throws {
   try withDirectory { directory in
     let broker = try TestBroker.start(in: directory, overrides, cache: cache)

@@ -16,8 +16,4 @@ enum DescriptorLimit {
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
     return Int(clamping: limit.rlim_cur)
   }
-
-  /// Connections that leave as many descriptors to the logs. A broker without a descriptor left cannot roll a segment, and its
-  /// partitions would go offline because somebody opened connections.
-  static var connectionsMax: Int { max(1, current / 2) }
 }

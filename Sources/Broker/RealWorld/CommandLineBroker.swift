@@ -1,6 +1,7 @@
 import Glibc
 import Logging
-import Synchronization
+import NIOCore
+import Storage
 
 /// `millrace-broker server.properties [--override key=value]…`: runs a broker until SIGTERM or SIGINT, then stops it in order.
 ///
@@ -72,11 +73,15 @@ private func runBroker(path: String, overrides: [String]) -> Int32 {
   DescriptorLimit.raise()
 
   let log = StandardErrorLog.logger("broker")
-  let running: RunningBroker
+  let real: RealWorld
+  let node: Node
+  let running: RunningNode
   do {
     let file = try ConfigFile.load(path: path, overrides: overrides)
     for warning in file.warnings { log.warning("\(warning)") }
-    running = try RunningBroker.start(file.config, log: log)
+    real = RealWorld(file.config, disk: RealDisk(), log: log)
+    node = Node(real.world, file.config, log: log)
+    running = try node.start().wait()
   } catch {
     log.critical("cannot start: \(error)")
     return 1
@@ -91,7 +96,11 @@ private func runBroker(path: String, overrides: [String]) -> Int32 {
   var signal: Int32 = 0
   sigwait(&signals, &signal)
   log.info("stopping", metadata: ["signal": "\(signal == SIGTERM ? "SIGTERM" : "SIGINT")"])
-  running.stop()
+  do { try node.stop().wait() } catch {
+    log.error("the stop was not orderly: \(error)")
+    return 1
+  }
+  real.shutdown()
   log.info("stopped")
   return 0
 }

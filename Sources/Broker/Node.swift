@@ -1,0 +1,189 @@
+import Coordination
+package import Logging
+import Model
+package import NIOCore
+import Storage
+import Synchronization
+
+/// One broker from its start to its end, in a world that its maker owns.
+///
+/// Start: lock the directories, read the tree, recover the logs (in parallel), then listen. Stop: listen no more, let
+/// requests in flight finish, flush and close every log, write the checkpoints, and last the clean mark. After its end a node
+/// can start again.
+///
+/// No call waits: each returns a future. Any thread may call.
+package final class Node: Sendable {
+  package let config: Config
+  private let world: World
+  private let log: Logger
+  private let phase = Mutex(Phase.stopped)
+
+  private enum Phase {
+    case stopped
+    case starting
+    case running(RunningNode)
+    case stopping
+  }
+
+  package init(_ world: World, _ config: Config, log: Logger) {
+    self.world = world
+    self.config = config
+    self.log = log
+  }
+
+  /// The parts of a node that runs; nil before the end of its start, and from the beginning of its stop.
+  package var running: RunningNode? {
+    phase.withLock { if case .running(let running) = $0 { running } else { nil } }
+  }
+
+  /// Starts the broker.
+  ///
+  /// - Returns: completes when connections are accepted; fails when the directories, the tree or a listener cannot be used,
+  ///   and then nothing is held any more.
+  /// - Precondition: the node is stopped.
+  package func start() -> EventLoopFuture<RunningNode> {
+    phase.withLock { phase in
+      guard case .stopped = phase else { preconditionFailure("a node is started that has not stopped") }
+      phase = .starting
+    }
+    let loop = world.loops.next()
+    let offload = NodeOffload(world.offload)
+    return onControlLane(loop) { try self.open(offload) }
+      .flatMap { opened in
+        self.serve(opened, on: loop)
+          .flatMapError { error in
+            self.onControlLane(loop) { self.release(opened) }.flatMapThrowing { throw error }
+          }
+      }
+      .always { outcome in
+        self.phase.withLock { phase in
+          switch outcome {
+          case .success(let running): phase = .running(running)
+          case .failure: phase = .stopped
+          }
+        }
+      }
+  }
+
+  /// Stops in order.
+  ///
+  /// - Returns: completes when nothing of the broker is under way any more.
+  /// - Precondition: the node runs.
+  package func stop() -> EventLoopFuture<Void> {
+    let running = beginStop()
+    let loop = world.loops.next()
+    return running.server.stop(releasing: running.broker.releaseParkedFetches).hop(to: loop)
+      .flatMap {
+        running.housekeeper.stop()
+        return running.offload.whenIdle(on: loop)
+      }
+      .flatMap {
+        self.onControlLane(loop) {
+          running.broker.closeLogs()
+          running.opened.tree.close()
+        }
+      }
+      .always { _ in self.phase.withLock { $0 = .stopped } }
+  }
+
+  /// Stops as a crash would, as far as a process can do that to itself: connections end in the midst of what they do, and
+  /// neither a checkpoint nor the clean mark is written.
+  ///
+  /// - Returns: completes when nothing of the broker is under way any more.
+  /// - Precondition: the node runs.
+  package func abandon() -> EventLoopFuture<Void> {
+    let running = beginStop()
+    let loop = world.loops.next()
+    running.housekeeper.stop()
+    return running.server.abandon().hop(to: loop)
+      .flatMap { running.offload.whenIdle(on: loop) }
+      .flatMap { self.onControlLane(loop) { self.release(running.opened) } }
+      .always { _ in self.phase.withLock { $0 = .stopped } }
+  }
+
+  private func beginStop() -> RunningNode {
+    phase.withLock { phase in
+      guard case .running(let running) = phase else { preconditionFailure("a node is stopped that does not run") }
+      phase = .stopping
+      return running
+    }
+  }
+
+  // MARK: Steps of a start
+
+  /// Locks and reads everything on disk; waits for the disk.
+  private func open(_ offload: NodeOffload) throws -> OpenedNode {
+    let directories = try LogDirectories(config, disk: world.disk)
+    do {
+      let tree = try EmbeddedTree(disk: world.disk, directory: config.logDirs[0], now: world.wallMs)
+      let before = directories.all.compactMap(\.identity).first
+      let registry = try TopicRegistry(
+        tree: tree, config: config,
+        before: TopicRegistry.Identity(brokerID: before?.brokerID, clusterID: before?.clusterID),
+        nowMs: world.wallMs, random: world.random())
+      for directory in directories.all {
+        try directory.confirm(LogDirectory.Identity(brokerID: registry.brokerID, clusterID: registry.clusterID))
+      }
+      let broker = LocalBroker(
+        config: config, registry: registry, directories: directories, offload: offload, log: log,
+        nowMs: world.wallMs)
+      try broker.openTopics(offload)
+      return OpenedNode(broker: broker, tree: tree, directories: directories, offload: offload)
+    } catch {
+      for directory in directories.all { directory.unlock() }
+      throw error
+    }
+  }
+
+  private func serve(_ opened: OpenedNode, on loop: any EventLoop) -> EventLoopFuture<RunningNode> {
+    // The broker's own cache is read past the page cache: nothing would ever be in it.
+    let coldReads = config.cache == .page ? ColdReads(world.pageCache, offload: opened.offload) : nil
+    return BrokerServer.bind(
+      BrokerServer.Settings(config, descriptorsMax: world.descriptorsMax), on: world.loops, network: world.network,
+      service: opened.broker.makeHandlerTable(), coldReads: coldReads, log: log
+    ).hop(to: loop).flatMap { server in
+      self.onControlLane(loop) { try opened.broker.advertise(server.listeners) }
+        .flatMap { server.accept() }
+        .hop(to: loop)
+        .map {
+          let housekeeper = Housekeeper(opened.broker, loop: loop, offload: opened.offload)
+          housekeeper.start()
+          return RunningNode(opened: opened, server: server, housekeeper: housekeeper)
+        }
+        .flatMapError { error in server.abandon().hop(to: loop).flatMapThrowing { throw error } }
+    }
+  }
+
+  /// Lets go of the disk as a crash would.
+  private func release(_ opened: OpenedNode) {
+    opened.tree.close()
+    for directory in opened.directories.all { directory.unlock() }
+  }
+
+  private func onControlLane<Result: Sendable>(
+    _ loop: any EventLoop, _ body: @escaping @Sendable () throws -> Result
+  ) -> EventLoopFuture<Result> {
+    let promise = loop.makePromise(of: Result.self)
+    world.offload.submit(.control) { promise.completeWith(Swift.Result { try body() }) }
+    return promise.futureResult
+  }
+}
+
+/// A node's disk, locked and read.
+struct OpenedNode: Sendable {
+  let broker: LocalBroker
+  let tree: EmbeddedTree
+  let directories: LogDirectories
+  let offload: NodeOffload
+}
+
+/// A node that serves clients.
+package struct RunningNode: Sendable {
+  let opened: OpenedNode
+  package let server: BrokerServer
+  let housekeeper: Housekeeper
+
+  package var broker: LocalBroker { opened.broker }
+  package var listeners: [any BoundListener] { server.listeners }
+  var offload: NodeOffload { opened.offload }
+}

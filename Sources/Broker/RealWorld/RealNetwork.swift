@@ -1,0 +1,109 @@
+import Glibc
+package import Logging
+package import NIOCore
+import NIOPosix
+
+/// The machine's TCP sockets.
+package struct RealNetwork: Network {
+  private let log: Logger
+
+  package init(log: Logger) { self.log = log }
+
+  /// A listener without a host takes clients of both IP families, as Kafka's does: one socket for each family, on the same
+  /// port, so that an IPv4 client is told of IPv4 addresses. A machine without IPv6 has the one of IPv4 alone.
+  package func listen(
+    _ listener: Listener, _ options: SocketOptions, on loops: any EventLoopGroup,
+    admit: @escaping @Sendable () -> any ChannelHandler,
+    setUp: @escaping @Sendable (any Channel) throws -> Void
+  ) -> EventLoopFuture<any BoundListener> {
+    let first = bootstrap(options, on: loops, admit: admit, setUp: setUp)
+    return bind(first, listener, listener.host ?? "0.0.0.0", Int(listener.port)).flatMap { channel in
+      setCongestionControl(options.congestionControl, on: channel)
+      let port = UInt16(channel.localAddress?.port ?? 0)
+      guard listener.host == nil else {
+        return channel.eventLoop.makeSucceededFuture(
+          RealListener(name: listener.name, host: listener.host, port: port, channels: [channel]))
+      }
+      let sixOnly = bootstrap(options, on: loops, admit: admit, setUp: setUp).serverChannelOption(
+        ChannelOptions.socket(SocketOptionLevel(IPPROTO_IPV6), SocketOptionName(IPV6_V6ONLY)), value: 1)
+      return bind(sixOnly, listener, "::", Int(port)).map { (six: any Channel) -> [any Channel] in
+        setCongestionControl(options.congestionControl, on: six)
+        return [channel, six]
+      }.flatMapErrorThrowing { error in
+        log.info("no IPv6 for a listener", metadata: ["listener": "\(listener.name)", "reason": "\(error)"])
+        return [channel]
+      }.map { RealListener(name: listener.name, host: nil, port: port, channels: $0) }
+    }
+  }
+
+  private func bind(
+    _ bootstrap: ServerBootstrap, _ listener: Listener, _ host: String, _ port: Int
+  ) -> EventLoopFuture<any Channel> {
+    bootstrap.bind(host: host, port: port).flatMapErrorThrowing { error in
+      let shown = host.contains(":") ? "[\(host)]" : host
+      throw ListenError(listener: listener.name, address: "\(shown):\(port)", reason: Self.reason(for: error))
+    }
+  }
+
+  private static func reason(for error: any Error) -> String {
+    guard let refused = error as? IOError else { return "\(error)" }
+    return String(cString: strerror(refused.errnoCode))
+  }
+
+  private func bootstrap(
+    _ options: SocketOptions, on loops: any EventLoopGroup,
+    admit: @escaping @Sendable () -> any ChannelHandler,
+    setUp: @escaping @Sendable (any Channel) throws -> Void
+  ) -> ServerBootstrap {
+    var bootstrap = ServerBootstrap(group: loops)
+      .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
+      .serverChannelOption(ChannelOptions.autoRead, value: false)
+      .serverChannelOption(ChannelOptions.backlog, value: Int32(clamping: options.backlog))
+      .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
+      .childChannelOption(ChannelOptions.maxMessagesPerRead, value: 1)
+      .childChannelOption(
+        ChannelOptions.writeBufferWaterMark,
+        value: .init(low: Limits.replyBytesWaiting / 2, high: Limits.replyBytesWaiting))
+    if let bytes = options.sendBufferBytes {
+      bootstrap = bootstrap.childChannelOption(
+        ChannelOptions.socketOption(.so_sndbuf), value: SocketOptionValue(bytes))
+    }
+    if let bytes = options.receiveBufferBytes {
+      bootstrap = bootstrap.childChannelOption(
+        ChannelOptions.socketOption(.so_rcvbuf), value: SocketOptionValue(bytes))
+    }
+    return
+      bootstrap
+      .serverChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try channel.pipeline.syncOperations.addHandler(admit()) }
+      }
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture { try setUp(channel) }
+      }
+  }
+
+  /// Sets the algorithm that accepted connections inherit. Where the kernel lacks it, its default stays, and the log says so.
+  private func setCongestionControl(_ name: String?, on channel: any Channel) {
+    guard let name, let socket = channel as? any SocketOptionProvider else { return }
+    CongestionControl.set(name, on: socket).whenFailure { error in
+      log.warning("congestion control not set", metadata: ["algorithm": "\(name)", "error": "\(error)"])
+    }
+  }
+}
+
+/// The listening sockets of one listener: one, or one for each IP family.
+private struct RealListener: BoundListener {
+  let name: String
+  let host: String?
+  let port: UInt16
+  let channels: [any Channel]
+
+  func accept() -> EventLoopFuture<Void> {
+    EventLoopFuture.andAllSucceed(
+      channels.map { $0.setOption(ChannelOptions.autoRead, value: true) }, on: channels[0].eventLoop)
+  }
+
+  func close() -> EventLoopFuture<Void> {
+    EventLoopFuture.andAllComplete(channels.map { $0.close() }, on: channels[0].eventLoop)
+  }
+}

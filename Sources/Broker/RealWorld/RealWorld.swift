@@ -1,0 +1,28 @@
+package import Logging
+import NIOCore
+import NIOPosix
+package import Storage
+
+/// The machine's own clock, threads, disk and network, and their end.
+package final class RealWorld: Sendable {
+  package let world: World
+  private let loops: MultiThreadedEventLoopGroup
+  private let offload: RealOffload
+
+  /// Starts the threads that a node of this configuration needs.
+  ///
+  /// - Parameter pageCache: the kernel's, or what stands for it in a test.
+  package init(_ config: Config, disk: any Disk, pageCache: PageCache = PageCache(), log: Logger) {
+    loops = MultiThreadedEventLoopGroup(numberOfThreads: config.numNetworkThreads)
+    offload = RealOffload()
+    world = World(
+      loops: loops, disk: disk, pageCache: pageCache, network: RealNetwork(log: log), offload: offload,
+      descriptorsMax: DescriptorLimit.current, wallMs: WallClock.nowMs, random: { SystemRandomNumberGenerator() })
+  }
+
+  /// Ends the threads. The nodes in this world must have stopped.
+  package func shutdown() {
+    try? loops.syncShutdownGracefully()
+    offload.stop()
+  }
+}

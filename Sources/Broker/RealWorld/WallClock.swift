@@ -1,0 +1,12 @@
+import CMillrace
+import Glibc
+
+/// The machine's clock.
+package enum WallClock {
+  /// Milliseconds since 1970.
+  package static func nowMs() -> Int64 {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+  }
+}

@@ -1,0 +1,56 @@
+package import NIOCore
+package import Storage
+
+/// Everything a node knows of the outside: time, threads, disk, network and chance.
+///
+/// `RealWorld` makes the machine's own; the simulation makes one in which a whole run follows from a seed. A node reaches
+/// the outside by no other way, so what it does depends on its configuration and on what its world answers.
+package struct World: Sendable {
+  /// The event loops of connections and timers. Monotonic time is the loop's own: `loop.now`, `loop.scheduleTask`.
+  package var loops: any EventLoopGroup
+  /// The file system of the log directories and of the z-node journal.
+  package var disk: any Disk
+  /// What of `disk` lies in memory.
+  package var pageCache: PageCache
+  /// Listening sockets and their connections.
+  package var network: any Network
+  /// Work that may wait for the disk.
+  package var offload: any Offload
+  /// Files and sockets the process may have open at once.
+  package var descriptorsMax: Int
+  /// Wall clock time, in milliseconds since 1970 (UTC). It may jump in both directions.
+  package var wallMs: @Sendable () -> Int64
+  /// Makes a generator of random numbers: for ids of clusters and topics.
+  package var random: @Sendable () -> any RandomNumberGenerator & Sendable
+
+  package init(
+    loops: any EventLoopGroup, disk: any Disk, pageCache: PageCache, network: any Network, offload: any Offload,
+    descriptorsMax: Int, wallMs: @escaping @Sendable () -> Int64,
+    random: @escaping @Sendable () -> any RandomNumberGenerator & Sendable
+  ) {
+    self.loops = loops
+    self.disk = disk
+    self.pageCache = pageCache
+    self.network = network
+    self.offload = offload
+    self.descriptorsMax = descriptorsMax
+    self.wallMs = wallMs
+    self.random = random
+  }
+}
+
+/// The kernel's page cache: tells whether sending a file range would wait for the disk, and fetches the range.
+package struct PageCache: Sendable {
+  /// True when some of the range must be read from the disk first. Called on an event loop; must not wait.
+  package var isCold: @Sendable (FileRange) -> Bool
+  /// Reads the range from the disk into memory. Called on an `Offload` thread; may wait.
+  package var warm: @Sendable (FileRange) -> Void
+
+  package init(
+    isCold: @escaping @Sendable (FileRange) -> Bool = { $0.isCold },
+    warm: @escaping @Sendable (FileRange) -> Void = { $0.warm() }
+  ) {
+    self.isCold = isCold
+    self.warm = warm
+  }
+}
