@@ -74,6 +74,13 @@ let package = Package(
         "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix,
         logging, dequeModule,
       ]),
+    // The shipped broker in a world that follows from a seed.
+    library(
+      "Simulation",
+      [
+        "Broker", "Storage", "Wire", "Model", "Compression", nioCore,
+        .product(name: "NIOEmbedded", package: "swift-nio"), logging,
+      ]),
     library(
       "Load",
       [
@@ -91,7 +98,9 @@ let package = Package(
 
     program(
       "millrace",
-      ["Lab", "Load", "Mechanisms", "Compression", "Coordination", "Storage", "Model", argumentParser]),
+      [
+        "Lab", "Load", "Mechanisms", "Simulation", "Compression", "Coordination", "Storage", "Model", argumentParser,
+      ]),
     program("millrace-broker", ["Broker"]),
     program("millrace-load", ["Load"]),
 
@@ -110,6 +119,7 @@ let package = Package(
         "Broker", "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "CMillrace",
         "TestSupport", nioCore, nioPosix, .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
+    tests("SimulationTests", ["Simulation", "TestSupport"]),
     tests("LoadTests", ["Load", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", nioCore]),
     tests("LabTests", ["Lab", "Mechanisms", "Load", "Model"]),

@@ -111,6 +111,8 @@ package final class LogDirectory: Sendable {
     let parent = path.directoryPart
     if !parent.isEmpty && parent != path { try makeDirectories(parent, on: disk) }
     try disk.makeDirectory(path)
+    // Its own name too: a directory that a power failure takes away takes all that is in it along.
+    try disk.syncDirectory(parent.isEmpty ? "/" : parent)
   }
 
   // MARK: Identity

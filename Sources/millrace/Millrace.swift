@@ -35,7 +35,7 @@ struct Millrace: AsyncParsableCommand {
       ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, CompareCommand.self,
       NewCommand.self,
       CodecsCommand.self, LintResultsCommand.self, DoctorCommand.self, TopicsCommand.self, ZNodesCommand.self,
-      DumpLogCommand.self, MechanismCommand.self,
+      DumpLogCommand.self, SimulateCommand.self, MechanismCommand.self,
     ])
 }
 

@@ -1,0 +1,298 @@
+import Broker
+import Model
+import NIOCore
+
+/// What must be true of one partition's log, kept beside it: who sent what, what was acknowledged at which offset, what was
+/// read, and what a crash may have taken.
+final class Ledger {
+  let partition: TopicPartition
+  private let promise: Promise
+  private let report: (String) -> Void
+
+  /// What an acknowledgement is worth, by the flush settings.
+  struct Promise {
+    /// `millrace.flush.before.ack`.
+    var flushesBeforeAck: Bool
+    /// `flush.messages`: an append that leaves so many records unflushed waits for a flush.
+    var flushMessages: Int64
+    /// `retention.bytes`; nil when nothing is removed by size.
+    var retentionBytes: Int64?
+    /// The admin may delete records.
+    var mayDeleteRecords: Bool
+    /// `message.timestamp.type`.
+    var isLogAppendTime: Bool
+  }
+
+  /// One batch, by its producer's number and its own.
+  struct BatchID: Hashable {
+    var producer: UInt32
+    var batch: UInt32
+  }
+
+  private struct Batch {
+    var count: Int
+    var bytes: Int
+    var isIdempotent: Bool
+    /// Where its acknowledgement says it begins.
+    var acknowledgedAt: Int64?
+    /// Sent again under another producer id, or without one: it may stand there twice.
+    var mayRepeat = false
+    /// Acknowledged, and taken by a power failure that was allowed to.
+    var isLost = false
+    /// Where its first record was seen or acknowledged.
+    var places: Set<Int64> = []
+  }
+
+  struct RecordID: Hashable {
+    var batch: BatchID
+    var index: Int
+  }
+
+  private var batches: [BatchID: Batch] = [:]
+  private var records: [Int64: RecordID] = [:]
+  private(set) var logStart: Int64 = 0
+  private(set) var highWatermark: Int64 = 0
+  private(set) var acknowledgedEnd: Int64 = 0
+  private var durableEnd: Int64 = 0
+  private var deletedBefore: Int64 = 0
+  /// A power failure has taken acknowledged records, so that producers may be out of step.
+  private(set) var hasLostRecords = false
+  private var crashes = 0
+
+  init(_ partition: TopicPartition, _ promise: Promise, report: @escaping (String) -> Void) {
+    self.partition = partition
+    self.promise = promise
+    self.report = report
+  }
+
+  private func violation(_ what: String) { report("\(partition): \(what)") }
+
+  // MARK: Producing
+
+  func sending(_ id: BatchID, count: Int, bytes: Int, isIdempotent: Bool) {
+    if batches[id] == nil { batches[id] = Batch(count: count, bytes: bytes, isIdempotent: isIdempotent) }
+  }
+
+  func mayRepeat(_ id: BatchID) { batches[id]?.mayRepeat = true }
+
+  func acknowledged(_ id: BatchID, at base: Int64, logStart start: Int64) {
+    guard var batch = batches[id] else { return violation("an acknowledgement of batch \(id) that was never sent") }
+    // A duplicate that is too old to be remembered has no offset.
+    guard base >= 0 else { return }
+    if let before = batch.acknowledgedAt, before != base, !batch.mayRepeat {
+      violation("batch \(id) is acknowledged at \(base), and was at \(before)")
+    }
+    batch.acknowledgedAt = base
+    batch.places.insert(base)
+    batches[id] = batch
+    for index in 0..<batch.count { place(RecordID(batch: id, index: index), at: base + Int64(index)) }
+    let end = base + Int64(batch.count)
+    acknowledgedEnd = max(acknowledgedEnd, end)
+    if promise.flushesBeforeAck { durableEnd = max(durableEnd, end) }
+    if promise.flushMessages < .max { durableEnd = max(durableEnd, end - promise.flushMessages) }
+    saw(logStart: start)
+  }
+
+  private func place(_ record: RecordID, at offset: Int64) {
+    if let other = records[offset], other != record {
+      return violation("offset \(offset) holds \(record), and held \(other)")
+    }
+    records[offset] = record
+  }
+
+  // MARK: Reading
+
+  /// What one reader was told of the ends, which must not go back for it. Answers of several connections may overtake each
+  /// other, so that nothing can be said of two readers.
+  struct Seen {
+    fileprivate var crashes = 0
+    fileprivate var highWatermark: Int64 = 0
+    fileprivate var logStart: Int64 = 0
+  }
+
+  /// A reader was told the ends.
+  func saw(highWatermark mark: Int64, logStart start: Int64, by reader: inout Seen) {
+    if reader.crashes != crashes { reader = Seen(crashes: crashes) }
+    if mark < reader.highWatermark { violation("the high watermark goes back from \(reader.highWatermark) to \(mark)") }
+    if start >= 0, start < reader.logStart { violation("the log start goes back from \(reader.logStart) to \(start)") }
+    reader.highWatermark = max(reader.highWatermark, mark)
+    reader.logStart = max(reader.logStart, start)
+    highWatermark = max(highWatermark, mark)
+    saw(logStart: start)
+  }
+
+  /// Somebody was told the log's start.
+  func saw(logStart start: Int64) {
+    guard start > logStart else { return }
+    logStart = start
+    guard start > deletedBefore else { return }
+    guard let kept = promise.retentionBytes else {
+      return violation("the log start moves to \(start), and nobody asked for that")
+    }
+    checkRetention(kept, start)
+  }
+
+  /// Retention by size leaves at least so many bytes behind, those of batches that are not acknowledged yet included.
+  private func checkRetention(_ kept: Int64, _ start: Int64) {
+    var bytes: Int64 = 0
+    for batch in batches.values {
+      if let base = batch.acknowledgedAt ?? batch.places.max() {
+        if base + Int64(batch.count) > start { bytes += Int64(batch.bytes) }
+      } else if !batch.isLost {
+        bytes += Int64(batch.bytes)
+      }
+    }
+    if bytes < kept {
+      violation("retention.bytes is \(kept), and the log start moved to \(start), which leaves at most \(bytes) bytes")
+    }
+  }
+
+  func deletingRecords(before offset: Int64) { deletedBefore = max(deletedBefore, offset) }
+
+  /// A reader that asked from `from` was given these batches.
+  ///
+  /// - Returns: where it goes on.
+  func read(_ bytes: ByteBuffer, from: Int64) -> Int64 {
+    var rest = bytes
+    var position = from
+    var isFirst = true
+    while rest.readableBytes > 0 {
+      let batch: RecordBatch
+      do throws(RecordBatchError) { batch = try RecordBatch(viewing: rest) } catch {
+        // The last one may be cut by partition.max.bytes, but only behind a whole one.
+        if case .truncated = error, !isFirst { return position }
+        violation("what was read from \(position) on is no batch: \(error)")
+        return position
+      }
+      rest.moveReaderIndex(forwardBy: batch.sizeInBytes)
+      let base = batch.header.baseOffset.rawValue
+      if isFirst ? base > position : base != position {
+        violation("a read from \(from) goes on with \(base) where \(position) is due")
+      }
+      isFirst = false
+      if promise.isLogAppendTime != batch.header.attributes.isLogAppendTime {
+        violation("the batch at \(base) says isLogAppendTime=\(batch.header.attributes.isLogAppendTime)")
+      }
+      var due = base
+      do {
+        for record in try batch.records() {
+          if record.offset.rawValue != due { violation("a record of offset \(record.offset) where \(due) is due") }
+          check(record)
+          due += 1
+        }
+      } catch { violation("the records of the batch at \(base) cannot be read: \(error)") }
+      let next = batch.header.nextOffset.rawValue
+      if due != next { violation("the batch at \(base) has records up to \(due) and offsets up to \(next)") }
+      position = max(position, next)
+    }
+    return position
+  }
+
+  private func check(_ record: Record) {
+    let offset = record.offset.rawValue
+    guard let id = Payload.id(of: record.value) else { return violation("the record at \(offset) is nobody's") }
+    guard var batch = batches[id.batch], id.index < batch.count else {
+      return violation("the record at \(offset) is \(id), which was never sent here")
+    }
+    if record.value != Payload.value(id, bytes: record.value?.readableBytes ?? 0) {
+      violation("the record at \(offset), \(id), has other bytes than it was sent with")
+    }
+    let base = offset - Int64(id.index)
+    if batch.places.insert(base).inserted {
+      if batch.places.count > 1, !batch.mayRepeat {
+        violation("\(id) stands at \(offset) and again, its batch at \(batch.places.sorted())")
+      }
+      batches[id.batch] = batch
+    }
+    place(id, at: offset)
+  }
+
+  // MARK: Crashes
+
+  /// What a client learns of the partition's ends after a restart, before any other client is back.
+  ///
+  /// - Parameters:
+  ///   - lostPower: what was not promised to be durable may be gone.
+  ///   - isOrderly: the node was stopped, and everything it knew was written down.
+  func restarted(logStart start: Int64, end: Int64, lostPower: Bool, isOrderly: Bool) {
+    let promised = lostPower ? durableEnd : max(acknowledgedEnd, highWatermark)
+    if end < promised, end < max(promised, start) {
+      violation("after a \(lostPower ? "power failure" : "restart") the log ends at \(end); \(promised) was promised")
+    }
+    if isOrderly, start < logStart {
+      violation("after an orderly stop the log start goes back from \(logStart) to \(start)")
+    }
+    if start > max(logStart, deletedBefore), promise.retentionBytes == nil {
+      violation("after a restart the log starts at \(start), and nobody asked for that")
+    }
+    if lostPower, end < max(acknowledgedEnd, highWatermark) { forget(from: end) }
+    // A start that was not written down is not there after a crash; the next DeleteRecords or retention moves it again.
+    logStart = start
+    highWatermark = end
+    if !isOrderly { crashes += 1 }
+  }
+
+  private func forget(from end: Int64) {
+    for offset in records.keys where offset >= end { records[offset] = nil }
+    for (id, batch) in batches {
+      var batch = batch
+      if let base = batch.acknowledgedAt, base + Int64(batch.count) > end {
+        batch.acknowledgedAt = nil
+        batch.isLost = true
+        hasLostRecords = true
+      }
+      batch.places = batch.places.filter { $0 + Int64(batch.count) <= end }
+      batches[id] = batch
+    }
+    acknowledgedEnd = min(acknowledgedEnd, end)
+    durableEnd = min(durableEnd, end)
+  }
+
+  // MARK: The end
+
+  /// The partition has been read from its start to `end`.
+  func finish(end: Int64) {
+    for offset in logStart..<max(logStart, end) where records[offset] == nil {
+      violation("offset \(offset) was never read")
+    }
+    var last: [UInt32: Int64] = [:]
+    for (id, batch) in batches.sorted(by: { ($0.key.producer, $0.key.batch) < ($1.key.producer, $1.key.batch) }) {
+      guard let base = batch.acknowledgedAt else { continue }
+      for index in 0..<batch.count where base + Int64(index) >= logStart {
+        if records[base + Int64(index)] != RecordID(batch: id, index: index) {
+          violation("\(id) was acknowledged at \(base) and is not there")
+        }
+      }
+      guard batch.isIdempotent, !batch.mayRepeat else { continue }
+      if let before = last[id.producer], before > base { violation("\(id) at \(base) comes before its predecessor") }
+      last[id.producer] = base
+    }
+  }
+}
+
+/// Record values that say whose they are: producer 4, batch 4, index 2, then bytes that follow from these.
+enum Payload {
+  static let headBytes = 10
+
+  static func value(_ id: Ledger.RecordID, bytes: Int) -> ByteBuffer {
+    var value = ByteBuffer()
+    value.writeInteger(id.batch.producer)
+    value.writeInteger(id.batch.batch)
+    value.writeInteger(UInt16(truncatingIfNeeded: id.index))
+    var random = SplitMix(seed: UInt64(id.batch.producer) << 48 ^ UInt64(id.batch.batch) << 16 ^ UInt64(id.index))
+    // Half of it compresses.
+    while value.readableBytes < bytes {
+      let word = random.next()
+      value.writeInteger(word & 1 == 0 ? word : 0x6D69_6C6C_7261_6365)
+    }
+    if value.readableBytes > max(bytes, headBytes) { value.moveWriterIndex(to: max(bytes, headBytes)) }
+    return value
+  }
+
+  static func id(of value: ByteBuffer?) -> Ledger.RecordID? {
+    guard var value, let producer = value.readInteger(as: UInt32.self), let batch = value.readInteger(as: UInt32.self),
+      let index = value.readInteger(as: UInt16.self)
+    else { return nil }
+    return Ledger.RecordID(batch: Ledger.BatchID(producer: producer, batch: batch), index: Int(index))
+  }
+}

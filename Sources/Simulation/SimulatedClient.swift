@@ -1,0 +1,129 @@
+import Broker
+import Model
+import NIOCore
+import Wire
+
+/// Why a request has no answer.
+enum NoAnswer: Error {
+  case disconnected
+  case notConnected
+}
+
+/// One client's connection: requests out, answers in, which must come in the order of the requests.
+final class SimulatedClient: @unchecked Sendable {
+  let name: String
+  private let simulation: Simulation
+  private var link: SimulatedLink?
+  private var received = ByteBuffer()
+  private var nextCorrelationID: Int32 = 1
+  private var waiting: [Waiting] = []
+
+  private struct Waiting {
+    let correlationID: Int32
+    let name: String
+    let sent: NIODeadline
+    /// Nil is a request whose connection went.
+    let answered: (ByteBuffer?) -> Void
+  }
+
+  init(_ name: String, _ simulation: Simulation) {
+    self.name = name
+    self.simulation = simulation
+  }
+
+  var isConnected: Bool { link != nil }
+  var requestsWaiting: Int { waiting.count }
+  /// When the oldest request without an answer was sent.
+  var oldestSent: NIODeadline? { waiting.first?.sent }
+
+  /// True: connected, now or before.
+  func connect() -> Bool {
+    if link != nil { return true }
+    guard let link = simulation.network.connect() else { return false }
+    self.link = link
+    received.clear()
+    link.onBytes = { [weak self] in self?.arrived($0) }
+    link.onClose = { [weak self] in self?.closed() }
+    simulation.trace.note("\(name) connects as \(link.number)")
+    return true
+  }
+
+  /// A client that stops reading for a while.
+  func setReading(_ isReading: Bool) { link?.isReading = isReading }
+
+  func breakConnection() { link?.cut() }
+
+  /// Leaves in order.
+  func leave() {
+    link?.finish()
+    link = nil
+    let lost = waiting
+    waiting = []
+    for request in lost { request.answered(nil) }
+  }
+
+  /// Sends a request; `then` is called once, with the answer or why there is none. A request that wants no answer
+  /// (`isSilent`) is done when it is sent.
+  func ask<R: Request>(
+    _ request: R, version: Int16, isSilent: Bool = false, then: @escaping (Result<R.Answer, NoAnswer>) -> Void
+  ) {
+    guard let link else { return then(.failure(.notConnected)) }
+    let id = nextCorrelationID
+    nextCorrelationID &+= 1
+    guard let bytes = Frame.request(request, version: version, correlationID: id, clientID: name).joined else {
+      preconditionFailure("a request is bytes")
+    }
+    if !isSilent {
+      waiting.append(
+        Waiting(correlationID: id, name: R.name, sent: simulation.loop.now) { [simulation, name] frame in
+          guard var frame else { return then(.failure(.disconnected)) }
+          do {
+            _ = try ResponseHeader(reading: &frame, version: R.api.responseHeaderVersion(version))
+            then(.success(try R.Answer(reading: &frame, version: version)))
+          } catch {
+            simulation.violation("\(name): the answer to \(R.name) v\(version) cannot be read: \(error)")
+          }
+        })
+    }
+    link.send(bytes)
+  }
+
+  private func arrived(_ bytes: ByteBuffer) {
+    received.writeImmutableBuffer(bytes)
+    while true {
+      do {
+        guard let frame = try Frame.next(in: &received, limit: 1 << 30) else {
+          _ = received.discardReadBytes()
+          return
+        }
+        answered(frame)
+      } catch {
+        return simulation.violation("\(name): no frame can have this length: \(error)")
+      }
+    }
+  }
+
+  private func answered(_ frame: ByteBuffer) {
+    simulation.trace.note(frame)
+    guard let id = frame.getInteger(at: frame.readerIndex, as: Int32.self) else {
+      return simulation.violation("\(name): an answer of \(frame.readableBytes) bytes")
+    }
+    guard let request = waiting.first else {
+      return simulation.violation("\(name): an answer (correlation id \(id)) that nobody asked for")
+    }
+    guard request.correlationID == id else {
+      return simulation.violation(
+        "\(name): an answer out of order: \(id) came, \(request.correlationID) (\(request.name)) is due")
+    }
+    waiting.removeFirst()
+    request.answered(frame)
+  }
+
+  private func closed() {
+    simulation.trace.note("\(name) loses its connection")
+    link = nil
+    let lost = waiting
+    waiting = []
+    for request in lost { request.answered(nil) }
+  }
+}

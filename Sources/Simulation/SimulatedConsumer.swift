@@ -1,0 +1,221 @@
+import Model
+import NIOCore
+import Wire
+
+/// A consumer of some partitions: long polls, seeks to anywhere, and at times does not read what it is sent.
+final class SimulatedConsumer: @unchecked Sendable {
+  struct Settings {
+    var number: Int
+    var partitions: [TopicPartition]
+    var minBytes: Int32
+    var maxWaitMs: Int32
+    var maxBytes: Int32
+    var partitionMaxBytes: Int32
+    var version: Int16
+    var isReadCommitted: Bool
+    /// One fetch in so many is a seek.
+    var seekEvery: Int
+    var isSlow: Bool
+  }
+
+  let settings: Settings
+  let client: SimulatedClient
+  private let simulation: Simulation
+  private var random: SplitMix
+  private var positions: [TopicPartition: Int64] = [:]
+  private var seen: [TopicPartition: Ledger.Seen] = [:]
+  private var fetchSent: NIODeadline?
+  private var fetchNumber = 0
+  private var mustAnswerBy: NIODeadline?
+  private var isReading = true
+  private(set) var records = 0
+  /// Seeks no more, and reads to the end.
+  var isCatchingUp = false
+
+  init(_ settings: Settings, _ simulation: Simulation, seed: UInt64) {
+    self.settings = settings
+    self.simulation = simulation
+    random = SplitMix(seed: seed)
+    client = SimulatedClient("consumer \(settings.number)", simulation)
+    for partition in settings.partitions { positions[partition] = 0 }
+  }
+
+  func start() { next() }
+
+  private func later(_ microseconds: Int, _ body: @escaping () -> Void) {
+    simulation.after(microseconds: microseconds, body)
+  }
+
+  private func next() {
+    guard !simulation.isOver else { return }
+    guard simulation.mayConnect, client.connect() else {
+      return later(20_000 + random.below(30_000)) { [self] in next() }
+    }
+    if !isCatchingUp, random.below(settings.seekEvery) == 0 { seek() }
+    fetch()
+  }
+
+  private func seek() {
+    let partition = random.pick(settings.partitions)
+    let ledger = simulation.ledger(partition)
+    let (low, high) = (ledger.logStart, max(ledger.highWatermark, ledger.acknowledgedEnd))
+    positions[partition] = low + Int64(random.below(Int(max(0, high - low)) + 1))
+  }
+
+  private func fetch() {
+    var request = FetchRequest()
+    request.maxWaitMs = settings.maxWaitMs
+    request.minBytes = settings.minBytes
+    request.maxBytes = settings.maxBytes
+    request.isolationLevel = settings.isReadCommitted ? 1 : 0
+    for partition in settings.partitions {
+      var wanted = FetchRequest.Partition()
+      wanted.partition = partition.partition
+      wanted.fetchOffset = Offset(positions[partition] ?? 0)
+      wanted.partitionMaxBytes = settings.partitionMaxBytes
+      if request.topics.last?.topic != partition.topic {
+        var topic = FetchRequest.Topic()
+        topic.topic = partition.topic
+        request.topics.append(topic)
+      }
+      request.topics[request.topics.count - 1].partitions.append(wanted)
+    }
+    fetchNumber += 1
+    let number = fetchNumber
+    fetchSent = simulation.loop.now
+    mustAnswerBy = nil
+    let asked = positions
+    if settings.isSlow, !isCatchingUp, random.below(6) == 0 { stopReading() }
+    client.ask(request, version: settings.version) { [self] result in
+      guard number == fetchNumber else { return }
+      fetchSent = nil
+      mustAnswerBy = nil
+      switch result {
+      case .success(let answer): answered(answer, asked)
+      case .failure: later(10_000 + random.below(50_000)) { [self] in next() }
+      }
+    }
+  }
+
+  /// Leaves bytes lying in the network for a while.
+  private func stopReading() {
+    isReading = false
+    client.setReading(false)
+    later(1 + random.below(2_000_000)) { [self] in
+      isReading = true
+      mustAnswerBy = nil
+      fetchSent = fetchSent.map { _ in simulation.loop.now }
+      client.setReading(true)
+    }
+  }
+
+  private func answered(_ answer: FetchResponse, _ asked: [TopicPartition: Int64]) {
+    guard answer.errorCode == .none else {
+      return simulation.violation("\(client.name): a fetch is answered with \(answer.errorCode)")
+    }
+    var lost: [TopicPartition] = []
+    for topic in answer.responses {
+      for found in topic.partitions {
+        let partition = TopicPartition(topic.topic, found.partitionIndex)
+        guard let position = asked[partition] else {
+          simulation.violation("\(client.name): an answer for \(partition), which was not asked for")
+          continue
+        }
+        read(found, of: partition, from: position, &lost)
+      }
+    }
+    simulation.trace.note(
+      "\(client.name) is at \(settings.partitions.map { "\($0) \(positions[$0] ?? 0)" }.joined(separator: ", "))")
+    if lost.isEmpty { later(1 + random.below(3_000)) { [self] in next() } } else { findStart(of: lost) }
+  }
+
+  private func read(
+    _ found: FetchResponse.Partition, of partition: TopicPartition, from position: Int64, _ lost: inout [TopicPartition]
+  ) {
+    let ledger = simulation.ledger(partition)
+    switch found.errorCode {
+    case .none:
+      ledger.saw(
+        highWatermark: found.highWatermark.rawValue, logStart: found.logStartOffset.rawValue,
+        by: &seen[partition, default: Ledger.Seen()])
+      if found.lastStableOffset > found.highWatermark {
+        simulation.violation("\(partition): last stable \(found.lastStableOffset) is past \(found.highWatermark)")
+      }
+      guard let bytes = found.records.bytes, bytes.readableBytes > 0 else { return }
+      let next = ledger.read(bytes, from: position)
+      if next > found.highWatermark.rawValue {
+        simulation.violation("\(partition): read up to \(next), past the high watermark \(found.highWatermark)")
+      }
+      records += Int(max(0, next - position))
+      positions[partition] = next
+    case .offsetOutOfRange:
+      if position >= ledger.logStart, position <= ledger.acknowledgedEnd, !simulation.mayShrink(partition) {
+        simulation.violation("\(partition): \(position) is out of range; the log has \(ledger.acknowledgedEnd) offsets")
+      }
+      lost.append(partition)
+    case .kafkaStorageError, .notLeaderOrFollower, .leaderNotAvailable:
+      if !simulation.diskMayFail {
+        simulation.violation("\(client.name): \(found.errorCode) for \(partition) with a sound disk")
+      }
+    default: simulation.violation("\(client.name): \(found.errorCode) for \(partition)")
+    }
+  }
+
+  private func findStart(of partitions: [TopicPartition]) {
+    client.ask(ListOffsetsRequest.of(partitions, at: -2), version: 5) { [self] result in
+      if case .success(let answer) = result {
+        for topic in answer.topics {
+          for found in topic.partitions where found.errorCode == .none {
+            positions[TopicPartition(topic.name, found.partitionIndex)] = found.offset.rawValue
+          }
+        }
+      }
+      later(1 + random.below(3_000)) { [self] in next() }
+    }
+  }
+
+  // MARK: What the simulation checks
+
+  /// True when everything has been read.
+  var isAtEnd: Bool { settings.partitions.allSatisfy { positions[$0] ?? 0 >= simulation.ledger($0).acknowledgedEnd } }
+
+  /// An append to `partition` was acknowledged: a fetch that waits for so much must be answered soon.
+  func appended(to partition: TopicPartition, bytes: Int, from base: Int64) {
+    guard let sent = fetchSent, isReading, client.isConnected, let position = positions[partition], position <= base,
+      bytes >= Int(settings.minBytes), simulation.loop.now - sent > .milliseconds(100)
+    else { return }
+    let due = simulation.loop.now + .milliseconds(Simulation.slackMs)
+    mustAnswerBy = min(mustAnswerBy ?? due, due)
+  }
+
+  /// Says so when a fetch has waited for too long.
+  func checkWait() {
+    guard let sent = fetchSent, isReading, client.isConnected else { return }
+    let now = simulation.loop.now
+    if let due = mustAnswerBy, now > due {
+      simulation.violation("\(client.name): a fetch still waits \(Simulation.slackMs) ms after the bytes it waits for")
+    } else if now - sent > .milliseconds(Int64(settings.maxWaitMs) + Simulation.slackMs) {
+      simulation.violation("\(client.name): a fetch with a limit of \(settings.maxWaitMs) ms is not answered")
+    }
+  }
+}
+
+extension ListOffsetsRequest {
+  /// Asks the same of several partitions.
+  static func of(_ partitions: [TopicPartition], at timestamp: Int64) -> ListOffsetsRequest {
+    var request = ListOffsetsRequest()
+    request.replicaID = -1
+    for partition in partitions {
+      var wanted = ListOffsetsRequest.Partition()
+      wanted.partitionIndex = partition.partition
+      wanted.timestamp = timestamp
+      if request.topics.last?.name != partition.topic {
+        var topic = ListOffsetsRequest.Topic()
+        topic.name = partition.topic
+        request.topics.append(topic)
+      }
+      request.topics[request.topics.count - 1].partitions.append(wanted)
+    }
+    return request
+  }
+}

@@ -1,0 +1,192 @@
+import Compression
+import Model
+import NIOCore
+import Wire
+
+/// A producer to one partition: sends batches in order, several in flight, and sends again what was not acknowledged.
+final class SimulatedProducer: @unchecked Sendable {
+  struct Settings {
+    var number: UInt32
+    var partition: TopicPartition
+    var acks: Int16
+    var codec: Codec
+    var isIdempotent: Bool
+    var inFlightMax: Int
+    var intervalMicroseconds: Int
+    var recordsMax: Int
+    var valueBytesMax: Int
+    /// A batch must fit a segment.
+    var batchBytesMax: Int
+    var version: Int16
+  }
+
+  private struct Pending {
+    var id: Ledger.BatchID
+    var count: Int
+    var timestamp: Int64
+    var valueBytes: Int
+    var sequence: Int32 = -1
+    var isInFlight = false
+    var wasSent = false
+  }
+
+  let settings: Settings
+  let client: SimulatedClient
+  private let simulation: Simulation
+  private var random: SplitMix
+  private var pending: [Pending] = []
+  private var nextBatch: UInt32 = 0
+  private var identity: (id: Int64, epoch: Int16)?
+  private var isAskingIdentity = false
+  private var nextSequence: Int32 = 0
+  /// An answer was an error: nothing is sent until all answers are here and a while has passed.
+  private var isBackingOff = false
+  private var builder = RecordBatchBuilder(capacity: 4096)
+  /// Makes no new batches.
+  var isStopping = false
+  private(set) var acknowledged = 0
+
+  init(_ settings: Settings, _ simulation: Simulation, seed: UInt64) {
+    self.settings = settings
+    self.simulation = simulation
+    random = SplitMix(seed: seed)
+    client = SimulatedClient("producer \(settings.number)", simulation)
+  }
+
+  var isIdle: Bool { pending.isEmpty }
+  private var ledger: Ledger { simulation.ledger(settings.partition) }
+  private var inFlight: Int { pending.count { $0.isInFlight } }
+
+  func start() { tick() }
+
+  private func tick() {
+    guard !simulation.isOver else { return }
+    if !isStopping, pending.count < 10 { makeBatch() }
+    pump()
+    simulation.after(microseconds: 1 + random.below(settings.intervalMicroseconds)) { [self] in tick() }
+  }
+
+  private func makeBatch() {
+    let id = Ledger.BatchID(producer: settings.number, batch: nextBatch)
+    nextBatch += 1
+    let count = min(1 + random.below(settings.recordsMax), settings.batchBytesMax / 64)
+    let room = settings.batchBytesMax / count - 48
+    pending.append(
+      Pending(
+        id: id, count: count, timestamp: simulation.clientMs,
+        valueBytes: min(Payload.headBytes + random.below(settings.valueBytesMax), room)))
+  }
+
+  private func pump() {
+    guard !pending.isEmpty, !isBackingOff, simulation.mayConnect, client.connect() else { return }
+    if settings.isIdempotent, identity == nil { return askIdentity() }
+    while inFlight < settings.inFlightMax, let index = pending.firstIndex(where: { !$0.isInFlight }) { send(index) }
+  }
+
+  private func askIdentity() {
+    guard !isAskingIdentity else { return }
+    isAskingIdentity = true
+    var request = InitProducerIdRequest()
+    request.transactionTimeoutMs = 60_000
+    client.ask(request, version: 4) { [self] result in
+      isAskingIdentity = false
+      guard case .success(let answer) = result else { return }
+      guard answer.errorCode == .none else {
+        if !simulation.diskMayFail {
+          simulation.violation("\(client.name): no producer id: \(answer.errorCode)")
+        }
+        return
+      }
+      identity = (answer.producerID, answer.producerEpoch)
+      nextSequence = 0
+      for index in pending.indices { pending[index].sequence = -1 }
+      pump()
+    }
+  }
+
+  private func send(_ index: Int) {
+    if settings.isIdempotent, pending[index].sequence < 0 {
+      pending[index].sequence = nextSequence
+      nextSequence += Int32(pending[index].count)
+    }
+    let batch = pending[index]
+    for record in 0..<batch.count {
+      let value = Payload.value(Ledger.RecordID(batch: batch.id, index: record), bytes: batch.valueBytes)
+      builder.append(Record(offset: 0, timestamp: batch.timestamp + Int64(record), key: nil, value: value))
+    }
+    let bytes: ByteBuffer
+    do {
+      bytes = try builder.finish(
+        codec: settings.codec, producerID: identity?.id ?? -1, producerEpoch: identity?.epoch ?? -1,
+        baseSequence: batch.sequence, isControl: false)
+    } catch { preconditionFailure("a batch of our own cannot be built: \(error)") }
+    ledger.sending(batch.id, count: batch.count, bytes: bytes.readableBytes, isIdempotent: settings.isIdempotent)
+    if batch.wasSent, !settings.isIdempotent { ledger.mayRepeat(batch.id) }
+    pending[index].isInFlight = true
+    pending[index].wasSent = true
+    var data = ProduceRequest.Partition()
+    data.index = settings.partition.partition
+    data.records = .bytes(bytes)
+    var topic = ProduceRequest.Topic()
+    topic.name = settings.partition.topic
+    topic.partitionData = [data]
+    var request = ProduceRequest()
+    request.acks = settings.acks
+    request.timeoutMs = 30_000
+    request.topicData = [topic]
+    simulation.trace.note("\(client.name) sends \(batch.id.batch), \(batch.count) records, sequence \(batch.sequence)")
+    if settings.acks == 0 {
+      client.ask(request, version: settings.version, isSilent: true) { _ in }
+      pending.removeAll { $0.id == batch.id }
+      return
+    }
+    client.ask(request, version: settings.version) { [self] result in answered(batch.id, bytes.readableBytes, result) }
+  }
+
+  private func answered(_ id: Ledger.BatchID, _ bytes: Int, _ result: Result<ProduceResponse, NoAnswer>) {
+    guard let index = pending.firstIndex(where: { $0.id == id }) else { return }
+    pending[index].isInFlight = false
+    guard case .success(let answer) = result else { return backOff() }
+    guard let partition = answer.responses.first?.partitionResponses.first else {
+      return simulation.violation("\(client.name): an answer without its partition")
+    }
+    switch partition.errorCode {
+    case .none, .duplicateSequenceNumber:
+      let base = partition.errorCode == .none ? partition.baseOffset.rawValue : -1
+      simulation.trace.note("\(client.name) has \(id.batch) acknowledged at \(base)")
+      ledger.acknowledged(id, at: base, logStart: partition.logStartOffset.rawValue)
+      acknowledged += 1
+      pending.remove(at: index)
+      simulation.appended(to: settings.partition, bytes: bytes, from: base)
+      pump()
+    case .outOfOrderSequenceNumber, .unknownProducerId, .invalidProducerEpoch:
+      // Behind a batch that failed every later one is out of order. The oldest never is, unless a crash took the one before.
+      if index == 0 {
+        guard ledger.hasLostRecords else {
+          return simulation.violation("\(client.name): \(partition.errorCode) for batch \(id.batch), the oldest")
+        }
+        identity = nil
+        for batch in pending { ledger.mayRepeat(batch.id) }
+      }
+      backOff()
+    case .kafkaStorageError, .notLeaderOrFollower, .leaderNotAvailable:
+      if !simulation.diskMayFail {
+        return simulation.violation("\(client.name): \(partition.errorCode) for batch \(id.batch) with a sound disk")
+      }
+      backOff()
+    default:
+      simulation.violation(
+        "\(client.name): \(partition.errorCode) for batch \(id.batch): \(partition.errorMessage ?? "")")
+    }
+  }
+
+  /// Waits for the answers that are due, then sends everything again, in order.
+  private func backOff() {
+    isBackingOff = true
+    guard inFlight == 0 else { return }
+    simulation.after(microseconds: 10_000 + random.below(90_000)) { [self] in
+      isBackingOff = false
+      pump()
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import NIOCore
+
+/// What happened in a run, in order: a hash of all of it, and the last events in words.
+///
+/// Two runs of one seed have the same hash, on any machine; where they do not, something depends on more than the seed.
+package final class Trace: @unchecked Sendable {
+  // Used by one thread, that of the simulation.
+
+  private static let linesKept = 400
+  private var lines: [String] = []
+  private var start = 0
+  package private(set) var events = 0
+  /// FNV-1a, 64 bits.
+  package private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+  private let loop: any EventLoop
+  /// Also printed as they come, for a look at one seed.
+  private let echo: ((String) -> Void)?
+
+  init(loop: any EventLoop, echo: ((String) -> Void)?) {
+    self.loop = loop
+    self.echo = echo
+  }
+
+  func note(_ event: String) {
+    events += 1
+    let nanoseconds = loop.now.uptimeNanoseconds
+    add(nanoseconds)
+    for byte in event.utf8 { add(byte) }
+    let micros = String(nanoseconds / 1000 % 1_000_000)
+    let line =
+      "\(nanoseconds / 1_000_000_000).\(String(repeating: "0", count: 6 - micros.utf8.count))\(micros)  \(event)"
+    if lines.count < Self.linesKept {
+      lines.append(line)
+    } else {
+      lines[start] = line
+      start = (start + 1) % Self.linesKept
+    }
+    echo?(line)
+  }
+
+  /// Bytes count for the hash alone.
+  func note(_ bytes: ByteBuffer) { for byte in bytes.readableBytesView { add(byte) } }
+
+  private func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+  private func add(_ number: UInt64) { hash = (hash ^ number) &* 0x100_0000_01B3 }
+
+  /// The last events, oldest first: virtual seconds, and what happened.
+  package var last: [String] { Array(lines[start...] + lines[..<start]) }
+}

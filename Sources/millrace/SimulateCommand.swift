@@ -1,0 +1,115 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Lab
+import Simulation
+import Storage
+import Synchronization
+
+/// Runs the shipped broker in simulated worlds, one for each seed.
+struct SimulateCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "simulate", abstract: "Run the broker in a simulated world, with faults, and check what it promises.",
+    discussion: """
+      A seed decides everything: configuration, clients, faults, and the order of all events. The broker is the shipped code,
+      from the bytes of a connection to the files of a log; the clock, the network and the disk are simulated. A seed that
+      fails is printed with the command that replays it, and fails again on any machine.
+
+      EXAMPLES
+        millrace simulate --seed 42                      one seed: its trace's hash; what did not hold, and the last events
+        millrace simulate --seed 42 --trace              every event as it happens
+        millrace simulate --seeds 1000                   seeds 1 to 1000
+        millrace simulate --seeds 1000000 --minutes 30   as many as half an hour allows
+        millrace simulate --seeds 20 --fresh             seeds that nobody has run, from the clock
+
+      EXIT CODES
+        0 everything held   1 something did not, in the seeds that are named   64 wrong arguments
+      """)
+
+  @Option(help: "Run this seed alone.") var seed: UInt64?
+  @Option(help: "Run so many seeds.") var seeds: Int?
+  @Option(help: "The first of the seeds.") var from: UInt64 = 1
+  @Flag(help: "Draw the first seed from the clock.") var fresh = false
+  @Option(help: "Begin no further seed after so many minutes.") var minutes: Double?
+  @Option(help: "Seeds that run at once; one for each processor when it is not given.") var threads: Int?
+  @Flag(help: "Print every event as it happens (with --seed).") var trace = false
+  @Option(help: "How many of the last events of a failing seed are printed.") var last = 60
+
+  func validate() throws {
+    guard (seed == nil) != (seeds == nil) else {
+      throw ValidationError("give either --seed N, one seed, or --seeds K, so many of them")
+    }
+    if let seeds, seeds < 1 { throw ValidationError("--seeds: at least 1") }
+    if let minutes, !(minutes > 0 && minutes < 1e6) { throw ValidationError("--minutes: more than 0") }
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads: 1 to 1024") }
+    if trace, seed == nil { throw ValidationError("--trace goes with --seed") }
+  }
+
+  func run() throws {
+    if let seed { try runOne(seed) } else { try runMany(seeds ?? 1) }
+  }
+
+  private func runOne(_ seed: UInt64) throws {
+    let outcome = trace ? Simulation.run(seed: seed) { print($0) } : Simulation.run(seed: seed)
+    if !outcome.violations.isEmpty { report(outcome) }
+    print("seed \(seed): \(outcome.events) events, hash \(hex(outcome.hash)), \(summary(outcome.counts))")
+    guard outcome.violations.isEmpty else { throw Exit.failed }
+  }
+
+  private func runMany(_ count: Int) throws {
+    let first = fresh ? UInt64(Date().timeIntervalSince1970 * 1000) : from
+    let start = Uptime.seconds
+    let deadline = minutes.map { start + $0 * 60 } ?? .infinity
+    let all = Mutex(Sweep())
+    Threads.run(count: count, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount) { index in
+      guard Uptime.seconds < deadline else { return }
+      let outcome = Simulation.run(seed: first &+ UInt64(index))
+      all.withLock { $0.add(outcome) }
+      if !outcome.violations.isEmpty { report(outcome) }
+    }
+    let sweep = all.withLock { $0 }
+    let seconds = String(format: "%.1f", Uptime.seconds - start)
+    print(
+      "\(sweep.seeds) seeds from \(first) in \(seconds) s: \(sweep.events) events, hash of all \(hex(sweep.hash)), \(summary(sweep.counts))"
+    )
+    guard !sweep.failed.isEmpty else { return print("everything held") }
+    print("FAILED: seeds \(sweep.failed.sorted().map { String($0) }.joined(separator: ", "))")
+    throw Exit.failed
+  }
+
+  /// What many seeds came to. The hash does not depend on the order in which they ended.
+  private struct Sweep {
+    var seeds = 0
+    var events = 0
+    var hash: UInt64 = 0
+    var failed: [UInt64] = []
+    var counts = Simulation.Counts()
+
+    mutating func add(_ outcome: Simulation.Outcome) {
+      seeds += 1
+      events += outcome.events
+      hash ^= outcome.hash
+      if !outcome.violations.isEmpty { failed.append(outcome.seed) }
+      counts.batchesAcknowledged += outcome.counts.batchesAcknowledged
+      counts.recordsRead += outcome.counts.recordsRead
+      counts.adminChanges += outcome.counts.adminChanges
+      counts.faults.merge(outcome.counts.faults, uniquingKeysWith: +)
+    }
+  }
+
+  private func report(_ outcome: Simulation.Outcome) {
+    var lines = ["seed \(outcome.seed) failed; the last of its \(outcome.events) events (virtual seconds):"]
+    lines += outcome.lastEvents.suffix(max(0, last)).map { "  \($0)" }
+    lines += outcome.violations.map { "what did not hold: \($0)" }
+    lines.append("replay: millrace simulate --seed \(outcome.seed)")
+    print(lines.joined(separator: "\n"))
+  }
+
+  private func summary(_ counts: Simulation.Counts) -> String {
+    let faults = counts.faults.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    return
+      "\(counts.batchesAcknowledged) batches acknowledged, \(counts.recordsRead) records read, \(counts.adminChanges) changes of topics; faults: \(faults.isEmpty ? "none" : faults)"
+  }
+
+  private func hex(_ number: UInt64) -> String { String(format: "%016llx", number) }
+}
