@@ -61,7 +61,7 @@ struct Scenario {
     let partitions = topics.flatMap { topic in
       (0..<topic.partitions).map { TopicPartition(topic.name, $0) }
     }
-    for number in 0..<1 + random.below(4) { producers.append(Self.producer(number, topics, &random)) }
+    for number in 0..<1 + random.below(4) { producers.append(Self.producer(number, topics, seconds, &random)) }
     for number in 0..<1 + random.below(4) { consumers.append(Self.consumer(number, partitions, &random)) }
     // Few faults of few kinds a run: what one does is not hidden by the others.
     let kinds = (0..<1 + random.below(4)).map { _ in random.pick(Fault.Kind.allCases) }
@@ -97,7 +97,7 @@ struct Scenario {
   }
 
   private static func producer(
-    _ number: Int, _ topics: [Topic], _ random: inout SplitMix
+    _ number: Int, _ topics: [Topic], _ seconds: Int, _ random: inout SplitMix
   ) -> SimulatedProducer.Settings {
     let topic = random.pick(topics)
     let partition = TopicPartition(topic.name, Int32(random.below(Int(topic.partitions))))
@@ -106,7 +106,7 @@ struct Scenario {
       number: UInt32(number + 1), partition: partition,
       acks: isIdempotent ? -1 : random.pick([-1, 1, 1, 0]),
       codec: random.pick([Codec.none, .none, .gzip, .snappy, .lz4, .zstd]), isIdempotent: isIdempotent,
-      inFlightMax: 1 + random.below(5), intervalMicroseconds: random.pick([2_000, 50_000, 400_000]),
+      inFlightMax: 1 + random.below(5), intervalMicroseconds: seconds * 2_000_000 / random.pick([20, 100, 400]),
       recordsMax: random.pick([1, 5, 30]), valueBytesMax: random.pick([20, 300, 1_500]),
       batchBytesMax: topic.segmentBytes - 200, version: random.pick([8, 9, 11]))
   }

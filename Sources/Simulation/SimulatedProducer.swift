@@ -41,6 +41,7 @@ final class SimulatedProducer: @unchecked Sendable {
   private var nextSequence: Int32 = 0
   /// An answer was an error: nothing is sent until all answers are here and a while has passed.
   private var isBackingOff = false
+  private var isResting = false
   private var builder = RecordBatchBuilder(capacity: 4096)
   /// Makes no new batches.
   var isStopping = false
@@ -158,7 +159,7 @@ final class SimulatedProducer: @unchecked Sendable {
       acknowledged += 1
       pending.remove(at: index)
       simulation.appended(to: settings.partition, bytes: bytes, from: base)
-      pump()
+      if isBackingOff { backOff() } else { pump() }
     case .outOfOrderSequenceNumber, .unknownProducerId, .invalidProducerEpoch:
       // Behind a batch that failed every later one is out of order. The oldest never is, unless a crash took the one before.
       if index == 0 {
@@ -183,9 +184,11 @@ final class SimulatedProducer: @unchecked Sendable {
   /// Waits for the answers that are due, then sends everything again, in order.
   private func backOff() {
     isBackingOff = true
-    guard inFlight == 0 else { return }
+    guard inFlight == 0, !isResting else { return }
+    isResting = true
     simulation.after(microseconds: 10_000 + random.below(90_000)) { [self] in
       isBackingOff = false
+      isResting = false
       pump()
     }
   }

@@ -147,6 +147,11 @@ package final class Simulation: @unchecked Sendable {
     counts.batchesAcknowledged = producers.reduce(0) { $0 + $1.acknowledged }
     counts.recordsRead = consumers.reduce(0) { $0 + $1.records }
     counts.adminChanges = admin?.changes ?? 0
+    producers = []
+    consumers = []
+    admin = nil
+    ledgers = [:]
+    try? loop.syncShutdownGracefully()
   }
 
   /// Lets virtual time pass, until something does not hold.
