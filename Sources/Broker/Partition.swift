@@ -287,7 +287,7 @@ extension Partition {
         var header = RecordBatchHeader()
         do throws(DiskError) {
           try withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { bytes throws(DiskError) in
-            _ = try range.read(into: bytes, from: position)
+            guard try range.read(into: bytes, from: position) == bytes.count else { return }
             header = RecordBatchHeader(reading: UnsafeRawBufferPointer(bytes))
           }
         } catch { throw .read(.diskFailed(error)) }

@@ -12,6 +12,16 @@ package struct Offset: RawRepresentable, Hashable, Comparable, Sendable, Express
   /// What Kafka writes where an offset is unknown.
   package static let unknown: Offset = -1
 
+  /// The largest offset a batch may begin at: its records' offsets, at most `Int32.max` further, and the one after them are
+  /// offsets still.
+  package static let largestBase = Offset(Int64.max - Int64(Int32.max) - 1)
+
+  /// An offset that a file gives; nil for a number that no log has, negative or beyond `largestBase`.
+  package init?(stored value: Int64) {
+    guard (0...Self.largestBase.rawValue).contains(value) else { return nil }
+    self.init(value)
+  }
+
   @inlinable package static func < (a: Offset, b: Offset) -> Bool { a.rawValue < b.rawValue }
   @inlinable package static func + (a: Offset, count: Int) -> Offset { Offset(a.rawValue + Int64(count)) }
   @inlinable package static func - (a: Offset, count: Int) -> Offset { Offset(a.rawValue - Int64(count)) }

@@ -64,7 +64,7 @@ extension RecordBatchHeader {
     guard count >= 0, lastOffsetDelta >= 0 else {
       throw .inconsistent("record count \(count), last offset delta \(lastOffsetDelta)")
     }
-    guard baseOffset.rawValue <= Int64.max - Int64(Int32.max) - 1 else {
+    guard baseOffset <= .largestBase else {
       throw .inconsistent("base offset \(baseOffset) leaves no offsets for the records")
     }
     guard Int64(count) <= Int64(lastOffsetDelta) + 1 else {

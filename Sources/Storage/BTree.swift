@@ -187,6 +187,9 @@ struct BTreeCursor {
   struct Entry {
     var key: UInt64
     var value: UnsafeRawBufferPointer
+
+    /// The number a value begins with; 0 where it is too short for one.
+    var number: UInt64 { value.count < 8 ? 0 : value.bigEndian(at: 0, as: UInt64.self) }
   }
 
   fileprivate init(_ handle: OpaquePointer, _ path: String) {

@@ -37,8 +37,11 @@ extension BTreeLog {
     log.snapshots = stored.snapshots
     log.newestIndexed = stored.newest
     if let first = stored.first, let last = stored.last {
+      guard last.total >= first.total, let size = Int(exactly: last.total - first.total), last.total < 1 << 62 else {
+        throw DiskError("read the size", tree.path, code: DiskError.unexpectedEnd)
+      }
       log.bytesEver = last.total
-      log.sizeInBytes = Int(last.total - first.total) + first.header.sizeInBytes
+      log.sizeInBytes = size + first.header.sizeInBytes
     }
     if memory.logStartOffset > end {
       // All that was not flushed is gone, down to below where DeleteRecords had moved the start.
@@ -74,16 +77,16 @@ extension BTreeLog {
             found.last = (batch.header, batch.total)
           }
         }
-        if let start = try transaction.value(.logStart) { found.start = Offset(start.bigEndian(at: 0, as: Int64.self)) }
-        if let end = try transaction.value(.logEnd) { found.end = Offset(end.bigEndian(at: 0, as: Int64.self)) }
+        found.start = try Self.offset(.logStart, transaction)
+        found.end = try Self.offset(.logEnd, transaction)
         if let epochs = try transaction.value(.epochs) { found.epochs = LeaderEpochs(decoding: epochs) }
         try transaction.withCursor(.times) { cursor throws(DiskError) in
-          if let entry = try cursor.last() { found.newest = Int64(entry.key) }
+          if let entry = try cursor.last() { found.newest = Int64(clamping: entry.key) }
         }
         try transaction.withCursor(.producers) { cursor throws(DiskError) in
           var next = try cursor.first()
           while let entry = next {
-            found.snapshots.append(Offset(Int64(entry.key)))
+            if let offset = Offset(stored: Int64(clamping: entry.key)) { found.snapshots.append(offset) }
             next = try cursor.next()
           }
         }
@@ -92,6 +95,12 @@ extension BTreeLog {
     }
 
     private init() {}
+
+    /// 0 where nothing, or no offset, is written.
+    private static func offset(_ mark: BTree.Mark, _ transaction: BTreeTransaction) throws(DiskError) -> Offset {
+      guard let bytes = try transaction.value(mark), bytes.count == 8 else { return 0 }
+      return Offset(stored: bytes.bigEndian(at: 0, as: Int64.self)) ?? 0
+    }
   }
 
   /// The first offset of the first batch from `offset` on that is not what its CRC says.
@@ -102,7 +111,7 @@ extension BTreeLog {
         while let entry = next {
           guard let batch = try? StoredBatch(entry, tree.path),
             batch.header.crc == Self.checksum(batch.bytes)
-          else { return Offset(Int64(entry.key)) }
+          else { return Offset(Int64(clamping: entry.key)) }
           next = try cursor.next()
         }
         return nil
@@ -163,7 +172,7 @@ extension BTreeLog {
         while let entry = next {
           left -= entry.value.count - Self.prefixBytes
           guard left >= 0 else { break }
-          start = Offset(Int64(entry.key))
+          start = Offset(Int64(clamping: entry.key))
           next = try cursor.previous()
         }
         return start

@@ -18,7 +18,7 @@ struct StoredBatch {
     bytes = UnsafeRawBufferPointer(rebasing: entry.value[BTreeLog.prefixBytes...])
     header = RecordBatchHeader(reading: bytes)
     guard (try? header.check(available: bytes.count)) != nil, header.sizeInBytes == bytes.count,
-      UInt64(header.baseOffset.rawValue) == entry.key
+      UInt64(exactly: header.baseOffset.rawValue) == entry.key
     else { throw DiskError("read batch \(entry.key)", path, code: DiskError.unexpectedEnd) }
   }
 
@@ -129,7 +129,7 @@ extension BTreeLog {
   }
 
   private static func base(_ entry: BTreeCursor.Entry) -> Offset {
-    Offset(entry.value.bigEndian(at: 0, as: Int64.self))
+    Offset(Int64(clamping: entry.number))
   }
 
   package func offsetOfMaxTimestamp() throws(ReadError) -> TimedOffset? {
@@ -137,7 +137,10 @@ extension BTreeLog {
     do throws(DiskError) {
       let (first, last) = try tree.read { transaction throws(DiskError) in
         try transaction.withCursor(.times) { cursor throws(DiskError) in
-          (try cursor.first().map(Self.base), try cursor.last().map { (base: Self.base($0), timestamp: Int64($0.key)) })
+          (
+            try cursor.first().map(Self.base),
+            try cursor.last().map { (base: Self.base($0), timestamp: Int64(clamping: $0.key)) }
+          )
         }
       }
       var best = last

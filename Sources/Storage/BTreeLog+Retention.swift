@@ -16,7 +16,7 @@ extension BTreeLog {
       let header = batch.header
       guard deletes, header.nextOffset <= highWatermark else { return true }
       let timestamp = header.maxTimestamp >= 0 ? header.maxTimestamp : modified
-      let isOld = byTime >= 0 && nowMs - timestamp > byTime
+      let isOld = byTime >= 0 && nowMs.subtractingClamped(timestamp) > byTime
       let isExcess = excess >= Int64(header.sizeInBytes)
       guard isOld || isExcess else { return true }
       excess -= Int64(header.sizeInBytes)
@@ -54,10 +54,10 @@ extension BTreeLog {
       }
       let newest = try transaction.withCursor(.times) { cursor throws(DiskError) -> Int64 in
         let first = try transaction.withCursor(.batches) { batches throws(DiskError) in try batches.first()?.key }
-        while let entry = try cursor.first(), entry.value.bigEndian(at: 0, as: UInt64.self) < first ?? .max {
+        while let entry = try cursor.first(), entry.number < first ?? .max {
           try cursor.remove()
         }
-        return try cursor.last().map { Int64($0.key) } ?? -1
+        return try cursor.last().map { Int64(clamping: $0.key) } ?? -1
       }
       try transaction.withCursor(.aborted) { cursor throws(DiskError) in
         while let entry = try cursor.first(), entry.key < UInt64(offset.rawValue) { try cursor.remove() }
@@ -70,7 +70,7 @@ extension BTreeLog {
     logStartOffset = offset
     epochs = changed
     newestIndexed = newest
-    sizeInBytes -= bytes
+    sizeInBytes = max(0, sizeInBytes - bytes)
     check()
     return count
   }
@@ -116,13 +116,13 @@ extension BTreeLog {
           bytes += entry.value.count - Self.prefixBytes
           try cursor.remove()
         }
-        return try cursor.last().map { $0.value.bigEndian(at: 0, as: UInt64.self) } ?? 0
+        return try cursor.last().map { $0.number } ?? 0
       }
       let newest = try transaction.withCursor(.times) { cursor throws(DiskError) -> Int64 in
-        while let entry = try cursor.last(), entry.value.bigEndian(at: 0, as: UInt64.self) >= from {
+        while let entry = try cursor.last(), entry.number >= from {
           try cursor.remove()
         }
-        return try cursor.last().map { Int64($0.key) } ?? -1
+        return try cursor.last().map { Int64(clamping: $0.key) } ?? -1
       }
       try transaction.withCursor(.aborted) { cursor throws(DiskError) in
         while let entry = try cursor.last(), entry.key >= from { try cursor.remove() }
@@ -140,7 +140,7 @@ extension BTreeLog {
     flushedOffset = min(flushedOffset, newEnd)
     epochs = changed
     newestIndexed = newest
-    sizeInBytes -= bytes
+    sizeInBytes = max(0, sizeInBytes - bytes)
     bytesEver = total
     snapshots.removeAll { restart != nil || $0 > end }
     flushing.generation += 1

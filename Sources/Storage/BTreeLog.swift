@@ -165,10 +165,8 @@ extension LeaderEpochs {
 
   init(decoding bytes: UnsafeRawBufferPointer) {
     self.init(
-      stride(from: 0, to: bytes.count - bytes.count % Self.entryBytes, by: Self.entryBytes).map { at in
-        Entry(
-          epoch: bytes.bigEndian(at: at, as: Int32.self),
-          startOffset: Offset(bytes.bigEndian(at: at + 4, as: Int64.self)))
+      stored: stride(from: 0, to: bytes.count - bytes.count % Self.entryBytes, by: Self.entryBytes).map { at in
+        (bytes.bigEndian(at: at, as: Int32.self), bytes.bigEndian(at: at + 4, as: Int64.self))
       })
   }
 }

@@ -24,7 +24,7 @@ enum CheckpointFile {
   static func lines(of path: String, columns: Int, on disk: any Disk) throws(DiskError) -> [[Substring]]? {
     guard let bytes = try disk.contents(of: path) else { return nil }
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-    guard lines.count >= 2, lines[0] == "0", let count = Int(lines[1]), lines.count == count + 2 else { return nil }
+    guard lines.count >= 2, lines[0] == "0", let count = Int(lines[1]), lines.count - 2 == count else { return nil }
     let rows = lines[2...].map { $0.split(separator: " ") }
     return rows.allSatisfy { $0.count == columns } ? rows : nil
   }
@@ -46,8 +46,8 @@ package enum OffsetCheckpoint: String, Sendable, CaseIterable {
   func read(in directory: String, on disk: any Disk) throws(DiskError) -> [TopicPartition: Offset] {
     var offsets: [TopicPartition: Offset] = [:]
     for row in try CheckpointFile.lines(of: "\(directory)/\(rawValue)", columns: 3, on: disk) ?? [] {
-      guard let partition = Int32(row[1]), let offset = Int64(row[2]) else { continue }
-      offsets[TopicPartition(String(row[0]), partition)] = Offset(offset)
+      guard let partition = Int32(row[1]), let offset = Int64(row[2]).flatMap({ Offset(stored: $0) }) else { continue }
+      offsets[TopicPartition(String(row[0]), partition)] = offset
     }
     return offsets
   }
@@ -64,9 +64,9 @@ extension LeaderEpochs {
   init(readingFrom directory: String, on disk: any Disk) throws(DiskError) {
     let rows = try CheckpointFile.lines(of: "\(directory)/\(Self.fileName)", columns: 2, on: disk) ?? []
     self.init(
-      rows.compactMap { row in
+      stored: rows.compactMap { row in
         guard let epoch = Int32(row[0]), let offset = Int64(row[1]) else { return nil }
-        return Entry(epoch: epoch, startOffset: Offset(offset))
+        return (epoch, offset)
       })
   }
 

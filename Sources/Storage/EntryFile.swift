@@ -152,6 +152,8 @@ struct EntryFile {
 extension DiskError {
   /// The file ended before what its size promised (EIO).
   static let unexpectedEnd: Int32 = 5
+  /// A log's last offset has been given (EOVERFLOW).
+  static let offsetsUsedUp: Int32 = 75
 }
 
 extension Array where Element == UInt8 {

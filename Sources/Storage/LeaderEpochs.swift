@@ -13,6 +13,13 @@ package struct LeaderEpochs: Hashable, Sendable {
 
   init(_ entries: [Entry] = []) { self.entries = entries }
 
+  /// What a file says: of entries that do not rise the later ones, of numbers that are no offset none.
+  init(stored rows: [(epoch: LeaderEpoch, startOffset: Int64)]) {
+    for row in rows {
+      if let offset = Offset(stored: row.startOffset) { _ = assign(row.epoch, startOffset: offset) }
+    }
+  }
+
   package var latest: LeaderEpoch? { entries.last?.epoch }
 
   /// Notes that `epoch` begins at `offset`; returns whether that was news.

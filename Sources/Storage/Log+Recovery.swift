@@ -147,8 +147,9 @@ struct LogRecovery {
     guard let active = segments.last else { return nil }
     guard hasIndexes(active) else { return nil }
     let size = active.size
-    if let last = try active.offsetIndex.last(on: disk), last.offset < active.baseOffset || last.position >= size {
-      return nil
+    if let last = try active.offsetIndex.last(on: disk) {
+      // A segment's first batch has no entry, so no position is 0.
+      guard last.offset >= active.baseOffset, last.position > 0, last.position < size else { return nil }
     }
     var end = active.baseOffset
     let (disk, config, nowMs) = (disk, config, active.modifiedMs)

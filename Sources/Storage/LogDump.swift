@@ -137,8 +137,8 @@ package struct LogDump {
       emit("offset: \(entry.offset) position: \(entry.position)")
       guard let segment else { continue }
       let bytes = try segment.file().file.read(BatchField.records, at: entry.position)
-      let found =
-        bytes.count < BatchField.records ? nil : bytes.withUnsafeBytes { RecordBatchHeader(reading: $0).lastOffset }
+      let header = bytes.count < BatchField.records ? nil : bytes.withUnsafeBytes { RecordBatchHeader(reading: $0) }
+      let found = header.flatMap { (try? $0.check(available: .max)) == nil ? nil : $0.lastOffset }
       if found != entry.offset {
         faults.append(
           "\(path): offset \(entry.offset) at \(entry.position), the log has \(found.map { "\($0)" } ?? "none")")

@@ -165,6 +165,9 @@ package class LogState {
     guard bytes <= config.maxMessageBytes else { throw .tooLarge(bytes: bytes, limit: config.maxMessageBytes) }
     guard bytes <= config.segmentBytes else { throw .largerThanSegment(bytes: bytes, limit: config.segmentBytes) }
     guard header.count > 0 else { throw .invalidRecord("a batch of \(header.count) records") }
+    guard logEndOffset <= .largestBase else {
+      throw .diskFailed(DiskError("find offsets for a batch", directory, code: DiskError.offsetsUsedUp))
+    }
   }
 
   @inline(__always)

@@ -40,11 +40,14 @@ struct OffsetIndex {
   }
   mutating func finish(on disk: any Disk) throws(DiskError) { try entries.finish(on: disk) }
 
+  /// An entry whose numbers do not fit, as a file made elsewhere may want, is left out: lookups then read further.
   mutating func append(_ entry: Entry) {
-    let relative = Int32(entry.offset - base)
+    guard let relative = Int32(exactly: entry.offset - base), let position = Int32(exactly: entry.position) else {
+      return
+    }
     entries.append {
       $0.appendBigEndian(relative)
-      $0.appendBigEndian(Int32(entry.position))
+      $0.appendBigEndian(position)
     }
   }
 
@@ -81,7 +84,9 @@ struct OffsetIndex {
   }
 
   private static func decode(_ bytes: UnsafeRawBufferPointer, _ base: Offset) -> Entry {
+    // No position is negative; one that a damaged file makes so leads to the segment's start, where any lookup may begin.
     Entry(
-      offset: base + Int(bytes.bigEndian(at: 0, as: Int32.self)), position: Int(bytes.bigEndian(at: 4, as: Int32.self)))
+      offset: base + Int(bytes.bigEndian(at: 0, as: Int32.self)),
+      position: max(0, Int(bytes.bigEndian(at: 4, as: Int32.self))))
   }
 }

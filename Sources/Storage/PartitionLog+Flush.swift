@@ -125,6 +125,6 @@ extension LogState {
   /// Data has waited longer than flush.ms.
   func hasWaitedLong(nowMs: Int64) -> Bool {
     guard failure == nil, flushedOffset < logEndOffset, let since = flushing.unflushedSinceMs else { return false }
-    return nowMs - since >= config.flushMs
+    return nowMs.subtractingClamped(since) >= config.flushMs
   }
 }

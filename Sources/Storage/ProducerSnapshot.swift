@@ -58,7 +58,13 @@ enum ProducerSnapshot {
           lastOffset: Offset(bytes.bigEndian(at: at + 14, as: Int64.self)),
           offsetDelta: bytes.bigEndian(at: at + 22, as: Int32.self),
           timestamp: bytes.bigEndian(at: at + 26, as: Int64.self))
-        if batch.lastOffset >= 0 { producer.remember(batch) }
+        if batch.lastOffset >= 0 {
+          guard batch.offsetDelta >= 0, batch.lastOffset - Int(batch.offsetDelta) >= 0, batch.lastOffset < endOffset
+          else {
+            return nil
+          }
+          producer.remember(batch)
+        }
         producer.lastTimestamp = batch.timestamp
         producer.coordinatorEpoch = bytes.bigEndian(at: at + 34, as: Int32.self)
         let start = bytes.bigEndian(at: at + 38, as: Int64.self)

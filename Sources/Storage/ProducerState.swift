@@ -180,8 +180,17 @@ package struct ProducerState {
   // MARK: Forgetting
 
   /// Forgets producers silent for `expirationMs`, unless a transaction is under way.
+  ///
+  /// A last batch without timestamp, or of a time that is yet to come, counts as written now: it would be forgotten at once, or
+  /// never.
   mutating func expire(nowMs: Int64, expirationMs: Int64) {
-    producers = producers.filter { $0.value.transactionStart != nil || nowMs - $0.value.lastTimestamp < expirationMs }
+    for (id, producer) in producers where producer.transactionStart == nil {
+      if producer.lastTimestamp < 0 || producer.lastTimestamp > nowMs {
+        producers[id]?.lastTimestamp = nowMs
+      } else if nowMs - producer.lastTimestamp >= expirationMs {
+        producers[id] = nil
+      }
+    }
   }
 
   /// Puts in a producer as a snapshot remembers it.

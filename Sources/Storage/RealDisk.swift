@@ -1,5 +1,6 @@
 import CMillrace
 import Glibc
+import Model
 
 /// The machine's file system, by system calls.
 package struct RealDisk: Disk {
@@ -39,7 +40,8 @@ package struct RealDisk: Disk {
       if errno == ENOENT || errno == ENOTDIR { return nil }
       throw DiskError("stat", path, code: errno)
     }
-    let modified = Int64(status.st_mtim.tv_sec) * 1000 + Int64(status.st_mtim.tv_nsec) / 1_000_000
+    let modified = Int64(status.st_mtim.tv_sec).multipliedClamped(by: 1000)
+      .addingClamped(Int64(status.st_mtim.tv_nsec) / 1_000_000)
     return FileInfo(
       size: Int(status.st_size), modifiedMs: modified, isDirectory: status.st_mode & S_IFMT == S_IFDIR)
   }

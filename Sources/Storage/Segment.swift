@@ -64,7 +64,7 @@ final class Segment {
     guard name.utf8.count == 20 + suffix.utf8.count, name.hasSuffix(suffix) else { return nil }
     let digits = name.prefix(20)
     guard digits.utf8.allSatisfy({ (48...57).contains($0) }) else { return nil }
-    return Int64(digits).map { Offset($0) }
+    return Int64(digits).flatMap { Offset(stored: $0) }
   }
 
   /// Makes the files of an empty segment.
@@ -105,7 +105,7 @@ final class Segment {
   /// How long the segment has been open: by its records' timestamps where they have any.
   private func waitedMs(for timestamp: Int64, nowMs: Int64) throws(DiskError) -> Int64 {
     let first = try firstBatchTimestamp()
-    return first >= 0 ? timestamp - first : nowMs - createdMs
+    return first >= 0 ? timestamp.subtractingClamped(first) : nowMs.subtractingClamped(createdMs)
   }
 
   private func firstBatchTimestamp() throws(DiskError) -> Int64 {

@@ -51,10 +51,11 @@ struct TimeIndex {
   }
   mutating func finish(on disk: any Disk) throws(DiskError) { try entries.finish(on: disk) }
 
-  /// Only after `load` and `makeRoom`. An entry that would not rise is left out.
+  /// Only after `load` and `makeRoom`. An entry that would not rise, or whose offset does not fit, is left out.
   mutating func append(_ entry: Entry) {
-    guard entry.timestamp > lastTimestamp ?? .min, entry.timestamp >= 0 else { return }
-    let relative = Int32(entry.offset - base)
+    guard entry.timestamp > lastTimestamp ?? .min, entry.timestamp >= 0,
+      let relative = Int32(exactly: entry.offset - base)
+    else { return }
     entries.append {
       $0.appendBigEndian(entry.timestamp)
       $0.appendBigEndian(relative)
