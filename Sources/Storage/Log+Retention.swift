@@ -14,9 +14,10 @@ extension Log {
     guard config.deletesOldSegments else { return byStart }
     let byTime = try deleteFront(nowMs: nowMs, highWatermark: highWatermark) { segment, _ throws(DiskError) in
       guard config.retentionMs >= 0 else { return false }
-      return nowMs - (try segment.retentionTimestamp()) > config.retentionMs
+      return nowMs.subtractingClamped(try segment.retentionTimestamp()) > config.retentionMs
     }
-    var excess = Int64(sizeInBytes) - config.retentionBytes
+    // Negative is no limit.
+    var excess = config.retentionBytes >= 0 ? Int64(sizeInBytes) - config.retentionBytes : 0
     let bySize = try deleteFront(nowMs: nowMs, highWatermark: highWatermark) { segment, _ throws(DiskError) in
       guard config.retentionBytes >= 0, excess >= Int64(segment.size) else { return false }
       excess -= Int64(segment.size)
@@ -43,7 +44,7 @@ extension Log {
     if start > logStartOffset { try raiseStart(to: start) }
     for segment in segments[..<count] {
       deleted.append(
-        DeletedFiles(paths: try segment.markDeleted(), removableAtMs: nowMs + config.fileDeleteDelayMs))
+        DeletedFiles(paths: try segment.markDeleted(), removableAtMs: nowMs.addingClamped(config.fileDeleteDelayMs)))
     }
     segments.removeFirst(count)
     check()
@@ -127,7 +128,7 @@ extension Log {
   private func removeSegments(after index: Int, nowMs: Int64) throws(DiskError) {
     while segments.count > index + 1 {
       let paths = try segments[segments.count - 1].markDeleted()
-      deleted.append(DeletedFiles(paths: paths, removableAtMs: nowMs + config.fileDeleteDelayMs))
+      deleted.append(DeletedFiles(paths: paths, removableAtMs: nowMs.addingClamped(config.fileDeleteDelayMs)))
       segments.removeLast()
     }
     // Durable before anything is appended: else a crash could bring an old segment back behind new records.

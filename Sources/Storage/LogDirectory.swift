@@ -254,7 +254,7 @@ package final class LogDirectory: Sendable {
   /// let go of its log; readers that still hold file ranges read on.
   package func delete(_ partition: TopicPartition, delayMs: Int64, nowMs: Int64) throws(LogDirectoryError) {
     guard let renamed = try rename(partition, Self.deleteSuffix, nowMs: nowMs) else { return }
-    state.withLock { $0.deleted.append((renamed, nowMs + delayMs)) }
+    state.withLock { $0.deleted.append((renamed, nowMs.addingClamped(delayMs))) }
   }
 
   /// Renames the directory of a partition that nobody knows so that it is none any more, and keeps it for ever: whoever
