@@ -80,6 +80,13 @@ package enum Limits {
   /// Bytes that one compressed batch may unpack to while it is validated or recompressed.
   package static let decompressedBatchBytes = 256 * 1024 * 1024
 
+  /// Bytes that all compressed batches together may unpack to that a request makes the broker look into. Partitions for which it does
+  /// not suffice are answered with an error upon which clients ask again: for the rest alone.
+  package static let unpackedRequestBytes = decompressedBatchBytes
+
+  /// Records at fault that a produce answer names of one batch, the first of them.
+  package static let recordErrors = 1_000
+
   /// The longest name of client software that ApiVersions accepts.
   package static let clientSoftwareNameBytes = 255
 

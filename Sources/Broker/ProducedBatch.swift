@@ -23,31 +23,44 @@ package enum ProducedBatch {
     }
   }
 
-  /// Reads the one batch a partition's data must be.
+  /// Reads the one batch a partition's data must be. Its header then says the largest timestamp of its records, and that the
+  /// producer set them: what a producer writes there is not believed.
   ///
-  /// - Parameter version: of the Produce request; message sets of before Kafka 0.11 are converted up to 2, zstd is allowed
-  ///   from 7.
+  /// - Parameters:
+  ///   - version: of the Produce request; message sets of before Kafka 0.11 are converted up to 2, zstd is allowed from 7.
+  ///   - nowMs: the clock that the topic's limits on timestamps count from.
+  ///   - allowance: bytes that the request's batches may still unpack to; what this one takes is taken off.
   package static func checked(
-    _ bytes: ByteBuffer?, for config: TopicConfig, version: Int16
+    _ bytes: ByteBuffer?, for config: TopicConfig, version: Int16, nowMs: Int64, allowance: inout Int
   ) throws(Refusal) -> RecordBatch {
     guard let bytes, bytes.readableBytes > 0 else { throw Refusal(.invalidRecord, "no record batch") }
-    var batch = try read(bytes, version: version)
+    var batch = try read(bytes, version: version, &allowance)
     try check(batch.header, version: version)
     if batch.sizeInBytes > config.maxMessageBytes {
       throw Refusal(.messageTooLarge, "\(batch.sizeInBytes) bytes; max.message.bytes is \(config.maxMessageBytes)")
     }
-    try checkRecords(of: batch, for: config)
+    let maxTimestamp = try checkRecords(of: batch, for: config, nowMs: nowMs, &allowance)
+    let isHeaderRight = batch.header.maxTimestamp == maxTimestamp && !batch.header.attributes.isLogAppendTime
+    batch.header.maxTimestamp = maxTimestamp
+    batch.header.attributes.isLogAppendTime = false
     if let codec = config.storedCodec, codec != Codec(rawValue: batch.header.attributes.codecNumber) {
-      batch = try recompressed(batch, as: codec, level: config.level(of: codec))
+      return try recompressed(batch, as: codec, level: config.level(of: codec))
     }
+    // LogAppendTime changes the header once more, where the clock is read.
+    if !isHeaderRight, !config.timestampIsLogAppendTime { batch.header.crc = batch.header.checksum(of: batch.body) }
     return batch
   }
 
-  private static func read(_ bytes: ByteBuffer, version: Int16) throws(Refusal) -> RecordBatch {
+  private static func read(
+    _ bytes: ByteBuffer, version: Int16, _ allowance: inout Int
+  ) throws(Refusal) -> RecordBatch {
     do throws(RecordBatchError) {
       if let magic = MessageSet.magic(of: bytes) {
         guard version < 3 else { throw RecordBatchError.unsupportedMagic(magic) }
-        return try RecordBatch(converting: bytes, limit: Limits.decompressedBatchBytes)
+        return try unpacking(&allowance) { limit throws(RecordBatchError) in
+          let batch = try RecordBatch(converting: bytes, limit: limit)
+          return (batch, 0)
+        }
       }
       let batch = try RecordBatch(viewing: bytes)
       guard batch.sizeInBytes == bytes.readableBytes else {
@@ -75,22 +88,44 @@ package enum ProducedBatch {
     }
   }
 
-  /// Walks the records, unpacked when they are compressed: as many as the header says, offsets 0, 1, 2 …, and with keys
-  /// where the topic is compacted.
-  private static func checkRecords(of batch: RecordBatch, for config: TopicConfig) throws(Refusal) {
+  /// Walks the records, unpacked when they are compressed: as many as the header says, offsets 0, 1, 2 …, of times that the topic
+  /// takes, and with keys where it is compacted. Returns the largest timestamp, -1 when no record has one.
+  private static func checkRecords(
+    of batch: RecordBatch, for config: TopicConfig, nowMs: Int64, _ allowance: inout Int
+  ) throws(Refusal) -> Int64 {
     let needsKeys = config.cleanupPolicy.contains(.compact)
-    if !needsKeys, batch.header.attributes.codecNumber == Codec.none.rawValue, batch.hasPlainRecords() { return }
-    let keyless: [Int]
-    do {
-      keyless = try batch.validateRecords(
-        limit: Limits.decompressedBatchBytes, findingKeyless: needsKeys)
-    } catch { throw Refusal(error) }
-    guard !keyless.isEmpty else { return }
-    var refusal = Refusal(.invalidRecord, "One or more records have been rejected")
-    refusal.records = keyless.map {
-      Refusal.Record(index: Int32($0), message: "Compacted topic cannot accept message without key")
+    let times = config.timestampsTaken(nowMs: nowMs)
+    if !needsKeys, batch.header.attributes.codecNumber == Codec.none.rawValue, let plain = batch.plainTimestamps(),
+      plain.lowerBound >= times.lowerBound, plain.upperBound <= times.upperBound
+    {
+      return max(-1, plain.upperBound)
     }
-    throw refusal
+    let findings: RecordFindings
+    do {
+      findings = try unpacking(&allowance) { limit throws(RecordBatchError) in
+        let found = try batch.validateRecords(
+          limit: limit, timestamps: times, findingKeyless: needsKeys, faultsMax: Limits.recordErrors)
+        return (found, batch.header.attributes.codecNumber == Codec.none.rawValue ? 0 : found.unpackedBytes)
+      }
+    } catch { throw Refusal(error) }
+    guard findings.faults.isEmpty else { throw Refusal(findings.faults, times) }
+    return findings.maxTimestamp
+  }
+
+  /// Lets `body` unpack what the request still may, at most a batch's limit, and takes off what it says that it has. A batch that
+  /// fails for the limit has used it up.
+  private static func unpacking<Result>(
+    _ allowance: inout Int, _ body: (_ limit: Int) throws(RecordBatchError) -> (Result, unpacked: Int)
+  ) throws(RecordBatchError) -> Result {
+    let limit = min(allowance, Limits.decompressedBatchBytes)
+    do throws(RecordBatchError) {
+      let (result, unpacked) = try body(limit)
+      allowance -= unpacked
+      return result
+    } catch {
+      if case .unpacksTooLarge = error { allowance -= limit }
+      throw error
+    }
   }
 
   /// The records stay as they are, only their compression changes: they are one stream behind the header.
@@ -122,6 +157,33 @@ extension ProducedBatch.Refusal {
     switch error {
     case .truncated, .badChecksum: self.init(.corruptMessage, "\(error)")
     case .unsupportedMagic, .inconsistent, .undecodable: self.init(.invalidRecord, "\(error)")
+    case .unpacksTooLarge(let limit):
+      if limit < Limits.decompressedBatchBytes {
+        // The request's other batches have used it up: sent by itself this one may be taken.
+        self.init(.requestTimedOut, "the request's batches unpack to more than \(Limits.unpackedRequestBytes) bytes")
+      } else {
+        self.init(.invalidRecord, "the batch unpacks to more than \(limit) bytes")
+      }
+    }
+  }
+
+  /// The records that may not be taken; the first of them decides the code.
+  fileprivate init(_ faults: [RecordFindings.Fault], _ times: ClosedRange<Int64>) {
+    if case .timestamp = faults.first {
+      self.init(.invalidTimestamp, "One or more records have been rejected due to invalid timestamp")
+    } else {
+      self.init(.invalidRecord, "One or more records have been rejected")
+    }
+    records = faults.map { fault in
+      switch fault {
+      case .keyless(let index):
+        Record(index: Int32(index), message: "Compacted topic cannot accept message without key")
+      case .timestamp(let index, let timestamp):
+        Record(
+          index: Int32(index),
+          message:
+            "Timestamp \(timestamp) is out of range: it should be within [\(times.lowerBound), \(times.upperBound)]")
+      }
     }
   }
 }
@@ -137,6 +199,13 @@ extension TopicConfig {
     case .lz4: .lz4
     case .zstd: .zstd
     }
+  }
+
+  /// What the timestamps of records that come at `nowMs` may be.
+  func timestampsTaken(nowMs: Int64) -> ClosedRange<Int64> {
+    guard !timestampIsLogAppendTime else { return .min ... .max }
+    let earliest = timestampBeforeMaxMs == .max ? .min : nowMs.subtractingClamped(timestampBeforeMaxMs)
+    return earliest...max(earliest, nowMs.addingClamped(timestampAfterMaxMs))
   }
 
   func level(of codec: Codec) -> Int? {

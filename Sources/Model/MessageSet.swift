@@ -184,7 +184,10 @@ extension MessageSet.Message {
     guard let value else { throw .inconsistent("a compressed set without a value") }
     do {
       return try codec.decompress(codec == .lz4 && magic == 0 ? LZ4HeaderChecksum.mended(value) : value, limit: limit)
-    } catch { throw .undecodable("\(codec.name): \(error)") }
+    } catch {
+      if case .tooLarge = error { throw .unpacksTooLarge(limit: limit) }
+      throw .undecodable("\(codec.name): \(error)")
+    }
   }
 }
 

@@ -13,7 +13,7 @@ extension RecordBatch {
   /// The records' bytes as one stream, decompressed when the attributes name a codec, else the body itself.
   ///
   /// - Parameter limit: most bytes that may come out.
-  /// - Throws: `undecodable`.
+  /// - Throws: `undecodable`, `unpacksTooLarge`.
   package func recordBytes(
     limit: Int = RecordLimits.decompressedBatchBytes
   ) throws(RecordBatchError) -> ByteBuffer {
@@ -25,13 +25,14 @@ extension RecordBatch {
     do {
       return try codec.decompress(body, limit: limit)
     } catch {
+      if case .tooLarge = error { throw .unpacksTooLarge(limit: limit) }
       throw .undecodable("\(codec.name): \(error)")
     }
   }
 
   /// Decodes all records, their order, number and sizes checked.
   ///
-  /// - Throws: `undecodable`, `inconsistent`.
+  /// - Throws: `undecodable`, `unpacksTooLarge`, `inconsistent`.
   package func records(
     limit: Int = RecordLimits.decompressedBatchBytes
   ) throws(RecordBatchError) -> [Record] {
@@ -73,25 +74,37 @@ extension RecordBatch {
   }
 
   /// Walks a batch as a producer must send it: offset deltas 0, 1, 2 …, as many records as the header counts, every
-  /// length that of its fields, and no byte left over.
+  /// length that of its fields, and no byte left over. Timestamps are the records' own, whatever the header says of them.
   ///
-  /// - Parameter findingKeyless: whether to look for records without a key, which a compacted topic cannot take.
-  /// - Returns: the places in the batch (0 for the first) of records without a key; empty unless `findingKeyless`.
-  /// - Throws: `undecodable`, `inconsistent`.
+  /// - Parameters:
+  ///   - limit: most bytes that the records may unpack to.
+  ///   - timestamps: what a record's timestamp may be; -1, which is none, always may.
+  ///   - findingKeyless: whether to look for records without a key, which a compacted topic cannot take.
+  ///   - faultsMax: so many records at fault are named at most.
+  /// - Throws: `undecodable`, `unpacksTooLarge`, `inconsistent`.
   @discardableResult package func validateRecords(
-    limit: Int = RecordLimits.decompressedBatchBytes, findingKeyless: Bool = false
-  ) throws(RecordBatchError) -> [Int] {
+    limit: Int = RecordLimits.decompressedBatchBytes, timestamps: ClosedRange<Int64> = .min ... .max,
+    findingKeyless: Bool = false, faultsMax: Int = .max
+  ) throws(RecordBatchError) -> RecordFindings {
     guard Int64(header.count) == Int64(header.lastOffsetDelta) + 1 else {
       throw .inconsistent("\(header.count) records, last offset delta \(header.lastOffsetDelta)")
     }
     // Rising strictly from 0 at the least, ending at count - 1 at the most: with the right number, only 0, 1, 2 … fits.
-    var keyless: [Int] = []
+    let bytes = try recordBytes(limit: limit)
+    var findings = RecordFindings(unpackedBytes: bytes.readableBytes)
     var index = 0
-    try walk(try recordBytes(limit: limit)) { view, _ in
-      if findingKeyless, view.key == nil { keyless.append(index) }
+    var batch = self
+    batch.header.attributes.isLogAppendTime = false
+    try batch.walk(bytes) { view, _ in
+      if view.timestamp > findings.maxTimestamp { findings.maxTimestamp = view.timestamp }
+      if findingKeyless, view.key == nil {
+        findings.add(.keyless(index), max: faultsMax)
+      } else if !timestamps.contains(view.timestamp), view.timestamp != -1 {
+        findings.add(.timestamp(index, view.timestamp), max: faultsMax)
+      }
       index += 1
     }
-    return keyless
+    return findings
   }
 
   /// `body` gets each record and where the bytes start.
@@ -109,6 +122,34 @@ extension RecordBatch {
       }
     }
     try result.get()
+  }
+}
+
+/// What a walk over a produced batch's records found.
+package struct RecordFindings: Equatable {
+  /// A record that is whole and may not be taken, by its place in the batch, 0 for the first.
+  package enum Fault: Hashable {
+    /// It has no key.
+    case keyless(Int)
+    /// Its timestamp lies outside what is allowed.
+    case timestamp(Int, Int64)
+  }
+
+  /// Bytes of the records, decompressed.
+  package var unpackedBytes: Int
+  /// The largest timestamp of a record; -1 when none has one.
+  package var maxTimestamp: Int64 = -1
+  /// In order of place.
+  package private(set) var faults: [Fault] = []
+
+  package var keyless: [Int] {
+    faults.compactMap { if case .keyless(let index) = $0 { index } else { nil } }
+  }
+
+  init(unpackedBytes: Int) { self.unpackedBytes = unpackedBytes }
+
+  mutating func add(_ fault: Fault, max: Int) {
+    if faults.count < max { faults.append(fault) }
   }
 }
 

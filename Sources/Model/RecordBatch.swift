@@ -11,8 +11,10 @@ package enum RecordBatchError: Error, Hashable, Sendable {
   case inconsistent(String)
   /// The CRC-32C in the header is not that of the bytes.
   case badChecksum(stored: UInt32, computed: UInt32)
-  /// The records cannot be had: a codec that does not exist, a stream it cannot read, or more bytes than allowed.
+  /// The records cannot be had: a codec that does not exist, or a stream it cannot read.
   case undecodable(String)
+  /// The records unpack to more bytes than the caller allows.
+  case unpacksTooLarge(limit: Int)
 }
 
 /// One batch of magic 2, borrowed: the header as a value, the records still the bytes that arrived.

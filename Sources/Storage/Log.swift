@@ -160,7 +160,9 @@ package final class Log: LogState {
     if before.size == 0 {
       // A follower told to begin far ahead: the empty segment would stand for offsets that never were.
       segments.removeLast()
-      deleted.append(DeletedFiles(paths: try before.markDeleted(), removableAtMs: nowMs.addingClamped(config.fileDeleteDelayMs)))
+      deleted.append(
+        DeletedFiles(
+          paths: try before.markDeleted(), removableAtMs: nowMs.addingClamped(config.fileDeleteDelayMs)))
     }
     segments.append(segment)
     flushing.rolled(from: before)

@@ -170,15 +170,14 @@ package class LogState {
     }
   }
 
+  /// The batch as a whole, by its largest timestamp; that of each record is looked at with the records.
   @inline(__always)
   private final func checkTime(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) {
     guard config.timestampType == .createTime, header.maxTimestamp >= 0 else { return }
-    let earliest = nowMs.subtractingReportingOverflow(config.timestampBeforeMaxMs)
-    let latest = nowMs.addingReportingOverflow(config.timestampAfterMaxMs)
-    let (from, to) = (earliest.overflow ? .min : earliest.partialValue, latest.overflow ? .max : latest.partialValue)
-    guard header.baseTimestamp >= from || header.baseTimestamp < 0, header.maxTimestamp <= to else {
-      let wrong = header.maxTimestamp > to ? header.maxTimestamp : header.baseTimestamp
-      throw .timestampOutOfRange(timestamp: wrong, earliest: from, latest: to)
+    let earliest = nowMs.subtractingClamped(config.timestampBeforeMaxMs)
+    let latest = nowMs.addingClamped(config.timestampAfterMaxMs)
+    guard header.maxTimestamp >= earliest, header.maxTimestamp <= latest else {
+      throw .timestampOutOfRange(timestamp: header.maxTimestamp, earliest: earliest, latest: latest)
     }
   }
 

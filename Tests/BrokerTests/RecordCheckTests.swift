@@ -17,7 +17,7 @@ struct RecordCheckTests {
       }
       let bytes = try Batches.of(values, key: Bool.random(using: &random) ? "key" : nil)
       let batch = try RecordBatch(viewing: bytes)
-      #expect(batch.hasPlainRecords())
+      #expect(batch.plainTimestamps() != nil)
       var body = batch.body
       for _ in 0..<Int.random(in: 0...2, using: &random) {
         let at = body.readerIndex + Int.random(in: 0..<body.readableBytes, using: &random)
@@ -29,12 +29,17 @@ struct RecordCheckTests {
         body = body.getSlice(at: body.readerIndex, length: body.readableBytes - 1)!
       }
       let changed = RecordBatch(header: header, body: body)
-      guard changed.hasPlainRecords() else { continue }
+      guard let found = changed.plainTimestamps() else { continue }
       agreed += 1
       // The deltas are checked against the header's own last delta elsewhere.
       header.lastOffsetDelta = header.count - 1
       let asCounted = RecordBatch(header: header, body: body)
-      #expect(throws: Never.self, "seed \(seed)") { try asCounted.validateRecords() }
+      #expect(throws: Never.self, "seed \(seed)") {
+        let findings = try asCounted.validateRecords()
+        let timestamps = try asCounted.records().map(\.timestamp)
+        #expect(found.lowerBound == timestamps.min() && found.upperBound == timestamps.max(), "seed \(seed)")
+        #expect(findings.maxTimestamp == max(-1, found.upperBound), "seed \(seed)")
+      }
     }
     #expect(agreed > 500, "seed \(seed): the test must see both sides")
   }
@@ -45,7 +50,7 @@ struct RecordCheckTests {
     builder.append(
       Record(offset: 0, timestamp: 1, key: nil, value: nil, headers: [RecordHeader("h", ByteBuffer(string: "x"))]))
     let batch = try RecordBatch(viewing: try builder.finish())
-    #expect(!batch.hasPlainRecords())
-    #expect(try batch.validateRecords().isEmpty)
+    #expect(batch.plainTimestamps() == nil)
+    #expect(try batch.validateRecords().faults.isEmpty)
   }
 }

@@ -48,7 +48,8 @@ func roundTrip(codec: Codec, seed: Seed) throws {
     #expect(try batch.records() == records, "round \(round), \(seed)")
     #expect(batch.header.maxTimestamp == records.map(\.timestamp).max())
     #expect(batch.header.lastSequence == 2 + Int32(records.count))
-    #expect(try batch.validateRecords(findingKeyless: true) == records.indices.filter { records[$0].key == nil })
+    let keyless = records.indices.filter { records[$0].key == nil }
+    #expect(try batch.validateRecords(findingKeyless: true).keyless == keyless)
     var seen: [Record] = []
     try batch.forEachRecord { view in
       seen.append(

@@ -49,6 +49,8 @@ extension LocalBroker {
     var woken: [ParkedFetch] = []
     var unflushed: [Partition] = []
     var hasFailed = false
+    /// Bytes that the batches may still unpack to.
+    var unpackAllowance = Limits.unpackedRequestBytes
 
     init(acks: Int16, version: Int16, nowMs: Int64) {
       self.acks = acks
@@ -82,7 +84,9 @@ extension LocalBroker {
     }
     let batch: RecordBatch
     do throws(ProducedBatch.Refusal) {
-      batch = try ProducedBatch.checked(data.records.bytes, for: topic.config, version: appends.version)
+      batch = try ProducedBatch.checked(
+        data.records.bytes, for: topic.config, version: appends.version, nowMs: appends.nowMs,
+        allowance: &appends.unpackAllowance)
     } catch {
       answer.refuse(error)
       return

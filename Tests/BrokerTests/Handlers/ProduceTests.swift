@@ -127,15 +127,15 @@ struct ProduceTests {
       cases.append((old, .invalidRecord, "magic 1"))
       cases.append((try Batches.of([String(repeating: "x", count: 2000)]), .messageTooLarge, "too large"))
       cases.append((try Batches.of(["a"], isControl: true), .invalidRecord, "a control batch"))
-      cases.append((try sealed(good) { $0.count = 3 }, .invalidRecord, "more records than offsets"))
+      cases.append((try Batches.sealed(good) { $0.count = 3 }, .invalidRecord, "more records than offsets"))
       cases.append(
         (
-          try sealed(good) {
+          try Batches.sealed(good) {
             $0.count = 1; $0.lastOffsetDelta = 0
           }, .invalidRecord, "a record too many"
         ))
-      cases.append((try sealed(good) { $0.attributes.codecNumber = 6 }, .unsupportedCompressionType, "codec 6"))
-      cases.append((try sealed(good) { $0.attributes.codecNumber = 1 }, .invalidRecord, "gzip that is none"))
+      cases.append((try Batches.sealed(good) { $0.attributes.codecNumber = 6 }, .unsupportedCompressionType, "codec 6"))
+      cases.append((try Batches.sealed(good) { $0.attributes.codecNumber = 1 }, .invalidRecord, "gzip that is none"))
       for (batch, code, what) in cases {
         #expect(try client.produce(batch, to: "t").errorCode == code, "\(what)")
       }
@@ -145,21 +145,6 @@ struct ProduceTests {
       #expect(try client.offset(of: "t", at: -1).offset == 0)
       #expect(try client.produce(good, to: "t").baseOffset == 0)
     }
-  }
-
-  /// The batch with another header, and the CRC that goes with it.
-  private func sealed(_ batch: ByteBuffer, _ change: (inout RecordBatchHeader) -> Void) throws -> ByteBuffer {
-    let read = try RecordBatch(viewing: batch)
-    var header = read.header
-    change(&header)
-    header.crc = header.checksum(of: read.body)
-    var bytes = ByteBuffer()
-    bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: BatchField.records) {
-      header.write(to: $0)
-      return BatchField.records
-    }
-    bytes.writeImmutableBuffer(read.body)
-    return bytes
   }
 
   @Test("zstd needs Produce 7, and Fetch 10")

@@ -112,6 +112,36 @@ enum Batches {
       codec: codec, producerID: producerID, producerEpoch: epoch, baseSequence: sequence, isControl: isControl)
   }
 
+  /// The batch with another header, and the CRC that goes with it.
+  static func sealed(_ batch: ByteBuffer, _ change: (inout RecordBatchHeader) -> Void) throws -> ByteBuffer {
+    let read = try RecordBatch(viewing: batch)
+    var header = read.header
+    change(&header)
+    header.crc = header.checksum(of: read.body)
+    var bytes = ByteBuffer()
+    bytes.writeWithUnsafeMutableBytes(minimumWritableBytes: BatchField.records) {
+      header.write(to: $0)
+      return BatchField.records
+    }
+    bytes.writeImmutableBuffer(read.body)
+    return bytes
+  }
+
+  /// A batch of records of these timestamps.
+  static func of(
+    timestamps: [Int64], key: String? = nil, codec: Codec = .none, producerID: Int64 = -1, sequence: Int32 = -1
+  ) throws -> ByteBuffer {
+    var builder = RecordBatchBuilder(capacity: 4096)
+    for timestamp in timestamps {
+      builder.append(
+        Record(
+          offset: 0, timestamp: timestamp, key: key.map { ByteBuffer(string: $0) }, value: ByteBuffer(string: "v"),
+          headers: []))
+    }
+    return try builder.finish(
+      codec: codec, producerID: producerID, producerEpoch: producerID < 0 ? -1 : 0, baseSequence: sequence)
+  }
+
   /// The same as messages of before Kafka 0.11.
   static func messages(_ values: [String], magic: Int8, codec: Codec) throws -> ByteBuffer {
     var bytes = ByteBuffer()
