@@ -61,6 +61,7 @@ let package = Package(
     systemLibrary("Csqlite", apt: "libsqlite3-dev"),
     systemLibrary("Crocksdb", apt: "librocksdb-dev"),
 
+    library("Base", []),
     library("Compression", ["Czlib", "Clz4", "Czstd", "Csnappy", nioCore]),
     library("Model", ["Compression", "CMillrace", nioCore]),
     library("Wire", ["Model", nioCore]),
@@ -71,8 +72,8 @@ let package = Package(
     library(
       "Broker",
       [
-        "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix,
-        logging, dequeModule,
+        "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore,
+        nioPosix, logging, dequeModule,
       ]),
     // The shipped broker in a world that follows from a seed.
     library(
@@ -84,7 +85,7 @@ let package = Package(
     library(
       "Load",
       [
-        "Client", "Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix,
+        "Client", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore, nioPosix,
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
     library("Mechanisms", ["Compression", "Model", "CMillrace", "Clmdb", "Csqlite", "Crocksdb", nioCore]),
@@ -99,7 +100,8 @@ let package = Package(
     program(
       "millrace",
       [
-        "Lab", "Load", "Mechanisms", "Simulation", "Compression", "Coordination", "Storage", "Model", argumentParser,
+        "Lab", "Load", "Mechanisms", "Simulation", "Compression", "Coordination", "Storage", "Model", "Base",
+        argumentParser,
       ]),
     program("millrace-broker", ["Broker"]),
     program("millrace-load", ["Load"]),

@@ -1,4 +1,4 @@
-import Foundation
+import Base
 import Glibc
 import Synchronization
 
@@ -7,30 +7,34 @@ package enum LoadCommand {
   /// The whole program. The main thread only waits: were it handed to the main queue, Valgrind 3.19 would die of the way
   /// that queue waits for signals, and there would be no instruction counts.
   package static func runProgram(_ arguments: [String]) -> Never {
-    Task.detached { exit(await main(arguments)) }
+    StandardStream.prepare()
+    Task.detached {
+      let code = await main(arguments)
+      exit(code == 0 && StandardStream.output.failure != nil ? StandardStream.exitCode : code)
+    }
     // Whoever started us may have blocked signals, and threads inherit that: this one takes them.
     var none = sigset_t()
     sigemptyset(&none)
     while true { sigsuspend(&none) }
   }
 
-  /// 0: all well. 1: records lost, duplicated or corrupt, or errors. 2: a plan that cannot be run.
+  /// 0: all well. 1: records lost, duplicated or corrupt, or errors. 2: a plan that cannot be run. `runProgram` makes 74 of
+  /// 0 when standard output could not be written.
   package static func main(_ arguments: [String]) async -> Int32 {
     if arguments.first == SustainPlan.command, arguments.contains("--help") || arguments.contains("-h") {
-      FileHandle.standardOutput.write(Data(SustainPlan.help.utf8))
+      answer(SustainPlan.help)
       return 0
     }
     if arguments.first == RelayPlan.command {
       if arguments.contains("--help") || arguments.contains("-h") {
-        FileHandle.standardOutput.write(Data(RelayPlan.help.utf8))
+        answer(RelayPlan.help)
         return 0
       }
       Interrupt.catchSignal()
       return await relay(Array(arguments.dropFirst()), until: { Interrupt.isPending })
     }
     if arguments.isEmpty || arguments.contains("--help") || arguments.contains("-h") || arguments.first == "help" {
-      FileHandle.standardOutput.write(
-        Data(Plan.help(arguments.first.flatMap { Plan.Command(rawValue: $0) }).utf8))
+      answer(Plan.help(arguments.first.flatMap { Plan.Command(rawValue: $0) }))
       return arguments.isEmpty ? 2 : 0
     }
     if arguments.first == SustainPlan.command { return await sustain(Array(arguments.dropFirst())) }
@@ -75,7 +79,7 @@ package enum LoadCommand {
       let report = try await run.run()
       var text = report.summary + "\n"
       if plan.base.printsJSON { text += JSONValue.object(report.fields).json + "\n" }
-      FileHandle.standardOutput.write(Data(text.utf8))
+      answer(text)
       return report.outcome.rate != nil ? 0 : 1
     } catch {
       complain("millrace-load: \(error)")
@@ -85,22 +89,29 @@ package enum LoadCommand {
 
   private static func finish(_ report: Report, intervals: String) throws(PlanError) {
     let plan = report.plan
+    var text = Output.summary(report) + "\n"
+    if plan.printsJSON { text += Output.json(report) + "\n" }
+    // First what needs no file: a full disk takes the files, not the result.
+    answer(text)
     if let path = plan.intervalsCSV { try Output.write(Output.intervalsHeader + intervals, to: path) }
     if let path = plan.histogramFile { try Output.writeHistograms(report, to: path) }
     if let path = plan.csv { try Output.appendCSV(report, to: path) }
-    var text = Output.summary(report) + "\n"
-    if plan.printsJSON { text += Output.json(report) + "\n" }
-    FileHandle.standardOutput.write(Data(text.utf8))
+  }
+
+  /// Prints what was asked for. The run is over or goes on either way; its files and exit code still tell of it.
+  static func answer(_ text: String) {
+    guard StandardStream.output.write(text), let failure = StandardStream.output.failure else { return }
+    complain("millrace-load: \(StandardStream.sentence(failure))")
   }
 
   static func complain(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
+    StandardStream.error.write(text + "\n")
   }
 }
 
 /// The progress line, and the rows of `--intervals-csv`. Called by one task.
 private final class Screen: Sendable {
-  private let isTerminal = isatty(STDERR_FILENO) == 1
+  private let isTerminal = StandardStream.error.isTerminal
   private let isQuiet: Bool
   private let collected = Mutex<String>("")
 
@@ -113,11 +124,11 @@ private final class Screen: Sendable {
     guard !isQuiet else { return }
     let line = Output.progress(interval)
     // On a terminal the line is written over itself; in a log each has its own.
-    FileHandle.standardError.write(Data((isTerminal ? "\r\u{1B}[K" + line : line + "\n").utf8))
+    StandardStream.error.write(isTerminal ? "\r\u{1B}[K" + line : line + "\n")
   }
 
   func end() {
-    if isTerminal && !isQuiet { FileHandle.standardError.write(Data("\n".utf8)) }
+    if isTerminal && !isQuiet { StandardStream.error.write("\n") }
   }
 }
 

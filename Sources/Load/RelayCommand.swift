@@ -1,5 +1,4 @@
 import Client
-import Foundation
 
 /// `millrace-load relay`: its flags, and the relay from its start to its end.
 package struct RelayPlan: Sendable, Equatable {
@@ -87,13 +86,13 @@ extension LoadCommand {
     do {
       if let seconds = plan.selfTestSeconds {
         let result = try await RelaySelfTest(plan.settings, seconds: seconds).run()
-        FileHandle.standardOutput.write(Data((JSONValue.object(result.fields).json + "\n").utf8))
+        answer(JSONValue.object(result.fields).json + "\n")
         return 0
       }
       let door = try RelayDoor(plan.settings)
       let relay = try Relay(plan.settings, at: door, tell: { complain("millrace-load: \($0)") })
       let told = Endpoint(host: plan.settings.listen.host, port: door.port)
-      FileHandle.standardOutput.write(Data("listening on \(told)\n".utf8))
+      answer("listening on \(told)\n")
       try relay.run(until: isEnded)
       return 0
     } catch {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Foundation
 import Glibc
 import Lab
@@ -29,6 +30,7 @@ struct Millrace: AsyncParsableCommand {
         0 done   1 something failed while running   2 a verdict is inconclusive or worse (with --strict)
         64 wrong arguments   65 a definition or result is wrong (file, line and key are named)
         69 a program, a cluster or the machine lacks what is needed   73 refused: it would fill the disk
+        74 standard output cannot be written
         130 interrupted: what is there is valid, and can be gone on with
       """,
     subcommands: [
@@ -40,13 +42,31 @@ struct Millrace: AsyncParsableCommand {
 }
 
 extension Millrace {
-  /// A command that does not exist is told with the one that was meant; the parser would only call it unexpected.
+  /// The program: parses, runs the command, and exits. ArgumentParser's own `main` prints through the standard library,
+  /// which drops what cannot be written.
   static func main() async {
+    StandardStream.prepare()
+    // The parser would only call a command that does not exist unexpected; this names the one that was meant.
     if let complaint = unknownCommand(Array(CommandLine.arguments.dropFirst())) {
       Terminal.complain(complaint)
-      Glibc.exit(ExitCode.validationFailure.rawValue)
+      Terminal.exit(ExitCode.validationFailure.rawValue)
     }
-    await main(nil)
+    do {
+      var command = try await asyncParseAsRoot()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+      Terminal.exit(0)
+    } catch {
+      let code = exitCode(for: error)
+      let message = fullMessage(for: error)
+      if !message.isEmpty {
+        if code.isSuccess { Terminal.answer(message) } else { StandardStream.error.write(message + "\n") }
+      }
+      Terminal.exit(code.rawValue)
+    }
   }
 
   static func unknownCommand(_ words: [String]) -> String? {
@@ -132,8 +152,8 @@ struct Stop: Error {
 enum Terminal {
   /// With --json standard output is one document for a program, and what a person wants to see goes to standard error.
   static let wantsJSON = CommandLine.arguments.contains("--json")
-  private static var person: FileHandle { wantsJSON ? .standardError : .standardOutput }
-  static let isTerminal = isatty(person.fileDescriptor) == 1
+  private static var person: StandardStream { wantsJSON ? .error : .output }
+  static let isTerminal = person.isTerminal
   /// https://no-color.org: set and not empty.
   static let hasColour = isTerminal && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
 
@@ -146,24 +166,34 @@ enum Terminal {
   }
 
   static func say(_ text: String) {
-    person.write(Data((text + "\n").utf8))
+    write(text + "\n", to: person)
   }
 
   /// What a program asked for: always on standard output.
   static func answer(_ text: String) {
-    FileHandle.standardOutput.write(Data((text + "\n").utf8))
+    write(text + "\n", to: .output)
   }
 
   /// Replaces the line being written on a terminal; elsewhere nothing.
   static func update(_ text: String) {
     guard isTerminal else { return }
-    person.write(Data("\r\u{1B}[K\(text)".utf8))
+    write("\r\u{1B}[K\(text)", to: person)
   }
 
   static func clearLine() { update("") }
 
   static func complain(_ text: String) {
-    FileHandle.standardError.write(Data("millrace: \(text)\n".utf8))
+    StandardStream.error.write("millrace: \(text)\n")
+  }
+
+  /// Work goes on when its output cannot be written: a campaign's rows are in files.
+  private static func write(_ text: String, to stream: StandardStream) {
+    if stream.write(text), let failure = StandardStream.output.failure { complain(StandardStream.sentence(failure)) }
+  }
+
+  /// Ends the program. Output that could not be written turns success, and nothing else, into a code of its own.
+  static func exit(_ code: Int32) -> Never {
+    Glibc.exit(code == 0 && StandardStream.output.failure != nil ? StandardStream.exitCode : code)
   }
 
   static func pad(_ text: String, _ width: Int) -> String {

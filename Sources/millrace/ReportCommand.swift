@@ -36,7 +36,7 @@ struct ReportCommand: ParsableCommand {
     for failure in stored.unreadable { Terminal.complain(failure) }
     let table = VerdictTable(stored.results.map { $0[0] })
     guard let file else {
-      return FileHandle.standardOutput.write(Data(table.markdown.utf8))
+      return Terminal.answer(table.markdown)
     }
     guard let text = SmallFile.read(file) else { throw Stop(Exit.badData, "\(file): cannot be read") }
     let replaced: String

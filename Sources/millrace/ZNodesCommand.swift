@@ -58,7 +58,7 @@ struct ZNodesCommand: ParsableCommand {
     func run() throws {
       let view = try place.view()
       let children = try orStop { () throws(ZNodeError) in try view.children(of: path) }
-      print("[\(children.joined(separator: ", "))]")
+      Terminal.answer("[\(children.joined(separator: ", "))]")
     }
   }
 
@@ -73,8 +73,8 @@ struct ZNodesCommand: ParsableCommand {
     func run() throws {
       let view = try place.view()
       let node = try orStop { () throws(ZNodeError) in try view.get(path) }
-      print(node.data.isEmpty ? "null" : String(decoding: node.data, as: UTF8.self))
-      if stat { print(node.stat.lines) }
+      Terminal.answer(node.data.isEmpty ? "null" : String(decoding: node.data, as: UTF8.self))
+      if stat { Terminal.answer(node.stat.lines) }
     }
   }
 
@@ -88,7 +88,7 @@ struct ZNodesCommand: ParsableCommand {
       let view = try place.view()
       for path in view.paths {
         let data = try view.get(path).data
-        print(data.isEmpty ? path : "\(path) \(String(decoding: data, as: UTF8.self))")
+        Terminal.answer(data.isEmpty ? path : "\(path) \(String(decoding: data, as: UTF8.self))")
       }
     }
   }
@@ -103,8 +103,7 @@ private func orStop<Value>(_ body: () throws(ZNodeError) -> Value) throws -> Val
 }
 
 private func complaint(_ reason: String) -> ExitCode {
-  let line = Array("millrace: \(reason)\n".utf8)
-  _ = write(STDERR_FILENO, line, line.count)
+  Terminal.complain(reason)
   return ExitCode(1)
 }
 

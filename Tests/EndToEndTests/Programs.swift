@@ -36,17 +36,24 @@ final class Running: Sendable {
   private let output: URL
   private let errors: URL
 
-  init(_ program: String, _ arguments: [String], descriptorsMax: Int? = nil) throws {
+  convenience init(_ program: String, _ arguments: [String], descriptorsMax: Int? = nil) throws {
+    let path = Programs.directory.appendingPathComponent(program).path
+    if let descriptorsMax {
+      let limited = ["-c", "ulimit -n \(descriptorsMax) && exec \"$0\" \"$@\"", path] + arguments
+      try self.init(command: "/bin/sh", limited)
+    } else {
+      try self.init(command: path, arguments)
+    }
+  }
+
+  /// - Parameter command: a program by its path.
+  init(command: String, _ arguments: [String]) throws {
     let scratch = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-\(UUID().uuidString)")
     output = scratch.appendingPathExtension("out")
     errors = scratch.appendingPathExtension("err")
     for file in [output, errors] { try Data().write(to: file) }
-    process.executableURL = Programs.directory.appendingPathComponent(program)
+    process.executableURL = URL(fileURLWithPath: command)
     process.arguments = arguments
-    if let descriptorsMax, let path = process.executableURL?.path {
-      process.executableURL = URL(fileURLWithPath: "/bin/sh")
-      process.arguments = ["-c", "ulimit -n \(descriptorsMax) && exec \"$0\" \"$@\"", path] + arguments
-    }
     process.standardOutput = try FileHandle(forWritingTo: output)
     process.standardError = try FileHandle(forWritingTo: errors)
     try process.run()

@@ -1,3 +1,4 @@
+import Base
 import Glibc
 import Logging
 import NIOCore
@@ -5,12 +6,16 @@ import Storage
 
 /// `millrace-broker server.properties [--override key=value]…`: runs a broker until SIGTERM or SIGINT, then stops it in order.
 ///
-/// Exit codes: 0 after an orderly stop, 1 when the broker could not start, 2 for a command line that makes no sense.
+/// Exit codes: 0 after an orderly stop, 1 when the broker could not start, 2 for a command line that makes no sense,
+/// 74 when `--help` or `--version` could not be printed.
 package func exitWithBroker(_ arguments: [String]) -> Never {
+  StandardStream.prepare()
   switch BrokerArguments.parse(arguments.dropFirst()) {
   case .show(let text):
-    print(text)
-    exit(0)
+    StandardStream.output.write(text + "\n")
+    guard let failure = StandardStream.output.failure else { exit(0) }
+    writeError("millrace-broker: \(StandardStream.sentence(failure))")
+    exit(StandardStream.exitCode)
   case .invalid(let problem):
     writeError("millrace-broker: \(problem)\n\(BrokerArguments.usage)")
     exit(2)
@@ -68,8 +73,6 @@ private func runBroker(path: String, overrides: [String]) -> Int32 {
   sigaddset(&signals, SIGTERM)
   sigaddset(&signals, SIGINT)
   pthread_sigmask(SIG_BLOCK, &signals, nil)
-  // A write to a socket that the peer has closed is an error code, not the end of the process.
-  signal(SIGPIPE, SIG_IGN)
   DescriptorLimit.raise()
 
   let log = StandardErrorLog.logger("broker")
@@ -106,8 +109,7 @@ private func runBroker(path: String, overrides: [String]) -> Int32 {
 }
 
 private func writeError(_ text: String) {
-  var line = text + "\n"
-  line.withUTF8 { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
+  StandardStream.error.write(text + "\n")
 }
 
 /// Since the process began.
