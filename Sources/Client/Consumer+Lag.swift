@@ -22,7 +22,9 @@ extension Consumer {
   func awaitEnds(_ route: Route, of leader: Leader) {
     let isFirst = route.members.allSatisfy { leader.partitions[$0].highWatermark == .unknown }
     let pause = TimeAmount.milliseconds(isFirst ? 0 : Int64(ClientLimits.endPollMs))
+    let epoch = leader.epoch
     eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in
+      guard epoch == leader.epoch else { return }
       self?.askForEnds(of: route.members, of: leader) { [weak self] refusal in
         guard let self else { return }
         if let refusal { return self.refuse(route, of: leader, refusal.code, refusal.what) }
@@ -63,10 +65,11 @@ extension Consumer {
       }
     ]
     requests += 1
+    let epoch = leader.epoch
     connection.send(request) { [self] result in
-      guard !isClosed else { return }
+      guard !isClosed, epoch == leader.epoch else { return }
       switch result {
-      case .failure(let error): failed(error)
+      case .failure(let error): lost(leader, error)
       case .success(let response): then(take(response.topics.flatMap(\.partitions), of: leader))
       }
     }

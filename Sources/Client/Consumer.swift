@@ -18,6 +18,8 @@ package struct ConsumerSettings: Sendable {
   package var checksCRC = true
   /// Records that each partition is kept behind its end; 0: it is read to the end.
   package var lagRecords: Int64 = 0
+  /// A leader that is lost is looked for this long before that is an error.
+  package var reconnectTimeoutMs = 120_000
 
   package init(topic: String) { self.topic = topic }
 }
@@ -42,7 +44,7 @@ package final class Consumer {
   let eventLoop: any EventLoop
   let now: () -> UInt64
   private let topicID: UUID128
-  private let connect: (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void
+  let connect: (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void
   private var leaders: [Leader] = []
   private(set) var isClosed = false
   package internal(set) var requests = 0
@@ -59,6 +61,12 @@ package final class Consumer {
     /// All partitions in one request: what waits for new records, so that no route waits behind another's request.
     let all: Route
     var outstanding = 0
+    /// Set while there is no connection: when it was lost.
+    var lostNs: UInt64?
+    /// One more with each loss: an answer or a timer from before it is nobody's.
+    var epoch = 0
+    /// Bytes of connections that were lost.
+    var pastBytes = (sent: 0, received: 0)
     /// Routes whose last answer was empty.
     var idle: [Route] = []
 
@@ -116,11 +124,7 @@ package final class Consumer {
     Connection.toAll(
       leaders, by: { connect($0.broker, $1) },
       adopt: { [self] leader, connection in
-        leader.connection = connection
-        connection.onEnd = { [weak self] error in
-          guard let self, !self.isClosed else { return }
-          self.failed(error)
-        }
+        adopt(connection, leader)
       }, then: then)
   }
 
@@ -133,8 +137,10 @@ package final class Consumer {
     for leader in leaders { leader.connection?.close() }
   }
 
-  package var bytesSent: Int { leaders.reduce(0) { $0 + ($1.connection?.bytesSent ?? 0) } }
-  package var bytesReceived: Int { leaders.reduce(0) { $0 + ($1.connection?.bytesReceived ?? 0) } }
+  package var bytesSent: Int { leaders.reduce(0) { $0 + $1.pastBytes.sent + ($1.connection?.bytesSent ?? 0) } }
+  package var bytesReceived: Int {
+    leaders.reduce(0) { $0 + $1.pastBytes.received + ($1.connection?.bytesReceived ?? 0) }
+  }
 
   /// The next offset to read of each partition.
   package var positions: [Int32: Offset] {
@@ -143,7 +149,7 @@ package final class Consumer {
     return positions
   }
 
-  private func fetchAll(of leader: Leader) {
+  func fetchAll(of leader: Leader) {
     for route in leader.routes { fetch(route, of: leader) }
   }
 
@@ -180,11 +186,12 @@ package final class Consumer {
     requests += 1
     leader.outstanding += 1
     // From version 13 topics go by id; a broker without ids for its topics cannot be asked so.
+    let epoch = leader.epoch
     connection.send(request, limit: topicID == .zero ? 12 : .max) { [self] result in
+      guard !isClosed, epoch == leader.epoch else { return }
       leader.outstanding -= 1
-      guard !isClosed else { return }
       switch result {
-      case .failure(let error): failed(error)
+      case .failure(let error): lost(leader, error)
       case .success(let response): read(response, route, of: leader)
       }
     }
@@ -276,7 +283,9 @@ package final class Consumer {
   private func putOff(_ route: Route, of leader: Leader, _ time: TimeAmount) {
     // It is still under way: what looks for routes that all rest must not ask for its partitions as well.
     leader.outstanding += 1
+    let epoch = leader.epoch
     eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in
+      guard epoch == leader.epoch else { return }
       leader.outstanding -= 1
       self?.fetch(route, of: leader)
     }

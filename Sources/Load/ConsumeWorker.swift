@@ -31,10 +31,12 @@ final class ConsumeWorker {
   private var isFinished = false
   private(set) var firstNs: UInt64 = 0, lastNs: UInt64 = 0
 
-  /// - Parameter recordsPerSecond: at most so many; nil: as fast as answers come.
+  /// - Parameters:
+  ///   - recordsPerSecond: at most so many; nil: as fast as answers come.
+  ///   - ownRun: the run whose records are all read.
   init(
     _ plan: Plan, consumer: Consumer, counts: LoopCounts, progress: RunProgress, from: [Int32: Offset],
-    ends: [Int32: Offset]?, recordsPerSecond: Double?
+    ends: [Int32: Offset]?, recordsPerSecond: Double?, ownRun: Int? = nil
   ) {
     self.recordsPerSecond = recordsPerSecond
     self.plan = plan
@@ -44,7 +46,7 @@ final class ConsumeWorker {
     self.from = from
     self.ends = ends
     measuresEndToEnd = plan.command == .endToEnd
-    check = RecordCheck(unpacking: plan.compressesEachMessage ? plan.codec : nil)
+    check = RecordCheck(unpacking: plan.compressesEachMessage ? plan.codec : nil, ownRun: ownRun)
     order = plan.countsGlobalOrder ? GlobalOrder() : nil
     consumer.received = { [unowned self] in self.received($0, $1, $2) }
     consumer.answered = { [unowned self] in self.finishIfAtEnd() }
@@ -117,8 +119,17 @@ final class ConsumeWorker {
     progress.finishedWorkers.add(1, ordering: .relaxed)
   }
 
-  /// How many of the records its producer was given never came, at the end of each stream.
-  func addMissing(_ stream: StreamID, given: UInt64) {
-    check.integrity.addLost(check.integrity.missing(from: stream, upTo: given))
+  /// Whether every partition of this consumer has been read to its end.
+  func hasRead(to ends: [Int32: Offset]) -> Bool {
+    consumer.positions.allSatisfy { partition, offset in offset >= ends[partition] ?? 0 }
+  }
+
+  /// Counts which of the records its producer was given never came, at the end of each stream.
+  ///
+  /// - Parameter ends: where the partitions' logs end; nil where nobody could say.
+  func addMissing(_ stream: StreamID, given: UInt64, ends: [Int32: Offset]?) {
+    let partition = Int32(stream.partition)
+    let wasRead = ends?[partition].map { (consumer.positions[partition] ?? 0) >= $0 } ?? false
+    check.integrity.addMissing(of: stream, upTo: given, wasRead: wasRead)
   }
 }

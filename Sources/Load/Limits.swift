@@ -9,6 +9,9 @@ package enum Limits {
   package static let gapsTracked = 100_000
   /// Streams (producer x partition x run) followed at once; past it a new stream's records are counted as corrupt.
   package static let streamsTracked = 1_000_000
+  /// Bytes looked at in search of the records behind a damaged one, as a multiple of the batch's bytes; past it the rest of
+  /// the batch is counted as corrupt.
+  static let damagedSearchFactor = 64
   /// The longest latency a histogram tells apart, in ns: an hour. Longer ones count as an hour.
   package static let latencyNsMax: UInt64 = 3_600_000_000_000
   /// Record sizes a plan accepts.

@@ -105,8 +105,13 @@ final class LoopRun {
     }
   }
 
+  /// Whether every consumer has read its partitions to their ends.
+  func hasRead(to ends: [Int32: Offset]) -> Bool { consumers.allSatisfy { $0.worker.hasRead(to: ends) } }
+
   /// Everything this loop found. Ends the loop's part: connections are closed.
-  func finish(given: [(stream: StreamID, count: UInt64)]) -> LoopResult {
+  ///
+  /// - Parameter ends: where the partitions' logs end; nil where nobody could say.
+  func finish(given: [(stream: StreamID, count: UInt64)], ends: [Int32: Offset]?) -> LoopResult {
     var result = LoopResult()
     result.cpuSeconds = Double(Clocks.threadCPUNs() - cpuStartNs) / 1e9
     _ = counts.takeInterval()
@@ -127,7 +132,7 @@ final class LoopRun {
       result.wireBytesReceived += worker.bytesReceived
       result.add(lag: worker.lagSeen)
     }
-    addIntegrity(to: &result, given)
+    addIntegrity(to: &result, given, ends)
     for (_, _, worker) in producers { worker.close() }
     for (_, worker) in consumers { worker.close() }
     return result
@@ -135,11 +140,13 @@ final class LoopRun {
 
   /// A stream's partition belongs to one consumer of each copy: that one says what is missing at the stream's end. At a
   /// distance behind the end nobody reads so far.
-  private func addIntegrity(to result: inout LoopResult, _ given: [(stream: StreamID, count: UInt64)]) {
+  private func addIntegrity(
+    to result: inout LoopResult, _ given: [(stream: StreamID, count: UInt64)], _ ends: [Int32: Offset]?
+  ) {
     for (at, pair) in consumers.enumerated() {
       for (stream, count) in given
       where setup.plan.lagRecords == 0 && setup.reads(Int32(stream.partition), consumerIndices[at]) {
-        pair.worker.addMissing(stream, given: count)
+        pair.worker.addMissing(stream, given: count, ends: ends)
       }
       result.integrity.append(pair.worker.integrity)
       result.outOfGlobalOrder += pair.worker.outOfGlobalOrder
@@ -182,12 +189,15 @@ final class LoopRun {
     settings.requestsInFlight = plan.fetchesInFlight
     settings.checksCRC = plan.checksCRC
     settings.lagRecords = Int64(plan.lagRecords)
+    // Without records for so long the run is over: then the reason is told rather than the silence.
+    settings.reconnectTimeoutMs = min(plan.deliveryTimeoutMs, plan.timeoutMs)
     let from = setup.from.filter { setup.reads($0.key, number) }
     let consumer = Consumer(
       settings, setup.metadata, from: from, on: eventLoop, now: Clocks.monotonicNs, connect: connector(consuming: true))
     let worker = ConsumeWorker(
       plan, consumer: consumer, counts: counts, progress: setup.progress, from: from,
-      ends: setup.ends?.filter { from[$0.key] != nil }, recordsPerSecond: readerPace)
+      ends: setup.ends?.filter { from[$0.key] != nil }, recordsPerSecond: readerPace,
+      ownRun: plan.readsToTheEnd ? setup.run : nil)
     if plan.order == .random {
       worker.readAnywhere(in: setup.ranges, seed: SplitMix.mixed(plan.seed &+ UInt64(number)))
     }

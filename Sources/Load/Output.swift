@@ -25,9 +25,10 @@ package enum Output {
     if report.plan.command != .produce, report.plan.verifies {
       let found = report.integrity
       lines.append(
-        "  integrity      \(Number.grouped(found.records)) verified: \(Number.grouped(found.lost)) lost, "
+        "  integrity      \(Number.grouped(found.verified)) verified, \(Number.grouped(found.lost)) lost, "
           + "\(Number.grouped(found.duplicated)) duplicated, \(Number.grouped(found.reordered)) reordered, "
-          + "\(Number.grouped(found.corrupt)) corrupt")
+          + "\(Number.grouped(found.corrupt)) corrupt"
+          + (found.unread > 0 ? ", \(Number.grouped(found.unread)) not read" : ""))
     }
     if report.plan.throughput != nil {
       lines.append(

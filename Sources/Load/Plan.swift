@@ -107,6 +107,9 @@ package struct Plan: Sendable, Equatable {
 
   package init(_ command: Command) { self.command = command }
 
+  /// Whether its consumers read every record of the run, so that one that never came is lost.
+  var readsToTheEnd: Bool { command == .endToEnd && lagRecords == 0 && order == .sequential && !usesNullSink }
+
   /// Bytes of a key; 0 without keys.
   package var keyBytes: Int { key == .none ? 0 : 16 }
 }

@@ -91,6 +91,7 @@ package struct Report: Sendable {
       sum.duplicated += part.duplicated
       sum.reordered += part.reordered
       sum.corrupt += part.corrupt
+      sum.unread += part.unread
     }
     // The number of records was given, and they did not come: gaps tell of those in between, this of the end.
     if plan.command == .consume, ending == .timedOut, let expected = plan.recordCount {
@@ -131,7 +132,7 @@ extension Report {
       ("wire_bytes_sent", .int(wireBytesSent)), ("wire_bytes_received", .int(wireBytesReceived)),
       ("lost", .int(integrity.lost)), ("duplicated", .int(integrity.duplicated)),
       ("reordered", .int(integrity.reordered)), ("corrupt", .int(integrity.corrupt)),
-      ("verified", .int(integrity.records)),
+      ("unread", .int(integrity.unread)), ("verified", .int(integrity.verified)),
       ("out_of_global_order", outOfGlobalOrder.map { .int($0) } ?? .null),
       (
         "out_of_global_order_percent",

@@ -53,9 +53,10 @@ package struct Run: Sendable {
     await onEach(loops) { $0.startConsuming() }
     let startNs = Clocks.monotonicNs()
     await onEach(loops) { $0.startProducing(at: startNs) }
-    let ending = await watch(loops, setup, sinceNs: startNs)
+    let ending = await watch(loops, setup, on: group, sinceNs: startNs)
     let given = await gather(loops) { $0.given }.flatMap { $0 }
-    let results = await gather(loops) { $0.finish(given: given) }
+    let ends = plan.readsToTheEnd ? await self.ends(setup, on: group) : nil
+    let results = await gather(loops) { $0.finish(given: given, ends: ends) }
     let congestionControl = await gather(loops) { $0.congestionControl }.compactMap { $0 }.first
     var report = Report(plan, results, ending: ending, cpuSeconds: Clocks.processCPUSeconds() - cpuStart)
     report.startedMs = startedMs
@@ -159,8 +160,11 @@ package struct Run: Sendable {
   package enum Ending: String, Sendable { case complete, timedOut = "timed-out", interrupted, failed }
 
   /// Waits for the end, and looks at the loops each interval.
-  private func watch(_ loops: [Loop], _ setup: RunSetup, sinceNs: UInt64) async -> Ending {
+  private func watch(
+    _ loops: [Loop], _ setup: RunSetup, on group: MultiThreadedEventLoopGroup, sinceNs: UInt64
+  ) async -> Ending {
     var seen = Observation(sinceNs: sinceNs, isConsuming: plan.command != .produce)
+    var ends: [Int32: Offset]?
     var ending: Ending?
     while ending == nil {
       try? await Task.sleep(for: .milliseconds(10))
@@ -175,9 +179,30 @@ package struct Run: Sendable {
       } else {
         ending = self.ending(setup, sinceNs, nowNs)
       }
+      if ending == .complete, plan.readsToTheEnd {
+        if ends == nil { ends = await self.ends(setup, on: group) }
+        if !(await hasRead(loops, to: ends)) { ending = isQuiet(setup, sinceNs, nowNs) ? .timedOut : nil }
+      }
     }
     observe(seen.interval(await takeIntervals(loops), Clocks.monotonicNs()))
     return ending!
+  }
+
+  /// A record that came twice makes up the number before the last one has come, so the number alone does not tell that all
+  /// has been read: the consumers must be at the ends of the logs.
+  private func hasRead(_ loops: [Loop], to ends: [Int32: Offset]?) async -> Bool {
+    guard let ends else { return false }
+    return await gather(loops) { $0.hasRead(to: ends) }.allSatisfy { $0 }
+  }
+
+  /// Where the partitions' logs end now; nil when no broker says.
+  private func ends(_ setup: RunSetup, on group: MultiThreadedEventLoopGroup) async -> [Int32: Offset]? {
+    guard let admin = try? await Admin.connect(to: plan.bootstrapServers, on: group, setup.connection) else {
+      return nil
+    }
+    let ends = try? await admin.offsets(of: setup.metadata, at: .latest)
+    await admin.close()
+    return ends
   }
 
   /// After an interrupt: what is in flight gets two seconds to be answered.
@@ -194,8 +219,7 @@ package struct Run: Sendable {
     let isAllProduced = progress.finishedWorkers.load(ordering: .relaxed) >= workers
     if progress.hasFailed.load(ordering: .relaxed) { return .failed }
     let received = progress.received.load(ordering: .relaxed)
-    let quietNs = nowNs - min(nowNs, max(progress.lastReceivedNs.load(ordering: .relaxed), sinceNs))
-    let isQuiet = quietNs > UInt64(plan.timeoutMs) * 1_000_000
+    let isQuiet = isQuiet(setup, sinceNs, nowNs)
     switch plan.command {
     case .produce:
       return isAllProduced ? .complete : nil
@@ -210,6 +234,12 @@ package struct Run: Sendable {
       if received >= progress.produced.load(ordering: .relaxed) * plan.fanOut { return .complete }
       return isQuiet ? .timedOut : nil
     }
+  }
+
+  /// Whether no record has come for `--timeout`.
+  private func isQuiet(_ setup: RunSetup, _ sinceNs: UInt64, _ nowNs: UInt64) -> Bool {
+    let lastNs = max(setup.progress.lastReceivedNs.load(ordering: .relaxed), sinceNs)
+    return nowNs - min(nowNs, lastNs) > UInt64(plan.timeoutMs) * 1_000_000
   }
 
   private func takeIntervals(_ loops: [Loop]) async -> RunCounts {

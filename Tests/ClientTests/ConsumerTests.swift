@@ -175,6 +175,56 @@ struct ConsumerTests {
     }
   }
 
+  @Test("a consumer whose connection is lost reads on where it was, every record once", arguments: [1, 3])
+  func reconnects(inFlight: Int) async throws {
+    let log = try Self.log()
+    let partitions: Int32 = 3
+    try await withGroup { group in
+      let fetches = Collected<Int>()
+      let broker = try await FakeBroker.start(on: group) { header, body in
+        guard header.apiKey == FetchRequest.api.key else { return FakeBroker.versions(header) }
+        fetches.add(0)
+        // Every fourth fetch ends the connection, with whatever else is in flight on it.
+        if fetches.all.count % 4 == 0 { return .close }
+        var body = body
+        let request = try FetchRequest(reading: &body, version: header.apiVersion)
+        var response = FetchResponse()
+        response.responses = [
+          .with {
+            $0.topic = "t"
+            $0.partitions = request.topics[0].partitions.map { asked in
+              .with {
+                $0.partitionIndex = asked.partition
+                $0.highWatermark = 100
+                $0.records = Self.serve(log, from: asked.fetchOffset, cutAt: 300)
+              }
+            }
+          }
+        ]
+        return FakeBroker.reply(response, to: header)
+      }
+      let received = Collected<Int64>()
+      let failures = Collected<ClientError>()
+      let eventLoop = group.next()
+      let consumer = try await Self.consumer(
+        of: broker.endpoint, from: 0, partitions: partitions, inFlight: inFlight, on: eventLoop
+      ) { consumer in
+        consumer.failed = { failures.add($0) }
+        consumer.received = { partition, batch, _ in
+          received.add(Int64(partition) * 1000 + batch.header.baseOffset.rawValue)
+        }
+      }
+      let all = await received.first(20 * Int(partitions))
+      #expect(Set(all).count == 20 * Int(partitions), "a batch came twice: \(all)")
+      for partition in 0..<Int64(partitions) {
+        let own = all.filter { $0 / 1000 == partition }
+        #expect(own == own.sorted() && own.count == 20, "partition \(partition): \(own)")
+      }
+      #expect(failures.all.isEmpty, "\(failures.all)")
+      try await eventLoop.submit { consumer.value.close() }.get()
+    }
+  }
+
   @Test("an error of a partition is told")
   func refused() async throws {
     try await withGroup { group in

@@ -63,6 +63,47 @@ struct LoadAgainstBrokerTests {
     }
   }
 
+  @Test("a consumer goes on when its broker is killed and comes back, and nothing in the log is told as lost")
+  func endToEndCrash() async throws {
+    try await withBroker { broker in
+      let running = try Programs.started(load: [
+        "end-to-end", "--bootstrap-server", broker.address, "--topic", "t", "--partitions", "3", "--num-records",
+        "60000",
+        "--throughput", "20000", "--idempotent", "--acks", "all", "--json", "--quiet", "--timeout", "60000",
+      ])
+      try await broker.waitUntilStored(bytes: 1 << 20, by: running)
+      try broker.crashAndRestart()
+      try await broker.waitUntilStored(bytes: 3 << 20, by: running)
+      try broker.crashAndRestart()
+      let outcome = try await running.outcome()
+      let report = try outcome.json()
+      #expect(outcome.status == 0, "\(report) \(outcome.errors)")
+      #expect(report["ending"] as? String == "complete" && report["verified"] as? Int == 60000, "\(report)")
+      for fault in ["lost", "unread", "duplicated", "corrupt", "errors"] {
+        #expect(report[fault] as? Int == 0, "\(fault)")
+      }
+    }
+  }
+
+  @Test("what the consumer did not come to read is not told as lost")
+  func unread() async throws {
+    try await withBroker { broker in
+      let running = try Programs.started(load: [
+        "end-to-end", "--bootstrap-server", broker.address, "--topic", "t", "--partitions", "1", "--num-records",
+        "60000",
+        "--throughput", "20000", "--json", "--quiet", "--timeout", "1500", "--delivery-timeout-ms", "1500",
+      ])
+      try await broker.waitUntilStored(bytes: 1 << 20, by: running)
+      try broker.end(by: SIGKILL)
+      let outcome = try await running.outcome()
+      let report = try outcome.json()
+      let counts = ["verified", "lost", "corrupt", "unread"].map { report[$0] as? Int ?? -1 }
+      #expect(outcome.status == 1 && report["ending"] as? String == "failed", "\(report)")
+      #expect(counts[0] > 0 && counts[1] == 0 && counts[2] == 0, "\(report)")
+      try broker.restart()
+    }
+  }
+
   @Test("records that never come are lost, and the exit code says so")
   func lost() async throws {
     try await withBroker { broker in

@@ -72,6 +72,29 @@ struct SequenceTests {
     #expect(check.missing(from: StreamID(run: 1, producer: 1, partition: 0), upTo: 4) == 4)
   }
 
+  @Test("a corrupt record accounts for one missing number of its partition, and of no other")
+  func corruptIsNotLostToo() {
+    var check = IntegrityCheck()
+    let other = StreamID(run: 1, producer: 0, partition: 1)
+    for sequence in [UInt64(0), 1, 3, 4, 7] { check.received(stream, sequence: sequence, fromStart: true) }
+    for sequence in [UInt64(0), 2] { check.received(other, sequence: sequence, fromStart: true) }
+    check.receivedCorrupt(in: 0)
+    check.addMissing(of: stream, upTo: 10, wasRead: true)
+    check.addMissing(of: other, upTo: 5, wasRead: false)
+    let found = check.result
+    #expect(found.corrupt == 1 && found.lost == 4 + 1 && found.unread == 2)
+    #expect(found.verified == 7)
+    #expect(found.verified + found.lost + found.corrupt + found.unread == 15)
+  }
+
+  @Test("a stream of the run itself begins with 0 wherever reading began")
+  func ownRun() {
+    var check = IntegrityCheck(ownRun: 1)
+    check.received(stream, sequence: 2, fromStart: false)
+    check.received(StreamID(run: 2, producer: 0, partition: 0), sequence: 7, fromStart: false)
+    #expect(check.result.lost == 2)
+  }
+
   @Test("gaps are bounded: the oldest is given up for good")
   func bounded() {
     var check = IntegrityCheck(gapsMax: 3)

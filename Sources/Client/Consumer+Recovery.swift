@@ -1,0 +1,53 @@
+import NIOCore
+
+/// What happens when the connection to a leader is lost: it is made again, and reading goes on where it was.
+extension Consumer {
+  func adopt(_ connection: Connection, _ leader: Leader) {
+    leader.connection = connection
+    leader.lostNs = nil
+    connection.onEnd = { [weak self, weak connection] error in
+      // The end of a connection that was given up already is no news.
+      guard let self, leader.connection === connection else { return }
+      self.lost(leader, error)
+    }
+  }
+
+  /// The connection ended, or a request on it had no answer: every request on it is void.
+  func lost(_ leader: Leader, _ error: ClientError) {
+    guard !isClosed, leader.lostNs == nil else { return }
+    guard error.isRetriable else { return failed(error) }
+    leader.lostNs = now()
+    leader.epoch += 1
+    leader.outstanding = 0
+    leader.idle = []
+    if let connection = leader.connection {
+      leader.pastBytes.sent += connection.bytesSent
+      leader.pastBytes.received += connection.bytesReceived
+      leader.connection = nil
+      connection.close()
+    }
+    reconnect(leader, after: error)
+  }
+
+  private func reconnect(_ leader: Leader, after error: ClientError) {
+    guard let lostNs = leader.lostNs else { return }
+    guard now() - min(now(), lostNs) <= UInt64(settings.reconnectTimeoutMs) * 1_000_000 else { return failed(error) }
+    let backoff = TimeAmount.milliseconds(Int64(ClientLimits.reconnectBackoffMs))
+    eventLoop.assumeIsolated().scheduleTask(in: backoff) { [weak self] in
+      guard let self, !self.isClosed else { return }
+      self.connect(leader.broker) { [weak self] result in
+        switch (result, self) {
+        case (.success(let connection), let self?) where !self.isClosed:
+          self.adopt(connection, leader)
+          self.fetchAll(of: leader)
+        case (.success(let connection), _):
+          connection.close()
+        case (.failure(let error), let self?) where !self.isClosed:
+          self.reconnect(leader, after: error)
+        case (.failure, _):
+          break
+        }
+      }
+    }
+  }
+}
