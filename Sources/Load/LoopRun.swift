@@ -43,7 +43,7 @@ final class LoopRun {
   private let counts = LoopCounts()
   private var producers: [(index: Int, producer: Producer, worker: ProduceWorker)] = []
   private var consumers: [(consumer: Consumer, worker: ConsumeWorker)] = []
-  private var cpuStartNs: UInt64 = 0
+  private var stopwatch = ThreadStopwatch()
   private(set) var congestionControl: String?
 
   /// - Parameters:
@@ -81,12 +81,12 @@ final class LoopRun {
   }
 
   func startConsuming() {
-    cpuStartNs = Clocks.threadCPUNs()
+    stopwatch.start()
     for (_, worker) in consumers { worker.start() }
   }
 
   func startProducing(at startNs: UInt64) {
-    if consumers.isEmpty { cpuStartNs = Clocks.threadCPUNs() }
+    if consumers.isEmpty { stopwatch.start() }
     for (_, _, worker) in producers { worker.start(at: startNs) }
   }
 
@@ -94,7 +94,15 @@ final class LoopRun {
     for (_, _, worker) in producers { worker.stop() }
   }
 
-  func takeInterval() -> RunCounts { counts.takeInterval() }
+  func takeInterval() -> RunCounts {
+    stopwatch.look(progress: lastNs)
+    return counts.takeInterval()
+  }
+
+  /// When the last record was acknowledged or arrived.
+  private var lastNs: UInt64 {
+    max(producers.reduce(0) { max($0, $1.worker.lastNs) }, consumers.reduce(0) { max($0, $1.worker.lastNs) })
+  }
 
   /// What producers gave to each stream: what a consumer must have seen in the end.
   var given: [(stream: StreamID, count: UInt64)] {
@@ -113,7 +121,8 @@ final class LoopRun {
   /// - Parameter ends: where the partitions' logs end; nil where nobody could say.
   func finish(given: [(stream: StreamID, count: UInt64)], ends: [Int32: Offset]?) -> LoopResult {
     var result = LoopResult()
-    result.cpuSeconds = Double(Clocks.threadCPUNs() - cpuStartNs) / 1e9
+    stopwatch.look(progress: lastNs)
+    result.cpuShare = stopwatch.share
     _ = counts.takeInterval()
     result.counts = counts.total
     for (_, _, worker) in producers {
@@ -241,8 +250,8 @@ struct LoopResult: Sendable {
   var firstNs: UInt64 = .max, lastNs: UInt64 = 0
   /// How near to their partitions' ends consumers with `--lag-records` were, and how far behind.
   var lagSeen: ClosedRange<Int64>?
-  /// Of the loop's thread.
-  var cpuSeconds = 0.0
+  /// The share of the run's time that the loop's thread computed; nil where the run was too short to tell.
+  var cpuShare: Double?
 
   mutating func add(firstNs: UInt64, lastNs: UInt64) {
     self.firstNs = min(self.firstNs, firstNs)

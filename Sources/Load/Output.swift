@@ -36,7 +36,8 @@ package enum Output {
           + "backlog at most \(Number.fixed(report.backlogMaxMs, 3)) ms")
     }
     lines.append(
-      "  generator      \(Number.fixed(report.cpuSeconds, 3)) CPU-s, busiest thread \(Int((report.cpuShares.max() ?? 0) * 100)) % of a core"
+      "  generator      \(Number.fixed(report.cpuSeconds, 3)) CPU-s, busiest thread "
+        + (report.cpuShares.max().map { "\(Int($0 * 100)) % of a core" } ?? "not told of so short a run")
         + (report.congestionControl.map { ", TCP \($0)" } ?? ""))
     lines.append("  limited by     \(report.limiter)")
     if let error = report.firstError { lines.append("  errors         \(report.errors), the first: \(error)") }

@@ -28,7 +28,8 @@ package struct Report: Sendable {
   /// How late the generator itself was, a sample a wake-up.
   package let lag: Latency
   package let cpuSeconds: Double
-  /// Each loop thread's CPU time over the run's time: a share near 1 means the generator was what limited the run.
+  /// Of each loop's thread, the share of the run's time that it computed: near 1 the generator was what limited the run.
+  /// Empty where the run was too short to tell.
   package let cpuShares: [Double]
   package let scheduleLagMaxMs: Double, backlogMaxMs: Double
   /// Bytes before compression over bytes after it: of batches, or of values with per-message compression.
@@ -57,7 +58,7 @@ package struct Report: Sendable {
     firstError = counts.firstError
     (service, response, endToEnd) = (counts.service, counts.response, counts.endToEnd)
     lag = counts.lag
-    cpuShares = results.map { seconds > 0 ? $0.cpuSeconds / seconds : 0 }
+    cpuShares = results.compactMap(\.cpuShare)
     scheduleLagMaxMs = Double(counts.scheduleLagMaxNs) / 1e6
     backlogMaxMs = Double(counts.backlogMaxNs) / 1e6
     compressionRatio = Self.ratio(plan, counts)
@@ -105,9 +106,12 @@ package struct Report: Sendable {
 
   /// One sentence about what limited the run, as far as the generator can tell.
   package var limiter: String {
-    let share = cpuShares.max() ?? 0
     if let rate = plan.throughput, backlogMaxMs < 10, ending == .complete, plan.command != .consume {
       return "the schedule: the target kept up with \(Number.short(rate)) records/s"
+    }
+    guard let share = cpuShares.max() else {
+      return
+        "too short to tell: below \(Number.fixed(Limits.shareSecondsMin, 1)) s starting and stopping are most of a run"
     }
     if share > 0.9 {
       return "the generator: one of its threads used \(Int(share * 100)) % of a core, so the target may do more"
@@ -140,7 +144,7 @@ extension Report {
       ),
       ("errors", .int(errors)),
       ("first_error", firstError.map { .text($0.description) } ?? .null),
-      ("cpu_seconds", .double(cpuSeconds)), ("client_cpu_share", .double(cpuShares.max() ?? 0)),
+      ("cpu_seconds", .double(cpuSeconds)), ("client_cpu_share", cpuShares.max().map { .double($0) } ?? .null),
       ("client_cpu_shares", .list(cpuShares.map { .double($0) })),
       ("schedule_lag_p99_ms", lag.percentile(0.99).map { .double(Double($0) / 1e6) } ?? .null),
       ("schedule_lag_max_ms", .double(scheduleLagMaxMs)), ("backlog_max_ms", .double(backlogMaxMs)),

@@ -104,6 +104,21 @@ struct LoadAgainstBrokerTests {
     }
   }
 
+  @Test("a run too short to tell says so, and a paced one has the rate of its schedule")
+  func figures() async throws {
+    let short = try await Programs.load(["produce", "--null-sink", "--num-records", "3", "--json"])
+    let report = try short.json()
+    #expect(report["client_cpu_share"] is NSNull, "\(report)")
+    #expect((report["limiter"] as? String)?.contains("too short to tell") == true, "\(report)")
+    #expect(short.output.contains("busiest thread not told of so short a run"), "\(short.output)")
+    let paced = try await Programs.load([
+      "produce", "--null-sink", "--num-records", "10", "--throughput", "20", "--json", "--quiet",
+    ])
+    let rate = try #require(paced.json()["records_per_s"] as? Double)
+    #expect(
+      rate <= 20 && rate > 15, "10 records at 20/s are due over half a second, not over nine twentieths: \(rate)/s")
+  }
+
   @Test("records that never come are lost, and the exit code says so")
   func lost() async throws {
     try await withBroker { broker in
