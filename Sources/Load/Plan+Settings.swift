@@ -119,12 +119,14 @@ extension Plan {
     },
 
     // Producing.
-    .double(
+    .value(
       "throughput", "RECORDS/S", all,
-      "records a second of all connections together, open loop (consume: at most so many); -1 (default): unlimited",
-      -1...1e9
-    ) {
-      $0.throughput = $1 > 0 ? $1 : nil
+      "records a second of all connections together, open loop (consume: at most so many); -1 (default): unlimited"
+    ) { (plan, text) throws(PlanError) in
+      guard let rate = Double(text), rate == -1 || rate > 0 && rate <= 1e9 else {
+        throw unreadable("throughput", text, "above 0 and at most 1e9, or -1 for unlimited")
+      }
+      plan.throughput = rate > 0 ? rate : nil
     },
     .value("acks", "0|1|all", sending, "who must have a batch before it counts as sent (default 1)") {
       (plan, text) throws(PlanError) in
@@ -168,13 +170,9 @@ extension Plan {
     .int("replication-factor", "N", sending, "replicas of a topic that is created (default 1)", 1...1000) {
       $0.replicationFactor = $1
     },
-    .value("topic-config", "KEY=VALUE,…", sending, "configuration of a topic that is created") {
+    .value("topic-config", "KEY=VALUE,…", sending, "configuration of a topic that is created; lists as KEY=[A,B]") {
       (plan, text) throws(PlanError) in
-      for pair in text.split(separator: ",") {
-        let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-        guard parts.count == 2 else { throw unreadable("topic-config", text, "key=value,key=value,…") }
-        plan.topicConfigs.append(TopicConfig(key: String(parts[0]), value: String(parts[1])))
-      }
+      plan.topicConfigs += try TopicConfig.list(reading: text)
     },
     .int("delivery-timeout-ms", "MS", sending, "a batch older than this is given up (default 120000)", 1...86_400_000) {
       $0.deliveryTimeoutMs = $1
@@ -284,7 +282,7 @@ extension Plan {
     .toggle("quiet", all, "no progress line") { $0.isQuiet = $1 },
   ]
 
-  fileprivate static func unreadable(_ name: String, _ text: String, _ expected: String) -> PlanError {
+  static func unreadable(_ name: String, _ text: String, _ expected: String) -> PlanError {
     PlanError("'\(text)' is no value of '\(name)': \(expected)")
   }
 }

@@ -71,6 +71,31 @@ package struct Plan: Sendable, Equatable {
   package struct TopicConfig: Equatable, Sendable {
     package var key: String
     package var value: String
+
+    /// Reads `KEY=VALUE,KEY=[A,B],…` as Kafka's own tools do: brackets keep a value's commas together, and are not of it.
+    static func list(reading text: String) throws(PlanError) -> [TopicConfig] {
+      var pairs: [String] = [""]
+      var isInBrackets = false
+      for character in text {
+        if character == ",", !isInBrackets {
+          pairs.append("")
+        } else {
+          if character == "[" { isInBrackets = true }
+          if character == "]" { isInBrackets = false }
+          pairs[pairs.count - 1].append(character)
+        }
+      }
+      var configs: [TopicConfig] = []
+      for pair in pairs where !pair.isEmpty {
+        let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, !parts[0].isEmpty, !isInBrackets else {
+          throw Plan.unreadable("topic-config", text, "key=value,key=[a,b],…")
+        }
+        let isList = parts[1].hasPrefix("[") && parts[1].hasSuffix("]") && parts[1].count > 1
+        configs.append(TopicConfig(key: parts[0], value: isList ? String(parts[1].dropFirst().dropLast()) : parts[1]))
+      }
+      return configs
+    }
   }
 
   // Consuming.

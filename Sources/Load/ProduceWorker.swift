@@ -279,6 +279,8 @@ final class ProduceWorker {
     isFinished = true
     wake?.cancel()
     if lastNs == 0 { lastNs = Clocks.monotonicNs() }
+    // Each record has an interval of the schedule, the last one too: ten at one a second take ten seconds, not nine.
+    if let pacer, left == 0 { lastNs = max(lastNs, pacer.intendedNs(appended)) }
     progress.finishedWorkers.add(1, ordering: .relaxed)
   }
 

@@ -155,4 +155,30 @@ struct ReportValueTests {
     #expect(Number.grouped(-12) == "-12")
     #expect(Number.fixed(1.25, 1) == "1.3" || Number.fixed(1.25, 1) == "1.2")
   }
+
+  @Test("brackets keep the commas of a topic's configuration together")
+  func topicConfig() throws {
+    func configs(_ text: String) throws -> [String] {
+      try Plan(arguments: [
+        "produce", "--topic", "t", "--bootstrap-server", "h:1", "--num-records", "1", "--topic-config", text,
+      ])
+      .topicConfigs.map { "\($0.key)=\($0.value)" }
+    }
+    #expect(try configs("cleanup.policy=[compact,delete]") == ["cleanup.policy=compact,delete"])
+    #expect(
+      try configs("cleanup.policy=[compact,delete],retention.ms=5") == [
+        "cleanup.policy=compact,delete", "retention.ms=5",
+      ])
+    #expect(try configs("a=,b=[],c=x=y") == ["a=", "b=", "c=x=y"])
+    for wrong in ["cleanup.policy=[compact,delete", "compact", "=x"] {
+      #expect(throws: PlanError.self, "\(wrong)") { try configs(wrong) }
+    }
+  }
+
+  @Test("a pace is above 0, or -1 for none", arguments: ["0", "-0.5", "-2", "nan", "inf", "2e9"])
+  func pace(text: String) {
+    #expect(throws: PlanError.self) {
+      try Plan(arguments: ["produce", "--null-sink", "--num-records", "1", "--throughput", text])
+    }
+  }
 }
