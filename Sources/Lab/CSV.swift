@@ -34,6 +34,17 @@ extension CSV {
     return value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : "\(value)"
   }
 
+  /// The bytes without what a spreadsheet adds when it saves a file again: a byte order mark, and CRLF for line ends.
+  static func asWritten(_ bytes: [UInt8]) -> [UInt8] {
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    let text = bytes.starts(with: mark) ? Array(bytes.dropFirst(mark.count)) : bytes
+    let (carriageReturn, lineFeed) = (UInt8(ascii: "\r"), UInt8(ascii: "\n"))
+    guard let first = text.firstIndex(of: lineFeed), first > 0, text[first - 1] == carriageReturn else { return text }
+    return text.indices.compactMap { at in
+      text[at] == carriageReturn && at + 1 < text.count && text[at + 1] == lineFeed ? nil : text[at]
+    }
+  }
+
   /// Header and records by column name.
   package struct Table: Sendable, Equatable {
     package var columns: [String]

@@ -5,6 +5,8 @@ import Glibc
 extension Chart {
   package struct DrawError: Error, CustomStringConvertible {
     package let reason: String
+    /// A program that draws is not installed.
+    package var isToolMissing = false
     package var description: String { reason }
   }
 
@@ -46,7 +48,8 @@ extension Chart {
   /// Runs one script in its directory, which may be relative: gnuplot goes there first and then loads the bare name.
   package static func gnuplot(_ script: String, in directory: String) throws {
     guard let program = Tool.path(of: "gnuplot") else {
-      throw DrawError(reason: "gnuplot is missing (apt-get install gnuplot-nox fonts-dejavu-core)")
+      throw DrawError(
+        reason: "gnuplot is missing (apt-get install gnuplot-nox fonts-dejavu-core)", isToolMissing: true)
     }
     let errors = "\(directory)/.\(script).log"
     defer { unlink(errors) }

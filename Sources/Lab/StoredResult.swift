@@ -106,10 +106,17 @@ package struct StoredResult: Sendable {
 
   /// `upTo`: what the journal vouches for; a crash may have left more.
   private static func text(_ path: String, upTo bytes: Int? = nil) throws -> String {
-    guard let all = SmallFile.bytes(path) else { throw Failure(path: path, reason: "cannot be read") }
-    guard let bytes else { return String(decoding: all, as: UTF8.self) }
+    guard let found = SmallFile.bytes(path) else { throw Failure(path: path, reason: "cannot be read") }
+    guard let bytes else { return String(decoding: found, as: UTF8.self) }
+    let all = CSV.asWritten(found)
     guard bytes <= all.count else {
       throw Failure(path: path, reason: "is shorter than the journal says")
+    }
+    guard bytes == 0 || all[bytes - 1] == UInt8(ascii: "\n") else {
+      throw Failure(
+        path: path,
+        reason:
+          "was changed after the run: byte \(bytes), where the journal says that it ended, is in the middle of a line")
     }
     return String(decoding: all[..<bytes], as: UTF8.self)
   }

@@ -127,7 +127,16 @@ struct Stop: Error {
     self.reason = reason
   }
 
-  /// Runs `body`; a `Stop` is said on standard error and becomes its exit code, as does any other error code 1.
+  private static func code(of error: any Error) -> ExitCode {
+    switch error {
+    case is DefinitionError, is CSVError, is StoredResult.Failure, is Journal.Failure, is DecodingError: Exit.badData
+    case let error as Chart.DrawError where error.isToolMissing: Exit.unavailable
+    default: Exit.failed
+    }
+  }
+
+  /// Runs `body`, and reports what it throws on standard error: a `Stop` with its exit code, a file that is wrong with 65, a
+  /// program that is missing with 69, anything else with 1.
   static func translating(_ body: () throws -> Void) throws {
     do {
       try body()
@@ -138,12 +147,9 @@ struct Stop: Error {
       throw error
     } catch let error as ValidationError {
       throw error
-    } catch let error as DefinitionError {
-      Terminal.complain("\(error)")
-      throw Exit.badData
     } catch {
       Terminal.complain("\(error)")
-      throw Exit.failed
+      throw code(of: error)
     }
   }
 }

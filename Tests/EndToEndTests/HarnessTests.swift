@@ -121,6 +121,36 @@ struct HarnessTests {
     #expect(cut.text("disclosure.md").contains("16 of 16"))
   }
 
+  @Test(
+    "plot draws from rows that a spreadsheet has saved again; 65 says that a result is damaged, 69 that gnuplot is missing"
+  )
+  func plotCodes() async throws {
+    let place = try Place(bytes: 1 << 16, replicates: 1)
+    _ = try await Running("millrace", ["run", "appending", "--without", "ceiling-probe"] + place.arguments).outcome()
+    let rows = try #require(place.result) + "/rows.csv"
+    let written = place.text("rows.csv")
+    #expect(written.split(separator: "\n").count == 5, "\(written)")
+    func plot(_ text: String, path: String = "$PATH") async throws -> Programs.Outcome {
+      try Data(text.utf8).write(to: URL(fileURLWithPath: rows))
+      let program = Programs.directory.appendingPathComponent("millrace").path
+      let line = #"PATH="\#(path)" exec "$0" "$@""#
+      return try await Running(command: "/bin/sh", ["-c", line, program, "plot", "appending"] + place.places).outcome()
+    }
+    let crlf = String(written.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\r\n"))
+    for saved in [crlf, "\u{FEFF}" + crlf, "\u{FEFF}" + written] {
+      let drawn = try await plot(saved)
+      #expect(drawn.status == 0, "\(drawn.errors)")
+    }
+    for damaged in [String(written.dropLast(20)), written.replacingOccurrences(of: "append", with: "apend,")] {
+      let refused = try await plot(damaged)
+      #expect(refused.status == 65 && refused.errors.contains("rows.csv"), "\(refused.status) \(refused.errors)")
+    }
+    let requoted = try await plot("\"order\"" + written.dropFirst("order".count))
+    #expect(requoted.status == 65 && requoted.errors.contains("was changed after the run"), "\(requoted.errors)")
+    let bare = try await plot(written, path: "/nowhere")
+    #expect(bare.status == 69 && bare.errors.contains("gnuplot is missing"), "\(bare.status) \(bare.errors)")
+  }
+
   @Test("plan and run refuse to fill the disk, with exit code 73 and nothing begun")
   func fullDisk() async throws {
     let place = try Place(bytes: 9_000_000_000_000_000)
