@@ -78,12 +78,14 @@ final class Housekeeper: Sendable {
 
 extension LocalBroker {
   /// Runs `body` on every open log; a failure is logged and the others go on.
-  private func forEachLog(_ what: String, _ body: @Sendable (any PartitionLog) throws(DiskError) -> Void) {
+  private func forEachLog(
+    _ what: String, _ body: @Sendable (any PartitionLog, Partition.Marks) throws(DiskError) -> Void
+  ) {
     for topic in topics.all {
       for partition in topic.partitions {
         do throws(PartitionError) {
-          try partition.withLog { log, _ throws(PartitionError) in
-            do throws(DiskError) { try body(log) } catch { throw .append(.diskFailed(error)) }
+          try partition.withLog { log, marks throws(PartitionError) in
+            do throws(DiskError) { try body(log, marks) } catch { throw .append(.diskFailed(error)) }
           }
         } catch {
           if error == .deleted { continue }
@@ -95,8 +97,8 @@ extension LocalBroker {
 
   func applyRetention() {
     let now = nowMs()
-    forEachLog("retention") { log throws(DiskError) in
-      _ = try log.applyRetention(nowMs: now, highWatermark: log.logEndOffset)
+    forEachLog("retention") { log, marks throws(DiskError) in
+      _ = try log.applyRetention(nowMs: now, highWatermark: marks.highWatermark)
     }
   }
 
@@ -119,8 +121,8 @@ extension LocalBroker {
     for topic in topics.all {
       for partition in topic.partitions {
         guard let directory = partition.directory else { continue }
-        let marks = try? partition.withLog { log, _ throws(PartitionError) in
-          (log.flushedOffset, log.logStartOffset, log.logEndOffset)
+        let marks = try? partition.withLog { log, marks throws(PartitionError) in
+          (log.flushedOffset, log.logStartOffset, marks.highWatermark)
         }
         guard let marks else { continue }
         for kind in kinds {
@@ -147,7 +149,7 @@ extension LocalBroker {
   func expireProducers() {
     let now = nowMs()
     let expiration = config.producerIDExpirationMs
-    forEachLog("producer expiry") { log throws(DiskError) in
+    forEachLog("producer expiry") { log, _ throws(DiskError) in
       log.expireProducers(nowMs: now, expirationMs: expiration)
     }
   }
@@ -162,7 +164,7 @@ extension LocalBroker {
 
   func purgeDeleted() {
     let now = nowMs()
-    forEachLog("purge") { log throws(DiskError) in _ = try log.purgeDeleted(nowMs: now) }
+    forEachLog("purge") { log, _ throws(DiskError) in _ = try log.purgeDeleted(nowMs: now) }
     for directory in directories.all {
       do { _ = try directory.purgeDeleted(nowMs: now) } catch {
         log.error("purge failed", metadata: ["directory": "\(directory.path)", "error": "\(error)"])

@@ -18,7 +18,7 @@ extension LocalBroker {
         open.configure(logConfig)
         partitions.append(open)
       } else {
-        partitions.append(makePartition(name, description.id, logConfig, &placement, leaderEpoch: state.leaderEpoch))
+        partitions.append(makePartition(name, description.id, logConfig, &placement, state))
       }
     }
     topics.put(
@@ -33,7 +33,7 @@ extension LocalBroker {
 
   private func makePartition(
     _ name: TopicPartition, _ id: TopicID, _ config: LogConfig, _ placement: inout LogDirectories.Placement?,
-    leaderEpoch: LeaderEpoch
+    _ state: PartitionDescription
   ) -> Partition {
     do {
       // A directory of that name from a topic that was deleted while we could not rename it must not come back to life.
@@ -44,18 +44,22 @@ extension LocalBroker {
       let directory = places.next()
       placement = places
       let made = try directory.create(name, topicID: id, config: config, nowMs: nowMs())
-      return Partition(name, topicID: id, log: made, directory: directory, leaderEpoch: leaderEpoch)
+      return Partition(
+        name, topicID: id, log: made, directory: directory, brokerID: brokerID, replicas: state.replicas,
+        leaderEpoch: state.leaderEpoch)
     } catch {
       log.error("a partition has no log", metadata: ["partition": "\(name)", "error": "\(error)"])
-      return Partition(name, topicID: id, log: nil, directory: nil, leaderEpoch: leaderEpoch)
+      return Partition(
+        name, topicID: id, log: nil, directory: nil, brokerID: brokerID, replicas: state.replicas,
+        leaderEpoch: state.leaderEpoch)
     }
   }
 
-  /// Answers every fetch that waits with what there is.
+  /// Answers every request that waits with what there is.
   func releaseParkedFetches() {
     for topic in topics.all {
       for partition in topic.partitions {
-        for fetch in partition.release() { fetch.wake(.released) }
+        for waiter in partition.release() { waiter.wake(.released) }
       }
     }
   }
@@ -64,8 +68,7 @@ extension LocalBroker {
   func uninstall(_ name: String) {
     guard let topic = topics.remove(name) else { return }
     for partition in topic.partitions {
-      let parked = partition.retire(deleted: true)
-      for fetch in parked { fetch.wake(.released) }
+      for waiter in partition.retire(deleted: true) { waiter.wake(.released) }
       do {
         try partition.directory?.delete(partition.name, delayMs: topic.config.fileDeleteDelayMs, nowMs: nowMs())
       } catch {

@@ -83,5 +83,6 @@ extension LogConfig {
     timestampAfterMaxMs = topic.timestampAfterMaxMs
     deletesOldSegments = topic.cleanupPolicy.contains(.delete)
     compacts = topic.cleanupPolicy.contains(.compact)
+    minInSyncReplicas = topic.minInSyncReplicas
   }
 }

@@ -1,10 +1,11 @@
+import Cluster
 import Compression
 package import Model
 import NIOCore
 package import Storage
 import Synchronization
 
-/// One partition as this broker leads it: its log, its leadership, and who waits for it to grow.
+/// One partition on this broker: its log, what its leader knows of the other replicas, and who waits for it to change.
 ///
 /// Everything mutable is behind one lock, taken once for a whole append or read, so what was checked at its start still
 /// holds at its end. The system calls of the log run under the lock; waiting for a disk flush does not.
@@ -17,18 +18,9 @@ package final class Partition: Sendable {
   struct State {
     /// Nil once the partition is deleted or its directory has failed.
     var log: Engine?
-    var leaderEpoch: LeaderEpoch
-    var waiters = OffsetWaiters<ParkedFetch>()
+    var replication: Replication
+    var waiters = Waiters<Waiter>()
     var isDeleted = false
-
-    /// One replica, so what is in the log is on every in-sync replica.
-    var highWatermark: Offset {
-      switch log {
-      case .append(let log): log.logEndOffset
-      case .btree(let log): log.logEndOffset
-      case nil: 0
-      }
-    }
   }
 
   /// The log by its kind: appends and reads are then plain calls, and only the rarer requests go through the protocol.
@@ -54,40 +46,109 @@ package final class Partition: Sendable {
 
   private let state: Mutex<State>
 
-  /// - Parameter log: nil when its files cannot be used: every request is answered with a storage error.
+  /// A partition whose only replica is this one leads from the start; any other neither leads nor follows before it is told.
+  ///
+  /// - Parameters:
+  ///   - log: nil when its files cannot be used: every request is answered with a storage error.
+  ///   - highWatermark: as it was written down last; it counts within the log.
   package init(
     _ name: TopicPartition, topicID: TopicID, log: sending (any PartitionLog)?, directory: LogDirectory?,
-    leaderEpoch: LeaderEpoch
+    brokerID: BrokerID, replicas: [BrokerID], leaderEpoch: LeaderEpoch, highWatermark: Offset = 0
   ) {
     self.name = name
     self.topicID = topicID
     self.directory = directory
-    state = Mutex(State(log: log.map { Engine($0) }, leaderEpoch: leaderEpoch))
+    var replication = Replication(
+      brokerID: brokerID, leaderEpoch: leaderEpoch, logStart: log?.logStartOffset ?? 0, logEnd: log?.logEndOffset ?? 0,
+      checkpointed: highWatermark, inSyncMin: log?.config.minInSyncReplicas ?? 1)
+    if replicas == [brokerID] {
+      _ = replication.lead(.init(leaderEpoch: leaderEpoch, replicas: replicas, inSync: replicas), nowMs: 0)
+    }
+    state = Mutex(State(log: log.map { Engine($0) }, replication: replication))
   }
 
-  package var leaderEpoch: LeaderEpoch { state.withLock { $0.leaderEpoch } }
+  package var leaderEpoch: LeaderEpoch { state.withLock { $0.replication.leaderEpoch } }
+  package var highWatermark: Offset { state.withLock { $0.replication.highWatermark } }
   package var isOnline: Bool { state.withLock { $0.log != nil && $0.log?.log.failure == nil } }
 
-  /// The outcome of an append, and the fetches it satisfies, which the caller wakes after the lock is gone.
+  /// The outcome of an append, and the waiters it satisfies, which the caller wakes after the lock is gone.
   struct Placed {
     var appended: Appended
-    var woken: [ParkedFetch]
+    /// Every in-sync replica has the batch: with one replica always.
+    var isReplicated: Bool
+    var woken: [Waiter]
   }
 
   /// Appends a checked batch and releases the fetches that now have enough.
-  func append(_ batch: RecordBatch, nowMs: Int64) throws(PartitionError) -> Placed {
+  ///
+  /// - Parameter forAllInSync: acks=all: refused while fewer than min.insync.replicas are in sync.
+  func append(_ batch: RecordBatch, forAllInSync: Bool, nowMs: Int64) throws(PartitionError) -> Placed {
     try state.withLock { state throws(PartitionError) in
       let engine = try state.usableLog()
-      let epoch = state.leaderEpoch
+      guard state.replication.isLeader else { throw .notLeader }
+      if forAllInSync, state.replication.isBelowMin { throw .notEnoughReplicas }
+      let epoch = state.replication.leaderEpoch
       let appended: Appended
+      let end: Offset
       do throws(AppendError) {
         switch engine {
-        case .append(let log): appended = try log.append(batch, leaderEpoch: epoch, nowMs: nowMs)
-        case .btree(let log): appended = try log.append(batch, leaderEpoch: epoch, nowMs: nowMs)
+        case .append(let log):
+          appended = try log.append(batch, leaderEpoch: epoch, nowMs: nowMs)
+          end = log.logEndOffset
+        case .btree(let log):
+          appended = try log.append(batch, leaderEpoch: epoch, nowMs: nowMs)
+          end = log.logEndOffset
         }
       } catch { throw .append(error) }
-      let woken = appended.isDuplicate ? [] : state.waiters.grew(by: batch.sizeInBytes)
-      return Placed(appended: appended, woken: woken)
+      let before = state.replication.highWatermark
+      guard state.replication.appended(to: end) else {
+        let isReplicated = state.replication.highWatermark > appended.lastOffset
+        return Placed(appended: appended, isReplicated: isReplicated, woken: [])
+      }
+      return Placed(
+        appended: appended, isReplicated: state.replication.highWatermark > appended.lastOffset,
+        woken: state.waiters.isEmpty
+          ? [] : state.wake(raisedFrom: before, by: (appended, batch.sizeInBytes), in: engine))
+    }
+  }
+
+  // MARK: Replicas
+
+  /// Who an event satisfied, to be woken after the lock is gone, and what the controller is to be asked.
+  struct Advanced {
+    var woken: [Waiter] = []
+    var askISR: Replication.ISRChange?
+  }
+
+  /// Tells the partition's replication of an event: a follower has fetched, time has passed, the controller has answered, or this
+  /// replica leads from now on.
+  func advance(_ event: (inout Replication) -> Replication.Steps) -> Advanced {
+    state.withLock { state in
+      let before = state.replication.highWatermark
+      let steps = event(&state.replication)
+      var advanced = Advanced(askISR: steps.askISR)
+      if steps.highWatermark != nil, !state.waiters.isEmpty, let engine = state.log {
+        advanced.woken = state.wake(raisedFrom: before, by: nil, in: engine)
+      }
+      return advanced
+    }
+  }
+
+  /// Follows another replica from now on. Returns all waiters, to be answered that this broker does not lead.
+  func follow(leaderEpoch: LeaderEpoch) -> [Waiter] {
+    state.withLock { state in
+      state.replication.follow(leaderEpoch: leaderEpoch)
+      return state.replication.isLeader ? [] : state.waiters.releaseAll()
+    }
+  }
+
+  /// What has become of the records below `end`, which were appended for acks=all: nil while a replica in sync may lack some.
+  func replicated(upTo end: Offset) -> Result<Void, PartitionError>? {
+    state.withLock { state in
+      do throws(PartitionError) { _ = try state.usableLog() } catch { return .failure(error) }
+      guard state.replication.isLeader else { return .failure(.notLeader) }
+      guard state.replication.highWatermark >= end else { return nil }
+      return state.replication.isBelowMin ? .failure(.notEnoughReplicasAfterAppend) : .success(())
     }
   }
 
@@ -124,25 +185,41 @@ package final class Partition: Sendable {
     }
   }
 
-  /// Parks a fetch that read up to `mark`. False: the partition has changed since, so read again.
-  func park(_ fetch: ParkedFetch, readUpTo mark: Offset) -> Bool {
+  /// Parks a waiter. False: its need has been met since it looked, or the partition is gone or led by another, so look again.
+  func park(_ waiter: Waiter, for need: Need) -> Bool {
     state.withLock { state in
-      guard state.log != nil, state.highWatermark == mark else { return false }
-      state.waiters.park(fetch)
+      guard let log = state.log?.log, state.replication.isLeader else { return false }
+      let mark = state.replication.highWatermark
+      let isMet =
+        switch need {
+        case .bytes(let seen): mark != seen
+        case .replicated(let end): mark >= end
+        case .stable(let seen): log.lastStableOffset(highWatermark: mark) != seen
+        }
+      if isMet { return false }
+      waiter.holds(state.waiters.park(waiter, for: need), in: self)
       return true
     }
   }
 
-  func unpark(_ fetch: ParkedFetch) { state.withLock { $0.waiters.remove(fetch) } }
+  func unpark(_ ticket: Waiters<Waiter>.Ticket) { state.withLock { $0.waiters.remove(ticket) } }
 
   var parkedCount: Int { state.withLock { $0.waiters.count } }
 
+  /// What stands beside the log in a critical section over it.
+  struct Marks {
+    var leaderEpoch: LeaderEpoch
+    var highWatermark: Offset
+  }
+
   /// One critical section over the log, for the rarer requests and for housekeeping.
   func withLog<Result: Sendable>(
-    _ body: (any PartitionLog, LeaderEpoch) throws(PartitionError) -> Result
+    _ body: (any PartitionLog, Marks) throws(PartitionError) -> Result
   ) throws(PartitionError) -> Result {
     try state.withLock { state throws(PartitionError) in
-      return try body(try state.usableLog().log, state.leaderEpoch)
+      let marks = Marks(
+        leaderEpoch: state.replication.leaderEpoch, highWatermark: state.replication.highWatermark)
+      return try body(try state.usableLog().log, marks)
     }
   }
 
@@ -158,13 +235,18 @@ package final class Partition: Sendable {
   /// Bytes on disk; 0 when the log cannot be used.
   var sizeInBytes: Int { state.withLock { $0.log?.log.sizeInBytes ?? 0 } }
 
-  /// Throws when the epoch a client knows is not the partition's.
+  /// Throws when this replica does not lead, or the epoch a client knows is not the partition's.
   func check(_ currentLeaderEpoch: LeaderEpoch) throws(PartitionError) {
     try state.withLock { state throws(PartitionError) in try state.check(currentLeaderEpoch) }
   }
 
   /// Gives the log other settings; they hold from the next append.
-  func configure(_ config: LogConfig) { state.withLock { $0.log?.log.config = config } }
+  func configure(_ config: LogConfig) {
+    state.withLock { state in
+      state.log?.log.config = config
+      state.replication.inSyncMin = config.minInSyncReplicas
+    }
+  }
 
   /// Makes everything appended so far durable; waits for the disk, without the lock. One thread at a time: the `Flusher`
   /// sees to that.
@@ -177,11 +259,11 @@ package final class Partition: Sendable {
     return isOnline
   }
 
-  /// Lets every parked fetch go, to be answered with what there is.
-  func release() -> [ParkedFetch] { state.withLock { $0.waiters.releaseAll() } }
+  /// Lets every waiter go, to be answered with what there is.
+  func release() -> [Waiter] { state.withLock { $0.waiters.releaseAll() } }
 
-  /// Takes the log away, for the caller to close or delete; every parked fetch is released to find the partition gone.
-  func retire(deleted: Bool) -> [ParkedFetch] {
+  /// Takes the log away, for the caller to close or delete; every waiter is released to find the partition gone.
+  func retire(deleted: Bool) -> [Waiter] {
     state.withLock { state in
       state.log = nil
       state.isDeleted = deleted
@@ -197,7 +279,7 @@ extension Partition.State {
   }
 
   func read(_ wanted: Partition.Wanted, from log: some PartitionLog) throws(PartitionError) -> Partition.Found {
-    let mark = log.logEndOffset
+    let mark = replication.highWatermark
     let stable = log.lastStableOffset(highWatermark: mark)
     var found = Partition.Found(
       slice: LogSlice(ranges: [], byteCount: 0, firstOffset: wanted.offset, nextOffset: wanted.offset),
@@ -225,13 +307,46 @@ extension Partition.State {
 
   /// The log learns of an epoch with its first batch; the present one is known before that, and ends at the log's end.
   func endOffset(forEpoch epoch: LeaderEpoch, in log: any PartitionLog) -> (epoch: LeaderEpoch, endOffset: Offset)? {
-    if epoch == leaderEpoch { return (epoch, log.logEndOffset) }
+    if epoch == replication.leaderEpoch { return (epoch, log.logEndOffset) }
     return log.endOffset(forEpoch: epoch)
   }
 
   func check(_ currentLeaderEpoch: LeaderEpoch) throws(PartitionError) {
-    if currentLeaderEpoch < 0 || currentLeaderEpoch == leaderEpoch { return }
-    throw currentLeaderEpoch < leaderEpoch ? .fencedLeaderEpoch : .unknownLeaderEpoch
+    guard replication.isLeader else { throw .notLeader }
+    if currentLeaderEpoch < 0 || currentLeaderEpoch == replication.leaderEpoch { return }
+    throw currentLeaderEpoch < replication.leaderEpoch ? .fencedLeaderEpoch : .unknownLeaderEpoch
+  }
+
+  /// Those whom the high watermark satisfies now that it has risen.
+  ///
+  /// - Parameter batch: what was appended just now, and its bytes.
+  mutating func wake(
+    raisedFrom before: Offset, by batch: (appended: Appended, bytes: Int)?, in engine: Partition.Engine
+  ) -> [Waiter] {
+    let mark = replication.highWatermark
+    let log = engine.log
+    let bytes: Int
+    if let batch, batch.appended.baseOffset == before, batch.appended.lastOffset + 1 == mark {
+      bytes = batch.bytes
+    } else {
+      bytes = Self.byteCount(from: before, upTo: mark, in: log)
+    }
+    return waiters.advanced(
+      bytes: bytes, highWatermark: mark,
+      lastStableOffset: waiters.needsStableOffset ? log.lastStableOffset(highWatermark: mark) : .unknown)
+  }
+
+  /// Bytes of the batches between two offsets; more than anybody waits for when they cannot be counted, so that nobody is forgotten.
+  private static func byteCount(from start: Offset, upTo end: Offset, in log: any PartitionLog) -> Int {
+    var bytes = 0
+    var offset = max(start, log.logStartOffset)
+    while offset < end {
+      let slice = try? log.read(from: offset, upTo: end, maxBytes: 1 << 40, atLeastOneBatch: true)
+      guard let slice, slice.nextOffset > offset else { return .max }
+      bytes += slice.byteCount
+      offset = slice.nextOffset
+    }
+    return bytes
   }
 }
 
@@ -241,6 +356,12 @@ package enum PartitionError: Error, Equatable {
   case deleted
   /// Its files cannot be used.
   case offline
+  /// Another replica leads.
+  case notLeader
+  /// acks=all, and fewer than min.insync.replicas are in sync: nothing was appended.
+  case notEnoughReplicas
+  /// acks=all, and fewer than min.insync.replicas are in sync by now: the records are in the log.
+  case notEnoughReplicasAfterAppend
   /// The client knows an older leadership than ours.
   case fencedLeaderEpoch
   /// The client knows a newer leadership than ours.
@@ -254,6 +375,9 @@ extension ErrorCode {
     switch error {
     case .deleted: self = .unknownTopicOrPartition
     case .offline: self = .kafkaStorageError
+    case .notLeader: self = .notLeaderOrFollower
+    case .notEnoughReplicas: self = .notEnoughReplicas
+    case .notEnoughReplicasAfterAppend: self = .notEnoughReplicasAfterAppend
     case .fencedLeaderEpoch: self = .fencedLeaderEpoch
     case .unknownLeaderEpoch: self = .unknownLeaderEpoch
     case .append(let error): self.init(error)

@@ -55,20 +55,22 @@ extension LocalBroker {
         threads: config.recoveryThreadsPerDataDir, nowMs: nowMs(),
         parallel: { offload.parallel($0, threads: $1, $2) },
         config: { configs[$0.topic]! },
-        opened: { log, _ in
+        opened: { log, highWatermark in
           let name = log.partition
           let topic = states[name.topic]!
+          let state = topic.partitions[Int(name.partition)]
           let partition = Partition(
-            name, topicID: topic.id, log: log, directory: directory,
-            leaderEpoch: topic.partitions[Int(name.partition)].leaderEpoch)
+            name, topicID: topic.id, log: log, directory: directory, brokerID: self.brokerID,
+            replicas: state.replicas, leaderEpoch: state.leaderEpoch, highWatermark: highWatermark)
           opened.withLock { $0[name] = partition }
         },
         failed: { name, error in
           self.log.error("a partition cannot be opened", metadata: ["partition": "\(name)", "error": "\(error)"])
           let topic = states[name.topic]!
+          let state = topic.partitions[Int(name.partition)]
           let partition = Partition(
-            name, topicID: topic.id, log: nil, directory: directory,
-            leaderEpoch: topic.partitions[Int(name.partition)].leaderEpoch)
+            name, topicID: topic.id, log: nil, directory: directory, brokerID: self.brokerID,
+            replicas: state.replicas, leaderEpoch: state.leaderEpoch)
           opened.withLock { $0[name] = partition }
         })
     }

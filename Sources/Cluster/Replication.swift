@@ -261,7 +261,10 @@ package struct Replication: Sendable {
 
   // MARK: What follows
 
-  /// Enough replicas are in sync for a produce with acks=all.
+  /// Fewer replicas are in sync than a produce with acks=all is promised, also when there are no more.
+  package var isBelowMin: Bool { inSync.count < inSyncMin }
+
+  /// Enough replicas are in sync for the high watermark to rise.
   package var hasEnoughInSync: Bool { inSync.count >= min(inSyncMin, followers.count + 1) }
 
   /// The controller may have it in the ISR, as far as this leader knows.

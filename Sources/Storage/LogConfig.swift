@@ -39,6 +39,9 @@ package struct LogConfig: Hashable, Sendable {
   /// cleanup.policy has `compact`: offsets may have gaps, also between segments.
   package var compacts = false
 
+  /// min.insync.replicas: the high watermark stands still while fewer are in sync.
+  package var minInSyncReplicas = 1
+
   package init() {}
 }
 

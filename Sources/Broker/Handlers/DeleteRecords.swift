@@ -39,9 +39,10 @@ extension LocalBroker {
 extension Partition {
   /// Returns the log's start as it then is. -1 is the high watermark; an offset already deleted changes nothing.
   fileprivate func deleteRecords(before offset: Offset, nowMs: Int64) throws(PartitionError) -> Offset {
-    try withLog { log, _ throws(PartitionError) in
-      let target = offset == .unknown ? log.logEndOffset : offset
-      guard target >= 0, target <= log.logEndOffset else {
+    try check(.init(-1))
+    return try withLog { log, marks throws(PartitionError) in
+      let target = offset == .unknown ? marks.highWatermark : offset
+      guard target >= 0, target <= marks.highWatermark else {
         throw .read(.outOfRange(logStart: log.logStartOffset, logEnd: log.logEndOffset))
       }
       do throws(DiskError) { try log.deleteRecords(before: target, nowMs: nowMs) } catch {

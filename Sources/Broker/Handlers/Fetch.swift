@@ -25,30 +25,27 @@ extension LocalBroker {
     return .later
   }
 
-  /// Parks on every partition that was read; one that has grown since makes it read again at once. A wake that finds too
+  /// Parks on every partition that was read; one that has changed since makes it read again at once. A wake that finds too
   /// little after all (a partition grew between read and parking) parks again.
   private func park(
     _ fetch: Fetch, after read: Fetch.Found, until deadline: NIODeadline, _ pending: PendingAnswer<FetchResponse>
   ) {
-    let eventLoop = pending.reply.eventLoop
-    let parked = ParkedFetch(
-      lacking: fetch.minBytes - read.byteCount, eventLoop: eventLoop, partitions: read.partitions.map(\.partition)
-    ) { reason in
+    let waiter = Waiter(lacking: fetch.minBytes - read.byteCount, eventLoop: pending.reply.eventLoop) { reason in
       let found = fetch.read(self)
-      guard found.byteCount >= fetch.minBytes || found.hasFailed || reason != .grown else {
+      guard found.byteCount >= fetch.minBytes || found.hasFailed || reason != .satisfied else {
         return self.park(fetch, after: found, until: deadline, pending)
       }
       self.parkedFetches.leave(partitions: fetch.partitionCount)
       pending.complete(found.answer, ranges: found.ranges)
     }
     pending.reply.whenClosed {
-      if parked.cancel() { self.parkedFetches.leave(partitions: fetch.partitionCount) }
+      if waiter.cancel() { self.parkedFetches.leave(partitions: fetch.partitionCount) }
     }
-    for (partition, mark) in read.partitions where !partition.park(parked, readUpTo: mark) {
-      parked.wake(.grown)
+    for place in read.places where !place.partition.park(waiter, for: place.need) {
+      waiter.wake(.satisfied)
       return
     }
-    parked.setTimer(eventLoop.scheduleTask(deadline: deadline) { parked.finish(.timeIsUp) })
+    waiter.start(until: deadline)
   }
 }
 
@@ -81,8 +78,8 @@ struct Fetch: Sendable {
     var ranges: [FileRange] = []
     var byteCount = 0
     var hasFailed = false
-    /// What was read, and up to which offset it could be.
-    var partitions: [(partition: Partition, mark: Offset)] = []
+    /// What was read, and what each must have for it to be worth reading again.
+    var places: [(partition: Partition, need: Need)] = []
   }
 
   func read(_ broker: LocalBroker) -> Found {
@@ -171,7 +168,12 @@ struct Fetch: Sendable {
         found.ranges += read.slice.ranges
       }
       found.byteCount += read.slice.byteCount
-      found.partitions.append((partition, read.highWatermark))
+      if request.isolationLevel == 1, read.lastStableOffset < read.highWatermark {
+        // An open transaction: what is appended cannot be read before it is decided.
+        found.places.append((partition, .stable(past: read.lastStableOffset)))
+      } else {
+        found.places.append((partition, .bytes(past: read.highWatermark)))
+      }
     } catch {
       answer.fail(ErrorCode(error))
       if case .fencedLeaderEpoch = error {

@@ -51,11 +51,12 @@ extension LocalBroker {
       }
       return
     }
-    let result = try partition.withLog { log, epoch throws(PartitionError) -> (Offset, Int64, LeaderEpoch)? in
+    let result = try partition.withLog { log, marks throws(PartitionError) -> (Offset, Int64, LeaderEpoch)? in
+      let epoch = marks.leaderEpoch
       switch wanted.timestamp {
       case Special.latest:
-        let end = isReadCommitted ? log.lastStableOffset(highWatermark: log.logEndOffset) : log.logEndOffset
-        return (end, -1, epoch)
+        let mark = marks.highWatermark
+        return (isReadCommitted ? log.lastStableOffset(highWatermark: mark) : mark, -1, epoch)
       case Special.earliest, (version >= 8 ? Special.earliestLocal : Special.earliest):
         return (log.logStartOffset, -1, log.epochs.epoch(at: log.logStartOffset) ?? epoch)
       case Special.latestTiered where version >= 9:

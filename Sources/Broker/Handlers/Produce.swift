@@ -5,7 +5,7 @@ import Wire
 
 extension LocalBroker {
   /// Appends each partition's batch, in the order of the request. All of it is done before the connection's next
-  /// request starts; only a flush to disk, where one is asked for, makes the answer wait.
+  /// request starts; the answer waits for a flush to disk, where one is asked for, and with acks=all for the replicas in sync.
   func produce(_ request: ProduceRequest, _ context: RequestContext) -> Reply<ProduceResponse> {
     var appends = Appends(acks: request.acks, version: context.version, nowMs: nowMs())
     appends.refusal = refusal(of: request)
@@ -16,6 +16,7 @@ extension LocalBroker {
       for data in topic.partitionData {
         var answer = ProduceResponse.Partition()
         answer.index = data.index
+        appends.partitionIndex = answers.count
         produce(data, to: found, &answer, &appends)
         if answer.errorCode != .none {
           answer.baseOffset = .unknown
@@ -28,14 +29,47 @@ extension LocalBroker {
       answer.partitionResponses = answers
       appends.answer.responses.append(answer)
     }
-    for fetch in appends.woken { fetch.wake(.grown) }
+    for waiter in appends.woken { waiter.wake(.satisfied) }
     // Kafka's only way to tell a producer that wants no answers.
     if request.acks == 0 { return appends.hasFailed ? .close : .silent }
-    guard !appends.unflushed.isEmpty else { return .now(appends.answer) }
+    guard !appends.unflushed.isEmpty || !appends.unreplicated.isEmpty else { return .now(appends.answer) }
     let pending = context.pending(ProduceResponse.self)
-    let answer = appends.answer
-    flusher.flush(appends.unflushed) { failed in pending.complete(answer.failing(failed)) }
+    let (answer, unreplicated) = (appends.answer, appends.unreplicated)
+    let deadline = pending.reply.eventLoop.now + .milliseconds(Int64(request.timeoutMs))
+    guard !appends.unflushed.isEmpty else {
+      awaitReplicas(unreplicated, until: deadline, answer, pending)
+      return .later
+    }
+    flusher.flush(appends.unflushed) { failed in
+      let answer = answer.failing(failed)
+      guard !unreplicated.isEmpty else { return pending.complete(answer) }
+      pending.reply.eventLoop.execute { self.awaitReplicas(unreplicated, until: deadline, answer, pending) }
+    }
     return .later
+  }
+
+  /// Answers when every in-sync replica has the records, or the request's time is up: then REQUEST_TIMED_OUT, and the records stay.
+  private func awaitReplicas(
+    _ places: [Unreplicated], until deadline: NIODeadline, _ answer: ProduceResponse,
+    _ pending: PendingAnswer<ProduceResponse>
+  ) {
+    let waiter = Waiter(lacking: places.count, eventLoop: pending.reply.eventLoop) { _ in
+      pending.complete(answer.afterWaiting(for: places))
+    }
+    pending.reply.whenClosed { _ = waiter.cancel() }
+    for place in places where !place.partition.park(waiter, for: .replicated(place.end)) {
+      if waiter.gained(1) { return waiter.finish(.satisfied) }
+    }
+    waiter.start(until: deadline)
+  }
+
+  /// Records that not every in-sync replica has yet, with where their answer stands in the request's.
+  struct Unreplicated: Sendable {
+    var partition: Partition
+    /// The offset after their last.
+    var end: Offset
+    var topicIndex: Int
+    var partitionIndex: Int
   }
 
   /// What one request's appends leave behind.
@@ -46,8 +80,11 @@ extension LocalBroker {
     /// The whole request is refused with this.
     var refusal: (code: ErrorCode, message: String)?
     var answer = ProduceResponse()
-    var woken: [ParkedFetch] = []
+    var woken: [Waiter] = []
+    var unreplicated: [Unreplicated] = []
     var unflushed: [Partition] = []
+    /// Of the partition that is next, within its topic.
+    var partitionIndex = 0
     var hasFailed = false
     /// Bytes that the batches may still unpack to.
     var unpackAllowance = Limits.unpackedRequestBytes
@@ -78,10 +115,6 @@ extension LocalBroker {
       answer.errorCode = .unknownTopicOrPartition
       return
     }
-    guard appends.acks != -1 || topic.config.minInSyncReplicas <= 1 else {
-      answer.errorCode = .notEnoughReplicas
-      return
-    }
     let batch: RecordBatch
     do throws(ProducedBatch.Refusal) {
       batch = try ProducedBatch.checked(
@@ -92,11 +125,17 @@ extension LocalBroker {
       return
     }
     do throws(PartitionError) {
-      let placed = try partition.append(batch, nowMs: appends.nowMs)
+      let placed = try partition.append(batch, forAllInSync: appends.acks == -1, nowMs: appends.nowMs)
       answer.baseOffset = placed.appended.baseOffset
       answer.logAppendTimeMs = placed.appended.logAppendTimeMs
       answer.logStartOffset = placed.appended.logStartOffset
       if placed.appended.needsFlush { appends.unflushed.append(partition) }
+      if appends.acks == -1, !placed.isReplicated {
+        appends.unreplicated.append(
+          Unreplicated(
+            partition: partition, end: placed.appended.lastOffset + 1, topicIndex: appends.answer.responses.count,
+            partitionIndex: appends.partitionIndex))
+      }
       appends.woken += placed.woken
     } catch {
       answer.errorCode = ErrorCode(error)
@@ -118,6 +157,25 @@ extension ProduceResponse.Partition {
 }
 
 extension ProduceResponse {
+  /// The same answer with an error for every partition whose records are not on all replicas in sync, or on too few of them.
+  fileprivate func afterWaiting(for places: [LocalBroker.Unreplicated]) -> ProduceResponse {
+    var answer = self
+    for place in places {
+      let code: ErrorCode
+      switch place.partition.replicated(upTo: place.end) {
+      case .success: continue
+      case nil: code = .requestTimedOut
+      case .failure(let error): code = ErrorCode(error)
+      }
+      let partition = answer.responses[place.topicIndex].partitionResponses[place.partitionIndex]
+      // A failed flush was told already.
+      guard partition.errorCode == .none else { continue }
+      answer.responses[place.topicIndex].partitionResponses[place.partitionIndex].errorCode = code
+      answer.responses[place.topicIndex].partitionResponses[place.partitionIndex].baseOffset = .unknown
+    }
+    return answer
+  }
+
   /// The same answer with a storage error for partitions whose flush failed: their records may not survive.
   fileprivate func failing(_ partitions: Set<TopicPartition>) -> ProduceResponse {
     guard !partitions.isEmpty else { return self }

@@ -1,0 +1,116 @@
+package import Model
+
+/// What a waiter needs of a partition.
+package enum Need: Hashable, Sendable {
+  /// More bytes below the high watermark than when it stood at this offset. The waiter counts them over all its partitions together.
+  case bytes(past: Offset)
+  /// All records below this offset on every in-sync replica: what a produce with acks=all waits for.
+  case replicated(Offset)
+  /// A last stable offset above this one: what a fetch of committed records waits for while a transaction is open.
+  case stable(past: Offset)
+}
+
+/// Who waits for a partition to change: delayed fetches, and produces whose records are not on every in-sync replica yet. Kafka calls
+/// such a place a purgatory.
+///
+/// A waiter leaves when its need is met. A delayed fetch counts bytes: it is woken by the append that gives it enough, and not by each. Example: a fetch of min.bytes 100,000 parks on two partitions; appends of 60,000 to one and 60,000 to the
+/// other follow; the first lowers what it lacks to 40,000, the second wakes it.
+///
+/// Owned by its `Partition` and changed under the partition's lock. Pure: waking is the caller's act. Waiters are kept, and woken, in the
+/// order in which they came.
+package struct Waiters<Waiter: AwaitsPartitions> {
+  /// A waiter's place in one partition.
+  package struct Ticket: Hashable, Sendable {
+    fileprivate let number: UInt64
+  }
+
+  private struct Entry {
+    let ticket: UInt64
+    let need: Need
+    /// Nil once it has left.
+    var waiter: Waiter?
+  }
+
+  /// Tickets rise. Those that have left go when they are the more.
+  private var entries: [Entry] = []
+  private var lastTicket: UInt64 = 0
+  /// Of those that have not left: how many there are, and how many need a stable offset.
+  package private(set) var count = 0
+  private var needingStable = 0
+
+  package init() {}
+
+  package var isEmpty: Bool { count == 0 }
+  /// Somebody waits for the last stable offset, which takes some looking to find.
+  package var needsStableOffset: Bool { needingStable > 0 }
+
+  package mutating func park(_ waiter: Waiter, for need: Need) -> Ticket {
+    lastTicket += 1
+    entries.append(Entry(ticket: lastTicket, need: need, waiter: waiter))
+    count += 1
+    if case .stable = need { needingStable += 1 }
+    return Ticket(number: lastTicket)
+  }
+
+  /// The waiter is answered or gone: forget it. Harmless when it has left already.
+  package mutating func remove(_ ticket: Ticket) {
+    var low = 0
+    var high = entries.count
+    while low < high {
+      let middle = (low + high) / 2
+      if entries[middle].ticket < ticket.number { low = middle + 1 } else { high = middle }
+    }
+    guard low < entries.count, entries[low].ticket == ticket.number, entries[low].waiter != nil else { return }
+    leave(low)
+    if entries.count > 2 * count { entries.removeAll { $0.waiter == nil } }
+  }
+
+  /// The partition's marks have moved, `bytes` more can be read below the high watermark. Returns those whose need this was the last to
+  /// meet, each exactly once over all partitions.
+  package mutating func advanced(bytes: Int, highWatermark: Offset, lastStableOffset: Offset) -> [Waiter] {
+    guard count > 0 else { return [] }
+    var woken: [Waiter] = []
+    for index in entries.indices {
+      guard let waiter = entries[index].waiter else { continue }
+      let isSatisfied: Bool
+      switch entries[index].need {
+      case .bytes:
+        // With too little it stays, for the next append.
+        guard bytes > 0, waiter.gained(bytes) else { continue }
+        isSatisfied = true
+      case .replicated(let end):
+        guard highWatermark >= end else { continue }
+        isSatisfied = waiter.gained(1)
+      case .stable(let offset):
+        guard lastStableOffset > offset else { continue }
+        isSatisfied = waiter.gained(.max)
+      }
+      leave(index)
+      if isSatisfied { woken.append(waiter) }
+    }
+    if entries.count > 2 * count { entries.removeAll { $0.waiter == nil } }
+    return woken
+  }
+
+  /// Something other than growth changed what a read answers (the partition was deleted or truncated, its leader is another): all leave.
+  package mutating func releaseAll() -> [Waiter] {
+    let left = entries.compactMap(\.waiter)
+    entries.removeAll()
+    count = 0
+    needingStable = 0
+    return left
+  }
+
+  private mutating func leave(_ index: Int) {
+    entries[index].waiter = nil
+    count -= 1
+    if case .stable = entries[index].need { needingStable -= 1 }
+  }
+}
+
+/// One that waits on several partitions at once, so what it lacks is shared between their locks.
+package protocol AwaitsPartitions: AnyObject {
+  /// Lowers what is lacking: bytes for a fetch, partitions for a produce. True for the one call that satisfies the waiter; false
+  /// before, and false ever after.
+  func gained(_ amount: Int) -> Bool
+}
