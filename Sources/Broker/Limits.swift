@@ -92,4 +92,7 @@ package enum Limits {
 
   /// How often the counts of the broker's own cache are written down, where it has one.
   package static let cacheReportIntervalMs: Int64 = 1_000
+
+  /// Names that one sentence of a refused start lists; it counts the others.
+  package static let namesInSentence = 5
 }

@@ -36,9 +36,10 @@ extension LocalBroker {
     _ state: PartitionDescription
   ) -> Partition {
     do {
-      // A directory of that name from a topic that was deleted while we could not rename it must not come back to life.
-      if let stale = directories.holding(name) {
-        try stale.delete(name, delayMs: config.fileDeleteDelayMs, nowMs: nowMs())
+      // Files of that name from another topic must not come back to life, and are nobody's to remove.
+      if let stale = directories.holding(name), let kept = try stale.setAside(name, nowMs: nowMs()) {
+        log.warning(
+          "a partition of no known topic is set aside", metadata: ["partition": "\(name)", "kept": "\(kept)"])
       }
       var places = try placement ?? LogDirectories.Placement(directories)
       let directory = places.next()
@@ -64,16 +65,24 @@ extension LocalBroker {
     }
   }
 
-  /// Takes a deleted topic from requests' sight, releases who waits on it, and renames its directories.
-  func uninstall(_ name: String) {
-    guard let topic = topics.remove(name) else { return }
+  /// Takes a deleted topic from requests' sight, releases who waits on it, and renames its directories. False when files of
+  /// the topic may be left: its deletion is then not finished, and the next start goes on with it.
+  func uninstall(_ name: String) -> Bool {
+    guard let topic = topics.remove(name) else { return true }
+    var isDone = true
     for partition in topic.partitions {
       for waiter in partition.retire(deleted: true) { waiter.wake(.released) }
+      guard let directory = partition.directory else {
+        isDone = isDone && directories.areAllUsable
+        continue
+      }
       do {
-        try partition.directory?.delete(partition.name, delayMs: topic.config.fileDeleteDelayMs, nowMs: nowMs())
+        try directory.delete(partition.name, delayMs: topic.config.fileDeleteDelayMs, nowMs: nowMs())
       } catch {
+        isDone = false
         log.error("a deleted partition stays", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
       }
     }
+    return isDone
   }
 }

@@ -5,6 +5,8 @@ package import Storage
 /// All of the broker's log.dirs: a new partition goes to the one with the fewest, and each log is found in the one it is in.
 package struct LogDirectories: Sendable {
   package let all: [LogDirectory]
+  /// What each of log.dirs said of itself before the start changed anything.
+  let reports: [DirectoryReport]
   /// What `millrace.cache` asks for beside the page cache.
   package let cache: ProcessCache?
 
@@ -17,22 +19,46 @@ package struct LogDirectories: Sendable {
     let disk: any Disk =
       isKafkas ? world : SwitchedDisk(config.cache, cache: cache, writePath: config.writePath)
     var all: [LogDirectory] = []
+    var reports: [DirectoryReport] = []
     for path in config.logDirs {
       let directory = try LogDirectory(path, disk: disk, engine: config.logEngine)
       try directory.checkDisk()
       try directory.checkEngine()
+      reports.append(try DirectoryReport(directory))
       all.append(directory)
     }
     self.all = all
+    self.reports = reports
   }
 
   package init(_ all: [LogDirectory]) {
     self.all = all
+    reports = []
     cache = nil
   }
 
+  /// Every one of log.dirs can be used.
+  var areAllUsable: Bool { reports.allSatisfy { $0.failure == nil } }
+
   /// The last stop of every directory was orderly.
   package var wereClean: Bool { all.allSatisfy(\.wasClean) }
+
+  /// Takes the directories as this broker's, together: from here on logs are opened and made in them.
+  ///
+  /// - Parameters:
+  ///   - absent: directories of this broker that cannot be used now.
+  ///   - random: makes the ids of new directories.
+  func accept(
+    _ identity: LogDirectory.Identity, absent: [UUID128: String], random: inout some RandomNumberGenerator
+  ) throws(LogDirectoryError) {
+    let ids = all.map { $0.roster?.id ?? UUID128.random(using: &random) }
+    let paths = Dictionary(uniqueKeysWithValues: zip(ids, all.map(\.path))).merging(absent) { usable, _ in usable }
+    for (directory, id) in zip(all, ids) {
+      try directory.confirm(identity)
+      try directory.write(DirectoryRoster(id: id, paths: paths))
+      try directory.begin()
+    }
+  }
 
   /// Where the partitions of one change go: each to the directory with the fewest, the first of them when several have
   /// as few.

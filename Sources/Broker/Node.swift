@@ -115,19 +115,18 @@ package final class Node: Sendable {
   private func open(_ offload: NodeOffload) throws -> OpenedNode {
     let directories = try LogDirectories(config, disk: world.disk)
     do {
-      let tree = try EmbeddedTree(disk: world.disk, directory: config.logDirs[0], now: world.wallMs)
-      let before = directories.all.compactMap(\.identity).first
+      let check = StartCheck(reports: directories.reports)
+      let tree = try EmbeddedTree(disk: world.disk, directory: try check.journalDirectory(), now: world.wallMs)
+      let before = check.identity
       let registry = try TopicRegistry(
         tree: tree, config: config,
         before: TopicRegistry.Identity(brokerID: before?.brokerID, clusterID: before?.clusterID),
         nowMs: world.wallMs, random: world.random())
-      for directory in directories.all {
-        try directory.confirm(LogDirectory.Identity(brokerID: registry.brokerID, clusterID: registry.clusterID))
-      }
+      let plan = try directories.accept(registry, check, random: world.random())
       let broker = LocalBroker(
         config: config, registry: registry, directories: directories, offload: offload, log: log,
         nowMs: world.wallMs)
-      try broker.openTopics(offload)
+      try broker.openTopics(plan, offload)
       return OpenedNode(broker: broker, tree: tree, directories: directories, offload: offload)
     } catch {
       for directory in directories.all { directory.unlock() }

@@ -18,7 +18,8 @@ struct RegistryStart {
     if !isThere(FeatureZNode.path) { operations.append(.create(path: FeatureZNode.path, data: FeatureZNode.data)) }
   }
 
-  /// The tree's id; where it has none yet, that of the log directories, or a new one.
+  /// The tree's id; a new one where neither the tree nor the log directories have one. A tree without an id is empty, so
+  /// directories that have one were made under another tree, which knows what is in them.
   mutating func clusterID(before: String?, new: () -> String) throws -> String {
     if let node = try tree.find(ClusterIDZNode.path) {
       let id = try ClusterIDZNode(data: node.data).id
@@ -27,7 +28,12 @@ struct RegistryStart {
       }
       return id
     }
-    let id = before ?? new()
+    if let before {
+      throw RegistryError(
+        "the z-node tree is empty, but the log directories are of cluster \(before): put the right znodes.journal back, or give empty log.dirs for a new broker"
+      )
+    }
+    let id = new()
     operations.append(.create(path: ClusterIDZNode.path, data: ClusterIDZNode(id: id).data))
     return id
   }

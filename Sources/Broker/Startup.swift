@@ -37,11 +37,10 @@ extension ReadPath {
 }
 
 extension LocalBroker {
-  /// Opens every log the tree knows, several at a time, and recovers those that need it. A directory of a topic that the
-  /// tree does not know (deleted while the rename failed) is set aside, never opened.
+  /// Opens every log the tree knows, several at a time, and recovers those that need it; makes those that are not there yet.
   ///
   /// - Parameter offload: runs several recoveries at once.
-  func openTopics(_ offload: any Offload) throws {
+  func openTopics(_ plan: StartCheck.Plan, _ offload: any Offload) throws {
     let known = registry.topics
     let configs = Dictionary(
       uniqueKeysWithValues: known.map { topic in
@@ -49,8 +48,8 @@ extension LocalBroker {
       })
     let opened = Mutex<[TopicPartition: Partition]>([:])
     let states = Dictionary(uniqueKeysWithValues: known.map { ($0.name, $0) })
+    try continueDeletions(plan)
     for directory in directories.all {
-      try setAsideStrays(in: directory, states)
       try directory.openAll(
         threads: config.recoveryThreadsPerDataDir, nowMs: nowMs(),
         parallel: { offload.parallel($0, threads: $1, $2) },
@@ -74,24 +73,11 @@ extension LocalBroker {
           opened.withLock { $0[name] = partition }
         })
     }
-    let partitions = opened.withLock { $0 }
+    var partitions = opened.withLock { $0 }
+    for name in plan.offline { partitions[name] = offlinePartition(name, states[name.topic]!, removed: plan.removed) }
     for topic in known { install(topic, reusing: partitions) }
+    guard plan.canFinishDeletions else { return }
     for topic in registry.unfinishedDeletions { try registry.finishDelete(topic.name) }
-  }
-
-  /// A deletion that was begun goes on; anything else that the tree does not know is set aside, never removed.
-  private func setAsideStrays(in directory: LogDirectory, _ known: [String: TopicDescription]) throws {
-    let deleted = Dictionary(uniqueKeysWithValues: registry.unfinishedDeletions.map { ($0.name, $0) })
-    for name in try directory.list() {
-      if let topic = known[name.topic], Int(name.partition) < topic.partitions.count { continue }
-      if let topic = deleted[name.topic] {
-        let delayMs = effectiveConfig(of: topic).fileDeleteDelayMs
-        try directory.delete(name, delayMs: delayMs, nowMs: nowMs())
-      } else if let kept = try directory.setAside(name, nowMs: nowMs()) {
-        log.warning(
-          "a partition of no known topic is set aside", metadata: ["partition": "\(name)", "kept": "\(kept)"])
-      }
-    }
   }
 
   /// Tells clients where to connect: the advertised address of each listener, with the port it really got.

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What the log asks of a file system, so that a test can own one that crashes, tears writes and runs full.
 ///
 /// Paths are absolute or relative to the process. Nothing is durable before a `sync`: neither bytes (`DiskFile.sync`)
@@ -69,6 +71,11 @@ package struct DiskError: Error, Hashable, Sendable {
     self.path = path
     self.code = code
   }
+}
+
+extension DiskError: CustomStringConvertible {
+  /// With the system's words, as in `open /a/t-0/00000000000000000000.log: Permission denied`.
+  package var description: String { "\(operation) \(path): \(String(cString: strerror(code)))" }
 }
 
 extension DiskFile {

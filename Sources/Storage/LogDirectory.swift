@@ -42,8 +42,8 @@ extension LogDirectoryError: CustomStringConvertible {
 package final class LogDirectory: Sendable {
   package let path: String
   package let disk: any Disk
-  /// The run before ended in an orderly stop. The mark is removed when the directory is opened, so that a crash while
-  /// opening counts as one.
+  /// The run before ended in an orderly stop. The mark is removed before the first log is opened or made, so that a crash
+  /// while opening counts as one, and a start that is refused before that leaves the mark.
   package let wasClean: Bool
   /// What keeps the partitions' batches.
   package let engine: LogEngine
@@ -53,6 +53,9 @@ package final class LogDirectory: Sendable {
     /// Held as long as the directory is open.
     var lock: (any DiskFile)?
     var identity: Identity?
+    var roster: DirectoryRoster?
+    /// The file that says the last stop was orderly is still there.
+    var isMarkedClean: Bool
     /// The checkpoints as they stand on the disk.
     var checkpoints: [OffsetCheckpoint: [TopicPartition: Offset]]
     /// Partitions' directories that were renamed away, and when they may go.
@@ -87,16 +90,13 @@ package final class LogDirectory: Sendable {
     do {
       try Self.makeDirectories(path, on: disk)
       guard let lock = try disk.lock("\(path)/\(Self.lockName)") else { throw LogDirectoryError.locked(path: path) }
-      let mark = "\(path)/\(Self.cleanName)"
-      wasClean = try disk.info(mark) != nil
-      if wasClean {
-        try disk.remove(mark)
-        try disk.syncDirectory(path)
-      }
+      wasClean = try disk.info("\(path)/\(Self.cleanName)") != nil
       var checkpoints: [OffsetCheckpoint: [TopicPartition: Offset]] = [:]
       for checkpoint in OffsetCheckpoint.allCases { checkpoints[checkpoint] = try checkpoint.read(in: path, on: disk) }
       let identity = try Self.readIdentity(path, on: disk)
-      state = Mutex(State(lock: lock, identity: identity, checkpoints: checkpoints))
+      let roster = try Self.readRoster(path, on: disk)
+      state = Mutex(
+        State(lock: lock, identity: identity, roster: roster, isMarkedClean: wasClean, checkpoints: checkpoints))
     } catch let error as DiskError {
       throw .disk(error)
     } catch let error as LogDirectoryError {
@@ -111,8 +111,27 @@ package final class LogDirectory: Sendable {
     let parent = path.directoryPart
     if !parent.isEmpty && parent != path { try makeDirectories(parent, on: disk) }
     try disk.makeDirectory(path)
-    // Its own name too: a directory that a power failure takes away takes all that is in it along.
+    // Without its name, a power failure would take the directory with all that was synced in it.
     try disk.syncDirectory(parent.isEmpty ? "/" : parent)
+  }
+
+  /// Ends what the last orderly stop vouched for: from here on files may come and go.
+  package func begin() throws(LogDirectoryError) {
+    do { try removeMark() } catch { throw .disk(error) }
+  }
+
+  /// Removes the clean mark, once.
+  private func removeMark() throws(DiskError) {
+    let outcome = state.withLock { state -> Result<Void, DiskError> in
+      guard state.isMarkedClean else { return .success(()) }
+      do throws(DiskError) {
+        try disk.remove("\(path)/\(Self.cleanName)")
+        try disk.syncDirectory(path)
+        state.isMarkedClean = false
+        return .success(())
+      } catch { return .failure(error) }
+    }
+    try outcome.get()
   }
 
   // MARK: Identity
@@ -120,14 +139,16 @@ package final class LogDirectory: Sendable {
   /// Whose directory meta.properties says it is; nil for a new one.
   package var identity: Identity? { state.withLock { $0.identity } }
 
+  /// Refuses a directory that is another broker's, or another cluster's; a new one is nobody's.
+  package func check(_ identity: Identity) throws(LogDirectoryError) {
+    guard let known = self.identity, known != identity else { return }
+    throw .belongsTo(brokerID: known.brokerID, clusterID: known.clusterID, path: path)
+  }
+
   /// Takes the directory as `identity`'s: writes meta.properties in a new one, refuses another's.
   package func confirm(_ identity: Identity) throws(LogDirectoryError) {
-    if let known = self.identity {
-      guard known == identity else {
-        throw .belongsTo(brokerID: known.brokerID, clusterID: known.clusterID, path: path)
-      }
-      return
-    }
+    try check(identity)
+    guard self.identity == nil else { return }
     let text = "#\nversion=0\nbroker.id=\(identity.brokerID)\ncluster.id=\(identity.clusterID)\n"
     do { try CheckpointFile.replace("\(path)/\(Self.metaName)", with: text, on: disk) } catch { throw .disk(error) }
     state.withLock { $0.identity = identity }
@@ -152,6 +173,27 @@ package final class LogDirectory: Sendable {
     return Identity(brokerID: id, clusterID: String(cluster))
   }
 
+  /// The directory's id and its neighbours at the last start; nil for one that no start has accepted yet.
+  package var roster: DirectoryRoster? { state.withLock { $0.roster } }
+
+  /// Writes the directory's id and its neighbours down: the start has accepted them all.
+  package func write(_ roster: DirectoryRoster) throws(LogDirectoryError) {
+    guard self.roster != roster else { return }
+    do { try CheckpointFile.replace("\(path)/\(DirectoryRoster.fileName)", with: roster.text, on: disk) } catch {
+      throw .disk(error)
+    }
+    state.withLock { $0.roster = roster }
+  }
+
+  private static func readRoster(_ path: String, on disk: any Disk) throws -> DirectoryRoster? {
+    let file = "\(path)/\(DirectoryRoster.fileName)"
+    guard let bytes = try disk.contents(of: file) else { return nil }
+    guard let roster = DirectoryRoster(String(decoding: bytes, as: UTF8.self)) else {
+      throw LogDirectoryError.malformed(path: file, line: "lines of an id and a path are needed")
+    }
+    return roster
+  }
+
   // MARK: Partitions
 
   /// The partitions whose directories are here.
@@ -173,6 +215,16 @@ package final class LogDirectory: Sendable {
 
   package func directory(of partition: TopicPartition) -> String { "\(path)/\(partition)" }
 
+  /// The id of the topic that the partition's files here are of; nil where they do not say.
+  package func topicID(of partition: TopicPartition) throws(LogDirectoryError) -> TopicID? {
+    do { return try PartitionMetadata.read(from: directory(of: partition), on: disk) } catch { throw .disk(error) }
+  }
+
+  /// The partitions that the checkpoints say were here.
+  package var checkpointed: Set<TopicPartition> {
+    state.withLock { state in state.checkpoints.values.reduce(into: []) { $0.formUnion($1.keys) } }
+  }
+
   /// Makes a new, empty log.
   package func create(
     _ partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
@@ -180,6 +232,7 @@ package final class LogDirectory: Sendable {
     let directory = directory(of: partition)
     do {
       guard try disk.info(directory) == nil else { throw LogDirectoryError.exists(partition) }
+      try removeMark()
       try forget(partition)
       return try engine.log.create(
         disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs)
@@ -201,6 +254,7 @@ package final class LogDirectory: Sendable {
       logStartOffset: checkpointed(.logStart, partition), recoveryPoint: checkpointed(.recoveryPoint, partition),
       isClean: wasClean)
     do {
+      try removeMark()
       return try engine.log.open(
         disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
     } catch { throw .disk(error) }

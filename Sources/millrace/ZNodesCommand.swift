@@ -17,9 +17,9 @@ struct ZNodesCommand: ParsableCommand {
       """,
     subcommands: [List.self, Get.self, Tree.self])
 
-  /// Where the journal is: the first of the broker's log directories.
+  /// Where the journal is: one of the broker's log directories.
   struct Place: ParsableArguments {
-    @Option(help: "The broker's (first) log directory.") var logDir: String?
+    @Option(help: "The broker's log directory that holds the journal.") var logDir: String?
     @Option(help: "The broker's server.properties, for its log.dirs.") var config: String?
 
     func validate() throws {
@@ -44,7 +44,8 @@ struct ZNodesCommand: ParsableCommand {
       while case let count = fread(&chunk, 1, chunk.count, file), count > 0 { bytes += chunk[..<count] }
       let entries = JavaProperties(String(decoding: bytes, as: UTF8.self)).entries
       let value = entries.last { $0.key == "log.dirs" }?.value ?? entries.last { $0.key == "log.dir" }?.value
-      return value?.split(separator: ",").first.map { String($0).trimmingSpace() } ?? "/tmp/kafka-logs"
+      let directories = (value ?? "/tmp/kafka-logs").split(separator: ",").map { String($0).trimmingSpace() }
+      return directories.first { access("\($0)/\(JournalFile.name)", F_OK) == 0 } ?? directories.first ?? ""
     }
   }
 

@@ -126,22 +126,24 @@ struct RestartTests {
     }
   }
 
-  @Test("partitions that the tree does not know are set aside and kept, whatever became of the tree")
-  func strays() throws {
+  @Test("without the journal there is no start, nothing is renamed, and with the journal everything is back")
+  func withoutJournal() throws {
     try withDirectory { directory in
       let first = try TestBroker.start(in: directory)
       let client = try first.connect()
       try client.createTopic("t")
       _ = try client.produce(Batches.of(["precious"]), to: "t")
       first.running.stop()
-      unlink("\(directory)/data/znodes.journal")
+      let before = try RealDisk().names(in: "\(directory)/data").sorted()
+      try RealDisk().rename("\(directory)/data/znodes.journal", to: "\(directory)/kept")
+      let error = #expect(throws: StartRefusal.self) { try TestBroker.start(in: directory) }
+      #expect(error?.description.contains("holds 1 partition, but no log directory has the z-node journal") == true)
+      #expect(try RealDisk().names(in: "\(directory)/data").sorted() == before.filter { $0 != "znodes.journal" })
+      try RealDisk().rename("\(directory)/kept", to: "\(directory)/data/znodes.journal")
       let second = try TestBroker.start(in: directory)
       defer { second.running.stop() }
-      #expect(second.broker.topics.all.isEmpty)
-      let names = try RealDisk().names(in: "\(directory)/data")
-      #expect(names.contains { $0.hasPrefix("t-0.") && $0.hasSuffix("-stray") }, "\(names)")
-      try second.connect().createTopic("t")
-      #expect(try second.connect().produce(Batches.of(["new"]), to: "t").baseOffset == 0)
+      #expect(second.broker.directories.wereClean, "a refused start leaves the clean mark")
+      #expect(try Batches.values(in: second.connect().fetch("t", from: 0).records).map(\.1) == ["precious"])
     }
   }
 

@@ -192,10 +192,13 @@ struct TopicRegistryTests {
     }
   }
 
-  @Test("the cluster id is the directories' where the tree is new, and must be the same where it is not")
+  @Test("the cluster id of the directories must be the tree's; an empty tree is not theirs, and stays empty")
   func clusterIDs() throws {
     let journal = Journal()
-    #expect(try registry(journal, before: .init(clusterID: "known")).clusterID == "known")
+    let error = #expect(throws: RegistryError.self) { try registry(journal, before: .init(clusterID: "known")) }
+    #expect(error?.description.contains("the z-node tree is empty") == true)
+    let id = try registry(journal).clusterID
+    #expect(try registry(Journal(journal.bytes), before: .init(clusterID: id)).clusterID == id)
     #expect(throws: RegistryError.self) { try registry(Journal(journal.bytes), before: .init(clusterID: "other")) }
   }
 

@@ -86,6 +86,7 @@ final class FakeDisk: Disk {
     /// Bytes all files may hold.
     var capacity = Int.max
     var writes = 0, syncs = 0, reads = 0
+    var syncedDirectories: Set<String> = []
 
     private mutating func change(_ change: NameChange) {
       change.apply(to: &names)
@@ -102,6 +103,7 @@ final class FakeDisk: Disk {
     mutating func remove(_ path: String) { change(.remove(path)) }
 
     mutating func sync(directory: String) {
+      syncedDirectories.insert(directory)
       for change in pendingNames where change.directory == directory { change.apply(to: &durableNames) }
       pendingNames.removeAll { $0.directory == directory }
     }
@@ -179,6 +181,7 @@ final class FakeDisk: Disk {
   var usedBytes: Int { box.withLock { $0.state.names.values.reduce(0) { $0 + $1.bytes.count } } }
   var writes: Int { box.withLock { $0.state.writes } }
   var reads: Int { box.withLock { $0.state.reads } }
+  var syncedDirectories: Set<String> { box.withLock { $0.state.syncedDirectories } }
   var syncs: Int { box.withLock { $0.state.syncs } }
   func fileBytes(_ path: String) -> [UInt8]? { box.withLock { $0.state.names[path]?.bytes } }
 

@@ -58,6 +58,29 @@ struct LogDirectoryTests {
     }
   }
 
+  @Test("keeps its id and its neighbours, whatever their paths are")
+  func roster() throws {
+    let (id, other) = (UUID128(high: 1, low: 2), UUID128(high: 3, low: 4))
+    let roster = DirectoryRoster(id: id, paths: [id: "/data/kafka", other: "/mnt/with blanks"])
+    do {
+      let directory = try open()
+      #expect(directory.roster == nil)
+      try directory.write(roster)
+      directory.unlock()
+    }
+    #expect(try open().roster == roster)
+    for damaged in ["", "0\n", "1\n\(id) /a\n", "0\n\(id)\n", "0\nnonsense /a\n"] {
+      disk.overwrite("/data/kafka/log-directories") { $0 = Array(damaged.utf8) }
+      #expect(throws: LogDirectoryError.self, "\(damaged)") { _ = try self.open() }
+    }
+  }
+
+  @Test("has its name, and those of the directories above that it made, on the disk before anything is in it")
+  func namesAreDurable() throws {
+    _ = try open()
+    #expect(disk.syncedDirectories.isSuperset(of: ["/", "/data"]))
+  }
+
   @Test("opens all its logs on several threads, after an orderly stop and after none", arguments: [true, false])
   func openAll(clean: Bool) throws {
     var expected: [TopicPartition: Offset] = [:]
@@ -81,10 +104,11 @@ struct LogDirectoryTests {
     #expect((disk.fileBytes("/data/kafka/.kafka_cleanshutdown") != nil) == clean)
     let directory = try open()
     #expect(directory.wasClean == clean)
-    #expect(disk.fileBytes("/data/kafka/.kafka_cleanshutdown") == nil)
+    #expect((disk.fileBytes("/data/kafka/.kafka_cleanshutdown") != nil) == clean, "a start may still be refused")
     #expect(try directory.list() == expected.keys.sorted())
     let opened = Opened()
     try opened.open(directory)
+    #expect(disk.fileBytes("/data/kafka/.kafka_cleanshutdown") == nil)
     #expect(opened.all.mapValues(\.end) == expected)
     #expect(opened.failed == [])
     // The high watermark is never past the log's end.

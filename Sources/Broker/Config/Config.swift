@@ -21,7 +21,7 @@ package struct Config: Sendable {
   package let rack: String?
   package let listeners: [Listener]
   package let advertisedListeners: [Listener]
-  /// Never empty. The first also holds the z-node journal.
+  /// Never empty.
   package let logDirs: [String]
 
   // Threads, sockets, limits.

@@ -37,7 +37,8 @@ package enum ConfigKeys {
     ),
     .list(
       "log.dirs", nil,
-      "The directories that hold the logs, comma separated. The first also holds the z-node journal. Not set: log.dir."),
+      "The directories that hold the logs, comma separated, in any order. One also holds the z-node journal. Not set: log.dir."
+    ),
     .string("log.dir", "/tmp/kafka-logs", .notEmpty, "The directory that holds the logs, when log.dirs is not set."),
     .int(
       "num.network.threads", 3, .atLeast(1),

@@ -36,8 +36,7 @@ extension LocalBroker {
     do throws(Refusal) {
       answered.topicID = try change { () throws(Refusal) in
         let description = try registry.beginDelete(name)
-        uninstall(name)
-        try registry.finishDelete(name)
+        if uninstall(name) { try registry.finishDelete(name) }
         return description.id
       }
     } catch {

@@ -1,0 +1,45 @@
+import Cluster
+import Logging
+import Model
+import Storage
+
+extension LogDirectories {
+  /// Checks that the tree and the directories are of one broker and one time, and takes the directories as its; the answer
+  /// says what is to be done with the partitions.
+  func accept(
+    _ registry: TopicRegistry, _ check: StartCheck, random: any RandomNumberGenerator
+  ) throws -> StartCheck.Plan {
+    let plan = try check.plan(registry.topics + registry.unfinishedDeletions, brokerID: registry.brokerID)
+    var random = random
+    try accept(
+      LogDirectory.Identity(brokerID: registry.brokerID, clusterID: registry.clusterID), absent: plan.absent,
+      random: &random)
+    return plan
+  }
+}
+
+extension LocalBroker {
+  /// Goes on with the deletions that were begun before the last stop.
+  func continueDeletions(_ plan: StartCheck.Plan) throws {
+    let topics = Dictionary(uniqueKeysWithValues: registry.unfinishedDeletions.map { ($0.name, $0) })
+    for deletion in plan.deletions {
+      guard let topic = topics[deletion.partition.topic],
+        let directory = directories.all.first(where: { $0.path == deletion.path })
+      else { continue }
+      try directory.delete(
+        deletion.partition, delayMs: effectiveConfig(of: topic).fileDeleteDelayMs, nowMs: nowMs())
+    }
+  }
+
+  /// A partition whose files are in no directory that can be used: every request for it is answered with a storage error.
+  func offlinePartition(_ name: TopicPartition, _ topic: TopicDescription, removed: [TopicPartition]) -> Partition {
+    if removed.contains(name) {
+      log.error(
+        "a partition is offline: its directory was removed while the broker did not run. Put it back and start again, or delete the topic",
+        metadata: ["partition": "\(name)"])
+    }
+    return Partition(
+      name, topicID: topic.id, log: nil, directory: nil,
+      leaderEpoch: topic.partitions[Int(name.partition)].leaderEpoch)
+  }
+}

@@ -1,0 +1,157 @@
+import Model
+import Storage
+
+/// Decides what a start may do, from what the log directories say and what the z-node tree says. Pure.
+///
+/// The rule behind every case: a start never makes acknowledged records unreachable. A partition is made anew only where a
+/// crash can have come between the tree and the files; what may lie in a directory that cannot be used now is offline until
+/// it can; and where the tree and the directories are not of one broker, or of one time, the start is refused and nothing
+/// has been changed. The order of log.dirs and the paths play no part: a directory is known by the id in its roster.
+///
+/// | the directories | the start |
+/// |---|---|
+/// | in another order, at other paths, with a new one among them | goes on |
+/// | one cannot be used | goes on; partitions that are nowhere else are offline |
+/// | one is not named any more, or stands empty where its disk is not mounted | refused when a partition is in no other |
+/// | no journal, or two | refused, unless nothing is in any directory |
+/// | a partition twice, or one that the tree does not know | refused |
+/// | a partition of the tree is nowhere | offline after an orderly stop; made after a crash, which may have prevented it |
+struct StartCheck {
+  let reports: [DirectoryReport]
+
+  private var usable: [DirectoryReport] { reports.filter { $0.failure == nil } }
+  private var unusable: [DirectoryReport] { reports.filter { $0.failure != nil } }
+
+  // MARK: Before the tree is opened
+
+  /// The path of the directory whose z-node journal is the broker's tree: the one that has it, wherever it is named; for a
+  /// new broker the first in the order of their paths.
+  func journalDirectory() throws(StartRefusal) -> String {
+    guard !usable.isEmpty else { throw .noDirectory(unusable) }
+    try checkIdentities()
+    try checkIDs()
+    let holding = usable.filter { $0.journal == .present }
+    if holding.count > 1 { throw .twoJournals(holding.map(\.path)) }
+    if let home = holding.first { return home.path }
+    if let used = usable.first(where: \.isUsed) { throw .noJournal(used, unusable: unusable) }
+    if let hidden = unusable.first(where: { $0.journal != .absent }) { throw .mayHoldJournal(hidden) }
+    guard let first = usable.map(\.path).min() else { preconditionFailure("a directory can be used") }
+    return first
+  }
+
+  /// Who the directories say this broker was; nil when all are new.
+  var identity: LogDirectory.Identity? { usable.lazy.compactMap(\.identity).first }
+
+  private func checkIdentities() throws(StartRefusal) {
+    let known = usable.filter { $0.identity != nil }
+    guard let first = known.first, let other = known.first(where: { $0.identity != first.identity }) else { return }
+    throw .twoBrokers(first, other)
+  }
+
+  private func checkIDs() throws(StartRefusal) {
+    var paths: [UUID128: String] = [:]
+    for report in usable {
+      guard let id = report.roster?.id else { continue }
+      if let earlier = paths.updateValue(report.path, forKey: id) { throw .copies(earlier, report.path) }
+    }
+  }
+
+  // MARK: With the tree
+
+  /// What is to be done with each partition.
+  struct Plan: Equatable {
+    /// Partitions of the tree that are in no directory and must not be made anew, in order.
+    var offline: [TopicPartition] = []
+    /// Of those, the ones whose files were removed while the broker did not run.
+    var removed: [TopicPartition] = []
+    /// Files of topics that are being deleted: the path of their directory, and the partition.
+    var deletions: [Deletion] = []
+    /// Nothing of a topic that is being deleted can turn up later, so its deletion can be finished.
+    var canFinishDeletions = true
+    /// Directories the broker has besides those that can be used now: what the rosters go on to name.
+    var absent: [UUID128: String] = [:]
+
+    struct Deletion: Equatable {
+      var path: String
+      var partition: TopicPartition
+    }
+  }
+
+  /// - Parameters:
+  ///   - topics: every topic of the tree, those that are being deleted among them, after this start's elections.
+  ///   - brokerID: of this broker.
+  func plan(_ topics: [TopicDescription], brokerID: BrokerID) throws(StartRefusal) -> Plan {
+    let known = Dictionary(uniqueKeysWithValues: topics.map { ($0.name, $0) })
+    var plan = Plan()
+    let found = try place(known, &plan)
+    var missing: [TopicPartition] = []
+    for topic in topics where !topic.isBeingDeleted {
+      for (index, partition) in topic.partitions.enumerated() where partition.replicas.contains(brokerID) {
+        let name = TopicPartition(topic.name, Int32(index))
+        if found[name] == nil { missing.append(name) }
+      }
+    }
+    missing.sort()
+    let absent = absent()
+    plan.canFinishDeletions = unusable.isEmpty
+    plan.absent = absent.unusable
+    guard !missing.isEmpty else { return plan }
+    if !absent.gone.isEmpty { throw .gone(missing, absent.gone, rosters: usable.filter { $0.roster != nil }) }
+    if !unusable.isEmpty {
+      plan.offline = missing
+      return plan
+    }
+    plan.removed = missing.filter { wasThere($0, known) }
+    plan.offline = plan.removed
+    return plan
+  }
+
+  /// Finds the directory of each partition, and what of the directories is not the tree's.
+  private func place(
+    _ known: [String: TopicDescription], _ plan: inout Plan
+  ) throws(StartRefusal) -> [TopicPartition: String] {
+    var found: [TopicPartition: String] = [:]
+    for report in usable {
+      var unknown: [TopicPartition] = []
+      for (partition, id) in report.partitions.sorted(by: { $0.key < $1.key }) {
+        guard let topic = known[partition.topic], Int(partition.partition) < topic.partitions.count,
+          id == nil || id == topic.id
+        else {
+          unknown.append(partition)
+          continue
+        }
+        if topic.isBeingDeleted {
+          plan.deletions.append(Plan.Deletion(path: report.path, partition: partition))
+        } else if let earlier = found.updateValue(report.path, forKey: partition) {
+          throw .twice(partition, earlier, report.path)
+        }
+      }
+      if !unknown.isEmpty { throw .unknown(unknown, in: report.path) }
+    }
+    return found
+  }
+
+  /// The directories that a roster names and that cannot be used now: those that this start names, and those it does not.
+  private func absent() -> (unusable: [UUID128: String], gone: [UUID128: String]) {
+    let present = Set(usable.compactMap { $0.roster?.id })
+    var absent: [UUID128: String] = [:]
+    for report in usable {
+      for (id, path) in report.roster?.paths ?? [:] where !present.contains(id) { absent[id] = path }
+    }
+    let named = Set(unusable.map(\.path))
+    let unusablePaths = absent.filter { named.contains($0.value) }
+    let gone = absent.filter { !named.contains($0.value) }
+    // One that cannot be used may be one that was elsewhere before: its id cannot be read.
+    guard gone.count > unusable.count - unusablePaths.count else { return (absent, [:]) }
+    return (unusablePaths, gone)
+  }
+
+  /// The partition had files when the broker stopped. After an orderly stop every partition has; after a crash it is certain
+  /// only of one that was checkpointed and led before: a checkpoint may be of a topic of the same name that was deleted.
+  private func wasThere(_ partition: TopicPartition, _ known: [String: TopicDescription]) -> Bool {
+    if usable.filter(\.isUsed).allSatisfy(\.wasClean) { return true }
+    guard usable.contains(where: { $0.checkpointed.contains(partition) }) else { return false }
+    // A topic made since the last start has epoch 1 now.
+    return known[partition.topic]?.partitions[Int(partition.partition)].leaderEpoch ?? 0 > 1
+  }
+}
