@@ -35,7 +35,15 @@ package final class EmbeddedTree: ZNodeTree {
   ) throws(ZNodeError) {
     let file: JournalFile
     do { file = try JournalFile(disk: disk, directory: directory) } catch { throw ZNodeError(error) }
-    try self.init(store: file, compaction: compaction, now: now)
+    do { try self.init(store: file, compaction: compaction, now: now) } catch {
+      guard error.code == .disk, error.path.isEmpty else { throw error }
+      // Damage, which the journal's bytes cannot say the place of.
+      let path = "\(directory)/\(JournalFile.name)"
+      throw ZNodeError(
+        .disk, path,
+        detail: "\(path): \(error.detail). Put a copy of the file back that is whole, and as new as the log directories"
+      )
+    }
   }
 
   package init(

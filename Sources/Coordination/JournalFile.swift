@@ -27,7 +27,10 @@ package struct JournalStoreError: Error, Sendable, CustomStringConvertible {
     self.errno = errno
   }
 
-  package var description: String { "\(call) \(path): \(String(cString: strerror(errno)))" }
+  package var description: String {
+    if call == "flock", errno == EWOULDBLOCK { return "\(path) is in use by another broker" }
+    return "\(call) \(path): \(String(cString: strerror(errno)))"
+  }
 }
 
 /// `znodes.journal` in a directory, locked against other processes while open.
@@ -96,8 +99,11 @@ package final class JournalFile: JournalStore {
       try new.sync()
       try disk.rename(temporary, to: path)
       file = new
-      try disk.syncDirectory(directory)
     } catch { throw JournalStoreError(error) }
+    // The new journal has the name. Whatever keeps the name from the disk, a crash may bring the old journal back.
+    do { try disk.syncDirectory(directory) } catch {
+      throw JournalStoreError(call: "fsync", path: error.path, errno: error.code)
+    }
   }
 
   private func on<Result>(

@@ -105,7 +105,12 @@ package struct ZNodeError: Error, Sendable, Equatable, CustomStringConvertible {
     self.detail = detail
   }
 
-  package var description: String { "\(code) for \(path)" + (detail.isEmpty ? "" : ": \(detail)") }
+  package var description: String {
+    // What the disk says names the file already.
+    if code == .disk, !detail.isEmpty { return detail }
+    let what = path.isEmpty ? "\(code)" : "\(code) for \(path)"
+    return detail.isEmpty ? what : "\(what): \(detail)"
+  }
 }
 
 extension ZNodeTree {

@@ -1,5 +1,6 @@
 import Glibc
 import Storage
+import Synchronization
 import Testing
 
 @testable import Coordination
@@ -14,6 +15,27 @@ private func withDirectory(_ body: (String) throws -> Void) throws {
     rmdir(path)
   }
   try body(path)
+}
+
+/// The machine's disk, with a switch: names are not synced for want of a descriptor to open their directory with.
+private final class CrowdedDisk: Disk {
+  let real = RealDisk()
+  let isFull = Mutex(false)
+
+  func open(_ path: String, creating: Bool) throws(DiskError) -> any DiskFile {
+    try real.open(path, creating: creating)
+  }
+  func names(in directory: String) throws(DiskError) -> [String] { try real.names(in: directory) }
+  func info(_ path: String) throws(DiskError) -> FileInfo? { try real.info(path) }
+  func makeDirectory(_ path: String) throws(DiskError) { try real.makeDirectory(path) }
+  func rename(_ from: String, to: String) throws(DiskError) { try real.rename(from, to: to) }
+  func remove(_ path: String) throws(DiskError) { try real.remove(path) }
+  func removeDirectory(_ path: String) throws(DiskError) { try real.removeDirectory(path) }
+  func lock(_ path: String) throws(DiskError) -> (any DiskFile)? { try real.lock(path) }
+  func syncDirectory(_ path: String) throws(DiskError) {
+    if isFull.withLock({ $0 }) { throw DiskError("open", path, code: EMFILE) }
+    try real.syncDirectory(path)
+  }
 }
 
 @Suite("JournalFile")
@@ -46,6 +68,49 @@ struct JournalFileTests {
       tree.close()
       #expect(throws: ZNodeError.self) { try tree.create("/late") }
       #expect(try EmbeddedTree(disk: RealDisk(), directory: directory) { 5 }.children(of: "/").count == 20)
+    }
+  }
+
+  @Test("damage is told with the file's path and what to do; so is a journal in use")
+  func sentences() throws {
+    try withDirectory { directory in
+      let path = "\(directory)/\(JournalFile.name)"
+      do {
+        let tree = try EmbeddedTree(disk: RealDisk(), directory: directory) { 5 }
+        let error = #expect(throws: ZNodeError.self) {
+          _ = try EmbeddedTree(disk: RealDisk(), directory: directory) { 5 }
+        }
+        #expect(error?.description == "\(path) is in use by another broker")
+        for index in 0..<3 { try tree.create("/n\(index)") }
+        tree.close()
+      }
+      let file = try RealDisk().open(path, creating: false)
+      try [UInt8](repeating: 7, count: 20).withUnsafeBytes { bytes in
+        try file.write(bytes, UnsafeRawBufferPointer(start: nil, count: 0), at: 30)
+      }
+      let error = #expect(throws: ZNodeError.self) {
+        _ = try EmbeddedTree(disk: RealDisk(), directory: directory) { 5 }
+      }
+      #expect(error?.description.hasPrefix("\(path): the z-node journal is damaged at byte ") == true, "\(error!)")
+      #expect(error?.description.contains("Put a copy of the file back") == true)
+    }
+  }
+
+  @Test(
+    "a snapshot whose name is not synced ends the writing: what a crash brings back is unknown, and no change is lost")
+  func unsyncedSnapshot() throws {
+    try withDirectory { directory in
+      let disk = CrowdedDisk()
+      let tree = try EmbeddedTree(disk: disk, directory: directory, compaction: .init(changeBytes: 1)) { 5 }
+      disk.isFull.withLock { $0 = true }
+      var acknowledged = 0
+      while acknowledged < 50, (try? tree.create("/n\(acknowledged)")) != nil { acknowledged += 1 }
+      #expect(acknowledged < 50, "the journal was never compacted")
+      disk.isFull.withLock { $0 = false }
+      #expect(throws: ZNodeError.self) { try tree.create("/late") }
+      tree.close()
+      let again = try EmbeddedTree(disk: RealDisk(), directory: directory) { 6 }
+      #expect(try again.children(of: "/").count >= acknowledged)
     }
   }
 
