@@ -97,7 +97,7 @@ package struct Config: Sendable {
     dynamicDefaults = values.dynamicDefaults
     dynamicOwn = values.dynamicOwn
 
-    brokerID = BrokerID(values.int("broker.id") >= 0 ? values.int("broker.id") : values.int("node.id"))
+    brokerID = try Self.brokerID(values)
     brokerIDGenerationEnable = values.bool("broker.id.generation.enable")
     reservedBrokerMaxID = BrokerID(values.int("reserved.broker.max.id"))
     rack = values.text("broker.rack").flatMap { $0.isEmpty ? nil : $0 }
@@ -154,11 +154,30 @@ extension Config {
   private static func logDirectories(_ values: ConfigValues) throws(ConfigError) -> [String] {
     let name = values.text("log.dirs") == nil ? "log.dir" : "log.dirs"
     let directories = ConfigKey.elements(values.text(name) ?? "")
-    guard !directories.isEmpty, !directories.contains("") else {
-      throw ConfigError("\(name) names no directory: give at least one path, and none that is empty")
+    guard !directories.isEmpty else { throw ConfigError("\(name) names no directory: give at least one path") }
+    var named: [String: String] = [:]
+    for directory in directories {
+      if let earlier = named.updateValue(directory, forKey: normalized(directory)) {
+        throw ConfigError("\(name) names a directory twice: \(earlier) and \(directory)")
+      }
     }
-    guard Set(directories).count == directories.count else { throw ConfigError("\(name) names a directory twice") }
-    return directories
+    return directories.map(normalized)
+  }
+
+  /// The path without what changes nothing in it: `/a//b/./` is `/a/b`.
+  private static func normalized(_ path: String) -> String {
+    let parts = path.split(separator: "/").filter { $0 != "." }
+    if path.hasPrefix("/") { return "/" + parts.joined(separator: "/") }
+    return parts.isEmpty ? "." : parts.joined(separator: "/")
+  }
+
+  /// `broker.id`, or KRaft's name for it.
+  private static func brokerID(_ values: ConfigValues) throws(ConfigError) -> BrokerID {
+    let id = values.int("broker.id"), node = values.int("node.id")
+    guard id < 0 || node < 0 || id == node else {
+      throw ConfigError("node.id is \(node), but broker.id is \(id): they are two names of one number, so give one")
+    }
+    return BrokerID(max(id, node))
   }
 
   private static func connectionOverrides(_ values: ConfigValues) throws(ConfigError) -> [String: Int] {

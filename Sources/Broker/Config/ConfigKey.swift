@@ -70,9 +70,9 @@ extension ConfigKey {
     return value
   }
 
-  /// The elements of a list value; `""` is the empty list.
+  /// The elements of a list value, without empty ones: a comma too many says nothing.
   package static func elements(_ value: String) -> [String] {
-    value.isEmpty ? [] : value.split(separator: ",", omittingEmptySubsequences: false).map { $0.trimmingSpaces() }
+    value.split(separator: ",").map { $0.trimmingSpaces() }.filter { !$0.isEmpty }
   }
 
   private func invalid(_ value: String, _ reason: String) -> InvalidConfig {

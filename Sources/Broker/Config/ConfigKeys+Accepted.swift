@@ -126,7 +126,6 @@ extension ConfigKeys {
     .boolean("zookeeper.ssl.client.enable", false, "TLS to ZooKeeper."),
     .string("zookeeper.clientCnxnSocket", nil, "Kafka's ZooKeeper socket class."),
     .list("process.roles", "", "KRaft: what this process is."),
-    .int("node.id", -1, "KRaft's name for broker.id."),
     .list("controller.quorum.voters", "", "KRaft: the controllers."),
     .list("controller.quorum.bootstrap.servers", "", "KRaft: where to find the controllers."),
     .string("controller.listener.names", nil, "KRaft: the controllers' listeners."),

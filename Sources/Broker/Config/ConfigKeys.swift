@@ -19,6 +19,7 @@ package enum ConfigKeys {
     .int(
       "broker.id", -1, .atLeast(-1),
       "This broker's number. -1: one is generated above reserved.broker.max.id and kept in meta.properties."),
+    .int("node.id", -1, .atLeast(-1), "KRaft's name for broker.id: either may be set, or both to the same number."),
     .boolean("broker.id.generation.enable", true, "Whether broker.id=-1 may be answered by a generated number."),
     .int("reserved.broker.max.id", 1000, .atLeast(0), "Generated broker numbers are above this one."),
     .string("broker.rack", nil, "The rack of this broker, as told to clients that ask for the cluster."),
@@ -41,7 +42,7 @@ package enum ConfigKeys {
     ),
     .string("log.dir", "/tmp/kafka-logs", .notEmpty, "The directory that holds the logs, when log.dirs is not set."),
     .int(
-      "num.network.threads", 3, .atLeast(1),
+      "num.network.threads", 3, .between(1, 1024),
       "Event loops that serve connections; each connection stays on one, and a request runs on it to its end."),
     .int(
       "num.recovery.threads.per.data.dir", 1, .atLeast(1), "Threads that recover logs after a crash, per directory."),

@@ -125,12 +125,48 @@ struct ConfigTests {
         "advertised.listeners=PLAINTEXT://0.0.0.0:1",
         "f:1: advertised.listeners cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address."
       ),
-      ("log.dirs=", "f:1: log.dirs names no directory: give at least one path, and none that is empty"),
+      ("log.dirs=", "f:1: log.dirs names no directory: give at least one path"),
+      ("log.dirs=/a,/b,/a//./", "f:1: log.dirs names a directory twice: /a and /a//./"),
+      (
+        "node.id=7\nbroker.id=1",
+        "f:1: node.id is 7, but broker.id is 1: they are two names of one number, so give one"
+      ),
       ("log.retention.ms=0", "f:1: log.retention.ms must be unlimited (-1) or at least 1; it is 0"),
     ])
   func inconsistent(text: String, message: String) throws {
     let error = try #require(throws: ConfigError.self) { try ConfigFile.parse(text, name: "f") }
     #expect(error.problems == [message])
+  }
+
+  @Test(
+    "a comma too many in a list says nothing",
+    arguments: [
+      ("log.dirs=/a,/b,", ["/a", "/b"]), ("log.dirs=/a,,/b", ["/a", "/b"]), ("log.dirs= , /a", ["/a"]),
+      ("log.dirs=/a/,./b//c/.", ["/a", "b/c"]),
+    ])
+  func emptyElements(text: String, directories: [String]) throws {
+    #expect(try ConfigFile.parse(text, name: "f").config.logDirs == directories)
+    let lists = """
+      listeners=PLAINTEXT://:1,,
+      advertised.listeners=,PLAINTEXT://h:1
+      listener.security.protocol.map=PLAINTEXT:PLAINTEXT,
+      max.connections.per.ip.overrides=127.0.0.1:5,
+      log.cleanup.policy=compact,,delete,
+      """
+    let config = try ConfigFile.parse(lists, name: "f").config
+    #expect(config.listeners.map(\.port) == [1])
+    #expect(config.advertisedListeners.map(\.host) == ["h"])
+    #expect(config.connectionsPerIPOverrides == ["127.0.0.1": 5])
+    #expect(TopicConfig(overrides: [:], broker: config).cleanupPolicy == [.compact, .delete])
+  }
+
+  @Test("node.id is another name of broker.id, and neither is told to be without effect")
+  func nodeID() throws {
+    for text in ["node.id=7", "node.id=7\nbroker.id=7", "broker.id=7"] {
+      let file = try ConfigFile.parse(text, name: "f")
+      #expect(file.config.brokerID == 7)
+      #expect(file.warnings == [])
+    }
   }
 
   @Test("a file that is not there is an error that names it")
