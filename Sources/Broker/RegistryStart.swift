@@ -42,6 +42,12 @@ struct RegistryStart {
   mutating func generateBrokerID(above reserved: BrokerID) throws -> BrokerID {
     try tree.multi(operations)
     operations = []
+    let sequence = try tree.get(BrokerSequenceZNode.path).stat.version
+    guard sequence >= 0, sequence < BrokerID.max, reserved <= BrokerID.max - sequence - 1 else {
+      throw RegistryError(
+        "no broker number is left above reserved.broker.max.id=\(reserved) after \(sequence) that were generated: set it lower, or set broker.id"
+      )
+    }
     return reserved + (try tree.set(BrokerSequenceZNode.path, [])).version
   }
 

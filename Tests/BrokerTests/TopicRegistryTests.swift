@@ -187,6 +187,14 @@ struct TopicRegistryTests {
     #expect(throws: RegistryError("broker.id is 3, but the log directories are those of broker 1")) {
       try registry(Journal(), ["broker.id": "3"], before: .init(brokerID: 1))
     }
+    for reserved in ["2147483647", "2147483646"] {
+      let few = Journal()
+      if reserved == "2147483646" { #expect(try registry(few, ["reserved.broker.max.id": reserved]).brokerID == .max) }
+      let error = #expect(throws: RegistryError.self) {
+        try registry(Journal(few.bytes), ["reserved.broker.max.id": reserved])
+      }
+      #expect(error?.description.contains("no broker number is left") == true, "\(error?.description ?? "")")
+    }
     #expect(throws: RegistryError("broker.id is not set, and broker.id.generation.enable is false")) {
       try registry(Journal(), ["broker.id.generation.enable": "false"])
     }
