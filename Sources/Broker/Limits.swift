@@ -93,6 +93,18 @@ package enum Limits {
   /// How often the counts of the broker's own cache are written down, where it has one.
   package static let cacheReportIntervalMs: Int64 = 1_000
 
+  /// Descriptors of an event loop: epoll, its timer, its wake-up.
+  package static let descriptorsPerLoop = 3
+
+  /// Descriptors of a log directory while it is opened: its lock, a log's file, and one of the small files beside the logs.
+  package static let descriptorsPerDirectory = 3
+
+  /// Descriptors of a listener: one for each family of addresses.
+  package static let descriptorsPerListener = 2
+
+  /// Descriptors beside those: standard input and output, the z-node journal, and what the system's libraries open.
+  package static let descriptorsSpare = 16
+
   /// Names that one sentence of a refused start lists; it counts the others.
   package static let namesInSentence = 5
 }

@@ -47,6 +47,7 @@ extension LocalBroker {
         (topic.name, LogConfig(effectiveConfig(of: topic), flushBeforeAck: config.flushBeforeAck))
       })
     let opened = Mutex<[TopicPartition: Partition]>([:])
+    let exhausted = Mutex<DiskError?>(nil)
     let states = Dictionary(uniqueKeysWithValues: known.map { ($0.name, $0) })
     try continueDeletions(plan)
     for directory in directories.all {
@@ -64,6 +65,7 @@ extension LocalBroker {
           opened.withLock { $0[name] = partition }
         },
         failed: { name, error in
+          if case .disk(let cause) = error, cause.isOfProcess { return exhausted.withLock { $0 = cause } }
           self.log.error("a partition cannot be opened", metadata: ["partition": "\(name)", "error": "\(error)"])
           let topic = states[name.topic]!
           let state = topic.partitions[Int(name.partition)]
@@ -72,6 +74,10 @@ extension LocalBroker {
             replicas: state.replicas, leaderEpoch: state.leaderEpoch)
           opened.withLock { $0[name] = partition }
         })
+    }
+    // A broker that served what it could open would be short of descriptors at the next segment, too.
+    if let cause = exhausted.withLock({ $0 }) {
+      throw StartRefusal.exhausted(cause, partitions: known.reduce(0) { $0 + $1.partitions.count })
     }
     var partitions = opened.withLock { $0 }
     for name in plan.offline { partitions[name] = offlinePartition(name, states[name.topic]!, removed: plan.removed) }

@@ -78,6 +78,11 @@ extension DiskError: CustomStringConvertible {
   package var description: String { "\(operation) \(path): \(String(cString: strerror(code)))" }
 }
 
+extension DiskError {
+  /// The process or the machine lacks a resource: nothing is wrong with the disk, and the same may succeed later.
+  package var isOfProcess: Bool { [EMFILE, ENFILE, ENOMEM, EINTR, EAGAIN].contains(code) }
+}
+
 extension DiskFile {
   /// Writes `bytes` at `position`.
   package func write(_ bytes: [UInt8], at position: Int) throws(DiskError) {

@@ -68,11 +68,49 @@ struct ProcessTests {
       #expect(failure?.message.hasPrefix("the broker ended with 1: ") == true)
       #expect(failure?.message.contains("num.network.threads") == true)
     }
+    for limit in [12, 24] {
+      try withDirectory { directory in
+        let failure = #expect(throws: BrokerProcess.Failure.self) {
+          try BrokerProcess.start(in: directory, descriptorsMax: (soft: limit, hard: limit))
+        }
+        #expect(failure?.message.hasPrefix("the broker ended with 1: ") == true, "\(failure?.message ?? "")")
+        #expect(failure?.message.contains("may have \(limit) files and sockets open (ulimit -n)") == true)
+      }
+    }
     #expect(BrokerArguments.parse(["--override"]) == .invalid("--override needs key=value"))
     #expect(BrokerArguments.parse([]) == .invalid("which server.properties?"))
     #expect(
       BrokerArguments.parse(["a.properties", "--override", "a=b", "--override=c=d"])
         == .run(path: "a.properties", overrides: ["a=b", "c=d"]))
+  }
+}
+
+/// Starts that are refused for want of descriptors.
+@Suite(.serialized)
+struct DescriptorTests {
+  @Test(
+    "more partitions than descriptors: one sentence and exit code 1, whatever the limit is; then everything is there")
+  func partitions() throws {
+    try withDirectory { directory in
+      let first = try BrokerProcess.start(in: directory)
+      let client = try TestClient(port: first.port)
+      try client.createTopic("t", partitions: 200)
+      for partition: Int32 in [0, 199] { _ = try client.produce(Batches.of(["a"]), to: "t", partition) }
+      #expect(try first.end(by: SIGTERM) == 0)
+      for limit in stride(from: 40, through: 220, by: 30) {
+        let failure = #expect(throws: BrokerProcess.Failure.self) {
+          try BrokerProcess.start(in: directory, descriptorsMax: (soft: limit, hard: limit))
+        }
+        let message = failure?.message ?? ""
+        #expect(message.hasPrefix("the broker ended with 1: "), "\(limit): \(message)")
+        #expect(message.contains("Too many open files"), "\(limit): \(message)")
+      }
+      let again = try BrokerProcess.start(in: directory)
+      for partition: Int32 in [0, 199] {
+        #expect(try Batches.values(in: TestClient(port: again.port).fetch("t", partition, from: 0).records).count == 1)
+      }
+      #expect(try again.end(by: SIGTERM) == 0)
+    }
   }
 }
 

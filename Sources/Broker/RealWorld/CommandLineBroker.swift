@@ -82,6 +82,7 @@ private func runBroker(path: String, overrides: [String]) -> Int32 {
   do {
     let file = try ConfigFile.load(path: path, overrides: overrides)
     for warning in file.warnings { log.warning("\(warning)") }
+    try DescriptorLimit.check(file.config)
     real = RealWorld(file.config, disk: RealDisk(), log: log)
     node = Node(real.world, file.config, log: log)
     running = try node.start().wait()

@@ -72,6 +72,12 @@ extension StartRefusal {
     )
   }
 
+  static func exhausted(_ cause: DiskError, partitions: Int) -> StartRefusal {
+    StartRefusal(
+      "the process has too little for the logs of \(count(partitions, "partition")) (\(cause)): raise its limits, such as that of open files (ulimit -n)"
+    )
+  }
+
   private static func failures(_ directories: [DirectoryReport]) -> String {
     directories.map { report in report.failure.map { "\($0)" } ?? report.path }.joined(separator: "; ")
   }
