@@ -112,7 +112,7 @@ let package = Package(
     tests("ModelTests", ["Model", "Compression", "CMillrace", "TestSupport", nioCore], resources: [.copy("Golden")]),
     tests("WireTests", ["Wire", "Model", nioCore], resources: [.copy("Golden")]),
     tests("StorageTests", ["Storage", "Model", "Compression", "CMillrace", nioCore], resources: [.copy("Golden")]),
-    tests("ClusterTests", ["Cluster", "Model", "TestSupport"]),
+    tests("ClusterTests", ["Cluster", "Model", "TestSupport"], resources: [.copy("Scripts")]),
     tests("CoordinationTests", ["Coordination", "Storage", "Model"]),
     tests("ClientTests", ["Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests(

@@ -1,3 +1,4 @@
+import Cluster
 import Logging
 import Model
 import Storage

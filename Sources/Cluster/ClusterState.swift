@@ -1,0 +1,107 @@
+package import Model
+
+/// The brokers' dynamic configuration: `/config/brokers/<default>` and `/config/brokers/N`.
+package struct BrokerValues: Equatable, Sendable {
+  package var defaults: [String: String] = [:]
+  package var own: [BrokerID: [String: String]] = [:]
+  /// Which of the nodes exist.
+  package var hasDefaultsNode = false
+  package var hasOwnNode: Set<BrokerID> = []
+
+  package init() {}
+}
+
+/// The cluster as its controller knows it: what the tree has, and who is alive.
+package struct ClusterState: Equatable, Sendable {
+  package var brokers: [BrokerID: LiveBroker] = [:]
+  package var topics: [String: TopicDescription] = [:]
+  package var brokerValues = BrokerValues()
+  /// The notifications in `/config/changes`, oldest first.
+  package var configNotifications: [ConfigNotification] = []
+  /// The producer ids that were handed out last, and the version of their node.
+  package var producerIDs: ClosedRange<Int64>?
+  package var producerIDsVersion: Int32 = 0
+
+  package struct ConfigNotification: Equatable, Sendable {
+    package var path: String
+    package var createdMs: Int64
+
+    package init(path: String, createdMs: Int64) {
+      self.path = path
+      self.createdMs = createdMs
+    }
+  }
+
+  package init() {}
+
+  /// The living brokers, by rising id.
+  package var brokerIDs: [BrokerID] { brokers.keys.sorted() }
+
+  package func isAlive(_ broker: BrokerID) -> Bool { brokers[broker] != nil }
+
+  /// A topic that is not being deleted.
+  package func topic(_ name: String) -> TopicDescription? {
+    topics[name].flatMap { $0.isBeingDeleted ? nil : $0 }
+  }
+
+  package func partition(_ name: TopicPartition) -> PartitionDescription? {
+    guard let topic = topic(name.topic), name.partition >= 0, Int(name.partition) < topic.partitions.count else {
+      return nil
+    }
+    return topic.partitions[Int(name.partition)]
+  }
+}
+
+/// Who leads a partition when something has changed. Pure choice; each returns nil where nothing is to change.
+package enum Election {
+  /// After brokers came or went: a living leader stays; else the first living replica that is in sync leads; else nobody.
+  /// Replicas that are not alive leave the ISR as long as a leader remains in it.
+  ///
+  /// - Parameter mustElect: the leader is alive and yet no leader: it started anew, and has to learn of a new epoch.
+  static func offline(
+    _ partition: PartitionDescription, mustElect: Bool, isAlive: (BrokerID) -> Bool
+  ) -> PartitionDescription? {
+    let stays = !mustElect && isAlive(partition.leader) && partition.inSyncReplicas.contains(partition.leader)
+    let leader =
+      stays
+      ? partition.leader
+      : partition.replicas.first { partition.inSyncReplicas.contains($0) && isAlive($0) } ?? -1
+    return changed(partition, leader: leader, mustElect: mustElect, isAlive: isAlive)
+  }
+
+  /// The preferred replica leads again where it is alive, in sync, and leads not yet.
+  static func preferred(_ partition: PartitionDescription, isAlive: (BrokerID) -> Bool) -> PartitionDescription? {
+    guard let preferred = partition.targetReplicas.first, preferred != partition.leader, isAlive(preferred),
+      partition.inSyncReplicas.contains(preferred)
+    else { return nil }
+    return changed(partition, leader: preferred, mustElect: true, isAlive: isAlive)
+  }
+
+  /// The broker about to stop leads nothing that another can lead, and is in no ISR that is not empty without it.
+  static func shutDown(
+    _ broker: BrokerID, _ partition: PartitionDescription, isAlive: (BrokerID) -> Bool
+  ) -> PartitionDescription? {
+    let others = partition.inSyncReplicas.filter { $0 != broker && isAlive($0) }
+    guard partition.inSyncReplicas.contains(broker), !others.isEmpty else { return nil }
+    var after = partition
+    if partition.leader == broker { after.leader = partition.replicas.first { others.contains($0) } ?? others[0] }
+    after.inSyncReplicas.removeAll { $0 == broker }
+    after.raiseLeaderEpoch()
+    return after
+  }
+
+  private static func changed(
+    _ partition: PartitionDescription, leader: BrokerID, mustElect: Bool, isAlive: (BrokerID) -> Bool
+  ) -> PartitionDescription? {
+    // Without a leader the ISR stays as it is: it names those who have every acknowledged record.
+    let inSync = leader == -1 ? partition.inSyncReplicas : partition.inSyncReplicas.filter(isAlive)
+    guard leader != partition.leader || inSync != partition.inSyncReplicas || (mustElect && leader != -1) else {
+      return nil
+    }
+    var after = partition
+    after.leader = leader
+    after.inSyncReplicas = inSync
+    after.raiseLeaderEpoch()
+    return after
+  }
+}

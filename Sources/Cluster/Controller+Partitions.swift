@@ -1,0 +1,265 @@
+import Model
+
+/// Leaders and replicas of partitions change.
+extension Controller {
+  // MARK: Brokers come and go
+
+  mutating func came(_ broker: LiveBroker) {
+    let isNew = cluster.brokers[broker.id]?.epoch != broker.epoch
+    guard isNew else { return }
+    cluster.brokers[broker.id] = broker
+    shuttingDown.remove(broker.id)
+    outbox.areBrokersChanged = true
+    resumeDeletions(on: broker.id)
+    enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .came(broker.id)))
+  }
+
+  mutating func went(_ broker: BrokerID) {
+    guard cluster.brokers.removeValue(forKey: broker) != nil else { return }
+    shuttingDown.remove(broker)
+    outbox.areBrokersChanged = true
+    for name in making.keys.sorted() { made(name, by: broker, failure: nil) }
+    for name in deleting.keys.sorted() where deleting[name]?.stopping.remove(broker) != nil {
+      deleting[name]?.absent.insert(broker)
+      settleDeletion(name)
+    }
+    enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .went))
+  }
+
+  private mutating func resumeDeletions(on broker: BrokerID) {
+    for name in deleting.keys.sorted() {
+      guard deleting[name]?.absent.remove(broker) != nil, let topic = cluster.topics[name] else { continue }
+      deleting[name]?.stopping.insert(broker)
+      for (index, partition) in topic.partitions.enumerated() where partition.replicas.contains(broker) {
+        stop(TopicPartition(name, Int32(index)), topic, isDeleted: true, at: [broker])
+      }
+    }
+  }
+
+  /// The timer: preferred replicas lead again, partitions without a leader are tried again, and so are deletions.
+  mutating func due() {
+    for name in deleting.keys.sorted() where isDeletionReady(name) { enqueue(.finishDelete(name)) }
+    enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .preferred))
+  }
+
+  // MARK: Elections
+
+  /// Decides leaders topic by topic, until the write is full; the rest follows in another.
+  mutating func elect(_ names: [String], from first: Int, _ cause: ElectionCause, _ write: inout Write) {
+    var next = first
+    while next < names.count, write.operations.count < Self.operationsPerWrite {
+      if let topic = cluster.topic(names[next]) {
+        for index in topic.partitions.indices { elect(topic, index, cause, &write) }
+      }
+      next += 1
+    }
+    if next < names.count { return enqueue(.elect(names, next: next, cause)) }
+    guard case .shutDown(let broker, let item) = cause else { return }
+    guard write.commits.isEmpty else { return write.commits.append(.ready(broker, item)) }
+    ready(broker, item)
+  }
+
+  private mutating func elect(_ topic: TopicDescription, _ index: Int, _ cause: ElectionCause, _ write: inout Write) {
+    let name = TopicPartition(topic.name, Int32(index))
+    let partition = topic.partitions[index]
+    let isAlive = { cluster.isAlive($0) && !shuttingDown.contains($0) }
+    let elected: PartitionDescription? =
+      switch cause {
+      case .came(let broker):
+        Election.offline(partition, mustElect: partition.leader == broker, isAlive: isAlive)
+      case .went: Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
+      case .preferred:
+        Election.preferred(partition, isAlive: isAlive)
+          ?? Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
+      case .shutDown(let broker, _): Election.shutDown(broker, partition, isAlive: isAlive)
+      }
+    guard let elected else {
+      // One that came knows nothing, also of what has not changed.
+      if case .came(let broker) = cause, partition.replicas.contains(broker) {
+        lead(name, topic, isNew: false, to: [broker])
+      }
+      return
+    }
+    write.operations.append(set(elected, of: name, from: partition))
+    write.commits.append(.elected(name, elected, cause))
+    write.busy.insert(name.topic)
+  }
+
+  mutating func elected(_ name: TopicPartition, _ partition: PartitionDescription, _ cause: ElectionCause) {
+    put(partition, of: name)
+    guard let topic = cluster.topics[name.topic] else { return }
+    lead(name, topic, isNew: false, to: partition.replicas)
+    outbox.changed.insert(name.topic)
+    if case .shutDown(let broker, _) = cause {
+      stop(name, topic, isDeleted: false, at: [broker])
+    }
+  }
+
+  // MARK: A broker stops
+
+  mutating func shutDown(_ broker: BrokerID, _ brokerEpoch: Int64, _ item: Item) throws(Refusal) {
+    try check(broker, brokerEpoch)
+    shuttingDown.insert(broker)
+    enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .shutDown(broker, item)))
+  }
+
+  mutating func ready(_ broker: BrokerID, _ item: Item) {
+    var remaining: [TopicPartition] = []
+    for name in cluster.topics.keys.sorted() {
+      guard let topic = cluster.topic(name) else { continue }
+      for (index, partition) in topic.partitions.enumerated() where partition.leader == broker {
+        if partition.replicas.count > 1 { remaining.append(TopicPartition(name, Int32(index))) }
+      }
+    }
+    resolve(item, .remaining(remaining))
+  }
+
+  private func check(_ broker: BrokerID, _ brokerEpoch: Int64) throws(Refusal) {
+    guard let live = cluster.brokers[broker], live.epoch == brokerEpoch else {
+      throw Refusal(.staleBrokerEpoch, "Broker \(broker) is not registered with epoch \(brokerEpoch).")
+    }
+  }
+
+  // MARK: The ISR
+
+  /// A leader asks for another set of in-sync replicas, naming the state that it knows.
+  mutating func changeISR(
+    _ asked: ISRChange, by broker: BrokerID, _ brokerEpoch: Int64, _ item: Item, _ write: inout Write
+  ) throws(Refusal) {
+    try check(broker, brokerEpoch)
+    guard let partition = cluster.partition(asked.name) else { throw Self.unknown(asked.name.topic) }
+    guard asked.leaderEpoch == partition.leaderEpoch, partition.leader == broker else {
+      throw Refusal(
+        .fencedLeaderEpoch, "\(asked.name) is led by \(partition.leader) in epoch \(partition.leaderEpoch).")
+    }
+    guard asked.partitionEpoch == partition.partitionEpoch else {
+      throw Refusal(.invalidUpdateVersion, "\(asked.name) is at version \(partition.partitionEpoch).")
+    }
+    guard asked.inSyncReplicas.contains(broker), Set(asked.inSyncReplicas).count == asked.inSyncReplicas.count,
+      asked.inSyncReplicas.allSatisfy({ partition.replicas.contains($0) })
+    else { throw Refusal(.invalidRequest, "\(asked.inSyncReplicas) cannot be in sync for \(asked.name).") }
+    let away = asked.inSyncReplicas.filter { !cluster.isAlive($0) || shuttingDown.contains($0) }
+    guard away.isEmpty else { throw Refusal(.ineligibleReplica, "Brokers \(away) are not there.") }
+    var after = partition
+    after.inSyncReplicas = asked.inSyncReplicas
+    after.isRecovering = asked.isRecovering
+    guard after != partition else { return resolve(item, .partition(partition)) }
+    write.operations.append(set(after, of: asked.name, from: partition))
+    write.commits.append(.changedISR(asked.name, after, item))
+    write.busy.insert(asked.name.topic)
+  }
+
+  mutating func changedISR(_ name: TopicPartition, _ partition: PartitionDescription, _ item: Item) {
+    put(partition, of: name)
+    outbox.changed.insert(name.topic)
+    if let after = cluster.partition(name) { resolve(item, .partition(after)) }
+    finishReassignIfCaughtUp(name)
+  }
+
+  // MARK: Reassignment
+
+  /// Replicas are added first, and those no longer wanted go when the wanted ones are in sync.
+  mutating func reassign(_ asked: Reassignment, _ item: Item, _ write: inout Write) throws(Refusal) {
+    guard let topic = cluster.topic(asked.name.topic), let partition = cluster.partition(asked.name) else {
+      throw Self.unknown(asked.name.topic)
+    }
+    let original = partition.replicas.filter { !partition.addingReplicas.contains($0) }
+    if asked.replicas == nil, !partition.isReassigned {
+      throw Refusal(.noReassignmentInProgress, "No partition reassignment is in progress for \(asked.name).")
+    }
+    let target = asked.replicas ?? original
+    if asked.replicas != nil {
+      guard !target.isEmpty, Set(target).count == target.count, target.allSatisfy(cluster.isAlive) else {
+        throw Refusal(.invalidReplicaAssignment, "\(target) are not distinct living brokers.")
+      }
+    }
+    var after = partition
+    after.replicas = target + partition.replicas.filter { !target.contains($0) }
+    after.addingReplicas = target.filter { !original.contains($0) }
+    after.removingReplicas = after.replicas.filter { !target.contains($0) }
+    after.raiseLeaderEpoch()
+    try replace(partition, by: after, of: asked.name, topic, item, &write)
+  }
+
+  mutating func finishReassign(_ name: TopicPartition, _ write: inout Write) {
+    guard let topic = cluster.topic(name.topic), let partition = cluster.partition(name), partition.isReassigned else {
+      return
+    }
+    var after = partition
+    after.replicas = partition.targetReplicas
+    after.addingReplicas = []
+    after.removingReplicas = []
+    after.inSyncReplicas.removeAll { partition.removingReplicas.contains($0) }
+    if !after.replicas.contains(after.leader) {
+      after.leader = after.replicas.first { after.inSyncReplicas.contains($0) && cluster.isAlive($0) } ?? -1
+    }
+    after.raiseLeaderEpoch()
+    // The list only becomes shorter, so it fits.
+    do throws(Refusal) { try replace(partition, by: after, of: name, topic, nil, &write) } catch {}
+  }
+
+  private func replace(
+    _ before: PartitionDescription, by after: PartitionDescription, of name: TopicPartition,
+    _ topic: TopicDescription, _ item: Item?, _ write: inout Write
+  ) throws(Refusal) {
+    var changed = topic
+    changed.partitions[Int(name.partition)] = after
+    let node = changed.zNode.data
+    try Self.check(node)
+    write.operations.append(.set(path: TopicZNode.path(topic.name), data: node))
+    write.operations.append(set(after, of: name, from: before))
+    write.commits.append(.reassigned(name, after, item))
+    write.busy.insert(topic.name)
+  }
+
+  mutating func reassigned(_ name: TopicPartition, _ after: PartitionDescription, _ item: Item?) {
+    let before = cluster.partition(name)?.replicas ?? []
+    put(after, of: name)
+    guard let topic = cluster.topics[name.topic] else { return }
+    lead(name, topic, isNew: false, to: after.replicas)
+    stop(name, topic, isDeleted: true, at: before.filter { !after.replicas.contains($0) })
+    outbox.changed.insert(name.topic)
+    if let item { resolve(item, .done) }
+    finishReassignIfCaughtUp(name)
+  }
+
+  private mutating func finishReassignIfCaughtUp(_ name: TopicPartition) {
+    guard let partition = cluster.partition(name), partition.isReassigned,
+      partition.targetReplicas.allSatisfy({ partition.inSyncReplicas.contains($0) })
+    else { return }
+    enqueue(.finishReassign(name))
+  }
+
+  // MARK: What they share
+
+  private func set(
+    _ after: PartitionDescription, of name: TopicPartition, from before: PartitionDescription
+  ) -> TreeOperation {
+    .set(
+      path: PartitionStateZNode.path(name.topic, name.partition), data: stateNode(after).data,
+      version: before.partitionEpoch)
+  }
+
+  /// The node's version has risen with the write.
+  private mutating func put(_ partition: PartitionDescription, of name: TopicPartition) {
+    var partition = partition
+    partition.partitionEpoch &+= 1
+    cluster.topics[name.topic]?.partitions[Int(name.partition)] = partition
+  }
+
+  mutating func lead(_ name: TopicPartition, _ topic: TopicDescription, isNew: Bool, to brokers: [BrokerID]) {
+    let state = ReplicaState(
+      name: name, topicID: topic.id, partition: topic.partitions[Int(name.partition)], isNew: isNew)
+    for broker in brokers { outbox.leading[broker, default: []].append(state) }
+  }
+
+  /// - Parameter brokers: nil: all that have a replica.
+  mutating func stop(
+    _ name: TopicPartition, _ topic: TopicDescription, isDeleted: Bool, at brokers: [BrokerID]? = nil
+  ) {
+    let stopped = StoppedReplica(name: name, topicID: topic.id, isDeleted: isDeleted)
+    for broker in brokers ?? topic.partitions[Int(name.partition)].replicas {
+      outbox.stopping[broker, default: []].append(stopped)
+    }
+  }
+}

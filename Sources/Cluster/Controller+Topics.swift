@@ -1,0 +1,278 @@
+import Model
+
+/// Topics are created, grown and deleted.
+extension Controller {
+  /// A topic whose partitions, from `first` on, get their logs.
+  struct Making: Sendable {
+    var item: Item
+    /// 0: the topic is new.
+    var first: Int
+    /// The brokers that have not said yet whether they could.
+    var brokers: Set<BrokerID>
+    var failure: Refusal?
+  }
+
+  /// A topic that is marked for deletion.
+  struct Deleting: Sendable {
+    /// Who waits for its end.
+    var items: [Item]
+    /// The brokers that are stopping their replicas, and those that will when they come back.
+    var stopping: Set<BrokerID>
+    var absent: Set<BrokerID>
+  }
+
+  private var decisions: TopicDecisions {
+    TopicDecisions(
+      brokers: cluster.brokerIDs, partitionCountDefault: settings.partitionCountDefault,
+      replicationFactorDefault: settings.replicationFactorDefault)
+  }
+
+  static func unknown(_ topic: String) -> Refusal {
+    Refusal(.unknownTopicOrPartition, "The topic '\(topic)' does not exist.")
+  }
+
+  // MARK: Create
+
+  mutating func create(
+    _ asked: Creation, _ validateOnly: Bool, _ item: Item, _ write: inout Write
+  ) throws(Refusal) {
+    let name = asked.topic.name
+    let replicas = try decisions.create(
+      asked.topic, existing: { cluster.topics[$0]?.shape }, colliding: { metricNames[TopicName.metricName($0)] },
+      start: nextStart)
+    let overrides = try asked.configs.get()
+    var topic = TopicDescription(name: name, id: .zero, partitions: replicas.map(Self.elected), overrides: overrides)
+    guard !validateOnly else { return resolve(item, .topic(topic)) }
+    topic.id = asked.id
+    let config = ConfigZNode(.topic(name), values: overrides).data
+    let node = topic.zNode.data
+    try Self.check(config, node)
+    write.operations += [
+      .create(path: ConfigZNode.path(.topic(name)), data: config),
+      .create(path: TopicZNode.path(name), data: node),
+      .create(path: PartitionStateZNode.partitionsPath(name), data: []),
+    ]
+    write.operations += partitionNodes(of: topic, from: 0)
+    write.commits.append(.created(name, item))
+    write.busy.insert(name)
+    // There from now on for whoever asks for the same name; taken out again if it is not written.
+    cluster.topics[name] = topic
+    metricNames[TopicName.metricName(name)] = name
+    nextStart = (nextStart + 1) % max(1, cluster.brokers.count)
+  }
+
+  mutating func created(_ name: String, _ item: Item) { make(name, from: 0, item) }
+
+  mutating func notCreated(_ name: String) {
+    cluster.topics[name] = nil
+    metricNames[TopicName.metricName(name)] = nil
+  }
+
+  // MARK: Grow
+
+  mutating func grow(_ asked: Growth, _ validateOnly: Bool, _ item: Item, _ write: inout Write) throws(Refusal) {
+    let added = try decisions.grow(
+      asked.name, to: asked.count, assignments: asked.assignments, existing: cluster.topics[asked.name]?.shape)
+    guard var topic = cluster.topic(asked.name) else { throw Self.unknown(asked.name) }
+    let before = topic.partitions.count
+    topic.partitions += added.map(Self.elected)
+    guard !validateOnly else { return resolve(item, .topic(topic)) }
+    let node = topic.zNode.data
+    try Self.check(node)
+    write.operations.append(.set(path: TopicZNode.path(topic.name), data: node))
+    write.operations += partitionNodes(of: topic, from: before)
+    write.commits.append(.grown(topic, from: before, item))
+    write.busy.insert(topic.name)
+  }
+
+  mutating func grown(_ topic: TopicDescription, from first: Int, _ item: Item) {
+    cluster.topics[topic.name] = topic
+    make(topic.name, from: first, item)
+  }
+
+  // MARK: Logs
+
+  /// Has the living replicas of new partitions make their logs.
+  private mutating func make(_ name: String, from first: Int, _ item: Item) {
+    guard let topic = cluster.topics[name] else { return }
+    let brokers = topic.hosts(from: first).filter(cluster.isAlive)
+    making[name] = Making(item: item, first: first, brokers: brokers)
+    for index in first..<topic.partitions.count {
+      lead(TopicPartition(name, Int32(index)), topic, isNew: true, to: topic.partitions[index].replicas)
+    }
+    if brokers.isEmpty { resolveMaking(name) }
+  }
+
+  /// A broker has made its logs of a topic, or has not.
+  mutating func made(_ name: String, by broker: BrokerID, failure: String?) {
+    guard making[name]?.brokers.remove(broker) != nil else { return }
+    if let failure, making[name]?.failure == nil {
+      making[name]?.failure = Refusal(.kafkaStorageError, failure)
+    }
+    if making[name]?.brokers.isEmpty == true { resolveMaking(name) }
+  }
+
+  private mutating func resolveMaking(_ name: String) {
+    guard let made = making[name], let topic = cluster.topics[name] else { return }
+    guard made.failure == nil else {
+      // The logs go before the nodes: a topic without logs gets them at the next start, logs without a topic have no use.
+      for index in made.first..<topic.partitions.count {
+        stop(TopicPartition(name, Int32(index)), topic, isDeleted: true)
+      }
+      return enqueue(.takeBack(name))
+    }
+    making[name] = nil
+    outbox.changed.insert(name)
+    resolve(made.item, .topic(topic))
+    release(name)
+  }
+
+  /// What could not be made goes from the tree.
+  mutating func takeBack(_ name: String, _ write: inout Write) {
+    guard let made = making[name], let topic = cluster.topics[name] else { return }
+    if made.first == 0 {
+      write.operations += removal(of: topic)
+    } else {
+      var before = topic
+      before.partitions.removeSubrange(made.first...)
+      write.operations += (made.first..<topic.partitions.count).flatMap { partitionRemoval(name, Int32($0)) }
+      write.operations.append(.set(path: TopicZNode.path(name), data: before.zNode.data))
+    }
+    write.commits.append(.tookBack(name))
+    write.busy.insert(name)
+  }
+
+  mutating func tookBack(_ name: String) {
+    guard let made = making.removeValue(forKey: name) else { return }
+    if made.first == 0 {
+      notCreated(name)
+    } else {
+      cluster.topics[name]?.partitions.removeSubrange(made.first...)
+      outbox.changed.insert(name)
+    }
+    if let failure = made.failure { resolve(made.item, .refused(failure)) }
+  }
+
+  /// The tree keeps what could not be made: it is shown as it is, without logs, which the next start makes.
+  mutating func notTakenBack(_ name: String) {
+    guard let made = making.removeValue(forKey: name) else { return }
+    outbox.changed.insert(name)
+    if let failure = made.failure { resolve(made.item, .refused(failure)) }
+  }
+
+  // MARK: Delete
+
+  mutating func delete(_ asked: Deletion, _ item: Item, _ write: inout Write) throws(Refusal) {
+    guard settings.deletesTopics else { throw Refusal(.topicDeletionDisabled, "Topic deletion is disabled.") }
+    guard let topic = cluster.topic(asked.name) else { throw Self.unknown(asked.name) }
+    guard asked.id == nil || asked.id == topic.id else {
+      throw Refusal(.unknownTopicId, "This server does not host this topic ID.")
+    }
+    write.operations.append(.create(path: DeleteTopicZNode.path(topic.name), data: []))
+    write.commits.append(.deleted(topic.name, item))
+    write.busy.insert(topic.name)
+  }
+
+  mutating func deleted(_ name: String, _ item: Item) {
+    guard var topic = cluster.topics[name] else { return }
+    topic.isBeingDeleted = true
+    cluster.topics[name] = topic
+    outbox.removed.insert(name)
+    let hosts = topic.hosts
+    deleting[name] = Deleting(
+      items: [item], stopping: hosts.filter(cluster.isAlive), absent: hosts.filter { !cluster.isAlive($0) })
+    for index in topic.partitions.indices { stop(TopicPartition(name, Int32(index)), topic, isDeleted: true) }
+    settleDeletion(name)
+  }
+
+  /// A broker has let go of its replicas of a topic.
+  mutating func stopped(_ name: String, by broker: BrokerID) {
+    guard deleting[name]?.stopping.remove(broker) != nil else { return }
+    settleDeletion(name)
+  }
+
+  /// When all replicas are gone the nodes go. A client does not wait for brokers that are away: the topic is gone for it.
+  func isDeletionReady(_ name: String) -> Bool {
+    deleting[name].map { $0.stopping.isEmpty && $0.absent.isEmpty } ?? false
+  }
+
+  mutating func settleDeletion(_ name: String) {
+    guard let deletion = deleting[name], deletion.stopping.isEmpty else { return }
+    if isDeletionReady(name) { return enqueue(.finishDelete(name)) }
+    answerDeletion(name)
+  }
+
+  private mutating func answerDeletion(_ name: String) {
+    guard let topic = cluster.topics[name], let items = deleting[name]?.items else { return }
+    deleting[name]?.items = []
+    for item in items { resolve(item, .topic(topic)) }
+  }
+
+  mutating func finishDelete(_ name: String, _ write: inout Write) {
+    guard isDeletionReady(name), let topic = cluster.topics[name] else { return }
+    write.operations += removal(of: topic)
+    write.operations.append(.delete(path: DeleteTopicZNode.path(name)))
+    write.commits.append(.removed(name))
+    write.busy.insert(name)
+  }
+
+  mutating func removed(_ name: String) {
+    answerDeletion(name)
+    deleting[name] = nil
+    notCreated(name)
+  }
+
+  /// The nodes stay, marked; the timer tries again.
+  mutating func notRemoved(_ name: String, _ refusal: Refusal) {
+    guard let items = deleting[name]?.items else { return }
+    deleting[name]?.items = []
+    for item in items { resolve(item, .refused(refusal)) }
+  }
+
+  // MARK: Nodes
+
+  /// A new partition: its first replica leads, and all are in sync.
+  private static func elected(_ replicas: [BrokerID]) -> PartitionDescription {
+    PartitionDescription(replicas: replicas, leader: replicas.first ?? -1, leaderEpoch: 0, inSyncReplicas: replicas)
+  }
+
+  private func partitionNodes(of topic: TopicDescription, from first: Int) -> [TreeOperation] {
+    (first..<topic.partitions.count).flatMap { index -> [TreeOperation] in
+      [
+        .create(path: PartitionStateZNode.partitionPath(topic.name, Int32(index)), data: []),
+        .create(
+          path: PartitionStateZNode.path(topic.name, Int32(index)), data: stateNode(topic.partitions[index]).data),
+      ]
+    }
+  }
+
+  func stateNode(_ partition: PartitionDescription) -> PartitionStateZNode {
+    var node = PartitionStateZNode(
+      leader: partition.leader, leaderEpoch: partition.leaderEpoch, controllerEpoch: epoch,
+      inSyncReplicas: partition.inSyncReplicas)
+    node.isRecovering = partition.isRecovering
+    return node
+  }
+
+  private func partitionRemoval(_ topic: String, _ partition: Int32) -> [TreeOperation] {
+    [
+      .delete(path: PartitionStateZNode.path(topic, partition)),
+      .delete(path: PartitionStateZNode.partitionPath(topic, partition)),
+    ]
+  }
+
+  private func removal(of topic: TopicDescription) -> [TreeOperation] {
+    var operations = topic.partitions.indices.flatMap { partitionRemoval(topic.name, Int32($0)) }
+    operations.append(.delete(path: PartitionStateZNode.partitionsPath(topic.name)))
+    operations.append(.delete(path: TopicZNode.path(topic.name)))
+    if topic.hasConfigNode { operations.append(.delete(path: ConfigZNode.path(.topic(topic.name)))) }
+    return operations
+  }
+
+  /// A node that the tree would not take would take the changes of others down that share its write.
+  static func check(_ nodes: [UInt8]...) throws(Refusal) {
+    guard nodes.allSatisfy({ $0.count <= nodeBytesMax }) else {
+      throw Refusal(.invalidRequest, "More than a z-node can hold, \(nodeBytesMax) bytes.")
+    }
+  }
+}
