@@ -73,9 +73,11 @@ package final class Connection: ChannelDuplexHandler {
     self.log = log
     machine = ConnectionMachine(requestsInFlightMax: limits.requestsInFlight)
     writer = ReplyWriter(path: limits.readPath, coldReads: loop.coldReads)
-    lastActivity = .now()
+    lastActivity = loop.eventLoop.now
   }
 
+  /// The connection's number on its event loop, in the order of accepting.
+  var number: Int { received.number }
   package var requestsInFlight: Int { machine.inFlight }
   package var eventLoop: any EventLoop { loop.eventLoop }
   /// The address by which the client came.
@@ -118,7 +120,7 @@ package final class Connection: ChannelDuplexHandler {
     // requests may have piled up.
     guard !isWriting, !hasRead else { return abandon() }
     hasRead = true
-    lastActivity = .now()
+    lastActivity = eventLoop.now
     isReading = true
     // Nobody asks for a read while whole frames are kept. NIO reads all there is when the client has left.
     let isLeaving = received.areFramesKept
@@ -151,9 +153,9 @@ package final class Connection: ChannelDuplexHandler {
   private func serve(_ bytes: consuming ByteBuffer, isLeaving: Bool = false) {
     var bytes = bytes
     received.areFramesKept = false
-    let end = NIODeadline.now() + .microseconds(Limits.turnMicroseconds)
+    let end = eventLoop.now + .microseconds(Limits.turnMicroseconds)
     var mayPassEnd = true
-    while machine.mayBegin, mayPassEnd || NIODeadline.now() < end {
+    while machine.mayBegin, mayPassEnd || eventLoop.now < end {
       do {
         let length = try Frame.length(of: bytes, limit: service.requestBytesMax)
         guard let frame = try Frame.next(in: &bytes, limit: service.requestBytesMax) else {
@@ -263,7 +265,7 @@ package final class Connection: ChannelDuplexHandler {
     }
     if isReadOwed, wantsRead {
       isReadOwed = false
-      lastActivity = .now()
+      lastActivity = eventLoop.now
       context.read()
     }
   }
@@ -364,8 +366,8 @@ package final class Connection: ChannelDuplexHandler {
     if !isWriting { writer.discard() }
     received.discard()
     loop.remove(self)
-    let told = onClose
+    let waiting = onClose.sorted { $0.key < $1.key }
     onClose = [:]
-    for body in told.values { body() }
+    for (_, body) in waiting { body() }
   }
 }

@@ -6,12 +6,13 @@ import NIOCore
 final class ConnectionLoop {
   let eventLoop: any EventLoop
   let buffers: ReceiveBuffers
-  /// Nil: what is sent is not held by the page cache in any case.
+  /// Reads ranges that are not in the page cache; nil when replies are not sent from the page cache.
   let coldReads: ColdReads?
   /// The copy path's buffer while no chunk of it is on its way.
   var copyBuffer: ByteBuffer?
-  private var connections: [ObjectIdentifier: Connection] = [:]
-  /// Those with requests left when their turn was over, oldest first.
+  /// In the order of their numbers, so that whatever is done to all of them is done in the same order each time.
+  private var connections: [Connection] = []
+  /// Connections with requests left when their turn was over, oldest first.
   private var queued: [Connection] = []
   private var isTakingTurns = false
   /// `connections.max.idle.ms`.
@@ -28,9 +29,25 @@ final class ConnectionLoop {
 
   var count: Int { connections.count }
 
-  func add(_ connection: Connection) { connections[ObjectIdentifier(connection)] = connection }
+  func add(_ connection: Connection) { connections.insert(connection, at: place(of: connection.number)) }
 
-  func remove(_ connection: Connection) { connections[ObjectIdentifier(connection)] = nil }
+  /// Forgets `connection`. Harmless when it is not here.
+  func remove(_ connection: Connection) {
+    let place = place(of: connection.number)
+    guard place < connections.count, connections[place] === connection else { return }
+    connections.remove(at: place)
+  }
+
+  /// Where the connection with this number is, or belongs.
+  private func place(of number: Int) -> Int {
+    var low = 0
+    var high = connections.count
+    while low < high {
+      let middle = low + (high - low) / 2
+      if connections[middle].number < number { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
 
   /// Lets `connection` go on after the others.
   func queueTurn(of connection: Connection) {
@@ -53,10 +70,10 @@ final class ConnectionLoop {
     eventLoop.scheduleTask(in: .microseconds(Limits.turnPauseMicroseconds)) { bound.value.takeTurns() }
   }
 
-  /// Closes connections without a byte for `connections.max.idle.ms` and no request in flight, and those that stopped
-  /// within a request: soon, when they hold memory that others wait for.
+  /// Closes connections that have been silent for `connections.max.idle.ms` with no request in flight, and those that
+  /// stopped within a request: soon, when they hold memory that others wait for.
   func sweep(now: NIODeadline) {
-    for connection in connections.values {
+    for connection in connections {
       let idle = now - connection.lastActivity
       let stallMs =
         connection.holdsLargeFrame && buffers.isMemoryWanted ? Limits.largeFrameStallMs : Limits.frameStallMs
@@ -68,7 +85,7 @@ final class ConnectionLoop {
     }
   }
 
-  func drainAll() { for connection in connections.values { connection.drain() } }
+  func drainAll() { for connection in connections { connection.drain() } }
 
-  func closeAll(because reason: String) { for connection in connections.values { connection.close(because: reason) } }
+  func closeAll(because reason: String) { for connection in connections { connection.close(because: reason) } }
 }

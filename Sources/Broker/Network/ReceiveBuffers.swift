@@ -18,9 +18,11 @@ final class ReceiveBuffers {
   private let largeBytesMax: Int
   /// The one connection whose frame may pass the limit. Without it, frames that have all come in part, and together fill the
   /// memory, would wait for each other.
-  private var unbounded: ObjectIdentifier?
+  private var unbounded: Int?
   /// Connections that are not read until memory is free, oldest first.
   private var waiting: [() -> Void] = []
+  /// The number of the next connection.
+  private var nextNumber = 0
 
   /// Of each shared buffer: one read from a socket.
   let bufferBytes: Int
@@ -28,6 +30,13 @@ final class ReceiveBuffers {
   init(bufferBytes: Int, largeBytesMax: Int) {
     self.bufferBytes = bufferBytes
     self.largeBytesMax = largeBytesMax
+  }
+
+  /// Numbers one more connection: no two of an event loop have the same, and the same order of connections gives the same
+  /// numbers.
+  func number() -> Int {
+    defer { nextNumber += 1 }
+    return nextNumber
   }
 
   /// An empty buffer of `bufferBytes`.
@@ -56,9 +65,9 @@ final class ReceiveBuffers {
   /// Connections wait for memory.
   var isMemoryWanted: Bool { !waiting.isEmpty }
 
-  /// Claims more memory for a large frame of `owner`. False: over the limit, and `resume` runs once when trying again makes
-  /// sense.
-  func claimLarge(_ bytes: Int, for owner: ObjectIdentifier, orWait resume: @escaping () -> Void) -> Bool {
+  /// Claims more memory for a large frame of the connection with the number `owner`. False: that would pass the limit, and
+  /// `resume` runs once when trying again makes sense.
+  func claimLarge(_ bytes: Int, for owner: Int, orWait resume: @escaping () -> Void) -> Bool {
     if largeBytes + bytes > largeBytesMax {
       guard unbounded == nil || unbounded == owner else {
         waiting.append(resume)
@@ -70,8 +79,8 @@ final class ReceiveBuffers {
     return true
   }
 
-  /// The frame of `owner`, with so many bytes claimed, has been served, or its connection is gone.
-  func releaseLarge(_ bytes: Int, of owner: ObjectIdentifier) {
+  /// Takes back the `bytes` that the frame of `owner` had claimed: it has been served, or its connection is gone.
+  func releaseLarge(_ bytes: Int, of owner: Int) {
     largeBytes -= bytes
     if unbounded == owner { unbounded = nil }
     let resumed = waiting
@@ -113,7 +122,13 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
   /// What is kept may hold whole frames that were not started: nothing is to be read behind them.
   var areFramesKept = false
 
-  init(buffers: ReceiveBuffers) { self.buffers = buffers }
+  /// The connection's number on its event loop.
+  let number: Int
+
+  init(buffers: ReceiveBuffers) {
+    self.buffers = buffers
+    number = buffers.number()
+  }
 
   // MARK: As NIO's allocator
 
@@ -157,8 +172,6 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     return false
   }
 
-  private var id: ObjectIdentifier { ObjectIdentifier(self) }
-
   /// All of `buffer` has been served.
   func served(_ buffer: ByteBuffer) {
     switch holding {
@@ -168,7 +181,7 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
       buffers.releaseHeld()
       buffers.give(buffer)
     case .own: break
-    case .large(let claimed): buffers.releaseLarge(claimed, of: id)
+    case .large(let claimed): buffers.releaseLarge(claimed, of: number)
     }
     holding = .nothing
     kept = nil
@@ -191,7 +204,9 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     }
     let capacity = max(
       min(max(buffer.readableBytes * 2, Limits.largeFrameFirstBytes), needed), buffer.readableBytes + 1)
-    guard capacity <= claimed || buffers.claimLarge(capacity - claimed, for: id, orWait: resume) else { return false }
+    guard capacity <= claimed || buffers.claimLarge(capacity - claimed, for: number, orWait: resume) else {
+      return false
+    }
     kept = nil
     let large = moved(buffer, capacity: capacity)
     if claimed == 0 { drop(buffer, held: holding) }
@@ -261,7 +276,7 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
       buffers.releaseHeld()
       if let buffer { buffers.give(buffer) }
     case .own: break
-    case .large(let claimed): buffers.releaseLarge(claimed, of: id)
+    case .large(let claimed): buffers.releaseLarge(claimed, of: number)
     }
   }
 }
