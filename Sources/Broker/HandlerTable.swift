@@ -16,17 +16,20 @@ package enum Reply<Answer: Response>: Sendable {
   case close
 }
 
-/// One request as its handler sees it.
-package struct RequestContext {
+/// One request as its handler sees it: values, so that a handler needs no connection to be called.
+package struct RequestContext: Sendable {
   package let version: Int16
   package let correlationID: Int32
   package let clientID: String?
-  package let connection: Connection
-  let slot: ConnectionMachine<OutgoingReply>.Slot
+  package let origin: RequestOrigin
+  let reply: PendingReply
+
+  /// The event loop of the request's connection: where its timers and its time are.
+  package var eventLoop: any EventLoop { reply.eventLoop }
 
   /// Where an answer that must wait will go. The handler returns `.later`.
   func pending<Answer: Response>(_ answer: Answer.Type = Answer.self) -> PendingAnswer<Answer> {
-    PendingAnswer(version: version, correlationID: correlationID, reply: PendingReply(connection, slot))
+    PendingAnswer(version: version, correlationID: correlationID, reply: reply)
   }
 }
 
@@ -97,9 +100,7 @@ package struct HandlerTable: RequestService {
   /// In the order of their keys.
   package var handlers: [Handler] { byKey.compactMap { $0 } }
 
-  package func serve(
-    _ frame: ByteBuffer, _ slot: ConnectionMachine<OutgoingReply>.Slot, on connection: Connection
-  ) -> Served {
+  package func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ reply: PendingReply) -> Served {
     var bytes = frame
     let header: RequestHeader
     do {
@@ -120,7 +121,7 @@ package struct HandlerTable: RequestService {
       &bytes,
       RequestContext(
         version: header.apiVersion, correlationID: header.correlationID, clientID: header.clientID,
-        connection: connection, slot: slot))
+        origin: origin, reply: reply))
   }
 }
 

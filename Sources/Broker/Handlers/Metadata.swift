@@ -36,10 +36,10 @@ extension LocalBroker {
   }
 
   func endpoint(of context: RequestContext) -> (host: String, port: UInt16) {
-    guard let endpoint = endpoints.withLock({ $0[context.connection.listener] }) else {
+    guard let endpoint = endpoints.withLock({ $0[context.origin.listener] }) else {
       preconditionFailure("a connection came by a listener that was not advertised")
     }
-    return (endpoint.host ?? context.connection.localAddress, endpoint.port)
+    return (endpoint.host ?? context.origin.localAddress, endpoint.port)
   }
 
   private func describe(_ asked: MetadataRequest.Topic, mayCreate: Bool) -> MetadataResponse.Topic {

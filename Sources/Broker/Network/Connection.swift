@@ -23,8 +23,7 @@ package final class Connection: ChannelDuplexHandler {
   package typealias OutboundIn = IOData
   package typealias OutboundOut = IOData
 
-  /// The listener the client came by: Metadata answers with addresses of the same one.
-  package let listener: String
+  private let listener: String
   private let service: any RequestService
   private let loop: ConnectionLoop
   private let received: ReceivedBytes
@@ -34,6 +33,10 @@ package final class Connection: ChannelDuplexHandler {
   private let writer: ReplyWriter
   private var context: ChannelHandlerContext?
   private var address = "?"
+  /// What requests get to know of their connection; nil while it has no channel.
+  private var origin: RequestOrigin?
+  /// The way back for replies; nil while the connection has no channel.
+  private var port: ConnectionPort?
 
   /// The channel asked to read while we were muted; the read is owed.
   private var isReadOwed = false
@@ -79,15 +82,17 @@ package final class Connection: ChannelDuplexHandler {
   /// The connection's number on its event loop, in the order of accepting.
   var number: Int { received.number }
   package var requestsInFlight: Int { machine.inFlight }
-  package var eventLoop: any EventLoop { loop.eventLoop }
-  /// The address by which the client came.
-  package var localAddress: String { context?.channel.localAddress?.ipAddress ?? "127.0.0.1" }
+  private var eventLoop: any EventLoop { loop.eventLoop }
 
   // MARK: The channel's events
 
   package func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
     address = context.channel.remoteAddress.map { "\($0)" } ?? "?"
+    origin = RequestOrigin(
+      listener: listener, localAddress: context.channel.localAddress?.ipAddress,
+      peerAddress: context.channel.remoteAddress?.ipAddress)
+    port = ConnectionPort(self, eventLoop: loop.eventLoop)
     loop.add(self)
   }
 
@@ -105,6 +110,7 @@ package final class Connection: ChannelDuplexHandler {
   package func handlerRemoved(context: ChannelHandlerContext) {
     gone()
     self.context = nil
+    port = nil
   }
 
   package func read(context: ChannelHandlerContext) {
@@ -192,9 +198,10 @@ package final class Connection: ChannelDuplexHandler {
 
   /// True when the request wants no reply.
   private func begin(_ frame: ByteBuffer) -> Bool {
+    guard let origin, let port else { preconditionFailure("a request began on a connection without a channel") }
     let slot = machine.begin()
     var isSilent = false
-    switch service.serve(frame, slot, on: self) {
+    switch service.serve(frame, from: origin, PendingReply(port: port, slot: slot)) {
     case .reply(let reply): machine.finish(slot, .reply(reply))
     case .silent:
       machine.finish(slot, .silent)
@@ -369,5 +376,26 @@ package final class Connection: ChannelDuplexHandler {
     let waiting = onClose.sorted { $0.key < $1.key }
     onClose = [:]
     for (_, body) in waiting { body() }
+  }
+}
+
+/// The way back to a connection for replies that could not be given at once, from any thread.
+///
+/// Made by its connection when the channel is there; keeps the connection for as long as a reply is to come.
+final class ConnectionPort: ReplyPort {
+  private let connection: NIOLoopBound<Connection>
+  let eventLoop: any EventLoop
+
+  init(_ connection: Connection, eventLoop: any EventLoop) {
+    self.connection = NIOLoopBound(connection, eventLoop: eventLoop)
+    self.eventLoop = eventLoop
+  }
+
+  func finish(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ outcome: ConnectionMachine<OutgoingReply>.Outcome) {
+    connection.value.finish(slot, outcome)
+  }
+
+  func whenClosed(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ body: @escaping @Sendable () -> Void) {
+    connection.value.whenClosed(slot, body)
   }
 }

@@ -7,7 +7,26 @@ package protocol RequestService: Sendable {
 
   /// Serves the request in `frame` to its end, or to where it must wait. Called on the connection's event loop, in the
   /// order the requests arrived. Must not keep slices of `frame` beyond the call.
-  func serve(_ frame: ByteBuffer, _ slot: ConnectionMachine<OutgoingReply>.Slot, on connection: Connection) -> Served
+  func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ reply: PendingReply) -> Served
+}
+
+/// What a request's handler may know of the connection by which the request came: plain values, which outlive it.
+package struct RequestOrigin: Sendable {
+  /// The name of the listener that accepted the connection: Metadata answers with addresses of the same one.
+  package let listener: String
+  /// The IP address by which the client came, without a port.
+  package let localAddress: String
+  /// The client's IP address, without its port.
+  package let peerAddress: String
+
+  /// - Parameters:
+  ///   - localAddress: nil on a channel that has none.
+  ///   - peerAddress: nil on a channel that has none.
+  package init(listener: String, localAddress: String?, peerAddress: String?) {
+    self.listener = listener
+    self.localAddress = localAddress ?? "127.0.0.1"
+    self.peerAddress = peerAddress ?? "127.0.0.1"
+  }
 }
 
 /// How serving a request went.
@@ -23,30 +42,40 @@ package enum Served: Sendable {
   case refuse(String)
 }
 
-/// Where a reply that could not be given at once is to go. Complete it exactly once, from any thread; nothing happens
-/// when the connection is gone.
-package struct PendingReply: Sendable {
-  private let connection: NIOLoopBound<Connection>
-  private let slot: ConnectionMachine<OutgoingReply>.Slot
-  package let eventLoop: any EventLoop
+/// What brings late replies back to the order of their connection. Used on its event loop only.
+package protocol ReplyPort: AnyObject, Sendable {
+  var eventLoop: any EventLoop { get }
 
-  /// On the connection's event loop.
-  init(_ connection: Connection, _ slot: ConnectionMachine<OutgoingReply>.Slot) {
-    eventLoop = connection.eventLoop
-    self.connection = NIOLoopBound(connection, eventLoop: eventLoop)
+  /// Ends the request of `slot`.
+  func finish(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ outcome: ConnectionMachine<OutgoingReply>.Outcome)
+
+  /// Calls `body` when the connection ends before the request of `slot` does. A second call for a slot replaces the first.
+  func whenClosed(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ body: @escaping @Sendable () -> Void)
+}
+
+/// Where a reply that could not be given at once is to go. Complete it exactly once, from any thread; nothing happens
+/// when the connection has ended meanwhile.
+package struct PendingReply: Sendable {
+  private let port: any ReplyPort
+  private let slot: ConnectionMachine<OutgoingReply>.Slot
+
+  package init(port: any ReplyPort, slot: ConnectionMachine<OutgoingReply>.Slot) {
+    self.port = port
     self.slot = slot
   }
 
+  /// The event loop of the connection.
+  package var eventLoop: any EventLoop { port.eventLoop }
+
   package func complete(_ outcome: ConnectionMachine<OutgoingReply>.Outcome) {
+    let eventLoop = port.eventLoop
     if eventLoop.inEventLoop {
-      connection.value.finish(slot, outcome)
+      port.finish(slot, outcome)
     } else {
-      eventLoop.execute { connection.value.finish(slot, outcome) }
+      eventLoop.execute { port.finish(slot, outcome) }
     }
   }
 
-  /// Runs `body`, on the event loop, when the connection goes before the reply was given.
-  package func whenClosed(_ body: @escaping @Sendable () -> Void) {
-    connection.value.whenClosed(slot, body)
-  }
+  /// Runs `body`, on the event loop, when the connection ends before the reply was given. Called on the event loop.
+  package func whenClosed(_ body: @escaping @Sendable () -> Void) { port.whenClosed(slot, body) }
 }
