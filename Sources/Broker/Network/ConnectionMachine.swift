@@ -1,13 +1,27 @@
 import DequeModule
 
-/// What one connection may do next, decided in values: it sees requests begin and finish, and says when to read, which
-/// reply leaves next and when to close. No socket, no clock, no bytes.
+/// One connection's decisions as a value: events go in one at a time, and what to do comes back. The machine knows no
+/// socket, no clock and no bytes; its `Connection` carries the actions out and reports how they ended.
 ///
-/// Requests start in the order they arrive and may finish in any order; replies leave in the order of their requests.
-/// With requests 0, 1, 2 where 0 is a fetch that waits: 1 and 2 finish, their replies stay here; when 0 finishes, all
-/// three leave. A request without a reply (acks=0) holds its place like any other, so that it cannot be overtaken.
+/// Three promises hold whatever the order of events:
 ///
-/// Owned by its `Connection`; generic over the reply so that tests use strings.
+/// - **Replies leave in the order of their requests.** Of requests 0, 1 and 2, request 0 is a fetch that waits. Requests 1
+///   and 2 finish, and their replies stay here; when request 0 finishes, all three leave. A request without a reply
+///   (acks=0) holds its place like any other, so that no later reply overtakes it.
+/// - **The socket is read only when what is read may start.** At the limit of requests in flight, while the peer takes no
+///   more replies, or while whole requests lie here unserved, a read that the channel asks for is owed instead. The step
+///   that clears the way also pays the read. Example, with a limit of two: requests 0 and 1 wait, the channel asks to read
+///   (`.wait`); request 0 finishes (`.now`), and the steps are `send`, `flush`, `read`.
+/// - **A connection has one turn at a time.** Requests left over when a turn has ended are served after the event loop has
+///   looked at its other connections. Example: a read brings 900 requests and the turn ends after 400. The steps at the
+///   read's completion are `flush` and `queueTurn`; each turn that the loop gives then is `serveKept`, `flush` and
+///   `queueTurn`, until the last request has started and `read` follows.
+///
+/// Whatever clears the way answers whether steps are to be taken `.now`. They are not while an event of this connection is
+/// still on the stack, because a write to a channel may come back with another event. Example: a flush finds the peer gone;
+/// NIO reports the end of the connection from inside that flush. The event is noted, and the step after the flush is none.
+///
+/// Owned by its `Connection`; generic over the reply so that tests use strings. Events that cannot come trap.
 package struct ConnectionMachine<Reply> {
   /// A request's place in the connection's order of replies.
   package typealias Slot = UInt64
@@ -21,10 +35,87 @@ package struct ConnectionMachine<Reply> {
     case close
   }
 
+  /// What is to be done next. Each step is carried out before the next one is asked for.
   package enum Step {
+    /// Hand the reply to the channel; a flush follows as a step of its own, so that one flush serves many replies.
     case send(Reply)
-    /// Nothing more will be sent: close the socket. Comes once.
+    /// Flush what was handed over, let the writer go on with what it holds back, and report with `wrote`.
+    case flush
+    /// Let the writer go on with what it holds back, and report with `wrote`.
+    case resumeWriting
+    /// Serve the kept requests for one turn, and report with `turnEnded`.
+    case serveKept
+    /// Have the event loop give this connection a turn after its others.
+    case queueTurn
+    /// Pass the owed read on to the channel.
+    case read
+    /// Close the socket when the last byte has left. Comes once.
     case close
+  }
+
+  /// Whether an event lets steps be taken.
+  package enum Advance {
+    /// Take the steps of `next` until there is none.
+    case now
+    /// Nothing is to be done: an event on the stack takes the steps, or the connection has ended.
+    case later
+  }
+
+  package enum ReadAction {
+    /// Read from the socket.
+    case read
+    /// Do not; `Step.read` follows when the way is clear.
+    case wait
+  }
+
+  package enum ArrivalAction {
+    /// Serve what is there for one turn, and report with `turnEnded`.
+    case serve
+    /// The same, but the peer has closed the connection and no other turn may follow: serve requests that want no reply
+    /// beyond the turn's end.
+    case serveAll
+    /// Drop the bytes.
+    case drop
+  }
+
+  /// What a turn left over.
+  package enum Rest {
+    case nothing
+    /// The start of a request, whose end has not arrived.
+    case part
+    /// Bytes that were not looked at: the turn has ended, or no request may start.
+    case requests
+  }
+
+  package enum RestAction {
+    /// Everything was served: give the buffer back.
+    case release
+    /// Keep the rest; report with `starved` when there is no memory for it.
+    case keep
+    /// Drop the rest: no request starts on this connection any more.
+    case drop
+  }
+
+  package enum LeaveAction {
+    /// Serve what was kept as `ArrivalAction.serveAll` says, report with `turnEnded`, and then `socketClosed`.
+    case serveKept
+    /// Nothing is left to serve: report `socketClosed`.
+    case end
+  }
+
+  package enum EndAction {
+    /// Release everything the connection holds, what the writer holds back too.
+    case release
+    /// The same, but the writer is in use further down the stack; `wrote` answers when it can be emptied.
+    case releaseAllButWriter
+    /// Everything has been released before.
+    case nothing
+  }
+
+  package enum WrittenAction {
+    case goOn
+    /// The connection ended during the write: empty the writer.
+    case emptyWriter
   }
 
   private enum Place {
@@ -34,39 +125,161 @@ package struct ConnectionMachine<Reply> {
 
   private enum Phase {
     case open
-    /// No new request; close when the last reply has left.
+    /// No new request starts; the connection closes when the last reply has left.
     case draining
+    /// The last reply was handed over; the socket closes when the writer holds nothing back.
+    case closing
+    /// The step `close` was taken.
     case closed
+    /// The peer has closed the connection, and what it sent before is being served; replies are dropped.
+    case leaving
+    /// The socket is gone.
+    case gone
+  }
+
+  /// Received bytes that were not served.
+  private enum Input {
+    case nothing
+    /// The start of a request; the next read continues it.
+    case part
+    /// The start of a large request, and the event loop's memory for such is spent.
+    case starved
+    /// Bytes that hold whole requests, as far as anyone knows; nothing is read behind them.
+    case requests
+    /// They are being served, further down the stack.
+    case inHand
+  }
+
+  /// The channel asks for each read, and a completion follows each.
+  private enum Reading {
+    case idle
+    /// The channel asked, and was not let.
+    case owed
+    /// The socket is being read.
+    case asked
+    /// Bytes have come; the completion has not.
+    case arrived
+    /// The same, and the channel asked for another read, or had one owed that these bytes did not pay.
+    case arrivedOwing
+  }
+
+  /// Replies on their way to the socket.
+  private enum Output {
+    /// The channel has everything, flushed.
+    case written
+    /// The channel has replies that were not flushed.
+    case unflushed
+    /// The writer holds back parts until the socket takes more, or until a range has been read from the disk.
+    case heldBack
+    /// The same, and there is reason to try again.
+    case resumable
+  }
+
+  private enum Turn {
+    case free
+    /// The turn has been used up since the connection was last idle.
+    case taken
+    /// The event loop will give another.
+    case queued
+  }
+
+  /// What of this connection is on the stack, apart from the serving of requests (`Input.inHand`).
+  private enum Activity {
+    case idle
+    /// Steps are being taken.
+    case advancing
+    /// A step writes to the channel, which may come back with any event.
+    case writing
   }
 
   private var phase = Phase.open
+  private var input = Input.nothing
+  private var reading = Reading.idle
+  private var output = Output.written
+  private var turn = Turn.free
+  private var activity = Activity.idle
+  /// The socket holds no more reply bytes than it should, and the writer holds back none.
+  private var takesReplies = true
   /// `places[i]` belongs to slot `first + i`. The front is the oldest request whose reply has not left.
   private var places = Deque<Place>()
   private var first: Slot = 0
   private let requestsInFlightMax: Int
-  /// False while the socket holds more reply bytes than it should.
-  private var isWritable = true
 
   package init(requestsInFlightMax: Int) {
     precondition(requestsInFlightMax > 0, "a connection must be allowed a request")
     self.requestsInFlightMax = requestsInFlightMax
   }
 
+  // MARK: What may be asked
+
   /// Requests begun whose reply has not left.
   package var inFlight: Int { places.count }
 
-  /// True when the next request may start.
-  package var mayBegin: Bool { phase == .open && places.count < requestsInFlightMax && isWritable }
+  /// True when the next of the requests in hand may start.
+  package var mayBegin: Bool { input == .inHand && hasRoom }
 
-  /// True when the socket should be read: the same condition, because what is read is there to be started.
-  package var wantsRead: Bool { mayBegin }
+  /// Part of a request has come, and the connection waits for the rest of it (and not the peer for the connection).
+  package var isStalling: Bool { input == .part && !isReadOwed }
 
-  package var isClosed: Bool { phase == .closed }
+  private var hasRoom: Bool {
+    guard places.count < requestsInFlightMax else { return false }
+    return phase == .open ? takesReplies : phase == .leaving
+  }
 
-  /// No further request will start.
-  package var isDraining: Bool { phase != .open }
+  private var isReadOwed: Bool { reading == .owed || reading == .arrivedOwing }
 
-  /// A whole request has arrived and starts now.
+  private var wantsRead: Bool { (input == .nothing || input == .part) && phase == .open && hasRoom }
+}
+
+// MARK: - Receiving
+
+extension ConnectionMachine {
+  /// The channel asks to read.
+  package mutating func readAsked() -> ReadAction {
+    switch reading {
+    case .arrived, .arrivedOwing:
+      reading = .arrivedOwing
+    case .idle, .owed, .asked:
+      if wantsRead {
+        reading = .asked
+        return .read
+      }
+      reading = .owed
+    }
+    return .wait
+  }
+
+  /// A read has brought bytes.
+  ///
+  /// A channel that fails to write reads to the last byte before it closes, whether or not it was let: nobody is left to
+  /// answer, and megabytes of requests may have piled up. So bytes that come out of a write, or before the completion of the
+  /// read before them, are dropped, and no request starts any more.
+  package mutating func bytesArrived() -> ArrivalAction {
+    let isCompletionMissing = reading == .arrived || reading == .arrivedOwing
+    reading = isReadOwed ? .arrivedOwing : .arrived
+    guard phase == .open, !isCompletionMissing, activity != .writing, input != .inHand else {
+      if phase == .open { phase = .draining }
+      if input != .inHand { input = .nothing }
+      return .drop
+    }
+    // Nobody reads behind kept requests, but a channel whose peer has left reads all there is.
+    let isLeaving = input == .requests || input == .starved
+    input = .inHand
+    return isLeaving ? .serveAll : .serve
+  }
+
+  /// Everything that the read has brought was reported.
+  package mutating func readCompleted() -> Advance {
+    switch reading {
+    case .arrived: reading = .idle
+    case .arrivedOwing: reading = .owed
+    // The end of the stream completes a read that brought nothing.
+    case .idle, .owed, .asked: break
+    }
+    return advance()
+  }
+
+  /// The next of the requests in hand starts now.
   ///
   /// - Precondition: `mayBegin`.
   package mutating func begin() -> Slot {
@@ -75,47 +288,225 @@ package struct ConnectionMachine<Reply> {
     return first + UInt64(places.count - 1)
   }
 
-  /// The request of `slot` ended. Ignored when the connection has closed meanwhile.
-  package mutating func finish(_ slot: Slot, _ outcome: Outcome) {
-    guard phase != .closed else { return }
+  /// The serving that an action or a step asked for has ended.
+  package mutating func turnEnded(leaving rest: Rest) -> RestAction {
+    precondition(input == .inHand, "a turn ended that had not begun")
+    guard phase == .open else {
+      input = .nothing
+      return .drop
+    }
+    switch rest {
+    case .nothing:
+      input = .nothing
+      return .release
+    case .part:
+      input = .part
+    case .requests:
+      input = .requests
+      // Another could have started, so it was time that ended the turn.
+      if hasRoom, turn == .free { turn = .taken }
+    }
+    return .keep
+  }
+
+  /// There is no memory to keep the part of a large request and read the rest of it.
+  package mutating func starved() {
+    precondition(input == .part, "only the start of a request can lack memory")
+    input = .starved
+  }
+
+  /// Memory for large requests may be free again.
+  package mutating func fed() -> Advance {
+    guard input == .starved else { return .later }
+    input = .requests
+    return advance()
+  }
+
+  /// The event loop's other connections had their turns.
+  package mutating func turnTaken() -> Advance {
+    precondition(turn == .queued, "a turn came that was not queued")
+    turn = .free
+    return advance()
+  }
+}
+
+// MARK: - Answering
+
+extension ConnectionMachine {
+  /// The request of `slot` ended. Ignored when the connection has ended meanwhile.
+  package mutating func finish(_ slot: Slot, _ outcome: Outcome) -> Advance {
+    switch phase {
+    case .closing, .closed, .gone: return .later
+    case .open, .draining, .leaving: break
+    }
     precondition(slot >= first, "request \(slot) finished twice")
     let index = Int(slot - first)
     precondition(index < places.count, "request \(slot) never began")
     guard case .running = places[index] else { preconditionFailure("request \(slot) finished twice") }
     places[index] = .finished(outcome)
+    if phase == .leaving { dropReplies() }
+    return advance()
   }
 
-  /// What to do next; nil when there is nothing until another event. Call until nil after every event.
-  package mutating func next() -> Step? {
-    while phase != .closed, case .finished(let outcome)? = places.first {
+  /// The next reply whose turn to leave has come: to be handed to the channel. Requests in hand ask for it too, as they
+  /// finish, so that a read of thousands of small requests cannot make more replies than the socket should hold.
+  package mutating func nextReply() -> Reply? {
+    guard activity != .writing else { return nil }
+    while phase == .open || phase == .draining, case .finished(let outcome)? = places.first {
       places.removeFirst()
       first += 1
       switch outcome {
-      case .reply(let reply): return .send(reply)
+      case .reply(let reply):
+        output = .unflushed
+        return reply
       case .silent: continue
-      case .close: return close()
+      case .close: endReplies()
       }
     }
-    if phase == .draining, places.isEmpty { return close() }
     return nil
   }
 
-  /// No further request is taken (the peer sent what cannot be a request, or the broker stops): requests in flight still
-  /// finish and their replies leave, then the connection closes.
-  package mutating func drain() {
-    if phase == .open { phase = .draining }
+  /// A reply of a request in hand was handed to the channel.
+  ///
+  /// - Parameter takesReplies: the socket holds no more reply bytes than it should, and the writer holds back none.
+  package mutating func handedOver(takesReplies: Bool) { self.takesReplies = takesReplies }
+
+  /// The step `flush` or `resumeWriting` was carried out.
+  ///
+  /// - Parameters:
+  ///   - isHeldBack: the writer holds back parts.
+  ///   - takesReplies: the socket holds no more reply bytes than it should.
+  package mutating func wrote(isHeldBack: Bool, takesReplies: Bool) -> WrittenAction {
+    precondition(activity == .writing, "a write ended that had not begun")
+    activity = .advancing
+    guard phase != .gone else { return .emptyWriter }
+    output = isHeldBack ? .heldBack : .written
+    self.takesReplies = takesReplies && !isHeldBack
+    return .goOn
   }
 
-  /// The socket's own buffer is full, or has drained again.
-  package mutating func writability(_ writable: Bool) { isWritable = writable }
+  /// The socket holds more reply bytes than it should, or no more than it should.
+  package mutating func writabilityChanged(takesReplies: Bool) -> Advance {
+    switch output {
+    case .written, .unflushed: self.takesReplies = takesReplies
+    case .heldBack: if takesReplies { output = .resumable }
+    case .resumable: break
+    }
+    return advance()
+  }
+
+  /// A range that the writer waited for has been read from the disk.
+  package mutating func rangeRead() -> Advance {
+    if output == .heldBack { output = .resumable }
+    return advance()
+  }
+
+  private mutating func endReplies() {
+    phase = .closing
+    places.removeAll()
+  }
+
+  private mutating func dropReplies() {
+    while case .finished? = places.first {
+      places.removeFirst()
+      first += 1
+    }
+  }
+}
+
+// MARK: - Steps
+
+extension ConnectionMachine {
+  /// The next step; nil when nothing is to be done until another event.
+  ///
+  /// - Precondition: an event answered `.now`, and no step has been nil since.
+  package mutating func next() -> Step? {
+    precondition(activity == .advancing, "a step was asked for that no event had announced")
+    precondition(input != .inHand, "a step was asked for in the midst of a turn")
+    if let reply = nextReply() { return .send(reply) }
+    if phase == .draining, places.isEmpty { endReplies() }
+    if let step = nextWrite() { return step }
+    if let step = nextInput() { return step }
+    activity = .idle
+    if turn == .taken { turn = .free }
+    return nil
+  }
+
+  private mutating func nextWrite() -> Step? {
+    switch phase {
+    case .leaving, .closed, .gone: return nil
+    case .open, .draining, .closing: break
+    }
+    switch output {
+    case .unflushed:
+      activity = .writing
+      return .flush
+    case .resumable:
+      activity = .writing
+      return .resumeWriting
+    case .heldBack: return nil
+    case .written:
+      guard phase == .closing else { return nil }
+      phase = .closed
+      return .close
+    }
+  }
+
+  private mutating func nextInput() -> Step? {
+    guard phase == .open, hasRoom else { return nil }
+    if input == .requests {
+      switch turn {
+      case .free:
+        turn = .taken
+        input = .inHand
+        return .serveKept
+      case .taken:
+        turn = .queued
+        return .queueTurn
+      // What else happens to the connection meanwhile gives it no turn before its others.
+      case .queued: return nil
+      }
+    }
+    guard reading == .owed, wantsRead else { return nil }
+    reading = .asked
+    return .read
+  }
+
+  /// Takes the steps if nothing of this connection is on the stack: what is there asks for steps at its own end.
+  private mutating func advance() -> Advance {
+    guard activity == .idle, input != .inHand, phase != .leaving, phase != .gone else { return .later }
+    activity = .advancing
+    return .now
+  }
+}
+
+// MARK: - The end
+
+extension ConnectionMachine {
+  /// No further request starts (the peer sent what cannot be a request, or the broker stops): requests in flight still
+  /// finish and their replies leave, then the connection closes.
+  package mutating func drain() -> Advance {
+    if phase == .open { phase = .draining }
+    return advance()
+  }
+
+  /// The peer has closed the connection. What it had sent and waits for its turn is served: a producer that wants no
+  /// acknowledgements may leave as soon as it has sent its last record.
+  package mutating func peerLeft() -> LeaveAction {
+    guard phase == .open, input == .requests || input == .starved else { return .end }
+    phase = .leaving
+    input = .inHand
+    dropReplies()
+    return .serveKept
+  }
 
   /// The socket is gone: nothing can be sent.
-  package mutating func socketClosed() { _ = close() }
-
-  private mutating func close() -> Step {
-    phase = .closed
+  package mutating func socketClosed() -> EndAction {
+    guard phase != .gone else { return .nothing }
+    phase = .gone
     places.removeAll()
-    return .close
+    if input != .inHand { input = .nothing }
+    return activity == .writing ? .releaseAllButWriter : .release
   }
 }
 

@@ -13,7 +13,7 @@ final class ReceiveBuffers {
   private var spare: [ByteBuffer] = []
   /// Shared buffers that connections keep for a partial frame.
   private var held = 0
-  /// Memory of frames too large for a shared buffer. `largeBytes <= largeBytesMax`, but for what `unbounded` has.
+  /// Memory of frames too large for a shared buffer. `largeBytes <= largeBytesMax`, except for what `unbounded` has.
   private var largeBytes = 0
   private let largeBytesMax: Int
   /// The one connection whose frame may pass the limit. Without it, frames that have all come in part, and together fill the
@@ -104,9 +104,9 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     case nothing
     /// One of the event loop's shared buffers.
     case shared
-    /// A buffer of the connection's own, small or being small change.
+    /// A buffer of the connection's own, no larger than a shared one: too small to be counted.
     case own
-    /// A buffer of its own with so many bytes of memory claimed.
+    /// A buffer of the connection's own, for which `claimed` bytes of memory were claimed.
     case large(claimed: Int)
   }
 
@@ -114,14 +114,13 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
   private var holding = Holding.nothing
   /// The bytes kept, nil while NIO reads into them.
   private var kept: ByteBuffer?
+  /// What is kept is the start of a frame, and the next read continues it.
+  private var mayContinue = false
   private var hasRead = false
   /// The socket is reading behind the start of a frame.
   private var isContinuing = false
   /// What was kept is gone: the connection cannot be served on.
   private(set) var isStartLost = false
-  /// What is kept may hold whole frames that were not started: nothing is to be read behind them.
-  var areFramesKept = false
-
   /// The connection's number on its event loop.
   let number: Int
 
@@ -142,7 +141,7 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     // follows would be read as something it is not.
     if isContinuing { isStartLost = true }
     // A read at the end of the stream, which brings nothing, must not take whole frames with it.
-    guard !areFramesKept, let continued = kept.take() else { return buffers.take() }
+    guard mayContinue, let continued = kept.take() else { return buffers.take() }
     isContinuing = true
     return continued
   }
@@ -162,10 +161,8 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     return whole
   }
 
-  /// What was kept by `keep`, to serve more of it without reading.
+  /// What was kept, to serve more of it without reading.
   func takeKept() -> ByteBuffer? { kept.take() }
-
-  var isEmpty: Bool { kept == nil }
 
   var isLarge: Bool {
     if case .large = holding { return true }
@@ -187,10 +184,21 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     kept = nil
   }
 
-  /// Keeps what is left of `buffer`. `frameBytes` counts the whole frame at its front, nil when that is not known yet.
-  /// False: the event loop's memory for large frames is spent; do not read until `resume` runs, then serve and keep again.
-  func keep(_ buffer: ByteBuffer, frameBytes: Int?, orWait resume: @escaping () -> Void) -> Bool {
-    let needed = frameBytes ?? Frame.prefixBytes
+  /// Keeps what is left of `buffer`, which may hold whole frames: nothing is read behind it.
+  func keepRequests(_ buffer: ByteBuffer) {
+    mayContinue = false
+    keepSmall(buffer, needed: Frame.prefixBytes)
+  }
+
+  /// Keeps the start of a frame, which the next read continues. `frameBytes` counts the whole frame, nil when its length is
+  /// not known yet. False: the event loop's memory for large frames is spent, and nothing may be read until `resume` runs;
+  /// then what is kept is to be served, and kept, again.
+  func keepPart(_ buffer: ByteBuffer, frameBytes: Int?, orWait resume: @escaping () -> Void) -> Bool {
+    mayContinue = keepPart(buffer, needed: frameBytes ?? Frame.prefixBytes, orWait: resume)
+    return mayContinue
+  }
+
+  private func keepPart(_ buffer: ByteBuffer, needed: Int, orWait resume: @escaping () -> Void) -> Bool {
     guard needed > buffers.bufferBytes else {
       keepSmall(buffer, needed: needed)
       return true
@@ -215,11 +223,12 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     return true
   }
 
-  /// The connection is gone.
+  /// Drops what is kept, and what a read was to continue: nothing is served on this connection any more.
   func discard() {
     drop(nil, held: holding)
     holding = .nothing
     kept = nil
+    isContinuing = false
   }
 
   /// A frame that fits a shared buffer: stays where it is while there is room behind it, else moves to the front.

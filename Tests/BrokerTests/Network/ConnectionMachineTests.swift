@@ -4,94 +4,184 @@ import Testing
 
 /// Events in, steps out: no socket, no loop.
 struct ConnectionMachineTests {
-  /// What the machine wants done now, as words.
-  private func steps(_ machine: inout ConnectionMachine<String>) -> [String] {
+  private typealias Machine = ConnectionMachine<String>
+
+  /// What the machine wants done now, as words. Writes go well, and the kept requests start and wait.
+  private func steps(_ machine: inout Machine, _ advance: Machine.Advance) -> [String] {
+    guard case .now = advance else { return ["later"] }
     var steps: [String] = []
     while let step = machine.next() {
       switch step {
       case .send(let reply): steps.append(reply)
-      case .close: steps.append("close")
+      case .flush, .resumeWriting:
+        steps.append("\(step)")
+        _ = machine.wrote(isHeldBack: false, takesReplies: true)
+      case .serveKept:
+        steps.append("serveKept")
+        _ = machine.begin()
+        _ = machine.turnEnded(leaving: .requests)
+      case .queueTurn, .read, .close: steps.append("\(step)")
       }
     }
     return steps
   }
 
-  @Test("replies leave in the order of their requests, whatever order they finish in")
+  /// A machine that has read `requests`, which wait.
+  private func reading(_ requests: Int, limit: Int = 8, leaving rest: Machine.Rest = .nothing) -> (Machine, [UInt64]) {
+    var machine = Machine(requestsInFlightMax: limit)
+    #expect(machine.readAsked() == .read)
+    #expect(machine.bytesArrived() == .serve)
+    let slots = (0..<requests).map { _ in machine.begin() }
+    #expect(machine.turnEnded(leaving: rest) == (rest == .nothing ? .release : .keep))
+    #expect(steps(&machine, machine.readCompleted()) == [])
+    return (machine, slots)
+  }
+
+  /// Gives the reply of `slot`, and takes steps up to the flush, which is under way then.
+  private func startWrite(_ machine: inout Machine, _ slot: UInt64) {
+    #expect(machine.finish(slot, .reply("zero")) == .now)
+    #expect(machine.next().map { "\($0)" } == "send(\"zero\")")
+    #expect(machine.next().map { "\($0)" } == "flush")
+  }
+
+  @Test("replies leave in the order of their requests, whatever order they finish in, and in one flush")
   func order() {
-    var machine = ConnectionMachine<String>(requestsInFlightMax: 8)
-    let slots = (0..<3).map { _ in machine.begin() }
-    machine.finish(slots[1], .reply("one"))
-    machine.finish(slots[2], .reply("two"))
-    #expect(steps(&machine).isEmpty)
-    machine.finish(slots[0], .reply("zero"))
-    #expect(steps(&machine) == ["zero", "one", "two"])
+    var (machine, slots) = reading(3)
+    #expect(steps(&machine, machine.finish(slots[1], .reply("one"))).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[2], .reply("two"))).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[0], .reply("zero"))) == ["zero", "one", "two", "flush"])
     #expect(machine.inFlight == 0)
   }
 
   @Test("a request without a reply holds its place and sends nothing")
   func silent() {
-    var machine = ConnectionMachine<String>(requestsInFlightMax: 8)
-    let first = machine.begin(), second = machine.begin(), third = machine.begin()
-    machine.finish(second, .silent)
-    machine.finish(third, .reply("third"))
-    #expect(steps(&machine).isEmpty)
-    machine.finish(first, .reply("first"))
-    #expect(steps(&machine) == ["first", "third"])
+    var (machine, slots) = reading(3)
+    #expect(steps(&machine, machine.finish(slots[1], .silent)).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[2], .reply("third"))).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[0], .reply("first"))) == ["first", "third", "flush"])
   }
 
-  @Test("at the limit of requests in flight the socket is not read, and is again when one reply has left")
+  @Test("at the limit of requests in flight a read is owed, and paid when one reply has left")
   func limit() {
-    var machine = ConnectionMachine<String>(requestsInFlightMax: 2)
-    let first = machine.begin()
-    #expect(machine.wantsRead)
-    _ = machine.begin()
-    #expect(!machine.wantsRead)
-    machine.finish(first, .reply("first"))
-    #expect(!machine.wantsRead, "the reply has not left yet")
-    #expect(steps(&machine) == ["first"])
-    #expect(machine.wantsRead)
+    var (machine, slots) = reading(2, limit: 2)
+    #expect(machine.readAsked() == .wait)
+    #expect(steps(&machine, machine.finish(slots[1], .reply("second"))).isEmpty, "the reply has not left yet")
+    #expect(steps(&machine, machine.finish(slots[0], .reply("first"))) == ["first", "second", "flush", "read"])
+    #expect(machine.readAsked() == .read)
   }
 
-  @Test("a socket that takes no more bytes is not read until it does")
+  @Test("a socket that takes no more replies is not read until it does")
   func unwritable() {
-    var machine = ConnectionMachine<String>(requestsInFlightMax: 2)
-    machine.writability(false)
-    #expect(!machine.wantsRead)
-    machine.writability(true)
-    #expect(machine.wantsRead)
+    var (machine, _) = reading(0)
+    #expect(steps(&machine, machine.writabilityChanged(takesReplies: false)).isEmpty)
+    #expect(machine.readAsked() == .wait)
+    #expect(steps(&machine, machine.writabilityChanged(takesReplies: true)) == ["read"])
   }
 
   @Test("draining lets requests in flight answer, starts none, and closes once")
   func drain() {
-    var machine = ConnectionMachine<String>(requestsInFlightMax: 8)
-    let first = machine.begin(), second = machine.begin()
-    machine.drain()
-    #expect(!machine.mayBegin)
-    machine.finish(second, .reply("second"))
-    #expect(steps(&machine).isEmpty)
-    machine.finish(first, .reply("first"))
-    #expect(steps(&machine) == ["first", "second", "close"])
-    #expect(steps(&machine).isEmpty)
+    var (machine, slots) = reading(2)
+    #expect(steps(&machine, machine.drain()).isEmpty)
+    #expect(machine.readAsked() == .wait)
+    #expect(steps(&machine, machine.finish(slots[1], .reply("second"))).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[0], .reply("first"))) == ["first", "second", "flush", "close"])
+    #expect(steps(&machine, machine.drain()).isEmpty)
   }
 
   @Test("a request that must close the connection lets earlier replies leave and drops later ones")
   func close() {
-    var machine = ConnectionMachine<String>(requestsInFlightMax: 8)
-    let first = machine.begin(), second = machine.begin(), third = machine.begin()
-    machine.finish(third, .reply("third"))
-    machine.finish(second, .close)
-    machine.finish(first, .reply("first"))
-    #expect(steps(&machine) == ["first", "close"])
-    #expect(machine.isClosed)
+    var (machine, slots) = reading(3)
+    #expect(steps(&machine, machine.finish(slots[2], .reply("third"))).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[1], .close)).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[0], .reply("first"))) == ["first", "flush", "close"])
   }
 
   @Test("a reply for a connection that has gone is dropped")
   func gone() {
-    var machine = ConnectionMachine<String>(requestsInFlightMax: 8)
+    var (machine, slots) = reading(1)
+    #expect(machine.socketClosed() == .release)
+    #expect(machine.socketClosed() == .nothing, "it was released before")
+    #expect(steps(&machine, machine.finish(slots[0], .reply("late"))) == ["later"])
+    #expect(machine.readAsked() == .wait)
+  }
+
+  @Test("requests left over when a turn has ended get one turn at a time, and nothing is read behind them")
+  func turns() {
+    var machine = Machine(requestsInFlightMax: 8)
+    #expect(machine.bytesArrived() == .serve)
     let slot = machine.begin()
-    machine.socketClosed()
-    machine.finish(slot, .reply("late"))
-    #expect(steps(&machine).isEmpty)
-    #expect(!machine.wantsRead)
+    #expect(machine.turnEnded(leaving: .requests) == .keep)
+    #expect(machine.readAsked() == .wait)
+    #expect(steps(&machine, machine.readCompleted()) == ["queueTurn"], "the read had its turn")
+    #expect(steps(&machine, machine.finish(slot, .reply("zero"))) == ["zero", "flush"], "a reply brings no turn")
+    #expect(steps(&machine, machine.turnTaken()) == ["serveKept", "queueTurn"])
+  }
+
+  @Test("requests kept at the limit start, as many as may, when a reply has left")
+  func keptAtTheLimit() {
+    var (machine, slots) = reading(2, limit: 2, leaving: .requests)
+    #expect(steps(&machine, machine.finish(slots[0], .reply("zero"))) == ["zero", "flush", "serveKept"])
+    #expect(machine.inFlight == 2)
+  }
+
+  @Test("the start of a large request that lacks memory is not read on until there may be some")
+  func starved() {
+    var (machine, _) = reading(0, leaving: .part)
+    #expect(machine.isStalling)
+    machine.starved()
+    #expect(!machine.isStalling, "the peer is not to blame")
+    #expect(machine.readAsked() == .wait)
+    #expect(steps(&machine, machine.fed()).first == "serveKept")
+    #expect(steps(&machine, machine.fed()) == ["later"], "a second word of the same")
+  }
+
+  @Test("what comes out of a write is noted, and no step follows when it was the end")
+  func endInsideWrite() {
+    var (machine, slots) = reading(2, limit: 2, leaving: .requests)
+    startWrite(&machine, slots[0])
+    #expect(machine.bytesArrived() == .drop, "a channel that fails to write reads all there is")
+    #expect(machine.finish(slots[1], .reply("one")) == .later)
+    #expect(machine.nextReply() == nil)
+    #expect(machine.peerLeft() == .end)
+    #expect(machine.socketClosed() == .releaseAllButWriter)
+    #expect(machine.wrote(isHeldBack: true, takesReplies: false) == .emptyWriter)
+    #expect(machine.next() == nil)
+  }
+
+  @Test("what a writer holds back goes on when there is reason to, and mutes the connection until it has left")
+  func heldBack() {
+    var (machine, slots) = reading(1)
+    startWrite(&machine, slots[0])
+    #expect(machine.wrote(isHeldBack: true, takesReplies: true) == .goOn)
+    #expect(machine.next() == nil)
+    #expect(machine.readAsked() == .wait)
+    #expect(steps(&machine, machine.writabilityChanged(takesReplies: false)).isEmpty)
+    #expect(steps(&machine, machine.rangeRead()) == ["resumeWriting", "read"])
+  }
+
+  @Test("a drained connection closes only when its writer holds nothing back")
+  func heldBackDrained() {
+    var (machine, slots) = reading(1)
+    startWrite(&machine, slots[0])
+    #expect(machine.wrote(isHeldBack: true, takesReplies: false) == .goOn)
+    #expect(machine.next() == nil)
+    #expect(steps(&machine, machine.drain()).isEmpty)
+    #expect(steps(&machine, machine.writabilityChanged(takesReplies: true)) == ["resumeWriting", "close"])
+  }
+
+  @Test("when the peer has left, what it sent before is served, however much it is, and not answered")
+  func leaving() {
+    var (machine, slots) = reading(2, limit: 2, leaving: .requests)
+    _ = machine.finish(slots[1], .reply("one"))
+    while machine.next() != nil {}
+    #expect(machine.peerLeft() == .serveKept)
+    #expect(!machine.mayBegin, "two are in flight")
+    #expect(machine.finish(slots[0], .reply("zero")) == .later)
+    for _ in 0..<20 {
+      #expect(machine.finish(machine.begin(), .silent) == .later)
+      #expect(machine.nextReply() == nil)
+    }
+    #expect(machine.turnEnded(leaving: .requests) == .drop)
+    #expect(machine.socketClosed() == .release)
   }
 }
