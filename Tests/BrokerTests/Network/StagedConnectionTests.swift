@@ -1,0 +1,156 @@
+import Model
+import NIOCore
+import NIOEmbedded
+import Synchronization
+import Testing
+import Wire
+
+@testable import Broker
+
+@Suite("The connections of one event loop, without sockets")
+struct StagedConnectionTests {
+  @Test("a hot connection has one turn at a time: the others are served between, and nothing of anyone is lost")
+  func turns() throws {
+    let served = Mutex("")
+    let ticking = Mutex<StagedConnections.TickingLoop?>(nil)
+    let staged = StagedConnections { frame, _, _ in
+      // Five requests are a turn.
+      ticking.withLock { $0?.tick(.microseconds(Limits.turnMicroseconds / 5)) }
+      served.withLock { $0 += String(buffer: frame) }
+      return .reply(.bytes(frame))
+    }
+    ticking.withLock { $0 = staged.loop }
+    func taken() -> String {
+      served.withLock { text in
+        defer { text = "" }; return text
+      }
+    }
+
+    let first = try staged.connect(), second = try staged.connect(), third = try staged.connect()
+    try first.writeInbound(StagedConnections.frames("a", 17))
+    try second.writeInbound(StagedConnections.frames("b", 12))
+    #expect(taken() == "aaaaabbbbb", "one turn each, within the read")
+    try third.writeInbound(StagedConnections.frames("c", 1))
+    #expect(taken() == "c", "whoever has little to ask is served at once")
+
+    var turns: [String] = []
+    for _ in 0..<4 {
+      staged.loop.base.advanceTime(by: .microseconds(Limits.turnPauseMicroseconds))
+      turns.append(taken())
+    }
+    #expect(turns == ["aaaaabbbbb", "aaaaabb", "aa", ""])
+    #expect(try replies(of: first) == 17)
+    #expect(try replies(of: second) == 12)
+    for channel in [first, second, third] { _ = try channel.finish(acceptAlreadyClosed: true) }
+  }
+
+  private func replies(of channel: EmbeddedChannel) throws -> Int {
+    var count = 0
+    while case .byteBuffer(let bytes)? = try channel.readOutbound(as: IOData.self) { count += bytes.readableBytes }
+    return count
+  }
+
+  @Test("late replies bring a connection that waits for its turn no other turn")
+  func lateReplies() throws {
+    let waiting = Mutex<[PendingReply]>([])
+    let ticking = Mutex<StagedConnections.TickingLoop?>(nil)
+    let staged = StagedConnections { _, _, reply in
+      ticking.withLock { $0?.tick(.microseconds(Limits.turnMicroseconds / 5)) }
+      waiting.withLock { $0.append(reply) }
+      return .later
+    }
+    ticking.withLock { $0 = staged.loop }
+    let channel = try staged.connect()
+    try channel.writeInbound(StagedConnections.frames("a", 20))
+    #expect(waiting.withLock { $0.count } == 5)
+    for reply in waiting.withLock({ $0 }) { reply.complete(.reply(.bytes(ByteBuffer(string: "r")))) }
+    #expect(try replies(of: channel) == 5)
+    #expect(waiting.withLock { $0.count } == 5, "the queued turn comes first")
+    staged.loop.base.advanceTime(by: .microseconds(Limits.turnPauseMicroseconds))
+    #expect(waiting.withLock { $0.count } == 10)
+    _ = try channel.finish(acceptAlreadyClosed: true)
+  }
+
+  @Test("whatever is done to all connections is done in the order of accepting")
+  func order() throws {
+    let staged = StagedConnections { _, _, _ in .silent }
+    var channels: [EmbeddedChannel] = []
+    let closed = Mutex<[Int]>([])
+    func connect() throws {
+      let index = channels.count
+      channels.append(try staged.connect())
+      channels[index].closeFuture.whenComplete { _ in closed.withLock { $0.append(index) } }
+    }
+    for _ in 0..<20 { try connect() }
+    let early = [7, 0, 12, 3]
+    for index in early { _ = try channels[index].finish() }
+    for _ in 0..<5 { try connect() }
+    #expect(staged.connections.count == 21)
+    staged.connections.drainAll()
+    staged.loop.base.run()
+    #expect(closed.withLock { $0 } == early + (0..<25).filter { !early.contains($0) })
+    #expect(staged.connections.count == 0)
+  }
+
+  @Test("requests that wait when their connection ends are told in the order in which they came")
+  func ends() throws {
+    let told = Mutex<[Int]>([])
+    let count = Mutex(0)
+    let staged = StagedConnections { _, origin, reply in
+      #expect(origin.listener == "PLAINTEXT")
+      let index = count.withLock { count in
+        defer { count += 1 }
+        return count
+      }
+      reply.whenClosed { told.withLock { $0.append(index) } }
+      return .later
+    }
+    let channel = try staged.connect()
+    try channel.writeInbound(StagedConnections.frames("a", 30))
+    _ = try channel.finish()
+    #expect(told.withLock { $0 } == Array(0..<30))
+  }
+
+  /// Takes replies where no connection is.
+  private final class Port: ReplyPort {
+    let loop: EmbeddedEventLoop
+    let finished = Mutex<[UInt64]>([])
+
+    var eventLoop: any EventLoop { loop }
+
+    init(_ loop: EmbeddedEventLoop) { self.loop = loop }
+
+    func finish(_ slot: UInt64, _ outcome: ConnectionMachine<OutgoingReply>.Outcome) {
+      finished.withLock { $0.append(slot) }
+    }
+
+    func whenClosed(_ slot: UInt64, _ body: @escaping @Sendable () -> Void) {}
+  }
+
+  @Test("a handler needs no connection: a long poll is answered through the port that its request names")
+  func port() throws {
+    try withBroker { broker in
+      try broker.connect().createTopic("t")
+      let port = Port(EmbeddedEventLoop())
+      let context = RequestContext(
+        version: 11, correlationID: 1, clientID: "test",
+        origin: RequestOrigin(listener: "PLAINTEXT", localAddress: "192.0.2.1", peerAddress: "192.0.2.2"),
+        reply: PendingReply(port: port, slot: 41))
+      guard case .now(let metadata) = broker.broker.metadata(MetadataRequest(), context) else {
+        Issue.record("metadata waits for nothing")
+        return
+      }
+      #expect(metadata.brokers.map(\.port) == [Int32(broker.port)])
+      guard
+        case .later = broker.broker.fetch(FetchRequest.from("t", 0, 0, maxWaitMs: 300, minBytes: 1), context)
+      else {
+        Issue.record("a fetch of an empty partition waits")
+        return
+      }
+      port.loop.advanceTime(by: .milliseconds(299))
+      #expect(port.finished.withLock { $0 }.isEmpty)
+      port.loop.advanceTime(by: .milliseconds(1))
+      #expect(port.finished.withLock { $0 } == [41])
+    }
+  }
+}
