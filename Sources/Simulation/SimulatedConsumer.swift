@@ -126,7 +126,8 @@ final class SimulatedConsumer: @unchecked Sendable {
     }
     simulation.trace.note(
       "\(client.name) is at \(settings.partitions.map { "\($0) \(positions[$0] ?? 0)" }.joined(separator: ", "))")
-    if lost.isEmpty { later(1 + random.below(isCatchingUp ? 2_000 : 30_000)) { [self] in next() } } else { findStart(of: lost) }
+    guard lost.isEmpty else { return findStart(of: lost) }
+    later(1 + random.below(isCatchingUp ? 2_000 : 30_000)) { [self] in next() }
   }
 
   private func read(

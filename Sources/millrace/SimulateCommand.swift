@@ -20,7 +20,7 @@ struct SimulateCommand: ParsableCommand {
         millrace simulate --seed 42 --trace              every event as it happens
         millrace simulate --seeds 1000                   seeds 1 to 1000
         millrace simulate --seeds 1000000 --minutes 30   as many as half an hour allows
-        millrace simulate --seeds 20 --fresh             seeds that nobody has run, from the clock
+        millrace simulate --seeds 20 --fresh             seeds that nobody has run
 
       EXIT CODES
         0 everything held   1 something did not, in the seeds that are named   64 wrong arguments
@@ -29,7 +29,7 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "Run this seed alone.") var seed: UInt64?
   @Option(help: "Run so many seeds.") var seeds: Int?
   @Option(help: "The first of the seeds.") var from: UInt64 = 1
-  @Flag(help: "Draw the first seed from the clock.") var fresh = false
+  @Flag(help: "Draw the first seed at random.") var fresh = false
   @Option(help: "Begin no further seed after so many minutes.") var minutes: Double?
   @Option(help: "Seeds that run at once; one for each processor when it is not given.") var threads: Int?
   @Flag(help: "Print every event as it happens (with --seed).") var trace = false
@@ -50,14 +50,15 @@ struct SimulateCommand: ParsableCommand {
   }
 
   private func runOne(_ seed: UInt64) throws {
-    let outcome = trace ? Simulation.run(seed: seed) { print($0) } : Simulation.run(seed: seed)
+    let outcome = trace ? Simulation.run(seed: seed) { Terminal.say($0) } : Simulation.run(seed: seed)
     if !outcome.violations.isEmpty { report(outcome) }
-    print("seed \(seed): \(outcome.events) events, hash \(hex(outcome.hash)), \(summary(outcome.counts))")
+    Terminal.say("seed \(seed): \(outcome.events) events, hash \(hex(outcome.hash)), \(summary(outcome.counts))")
     guard outcome.violations.isEmpty else { throw Exit.failed }
   }
 
   private func runMany(_ count: Int) throws {
-    let first = fresh ? UInt64(Date().timeIntervalSince1970 * 1000) : from
+    var chance = SystemRandomNumberGenerator()
+    let first = fresh ? UInt64.random(in: 1...UInt64(UInt32.max), using: &chance) : from
     let start = Uptime.seconds
     let deadline = minutes.map { start + $0 * 60 } ?? .infinity
     let all = Mutex(Sweep())
@@ -69,11 +70,11 @@ struct SimulateCommand: ParsableCommand {
     }
     let sweep = all.withLock { $0 }
     let seconds = String(format: "%.1f", Uptime.seconds - start)
-    print(
+    Terminal.say(
       "\(sweep.seeds) seeds from \(first) in \(seconds) s: \(sweep.events) events, hash of all \(hex(sweep.hash)), \(summary(sweep.counts))"
     )
-    guard !sweep.failed.isEmpty else { return print("everything held") }
-    print("FAILED: seeds \(sweep.failed.sorted().map { String($0) }.joined(separator: ", "))")
+    guard !sweep.failed.isEmpty else { return Terminal.say("everything held") }
+    Terminal.say("FAILED: seeds \(sweep.failed.sorted().map { String($0) }.joined(separator: ", "))")
     throw Exit.failed
   }
 
@@ -102,7 +103,7 @@ struct SimulateCommand: ParsableCommand {
     lines += outcome.lastEvents.suffix(max(0, last)).map { "  \($0)" }
     lines += outcome.violations.map { "what did not hold: \($0)" }
     lines.append("replay: millrace simulate --seed \(outcome.seed)")
-    print(lines.joined(separator: "\n"))
+    Terminal.say(lines.joined(separator: "\n"))
   }
 
   private func summary(_ counts: Simulation.Counts) -> String {

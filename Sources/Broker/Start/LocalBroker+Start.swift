@@ -38,8 +38,9 @@ extension LocalBroker {
         "a partition is offline: its directory was removed while the broker did not run. Put it back and start again, or delete the topic",
         metadata: ["partition": "\(name)"])
     }
+    let state = topic.partitions[Int(name.partition)]
     return Partition(
-      name, topicID: topic.id, log: nil, directory: nil,
-      leaderEpoch: topic.partitions[Int(name.partition)].leaderEpoch)
+      name, topicID: topic.id, log: nil, directory: nil, brokerID: brokerID, replicas: state.replicas,
+      leaderEpoch: state.leaderEpoch)
   }
 }
