@@ -65,7 +65,8 @@ let package = Package(
     library("Compression", ["Czlib", "Clz4", "Czstd", "Csnappy", nioCore]),
     library("Model", ["Compression", "CMillrace", nioCore]),
     library("Wire", ["Model", nioCore]),
-    library("Storage", ["Model", "CMillrace", "Clmdb", nioCore]),
+    library("Storage", ["Model", "CMillrace", nioCore]),
+    library("StorageArms", ["Storage", "Model", "CMillrace", "Clmdb", nioCore]),
     library("Cluster", ["Model"]),
     library("Coordination", ["Storage", "Model", "CMillrace"]),
     library("Client", ["Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix]),
@@ -103,7 +104,7 @@ let package = Package(
         "Lab", "Load", "Mechanisms", "Simulation", "Compression", "Coordination", "Storage", "Model", "Base",
         argumentParser,
       ]),
-    program("millrace-broker", ["Broker"]),
+    program("millrace-broker", ["Broker", "StorageArms"]),
     program("millrace-load", ["Load"]),
 
     // What several test targets share.
@@ -111,15 +112,17 @@ let package = Package(
     tests("CompressionTests", ["Compression", "Csnappy", "TestSupport", nioCore]),
     tests("ModelTests", ["Model", "Compression", "CMillrace", "TestSupport", nioCore], resources: [.copy("Golden")]),
     tests("WireTests", ["Wire", "Model", nioCore], resources: [.copy("Golden")]),
-    tests("StorageTests", ["Storage", "Model", "Compression", "CMillrace", nioCore], resources: [.copy("Golden")]),
+    tests(
+      "StorageTests", ["Storage", "StorageArms", "Model", "Compression", "CMillrace", nioCore],
+      resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model", "TestSupport"], resources: [.copy("Scripts")]),
     tests("CoordinationTests", ["Coordination", "Storage", "Model"]),
     tests("ClientTests", ["Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests(
       "BrokerTests",
       [
-        "Broker", "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "CMillrace",
-        "TestSupport", nioCore, nioPosix, .product(name: "NIOEmbedded", package: "swift-nio"), logging,
+        "Broker", "Storage", "StorageArms", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression",
+        "CMillrace", "TestSupport", nioCore, nioPosix, .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
     tests("SimulationTests", ["Simulation", "TestSupport"]),
     tests("LoadTests", ["Load", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),

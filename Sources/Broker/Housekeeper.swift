@@ -79,7 +79,7 @@ final class Housekeeper: Sendable {
 extension LocalBroker {
   /// Runs `body` on every open log; a failure is logged and the others go on.
   private func forEachLog(
-    _ what: String, _ body: @Sendable (any PartitionLog, Partition.Marks) throws(DiskError) -> Void
+    _ what: String, _ body: @Sendable (Log, Partition.Marks) throws(DiskError) -> Void
   ) {
     for topic in topics.all {
       for partition in topic.partitions {

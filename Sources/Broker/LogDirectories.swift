@@ -8,20 +8,20 @@ package struct LogDirectories: Sendable {
   /// What each of log.dirs said of itself before the start changed anything.
   let reports: [DirectoryReport]
   /// What `millrace.cache` asks for beside the page cache.
-  package let cache: ProcessCache?
+  package let cache: (any SegmentCache)?
 
   /// Opens and locks every directory, to be used as the configuration's switches say.
   ///
-  /// - Parameter world: the file system, for all but the switches that need the machine's own.
-  package init(_ config: Config, disk world: any Disk) throws(LogDirectoryError) {
-    do { cache = config.cache == .page ? nil : try ProcessCache(config.cacheSettings) } catch { throw .disk(error) }
-    let isKafkas = config.cache == .page && config.writePath == .buffered
-    let disk: any Disk =
-      isKafkas ? world : SwitchedDisk(config.cache, cache: cache, writePath: config.writePath)
+  /// - Parameters:
+  ///   - world: the file system, for all but the switches that need the machine's own.
+  ///   - arms: what there is for the switches.
+  package init(_ config: Config, disk world: any Disk, arms: Arms) throws(LogDirectoryError) {
+    let files = try Self.files(config, world, arms)
+    cache = files.cache
     var all: [LogDirectory] = []
     var reports: [DirectoryReport] = []
     for path in config.logDirs {
-      let directory = try LogDirectory(path, disk: disk, engine: config.logEngine)
+      let directory = try LogDirectory(path, disk: files.disk, engine: config.logEngine, arms: arms)
       try directory.checkDisk()
       try directory.checkEngine()
       reports.append(try DirectoryReport(directory))
@@ -29,6 +29,18 @@ package struct LogDirectories: Sendable {
     }
     self.all = all
     self.reports = reports
+  }
+
+  private static func files(
+    _ config: Config, _ world: any Disk, _ arms: Arms
+  ) throws(LogDirectoryError) -> Arms.SwitchedFiles {
+    if config.cache == .page, config.writePath == .buffered { return Arms.SwitchedFiles(disk: world, cache: nil) }
+    guard let make = arms.files else {
+      throw .noArm(
+        setting: config.cache == .page
+          ? "millrace.write.path=\(config.writePath.rawValue)" : "millrace.cache=\(config.cache.rawValue)")
+    }
+    do { return try make(config.cache, config.cacheSettings, config.writePath) } catch { throw .disk(error) }
   }
 
   package init(_ all: [LogDirectory]) {

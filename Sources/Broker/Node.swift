@@ -113,7 +113,7 @@ package final class Node: Sendable {
 
   /// Locks and reads everything on disk; waits for the disk.
   private func open(_ offload: NodeOffload) throws -> OpenedNode {
-    let directories = try LogDirectories(config, disk: world.disk)
+    let directories = try LogDirectories(config, disk: world.disk, arms: world.arms)
     do {
       let check = StartCheck(reports: directories.reports)
       let tree = try EmbeddedTree(disk: world.disk, directory: try check.journalDirectory(), now: world.wallMs)

@@ -17,31 +17,10 @@ package final class Partition: Sendable {
 
   struct State {
     /// Nil once the partition is deleted or its directory has failed.
-    var log: Engine?
+    var log: Log?
     var replication: Replication
     var waiters = Waiters<Waiter>()
     var isDeleted = false
-  }
-
-  /// The log by its kind: appends and reads are then plain calls, and only the rarer requests go through the protocol.
-  enum Engine {
-    case append(Log)
-    case btree(BTreeLog)
-
-    init(_ log: any PartitionLog) {
-      switch log {
-      case let log as Log: self = .append(log)
-      case let log as BTreeLog: self = .btree(log)
-      default: preconditionFailure("\(type(of: log)) is no engine that a partition knows")
-      }
-    }
-
-    var log: any PartitionLog {
-      switch self {
-      case .append(let log): log
-      case .btree(let log): log
-      }
-    }
   }
 
   private let state: Mutex<State>
@@ -52,7 +31,7 @@ package final class Partition: Sendable {
   ///   - log: nil when its files cannot be used: every request is answered with a storage error.
   ///   - highWatermark: as it was written down last; it counts within the log.
   package init(
-    _ name: TopicPartition, topicID: TopicID, log: sending (any PartitionLog)?, directory: LogDirectory?,
+    _ name: TopicPartition, topicID: TopicID, log: sending Log?, directory: LogDirectory?,
     brokerID: BrokerID, replicas: [BrokerID], leaderEpoch: LeaderEpoch, highWatermark: Offset = 0
   ) {
     self.name = name
@@ -64,12 +43,12 @@ package final class Partition: Sendable {
     if replicas == [brokerID] {
       _ = replication.lead(.init(leaderEpoch: leaderEpoch, replicas: replicas, inSync: replicas), nowMs: 0)
     }
-    state = Mutex(State(log: log.map { Engine($0) }, replication: replication))
+    state = Mutex(State(log: log, replication: replication))
   }
 
   package var leaderEpoch: LeaderEpoch { state.withLock { $0.replication.leaderEpoch } }
   package var highWatermark: Offset { state.withLock { $0.replication.highWatermark } }
-  package var isOnline: Bool { state.withLock { $0.log != nil && $0.log?.log.failure == nil } }
+  package var isOnline: Bool { state.withLock { $0.log != nil && $0.log?.failure == nil } }
 
   /// The outcome of an append, and the waiters it satisfies, which the caller wakes after the lock is gone.
   struct Placed {
@@ -84,31 +63,22 @@ package final class Partition: Sendable {
   /// - Parameter forAllInSync: acks=all: refused while fewer than min.insync.replicas are in sync.
   func append(_ batch: RecordBatch, forAllInSync: Bool, nowMs: Int64) throws(PartitionError) -> Placed {
     try state.withLock { state throws(PartitionError) in
-      let engine = try state.usableLog()
+      let log = try state.usableLog()
       guard state.replication.isLeader else { throw .notLeader }
       if forAllInSync, state.replication.isBelowMin { throw .notEnoughReplicas }
-      let epoch = state.replication.leaderEpoch
       let appended: Appended
-      let end: Offset
       do throws(AppendError) {
-        switch engine {
-        case .append(let log):
-          appended = try log.append(batch, leaderEpoch: epoch, nowMs: nowMs)
-          end = log.logEndOffset
-        case .btree(let log):
-          appended = try log.append(batch, leaderEpoch: epoch, nowMs: nowMs)
-          end = log.logEndOffset
-        }
+        appended = try log.append(batch, leaderEpoch: state.replication.leaderEpoch, nowMs: nowMs)
       } catch { throw .append(error) }
       let before = state.replication.highWatermark
-      guard state.replication.appended(to: end) else {
+      guard state.replication.appended(to: log.logEndOffset) else {
         let isReplicated = state.replication.highWatermark > appended.lastOffset
         return Placed(appended: appended, isReplicated: isReplicated, woken: [])
       }
       return Placed(
         appended: appended, isReplicated: state.replication.highWatermark > appended.lastOffset,
         woken: state.waiters.isEmpty
-          ? [] : state.wake(raisedFrom: before, by: (appended, batch.sizeInBytes), in: engine))
+          ? [] : state.wake(raisedFrom: before, by: (appended, batch.sizeInBytes), in: log))
     }
   }
 
@@ -127,8 +97,8 @@ package final class Partition: Sendable {
       let before = state.replication.highWatermark
       let steps = event(&state.replication)
       var advanced = Advanced(askISR: steps.askISR)
-      if steps.highWatermark != nil, !state.waiters.isEmpty, let engine = state.log {
-        advanced.woken = state.wake(raisedFrom: before, by: nil, in: engine)
+      if steps.highWatermark != nil, !state.waiters.isEmpty, let log = state.log {
+        advanced.woken = state.wake(raisedFrom: before, by: nil, in: log)
       }
       return advanced
     }
@@ -178,17 +148,14 @@ package final class Partition: Sendable {
   func read(_ wanted: Wanted) throws(PartitionError) -> Found {
     try state.withLock { state throws(PartitionError) in
       try state.check(wanted.currentLeaderEpoch)
-      switch try state.usableLog() {
-      case .append(let log): return try state.read(wanted, from: log)
-      case .btree(let log): return try state.read(wanted, from: log)
-      }
+      return try state.read(wanted, from: state.usableLog())
     }
   }
 
   /// Parks a waiter. False: its need has been met since it looked, or the partition is gone or led by another, so look again.
   func park(_ waiter: Waiter, for need: Need) -> Bool {
     state.withLock { state in
-      guard let log = state.log?.log, state.replication.isLeader else { return false }
+      guard let log = state.log, state.replication.isLeader else { return false }
       let mark = state.replication.highWatermark
       let isMet =
         switch need {
@@ -214,12 +181,12 @@ package final class Partition: Sendable {
 
   /// One critical section over the log, for the rarer requests and for housekeeping.
   func withLog<Result: Sendable>(
-    _ body: (any PartitionLog, Marks) throws(PartitionError) -> Result
+    _ body: (Log, Marks) throws(PartitionError) -> Result
   ) throws(PartitionError) -> Result {
     try state.withLock { state throws(PartitionError) in
       let marks = Marks(
         leaderEpoch: state.replication.leaderEpoch, highWatermark: state.replication.highWatermark)
-      return try body(try state.usableLog().log, marks)
+      return try body(try state.usableLog(), marks)
     }
   }
 
@@ -228,12 +195,12 @@ package final class Partition: Sendable {
     forEpoch epoch: LeaderEpoch
   ) throws(PartitionError) -> (epoch: LeaderEpoch, endOffset: Offset)? {
     try state.withLock { state throws(PartitionError) in
-      return state.endOffset(forEpoch: epoch, in: try state.usableLog().log)
+      return state.endOffset(forEpoch: epoch, in: try state.usableLog())
     }
   }
 
   /// Bytes on disk; 0 when the log cannot be used.
-  var sizeInBytes: Int { state.withLock { $0.log?.log.sizeInBytes ?? 0 } }
+  var sizeInBytes: Int { state.withLock { $0.log?.sizeInBytes ?? 0 } }
 
   /// Throws when this replica does not lead, or the epoch a client knows is not the partition's.
   func check(_ currentLeaderEpoch: LeaderEpoch) throws(PartitionError) {
@@ -243,7 +210,7 @@ package final class Partition: Sendable {
   /// Gives the log other settings; they hold from the next append.
   func configure(_ config: LogConfig) {
     state.withLock { state in
-      state.log?.log.config = config
+      state.log?.config = config
       state.replication.inSyncMin = config.minInSyncReplicas
     }
   }
@@ -251,10 +218,10 @@ package final class Partition: Sendable {
   /// Makes everything appended so far durable; waits for the disk, without the lock. One thread at a time: the `Flusher`
   /// sees to that.
   func flush(nowMs: Int64) -> Bool {
-    var ticket = state.withLock { $0.log?.log.flushTicket() }
+    var ticket = state.withLock { $0.log?.flushTicket() }
     while let current = ticket {
       let outcome = Result { () throws(DiskError) -> Void in try current.run() }
-      ticket = state.withLock { $0.log?.log.complete(current, outcome, nowMs: nowMs) }
+      ticket = state.withLock { $0.log?.complete(current, outcome, nowMs: nowMs) }
     }
     return isOnline
   }
@@ -273,12 +240,12 @@ package final class Partition: Sendable {
 }
 
 extension Partition.State {
-  func usableLog() throws(PartitionError) -> Partition.Engine {
+  func usableLog() throws(PartitionError) -> Log {
     guard let log else { throw isDeleted ? .deleted : .offline }
     return log
   }
 
-  func read(_ wanted: Partition.Wanted, from log: some PartitionLog) throws(PartitionError) -> Partition.Found {
+  func read(_ wanted: Partition.Wanted, from log: Log) throws(PartitionError) -> Partition.Found {
     let mark = replication.highWatermark
     let stable = log.lastStableOffset(highWatermark: mark)
     var found = Partition.Found(
@@ -306,7 +273,7 @@ extension Partition.State {
   }
 
   /// The log learns of an epoch with its first batch; the present one is known before that, and ends at the log's end.
-  func endOffset(forEpoch epoch: LeaderEpoch, in log: any PartitionLog) -> (epoch: LeaderEpoch, endOffset: Offset)? {
+  func endOffset(forEpoch epoch: LeaderEpoch, in log: Log) -> (epoch: LeaderEpoch, endOffset: Offset)? {
     if epoch == replication.leaderEpoch { return (epoch, log.logEndOffset) }
     return log.endOffset(forEpoch: epoch)
   }
@@ -321,10 +288,9 @@ extension Partition.State {
   ///
   /// - Parameter batch: what was appended just now, and its bytes.
   mutating func wake(
-    raisedFrom before: Offset, by batch: (appended: Appended, bytes: Int)?, in engine: Partition.Engine
+    raisedFrom before: Offset, by batch: (appended: Appended, bytes: Int)?, in log: Log
   ) -> [Waiter] {
     let mark = replication.highWatermark
-    let log = engine.log
     let bytes: Int
     if let batch, batch.appended.baseOffset == before, batch.appended.lastOffset + 1 == mark {
       bytes = batch.bytes
@@ -337,7 +303,7 @@ extension Partition.State {
   }
 
   /// Bytes of the batches between two offsets; more than anybody waits for when they cannot be counted, so that nobody is forgotten.
-  private static func byteCount(from start: Offset, upTo end: Offset, in log: any PartitionLog) -> Int {
+  private static func byteCount(from start: Offset, upTo end: Offset, in log: Log) -> Int {
     var bytes = 0
     var offset = max(start, log.logStartOffset)
     while offset < end {

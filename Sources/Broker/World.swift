@@ -10,6 +10,8 @@ package struct World: Sendable {
   package var loops: any EventLoopGroup
   /// The file system of the log directories and of the z-node journal.
   package var disk: any Disk
+  /// The other arms of the switches of storage: those that need the machine's own files.
+  package var arms: Arms
   /// What of `disk` lies in memory.
   package var pageCache: PageCache
   /// Listening sockets and their connections.
@@ -24,12 +26,14 @@ package struct World: Sendable {
   package var random: @Sendable () -> any RandomNumberGenerator & Sendable
 
   package init(
-    loops: any EventLoopGroup, disk: any Disk, pageCache: PageCache, network: any Network, offload: any Offload,
+    loops: any EventLoopGroup, disk: any Disk, arms: Arms = Arms(), pageCache: PageCache, network: any Network,
+    offload: any Offload,
     descriptorsMax: Int, wallMs: @escaping @Sendable () -> Int64,
     random: @escaping @Sendable () -> any RandomNumberGenerator & Sendable
   ) {
     self.loops = loops
     self.disk = disk
+    self.arms = arms
     self.pageCache = pageCache
     self.network = network
     self.offload = offload

@@ -24,6 +24,16 @@ package protocol Disk: Sendable {
   /// Locks a file against other processes and other openers, creating it; nil when someone else holds it. The lock
   /// lasts as long as the returned file.
   func lock(_ path: String) throws(DiskError) -> (any DiskFile)?
+
+  /// An append to a segment leaves zeros behind its last byte: a segment that is closed must be cut to its length.
+  var padsFiles: Bool { get }
+  /// Throws when the file system under a directory cannot do what this disk wants of it.
+  func probe(_ directory: String) throws(DiskError)
+}
+
+extension Disk {
+  package var padsFiles: Bool { false }
+  package func probe(_ directory: String) throws(DiskError) {}
 }
 
 /// An open file. Closed when the last reference goes, so that a reader may outlive the file's deletion.

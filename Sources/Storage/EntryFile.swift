@@ -151,19 +151,19 @@ struct EntryFile {
 
 extension DiskError {
   /// The file ended before what its size promised (EIO).
-  static let unexpectedEnd: Int32 = 5
+  package static let unexpectedEnd: Int32 = 5
   /// A log's last offset has been given (EOVERFLOW).
   static let offsetsUsedUp: Int32 = 75
 }
 
 extension Array where Element == UInt8 {
-  mutating func appendBigEndian(_ value: some FixedWidthInteger) {
+  @inlinable package mutating func appendBigEndian(_ value: some FixedWidthInteger) {
     Swift.withUnsafeBytes(of: value.bigEndian) { append(contentsOf: $0) }
   }
 }
 
 extension UnsafeRawBufferPointer {
-  func bigEndian<T: FixedWidthInteger>(at offset: Int, as type: T.Type) -> T {
+  @inlinable package func bigEndian<T: FixedWidthInteger>(at offset: Int, as type: T.Type) -> T {
     T(bigEndian: loadUnaligned(fromByteOffset: offset, as: T.self))
   }
 }

@@ -11,10 +11,10 @@ package struct LeaderEpochs: Hashable, Sendable {
 
   package private(set) var entries: [Entry] = []
 
-  init(_ entries: [Entry] = []) { self.entries = entries }
+  package init(_ entries: [Entry] = []) { self.entries = entries }
 
   /// What a file says: of entries that do not rise the later ones, of numbers that are no offset none.
-  init(stored rows: [(epoch: LeaderEpoch, startOffset: Int64)]) {
+  package init(stored rows: [(epoch: LeaderEpoch, startOffset: Int64)]) {
     for row in rows {
       if let offset = Offset(stored: row.startOffset) { _ = assign(row.epoch, startOffset: offset) }
     }
@@ -25,7 +25,7 @@ package struct LeaderEpochs: Hashable, Sendable {
   /// Notes that `epoch` begins at `offset`; returns whether that was news.
   ///
   /// An epoch that begins at or before known later ones replaces them: their records are gone.
-  mutating func assign(_ epoch: LeaderEpoch, startOffset offset: Offset) -> Bool {
+  package mutating func assign(_ epoch: LeaderEpoch, startOffset offset: Offset) -> Bool {
     guard epoch >= 0, epoch != latest else { return false }
     while let last = entries.last, last.epoch >= epoch || last.startOffset >= offset { entries.removeLast() }
     entries.append(Entry(epoch: epoch, startOffset: offset))
@@ -33,14 +33,14 @@ package struct LeaderEpochs: Hashable, Sendable {
   }
 
   /// Forgets epochs that begin at or after `offset`; returns whether any did.
-  mutating func truncate(to offset: Offset) -> Bool {
+  package mutating func truncate(to offset: Offset) -> Bool {
     let before = entries.count
     while let last = entries.last, last.startOffset >= offset { entries.removeLast() }
     return entries.count != before
   }
 
   /// Forgets epochs that ended before the log now starts; the one it starts in now begins there.
-  mutating func raiseStart(to offset: Offset) -> Bool {
+  package mutating func raiseStart(to offset: Offset) -> Bool {
     guard let first = entries.first, first.startOffset < offset else { return false }
     let kept = entries.lastIndex { $0.startOffset <= offset } ?? 0
     entries.removeFirst(kept)

@@ -4,9 +4,26 @@ extension Log {
   /// Opens the log in `directory`, recovering it unless the last stop was orderly.
   ///
   /// A directory without segments becomes an empty log at `memory.logStartOffset`.
+  ///
+  /// - Parameter arms: makes what keeps the batches, when segments do not.
   package static func open(
-    disk: any Disk, directory: String, partition: TopicPartition, config: LogConfig, memory: LogMemory, nowMs: Int64
+    disk: any Disk, directory: String, partition: TopicPartition, config: LogConfig, memory: LogMemory, nowMs: Int64,
+    arms: (any StoreArmMaker)? = nil
   ) throws(DiskError) -> Log {
+    if let arms {
+      let arm = try arms.open(in: directory, on: disk, nowMs: nowMs)
+      let stored = try arm.stored()
+      let end = stored.logEndOffset
+      let log = Log(
+        Start(
+          partition: partition, directory: directory,
+          topicID: try PartitionMetadata.read(from: directory, on: disk), config: config, disk: disk,
+          logStartOffset: stored.logStartOffset, logEndOffset: end,
+          flushedOffset: memory.isClean ? end : min(memory.recoveryPoint, end), epochs: stored.epochs, nowMs: nowMs),
+        .arm(arm))
+      try arm.recover(log, memory, nowMs: nowMs)
+      return log
+    }
     var recovery = LogRecovery(disk: disk, directory: directory, config: config, nowMs: nowMs)
     try recovery.findFiles()
     var end = try recovery.recover(memory)
@@ -37,20 +54,25 @@ extension Log {
         topicID: try PartitionMetadata.read(from: directory, on: disk), config: config, disk: disk,
         logStartOffset: start, logEndOffset: end, flushedOffset: memory.isClean ? end : min(memory.recoveryPoint, end),
         producers: recovery.producers, epochs: recovery.epochs, nowMs: nowMs),
-      segments: recovery.segments)
+      .segments, segments: recovery.segments)
   }
 
   /// Makes the directory and files of a new, empty log.
   package static func create(
-    disk: any Disk, directory: String, partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
+    disk: any Disk, directory: String, partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64,
+    arms: (any StoreArmMaker)? = nil
   ) throws(DiskError) -> Log {
     try disk.makeDirectory(directory)
     if let topicID { try PartitionMetadata.write(topicID, to: directory, on: disk) }
-    let segment = try Segment.create(disk: disk, directory: directory, baseOffset: 0, config: config, nowMs: nowMs)
-    let log = Log(
-      Start(
-        partition: partition, directory: directory, topicID: topicID, config: config, disk: disk, nowMs: nowMs),
-      segments: [segment])
+    let start = Start(
+      partition: partition, directory: directory, topicID: topicID, config: config, disk: disk, nowMs: nowMs)
+    let log: Log
+    if let arms {
+      log = Log(start, .arm(try arms.open(in: directory, on: disk, nowMs: nowMs)))
+    } else {
+      let segment = try Segment.create(disk: disk, directory: directory, baseOffset: 0, config: config, nowMs: nowMs)
+      log = Log(start, .segments, segments: [segment])
+    }
     log.flushing.isNewDirectory = true
     return log
   }

@@ -11,7 +11,12 @@ extension Log {
   ) throws(ReadError) -> LogSlice {
     guard let bound = try readBound(from: offset, upTo: upTo) else { return .empty(at: offset) }
     do {
-      return try slice(from: offset, bound: bound, maxBytes: maxBytes, atLeastOneBatch: atLeastOneBatch)
+      switch store {
+      case .segments:
+        return try slice(from: offset, bound: bound, maxBytes: maxBytes, atLeastOneBatch: atLeastOneBatch)
+      case .arm(let arm):
+        return try arm.read(from: offset, bound: bound, maxBytes: maxBytes, atLeastOneBatch: atLeastOneBatch)
+      }
     } catch { throw .diskFailed(error) }
   }
 

@@ -2,12 +2,15 @@ package import Model
 
 extension Log {
   /// Deletes whole segments from the front that are older than retention.ms, more than retention.bytes need, or below the
-  /// log's start; returns how many.
+  /// log's start; returns how many, or how many batches where an arm keeps them.
   ///
   /// Nothing at or above the high watermark goes. When all of the log is due, the active segment is closed first, so that an
   /// idle partition empties too.
   package func applyRetention(nowMs: Int64, highWatermark: Offset) throws(DiskError) -> Int {
     if let failure { throw failure }
+    if case .arm(let arm) = store {
+      return try arm.applyRetention(to: self, nowMs: nowMs, highWatermark: highWatermark)
+    }
     let byStart = try deleteFront(nowMs: nowMs, highWatermark: highWatermark) { _, end throws(DiskError) in
       end <= logStartOffset
     }
@@ -57,6 +60,10 @@ extension Log {
     if let failure { throw failure }
     guard offset > logStartOffset else { return }
     precondition(offset <= logEndOffset, "delete before \(offset), but the log ends at \(logEndOffset)")
+    if case .arm(let arm) = store {
+      _ = try arm.dropFront(of: self, before: offset)
+      return
+    }
     try raiseStart(to: offset)
     _ = try deleteFront(nowMs: nowMs, highWatermark: logEndOffset) { _, end throws(DiskError) in end <= logStartOffset }
   }
@@ -85,6 +92,7 @@ extension Log {
     if let failure { throw failure }
     guard offset < logEndOffset else { return }
     do {
+      if case .arm(let arm) = store { return try arm.truncate(self, to: offset) }
       guard offset > segments[0].baseOffset else {
         return try restart(at: offset, nowMs: nowMs)
       }
@@ -102,7 +110,15 @@ extension Log {
   /// Forgets all records and goes on at `offset`: what a follower does whose leader no longer has what it would ask for.
   package func truncateFullyAndStart(at offset: Offset, nowMs: Int64) throws(DiskError) {
     if let failure { throw failure }
-    do { try restart(at: offset, nowMs: nowMs) } catch {
+    do {
+      if case .arm(let arm) = store {
+        try arm.restart(self, at: offset)
+        producers = ProducerState()
+        producers.endOffset = offset
+        return
+      }
+      try restart(at: offset, nowMs: nowMs)
+    } catch {
       failure = error
       throw error
     }

@@ -16,6 +16,7 @@ extension Log {
   package func offset(forTimestamp timestamp: Int64) throws(ReadError) -> TimedOffset? {
     if let failure { throw .diskFailed(failure) }
     do {
+      if case .arm(let arm) = store { return try arm.offset(forTimestamp: timestamp, in: self) }
       for segment in segments[segmentIndex(holding: logStartOffset)...] where segment.size > 0 {
         guard try segment.newestEntry().timestamp >= timestamp else { continue }
         if let found = try firstRecord(in: segment, from: timestamp) { return found }
@@ -52,6 +53,7 @@ extension Log {
   package func offsetOfMaxTimestamp() throws(ReadError) -> TimedOffset? {
     if let failure { throw .diskFailed(failure) }
     do {
+      if case .arm(let arm) = store { return try arm.offsetOfMaxTimestamp(in: self) }
       var best: (segment: Segment, entry: TimeIndex.Entry)?
       for segment in segments where segment.size > 0 {
         let entry = try segment.newestEntry()
@@ -87,6 +89,7 @@ extension Log {
   ///   - time: leaves out what is newer: segments last written later, and the end, which counts as written now.
   ///   - max: how many at most.
   package func boundaries(writtenUpTo time: Int64, nowMs: Int64, max: Int) -> [Offset] {
+    if case .arm(let arm) = store { return arm.boundaries(in: self, writtenUpTo: time, nowMs: nowMs, max: max) }
     var found = segments.reversed().map { (offset: Swift.max($0.baseOffset, logStartOffset), ms: $0.modifiedMs) }
     if active.size > 0 { found.insert((logEndOffset, nowMs), at: 0) }
     return found.drop { $0.ms > time }.prefix(Swift.max(0, max)).map(\.offset)
@@ -97,6 +100,7 @@ extension Log {
   /// The aborted transactions that have records between two offsets, oldest marker first.
   package func abortedTransactions(from: Offset, upTo: Offset) throws(ReadError) -> [AbortedTransaction] {
     do {
+      if case .arm(let arm) = store { return try arm.abortedTransactions(from: from, upTo: upTo) }
       var found: [AbortedTransaction] = []
       for segment in segments[segmentIndex(holding: from)...] {
         for transaction in try segment.transactionIndex.all(on: disk) {
@@ -107,5 +111,24 @@ extension Log {
       }
       return found
     } catch { throw .diskFailed(error) }
+  }
+}
+
+extension RecordBatch {
+  /// The first record that fits; nil when none does. A batch whose records cannot be read answers as one record.
+  package func firstRecord(where fits: (Int64, Offset) -> Bool) -> TimedOffset? {
+    var found: TimedOffset?
+    do {
+      try forEachRecord { record in
+        guard found == nil, fits(record.timestamp, record.offset) else { return }
+        found = TimedOffset(
+          timestamp: record.timestamp, offset: record.offset, leaderEpoch: header.partitionLeaderEpoch)
+      }
+    } catch {
+      guard fits(header.maxTimestamp, header.lastOffset) else { return nil }
+      return TimedOffset(
+        timestamp: header.maxTimestamp, offset: header.baseOffset, leaderEpoch: header.partitionLeaderEpoch)
+    }
+    return found
   }
 }

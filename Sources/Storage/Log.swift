@@ -1,16 +1,34 @@
 package import Model
 package import NIOCore
 
-/// One partition's log: segments of batches, back to back, in Kafka's own files.
+/// One partition's log: batches of records, back to back, in segments of Kafka's own files or in what stands for them (`Store`).
 ///
 /// Offsets rise without gaps from `logStartOffset` to `logEndOffset`, the offset the next record will get. An append
 /// that returned is in the page cache: it outlives the process, and the machine once a flush has passed it (`flushedOffset`).
 ///
 /// Not locked, not Sendable: its Partition's `Mutex` owns it, and every call below runs under that lock, except
 /// `FlushTicket.run`. Nothing here waits, except for the disk.
-package final class Log: LogState {
-  /// The disk leaves zeros behind a segment's last batch, as preallocation does.
-  private let padsFiles: Bool
+package final class Log {
+  package let partition: TopicPartition
+  /// The directory of this partition's files.
+  package let directory: String
+  package private(set) var topicID: TopicID?
+  let disk: any Disk
+
+  // What others may see is stored under names of the module's own: where no other module can reach a field, the compiler sees
+  // all its uses, and leaves out the checks at run time that nobody else holds it, 76 instructions for each look.
+  private var settings: LogConfig
+  private var start: Offset
+  private var end: Offset
+  private var durableEnd: Offset
+  private var leaderEpochs: LeaderEpochs
+  private var failed: DiskError?
+
+  var producers: ProducerState
+  var flushing = FlushState()
+  let store: Store
+
+  // What the log has when its store is segments.
 
   /// In order of base offset; the last, the active one, takes appends. Never empty.
   var segments: [Segment]
@@ -26,28 +44,109 @@ package final class Log: LogState {
     var removableAtMs: Int64
   }
 
+  /// What keeps a log's batches.
+  enum Store {
+    /// Segments, in Kafka's own files.
+    case segments
+    /// Something else that an experiment compares with them.
+    case arm(any StoreArm)
+  }
+
+  /// What a log knows when it is made or comes back from the disk.
+  struct Start {
+    var partition: TopicPartition
+    var directory: String
+    var topicID: TopicID?
+    var config: LogConfig
+    var disk: any Disk
+    var logStartOffset: Offset = 0
+    var logEndOffset: Offset = 0
+    var flushedOffset: Offset = 0
+    /// Nil: nobody has produced before the log's end.
+    var producers: ProducerState?
+    var epochs = LeaderEpochs()
+    var nowMs: Int64
+  }
+
   /// See `Log.open` and `Log.create`.
-  init(_ start: Start, segments: [Segment]) {
-    padsFiles = (start.disk as? SwitchedDisk)?.padsFiles ?? false
+  ///
+  /// - Parameter segments: none where an arm keeps the batches.
+  init(_ start: Start, _ store: Store, segments: [Segment] = []) {
+    partition = start.partition
+    directory = start.directory
+    topicID = start.topicID
+    settings = start.config
+    disk = start.disk
+    self.start = start.logStartOffset
+    end = start.logEndOffset
+    durableEnd = start.flushedOffset
+    producers = start.producers ?? ProducerState()
+    if start.producers == nil { producers.endOffset = start.logEndOffset }
+    leaderEpochs = start.epochs
+    self.store = store
     self.segments = segments
-    super.init(start)
     check()
   }
 
-  var active: Segment { segments[segments.count - 1] }
+  /// Bytes of all batches.
+  package var sizeInBytes: Int {
+    switch store {
+    case .segments: segments.reduce(0) { $0 + $1.size }
+    case .arm(let arm): arm.sizeInBytes
+    }
+  }
 
-  /// Bytes of all segments' batches.
-  package var sizeInBytes: Int { segments.reduce(0) { $0 + $1.size } }
-  package var segmentCount: Int { segments.count }
-  package var baseOffsets: [Offset] { segments.map(\.baseOffset) }
+  /// Takes effect with the next call.
+  package var config: LogConfig {
+    get { settings }
+    set { settings = newValue }
+  }
+  /// `logStartOffset <= flushedOffset` need not hold; `logStartOffset <= logEndOffset` and `flushedOffset <= logEndOffset` do.
+  package internal(set) var logStartOffset: Offset {
+    get { start }
+    set { start = newValue }
+  }
+  /// The offset the next record gets.
+  package internal(set) var logEndOffset: Offset {
+    get { end }
+    set { end = newValue }
+  }
+  /// Everything below would survive a power failure: the recovery point.
+  package internal(set) var flushedOffset: Offset {
+    get { durableEnd }
+    set { durableEnd = newValue }
+  }
+  package internal(set) var epochs: LeaderEpochs {
+    get { leaderEpochs }
+    set { leaderEpochs = newValue }
+  }
+  /// Once set, the log's memory and files may differ: it takes and gives nothing.
+  package internal(set) var failure: DiskError? {
+    get { failed }
+    set { failed = newValue }
+  }
+  package var leaderEpoch: LeaderEpoch? { epochs.latest }
+  package var producerCount: Int { producers.count }
 
   func check() {
-    checkOffsets()
+    precondition(logStartOffset <= logEndOffset, "log start \(logStartOffset) is past the end \(logEndOffset)")
+    precondition(flushedOffset <= logEndOffset, "flushed \(flushedOffset) is past the end \(logEndOffset)")
+    guard case .segments = store else { return }
     precondition(
       active.baseOffset <= logEndOffset, "segment \(active.baseOffset) begins past the end \(logEndOffset)")
   }
 
+  /// Sets the topic's id, once, when a directory made before ids, or without one, learns it.
+  package func adopt(_ id: TopicID) throws(DiskError) {
+    try PartitionMetadata.write(id, to: directory, on: disk)
+    topicID = id
+  }
+
   // MARK: Appending
+
+  func checkUsable() throws(AppendError) {
+    if let failure { throw .offline(failure) }
+  }
 
   /// Appends a producer's batch: it gets the next offsets and the leader's epoch.
   ///
@@ -56,14 +155,32 @@ package final class Log: LogState {
   package func append(
     _ batch: RecordBatch, leaderEpoch: LeaderEpoch, nowMs: Int64
   ) throws(AppendError) -> Appended {
-    try append(batch, leaderEpoch: leaderEpoch, nowMs: nowMs) { header, marker throws(AppendError) in
-      try withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { head throws(AppendError) in
-        header.write(to: head)
-        try batch.body.withUnsafeReadableBytes { body throws(AppendError) in
-          try store(UnsafeRawBufferPointer(head), body, of: header, marker, nowMs: nowMs)
+    try checkUsable()
+    var header = batch.header
+    try checkFits(header)
+    try checkTime(header, nowMs: nowMs)
+    if header.hasProducer, let earlier = try producers.check(header) { return answer(earlier) }
+    let marker = try EndTransactionMarker(ofControl: batch)
+    if let marker { try producers.check(marker, of: header.producerID) }
+    header.baseOffset = logEndOffset
+    header.partitionLeaderEpoch = leaderEpoch
+    if config.timestampType == .logAppendTime {
+      // The broker's clock becomes all records' timestamp. It lies within the CRC, which covers the body too.
+      header.attributes.isLogAppendTime = true
+      header.maxTimestamp = nowMs
+      header.crc = header.checksum(of: batch.body)
+    }
+    switch store {
+    case .segments: try append(header, batch.body, marker, nowMs: nowMs)
+    case .arm(let arm):
+      try append(header, marker, nowMs: nowMs, to: arm) { room in
+        header.write(to: room)
+        batch.body.withUnsafeReadableBytes {
+          UnsafeMutableRawBufferPointer(rebasing: room[BatchField.records...]).copyMemory(from: $0)
         }
       }
     }
+    return appended(from: header.baseOffset, logAppendTimeMs: config.timestampType == .logAppendTime ? nowMs : -1)
   }
 
   /// Appends what a follower fetched: batches that have their offsets and epochs. A torn last batch is left out.
@@ -71,128 +188,111 @@ package final class Log: LogState {
   /// Returns the offsets now in the log, nil when `bytes` held no whole batch. Batches that were
   /// written before one that fails stay: the follower fetches on from `logEndOffset`.
   package func appendAsFollower(_ bytes: ByteBuffer, nowMs: Int64) throws(AppendError) -> Appended? {
-    try appendFetched(bytes) { header, marker, rest throws(AppendError) in
+    try checkUsable()
+    var rest = bytes
+    var first: Offset?
+    while rest.readableBytes > 0 {
+      let batch: RecordBatch
+      do { batch = try RecordBatch(viewing: rest) } catch {
+        if case .truncated = error { break }
+        throw .corrupt
+      }
+      let header = batch.header
+      guard header.baseOffset >= logEndOffset else {
+        throw .unexpectedOffset(got: header.baseOffset, expected: logEndOffset)
+      }
+      let marker = try EndTransactionMarker(ofControl: batch)
       try rest.withUnsafeReadableBytes { raw throws(AppendError) in
         let whole = UnsafeRawBufferPointer(rebasing: raw[..<header.sizeInBytes])
-        try store(whole, UnsafeRawBufferPointer(start: nil, count: 0), of: header, marker, nowMs: nowMs)
+        switch store {
+        case .segments: try append(header, whole, UnsafeRawBufferPointer(start: nil, count: 0), marker, nowMs: nowMs)
+        case .arm(let arm): try append(header, marker, nowMs: nowMs, to: arm) { $0.copyMemory(from: whole) }
+        }
       }
+      first = first ?? header.baseOffset
+      rest.moveReaderIndex(forwardBy: header.sizeInBytes)
+    }
+    guard let first else { return nil }
+    return appended(from: first, logAppendTimeMs: -1)
+  }
+
+  @inline(__always)
+  private func checkFits(_ header: RecordBatchHeader) throws(AppendError) {
+    let bytes = header.sizeInBytes
+    guard bytes <= config.maxMessageBytes else { throw .tooLarge(bytes: bytes, limit: config.maxMessageBytes) }
+    guard bytes <= config.segmentBytes else { throw .largerThanSegment(bytes: bytes, limit: config.segmentBytes) }
+    guard header.count > 0 else { throw .invalidRecord("a batch of \(header.count) records") }
+    guard logEndOffset <= .largestBase else {
+      throw .diskFailed(DiskError("find offsets for a batch", directory, code: DiskError.offsetsUsedUp))
     }
   }
 
-  /// Puts a batch, which comes in one part or two, at the log's end.
-  private func store(
-    _ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer, of header: RecordBatchHeader,
-    _ marker: EndTransactionMarker?, nowMs: Int64
-  ) throws(AppendError) {
-    let segment = try place(header, nowMs: nowMs)
-    do { try segment.write(head, body) } catch {
-      if !error.isIntact { failure = error.cause }
-      throw .diskFailed(error.cause)
+  /// The batch as a whole, by its largest timestamp; that of each record is looked at with the records.
+  @inline(__always)
+  private func checkTime(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) {
+    guard config.timestampType == .createTime, header.maxTimestamp >= 0 else { return }
+    let earliest = nowMs.subtractingClamped(config.timestampBeforeMaxMs)
+    let latest = nowMs.addingClamped(config.timestampAfterMaxMs)
+    guard header.maxTimestamp >= earliest, header.maxTimestamp <= latest else {
+      throw .timestampOutOfRange(timestamp: header.maxTimestamp, earliest: earliest, latest: latest)
     }
-    try note(header, marker, in: segment, nowMs: nowMs)
   }
 
-  /// Sees that the active segment can take the batch, and notes its leadership; returns the segment.
-  private func place(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) -> Segment {
-    var segment = active
+  /// The answer to an append that has just been made.
+  @inline(__always)
+  private func appended(from first: Offset, logAppendTimeMs: Int64) -> Appended {
+    // An engine that commits durably has flushed already.
+    let unflushed = logEndOffset - flushedOffset
+    return Appended(
+      baseOffset: first, lastOffset: logEndOffset - 1, isDuplicate: false, logAppendTimeMs: logAppendTimeMs,
+      logStartOffset: logStartOffset,
+      needsFlush: unflushed > 0 && (config.flushBeforeAcknowledge || Int64(unflushed) >= config.flushMessages))
+  }
+
+  /// The answer to a batch that its producer sent before.
+  private func answer(_ earlier: ProducerState.Batch) -> Appended {
+    Appended(
+      baseOffset: earlier.firstOffset, lastOffset: earlier.lastOffset, isDuplicate: true,
+      logAppendTimeMs: config.timestampType == .logAppendTime ? earlier.timestamp : -1, logStartOffset: logStartOffset,
+      needsFlush: config.flushBeforeAcknowledge && flushedOffset <= earlier.lastOffset)
+  }
+
+  // MARK: Reading
+
+  /// The offset before which a read from `offset` ends; nil when there is nothing to read.
+  @inline(__always)
+  func readBound(from offset: Offset, upTo: Offset) throws(ReadError) -> Offset? {
+    if let failure { throw .diskFailed(failure) }
+    guard offset >= logStartOffset, offset <= logEndOffset else {
+      throw .outOfRange(logStart: logStartOffset, logEnd: logEndOffset)
+    }
+    let bound = min(upTo, logEndOffset)
+    return offset < bound ? bound : nil
+  }
+
+  /// The largest leader epoch not above `epoch` and where it ended (OffsetForLeaderEpoch); nil when unknown.
+  package func endOffset(forEpoch epoch: LeaderEpoch) -> (epoch: LeaderEpoch, endOffset: Offset)? {
+    epochs.end(of: epoch, logEnd: logEndOffset)
+  }
+
+  /// What a reader of committed records must not pass: the first open transaction's start, else the high watermark.
+  package func lastStableOffset(highWatermark: Offset) -> Offset {
+    min(highWatermark, producers.firstUnstableOffset(highWatermark: highWatermark) ?? highWatermark)
+  }
+
+  /// Forgets producers silent for `expirationMs` (producer.id.expiration.ms).
+  package func expireProducers(nowMs: Int64, expirationMs: Int64) {
+    producers.expire(nowMs: nowMs, expirationMs: expirationMs)
+  }
+}
+
+extension EndTransactionMarker {
+  /// Nil for a batch of records, and for control batches that end no transaction.
+  init?(ofControl batch: RecordBatch) throws(AppendError) {
+    guard batch.header.attributes.isControl else { return nil }
     do {
-      if try segment.mustRoll(for: header, bytes: header.sizeInBytes, config: config, nowMs: nowMs) {
-        try roll(to: header.baseOffset, nowMs: nowMs)
-        segment = active
-      }
-    } catch { throw .diskFailed(error) }
-    if header.partitionLeaderEpoch != epochs.latest,
-      epochs.assign(header.partitionLeaderEpoch, startOffset: header.baseOffset)
-    {
-      areEpochsUnwritten = true
-    }
-    return segment
-  }
-
-  func writeEpochs() throws(DiskError) {
-    try epochs.write(to: directory, on: disk)
-    areEpochsUnwritten = false
-  }
-
-  /// Takes note of the batch just written. The index of aborted transactions is the one thing that may fail here;
-  /// the batch is in the log already, so the log is then offline until recovery has made the index again.
-  private func note(
-    _ header: RecordBatchHeader, _ marker: EndTransactionMarker?, in segment: Segment, nowMs: Int64
-  ) throws(AppendError) {
-    places.appended(header.baseOffset, at: segment.size, in: segment.baseOffset)
-    segment.wrote(header, indexIntervalBytes: config.indexIntervalBytes, nowMs: nowMs)
-    logEndOffset = header.nextOffset
-    flushing.appended(nowMs: nowMs)
-    do { try noteProducer(header, marker, in: segment) } catch {
-      failure = error
-      throw .offline(error)
-    }
-  }
-
-  /// Tells the producer state of a batch, and the transaction index of an abort.
-  func noteProducer(_ header: RecordBatchHeader, _ marker: EndTransactionMarker?, in segment: Segment) throws(DiskError)
-  {
-    guard let marker else {
-      return header.attributes.isControl ? producers.endOffset = header.nextOffset : producers.appended(header)
-    }
-    guard let completed = producers.appended(marker, header), completed.isAborted else { return }
-    try segment.transactionIndex.append(
-      AbortedTransaction(
-        producerID: completed.producerID, firstOffset: completed.firstOffset, lastOffset: completed.lastOffset,
-        lastStableOffset: producers.lastStableOffset(after: completed)), on: disk)
-  }
-
-  // MARK: Rolling
-
-  /// Closes the active segment and begins one at `offset`, if the active one has anything.
-  package func roll(nowMs: Int64) throws(AppendError) {
-    try checkUsable()
-    guard active.size > 0 else { return }
-    do { try roll(to: logEndOffset, nowMs: nowMs) } catch { throw .diskFailed(error) }
-  }
-
-  func roll(to offset: Offset, nowMs: Int64) throws(DiskError) {
-    let before = active
-    if before.size == 0 && before.baseOffset == offset { return }
-    try finish(before)
-    try writeSnapshot()
-    let segment = try makeSegment(at: offset, nowMs: nowMs)
-    if before.size == 0 {
-      // A follower told to begin far ahead: the empty segment would stand for offsets that never were.
-      segments.removeLast()
-      deleted.append(
-        DeletedFiles(
-          paths: try before.markDeleted(), removableAtMs: nowMs.addingClamped(config.fileDeleteDelayMs)))
-    }
-    segments.append(segment)
-    flushing.rolled(from: before)
-  }
-
-  /// The segment takes no more batches; a file that is longer than they are is cut.
-  func finish(_ segment: Segment) throws(DiskError) {
-    var config = config
-    if padsFiles { config.preallocate = true }
-    try segment.finish(config: config)
-  }
-
-  /// Makes a segment's files, all or none: an empty segment left behind would hide what is appended before it.
-  func makeSegment(at offset: Offset, nowMs: Int64) throws(DiskError) -> Segment {
-    do {
-      return try Segment.create(disk: disk, directory: directory, baseOffset: offset, config: config, nowMs: nowMs)
-    } catch {
-      for suffix in Segment.suffixes where suffix != ProducerSnapshot.suffix {
-        do { try disk.remove("\(directory)/\(Segment.name(offset))\(suffix)") } catch let second { failure = second }
-      }
-      throw error
-    }
-  }
-
-  /// Writes the producers as of the log's end, which is where the next segment begins.
-  func writeSnapshot() throws(DiskError) {
-    let path = "\(directory)/\(Segment.name(logEndOffset))\(ProducerSnapshot.suffix)"
-    let file = try disk.open(path, creating: true)
-    let bytes = ProducerSnapshot.encode(producers)
-    try file.truncate(to: 0)
-    try file.write(bytes, at: 0)
+      guard let marker = try EndTransactionMarker(reading: batch) else { return nil }
+      self = marker
+    } catch { throw .invalidRecord("\(error)") }
   }
 }

@@ -14,6 +14,8 @@ package enum LogDirectoryError: Error, Hashable, Sendable {
   case exists(TopicPartition)
   /// The partition was written by the other engine: set `millrace.log.engine` to that, or give another log.dirs.
   case otherEngine(TopicPartition, writtenBy: LogEngine, path: String)
+  /// The program has not what `setting` asks for: millrace-broker has.
+  case noArm(setting: String)
   /// The file system takes no direct reads or writes (O_DIRECT), which the broker is configured to use.
   case noDirectIO(path: String, DiskError)
 }
@@ -29,6 +31,8 @@ extension LogDirectoryError: CustomStringConvertible {
     case .exists(let partition): "\(partition) has a directory already"
     case .noDirectIO(let path, let error):
       "\(path) is on a file system without O_DIRECT (\(error)), which millrace.cache=process and millrace.write.path=direct need: give a log.dirs on another one"
+    case .noArm(let setting):
+      "this program cannot do \(setting): leave the key out, or start millrace-broker, which can"
     case .otherEngine(let partition, let writer, let path):
       "\(path) holds \(partition) as millrace.log.engine=\(writer.rawValue) wrote it: start with that, or give another log.dirs"
     }
@@ -47,6 +51,8 @@ package final class LogDirectory: Sendable {
   package let wasClean: Bool
   /// What keeps the partitions' batches.
   package let engine: LogEngine
+  /// Makes what keeps them, when segments do not.
+  private let arms: (any StoreArmMaker)?
   private let state: Mutex<State>
 
   private struct State {
@@ -81,12 +87,14 @@ package final class LogDirectory: Sendable {
 
   /// Makes the directory if needed, locks it, and reads what the last run left.
   package init(
-    _ path: String, disk: any Disk = RealDisk(), engine: LogEngine = .append
+    _ path: String, disk: any Disk = RealDisk(), engine: LogEngine = .append, arms: Arms = Arms()
   ) throws(LogDirectoryError) {
     let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     self.path = path
     self.disk = disk
     self.engine = engine
+    self.arms = arms.stores[engine]
+    if engine != .append, self.arms == nil { throw .noArm(setting: "millrace.log.engine=\(engine.rawValue)") }
     do {
       try Self.makeDirectories(path, on: disk)
       guard let lock = try disk.lock("\(path)/\(Self.lockName)") else { throw LogDirectoryError.locked(path: path) }
@@ -228,14 +236,15 @@ package final class LogDirectory: Sendable {
   /// Makes a new, empty log.
   package func create(
     _ partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
-  ) throws(LogDirectoryError) -> sending any PartitionLog {
+  ) throws(LogDirectoryError) -> sending Log {
     let directory = directory(of: partition)
     do {
       guard try disk.info(directory) == nil else { throw LogDirectoryError.exists(partition) }
       try removeMark()
       try forget(partition)
-      return try engine.log.create(
-        disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs)
+      return try Log.create(
+        disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs,
+        arms: arms)
     } catch let error as DiskError {
       throw .disk(error)
     } catch let error as LogDirectoryError {
@@ -248,21 +257,22 @@ package final class LogDirectory: Sendable {
   /// Opens one log that is here.
   package func open(
     _ partition: TopicPartition, config: LogConfig, nowMs: Int64
-  ) throws(LogDirectoryError) -> sending any PartitionLog {
+  ) throws(LogDirectoryError) -> sending Log {
     let directory = directory(of: partition)
     let memory = LogMemory(
       logStartOffset: checkpointed(.logStart, partition), recoveryPoint: checkpointed(.recoveryPoint, partition),
       isClean: wasClean)
     do {
       try removeMark()
-      return try engine.log.open(
-        disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
+      return try Log.open(
+        disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs,
+        arms: arms)
     } catch { throw .disk(error) }
   }
 
   /// Throws when the file system cannot do what the disk's switches want of it.
   package func checkDisk() throws(LogDirectoryError) {
-    do { try (disk as? SwitchedDisk)?.probe(path) } catch { throw .noDirectIO(path: path, error) }
+    do { try disk.probe(path) } catch { throw .noDirectIO(path: path, error) }
   }
 
   /// Throws when a partition here was written by the other engine: it would look empty to this one.
@@ -271,11 +281,8 @@ package final class LogDirectory: Sendable {
       let directory = directory(of: partition)
       let names: [String]
       do { names = try disk.names(in: directory) } catch { throw .disk(error) }
-      let writer: LogEngine? =
-        if names.contains(BTree.fileName) { .btree } else if names.contains(where: { $0.hasSuffix(Segment.logSuffix) })
-        {
-          .append
-        } else { nil }
+      // The append log's suffix is common; another engine's file name is not.
+      let writer = LogEngine.allCases.last { engine in names.contains { $0.hasSuffix(engine.fileSuffix) } }
       if let writer, writer != engine { throw .otherEngine(partition, writtenBy: writer, path: directory) }
     }
   }
@@ -290,7 +297,7 @@ package final class LogDirectory: Sendable {
       Threads.run(count: $0, threads: $1, $2)
     },
     config: @escaping @Sendable (TopicPartition) -> LogConfig,
-    opened: @escaping @Sendable (sending any PartitionLog, _ highWatermark: Offset) -> Void,
+    opened: @escaping @Sendable (sending Log, _ highWatermark: Offset) -> Void,
     failed: @escaping @Sendable (TopicPartition, LogDirectoryError) -> Void
   ) throws(LogDirectoryError) {
     let partitions = try list()

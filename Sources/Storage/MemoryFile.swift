@@ -31,7 +31,7 @@ final class MemoryFile: DiskFile {
 
 extension FileRange {
   /// A range of bytes that are in memory already.
-  init(inMemory bytes: ByteBuffer, path: String) {
+  package init(inMemory bytes: ByteBuffer, path: String) {
     self.init(file: SegmentFile(MemoryFile(bytes), path: path), position: 0, length: bytes.readableBytes)
   }
 

@@ -1,5 +1,5 @@
 import CMillrace
-import Model
+package import Model
 
 /// A `.snapshot` file: the producers as they were when the log ended at the offset in its name.
 ///
@@ -10,12 +10,12 @@ import Model
 ///
 /// Of each producer's five batches it holds the last. After a crash, when retries of the others must be expected, recovery
 /// goes back to an older snapshot; after an orderly stop such a retry is refused, not doubled.
-enum ProducerSnapshot {
+package enum ProducerSnapshot {
   static let suffix = ".snapshot"
   static let headerBytes = 10, entryBytes = 46
   private static let version: Int16 = 1
 
-  static func encode(_ state: ProducerState) -> [UInt8] {
+  package static func encode(_ state: ProducerState) -> [UInt8] {
     var body: [UInt8] = []
     body.reserveCapacity(4 + state.count * entryBytes)
     body.appendBigEndian(Int32(state.count))
@@ -39,7 +39,7 @@ enum ProducerSnapshot {
   }
 
   /// Nil where the bytes are no snapshot: an older one then serves, or the log is read again.
-  static func decode(_ bytes: [UInt8], endOffset: Offset) -> ProducerState? {
+  package static func decode(_ bytes: [UInt8], endOffset: Offset) -> ProducerState? {
     bytes.withUnsafeBytes { bytes in
       guard bytes.count >= headerBytes, bytes.bigEndian(at: 0, as: Int16.self) == version else { return nil }
       let body = UnsafeRawBufferPointer(rebasing: bytes[6...])

@@ -57,7 +57,7 @@ package struct ProducerState {
   }
 
   /// A transaction that a marker has ended.
-  struct Completed: Hashable {
+  package struct Completed: Hashable {
     var producerID: Int64
     var firstOffset: Offset
     /// The marker's.
@@ -71,7 +71,9 @@ package struct ProducerState {
   /// Transactions whose marker the high watermark has not passed, oldest first: still unstable.
   private var unreplicated: [Completed] = []
   /// What the state has seen: everything below.
-  var endOffset: Offset = 0
+  package var endOffset: Offset = 0
+
+  package init() {}
 
   package var count: Int { producers.count }
   package func producer(_ id: Int64) -> Producer? { producers[id] }
@@ -116,7 +118,7 @@ package struct ProducerState {
   // MARK: After it was written
 
   /// Takes note of a batch of records, its offsets assigned.
-  mutating func appended(_ header: RecordBatchHeader) {
+  package mutating func appended(_ header: RecordBatchHeader) {
     endOffset = header.nextOffset
     guard header.hasProducer else { return }
     update(header.producerID, epoch: header.producerEpoch) { producer in
@@ -133,7 +135,7 @@ package struct ProducerState {
   }
 
   /// Takes note of a transaction marker; returns the transaction it ended, nil when the transaction had no records.
-  mutating func appended(_ marker: EndTransactionMarker, _ header: RecordBatchHeader) -> Completed? {
+  package mutating func appended(_ marker: EndTransactionMarker, _ header: RecordBatchHeader) -> Completed? {
     endOffset = header.nextOffset
     var start: Offset?
     update(header.producerID, epoch: header.producerEpoch) { producer in

@@ -82,13 +82,13 @@ package struct RealDisk: Disk {
 }
 
 /// A file descriptor and its life.
-final class RealFile: DiskFile {
-  let descriptor: Int32
+package final class RealFile: DiskFile {
+  package let descriptor: Int32
   /// As it was opened; a later rename does not show here.
   private let path: String
   private let isLocked: Bool
 
-  init(_ descriptor: Int32, _ path: String, isLocked: Bool = false) {
+  package init(_ descriptor: Int32, _ path: String, isLocked: Bool = false) {
     self.descriptor = descriptor
     self.path = path
     self.isLocked = isLocked
@@ -100,13 +100,15 @@ final class RealFile: DiskFile {
     close(descriptor)
   }
 
-  func size() throws(DiskError) -> Int {
+  package func size() throws(DiskError) -> Int {
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw DiskError("fstat", path, code: errno) }
     return Int(status.st_size)
   }
 
-  func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, at position: Int) throws(DiskError) {
+  package func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, at position: Int)
+    throws(DiskError)
+  {
     let total = first.count + second.count
     var written = 0
     // Once round in nearly every case: a regular file takes a short write only when it is full or interrupted.
@@ -135,7 +137,7 @@ final class RealFile: DiskFile {
     }
   }
 
-  func read(into buffer: UnsafeMutableRawBufferPointer, at position: Int) throws(DiskError) -> Int {
+  package func read(into buffer: UnsafeMutableRawBufferPointer, at position: Int) throws(DiskError) -> Int {
     var filled = 0
     while filled < buffer.count {
       let count = pread(descriptor, buffer.baseAddress! + filled, buffer.count - filled, position + filled)
@@ -149,20 +151,20 @@ final class RealFile: DiskFile {
     return filled
   }
 
-  func truncate(to size: Int) throws(DiskError) {
+  package func truncate(to size: Int) throws(DiskError) {
     guard ftruncate(descriptor, size) == 0 else { throw DiskError("ftruncate", path, code: errno) }
   }
 
-  func reserve(_ size: Int) throws(DiskError) {
+  package func reserve(_ size: Int) throws(DiskError) {
     let code = posix_fallocate(descriptor, 0, size)
     guard code == 0 else { throw DiskError("posix_fallocate", path, code: code) }
   }
 
-  func reserveAhead(from position: Int, to end: Int) -> Bool {
+  package func reserveAhead(from position: Int, to end: Int) -> Bool {
     millrace_reserve_ahead(descriptor, position, end - position) == 0
   }
 
-  func sync() throws(DiskError) {
+  package func sync() throws(DiskError) {
     guard fdatasync(descriptor) == 0 else { throw DiskError("fdatasync", path, code: errno) }
   }
 }

@@ -34,7 +34,7 @@ final class Segment {
   private(set) var modifiedMs: Int64
   private let createdMs: Int64
 
-  static let logSuffix = ".log"
+  static let logSuffix = LogFileSuffix.log
   static let suffixes = [
     logSuffix, OffsetIndex.suffix, TimeIndex.suffix, TransactionIndex.suffix, ProducerSnapshot.suffix,
   ]
@@ -278,6 +278,9 @@ struct SegmentWriteError: Error {
 }
 
 /// What file names of a log may end in besides their kind.
-enum LogFileSuffix {
-  static let deleted = ".deleted", cleaned = ".cleaned", swap = ".swap", temporary = ".tmp"
+package enum LogFileSuffix {
+  /// A segment's batches.
+  package static let log = ".log"
+  package static let temporary = ".tmp"
+  static let deleted = ".deleted", cleaned = ".cleaned", swap = ".swap"
 }

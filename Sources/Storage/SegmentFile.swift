@@ -11,7 +11,7 @@ package final class SegmentFile: Sendable {
   package let descriptor: Int32
   let file: any DiskFile
 
-  init(_ file: any DiskFile, path: String) {
+  package init(_ file: any DiskFile, path: String) {
     self.file = file
     self.path = path
     descriptor = file.descriptor
@@ -99,7 +99,7 @@ package struct LogSlice: Sendable {
     self.nextOffset = nextOffset
   }
 
-  static func empty(at offset: Offset) -> LogSlice {
+  package static func empty(at offset: Offset) -> LogSlice {
     LogSlice(ranges: [], byteCount: 0, firstOffset: offset, nextOffset: offset)
   }
 

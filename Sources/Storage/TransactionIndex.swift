@@ -15,7 +15,7 @@ package struct AbortedTransaction: Hashable, Sendable {
 /// ```
 /// version 2 (= 0) │ producer id 8 │ first offset 8 │ last offset 8 │ last stable offset 8
 /// ```
-struct TransactionIndex {
+package struct TransactionIndex {
   static let entryBytes = 34
   static let suffix = ".txnindex"
   private static let version: Int16 = 0
@@ -57,7 +57,7 @@ struct TransactionIndex {
     if try disk.info(path) != nil { try disk.open(path, creating: false).sync() }
   }
 
-  static func encode(_ entry: AbortedTransaction) -> [UInt8] {
+  package static func encode(_ entry: AbortedTransaction) -> [UInt8] {
     var bytes: [UInt8] = []
     bytes.reserveCapacity(entryBytes)
     bytes.appendBigEndian(version)
@@ -68,7 +68,7 @@ struct TransactionIndex {
     return bytes
   }
 
-  static func decode(_ bytes: [UInt8]) -> [AbortedTransaction] {
+  package static func decode(_ bytes: [UInt8]) -> [AbortedTransaction] {
     bytes.withUnsafeBytes { bytes in
       stride(from: 0, to: bytes.count - bytes.count % entryBytes, by: entryBytes).map { at in
         AbortedTransaction(

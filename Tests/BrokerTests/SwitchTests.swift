@@ -137,6 +137,24 @@ struct SwitchTests {
   }
 
   @Test(
+    "a program without the arm that is configured says so at its start, and names the key",
+    arguments: [
+      ("millrace.log.engine", "btree"), ("millrace.cache", "process"), ("millrace.cache", "both"),
+      ("millrace.write.path", "direct"),
+    ])
+  func notRegistered(key: String, value: String) throws {
+    try withDirectory { directory in
+      let config = try Config(overrides: [key: value, "log.dirs": directory])
+      let error = #expect(throws: LogDirectoryError.noArm(setting: "\(key)=\(value)")) {
+        try LogDirectories(config, disk: RealDisk(), arms: Arms())
+      }
+      #expect("\(try #require(error))".contains("\(key)=\(value)"))
+      // A directory that was locked for it is free again.
+      _ = try LogDirectories(Config(overrides: ["log.dirs": directory]), disk: RealDisk(), arms: Arms())
+    }
+  }
+
+  @Test(
     "that contradict each other are refused",
     arguments: [
       ["millrace.cache": "process", "millrace.read.path": "sendfile"],

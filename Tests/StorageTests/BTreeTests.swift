@@ -1,6 +1,7 @@
 import Testing
 
 @testable import Storage
+@testable import StorageArms
 
 @Suite("The B-tree's file")
 struct BTreeTests {

@@ -1,4 +1,5 @@
 @testable import Storage
+@testable import StorageArms
 
 /// A fake disk with a cache of the process in front of its segments.
 struct CachedFakeDisk: Disk {

@@ -2,6 +2,7 @@ import Model
 import NIOCore
 
 @testable import Storage
+@testable import StorageArms
 
 /// One way to keep a log and to reach its bytes: an engine, or a setting of the switches of segments.
 enum Arm: String, CaseIterable {
@@ -22,7 +23,7 @@ enum Arm: String, CaseIterable {
   }
 
   static func cache(_ layout: CacheLayout) throws -> ProcessCache {
-    try ProcessCache(ProcessCache.Settings(bytes: 16 * 4096, layout: layout, blockBytes: 4096))
+    try ProcessCache(CacheSettings(bytes: 16 * 4096, layout: layout, blockBytes: 4096))
   }
 }
 
@@ -35,7 +36,7 @@ final class EngineBench {
   private let disk: any Disk
   private let config: LogConfig
   private let partition = TopicPartition("orders", 0)
-  private(set) var log: any PartitionLog
+  private(set) var log: Log
 
   init(_ arm: Arm, _ config: LogConfig = LogConfig()) throws {
     engine = arm.engine
@@ -47,17 +48,19 @@ final class EngineBench {
 
   static func create(
     _ engine: LogEngine, _ disk: any Disk, _ directory: String, _ partition: TopicPartition, _ config: LogConfig
-  ) throws(DiskError) -> any PartitionLog {
-    try engine.log.create(
-      disk: disk, directory: directory, partition: partition, topicID: nil, config: config, nowMs: now)
+  ) throws(DiskError) -> Log {
+    try Log.create(
+      disk: disk, directory: directory, partition: partition, topicID: nil, config: config, nowMs: now,
+      arms: Arms.all.stores[engine])
   }
 
   static func open(
     _ engine: LogEngine, _ disk: any Disk, _ directory: String, _ partition: TopicPartition, _ config: LogConfig,
     _ memory: LogMemory, nowMs: Int64 = now
-  ) throws(DiskError) -> any PartitionLog {
-    try engine.log.open(
-      disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs)
+  ) throws(DiskError) -> Log {
+    try Log.open(
+      disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs,
+      arms: Arms.all.stores[engine])
   }
 
   /// Opens the log again: after an orderly stop, or as a kill leaves it.

@@ -4,6 +4,7 @@ import NIOCore
 import Testing
 
 @testable import Storage
+@testable import StorageArms
 
 /// Something the log should not have done.
 struct Wrong: Error {
@@ -34,9 +35,9 @@ final class LogModel {
   private let partition = TopicPartition("model", 0)
   private let directory: String
   private var config = LogConfig()
-  private var log: any PartitionLog
+  private var log: Log
   /// Nil for a B-tree, which has none.
-  private var segments: Log? { log as? Log }
+  private var segments: Log? { engine == .append ? log : nil }
   private var canFail: Bool { temporary == nil }
   private var nowMs: Int64 = 1_700_000_000_000
   private(set) var history: [String] = []

@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 
 @testable import Storage
+@testable import StorageArms
 
 /// A file in memory that counts how it is asked.
 private final class CountedFile: DiskFile {
@@ -37,7 +38,7 @@ private final class CountedFile: DiskFile {
 @Suite("The cache of the process")
 struct ProcessCacheTests {
   private func cache(_ layout: CacheLayout, blocks: Int) throws -> ProcessCache {
-    try ProcessCache(ProcessCache.Settings(bytes: blocks * 4096, layout: layout, blockBytes: 4096))
+    try ProcessCache(CacheSettings(bytes: blocks * 4096, layout: layout, blockBytes: 4096))
   }
 
   private func bytes(_ count: Int, seed: Int = 0) -> [UInt8] {

@@ -65,7 +65,6 @@ struct Ban: Sendable, CustomTestStringConvertible {
         Exemption(path: "Sources/Broker/RealWorld/", reason: "the machine's own world"),
         Exemption(path: "Sources/Storage/LogDirectory.swift", reason: "what a tool that names no disk means"),
         Exemption(path: "Sources/Storage/LogDump.swift", reason: "a tool reads files beside the broker"),
-        Exemption(path: "Sources/Storage/SwitchedDisk.swift", reason: "direct files are the machine's own"),
         Exemption(path: "Sources/Coordination/ZNodeView.swift", reason: "a tool reads the journal beside the broker"),
       ]),
     Ban(

@@ -61,7 +61,7 @@ package struct Config: Sendable {
   package let readCopyBufferBytes: Int
   package let logEngine: LogEngine
   package let cache: CacheKind
-  package let cacheSettings: ProcessCache.Settings
+  package let cacheSettings: CacheSettings
   package let writePath: WritePath
   package let flushBeforeAck: Bool
   /// nil leaves the kernel's default.
@@ -191,12 +191,12 @@ extension Config {
     return overrides
   }
 
-  private static func cacheSettings(_ values: ConfigValues) throws(ConfigError) -> ProcessCache.Settings {
+  private static func cacheSettings(_ values: ConfigValues) throws(ConfigError) -> CacheSettings {
     let blockBytes = values.int("millrace.cache.block.bytes")
     guard blockBytes.nonzeroBitCount == 1 else {
       throw ConfigError("millrace.cache.block.bytes must be a power of two; it is \(blockBytes)")
     }
-    return ProcessCache.Settings(
+    return CacheSettings(
       bytes: values.int("millrace.cache.bytes"),
       layout: CacheLayout(rawValue: values.text("millrace.cache.layout") ?? "") ?? .compact, blockBytes: blockBytes)
   }

@@ -2,13 +2,15 @@ import Base
 import Glibc
 import Logging
 import NIOCore
-import Storage
+package import Storage
 
 /// `millrace-broker server.properties [--override key=value]…`: runs a broker until SIGTERM or SIGINT, then stops it in order.
 ///
 /// Exit codes: 0 after an orderly stop, 1 when the broker could not start, 2 for a command line that makes no sense,
 /// 74 when `--help` or `--version` could not be printed.
-package func exitWithBroker(_ arguments: [String]) -> Never {
+///
+/// - Parameter arms: what the program has besides Kafka's own storage.
+package func exitWithBroker(_ arguments: [String], arms: Arms) -> Never {
   StandardStream.prepare()
   switch BrokerArguments.parse(arguments.dropFirst()) {
   case .show(let text):
@@ -20,7 +22,7 @@ package func exitWithBroker(_ arguments: [String]) -> Never {
     writeError("millrace-broker: \(problem)\n\(BrokerArguments.usage)")
     exit(2)
   case .run(let path, let overrides):
-    exit(runBroker(path: path, overrides: overrides))
+    exit(runBroker(path: path, overrides: overrides, arms))
   }
 }
 
@@ -66,7 +68,7 @@ enum BrokerArguments: Equatable {
   }
 }
 
-private func runBroker(path: String, overrides: [String]) -> Int32 {
+private func runBroker(path: String, overrides: [String], _ arms: Arms) -> Int32 {
   // Blocked before any thread is made, so that every thread inherits it and only `sigwait` below takes the signals.
   var signals = sigset_t()
   sigemptyset(&signals)
@@ -83,7 +85,7 @@ private func runBroker(path: String, overrides: [String]) -> Int32 {
     let file = try ConfigFile.load(path: path, overrides: overrides)
     for warning in file.warnings { log.warning("\(warning)") }
     try DescriptorLimit.check(file.config)
-    real = RealWorld(file.config, disk: RealDisk(), log: log)
+    real = RealWorld(file.config, disk: RealDisk(), arms: arms, log: log)
     node = Node(real.world, file.config, log: log)
     running = try node.start().wait()
   } catch {

@@ -11,12 +11,16 @@ package final class RealWorld: Sendable {
 
   /// Starts the threads that a node of this configuration needs.
   ///
-  /// - Parameter pageCache: the kernel's, or what stands for it in a test.
-  package init(_ config: Config, disk: any Disk, pageCache: PageCache = PageCache(), log: Logger) {
+  /// - Parameters:
+  ///   - arms: what the program has besides Kafka's own storage.
+  ///   - pageCache: the kernel's, or what stands for it in a test.
+  package init(
+    _ config: Config, disk: any Disk, arms: Arms = Arms(), pageCache: PageCache = PageCache(), log: Logger
+  ) {
     loops = MultiThreadedEventLoopGroup(numberOfThreads: config.numNetworkThreads)
     offload = RealOffload()
     world = World(
-      loops: loops, disk: disk, pageCache: pageCache, network: RealNetwork(log: log), offload: offload,
+      loops: loops, disk: disk, arms: arms, pageCache: pageCache, network: RealNetwork(log: log), offload: offload,
       descriptorsMax: DescriptorLimit.current, wallMs: WallClock.nowMs, random: { SystemRandomNumberGenerator() })
   }
 

@@ -2,6 +2,7 @@ import Glibc
 import Logging
 import NIOCore
 import Storage
+import StorageArms
 import Synchronization
 import Testing
 
@@ -23,7 +24,7 @@ final class TestBroker: Sendable {
     private let started: RunningNode
 
     fileprivate init(_ config: Config, pageCache: PageCache, log: Logger) throws {
-      real = RealWorld(config, disk: RealDisk(), pageCache: pageCache, log: log)
+      real = RealWorld(config, disk: RealDisk(), arms: .all, pageCache: pageCache, log: log)
       node = Node(real.world, config, log: log)
       do { started = try node.start().wait() } catch {
         real.shutdown()

@@ -1,13 +1,14 @@
 package import Model
+package import Storage
 
-extension BTreeLog {
-  /// Deletes batches from the front by the rules by which `Log` deletes segments; returns how many.
+extension TreeArm {
+  /// Deletes batches from the front by the rules by which segments go.
   ///
   /// A segment goes by renaming its files. Here each batch is taken out of the tree, whose file never becomes smaller:
   /// its pages are used again.
-  package func applyRetention(nowMs: Int64, highWatermark: Offset) throws(DiskError) -> Int {
-    if let failure { throw failure }
-    let start = logStartOffset
+  package func applyRetention(to log: Log, nowMs: Int64, highWatermark: Offset) throws(DiskError) -> Int {
+    let config = log.config
+    let start = log.logStartOffset
     var excess = config.retentionBytes >= 0 ? Int64(sizeInBytes) - config.retentionBytes : -1
     let (byTime, modified) = (config.retentionMs, modifiedMs)
     let deletes = config.deletesOldSegments
@@ -23,23 +24,13 @@ extension BTreeLog {
       end = header.nextOffset
       return nil
     }
-    return try deleteFront(to: end)
+    return try dropFront(of: log, before: end)
   }
 
-  package func deleteRecords(before offset: Offset, nowMs: Int64) throws(DiskError) {
-    if let failure { throw failure }
-    guard offset > logStartOffset else { return }
-    precondition(offset <= logEndOffset, "delete before \(offset), but the log ends at \(logEndOffset)")
-    _ = try deleteFront(to: offset)
-  }
-
-  /// Nothing waits to be removed: a transaction that deletes is whole.
-  package func purgeDeleted(nowMs: Int64) throws(DiskError) -> Int { 0 }
-
-  /// Moves the start, and takes the batches out that are wholly before it.
-  func deleteFront(to offset: Offset) throws(DiskError) -> Int {
-    guard offset > logStartOffset else { return 0 }
-    var changed = epochs
+  package func dropFront(of log: Log, before offset: Offset) throws(DiskError) -> Int {
+    guard offset > log.logStartOffset else { return 0 }
+    let end = log.logEndOffset
+    var changed = log.epochs
     let hasNewEpochs = changed.raiseStart(to: offset)
     let (count, bytes, newest) = try tree.write { transaction throws(DiskError) in
       var (count, bytes) = (0, 0)
@@ -63,51 +54,34 @@ extension BTreeLog {
         while let entry = try cursor.first(), entry.key < UInt64(offset.rawValue) { try cursor.remove() }
       }
       try transaction.put(.logStart, offset.rawValue)
-      try transaction.put(.logEnd, logEndOffset.rawValue)
+      try transaction.put(.logEnd, end.rawValue)
       if hasNewEpochs { try transaction.put(.epochs, changed.encoded()) }
       return (count, bytes, newest)
     }
-    logStartOffset = offset
-    epochs = changed
     newestIndexed = newest
     sizeInBytes = max(0, sizeInBytes - bytes)
-    check()
+    log.frontDropped(start: offset, epochs: changed)
     return count
   }
 
   // MARK: Truncation
 
-  package func truncate(to offset: Offset, nowMs: Int64) throws(DiskError) {
-    if let failure { throw failure }
-    guard offset < logEndOffset else { return }
-    do {
-      let holding = try scan(from: offset) { batch throws(DiskError) in batch.header.baseOffset }
-      try cut(at: min(offset, holding ?? offset))
-      try reloadProducers()
-    } catch {
-      failure = error
-      throw error
-    }
+  package func truncate(_ log: Log, to offset: Offset) throws(DiskError) {
+    let holding = try scan(from: offset) { batch throws(DiskError) in batch.header.baseOffset }
+    try cut(log, at: min(offset, holding ?? offset))
+    try reloadProducers(of: log)
   }
 
-  package func truncateFullyAndStart(at offset: Offset, nowMs: Int64) throws(DiskError) {
-    if let failure { throw failure }
-    do {
-      try cut(at: Offset(.min), goingOnAt: offset)
-      producers = ProducerState()
-      producers.endOffset = offset
-    } catch {
-      failure = error
-      throw error
-    }
+  package func restart(_ log: Log, at offset: Offset) throws(DiskError) {
+    try cut(log, at: Offset(.min), goingOnAt: offset)
   }
 
   /// Takes out everything from `end` on, which is a batch's first offset.
-  func cut(at end: Offset, goingOnAt restart: Offset? = nil) throws(DiskError) {
+  func cut(_ log: Log, at end: Offset, goingOnAt restart: Offset? = nil) throws(DiskError) {
     let from = UInt64(max(0, end.rawValue))
     let newEnd = restart ?? end
-    let newStart = restart ?? min(logStartOffset, end)
-    var changed = epochs
+    let newStart = restart ?? min(log.logStartOffset, end)
+    var changed = log.epochs
     let hasNewEpochs = changed.truncate(to: end)
     let (bytes, total, newest) = try tree.write { transaction throws(DiskError) in
       var bytes = 0
@@ -135,15 +109,10 @@ extension BTreeLog {
       if hasNewEpochs { try transaction.put(.epochs, changed.encoded()) }
       return (bytes, total, newest)
     }
-    logStartOffset = newStart
-    logEndOffset = newEnd
-    flushedOffset = min(flushedOffset, newEnd)
-    epochs = changed
     newestIndexed = newest
     sizeInBytes = max(0, sizeInBytes - bytes)
     bytesEver = total
     snapshots.removeAll { restart != nil || $0 > end }
-    flushing.generation += 1
-    check()
+    log.truncated(start: newStart, end: newEnd, epochs: changed)
   }
 }

@@ -1,3 +1,4 @@
+import Storage
 import Synchronization
 
 /// A file of which the process cache holds what is used. Whoever reads it gets bytes from memory: it has no descriptor to give.

@@ -1,13 +1,6 @@
 import CMillrace
 import Glibc
-
-/// `millrace.write.path`: how appends reach the disk.
-package enum WritePath: String, Sendable, CaseIterable {
-  /// Into the page cache, which the kernel writes when it likes or a flush asks for it.
-  case buffered
-  /// To the device, each append, before it returns.
-  case direct
-}
+package import Storage
 
 /// The machine's file system with other ways to and from segments' files than the page cache. All other files, the indexes too, are
 /// read and written as ever.
@@ -30,10 +23,10 @@ package struct SwitchedDisk: Disk {
   }
   private var usesDirectFiles: Bool { use.readsDirectly || use.writesDirectly }
   /// An append leaves zeros behind its last byte: a segment that is closed must be cut to its length.
-  var padsFiles: Bool { use.writesDirectly }
+  package var padsFiles: Bool { use.writesDirectly }
 
   package func open(_ path: String, creating: Bool) throws(DiskError) -> any DiskFile {
-    guard path.hasSuffix(Segment.logSuffix) else { return try real.open(path, creating: creating) }
+    guard path.hasSuffix(LogFileSuffix.log) else { return try real.open(path, creating: creating) }
     let file: any DiskFile =
       usesDirectFiles
       ? try DirectFile(path, creating: creating, use: use) : try real.open(path, creating: creating)
@@ -42,7 +35,7 @@ package struct SwitchedDisk: Disk {
   }
 
   /// Tries whether the file system under a directory takes direct reads and writes, when they are wanted.
-  func probe(_ directory: String) throws(DiskError) {
+  package func probe(_ directory: String) throws(DiskError) {
     guard usesDirectFiles else { return }
     let path = "\(directory)/.direct-probe"
     defer { unlink(path) }

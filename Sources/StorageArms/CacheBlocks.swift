@@ -1,5 +1,6 @@
 import CMillrace
 import Glibc
+import Storage
 
 /// Which block of which file.
 struct CacheKey: Hashable {

@@ -1,5 +1,6 @@
 import Clmdb
 import Glibc
+import Storage
 
 /// A B+tree in one file, by LMDB: tables from 64-bit keys to bytes, changed in transactions that copy the pages on the way
 /// to what they change (copy on write) and then point a new root at them.

@@ -1,4 +1,6 @@
-extension ProcessCache {
+package import Storage
+
+extension ProcessCache: SegmentCache {
   /// In the first of log.dirs, while the broker has a cache of its own.
   package static let reportName = "process-cache.json"
 

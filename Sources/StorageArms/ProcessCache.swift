@@ -1,40 +1,12 @@
 import Glibc
+package import Storage
 import Synchronization
-
-/// `millrace.cache`: what holds the bytes of segments between the disk and a fetch.
-package enum CacheKind: String, Sendable, CaseIterable {
-  /// The kernel's page cache, as in Kafka.
-  case page
-  /// A cache of this process alone: files are read past the page cache.
-  case process
-  /// A cache of this process in front of the page cache: everything may be in memory twice.
-  case both
-}
-
-/// `millrace.cache.layout`: how the process cache lies in memory.
-package enum CacheLayout: String, Sendable, CaseIterable {
-  case compact, boxed
-}
 
 /// The broker's own cache of its segments: blocks of all partitions, the least recently used of which goes.
 ///
 /// Filled by what is appended and by what is read. Any thread may use it; one lock guards it, held for as long as a
 /// block is looked up and copied.
 package final class ProcessCache: Sendable {
-  package struct Settings: Hashable, Sendable {
-    /// Of blocks' contents; what finds and orders them comes on top.
-    package var bytes: Int
-    package var layout: CacheLayout
-    /// A power of two, and at least `DirectFile.alignment`.
-    package var blockBytes: Int
-
-    package init(bytes: Int, layout: CacheLayout, blockBytes: Int) {
-      self.bytes = bytes
-      self.layout = layout
-      self.blockBytes = blockBytes
-    }
-  }
-
   /// What became of requests so far. Bytes are of records and batch headers; the indexes are not cached.
   package struct Counts: Hashable, Sendable {
     /// Parts of reads, a block each at most, that were here, and their bytes.
@@ -48,7 +20,7 @@ package final class ProcessCache: Sendable {
     package var heldBlocks = 0, capacityBlocks = 0
   }
 
-  package let settings: Settings
+  package let settings: CacheSettings
   private let state: Mutex<State>
   private let lastFile = Atomic<UInt64>(0)
   private let scratch = Mutex<[Scratch]>([])
@@ -62,7 +34,7 @@ package final class ProcessCache: Sendable {
   static let fillBytes = 256 << 10
   private static let scratchKept = 4
 
-  package init(_ settings: Settings) throws(DiskError) {
+  package init(_ settings: CacheSettings) throws(DiskError) {
     precondition(settings.blockBytes.nonzeroBitCount == 1, "blocks of \(settings.blockBytes) bytes")
     self.settings = settings
     let capacity = max(1, settings.bytes / settings.blockBytes)

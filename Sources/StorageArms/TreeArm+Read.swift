@@ -1,5 +1,6 @@
 package import Model
 import NIOCore
+package import Storage
 
 /// A batch as it stands in the tree's file: valid within the transaction that found it.
 struct StoredBatch {
@@ -11,11 +12,11 @@ struct StoredBatch {
 
   /// - Throws: when the entry is no batch of its key.
   init(_ entry: BTreeCursor.Entry, _ path: String) throws(DiskError) {
-    guard entry.value.count >= BTreeLog.prefixBytes + BatchField.records else {
+    guard entry.value.count >= TreeArm.prefixBytes + BatchField.records else {
       throw DiskError("read batch \(entry.key)", path, code: DiskError.unexpectedEnd)
     }
     total = entry.value.bigEndian(at: 0, as: UInt64.self)
-    bytes = UnsafeRawBufferPointer(rebasing: entry.value[BTreeLog.prefixBytes...])
+    bytes = UnsafeRawBufferPointer(rebasing: entry.value[TreeArm.prefixBytes...])
     header = RecordBatchHeader(reading: bytes)
     guard (try? header.check(available: bytes.count)) != nil, header.sizeInBytes == bytes.count,
       UInt64(exactly: header.baseOffset.rawValue) == entry.key
@@ -28,18 +29,15 @@ struct StoredBatch {
   }
 }
 
-extension BTreeLog {
+extension TreeArm {
   package func read(
-    from offset: Offset, upTo: Offset, maxBytes: Int, atLeastOneBatch: Bool
-  ) throws(ReadError) -> LogSlice {
-    guard let bound = try readBound(from: offset, upTo: upTo) else { return .empty(at: offset) }
-    do {
-      return try tree.read { transaction throws(DiskError) in
-        try transaction.withCursor(.batches) { cursor throws(DiskError) in
-          try slice(cursor, from: offset, bound: bound, maxBytes: maxBytes, atLeastOneBatch: atLeastOneBatch)
-        }
+    from offset: Offset, bound: Offset, maxBytes: Int, atLeastOneBatch: Bool
+  ) throws(DiskError) -> LogSlice {
+    try tree.read { transaction throws(DiskError) in
+      try transaction.withCursor(.batches) { cursor throws(DiskError) in
+        try slice(cursor, from: offset, bound: bound, maxBytes: maxBytes, atLeastOneBatch: atLeastOneBatch)
       }
-    } catch { throw .diskFailed(error) }
+    }
   }
 
   private func slice(
@@ -93,17 +91,13 @@ extension BTreeLog {
 
   // MARK: Time
 
-  package func offset(forTimestamp timestamp: Int64) throws(ReadError) -> TimedOffset? {
-    if let failure { throw .diskFailed(failure) }
-    do throws(DiskError) {
-      let from = logStartOffset
-      let found = try candidate(forTimestamp: timestamp, from: from)
-      guard let found else { return nil }
-      return try scan(from: found) { batch throws(DiskError) -> TimedOffset? in
-        guard batch.header.maxTimestamp >= timestamp else { return nil }
-        return record(in: batch) { $0 >= timestamp && $1 >= from }
-      }
-    } catch { throw .diskFailed(error) }
+  package func offset(forTimestamp timestamp: Int64, in log: Log) throws(DiskError) -> TimedOffset? {
+    let from = log.logStartOffset
+    guard let found = try candidate(forTimestamp: timestamp, from: from) else { return nil }
+    return try scan(from: found) { batch throws(DiskError) -> TimedOffset? in
+      guard batch.header.maxTimestamp >= timestamp else { return nil }
+      return record(in: batch) { $0 >= timestamp && $1 >= from }
+    }
   }
 
   /// A batch before which none holds a record of `timestamp` or later; nil when there is no such record.
@@ -132,32 +126,29 @@ extension BTreeLog {
     Offset(Int64(clamping: entry.number))
   }
 
-  package func offsetOfMaxTimestamp() throws(ReadError) -> TimedOffset? {
-    if let failure { throw .diskFailed(failure) }
-    do throws(DiskError) {
-      let (first, last) = try tree.read { transaction throws(DiskError) in
-        try transaction.withCursor(.times) { cursor throws(DiskError) in
-          (
-            try cursor.first().map(Self.base),
-            try cursor.last().map { (base: Self.base($0), timestamp: Int64(clamping: $0.key)) }
-          )
-        }
+  package func offsetOfMaxTimestamp(in log: Log) throws(DiskError) -> TimedOffset? {
+    let (first, last) = try tree.read { transaction throws(DiskError) in
+      try transaction.withCursor(.times) { cursor throws(DiskError) in
+        (
+          try cursor.first().map(Self.base),
+          try cursor.last().map { (base: Self.base($0), timestamp: Int64(clamping: $0.key)) }
+        )
       }
-      var best = last
-      // A batch before the first entry may be later than all entries: see `candidate`.
-      var before: (base: Offset, timestamp: Int64)?
-      _ = try scan(from: logStartOffset) { batch throws(DiskError) -> Bool? in
-        if let first, batch.header.baseOffset >= first { return true }
-        let timestamp = batch.header.maxTimestamp
-        if timestamp > before?.timestamp ?? -1 { before = (batch.header.baseOffset, timestamp) }
-        return nil
-      }
-      if let before, before.timestamp >= best?.timestamp ?? -1 { best = before }
-      guard let best else { return nil }
-      return try scan(from: best.base) { batch throws(DiskError) in
-        record(in: batch) { timestamp, _ in timestamp >= best.timestamp }
-      }
-    } catch { throw .diskFailed(error) }
+    }
+    var best = last
+    // A batch before the first entry may be later than all entries: see `candidate`.
+    var before: (base: Offset, timestamp: Int64)?
+    _ = try scan(from: log.logStartOffset) { batch throws(DiskError) -> Bool? in
+      if let first, batch.header.baseOffset >= first { return true }
+      let timestamp = batch.header.maxTimestamp
+      if timestamp > before?.timestamp ?? -1 { before = (batch.header.baseOffset, timestamp) }
+      return nil
+    }
+    if let before, before.timestamp >= best?.timestamp ?? -1 { best = before }
+    guard let best else { return nil }
+    return try scan(from: best.base) { batch throws(DiskError) in
+      record(in: batch) { timestamp, _ in timestamp >= best.timestamp }
+    }
   }
 
   private func record(in batch: StoredBatch, where fits: (Int64, Offset) -> Bool) -> TimedOffset? {
@@ -165,29 +156,27 @@ extension BTreeLog {
   }
 
   /// The start and, when there are batches, the end: a tree has no segments, which is all that old clients ask about.
-  package func boundaries(writtenUpTo time: Int64, nowMs: Int64, max: Int) -> [Offset] {
-    var found = [(offset: logStartOffset, ms: modifiedMs)]
-    if sizeInBytes > 0 { found.insert((logEndOffset, nowMs), at: 0) }
+  package func boundaries(in log: Log, writtenUpTo time: Int64, nowMs: Int64, max: Int) -> [Offset] {
+    var found = [(offset: log.logStartOffset, ms: modifiedMs)]
+    if sizeInBytes > 0 { found.insert((log.logEndOffset, nowMs), at: 0) }
     return found.drop { $0.ms > time }.prefix(Swift.max(0, max)).map(\.offset)
   }
 
   // MARK: Transactions
 
-  package func abortedTransactions(from: Offset, upTo: Offset) throws(ReadError) -> [AbortedTransaction] {
-    do throws(DiskError) {
-      return try tree.read { transaction throws(DiskError) in
-        try transaction.withCursor(.aborted) { cursor throws(DiskError) in
-          var found: [AbortedTransaction] = []
-          var next = try cursor.ceiling(UInt64(max(0, from.rawValue)))
-          while let entry = next, let aborted = TransactionIndex.decode(Array(entry.value)).first {
-            if aborted.firstOffset < upTo { found.append(aborted) }
-            // Whatever was open then had begun at or after `upTo`.
-            if aborted.lastStableOffset >= upTo { break }
-            next = try cursor.next()
-          }
-          return found
+  package func abortedTransactions(from: Offset, upTo: Offset) throws(DiskError) -> [AbortedTransaction] {
+    try tree.read { transaction throws(DiskError) in
+      try transaction.withCursor(.aborted) { cursor throws(DiskError) in
+        var found: [AbortedTransaction] = []
+        var next = try cursor.ceiling(UInt64(max(0, from.rawValue)))
+        while let entry = next, let aborted = TransactionIndex.decode(Array(entry.value)).first {
+          if aborted.firstOffset < upTo { found.append(aborted) }
+          // Whatever was open then had begun at or after `upTo`.
+          if aborted.lastStableOffset >= upTo { break }
+          next = try cursor.next()
         }
+        return found
       }
-    } catch { throw .diskFailed(error) }
+    }
   }
 }

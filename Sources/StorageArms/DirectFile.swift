@@ -1,5 +1,6 @@
 import CMillrace
 import Glibc
+import Storage
 import Synchronization
 
 /// A segment's file that is written, read, or both, past the page cache (O_DIRECT).

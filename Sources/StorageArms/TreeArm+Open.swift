@@ -1,57 +1,44 @@
 import CMillrace
-package import Model
+import Model
 import NIOCore
+package import Storage
 
-extension BTreeLog {
-  /// Makes the directory and the file of a new, empty log.
-  package static func create(
-    disk: any Disk, directory: String, partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
-  ) throws(DiskError) -> BTreeLog {
-    try disk.makeDirectory(directory)
-    if let topicID { try PartitionMetadata.write(topicID, to: directory, on: disk) }
-    let log = BTreeLog(
-      Start(
-        partition: partition, directory: directory, topicID: topicID, config: config, disk: disk, nowMs: nowMs),
-      tree: try BTree("\(directory)/\(BTree.fileName)"))
-    log.flushing.isNewDirectory = true
-    return log
+/// Makes logs whose batches are in a B+tree: `millrace.log.engine=btree`.
+package struct TreeArmMaker: StoreArmMaker {
+  package init() {}
+
+  package func open(in directory: String, on disk: any Disk, nowMs: Int64) throws(DiskError) -> any StoreArm {
+    TreeArm(try BTree("\(directory)/\(BTree.fileName)"), in: directory, on: disk, nowMs: nowMs)
   }
+}
 
-  /// Opens the log in `directory`.
-  ///
-  /// After a kill the tree is whole, because every change is a transaction; only what is kept in memory is made again, from a
-  /// snapshot and the batches since. After any unclean stop the batches behind the recovery point are read, CRCs and all, and
-  /// the log ends before the first that is none.
-  package static func open(
-    disk: any Disk, directory: String, partition: TopicPartition, config: LogConfig, memory: LogMemory, nowMs: Int64
-  ) throws(DiskError) -> BTreeLog {
-    let tree = try BTree("\(directory)/\(BTree.fileName)")
+extension TreeArm {
+  package func stored() throws(DiskError) -> StoredLog {
     let stored = try Stored(tree)
     let end = max(stored.end, stored.last?.header.nextOffset ?? 0)
-    let log = BTreeLog(
-      Start(
-        partition: partition, directory: directory, topicID: try PartitionMetadata.read(from: directory, on: disk),
-        config: config, disk: disk, logStartOffset: min(stored.start, end), logEndOffset: end,
-        flushedOffset: memory.isClean ? end : min(memory.recoveryPoint, end), epochs: stored.epochs, nowMs: nowMs),
-      tree: tree)
-    log.snapshots = stored.snapshots
-    log.newestIndexed = stored.newest
+    snapshots = stored.snapshots
+    newestIndexed = stored.newest
     if let first = stored.first, let last = stored.last {
       guard last.total >= first.total, let size = Int(exactly: last.total - first.total), last.total < 1 << 62 else {
         throw DiskError("read the size", tree.path, code: DiskError.unexpectedEnd)
       }
-      log.bytesEver = last.total
-      log.sizeInBytes = size + first.header.sizeInBytes
+      bytesEver = last.total
+      sizeInBytes = size + first.header.sizeInBytes
     }
-    if memory.logStartOffset > end {
+    return StoredLog(logStartOffset: min(stored.start, end), logEndOffset: end, epochs: stored.epochs)
+  }
+
+  /// After a kill the tree is whole, because every change is a transaction; only what is kept in memory is made again, from a
+  /// snapshot and the batches since. After any unclean stop the batches behind the recovery point are read, CRCs and all, and
+  /// the log ends before the first that is none.
+  package func recover(_ log: Log, _ memory: LogMemory, nowMs: Int64) throws(DiskError) {
+    if memory.logStartOffset > log.logEndOffset {
       // All that was not flushed is gone, down to below where DeleteRecords had moved the start.
-      try log.truncateFullyAndStart(at: memory.logStartOffset, nowMs: nowMs)
-      return log
+      return try log.truncateFullyAndStart(at: memory.logStartOffset, nowMs: nowMs)
     }
-    if !memory.isClean, let damaged = try log.firstDamage(from: memory.recoveryPoint) { try log.cut(at: damaged) }
-    _ = try log.deleteFront(to: min(memory.logStartOffset, log.logEndOffset))
-    try log.reloadProducers(rereadingBytes: memory.isClean ? 0 : snapshotBytes)
-    return log
+    if !memory.isClean, let damaged = try firstDamage(from: memory.recoveryPoint) { try cut(log, at: damaged) }
+    _ = try dropFront(of: log, before: min(memory.logStartOffset, log.logEndOffset))
+    try reloadProducers(of: log, rereadingBytes: memory.isClean ? 0 : Self.snapshotBytes)
   }
 
   /// What the tables say, copied out of them.
@@ -126,10 +113,11 @@ extension BTreeLog {
   /// Makes the producer state what the tree says up to the log's end.
   ///
   /// - Parameter rereadingBytes: go back to a snapshot before as many bytes of batches.
-  func reloadProducers(rereadingBytes: Int = 0) throws(DiskError) {
-    let from = try rereadStart(bytes: rereadingBytes)
+  func reloadProducers(of log: Log, rereadingBytes: Int = 0) throws(DiskError) {
+    let end = log.logEndOffset
+    let from = try rereadStart(bytes: rereadingBytes, before: end)
     var state = ProducerState()
-    let snapshot = snapshots.last { $0 <= from } ?? snapshots.first { $0 <= logEndOffset }
+    let snapshot = snapshots.last { $0 <= from } ?? snapshots.first { $0 <= end }
     if let snapshot {
       let decoded = try tree.read { transaction throws(DiskError) in
         try transaction.value(UInt64(snapshot.rawValue), in: .producers)
@@ -151,8 +139,8 @@ extension BTreeLog {
       }
       return nil
     }
-    state.endOffset = logEndOffset
-    producers = state
+    state.endOffset = end
+    log.recovered(state)
     bytesSinceSnapshot = bytes
   }
 
@@ -162,9 +150,8 @@ extension BTreeLog {
   }
 
   /// The first offset of those batches that end the log and have no more than `bytes`.
-  private func rereadStart(bytes: Int) throws(DiskError) -> Offset {
-    guard bytes > 0 else { return logEndOffset }
-    let end = logEndOffset
+  private func rereadStart(bytes: Int, before end: Offset) throws(DiskError) -> Offset {
+    guard bytes > 0 else { return end }
     return try tree.read { transaction throws(DiskError) in
       try transaction.withCursor(.batches) { cursor throws(DiskError) in
         var (start, left) = (end, bytes)

@@ -1,0 +1,140 @@
+package import Model
+import NIOCore
+
+/// The segments of a log: what they take in, and when the next one begins.
+extension Log {
+  var active: Segment { segments[segments.count - 1] }
+  package var segmentCount: Int { segments.count }
+  package var baseOffsets: [Offset] { segments.map(\.baseOffset) }
+
+  // MARK: Appending
+
+  /// Puts a batch at the log's end under the header that the log has given it.
+  func append(
+    _ header: RecordBatchHeader, _ body: ByteBuffer, _ marker: EndTransactionMarker?, nowMs: Int64
+  ) throws(AppendError) {
+    try withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { head throws(AppendError) in
+      header.write(to: head)
+      try body.withUnsafeReadableBytes { body throws(AppendError) in
+        try append(header, UnsafeRawBufferPointer(head), body, marker, nowMs: nowMs)
+      }
+    }
+  }
+
+  /// Puts a batch, which comes in one part or two, at the log's end.
+  func append(
+    _ header: RecordBatchHeader, _ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer,
+    _ marker: EndTransactionMarker?, nowMs: Int64
+  ) throws(AppendError) {
+    let segment = try place(header, nowMs: nowMs)
+    do { try segment.write(head, body) } catch {
+      if !error.isIntact { failure = error.cause }
+      throw .diskFailed(error.cause)
+    }
+    try note(header, marker, in: segment, nowMs: nowMs)
+  }
+
+  /// Sees that the active segment can take the batch, and notes its leadership; returns the segment.
+  private func place(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) -> Segment {
+    var segment = active
+    do {
+      if try segment.mustRoll(for: header, bytes: header.sizeInBytes, config: config, nowMs: nowMs) {
+        try roll(to: header.baseOffset, nowMs: nowMs)
+        segment = active
+      }
+    } catch { throw .diskFailed(error) }
+    if header.partitionLeaderEpoch != epochs.latest,
+      epochs.assign(header.partitionLeaderEpoch, startOffset: header.baseOffset)
+    {
+      areEpochsUnwritten = true
+    }
+    return segment
+  }
+
+  func writeEpochs() throws(DiskError) {
+    try epochs.write(to: directory, on: disk)
+    areEpochsUnwritten = false
+  }
+
+  /// Takes note of the batch just written. The index of aborted transactions is the one thing that may fail here;
+  /// the batch is in the log already, so the log is then offline until recovery has made the index again.
+  private func note(
+    _ header: RecordBatchHeader, _ marker: EndTransactionMarker?, in segment: Segment, nowMs: Int64
+  ) throws(AppendError) {
+    places.appended(header.baseOffset, at: segment.size, in: segment.baseOffset)
+    segment.wrote(header, indexIntervalBytes: config.indexIntervalBytes, nowMs: nowMs)
+    logEndOffset = header.nextOffset
+    flushing.appended(nowMs: nowMs)
+    do { try noteProducer(header, marker, in: segment) } catch {
+      failure = error
+      throw .offline(error)
+    }
+  }
+
+  /// Tells the producer state of a batch, and the transaction index of an abort.
+  func noteProducer(_ header: RecordBatchHeader, _ marker: EndTransactionMarker?, in segment: Segment) throws(DiskError)
+  {
+    guard let marker else {
+      return header.attributes.isControl ? producers.endOffset = header.nextOffset : producers.appended(header)
+    }
+    guard let completed = producers.appended(marker, header), completed.isAborted else { return }
+    try segment.transactionIndex.append(
+      AbortedTransaction(
+        producerID: completed.producerID, firstOffset: completed.firstOffset, lastOffset: completed.lastOffset,
+        lastStableOffset: producers.lastStableOffset(after: completed)), on: disk)
+  }
+
+  // MARK: Rolling
+
+  /// Closes the active segment and begins one at `offset`, if the active one has anything.
+  package func roll(nowMs: Int64) throws(AppendError) {
+    try checkUsable()
+    guard active.size > 0 else { return }
+    do { try roll(to: logEndOffset, nowMs: nowMs) } catch { throw .diskFailed(error) }
+  }
+
+  func roll(to offset: Offset, nowMs: Int64) throws(DiskError) {
+    let before = active
+    if before.size == 0 && before.baseOffset == offset { return }
+    try finish(before)
+    try writeSnapshot()
+    let segment = try makeSegment(at: offset, nowMs: nowMs)
+    if before.size == 0 {
+      // A follower told to begin far ahead: the empty segment would stand for offsets that never were.
+      segments.removeLast()
+      deleted.append(
+        DeletedFiles(
+          paths: try before.markDeleted(), removableAtMs: nowMs.addingClamped(config.fileDeleteDelayMs)))
+    }
+    segments.append(segment)
+    flushing.rolled(from: before)
+  }
+
+  /// The segment takes no more batches; a file that is longer than they are is cut.
+  func finish(_ segment: Segment) throws(DiskError) {
+    var config = config
+    if disk.padsFiles { config.preallocate = true }
+    try segment.finish(config: config)
+  }
+
+  /// Makes a segment's files, all or none: an empty segment left behind would hide what is appended before it.
+  func makeSegment(at offset: Offset, nowMs: Int64) throws(DiskError) -> Segment {
+    do {
+      return try Segment.create(disk: disk, directory: directory, baseOffset: offset, config: config, nowMs: nowMs)
+    } catch {
+      for suffix in Segment.suffixes where suffix != ProducerSnapshot.suffix {
+        do { try disk.remove("\(directory)/\(Segment.name(offset))\(suffix)") } catch let second { failure = second }
+      }
+      throw error
+    }
+  }
+
+  /// Writes the producers as of the log's end, which is where the next segment begins.
+  func writeSnapshot() throws(DiskError) {
+    let path = "\(directory)/\(Segment.name(logEndOffset))\(ProducerSnapshot.suffix)"
+    let file = try disk.open(path, creating: true)
+    let bytes = ProducerSnapshot.encode(producers)
+    try file.truncate(to: 0)
+    try file.write(bytes, at: 0)
+  }
+}
