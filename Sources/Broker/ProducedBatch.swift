@@ -34,20 +34,35 @@ package enum ProducedBatch {
     _ bytes: ByteBuffer?, for config: TopicConfig, version: Int16, nowMs: Int64, allowance: inout Int
   ) throws(Refusal) -> RecordBatch {
     guard let bytes, bytes.readableBytes > 0 else { throw Refusal(.invalidRecord, "no record batch") }
-    var batch = try read(bytes, version: version, &allowance)
+    let batch = try read(bytes, version: version, &allowance)
     try check(batch.header, version: version)
     if batch.sizeInBytes > config.maxMessageBytes {
       throw Refusal(.messageTooLarge, "\(batch.sizeInBytes) bytes; max.message.bytes is \(config.maxMessageBytes)")
     }
+    if batch.header.attributes.codecNumber == Codec.lz4.rawValue, let objection = JavaLZ4.objection(to: batch.body) {
+      throw Refusal(.corruptMessage, "lz4: \(objection)")
+    }
     let maxTimestamp = try checkRecords(of: batch, for: config, nowMs: nowMs, &allowance)
     let isHeaderRight = batch.header.maxTimestamp == maxTimestamp && !batch.header.attributes.isLogAppendTime
+    if isHeaderRight, config.storedCodec == nil { return batch }
+    return try stored(batch, maxTimestamp: maxTimestamp, for: config)
+  }
+
+  /// The batch as the topic has it stored, where that is not as it was sent.
+  @inline(never)
+  private static func stored(
+    _ sent: RecordBatch, maxTimestamp: Int64, for config: TopicConfig
+  ) throws(Refusal) -> RecordBatch {
+    var batch = sent
     batch.header.maxTimestamp = maxTimestamp
     batch.header.attributes.isLogAppendTime = false
     if let codec = config.storedCodec, codec != Codec(rawValue: batch.header.attributes.codecNumber) {
       return try recompressed(batch, as: codec, level: config.level(of: codec))
     }
     // LogAppendTime changes the header once more, where the clock is read.
-    if !isHeaderRight, !config.timestampIsLogAppendTime { batch.header.crc = batch.header.checksum(of: batch.body) }
+    if batch.header != sent.header, !config.timestampIsLogAppendTime {
+      batch.header.crc = batch.header.checksum(of: batch.body)
+    }
     return batch
   }
 

@@ -14,7 +14,7 @@ package struct Offset: RawRepresentable, Hashable, Comparable, Sendable, Express
 
   /// The largest offset a batch may begin at: its records' offsets, at most `Int32.max` further, and the one after them are
   /// offsets still.
-  package static let largestBase = Offset(Int64.max - Int64(Int32.max) - 1)
+  @inlinable package static var largestBase: Offset { Offset(Int64.max - Int64(Int32.max) - 1) }
 
   /// An offset that a file gives; nil for a number that no log has, negative or beyond `largestBase`.
   package init?(stored value: Int64) {

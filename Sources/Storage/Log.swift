@@ -222,7 +222,7 @@ package final class Log {
     guard bytes <= config.maxMessageBytes else { throw .tooLarge(bytes: bytes, limit: config.maxMessageBytes) }
     guard bytes <= config.segmentBytes else { throw .largerThanSegment(bytes: bytes, limit: config.segmentBytes) }
     guard header.count > 0 else { throw .invalidRecord("a batch of \(header.count) records") }
-    guard logEndOffset <= .largestBase else {
+    guard logEndOffset.rawValue <= Offset.largestBase.rawValue else {
       throw .diskFailed(DiskError("find offsets for a batch", directory, code: DiskError.offsetsUsedUp))
     }
   }

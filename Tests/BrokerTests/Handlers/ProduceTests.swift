@@ -160,6 +160,27 @@ struct ProduceTests {
     }
   }
 
+  @Test("an LZ4 frame that Kafka's Java clients cannot read is refused as corrupt, and nothing is stored")
+  func linkedLZ4() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      try client.createTopic("recompressed", ["compression.type": "zstd"])
+      let values = (0..<50).map { "value-\($0)" }
+      var bytes = try Batches.of(values, codec: .lz4)
+      // The frame's flags with the bit of independent blocks off, and the header checksum that goes with it.
+      bytes.setInteger(UInt8(0x40), at: BatchField.records + 4)
+      bytes.setInteger(UInt8(0xC0), at: BatchField.records + 6)
+      let read = try RecordBatch(viewing: bytes, checkingCRC: false)
+      #expect(try read.records().count == 50, "liblz4 reads it")
+      bytes.setInteger(read.header.checksum(of: read.body), at: BatchField.crc)
+      for topic in ["t", "recompressed"] {
+        #expect(try client.produce(bytes, to: topic).errorCode == .corruptMessage)
+        #expect(try client.offset(of: topic, at: -1).offset == 0)
+      }
+    }
+  }
+
   @Test("a compacted topic takes no record without a key, and says which record it was")
   func keyless() throws {
     try withBroker { broker in
