@@ -5,8 +5,7 @@ import Synchronization
 /// Makes appends durable before they are acknowledged, off the event loops, with group commit: while one fdatasync of a
 /// partition runs, the appends that arrive meanwhile gather and share the next.
 final class Flusher: Sendable {
-  /// Called with true when the flush succeeded.
-  private typealias Waiter = @Sendable (Bool) -> Void
+  private typealias Waiter = @Sendable (Partition.Flushed) -> Void
 
   private let offload: any Offload
   /// By partition while one of its flushes runs: who waits for the next.
@@ -20,11 +19,20 @@ final class Flusher: Sendable {
     self.nowMs = nowMs
   }
 
-  /// Flushes what is in the partitions' logs now. `done` gets those whose flush failed, on any thread.
-  func flush(_ partitions: [Partition], done: @escaping @Sendable (Set<TopicPartition>) -> Void) {
+  /// Partitions whose flush did not make their records durable, and what a producer is told of each.
+  typealias Failures = [TopicPartition: ErrorCode]
+
+  /// Flushes what is in the partitions' logs now. `done` gets those that are not flushed, on any thread.
+  func flush(_ partitions: [Partition], done: @escaping @Sendable (Failures) -> Void) {
     let left = Countdown(partitions.count, done)
     for partition in partitions {
-      enqueue(partition) { flushed in left.arrived(failed: flushed ? nil : partition.name) }
+      enqueue(partition) { flushed in
+        switch flushed {
+        case .durable: left.arrived()
+        case .deleted: left.arrived(partition.name, .unknownTopicOrPartition)
+        case .failed: left.arrived(partition.name, .kafkaStorageError)
+        }
+      }
     }
   }
 
@@ -51,7 +59,11 @@ final class Flusher: Sendable {
       }
       if waiters.isEmpty { return }
       let flushed = partition.flush(nowMs: nowMs())
-      if !flushed { log.error("a flush failed", metadata: ["partition": "\(partition.name)"]) }
+      switch flushed {
+      case .durable: break
+      case .deleted: log.debug("a topic was deleted during its flush", metadata: ["partition": "\(partition.name)"])
+      case .failed: log.error("a flush failed", metadata: ["partition": "\(partition.name)"])
+      }
       for waiter in waiters { waiter(flushed) }
     }
   }
@@ -59,17 +71,17 @@ final class Flusher: Sendable {
 
 /// Counts the flushes of one request down.
 private final class Countdown: Sendable {
-  private let state: Mutex<(left: Int, failed: Set<TopicPartition>)>
-  private let done: @Sendable (Set<TopicPartition>) -> Void
+  private let state: Mutex<(left: Int, failed: Flusher.Failures)>
+  private let done: @Sendable (Flusher.Failures) -> Void
 
-  init(_ count: Int, _ done: @escaping @Sendable (Set<TopicPartition>) -> Void) {
-    state = Mutex((count, []))
+  init(_ count: Int, _ done: @escaping @Sendable (Flusher.Failures) -> Void) {
+    state = Mutex((count, [:]))
     self.done = done
   }
 
-  func arrived(failed: TopicPartition?) {
-    let finished = state.withLock { state -> Set<TopicPartition>? in
-      if let failed { state.failed.insert(failed) }
+  func arrived(_ failed: TopicPartition? = nil, _ code: ErrorCode = .none) {
+    let finished = state.withLock { state -> Flusher.Failures? in
+      if let failed { state.failed[failed] = code }
       state.left -= 1
       return state.left == 0 ? state.failed : nil
     }

@@ -215,15 +215,26 @@ package final class Partition: Sendable {
     }
   }
 
+  /// How a flush ended.
+  enum Flushed {
+    case durable
+    /// The topic was deleted meanwhile: nothing of it is wanted any more.
+    case deleted
+    case failed
+  }
+
   /// Makes everything appended so far durable; waits for the disk, without the lock. One thread at a time: the `Flusher`
   /// sees to that.
-  func flush(nowMs: Int64) -> Bool {
+  func flush(nowMs: Int64) -> Flushed {
     var ticket = state.withLock { $0.log?.flushTicket() }
     while let current = ticket {
       let outcome = Result { () throws(DiskError) -> Void in try current.run() }
       ticket = state.withLock { $0.log?.complete(current, outcome, nowMs: nowMs) }
     }
-    return isOnline
+    return state.withLock { state in
+      guard let log = state.log else { return state.isDeleted ? .deleted : .failed }
+      return log.failure == nil ? .durable : .failed
+    }
   }
 
   /// Lets every waiter go, to be answered with what there is.

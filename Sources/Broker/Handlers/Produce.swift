@@ -176,14 +176,14 @@ extension ProduceResponse {
     return answer
   }
 
-  /// The same answer with a storage error for partitions whose flush failed: their records may not survive.
-  fileprivate func failing(_ partitions: Set<TopicPartition>) -> ProduceResponse {
+  /// The same answer with an error for partitions that were not flushed: their records may not survive.
+  fileprivate func failing(_ partitions: Flusher.Failures) -> ProduceResponse {
     guard !partitions.isEmpty else { return self }
     var answer = self
     for (t, topic) in responses.enumerated() {
-      for (p, partition) in topic.partitionResponses.enumerated()
-      where partitions.contains(TopicPartition(topic.name, partition.index)) {
-        answer.responses[t].partitionResponses[p].errorCode = .kafkaStorageError
+      for (p, partition) in topic.partitionResponses.enumerated() {
+        guard let code = partitions[TopicPartition(topic.name, partition.index)] else { continue }
+        answer.responses[t].partitionResponses[p].errorCode = code
         answer.responses[t].partitionResponses[p].baseOffset = .unknown
       }
     }
