@@ -34,6 +34,11 @@ struct FlushState {
     isWantedAgain = false
     closing = closed
     closed = []
+    return takeNewNames(in: directory)
+  }
+
+  /// The directories that hold names not durable yet; the caller makes them so.
+  mutating func takeNewNames(in directory: String) -> [String] {
     var directories = hasNewNames ? [directory] : []
     if isNewDirectory { directories.append(directory.directoryPart) }
     hasNewNames = false

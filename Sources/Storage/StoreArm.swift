@@ -116,7 +116,18 @@ extension Log {
     }
     logEndOffset = header.nextOffset
     flushing.appended(nowMs: nowMs)
-    if isDurable { wasFlushed() }
+    if isDurable { try committedDurably() }
+  }
+
+  /// The arm's commit has reached the disk; with the first one the names of its files have to, which are left to the log.
+  private func committedDurably() throws(AppendError) {
+    do {
+      for names in flushing.takeNewNames(in: directory) { try disk.syncDirectory(names) }
+    } catch {
+      failure = error
+      throw .offline(error)
+    }
+    wasFlushed()
   }
 
   // MARK: What an arm tells its log
