@@ -5,11 +5,7 @@ import Synchronization
 /// Makes appends durable before they are acknowledged, off the event loops, with group commit: while one fdatasync of a
 /// partition runs, the appends that arrive meanwhile gather and share the next.
 final class Flusher: Sendable {
-  private typealias Waiter = @Sendable (Partition.Flushed) -> Void
-
   private let offload: any Offload
-  /// By partition while one of its flushes runs: who waits for the next.
-  private let running = Mutex<[ObjectIdentifier: [Waiter]]>([:])
   private let log: Logger
   private let nowMs: @Sendable () -> Int64
 
@@ -36,25 +32,24 @@ final class Flusher: Sendable {
     }
   }
 
-  private func enqueue(_ partition: Partition, _ waiter: @escaping Waiter) {
-    let key = ObjectIdentifier(partition)
-    let isFirst = running.withLock { running in
-      if running[key] != nil {
-        running[key]!.append(waiter)
+  private func enqueue(_ partition: Partition, _ waiter: @escaping Partition.FlushWaiter) {
+    let isFirst = partition.flushWaiters.withLock { waiters in
+      guard waiters == nil else {
+        waiters?.append(waiter)
         return false
       }
-      running[key] = [waiter]
+      waiters = [waiter]
       return true
     }
     guard isFirst else { return }
-    offload.submit(.flush) { self.run(partition, key) }
+    offload.submit(.flush) { self.run(partition) }
   }
 
-  private func run(_ partition: Partition, _ key: ObjectIdentifier) {
+  private func run(_ partition: Partition) {
     while true {
-      let waiters = running.withLock { running -> [Waiter] in
-        let waiters = running[key] ?? []
-        running[key] = waiters.isEmpty ? nil : []
+      let waiters = partition.flushWaiters.withLock { present in
+        let waiters = present ?? []
+        present = waiters.isEmpty ? nil : []
         return waiters
       }
       if waiters.isEmpty { return }

@@ -24,6 +24,10 @@ package final class Partition: Sendable {
   }
 
   private let state: Mutex<State>
+  /// Who waits for the flush after the one that runs; nil while none runs. The `Flusher`'s.
+  let flushWaiters = Mutex<[FlushWaiter]?>(nil)
+
+  typealias FlushWaiter = @Sendable (Flushed) -> Void
 
   /// A partition whose only replica is this one leads from the start; any other neither leads nor follows before it is told.
   ///
