@@ -331,58 +331,6 @@ extension Partition.State {
   }
 }
 
-/// Why a partition did not do what was asked.
-package enum PartitionError: Error, Equatable {
-  /// The topic was deleted while the request was under way.
-  case deleted
-  /// Its files cannot be used.
-  case offline
-  /// Another replica leads.
-  case notLeader
-  /// acks=all, and fewer than min.insync.replicas are in sync: nothing was appended.
-  case notEnoughReplicas
-  /// acks=all, and fewer than min.insync.replicas are in sync by now: the records are in the log.
-  case notEnoughReplicasAfterAppend
-  /// The client knows an older leadership than ours.
-  case fencedLeaderEpoch
-  /// The client knows a newer leadership than ours.
-  case unknownLeaderEpoch
-  case append(AppendError)
-  case read(ReadError)
-}
-
-extension ErrorCode {
-  package init(_ error: PartitionError) {
-    switch error {
-    case .deleted: self = .unknownTopicOrPartition
-    case .offline: self = .kafkaStorageError
-    case .notLeader: self = .notLeaderOrFollower
-    case .notEnoughReplicas: self = .notEnoughReplicas
-    case .notEnoughReplicasAfterAppend: self = .notEnoughReplicasAfterAppend
-    case .fencedLeaderEpoch: self = .fencedLeaderEpoch
-    case .unknownLeaderEpoch: self = .unknownLeaderEpoch
-    case .append(let error): self.init(error)
-    case .read(.outOfRange): self = .offsetOutOfRange
-    case .read(.diskFailed): self = .kafkaStorageError
-    }
-  }
-
-  package init(_ error: AppendError) {
-    switch error {
-    case .tooLarge: self = .messageTooLarge
-    case .largerThanSegment: self = .recordListTooLarge
-    case .timestampOutOfRange: self = .invalidTimestamp
-    case .outOfOrderSequence: self = .outOfOrderSequenceNumber
-    case .invalidProducerEpoch: self = .invalidProducerEpoch
-    case .coordinatorFenced: self = .transactionCoordinatorFenced
-    case .invalidRecord: self = .invalidRecord
-    case .unexpectedOffset: self = .unknownServerError
-    case .corrupt: self = .corruptMessage
-    case .diskFailed, .offline: self = .kafkaStorageError
-    }
-  }
-}
-
 extension Partition {
   /// True when a batch of the slice is compressed with zstd, which clients before Fetch version 10 cannot read.
   func hasZstd(_ slice: LogSlice) throws(PartitionError) -> Bool {
