@@ -312,6 +312,36 @@ struct PartitionReplicasTests {
     }
   }
 
+  @Test("a record that cannot be read yet is not found by its time either", arguments: [true, false])
+  func times(isTransaction: Bool) throws {
+    try withPartition { broker, client, partition in
+      partition.lead()
+      func ask(_ timestamp: Int64, version: Int16) throws -> ListOffsetsResponse.Partition {
+        var wanted = ListOffsetsRequest.Partition()
+        wanted.timestamp = timestamp
+        wanted.maxNumOffsets = 9
+        var asked = ListOffsetsRequest.Topic()
+        asked.name = "t"
+        asked.partitions = [wanted]
+        var request = ListOffsetsRequest()
+        request.isolationLevel = isTransaction ? 1 : 0
+        request.topics = [asked]
+        return try client.ask(request, version: version).topics[0].partitions[0]
+      }
+      let time = Batches.timestamp
+      try partition.place(Batches.of(["a", "b"], from: time))
+      let late = try Batches.of(["c"], from: time + 1000, producerID: 7, epoch: 0, sequence: 0)
+      try partition.place(late, transactional: isTransaction)
+      for replica: BrokerID in [2, 3] { partition.fetched(by: replica, from: isTransaction ? 3 : 2) }
+      #expect(try ask(time + 10, version: 7).offset == 1)
+      #expect(try ask(time + 11, version: 7).offset == .unknown)
+      #expect(try ask(-3, version: 7).offset == .unknown, "the latest record is none of the client's yet")
+      #expect(try ask(-1, version: 7).offset == 2)
+      // Version 0 knows no transactions.
+      #expect(try ask(-1, version: 0).oldStyleOffsets == [isTransaction ? 3 : 2, 0])
+    }
+  }
+
   @Test("DeleteRecords and retention stop at the high watermark, and ListOffsets answers with it")
   func bounded() throws {
     try withPartition(["log.segment.bytes": "1000", "log.retention.ms": "1"]) { broker, client, partition in

@@ -42,21 +42,23 @@ extension LocalBroker {
     try partition.check(wanted.currentLeaderEpoch)
     guard version > 0 else {
       let (nowMs, max) = (self.nowMs(), Int(wanted.maxNumOffsets))
-      found.oldStyleOffsets = try partition.withLog { log, _ throws(PartitionError) in
-        switch wanted.timestamp {
-        case Special.latest: log.boundaries(writtenUpTo: .max, nowMs: nowMs, max: max)
-        case Special.earliest: [log.logStartOffset]
-        default: log.boundaries(writtenUpTo: wanted.timestamp, nowMs: nowMs, max: max)
-        }
+      found.oldStyleOffsets = try partition.withLog { log, marks throws(PartitionError) in
+        if wanted.timestamp == Special.earliest { return [log.logStartOffset] }
+        let time = wanted.timestamp == Special.latest ? .max : wanted.timestamp
+        let boundaries = log.boundaries(writtenUpTo: time, nowMs: nowMs, max: max)
+        let readable = boundaries.drop { $0 > marks.highWatermark }
+        // What lies behind the high watermark is not there yet; the log ends at the mark.
+        return readable.count == boundaries.count ? boundaries : [marks.highWatermark] + readable
       }
       return
     }
     let result = try partition.withLog { log, marks throws(PartitionError) -> (Offset, Int64, LeaderEpoch)? in
       let epoch = marks.leaderEpoch
+      let mark = marks.highWatermark
+      let readableEnd = isReadCommitted ? log.lastStableOffset(highWatermark: mark) : mark
       switch wanted.timestamp {
       case Special.latest:
-        let mark = marks.highWatermark
-        return (isReadCommitted ? log.lastStableOffset(highWatermark: mark) : mark, -1, epoch)
+        return (readableEnd, -1, epoch)
       case Special.earliest, (version >= 8 ? Special.earliestLocal : Special.earliest):
         return (log.logStartOffset, -1, log.epochs.epoch(at: log.logStartOffset) ?? epoch)
       case Special.latestTiered where version >= 9:
@@ -66,7 +68,8 @@ extension LocalBroker {
           let place =
             wanted.timestamp == Special.maxTimestamp && version >= 7
             ? try log.offsetOfMaxTimestamp() : try log.offset(forTimestamp: wanted.timestamp)
-          return place.map { ($0.offset, $0.timestamp, $0.leaderEpoch) }
+          // A record that the client cannot read yet is none.
+          return place.flatMap { $0.offset < readableEnd ? ($0.offset, $0.timestamp, $0.leaderEpoch) : nil }
         } catch { throw .read(error) }
       }
     }
