@@ -37,6 +37,7 @@ final class Housekeeper: Sendable {
     }
     every(config.highWatermarkCheckpointIntervalMs) { $0.checkpoint([.highWatermark]) }
     every(Limits.purgeIntervalMs) { $0.purgeDeleted() }
+    every(Limits.directoryLookMs) { $0.lookAtDirectories() }
     every(Limits.producerExpiryIntervalMs) { $0.expireProducers() }
     broker.reportCache()
     if broker.directories.cache != nil { every(Limits.cacheReportIntervalMs) { $0.reportCache() } }
@@ -88,7 +89,8 @@ extension LocalBroker {
             do throws(DiskError) { try body(log, marks) } catch { throw .append(.diskFailed(error)) }
           }
         } catch {
-          if error == .deleted { continue }
+          // What is offline was told when it went.
+          if error == .deleted || error == .offline { continue }
           log.error("\(what) failed", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
         }
       }
@@ -136,10 +138,10 @@ extension LocalBroker {
         }
       }
     }
-    for directory in directories.all {
+    for directory in directories.online {
       for kind in kinds {
         do { try directory.write(kind, offsets[directory.path]?[kind] ?? [:]) } catch {
-          log.error("no checkpoint", metadata: ["directory": "\(directory.path)", "error": "\(error)"])
+          refused(directory, "no checkpoint", error)
         }
       }
     }
@@ -156,7 +158,7 @@ extension LocalBroker {
 
   /// Writes down what the broker's own cache has done so far, where it has one.
   func reportCache() {
-    guard let cache = directories.cache, let directory = directories.all.first else { return }
+    guard let cache = directories.cache, let directory = directories.online.first else { return }
     do { try cache.report(in: directory.path, on: directory.disk, nowMs: nowMs()) } catch {
       log.error("no report of the cache", metadata: ["error": "\(error)"])
     }
@@ -165,10 +167,8 @@ extension LocalBroker {
   func purgeDeleted() {
     let now = nowMs()
     forEachLog("purge") { log, _ throws(DiskError) in _ = try log.purgeDeleted(nowMs: now) }
-    for directory in directories.all {
-      do { _ = try directory.purgeDeleted(nowMs: now) } catch {
-        log.error("purge failed", metadata: ["directory": "\(directory.path)", "error": "\(error)"])
-      }
+    for directory in directories.online {
+      do { _ = try directory.purgeDeleted(nowMs: now) } catch { refused(directory, "purge failed", error) }
     }
   }
 }

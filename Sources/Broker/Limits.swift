@@ -71,6 +71,9 @@ package enum Limits {
   /// How often files and directories whose delay has passed are removed.
   package static let purgeIntervalMs: Int64 = 10_000
 
+  /// How often log directories are looked for that are not there any more. Appends of that time may have been acknowledged.
+  package static let directoryLookMs: Int64 = 1_000
+
   /// How often silent producers are looked for, as in Kafka.
   package static let producerExpiryIntervalMs: Int64 = 600_000
 

@@ -42,12 +42,9 @@ extension LocalBroker {
         log.warning(
           "a partition of no known topic is set aside", metadata: ["partition": "\(name)", "kept": "\(kept)"])
       }
-      var places = try placement ?? LogDirectories.Placement(directories)
-      let directory = places.next()
-      placement = places
-      let made = try directory.create(name, topicID: id, config: config, nowMs: nowMs())
+      let made = try directories.create(name, topicID: id, config: config, nowMs: nowMs(), &placement, failed: failed)
       return Partition(
-        name, topicID: id, log: made, directory: directory, brokerID: brokerID, replicas: state.replicas,
+        name, topicID: id, log: made.log, directory: made.directory, brokerID: brokerID, replicas: state.replicas,
         leaderEpoch: state.leaderEpoch)
     } catch {
       log.error("a partition has no log", metadata: ["partition": "\(name)", "error": "\(error)"])
@@ -75,6 +72,10 @@ extension LocalBroker {
       for waiter in partition.retire(deleted: true) { waiter.wake(.released) }
       guard let directory = partition.directory else {
         isDone = isDone && directories.areAllUsable
+        continue
+      }
+      guard directory.failure == nil else {
+        isDone = false
         continue
       }
       do {

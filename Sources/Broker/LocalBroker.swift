@@ -17,6 +17,7 @@ package final class LocalBroker: Sendable {
   package let topics = Topics()
   package let registry: TopicRegistry
   let directories: LogDirectories
+  package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
   let flusher: Flusher
   let producerIDs: ProducerIDSource

@@ -3,7 +3,11 @@ import Model
 package import Storage
 
 /// All of the broker's log.dirs: a new partition goes to the one with the fewest, and each log is found in the one it is in.
+///
+/// A directory that cannot be used, at the start or later, is offline until the next start: its partitions answer with a
+/// storage error, nothing new is put there, and the others work.
 package struct LogDirectories: Sendable {
+  /// Those that could be used at the start.
   package let all: [LogDirectory]
   /// What each of log.dirs said of itself before the start changed anything.
   let reports: [DirectoryReport]
@@ -21,11 +25,16 @@ package struct LogDirectories: Sendable {
     var all: [LogDirectory] = []
     var reports: [DirectoryReport] = []
     for path in config.logDirs {
-      let directory = try LogDirectory(path, disk: files.disk, engine: config.logEngine, arms: arms)
-      try directory.checkDisk()
-      try directory.checkEngine()
-      reports.append(try DirectoryReport(directory))
-      all.append(directory)
+      do throws(LogDirectoryError) {
+        let directory = try LogDirectory(path, disk: files.disk, engine: config.logEngine, arms: arms)
+        try directory.checkDisk()
+        try directory.checkEngine()
+        reports.append(try DirectoryReport(directory))
+        all.append(directory)
+      } catch {
+        guard case .disk(let cause) = error, !cause.isOfProcess else { throw error }
+        reports.append(DirectoryReport(path: path, failure: cause, on: files.disk))
+      }
     }
     self.all = all
     self.reports = reports
@@ -49,8 +58,11 @@ package struct LogDirectories: Sendable {
     cache = nil
   }
 
+  /// Those that can be used now.
+  var online: [LogDirectory] { all.filter { $0.failure == nil } }
+
   /// Every one of log.dirs can be used.
-  var areAllUsable: Bool { reports.allSatisfy { $0.failure == nil } }
+  var areAllUsable: Bool { reports.allSatisfy { $0.failure == nil } && online.count == all.count }
 
   /// The last stop of every directory was orderly.
   package var wereClean: Bool { all.allSatisfy(\.wasClean) }
@@ -79,24 +91,45 @@ package struct LogDirectories: Sendable {
     private var counts: [Int]
 
     init(_ directories: LogDirectories) throws(LogDirectoryError) {
-      self.directories = directories.all
+      let online = directories.online
+      self.directories = online
       counts = []
       // With one directory there is nothing to choose, so nothing to count.
-      for directory in directories.all { counts.append(directories.all.count == 1 ? 0 : try directory.list().count) }
+      for directory in online { counts.append(online.count == 1 ? 0 : try directory.list().count) }
     }
 
-    mutating func next() -> LogDirectory {
-      guard let least = counts.indices.min(by: { counts[$0] < counts[$1] }) else {
-        preconditionFailure("a broker has at least one log directory")
-      }
+    /// Nil when no directory can be used any more.
+    mutating func next() -> LogDirectory? {
+      let online = counts.indices.filter { directories[$0].failure == nil }
+      guard let least = online.min(by: { counts[$0] < counts[$1] }) else { return nil }
       counts[least] += 1
       return directories[least]
     }
   }
 
+  /// Makes a partition's log in a directory that can take it: where one fails, in the next.
+  ///
+  /// - Parameter failed: called with each directory that turns out to be unusable.
+  func create(
+    _ partition: TopicPartition, topicID: TopicID, config: LogConfig, nowMs: Int64, _ placement: inout Placement?,
+    failed: (LogDirectory, DiskError) -> Void
+  ) throws(LogDirectoryError) -> (log: any PartitionLog, directory: LogDirectory) {
+    if placement == nil { placement = try Placement(self) }
+    while let directory = placement?.next() {
+      do throws(LogDirectoryError) {
+        let log = try directory.create(partition, topicID: topicID, config: config, nowMs: nowMs)
+        return (log, directory)
+      } catch {
+        guard case .disk(let cause) = error, cause.isOfDirectory else { throw error }
+        failed(directory, cause)
+      }
+    }
+    throw .noneLeft
+  }
+
   /// The directory a partition is in.
   func holding(_ partition: TopicPartition) -> LogDirectory? {
-    all.first { directory in (try? directory.disk.info(directory.directory(of: partition))) != nil }
+    online.first { directory in (try? directory.disk.info(directory.directory(of: partition))) != nil }
   }
 }
 

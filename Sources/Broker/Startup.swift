@@ -41,6 +41,7 @@ extension LocalBroker {
   ///
   /// - Parameter offload: runs several recoveries at once.
   func openTopics(_ plan: StartCheck.Plan, _ offload: any Offload) throws {
+    tellOffline(plan)
     let known = registry.topics
     let configs = Dictionary(
       uniqueKeysWithValues: known.map { topic in
@@ -108,7 +109,7 @@ extension LocalBroker {
     var failed: Set<String> = []
     checkpoint()
     for topic in topics.all {
-      for partition in topic.partitions {
+      for partition in topic.partitions where partition.directory?.failure == nil {
         do throws(PartitionError) {
           try partition.withLog { log, _ throws(PartitionError) in
             do throws(DiskError) { try log.close(nowMs: now) } catch { throw .append(.diskFailed(error)) }
@@ -121,7 +122,7 @@ extension LocalBroker {
     }
     checkpoint()
     reportCache()
-    for directory in directories.all where !failed.contains(directory.path) {
+    for directory in directories.online where !failed.contains(directory.path) {
       do { try directory.closeCleanly() } catch {
         log.error("no clean mark", metadata: ["directory": "\(directory.path)", "error": "\(error)"])
       }

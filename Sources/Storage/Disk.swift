@@ -93,6 +93,12 @@ extension DiskError {
   package var isOfProcess: Bool { [EMFILE, ENFILE, ENOMEM, EINTR, EAGAIN].contains(code) }
 }
 
+extension DiskError {
+  /// The disk or the directory cannot be used, as far as the error tells. A full disk can: what is on it is read, and an
+  /// append succeeds when there is room again.
+  package var isOfDirectory: Bool { !isOfProcess && code != ENOSPC && code != EDQUOT }
+}
+
 extension DiskFile {
   /// Writes `bytes` at `position`.
   package func write(_ bytes: [UInt8], at position: Int) throws(DiskError) {

@@ -1,3 +1,4 @@
+import Glibc
 package import Model
 import Synchronization
 
@@ -16,6 +17,8 @@ package enum LogDirectoryError: Error, Hashable, Sendable {
   case otherEngine(TopicPartition, writtenBy: LogEngine, path: String)
   /// The program has not what `setting` asks for: millrace-broker has.
   case noArm(setting: String)
+  /// No log directory can be used any more.
+  case noneLeft
   /// The file system takes no direct reads or writes (O_DIRECT), which the broker is configured to use.
   case noDirectIO(path: String, DiskError)
 }
@@ -29,6 +32,7 @@ extension LogDirectoryError: CustomStringConvertible {
       "\(path) belongs to broker \(brokerID.map { "\($0)" } ?? "?") of cluster \(clusterID ?? "?"): start that one, or give another log.dirs"
     case .malformed(let path, let line): "\(path) cannot be read: \(line)"
     case .exists(let partition): "\(partition) has a directory already"
+    case .noneLeft: "no log directory can be used"
     case .noDirectIO(let path, let error):
       "\(path) is on a file system without O_DIRECT (\(error)), which millrace.cache=process and millrace.write.path=direct need: give a log.dirs on another one"
     case .noArm(let setting):
@@ -58,6 +62,7 @@ package final class LogDirectory: Sendable {
   private struct State {
     /// Held as long as the directory is open.
     var lock: (any DiskFile)?
+    var failure: DiskError?
     var identity: Identity?
     var roster: DirectoryRoster?
     /// The file that says the last stop was orderly is still there.
@@ -81,7 +86,7 @@ package final class LogDirectory: Sendable {
     }
   }
 
-  static let lockName = ".lock", cleanName = ".kafka_cleanshutdown", metaName = "meta.properties"
+  static let lockName = ".lock", probeName = ".probe", cleanName = ".kafka_cleanshutdown", metaName = "meta.properties"
   static let deleteSuffix = "-delete"
   static let straySuffix = "-stray"
 
@@ -140,6 +145,37 @@ package final class LogDirectory: Sendable {
       } catch { return .failure(error) }
     }
     try outcome.get()
+  }
+
+  // MARK: Failure
+
+  /// Why the directory is offline: nothing is read from it or written to it any more, until the next start. Nil while it can
+  /// be used.
+  package var failure: DiskError? { state.withLock { $0.failure } }
+
+  /// Takes the directory offline; false when it was already.
+  package func fail(_ cause: DiskError) -> Bool {
+    state.withLock { state in
+      if state.failure != nil { return false }
+      state.failure = cause
+      return true
+    }
+  }
+
+  /// Throws when the directory that was locked is not there any more.
+  package func look() throws(DiskError) {
+    let lock = "\(path)/\(Self.lockName)"
+    guard try disk.info(lock) != nil else { throw DiskError("stat", lock, code: ENOENT) }
+  }
+
+  /// Throws when the directory does not take a small file: a log of it has failed, and the question is whether others will.
+  package func probe() throws(DiskError) {
+    try look()
+    let path = "\(path)/\(Self.probeName)"
+    let file = try disk.open(path, creating: true)
+    try file.write([0], at: 0)
+    try file.sync()
+    try disk.remove(path)
   }
 
   // MARK: Identity

@@ -4,14 +4,20 @@ import Storage
 import Wire
 
 extension LocalBroker {
-  /// What each log.dir holds of the topics asked for, and how much room its file system has.
+  /// What each log.dir holds of the topics asked for, and how much room its file system has; of one that is offline, a
+  /// storage error.
   func describeLogDirs(
     _ request: DescribeLogDirsRequest, _ context: RequestContext
   ) -> Reply<DescribeLogDirsResponse> {
     var answer = DescribeLogDirsResponse()
-    answer.results = directories.all.map { directory in
+    answer.results = directories.reports.map { report in
       var described = DescribeLogDirsResponse.LogDir()
-      described.logDir = directory.path
+      described.logDir = report.path
+      guard let directory = directories.online.first(where: { $0.path == report.path }) else {
+        described.errorCode = .kafkaStorageError
+        (described.totalBytes, described.usableBytes) = (-1, -1)
+        return described
+      }
       (described.totalBytes, described.usableBytes) = FileSystemRoom.bytes(at: directory.path)
       for topic in topics.all {
         let wanted = request.topics.map { asked in asked.first { $0.topic == topic.name }?.partitions ?? [] }

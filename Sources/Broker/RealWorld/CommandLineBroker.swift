@@ -99,6 +99,11 @@ private func runBroker(path: String, overrides: [String], _ arms: Arms) -> Int32
       "listeners": "\(addresses)", "broker": "\(running.broker.brokerID)", "topics": "\(running.broker.topics.count)",
       "ms": "\(ProcessAge.milliseconds())", "descriptors": "\(DescriptorLimit.current)",
     ])
+  running.broker.storageLoss.whenHappened {
+    log.critical("no log directory is left that can be used: the broker ends")
+    // Nothing can be brought to an order that would be stored.
+    _exit(1)
+  }
   var signal: Int32 = 0
   sigwait(&signals, &signal)
   log.info("stopping", metadata: ["signal": "\(signal == SIGTERM ? "SIGTERM" : "SIGINT")"])

@@ -19,6 +19,16 @@ extension LogDirectories {
 }
 
 extension LocalBroker {
+  /// Says which directories cannot be used, and how many partitions are out of reach for it.
+  func tellOffline(_ plan: StartCheck.Plan) {
+    for report in directories.reports {
+      guard let failure = report.failure else { continue }
+      log.error(
+        "a log directory is offline until it can be used and the broker is started again",
+        metadata: ["directory": "\(report.path)", "offline": "\(plan.offline.count)", "error": "\(failure)"])
+    }
+  }
+
   /// Goes on with the deletions that were begun before the last stop.
   func continueDeletions(_ plan: StartCheck.Plan) throws {
     let topics = Dictionary(uniqueKeysWithValues: registry.unfinishedDeletions.map { ($0.name, $0) })
