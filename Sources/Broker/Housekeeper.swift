@@ -32,7 +32,7 @@ final class Housekeeper: Sendable {
     every(config.flushSchedulerIntervalMs) { $0.flushDue() }
     // Kafka checks for due flushes all the time by default ("never" as an interval); closed segments are flushed here.
     every(Limits.closedSegmentFlushMs) { $0.flushDue() }
-    every(min(config.recoveryPointCheckpointIntervalMs, config.logStartOffsetCheckpointIntervalMs)) {
+    every(Int64(min(config.recoveryPointCheckpointIntervalMs, config.logStartOffsetCheckpointIntervalMs))) {
       $0.checkpoint([.recoveryPoint, .logStart])
     }
     every(config.highWatermarkCheckpointIntervalMs) { $0.checkpoint([.highWatermark]) }
@@ -150,7 +150,7 @@ extension LocalBroker {
   /// Forgets producers that have been silent for `producer.id.expiration.ms`.
   func expireProducers() {
     let now = nowMs()
-    let expiration = config.producerIDExpirationMs
+    let expiration = Int64(config.producerIDExpirationMs)
     forEachLog("producer expiry") { log, _ throws(DiskError) in
       log.expireProducers(nowMs: now, expirationMs: expiration)
     }

@@ -5,6 +5,7 @@ package import Storage
 ///
 /// A value: a dynamic change makes another `Config`. Values come, most binding first, from the z-nodes `/config/brokers/N`
 /// and `/config/brokers/<default>`, from server.properties and `--override`, and from the table's defaults.
+@dynamicMemberLookup
 package struct Config: Sendable {
   /// server.properties and `--override`: as given and checked, unknown keys among them.
   package let given: [String: String]
@@ -13,62 +14,34 @@ package struct Config: Sendable {
   /// `/config/brokers/N`.
   package let dynamicOwn: [String: String]
 
-  // Who and where.
+  // What several keys say together, or what a key's text stands for. Every other key is a property by its table's name
+  // (`config.numNetworkThreads`).
   /// -1: to be generated (`broker.id.generation.enable`).
   package let brokerID: BrokerID
-  package let brokerIDGenerationEnable: Bool
-  package let reservedBrokerMaxID: BrokerID
   package let rack: String?
   package let listeners: [Listener]
   package let advertisedListeners: [Listener]
   /// Never empty.
   package let logDirs: [String]
-
-  // Threads, sockets, limits.
-  package let numNetworkThreads: Int
-  package let recoveryThreadsPerDataDir: Int
-  package let socketRequestMaxBytes: Int
   /// nil leaves it to the kernel.
   package let socketSendBufferBytes: Int?
   package let socketReceiveBufferBytes: Int?
-  package let socketListenBacklog: Int
-  package let connectionsMax: Int
-  package let connectionsPerIPMax: Int
   package let connectionsPerIPOverrides: [String: Int]
   /// nil: connections are never closed for being silent.
   package let connectionsIdleMaxMs: Int64?
   /// nil: no limit.
   package let queuedRequestBytesMax: Int?
-  package let fetchMaxBytes: Int
-
-  // Topics.
-  package let autoCreateTopics: Bool
-  package let deleteTopics: Bool
-  package let numPartitions: Int32
   package let defaultReplicationFactor: Int16
-
-  // Storage, beyond what a topic's own configuration says.
-  package let retentionCheckIntervalMs: Int64
-  package let flushSchedulerIntervalMs: Int64
-  package let recoveryPointCheckpointIntervalMs: Int64
-  package let logStartOffsetCheckpointIntervalMs: Int64
-  package let highWatermarkCheckpointIntervalMs: Int64
-  package let producerIDExpirationMs: Int64
-
-  // Millrace's own switches.
   /// Always `copy` with a cache of the broker's own.
   package let readPath: ReadPath
-  package let readCopyBufferBytes: Int
-  package let logEngine: LogEngine
-  package let cache: CacheKind
   package let cacheSettings: CacheSettings
-  package let writePath: WritePath
-  package let flushBeforeAck: Bool
   /// nil leaves the kernel's default.
   package let congestionControl: String?
-  package let requestsInFlightMax: Int
-  package let receiveBufferBytes: Int
-  package let parkedFetchesMax: Int
+
+  // What requests ask for.
+  package let fetchMaxBytes: Int
+  package let autoCreateTopics: Bool
+  package let flushBeforeAck: Bool
 
   package enum ReadPath: String, Sendable, CaseIterable {
     case sendfile, copy, mmap
@@ -98,52 +71,24 @@ package struct Config: Sendable {
     dynamicOwn = values.dynamicOwn
 
     brokerID = try Self.brokerID(values)
-    brokerIDGenerationEnable = values.bool("broker.id.generation.enable")
-    reservedBrokerMaxID = BrokerID(values.int("reserved.broker.max.id"))
-    rack = values.text("broker.rack").flatMap { $0.isEmpty ? nil : $0 }
-    listeners = try Listener.parse(values, "listeners")
+    rack = values[Keys.server.rack].flatMap { $0.isEmpty ? nil : $0 }
+    listeners = try Listener.parse(values, Keys.server.listeners.name)
     advertisedListeners = try Listener.advertised(values, listeners: listeners)
     logDirs = try Self.logDirectories(values)
-
-    numNetworkThreads = values.int("num.network.threads")
-    recoveryThreadsPerDataDir = values.int("num.recovery.threads.per.data.dir")
-    socketRequestMaxBytes = values.int("socket.request.max.bytes")
-    socketSendBufferBytes = values.notNegative("socket.send.buffer.bytes").map { Int($0) }
-    socketReceiveBufferBytes = values.notNegative("socket.receive.buffer.bytes").map { Int($0) }
-    socketListenBacklog = values.int("socket.listen.backlog.size")
-    connectionsMax = values.int("max.connections")
-    connectionsPerIPMax = values.int("max.connections.per.ip")
+    socketSendBufferBytes = values.notNegative(Keys.limits.socketSendBufferBytes)
+    socketReceiveBufferBytes = values.notNegative(Keys.limits.socketReceiveBufferBytes)
     connectionsPerIPOverrides = try Self.connectionOverrides(values)
-    connectionsIdleMaxMs = values.notNegative("connections.max.idle.ms")
-    queuedRequestBytesMax = values.notNegative("queued.max.request.bytes").flatMap { $0 == 0 ? nil : Int($0) }
-    fetchMaxBytes = values.int("fetch.max.bytes")
-
-    autoCreateTopics = values.bool("auto.create.topics.enable")
-    deleteTopics = values.bool("delete.topic.enable")
-    numPartitions = Int32(values.int("num.partitions"))
-    defaultReplicationFactor = try values.shortFromInt("default.replication.factor")
-
-    retentionCheckIntervalMs = values.long("log.retention.check.interval.ms")
-    flushSchedulerIntervalMs = values.long("log.flush.scheduler.interval.ms")
-    recoveryPointCheckpointIntervalMs = values.long("log.flush.offset.checkpoint.interval.ms")
-    logStartOffsetCheckpointIntervalMs = values.long("log.flush.start.offset.checkpoint.interval.ms")
-    highWatermarkCheckpointIntervalMs = values.long("replica.high.watermark.checkpoint.interval.ms")
-    producerIDExpirationMs = values.long("producer.id.expiration.ms")
+    connectionsIdleMaxMs = values.notNegative(Keys.limits.connectionsIdleMaxMs)
+    queuedRequestBytesMax = values.notNegative(Keys.limits.queuedRequestBytesMax).flatMap { $0 == 0 ? nil : Int($0) }
+    defaultReplicationFactor = try Self.replicationFactor(values)
     try Self.checkRetention(values)
-
-    logEngine = LogEngine(rawValue: values.text("millrace.log.engine") ?? "") ?? .append
-    cache = CacheKind(rawValue: values.text("millrace.cache") ?? "") ?? .page
     cacheSettings = try Self.cacheSettings(values)
-    writePath = WritePath(rawValue: values.text("millrace.write.path") ?? "") ?? .buffered
-    try Self.checkSwitches(values, cache, logEngine, writePath)
-    let readPath = ReadPath(rawValue: values.text("millrace.read.path") ?? "") ?? .sendfile
-    self.readPath = cache == .page ? readPath : .copy
-    readCopyBufferBytes = values.int("millrace.read.copy.buffer.bytes")
-    flushBeforeAck = values.bool("millrace.flush.before.ack")
-    congestionControl = values.text("millrace.congestion.control").flatMap { $0.isEmpty ? nil : $0 }
-    requestsInFlightMax = values.int("millrace.requests.in.flight")
-    receiveBufferBytes = values.int("millrace.receive.buffer.bytes")
-    parkedFetchesMax = values.int("millrace.parked.fetches.max")
+    try Self.checkSwitches(values)
+    readPath = values[Keys.millrace.cache] == .page ? values[Keys.millrace.readPath] : .copy
+    congestionControl = values[Keys.millrace.congestionControl].isEmpty ? nil : values[Keys.millrace.congestionControl]
+    fetchMaxBytes = values[Keys.limits.fetchMaxBytes]
+    autoCreateTopics = values[Keys.topics.autoCreateTopics]
+    flushBeforeAck = values[Keys.millrace.flushBeforeAck]
   }
 
   /// The values behind the properties, to describe and to change.
@@ -152,8 +97,9 @@ package struct Config: Sendable {
 
 extension Config {
   private static func logDirectories(_ values: ConfigValues) throws(ConfigError) -> [String] {
-    let name = values.text("log.dirs") == nil ? "log.dir" : "log.dirs"
-    let directories = ConfigKey.elements(values.text(name) ?? "")
+    let several = values[Keys.server.logDirs]
+    let name = several == nil ? Keys.server.logDir.name : Keys.server.logDirs.name
+    let directories = several ?? ConfigKey.elements(values[Keys.server.logDir])
     guard !directories.isEmpty else { throw ConfigError("\(name) names no directory: give at least one path") }
     var named: [String: String] = [:]
     for directory in directories {
@@ -173,45 +119,52 @@ extension Config {
 
   /// `broker.id`, or KRaft's name for it.
   private static func brokerID(_ values: ConfigValues) throws(ConfigError) -> BrokerID {
-    let id = values.int("broker.id"), node = values.int("node.id")
+    let id = values[Keys.server.brokerID], node = values[Keys.server.nodeID]
     guard id < 0 || node < 0 || id == node else {
       throw ConfigError("node.id is \(node), but broker.id is \(id): they are two names of one number, so give one")
     }
-    return BrokerID(max(id, node))
+    return max(id, node)
+  }
+
+  private static func replicationFactor(_ values: ConfigValues) throws(ConfigError) -> Int16 {
+    let key = Keys.topics.defaultReplicationFactor
+    guard let value = Int16(exactly: values[key]) else {
+      throw ConfigError("\(key.name) is \(values[key]); the most is 32767")
+    }
+    return value
   }
 
   private static func connectionOverrides(_ values: ConfigValues) throws(ConfigError) -> [String: Int] {
     var overrides: [String: Int] = [:]
-    for element in ConfigKey.elements(values.text("max.connections.per.ip.overrides") ?? "") {
+    let key = Keys.limits.connectionsPerIPOverrides
+    for element in ConfigKey.elements(values[key]) {
       // The address may be IPv6, so the count is after the last colon.
       guard let colon = element.lastIndex(of: ":"), let count = Int(element[element.index(after: colon)...]), count >= 0
-      else { throw ConfigError("max.connections.per.ip.overrides: \(element) is not address:count") }
+      else { throw ConfigError("\(key.name): \(element) is not address:count") }
       overrides[String(element[..<colon])] = count
     }
     return overrides
   }
 
   private static func cacheSettings(_ values: ConfigValues) throws(ConfigError) -> CacheSettings {
-    let blockBytes = values.int("millrace.cache.block.bytes")
+    let blockBytes = values[Keys.millrace.cacheBlockBytes]
     guard blockBytes.nonzeroBitCount == 1 else {
-      throw ConfigError("millrace.cache.block.bytes must be a power of two; it is \(blockBytes)")
+      throw ConfigError("\(Keys.millrace.cacheBlockBytes.name) must be a power of two; it is \(blockBytes)")
     }
     return CacheSettings(
-      bytes: values.int("millrace.cache.bytes"),
-      layout: CacheLayout(rawValue: values.text("millrace.cache.layout") ?? "") ?? .compact, blockBytes: blockBytes)
+      bytes: Int(values[Keys.millrace.cacheBytes]), layout: values[Keys.millrace.cacheLayout], blockBytes: blockBytes)
   }
 
   /// Refuses switches that contradict each other: an experiment must not measure what it did not ask for.
-  private static func checkSwitches(
-    _ values: ConfigValues, _ cache: CacheKind, _ engine: LogEngine, _ writePath: WritePath
-  ) throws(ConfigError) {
-    let readPath = values.given["millrace.read.path"] ?? "copy"
+  private static func checkSwitches(_ values: ConfigValues) throws(ConfigError) {
+    let cache = values[Keys.millrace.cache], writePath = values[Keys.millrace.writePath]
+    let readPath = values.given[Keys.millrace.readPath.name] ?? "copy"
     if cache != .page, readPath != "copy" {
       throw ConfigError(
         "millrace.read.path=\(readPath) needs the page cache, but millrace.cache=\(cache.rawValue) has fetches copied out of the broker's own: leave it out, or set it to copy"
       )
     }
-    guard engine == .btree else { return }
+    guard values[Keys.millrace.logEngine] == .btree else { return }
     guard cache == .page, writePath == .buffered else {
       throw ConfigError(
         "millrace.log.engine=btree maps its file itself: it goes with millrace.cache=page and millrace.write.path=buffered only, not with \(cache.rawValue) and \(writePath.rawValue)"
@@ -250,19 +203,39 @@ struct ConfigValues {
     return dynamicOwn[name] ?? dynamicDefaults[name] ?? given[name] ?? key.defaultValue
   }
 
-  func long(_ name: String) -> Int64 {
-    guard let value = text(name).flatMap({ Int64($0) }) else { preconditionFailure("\(name) was not checked") }
+  subscript<Value>(_ key: Key<Value>) -> Value {
+    guard let value = Value.value(of: text(key.name)) else { preconditionFailure("\(key.name) was not checked") }
     return value
   }
 
-  func int(_ name: String) -> Int { Int(long(name)) }
-  func bool(_ name: String) -> Bool { text(name) == "true" }
-  func notNegative(_ name: String) -> Int64? { long(name) < 0 ? nil : long(name) }
-
-  func shortFromInt(_ name: String) throws(ConfigError) -> Int16 {
-    guard let value = Int16(exactly: long(name)) else {
-      throw ConfigError("\(name) is \(long(name)); the most is 32767")
-    }
-    return value
+  /// nil: the key's negative values are "no limit", or "as the system has it".
+  func notNegative<Value: ConfigValue & SignedInteger>(_ key: Key<Value>) -> Value? {
+    self[key] < 0 ? nil : self[key]
   }
 }
+
+/// Each key's value by the name the key has in its table.
+extension Config {
+  package subscript<Value>(dynamicMember key: KeyPath<ServerKeys, Key<Value>>) -> Value {
+    values[Keys.server[keyPath: key]]
+  }
+  package subscript<Value>(dynamicMember key: KeyPath<LimitKeys, Key<Value>>) -> Value {
+    values[Keys.limits[keyPath: key]]
+  }
+  package subscript<Value>(dynamicMember key: KeyPath<TopicsKeys, Key<Value>>) -> Value {
+    values[Keys.topics[keyPath: key]]
+  }
+  package subscript<Value>(dynamicMember key: KeyPath<LogKeys, Key<Value>>) -> Value { values[Keys.log[keyPath: key]] }
+  package subscript<Value>(dynamicMember key: KeyPath<InternalTopicKeys, Key<Value>>) -> Value {
+    values[Keys.internalTopics[keyPath: key]]
+  }
+  package subscript<Value>(dynamicMember key: KeyPath<MillraceKeys, Key<Value>>) -> Value {
+    values[Keys.millrace[keyPath: key]]
+  }
+}
+
+extension Config.ReadPath: ConfigChoice {}
+extension LogEngine: ConfigChoice {}
+extension CacheKind: ConfigChoice {}
+extension CacheLayout: ConfigChoice {}
+extension WritePath: ConfigChoice {}

@@ -31,24 +31,9 @@ extension ConfigKeys {
     .int("log.cleaner.io.buffer.size", 524_288, .atLeast(0), "Compaction's buffers.").dynamic(),
     .double("log.cleaner.io.buffer.load.factor", 0.9, "How full compaction's map becomes.").dynamic(),
     .long("log.cleaner.backoff.ms", 15_000, .atLeast(0), "The pause when there is nothing to compact.").dynamic(),
-    .double(
-      "log.cleaner.min.cleanable.ratio", 0.5, .betweenFractions(0, 1),
-      "The share of new records that starts compaction."
-    )
-    .dynamic(),
-    .long("log.cleaner.delete.retention.ms", 86_400_000, .atLeast(0), "How long a tombstone outlives compaction.")
-      .dynamic(),
-    .long("log.cleaner.min.compaction.lag.ms", 0, .atLeast(0), "The least a record stays uncompacted.").dynamic(),
-    .long("log.cleaner.max.compaction.lag.ms", .max, .atLeast(1), "The longest a record stays uncompacted.").dynamic(),
-    .string("log.message.format.version", "3.0-IV1", "Ignored since Kafka 3.0."),
-    .long(
-      "log.message.timestamp.difference.max.ms", .max, .atLeast(0), "Kafka's old key for before and after together."
-    )
-    .dynamic(),
-    .boolean("log.message.downconversion.enable", true, "Old formats for old clients.").dynamic(),
+
     .long("log.dir.failure.timeout.ms", 30_000, .atLeast(1), "How long a failed directory may go unreported."),
-    .long("log.local.retention.ms", -2, .atLeast(-2), "Tiered storage: local age.").dynamic(),
-    .long("log.local.retention.bytes", -2, .atLeast(-2), "Tiered storage: local size.").dynamic(),
+
     .boolean("remote.log.storage.system.enable", false, "Tiered storage."),
     .int(
       "producer.id.expiration.check.interval.ms", 600_000, .atLeast(1), "How often unused producer ids are looked for."),

@@ -70,13 +70,13 @@ extension Listener {
   /// `advertised.listeners`, or the listeners themselves. A listener of every address is advertised as the address by
   /// which the client came, because no other is known to lead back here.
   static func advertised(_ values: ConfigValues, listeners: [Listener]) throws(ConfigError) -> [Listener] {
-    guard values.text("advertised.listeners") != nil else {
+    guard values[Keys.server.advertisedListeners] != nil else {
       return listeners.map { listener in
         let isEveryAddress = listener.host == "0.0.0.0" || listener.host == "::"
         return Listener(name: listener.name, host: isEveryAddress ? nil : listener.host, port: listener.port)
       }
     }
-    let advertised = try parse(values, "advertised.listeners")
+    let advertised = try parse(values, Keys.server.advertisedListeners.name)
     for listener in advertised {
       guard listener.host != "0.0.0.0" else {
         throw ConfigError(
@@ -90,15 +90,16 @@ extension Listener {
   }
 
   private static func protocolMap(_ values: ConfigValues) throws(ConfigError) -> [String: String] {
-    let key = "listener.security.protocol.map"
+    let key = Keys.server.listenerSecurityProtocolMap
     let known = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
     var map: [String: String] = [:]
-    for element in ConfigKey.elements(values.text(key) ?? "") {
+    for element in ConfigKey.elements(values[key]) {
       let parts = element.split(separator: ":", omittingEmptySubsequences: false).map {
         $0.trimmingSpaces().uppercased()
       }
       guard parts.count == 2, known.contains(parts[1]) else {
-        throw ConfigError("\(key): \(element) is not NAME:protocol with a protocol of \(known.joined(separator: ", "))")
+        throw ConfigError(
+          "\(key.name): \(element) is not NAME:protocol with a protocol of \(known.joined(separator: ", "))")
       }
       map[parts[0]] = parts[1]
     }

@@ -3,11 +3,11 @@ import Model
 
 /// A topic's configuration: what was set for it (`/config/topics/T`), over the broker's values.
 ///
-/// The typed properties are the effective values. A value: changing the topic's keys or the broker's dynamic ones makes
-/// another.
+/// The stored properties are the effective values that requests and logs ask for; every other key of `TopicKeys` is a property
+/// by its name there. A value: changing the topic's keys or the broker's dynamic ones makes another.
+@dynamicMemberLookup
 package struct TopicConfig: Sendable {
-  /// What was set for the topic: checked values by key.
-  package let overrides: [String: String]
+  private let values: TopicValues
 
   package let cleanupPolicy: CleanupPolicy
   /// nil: batches are stored as sent ("producer"); "uncompressed" is a codec of its own.
@@ -33,7 +33,9 @@ package struct TopicConfig: Sendable {
   package let segmentIndexBytes: Int
   package let segmentMs: Int64
 
-  package enum CompressionType: String, Sendable { case producer, uncompressed, gzip, snappy, lz4, zstd }
+  package enum CompressionType: String, ConfigChoice { case uncompressed, zstd, lz4, snappy, gzip, producer }
+
+  enum TimestampType: String, ConfigChoice { case createTime = "CreateTime", logAppendTime = "LogAppendTime" }
 
   package struct CleanupPolicy: OptionSet, Sendable {
     package let rawValue: Int
@@ -44,32 +46,40 @@ package struct TopicConfig: Sendable {
 
   /// - Parameter overrides: values that `checked` returned.
   package init(overrides: [String: String], broker: Config) {
-    self.overrides = overrides
     let values = TopicValues(overrides: overrides, broker: broker.values)
+    self.values = values
+    let keys = Keys.topic
     var policy: CleanupPolicy = []
-    for element in ConfigKey.elements(values.text("cleanup.policy")) {
+    for element in values[keys.cleanupPolicy] {
       policy.insert(element == "compact" ? .compact : .delete)
     }
     cleanupPolicy = policy
-    compressionType = CompressionType(rawValue: values.text("compression.type")) ?? .producer
-    compressionGzipLevel = values.int("compression.gzip.level")
-    compressionLZ4Level = values.int("compression.lz4.level")
-    compressionZstdLevel = values.int("compression.zstd.level")
-    fileDeleteDelayMs = values.long("file.delete.delay.ms")
-    flushMessages = values.long("flush.messages")
-    flushMs = values.long("flush.ms")
-    indexIntervalBytes = values.int("index.interval.bytes")
-    maxMessageBytes = values.int("max.message.bytes")
-    timestampAfterMaxMs = values.long("message.timestamp.after.max.ms")
-    timestampBeforeMaxMs = values.long("message.timestamp.before.max.ms")
-    timestampIsLogAppendTime = values.text("message.timestamp.type") == "LogAppendTime"
-    minInSyncReplicas = values.int("min.insync.replicas")
-    preallocate = values.text("preallocate") == "true"
-    retentionBytes = values.long("retention.bytes")
-    retentionMs = values.long("retention.ms")
-    segmentBytes = values.int("segment.bytes")
-    segmentIndexBytes = values.int("segment.index.bytes")
-    segmentMs = values.long("segment.ms")
+    compressionType = values[keys.compressionType]
+    compressionGzipLevel = values[keys.compressionGzipLevel]
+    compressionLZ4Level = values[keys.compressionLZ4Level]
+    compressionZstdLevel = values[keys.compressionZstdLevel]
+    fileDeleteDelayMs = values[keys.fileDeleteDelayMs]
+    flushMessages = values[keys.flushMessages]
+    flushMs = values[keys.flushMs]
+    indexIntervalBytes = values[keys.indexIntervalBytes]
+    maxMessageBytes = values[keys.maxMessageBytes]
+    timestampAfterMaxMs = values[keys.timestampAfterMaxMs]
+    timestampBeforeMaxMs = values[keys.timestampBeforeMaxMs]
+    timestampIsLogAppendTime = values[keys.timestampType] == .logAppendTime
+    minInSyncReplicas = values[keys.minInSyncReplicas]
+    preallocate = values[keys.preallocate]
+    retentionBytes = values[keys.retentionBytes]
+    retentionMs = values[keys.retentionMs]
+    segmentBytes = values[keys.segmentBytes]
+    segmentIndexBytes = values[keys.segmentIndexBytes]
+    segmentMs = values[keys.segmentMs]
+  }
+
+  /// What was set for the topic: checked values by key.
+  package var overrides: [String: String] { values.overrides }
+
+  package subscript<Value>(dynamicMember key: KeyPath<TopicKeys, TopicKey<Value>>) -> Value {
+    values[Keys.topic[keyPath: key]]
   }
 
   /// Checks a topic's keys and values, as CreateTopics gives them.
@@ -122,10 +132,8 @@ struct TopicValues {
     return String(overflow ? .max : product)
   }
 
-  func long(_ name: String) -> Int64 {
-    guard let value = Int64(text(name)) else { preconditionFailure("\(name) was not checked") }
+  subscript<Value>(_ key: TopicKey<Value>) -> Value {
+    guard let value = Value.value(of: text(key.name)) else { preconditionFailure("\(key.name) was not checked") }
     return value
   }
-
-  func int(_ name: String) -> Int { Int(long(name)) }
 }

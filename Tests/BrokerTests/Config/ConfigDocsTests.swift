@@ -36,36 +36,36 @@ enum ConfigDocs {
     - Keys marked *cluster* or *broker* take a new value while the broker runs (IncrementalAlterConfigs of a broker, or of
       the empty name for all brokers); the others are read at the start.
 
-    This page is written from the table in `Sources/Broker/Config` (`MILLRACE_WRITE_DOCS=1 swift test --filter
+    This page is written from the tables in `Sources/Broker/Config` (`MILLRACE_WRITE_DOCS=1 swift test --filter
     ConfigDocsTests`), and a test keeps it true.
 
     ## Millrace's own keys
 
-    \(table(ConfigKeys.millrace))
+    \(table(Keys.millrace.rows))
 
     ## Server
 
-    \(table(ConfigKeys.server))
+    \(table(Keys.server.rows))
 
     ## Limits
 
-    \(table(ConfigKeys.limits))
+    \(table(Keys.limits.rows))
 
     ## Topics
 
-    \(table(ConfigKeys.topics))
+    \(table(Keys.topics.rows))
 
-    ## Logs
+    ## Logs, flushing and checkpoints
 
-    \(table(ConfigKeys.log))
+    \(table(Keys.log.rows))
 
-    ## Flushing and checkpoints
+    ## What topics inherit
 
-    \(table(ConfigKeys.flush))
+    \(table(ConfigKeys.inherited.filter { $0.effect == .acted }))
 
     ## Internal topics and transactions
 
-    \(table(ConfigKeys.internalTopics))
+    \(table(Keys.internalTopics.rows))
 
     ## Topic keys
 
@@ -76,7 +76,7 @@ enum ConfigDocs {
 
     ## Kafka's keys without effect
 
-    \(ConfigKeys.accepted.map { "`\($0.name)`" }.sorted().joined(separator: ", ")).
+    \((ConfigKeys.accepted + ConfigKeys.inherited.filter { $0.effect == .accepted }).map { "`\($0.name)`" }.sorted().joined(separator: ", ")).
 
     """
   }

@@ -1,3 +1,4 @@
+import Storage
 import Testing
 
 @testable import Broker
@@ -47,6 +48,32 @@ struct ConfigTests {
       }.first
       #expect(fromBroker == nil || fromBroker == values.text(key.name), "\(key.name)")
     }
+  }
+
+  @Test("a key is written once: its property is its value, from wherever it was set, and its default elsewhere")
+  func properties() throws {
+    let config = try Config(overrides: [
+      "num.partitions": "7", "log.dirs": "/a, /b", "broker.rack": "", "millrace.log.engine": "btree",
+      "log.retention.minutes": "2", "min.insync.replicas": "2", "log.cleaner.delete.retention.ms": "5",
+    ])
+    #expect(config.numPartitions == Int32(7))
+    #expect(config.numNetworkThreads == 3)
+    #expect(config.brokerIDGenerationEnable)
+    #expect(config.logEngine == .btree)
+    #expect(config.logRetentionMinutes == 2)
+    #expect(config.offsetsTopicReplicationFactor == Int16(3))
+    #expect(config.values[Keys.server.logDirs] == ["/a", "/b"])
+    #expect(config.values[Keys.server.advertisedListeners] == nil)
+    #expect(try config.changing(dynamicDefaults: ["num.partitions": "8"], dynamicOwn: [:]).numPartitions == 8)
+    let topic = TopicConfig(overrides: ["segment.jitter.ms": "9"], broker: config)
+    #expect(topic.segmentJitterMs == 9)
+    #expect(topic.deleteRetentionMs == 5)
+    #expect(topic.minCleanableDirtyRatio == 0.5)
+    #expect(topic.retentionMs == 120_000)
+    #expect(topic.minInSyncReplicas == 2)
+    // The stored property of a key is its value, too.
+    #expect(topic.segmentBytes == topic[dynamicMember: \.segmentBytes])
+    #expect(topic.maxMessageBytes == topic[dynamicMember: \.maxMessageBytes])
   }
 
   @Test("a file is read, an override wins over it, and the smaller unit wins over the larger")
