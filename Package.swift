@@ -67,7 +67,7 @@ let package = Package(
     library("Wire", ["Model", nioCore]),
     library("Storage", ["Model", "CMillrace", nioCore]),
     library("StorageArms", ["Storage", "Model", "CMillrace", "Clmdb", nioCore]),
-    library("Cluster", ["Model"]),
+    library("Cluster", ["Model", "Base"]),
     library("Coordination", ["Storage", "Model", "CMillrace"]),
     library("Client", ["Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix]),
     library(
@@ -89,11 +89,11 @@ let package = Package(
         "Client", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore, nioPosix,
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
-    library("Mechanisms", ["Compression", "Model", "CMillrace", "Clmdb", "Csqlite", "Crocksdb", nioCore]),
+    library("Mechanisms", ["Compression", "Model", "Base", "CMillrace", "Clmdb", "Csqlite", "Crocksdb", nioCore]),
     library(
       "Lab",
       [
-        "Load", "Mechanisms", "Model", "CMillrace",
+        "Load", "Mechanisms", "Model", "Base", "CMillrace",
         .product(name: "Yams", package: "Yams"),
         .product(name: "Mustache", package: "swift-mustache"),
       ]),
@@ -109,6 +109,7 @@ let package = Package(
 
     // What several test targets share.
     .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: strict),
+    tests("BaseTests", ["Base", "Model"]),
     tests("CompressionTests", ["Compression", "Csnappy", "TestSupport", nioCore]),
     tests("ModelTests", ["Model", "Compression", "CMillrace", "TestSupport", nioCore], resources: [.copy("Golden")]),
     tests("WireTests", ["Wire", "Model", nioCore], resources: [.copy("Golden")]),
@@ -125,7 +126,7 @@ let package = Package(
         "CMillrace", "TestSupport", nioCore, nioPosix, .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
     tests("SimulationTests", ["Simulation", "TestSupport"]),
-    tests("LoadTests", ["Load", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
+    tests("LoadTests", ["Load", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", nioCore]),
     tests("LabTests", ["Lab", "Mechanisms", "Load", "Model"]),
     tests("TidyTests", []),

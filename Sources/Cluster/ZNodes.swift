@@ -1,3 +1,4 @@
+import Base
 package import Model
 
 // The z-nodes of a Kafka cluster: for each its path, what it holds, and the JSON Kafka writes, byte for byte. Whoever knows

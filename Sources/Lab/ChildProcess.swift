@@ -1,3 +1,4 @@
+import Base
 import CMillrace
 import Glibc
 
@@ -82,21 +83,10 @@ package final class ChildProcess {
 
 /// The monotonic clock, for waits and bounds; measured times come from the programs themselves.
 package enum Uptime {
-  package static var seconds: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
-  }
+  package static var seconds: Double { Double(Clocks.monotonicNs()) * 1e-9 }
 
   /// The clock that other programs tell their times by.
-  package static var wallMs: Double {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return Double(time.tv_sec) * 1000 + Double(time.tv_nsec) * 1e-6
-  }
+  package static var wallMs: Double { Double(Clocks.wallNs()) * 1e-6 }
 
-  package static func nap(milliseconds: Int) {
-    var time = timespec(tv_sec: milliseconds / 1000, tv_nsec: milliseconds % 1000 * 1_000_000)
-    nanosleep(&time, nil)
-  }
+  package static func nap(milliseconds: Int) { Clocks.nap(milliseconds: Int64(milliseconds)) }
 }

@@ -1,3 +1,5 @@
+import Base
+
 /// What must hold between the parts of a definition: every name used is a name defined.
 ///
 /// These errors know no line (the text was well formed); they name the key, and `DefinitionError.located` finds it.

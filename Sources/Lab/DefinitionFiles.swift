@@ -1,3 +1,4 @@
+import Base
 import Foundation
 
 /// The definitions of a directory: `NN-name.yaml`, found by name, number or id.

@@ -1,3 +1,4 @@
+import Base
 import Yams
 
 /// One mapping of a definition, read strictly: every key is asked for by name, and what nobody asked for is an error.

@@ -78,7 +78,7 @@ package enum LoadCommand {
     do {
       let report = try await run.run()
       var text = report.summary + "\n"
-      if plan.base.printsJSON { text += JSONValue.object(report.fields).json + "\n" }
+      if plan.base.printsJSON { text += JSON.object(report.fields).text + "\n" }
       answer(text)
       return report.outcome.rate != nil ? 0 : 1
     } catch {

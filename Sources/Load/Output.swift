@@ -1,3 +1,4 @@
+import Base
 import Compression
 import Foundation
 
@@ -63,7 +64,7 @@ package enum Output {
       + (interval.latency.count > 0 ? "  p50 \(ms(0.5)) ms  p99 \(ms(0.99)) ms" : "") + "  errors \(interval.errors)"
   }
 
-  package static func json(_ report: Report) -> String { JSONValue.object(report.fields).json }
+  package static func json(_ report: Report) -> String { JSON.object(report.fields).text }
 
   /// Appends the summary as a row; a new file gets a header first.
   package static func appendCSV(_ report: Report, to path: String) throws(PlanError) {
@@ -108,8 +109,8 @@ package enum Output {
     }
   }
 
-  private static func flat(_ fields: [(name: String, value: JSONValue)]) -> [(name: String, value: JSONValue)] {
-    fields.flatMap { name, value -> [(name: String, value: JSONValue)] in
+  private static func flat(_ fields: [(name: String, value: JSON)]) -> [(name: String, value: JSON)] {
+    fields.flatMap { name, value -> [(name: String, value: JSON)] in
       guard case .object(let inner) = value else { return [(name, value)] }
       let base = name.hasSuffix("_ms") ? String(name.dropLast(3)) : name
       return inner.map { ("\(base)_\($0.name)" + ($0.name == "samples" ? "" : "_ms"), $0.value) }

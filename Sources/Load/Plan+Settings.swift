@@ -1,3 +1,4 @@
+import Base
 import Client
 import Compression
 
@@ -42,25 +43,7 @@ extension Plan {
   }
 
   static func nearest(to name: String) -> String? {
-    let ranked = settings.map { (name: $0.name, distance: distance($0.name, name)) }.min { $0.distance < $1.distance }
-    guard let ranked, ranked.distance <= max(2, name.count / 3) else { return nil }
-    return ranked.name
-  }
-
-  /// Levenshtein's: insertions, deletions and changes of one character.
-  private static func distance(_ a: String, _ b: String) -> Int {
-    let (a, b) = (Array(a), Array(b))
-    var row = Array(0...b.count)
-    for (i, x) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, y) in b.enumerated() {
-        let above = row[j + 1]
-        row[j + 1] = min(above + 1, row[j] + 1, diagonal + (x == y ? 0 : 1))
-        diagonal = above
-      }
-    }
-    return row[b.count]
+    Spelling.nearest(to: name, among: settings.map(\.name))
   }
 
   private static let all: Set<Command> = [.produce, .consume, .endToEnd]

@@ -1,3 +1,4 @@
+import Base
 import CMillrace
 package import Client
 import Glibc

@@ -1,3 +1,4 @@
+import Base
 import Client
 
 /// `millrace-load relay`: its flags, and the relay from its start to its end.
@@ -86,7 +87,7 @@ extension LoadCommand {
     do {
       if let seconds = plan.selfTestSeconds {
         let result = try await RelaySelfTest(plan.settings, seconds: seconds).run()
-        answer(JSONValue.object(result.fields).json + "\n")
+        answer(JSON.object(result.fields).text + "\n")
         return 0
       }
       let door = try RelayDoor(plan.settings)

@@ -1,3 +1,4 @@
+import Base
 import CMillrace
 import Client
 import Glibc
@@ -25,14 +26,14 @@ struct RelaySelfTest: Sendable {
 
     var mbPerSecond: Double { received.seconds > 0 ? Double(received.bytes) / 1e6 / received.seconds : 0 }
 
-    var fields: [(name: String, value: JSONValue)] {
+    var fields: [(name: String, value: JSON)] {
       let sorted = received.oneWayMs.sorted()
       return [
-        ("delay_ms", .double(delayMs)), ("bytes", .int(received.bytes)), ("seconds", .double(received.seconds)),
-        ("mb_per_s", .double(mbPerSecond)),
-        ("one_way_p50_ms", sorted.isEmpty ? .null : .double(sorted[sorted.count / 2])),
-        ("one_way_min_ms", sorted.first.map { .double($0) } ?? .null),
-        ("one_way_max_ms", sorted.last.map { .double($0) } ?? .null), ("held_max_bytes", .int(mostHeld)),
+        ("delay_ms", .figure(delayMs)), ("bytes", .count(received.bytes)), ("seconds", .figure(received.seconds)),
+        ("mb_per_s", .figure(mbPerSecond)),
+        ("one_way_p50_ms", sorted.isEmpty ? .null : .figure(sorted[sorted.count / 2])),
+        ("one_way_min_ms", sorted.first.map { .figure($0) } ?? .null),
+        ("one_way_max_ms", sorted.last.map { .figure($0) } ?? .null), ("held_max_bytes", .count(mostHeld)),
       ]
     }
   }

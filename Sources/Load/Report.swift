@@ -1,3 +1,4 @@
+package import Base
 package import Client
 import Compression
 
@@ -123,60 +124,60 @@ package struct Report: Sendable {
 extension Report {
   /// Everything by name, in the order it is printed. CSV flattens what is nested: `service_latency_ms.p50` is the column
   /// `service_latency_p50_ms`.
-  package var fields: [(name: String, value: JSONValue)] {
-    var fields: [(String, JSONValue)] = [
-      ("command", .text(plan.command.rawValue)), ("ending", .text(ending.rawValue)),
-      ("started_ms", .int(Int(startedMs))),
-      ("records", .int(records)), ("bytes", .int(bytes)), ("seconds", .double(seconds)),
-      ("records_per_s", .double(recordsPerSecond)), ("mib_per_s", .double(mibPerSecond)),
+  package var fields: [(name: String, value: JSON)] {
+    var fields: [(String, JSON)] = [
+      ("command", .string(plan.command.rawValue)), ("ending", .string(ending.rawValue)),
+      ("started_ms", .count(Int(startedMs))),
+      ("records", .count(records)), ("bytes", .count(bytes)), ("seconds", .figure(seconds)),
+      ("records_per_s", .figure(recordsPerSecond)), ("mib_per_s", .figure(mibPerSecond)),
       ("service_latency_ms", .latency(service)), ("response_latency_ms", .latency(response)),
       ("end_to_end_latency_ms", .latency(endToEnd)),
-      ("batches", .int(batches)), ("batch_bytes", .int(batchBytes)), ("requests", .int(requests)),
-      ("retries", .int(retries)),
-      ("wire_bytes_sent", .int(wireBytesSent)), ("wire_bytes_received", .int(wireBytesReceived)),
-      ("lost", .int(integrity.lost)), ("duplicated", .int(integrity.duplicated)),
-      ("reordered", .int(integrity.reordered)), ("corrupt", .int(integrity.corrupt)),
-      ("unread", .int(integrity.unread)), ("verified", .int(integrity.verified)),
-      ("out_of_global_order", outOfGlobalOrder.map { .int($0) } ?? .null),
+      ("batches", .count(batches)), ("batch_bytes", .count(batchBytes)), ("requests", .count(requests)),
+      ("retries", .count(retries)),
+      ("wire_bytes_sent", .count(wireBytesSent)), ("wire_bytes_received", .count(wireBytesReceived)),
+      ("lost", .count(integrity.lost)), ("duplicated", .count(integrity.duplicated)),
+      ("reordered", .count(integrity.reordered)), ("corrupt", .count(integrity.corrupt)),
+      ("unread", .count(integrity.unread)), ("verified", .count(integrity.verified)),
+      ("out_of_global_order", outOfGlobalOrder.map { .count($0) } ?? .null),
       (
         "out_of_global_order_percent",
-        outOfGlobalOrder.map { .double(100 * Double($0) / Double(max(records, 1))) } ?? .null
+        outOfGlobalOrder.map { .figure(100 * Double($0) / Double(max(records, 1))) } ?? .null
       ),
-      ("errors", .int(errors)),
-      ("first_error", firstError.map { .text($0.description) } ?? .null),
-      ("cpu_seconds", .double(cpuSeconds)), ("client_cpu_share", cpuShares.max().map { .double($0) } ?? .null),
-      ("client_cpu_shares", .list(cpuShares.map { .double($0) })),
-      ("schedule_lag_p99_ms", lag.percentile(0.99).map { .double(Double($0) / 1e6) } ?? .null),
-      ("schedule_lag_max_ms", .double(scheduleLagMaxMs)), ("backlog_max_ms", .double(backlogMaxMs)),
-      ("nonpositive_latency_samples", .int(service.nonPositive + response.nonPositive + endToEnd.nonPositive)),
+      ("errors", .count(errors)),
+      ("first_error", firstError.map { .string($0.description) } ?? .null),
+      ("cpu_seconds", .figure(cpuSeconds)), ("client_cpu_share", cpuShares.max().map { .figure($0) } ?? .null),
+      ("client_cpu_shares", .array(cpuShares.map { .figure($0) })),
+      ("schedule_lag_p99_ms", lag.percentile(0.99).map { .figure(Double($0) / 1e6) } ?? .null),
+      ("schedule_lag_max_ms", .figure(scheduleLagMaxMs)), ("backlog_max_ms", .figure(backlogMaxMs)),
+      ("nonpositive_latency_samples", .count(service.nonPositive + response.nonPositive + endToEnd.nonPositive)),
     ]
     fields += planFields
-    fields.append(("limiter", .text(limiter)))
+    fields.append(("limiter", .string(limiter)))
     return fields
   }
 
-  private var planFields: [(String, JSONValue)] {
+  private var planFields: [(String, JSON)] {
     let isSending = plan.command != .consume
     let isReading = plan.command != .produce
     return [
-      ("codec", .text(plan.codec.name + (plan.level.map { ":\($0)" } ?? ""))),
-      ("compression_ratio", compressionRatio.map { .double($0) } ?? .null),
+      ("codec", .string(plan.codec.name + (plan.level.map { ":\($0)" } ?? ""))),
+      ("compression_ratio", compressionRatio.map { .figure($0) } ?? .null),
       ("per_message_compression", .bool(plan.compressesEachMessage)),
-      ("corpus", isSending ? .text(plan.corpus.description) : .null),
-      ("record_size", isSending ? .int(plan.recordSize) : .null),
-      ("acks", isSending ? .text(plan.acks.name) : .null), ("idempotent", .bool(plan.isIdempotent)),
-      ("batch_size", isSending ? .int(plan.batchBytes) : .null),
-      ("linger_ms", isSending ? .double(plan.lingerMs) : .null),
-      ("in_flight", isSending ? .int(plan.inFlight) : .null),
-      ("throughput", plan.throughput.map { .double($0) } ?? .int(-1)),
-      ("connections", .int(plan.connections)), ("threads", .int(plan.threads)), ("partitions", .int(partitions)),
-      ("fan_out", isReading ? .int(plan.fanOut) : .null), ("order", isReading ? .text(plan.order.rawValue) : .null),
-      ("lag_records", isReading ? .int(plan.lagRecords) : .null),
-      ("lag_least_records", lagSeen.map { .int(Int($0.lowerBound)) } ?? .null),
-      ("lag_most_records", lagSeen.map { .int(Int($0.upperBound)) } ?? .null),
+      ("corpus", isSending ? .string(plan.corpus.description) : .null),
+      ("record_size", isSending ? .count(plan.recordSize) : .null),
+      ("acks", isSending ? .string(plan.acks.name) : .null), ("idempotent", .bool(plan.isIdempotent)),
+      ("batch_size", isSending ? .count(plan.batchBytes) : .null),
+      ("linger_ms", isSending ? .figure(plan.lingerMs) : .null),
+      ("in_flight", isSending ? .count(plan.inFlight) : .null),
+      ("throughput", plan.throughput.map { .figure($0) } ?? .count(-1)),
+      ("connections", .count(plan.connections)), ("threads", .count(plan.threads)), ("partitions", .count(partitions)),
+      ("fan_out", isReading ? .count(plan.fanOut) : .null), ("order", isReading ? .string(plan.order.rawValue) : .null),
+      ("lag_records", isReading ? .count(plan.lagRecords) : .null),
+      ("lag_least_records", lagSeen.map { .count(Int($0.lowerBound)) } ?? .null),
+      ("lag_most_records", lagSeen.map { .count(Int($0.upperBound)) } ?? .null),
       ("verifies", .bool(plan.verifies)), ("null_sink", .bool(plan.usesNullSink)),
-      ("null_sink_service_us", .double(plan.nullSinkServiceUs)), ("seed", .int(Int(plan.seed))),
-      ("congestion_control", congestionControl.map { .text($0) } ?? .null),
+      ("null_sink_service_us", .figure(plan.nullSinkServiceUs)), ("seed", .count(Int(plan.seed))),
+      ("congestion_control", congestionControl.map { .string($0) } ?? .null),
     ]
   }
 }

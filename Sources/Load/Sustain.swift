@@ -1,3 +1,4 @@
+package import Base
 import Client
 
 /// `millrace-load sustain`: its own flags, and those of the workload it drives.
@@ -209,21 +210,21 @@ extension SustainRun.Report {
     latency.percentile(p).map { Number.fixed(Double($0) / 1e6, 3) } ?? "-"
   }
 
-  package var fields: [(name: String, value: JSONValue)] {
+  package var fields: [(name: String, value: JSON)] {
     [
-      ("command", .text(SustainPlan.command)), ("records", .int(records)), ("errors", .int(errors)),
-      ("sustainable_records_per_s", outcome.rate.map { .double($0) } ?? .null),
-      ("failed_records_per_s", outcome.failedRate.map { .double($0) } ?? .null),
-      ("confirmations", .int(outcome.confirmations)), ("trials", .int(outcome.trials)),
-      ("reason", .text(outcome.reason)), ("objective_ms", .double(plan.objectiveMs)),
-      ("percentile", .double(plan.percentile)), ("interrupted", .bool(isInterrupted)),
+      ("command", .string(SustainPlan.command)), ("records", .count(records)), ("errors", .count(errors)),
+      ("sustainable_records_per_s", outcome.rate.map { .figure($0) } ?? .null),
+      ("failed_records_per_s", outcome.failedRate.map { .figure($0) } ?? .null),
+      ("confirmations", .count(outcome.confirmations)), ("trials", .count(outcome.trials)),
+      ("reason", .string(outcome.reason)), ("objective_ms", .figure(plan.objectiveMs)),
+      ("percentile", .figure(plan.percentile)), ("interrupted", .bool(isInterrupted)),
       (
         "curve",
-        .list(
+        .array(
           curve.map { point in
             .object([
-              ("share", .double(point.share)), ("offered_records_per_s", .double(point.offered)),
-              ("records_per_s", .double(point.achieved)), ("response_latency_ms", .latency(point.response)),
+              ("share", .figure(point.share)), ("offered_records_per_s", .figure(point.offered)),
+              ("records_per_s", .figure(point.achieved)), ("response_latency_ms", .latency(point.response)),
               ("service_latency_ms", .latency(point.service)),
             ])
           })

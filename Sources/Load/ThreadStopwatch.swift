@@ -1,3 +1,5 @@
+import Base
+
 /// How much of a stretch of time the calling thread computed: both are read at the same moments, so the share is at most 1.
 ///
 /// A look counts only when something happened since the last one, so that a wait for records that never come, at a run's

@@ -1,3 +1,4 @@
+import Base
 internal import CMillrace
 import Glibc
 import Model
@@ -32,11 +33,7 @@ func check<Count: SignedInteger>(_ call: @autoclosure () -> String, _ body: () -
 }
 
 /// Monotonic time in nanoseconds; only differences mean anything.
-func nowNanoseconds() -> Int64 {
-  var time = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &time)
-  return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
-}
+func nowNanoseconds() -> Int64 { Int64(Clocks.monotonicNs()) }
 
 /// Sleeps until a moment of `nowNanoseconds`; returns at once when it has passed.
 func sleepUntil(nanoseconds moment: Int64) {

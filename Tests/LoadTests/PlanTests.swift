@@ -1,3 +1,4 @@
+import Base
 import Client
 import Compression
 import Foundation
@@ -139,10 +140,10 @@ struct PlanTests {
 struct ReportValueTests {
   @Test("JSON and CSV quote what they must")
   func quoting() {
-    #expect(JSONValue.text("a\"b\\c\nd\u{1}").json == #""a\"b\\c\nd\u0001""#)
-    #expect(JSONValue.text("a,\"b\"").cell == "\"a,\"\"b\"\"\"")
+    #expect(JSON.string("a\"b\\c\nd\u{1}").text == #""a\"b\\c\nd\u0001""#)
+    #expect(JSON.string("a,\"b\"").cell == "\"a,\"\"b\"\"\"")
     #expect(
-      JSONValue.object([("x", .int(1)), ("y", .list([.null, .bool(true)]))]).json == #"{"x":1,"y":[null,true]}"#)
+      JSON.object([("x", .count(1)), ("y", .array([.null, .bool(true)]))]).text == #"{"x":1,"y":[null,true]}"#)
   }
 
   @Test(

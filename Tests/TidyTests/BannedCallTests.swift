@@ -25,15 +25,8 @@ struct Ban: Sendable, CustomTestStringConvertible {
       ],
       instead: "take the time as an argument, or a clock through the initializer, so that a test can own it",
       exempt: [
-        Exemption(
-          path: "Sources/Broker/RealWorld/CommandLineBroker.swift",
-          reason: "the program's edge: tells how long starting took"),
-        Exemption(path: "Sources/Broker/RealWorld/StandardErrorLog.swift", reason: "stamps the lines of the log"),
-        Exemption(path: "Sources/Broker/RealWorld/WallClock.swift", reason: "the real world's clock"),
-        Exemption(path: "Sources/Mechanisms/SystemCall.swift", reason: "the bare mechanisms' stopwatch"),
-        Exemption(
-          path: "Sources/Load/Clocks.swift", reason: "the generator's clocks: when a record was due, sent and answered"),
-        Exemption(path: "Sources/Lab/ChildProcess.swift", reason: "the deadline of a real process"),
+        Exemption(path: "Sources/Mechanisms/SystemCall.swift", reason: "the CPU time of another thread than its own"),
+        Exemption(path: "Sources/Base/Clocks.swift", reason: "the one file that reads the machine's clocks"),
       ]),
     Ban(
       calls: [

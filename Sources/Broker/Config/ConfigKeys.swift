@@ -1,3 +1,5 @@
+import Base
+
 /// The keys with a type, by table.
 enum Keys {
   static let server = ServerKeys(), limits = LimitKeys(), topics = TopicsKeys(), log = LogKeys()
@@ -22,26 +24,6 @@ package enum ConfigKeys {
 
   /// The known key that looks most like a mistyped one; nil when nothing is near.
   package static func nearest(to name: String) -> String? {
-    let reach = max(2, name.utf8.count / 5)
-    let near = all.map { (key: $0.name, distance: editDistance($0.name, name, limit: reach)) }
-    guard let best = near.min(by: { $0.distance < $1.distance }), best.distance <= reach else { return nil }
-    return best.key
-  }
-
-  /// Levenshtein's distance, or `limit + 1` when it is more than `limit`.
-  static func editDistance(_ a: String, _ b: String, limit: Int) -> Int {
-    let a = Array(a.utf8), b = Array(b.utf8)
-    guard abs(a.count - b.count) <= limit else { return limit + 1 }
-    var row = Array(0...b.count)
-    for i in 0..<a.count {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for j in 0..<b.count {
-        let substituted = diagonal + (a[i] == b[j] ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(substituted, min(row[j], row[j + 1]) + 1)
-      }
-    }
-    return min(row[b.count], limit + 1)
+    Spelling.nearest(to: name, among: all.map(\.name), reach: max(2, name.utf8.count / 5))
   }
 }

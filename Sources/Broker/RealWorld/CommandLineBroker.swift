@@ -133,9 +133,7 @@ enum ProcessAge {
     guard let close = line.lastIndex(of: ")") else { return -1 }
     let fields = line[line.index(after: close)...].split(separator: " ")
     guard fields.count > 19, let started = Int64(fields[19]) else { return -1 }
-    var now = timespec()
-    clock_gettime(CLOCK_BOOTTIME, &now)
     let ticksMs = 1000 / Int64(sysconf(Int32(_SC_CLK_TCK)))
-    return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000 - started * ticksMs
+    return Clocks.bootMs() - started * ticksMs
   }
 }

@@ -1,3 +1,4 @@
+import Base
 package import Logging
 import NIOCore
 import NIOPosix
@@ -21,7 +22,7 @@ package final class RealWorld: Sendable {
     offload = RealOffload()
     world = World(
       loops: loops, disk: disk, arms: arms, pageCache: pageCache, network: RealNetwork(log: log), offload: offload,
-      descriptorsMax: DescriptorLimit.current, wallMs: WallClock.nowMs, random: { SystemRandomNumberGenerator() })
+      descriptorsMax: DescriptorLimit.current, wallMs: Clocks.wallMs, random: { SystemRandomNumberGenerator() })
   }
 
   /// Ends the threads. The nodes in this world must have stopped.

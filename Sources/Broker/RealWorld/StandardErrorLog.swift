@@ -1,3 +1,4 @@
+import Base
 import CMillrace
 import Glibc
 package import Logging
@@ -29,16 +30,16 @@ package struct StandardErrorLog: LogHandler {
 
   /// UTC, to the millisecond.
   private static func timestamp() -> String {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
+    let nowMs = Clocks.wallMs()
+    var seconds = Int(nowMs / 1000)
     var parts = tm()
-    gmtime_r(&now.tv_sec, &parts)
+    gmtime_r(&seconds, &parts)
     func padded(_ number: some BinaryInteger, _ width: Int) -> String {
       let digits = String(number)
       return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
     let date = "\(parts.tm_year + 1900)-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))"
     let time = "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"
-    return "\(date)T\(time).\(padded(now.tv_nsec / 1_000_000, 3))Z"
+    return "\(date)T\(time).\(padded(nowMs % 1000, 3))Z"
   }
 }

@@ -1,6 +1,6 @@
-/// JSON as z-nodes hold it: a strict reader and a compact writer. Objects keep the order of their members, so that what is
-/// written is byte for byte what Kafka writes.
-enum JSON: Equatable, Sendable {
+/// JSON: a strict reader and a compact writer. Objects keep the order of their members, so that what is written is in a
+/// z-node byte for byte what Kafka writes, and in a report in the order that was meant.
+package enum JSON: Equatable, Sendable {
   case null
   case bool(Bool)
   case int(Int64)
@@ -10,29 +10,34 @@ enum JSON: Equatable, Sendable {
   case array([JSON])
   case object([Member])
 
-  struct Member: Equatable, Sendable {
-    var name: String
-    var value: JSON
+  package struct Member: Equatable, Sendable {
+    package var name: String
+    package var value: JSON
+
+    package init(name: String, value: JSON) {
+      self.name = name
+      self.value = value
+    }
   }
 
-  static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
+  package static func object(_ members: KeyValuePairs<String, JSON>) -> JSON {
     .object(members.map { Member(name: $0.key, value: $0.value) })
   }
 
   /// The value of an object's member; of two of the same name the last.
-  subscript(name: String) -> JSON? {
+  package subscript(name: String) -> JSON? {
     guard case .object(let members) = self else { return nil }
     return members.last { $0.name == name }?.value
   }
 
-  var asInt: Int64? { if case .int(let value) = self { value } else { nil } }
-  var asInt32: Int32? { asInt.flatMap { Int32(exactly: $0) } }
-  var asString: String? { if case .string(let value) = self { value } else { nil } }
-  var asArray: [JSON]? { if case .array(let values) = self { values } else { nil } }
-  var asMembers: [Member]? { if case .object(let members) = self { members } else { nil } }
+  package var asInt: Int64? { if case .int(let value) = self { value } else { nil } }
+  package var asInt32: Int32? { asInt.flatMap { Int32(exactly: $0) } }
+  package var asString: String? { if case .string(let value) = self { value } else { nil } }
+  package var asArray: [JSON]? { if case .array(let values) = self { values } else { nil } }
+  package var asMembers: [Member]? { if case .object(let members) = self { members } else { nil } }
 
-  static func integers(_ values: [Int32]) -> JSON { .array(values.map { .int(Int64($0)) }) }
-  var asIntegers: [Int32]? {
+  package static func integers(_ values: [Int32]) -> JSON { .array(values.map { .int(Int64($0)) }) }
+  package var asIntegers: [Int32]? {
     guard let values = asArray else { return nil }
     let numbers = values.compactMap(\.asInt32)
     return numbers.count == values.count ? numbers : nil
@@ -40,16 +45,16 @@ enum JSON: Equatable, Sendable {
 }
 
 /// Where a text stops being JSON.
-struct JSONError: Error, Equatable, CustomStringConvertible {
-  var position: Int
-  var reason: String
+package struct JSONError: Error, Equatable, CustomStringConvertible {
+  package var position: Int
+  package var reason: String
 
-  var description: String { "not JSON at byte \(position): \(reason)" }
+  package var description: String { "not JSON at byte \(position): \(reason)" }
 }
 
 extension JSON {
   /// The bytes of the text, without any spaces.
-  var encoded: [UInt8] {
+  package var encoded: [UInt8] {
     var out: [UInt8] = []
     encode(into: &out)
     return out
@@ -102,7 +107,7 @@ extension JSON {
     out.append(UInt8(ascii: "\""))
   }
 
-  init(_ bytes: [UInt8]) throws(JSONError) {
+  package init(_ bytes: [UInt8]) throws(JSONError) {
     var parser = JSONParser(bytes: bytes)
     self = try parser.value(depth: 0)
     parser.skipSpaces()
@@ -111,7 +116,7 @@ extension JSON {
 }
 
 private struct JSONParser {
-  /// A z-node's values are three deep; a hostile one must not exhaust the stack.
+  /// A z-node's values and a report's are three or four deep; a hostile text must not exhaust the stack.
   static let depthMax = 64
 
   let bytes: [UInt8]

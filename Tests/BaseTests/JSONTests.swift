@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Cluster
+@testable import Base
 
 @Suite("JSON")
 struct JSONTests {
