@@ -68,13 +68,13 @@ let package = Package(
     library("Storage", ["Model", "CMillrace", nioCore]),
     library("StorageArms", ["Storage", "Model", "CMillrace", "Clmdb", nioCore]),
     library("Cluster", ["Model", "Base"]),
-    library("Coordination", ["Storage", "Model", "CMillrace"]),
+    library("Coordination", ["Storage", "CMillrace"]),
     library("Client", ["Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix]),
     library(
       "Broker",
       [
-        "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore,
-        nioPosix, logging, dequeModule,
+        "Storage", "Cluster", "Coordination", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore, nioPosix,
+        logging, dequeModule,
       ]),
     // The shipped broker in a world that follows from a seed.
     library(

@@ -36,6 +36,18 @@ struct ImportTests {
     }
   }
 
+  @Test("lists no import that no file of the target has")
+  func unused() throws {
+    let table = try ArchitectureTable()
+    for row in table.rows {
+      let used = SourceTree.swiftFiles.filter { $0.target == row.module }.flatMap(\.imports)
+      for module in row.imports.subtracting(used).sorted() {
+        Issue.record(
+          "docs/architecture.md lets \(row.module) import \(module), which none of its files does: take it out")
+      }
+    }
+  }
+
   @Test("has a row for every target, and no row for what is gone")
   func targets() throws {
     let table = try ArchitectureTable()
