@@ -80,7 +80,7 @@ let package = Package(
     library(
       "Simulation",
       [
-        "Broker", "Storage", "Wire", "Model", "Compression", nioCore,
+        "Broker", "Storage", "Wire", "Model", "Compression", "Base", nioCore,
         .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
     library(
@@ -93,7 +93,7 @@ let package = Package(
     library(
       "Lab",
       [
-        "Load", "Mechanisms", "Model", "Base", "CMillrace",
+        "Load", "Mechanisms", "Base", "CMillrace",
         .product(name: "Yams", package: "Yams"),
         .product(name: "Mustache", package: "swift-mustache"),
       ]),
@@ -108,29 +108,29 @@ let package = Package(
     program("millrace-load", ["Load"]),
 
     // What several test targets share.
-    .target(name: "TestSupport", dependencies: ["Model"], path: "Tests/TestSupport", swiftSettings: strict),
-    tests("BaseTests", ["Base", "Model"]),
+    .target(name: "TestSupport", dependencies: ["Base"], path: "Tests/TestSupport", swiftSettings: strict),
+    tests("BaseTests", ["Base"]),
     tests("CompressionTests", ["Compression", "Csnappy", "TestSupport", nioCore]),
     tests("ModelTests", ["Model", "Compression", "CMillrace", "TestSupport", nioCore], resources: [.copy("Golden")]),
-    tests("WireTests", ["Wire", "Model", nioCore], resources: [.copy("Golden")]),
+    tests("WireTests", ["Wire", "Model", "Base", nioCore], resources: [.copy("Golden")]),
     tests(
-      "StorageTests", ["Storage", "StorageArms", "Model", "Compression", "CMillrace", nioCore],
+      "StorageTests", ["Storage", "StorageArms", "Model", "Base", "Compression", "CMillrace", nioCore],
       resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model", "TestSupport"], resources: [.copy("Scripts")]),
-    tests("CoordinationTests", ["Coordination", "Storage", "Model"]),
+    tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base"]),
     tests("ClientTests", ["Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests(
       "BrokerTests",
       [
-        "Broker", "Storage", "StorageArms", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression",
+        "Broker", "Storage", "StorageArms", "Cluster", "Coordination", "Client", "Wire", "Model", "Base", "Compression",
         "CMillrace", "TestSupport", nioCore, nioPosix, .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
     tests("SimulationTests", ["Simulation", "TestSupport"]),
     tests("LoadTests", ["Load", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
-    tests("MechanismsTests", ["Mechanisms", "Compression", "Model", nioCore]),
-    tests("LabTests", ["Lab", "Mechanisms", "Load", "Model"]),
+    tests("MechanismsTests", ["Mechanisms", "Compression", "Model", "Base", nioCore]),
+    tests("LabTests", ["Lab", "Mechanisms", "Load", "Model", "Base"]),
     tests("TidyTests", []),
     // Runs the three programs as a user would: as processes.
-    tests("EndToEndTests", ["Client", "Wire", "Model", "Compression", "TestSupport", nioCore, nioPosix]),
+    tests("EndToEndTests", ["Client", "Wire", "Model", "Base", "Compression", "TestSupport", nioCore, nioPosix]),
   ]
 )

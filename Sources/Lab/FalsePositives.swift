@@ -1,5 +1,5 @@
+import Base
 import CMillrace
-import Model
 
 /// A/A comparisons: two samples of one thing, over and over, judged as two arms of an experiment are. More that are called
 /// a difference than chance allows, and the harness sees effects where there are none.

@@ -1,5 +1,5 @@
+import Base
 import Glibc
-import Model
 
 /// The bootstrap distribution of a sample's median: every value that the median of a sample drawn again can have, and
 /// how likely it is.

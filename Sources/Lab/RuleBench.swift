@@ -1,3 +1,4 @@
+import Base
 import Glibc
 
 /// Evaluates a definition's rules on valid rows. Owned by `Verdict.judge` for the length of one call.

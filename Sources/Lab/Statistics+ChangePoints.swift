@@ -1,5 +1,5 @@
+import Base
 import Glibc
-import Model
 
 extension Statistics {
   /// When a change of level is believed.

@@ -1,4 +1,4 @@
-import Model
+import Base
 
 /// Lines of a web server's access log in combined format, after a request id (the stamp) as many servers log it:
 /// `<id> 203.0.113.7 - - [22/Nov/2026:16:05:01 +0000] "GET /p HTTP/1.1" 200 5123 "<referrer>" "<user agent>"`.

@@ -1,5 +1,5 @@
+import Base
 import Glibc
-import Model
 
 /// Independent symbols with a chosen Shannon entropy.
 ///

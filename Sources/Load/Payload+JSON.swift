@@ -1,4 +1,4 @@
-import Model
+import Base
 
 /// JSON events: the field names repeat from record to record, most values come from small sets, some are ids and
 /// numbers that do not repeat. This is the redundancy "across messages" that batch compression is said to use.

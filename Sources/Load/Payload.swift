@@ -1,5 +1,5 @@
+import Base
 import CMillrace
-import Model
 
 /// What the records of a run say.
 package enum Corpus: Hashable, Sendable, CustomStringConvertible {

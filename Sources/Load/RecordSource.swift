@@ -1,3 +1,4 @@
+import Base
 import CMillrace
 import Client
 import Compression

@@ -1,6 +1,6 @@
+import Base
 internal import CMillrace
 import Glibc
-import Model
 
 /// Serves one seeded trace of block reads from a file, through the page cache or through a cache within the process, and
 /// tells what is held in memory, how fast it is, and how long it takes to be warm again after a restart.

@@ -1,7 +1,7 @@
+import Base
 internal import CMillrace
 import Compression
 import Glibc
-import Model
 package import NIOCore
 
 /// What this machine can do at the most: the bare device, memory, loopback, checksum and codecs, each for a fraction of a

@@ -1,6 +1,6 @@
+import Base
 internal import CMillrace
 import Glibc
-import Model
 
 /// Grows one structure to several sizes and measures, at each, what appending and getting cost there: an append-only log, or
 /// a tree of some kind, under the same batches, records and durability.

@@ -1,5 +1,5 @@
+import Base
 import Glibc
-import Model
 
 /// Reads 4-byte values of an array in memory, in order or at random: what sequential access to a disk is held against.
 ///

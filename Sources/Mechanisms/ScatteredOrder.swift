@@ -1,4 +1,4 @@
-import Model
+import Base
 
 /// 0..<count in an order that looks random, each number once, without a table: place i is asked for by number, so many
 /// threads can share one cursor. The same seed gives the same order.

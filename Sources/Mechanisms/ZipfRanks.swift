@@ -1,5 +1,5 @@
+import Base
 import Glibc
-import Model
 
 /// Ranks 1...count with the probability of rank k in proportion to k^-exponent, by rejection-inversion (Hörmann and
 /// Derflinger 1996): no table, so that a trace over millions of blocks costs no memory of the cache it tests.

@@ -1,3 +1,4 @@
+package import Base
 import Glibc
 import Model
 package import Storage

@@ -1,3 +1,4 @@
+import Base
 import Broker
 import Model
 import NIOCore

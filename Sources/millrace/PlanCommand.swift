@@ -1,7 +1,7 @@
 import ArgumentParser
+import Base
 import Foundation
 import Lab
-import Model
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,4 +1,4 @@
-import Model
+import Base
 
 @testable import Lab
 

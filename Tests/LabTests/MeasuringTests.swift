@@ -1,7 +1,7 @@
+import Base
 import Foundation
 import Glibc
 import Mechanisms
-import Model
 import Testing
 
 @testable import Lab

@@ -1,5 +1,5 @@
+import Base
 import Glibc
-import Model
 import Testing
 
 @testable import Lab

@@ -1,5 +1,5 @@
+import Base
 import Foundation
-import Model
 
 @testable import Lab
 

@@ -1,4 +1,4 @@
-import Model
+import Base
 import Testing
 
 @testable import Mechanisms

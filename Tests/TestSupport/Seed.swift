@@ -1,5 +1,5 @@
+import Base
 import Glibc
-import Model
 
 /// A seed and the numbers that follow from it, so that a failure prints what reproduces it.
 package struct Seed: RandomNumberGenerator, CustomStringConvertible, Sendable {

@@ -48,7 +48,10 @@ struct Ban: Sendable, CustomTestStringConvertible {
         Exemption(path: "Sources/Load/CommandLine.swift", reason: "the one task that is the program millrace-load")
       ]),
     Ban(
-      calls: [".wait()", "NIOThreadPool(", "MultiThreadedEventLoopGroup(", "import NIOPosix", "RealDisk()"],
+      calls: [
+        ".wait()", "NIOThreadPool(", "MultiThreadedEventLoopGroup(", "import NIOPosix", "RealDisk()", "Clocks.wall",
+        "Clocks.monotonic", "Clocks.nap(",
+      ],
       instead: "reach the outside through the node's World, and go on when its future completes",
       only: [
         "Sources/Broker/", "Sources/Cluster/", "Sources/Coordination/", "Sources/Model/", "Sources/Storage/",

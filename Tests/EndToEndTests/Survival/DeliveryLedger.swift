@@ -1,3 +1,4 @@
+import Base
 import Model
 
 /// The records of one producer in one partition, numbered from 0 in the order it was given them.
