@@ -2,7 +2,7 @@ import Cluster
 import Model
 
 /// What the configuration requests speak of: a topic, this broker, or all brokers.
-enum ConfigResource: Equatable {
+enum ConfigResource: Hashable {
   case topic(String)
   case broker
   case brokerDefault
@@ -27,32 +27,35 @@ enum ConfigResource: Equatable {
 
 extension LocalBroker {
   /// The configuration of a resource, as far as `names` asks for it (nil: all of it).
-  func describe(_ resource: ConfigResource, only names: [String]?) throws(Refusal) -> [DescribedConfig] {
+  func describe(
+    _ resource: ConfigResource, only names: [String]?, _ image: MetadataImage
+  ) throws(Refusal) -> [DescribedConfig] {
     let names = names.map { Set($0) }
     switch resource {
     case .topic(let name):
       if let problem = TopicName.problem(with: name) { throw Refusal(.invalidTopicException, problem) }
-      guard let topic = registry.topic(name) else {
+      guard let topic = image.named(name) else {
         throw Refusal(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
       }
-      return effectiveConfig(of: topic).describe(over: registry.config, only: names)
-    case .broker: return registry.config.describe(only: names)
-    case .brokerDefault: return registry.config.describeDynamicDefaults(only: names)
+      return topic.config.describe(over: image.config, only: names)
+    case .broker: return image.config.describe(only: names)
+    case .brokerDefault: return image.config.describeDynamicDefaults(only: names)
     }
   }
 
-  /// Changes the configuration of a resource; open logs obey it from their next append.
-  func alter(_ resource: ConfigResource, _ alteration: ConfigAlteration, validateOnly: Bool) throws(Refusal) {
-    try change { () throws(Refusal) in
-      switch resource {
-      case .topic(let name):
-        let description = try registry.alter(topic: name, alteration, validateOnly: validateOnly)
-        if !validateOnly { install(description) }
-      case .broker, .brokerDefault:
-        _ = try registry.alter(
-          brokerDefault: resource == .brokerDefault, alteration, validateOnly: validateOnly)
-        // Topics take the broker's values where they have none of their own.
-        if !validateOnly { for description in registry.topics { install(description) } }
+  /// A change of a resource as the controller takes it; open logs obey it from their next append.
+  func change(_ resource: ConfigResource, _ alteration: ConfigAlteration) -> Controller.ConfigChange {
+    let configs = controller.configs
+    switch resource {
+    case .topic(let name):
+      return Controller.ConfigChange(.topic(name)) { values, brokers throws(Refusal) in
+        try alteration.applied(toTopic: values, broker: configs.config(brokers))
+      }
+    case .broker, .brokerDefault:
+      let isDefault = resource == .brokerDefault
+      return Controller.ConfigChange(isDefault ? .brokerDefault : .broker(brokerID)) { _, brokers throws(Refusal) in
+        let changed = try alteration.applied(toBroker: configs.config(brokers), isDefault: isDefault)
+        return isDefault ? changed.dynamicDefaults : changed.dynamicOwn
       }
     }
   }

@@ -39,6 +39,7 @@ final class Housekeeper: Sendable {
     every(Limits.purgeIntervalMs) { $0.purgeDeleted() }
     every(Limits.directoryLookMs) { $0.lookAtDirectories() }
     every(Limits.producerExpiryIntervalMs) { $0.expireProducers() }
+    every(Limits.electionIntervalMs) { $0.controller.electPreferredLeaders() }
     broker.reportCache()
     if broker.directories.cache != nil { every(Limits.cacheReportIntervalMs) { $0.reportCache() } }
   }

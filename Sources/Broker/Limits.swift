@@ -110,4 +110,20 @@ package enum Limits {
 
   /// Names that one sentence of a refused start lists; it counts the others.
   package static let namesInSentence = 5
+
+  /// Threads that serve requests which take too long for an event loop.
+  package static let requestThreads = 2
+
+  /// Topics, partitions or resources that a request may name, or its answer describe, for an event loop to serve it. One with
+  /// more is served off the loop: other connections are not kept waiting.
+  package static let servedOnLoop = 200
+
+  /// Topics of one CreateTopics answer that are told with their configuration; the others without.
+  package static let createdTopicsDescribed = 10_000
+
+  /// Resources that one DescribeConfigs describes, some ten kilobytes each; the others are refused.
+  package static let resourcesDescribed = 10_000
+
+  /// How often leaders go back to preferred replicas, and what the controller could not write is tried again.
+  package static let electionIntervalMs: Int64 = 300_000
 }

@@ -1,4 +1,5 @@
 import Cluster
+import Coordination
 package import Logging
 package import Model
 import Storage
@@ -8,15 +9,17 @@ import Wire
 /// This broker: its topics and their partitions, and everything the handlers act on.
 ///
 /// `Handlers/*.swift` extend it, one file per API. Requests call it from every event loop at once; what is mutable sits
-/// behind the locks of its parts. Changes of topics go one at a time (`changing`), in the order tree, files, map.
+/// behind the locks of its parts. A request reads one `image`; what it wants changed it asks of the `controller`, and is
+/// answered later.
 package final class LocalBroker: Sendable {
-  /// As the broker started; what can change while it runs is in `registry`.
+  /// As the broker started; what can change while it runs is in `image`.
   package let config: Config
   package let brokerID: BrokerID
   package let clusterID: String
-  package let topics = Topics()
-  package let registry: TopicRegistry
-  let directories: LogDirectories
+  let metadata: Metadata
+  let replicas: Replicas
+  package let controller: ControllerRunner
+  let offload: any Offload
   package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
   let flusher: Flusher
@@ -25,7 +28,6 @@ package final class LocalBroker: Sendable {
   let nowMs: @Sendable () -> Int64
   /// Where clients of each listener are told to connect; set when the listeners are bound.
   let endpoints = Mutex<[String: Endpoint]>([:])
-  private let changing = Mutex(())
   private let apis = Mutex<[ApiVersionsResponse.ApiVersion]>([])
 
   struct Endpoint: Sendable {
@@ -35,19 +37,34 @@ package final class LocalBroker: Sendable {
   }
 
   init(
-    config: Config, registry: TopicRegistry, directories: LogDirectories, offload: any Offload, log: Logger,
-    nowMs: @escaping @Sendable () -> Int64
+    _ elected: ElectedController, config: Config, tree: any ZNodeTree, directories: LogDirectories,
+    offload: any Offload, log: Logger, nowMs: @escaping @Sendable () -> Int64,
+    random: any RandomNumberGenerator & Sendable
   ) {
     self.config = config
-    self.registry = registry
-    self.directories = directories
-    brokerID = registry.brokerID
-    clusterID = registry.clusterID
+    brokerID = elected.brokerID
+    clusterID = elected.clusterID
+    metadata = Metadata(MetadataImage(brokers: [], controllerID: -1, config: elected.config))
+    replicas = Replicas(directories, brokerID: elected.brokerID, log: log, nowMs: nowMs)
+    controller = ControllerRunner(
+      elected, tree: tree, metadata: metadata, replicas: replicas, offload: offload, log: log, random: random)
+    self.offload = offload
     parkedFetches = ParkedFetches(limit: config.parkedFetchesMax)
     flusher = Flusher(offload: offload, log: log, nowMs: nowMs)
-    producerIDs = ProducerIDSource(registry)
+    producerIDs = ProducerIDSource(controller, brokerID: brokerID)
     self.log = log
     self.nowMs = nowMs
+    replicas.whenDirectoryFails { [weak self] directory, cause in self?.failed(directory, cause) }
+  }
+
+  /// The cluster as it is now. A request reads it once.
+  package var image: MetadataImage { metadata.image }
+  /// The same, for whoever looks at topics alone.
+  package var topics: MetadataImage { metadata.image }
+  var directories: LogDirectories { replicas.directories }
+
+  func effectiveConfig(of topic: TopicDescription) -> TopicConfig {
+    TopicConfig(overrides: topic.overrides, broker: image.config)
   }
 
   /// What ApiVersions answers, told by the handler table once it is made.
@@ -56,11 +73,25 @@ package final class LocalBroker: Sendable {
     set { apis.withLock { $0 = newValue } }
   }
 
-  /// Runs one change of topics; changes wait for each other, requests do not wait for them.
-  func change<Result: Sendable, Failure: Error>(
-    _ body: () throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    try changing.withLock { _ throws(Failure) in try body() }
+  /// Answers every request that waits with what there is.
+  func releaseParkedFetches() {
+    for topic in image.all {
+      for partition in topic.partitions {
+        for waiter in partition.release() { waiter.wake(.released) }
+      }
+    }
+  }
+
+  /// Answers where it can be done in no time, or else off the event loop.
+  ///
+  /// - Parameter size: what the request names or its answer describes.
+  func serve<Answer>(
+    _ context: RequestContext, size: Int, _ answer: @escaping @Sendable () -> Answer
+  ) -> Reply<Answer> {
+    if size <= Limits.servedOnLoop { return .now(answer()) }
+    let pending = context.pending(Answer.self)
+    offload.submit(.request) { pending.complete(answer()) }
+    return .later
   }
 }
 
@@ -92,18 +123,65 @@ extension LocalBroker {
   }
 }
 
-/// Producer ids, taken from the registry a block at a time.
+/// Producer ids, taken from the controller a block at a time.
 final class ProducerIDSource: Sendable {
-  private let registry: TopicRegistry
-  private let block = Mutex<Range<Int64>>(0..<0)
+  typealias Then = @Sendable (Result<Int64, Refusal>) -> Void
 
-  init(_ registry: TopicRegistry) { self.registry = registry }
+  private let controller: ControllerRunner
+  private let brokerID: BrokerID
+  private let state = Mutex(State())
 
-  func next() throws -> Int64 {
-    try block.withLock { block in
-      if block.isEmpty { block = try registry.nextProducerIDBlock() }
-      defer { block = block.lowerBound + 1..<block.upperBound }
-      return block.lowerBound
+  private struct State {
+    var block: Range<Int64> = 0..<0
+    /// Who came while the block was used up: the next block is asked for.
+    var waiting: [Then] = []
+
+    mutating func next() -> Int64? {
+      guard let id = block.first else { return nil }
+      block = id + 1..<block.upperBound
+      return id
     }
+  }
+
+  init(_ controller: ControllerRunner, brokerID: BrokerID) {
+    self.controller = controller
+    self.brokerID = brokerID
+  }
+
+  /// The next id; nil when `then` will get it, on another thread.
+  func next(then: @escaping Then) -> Int64? {
+    let (id, asks) = state.withLock { state -> (Int64?, Bool) in
+      if state.waiting.isEmpty, let id = state.next() { return (id, false) }
+      state.waiting.append(then)
+      return (nil, state.waiting.count == 1)
+    }
+    if asks { askForBlock() }
+    return id
+  }
+
+  private func askForBlock() {
+    let brokerID = brokerID
+    controller.ask({ _ in .producerIDs(for: brokerID) }) { self.received($0.first) }
+  }
+
+  /// Serves who waits; where more wait than a block has ids, another is asked for. A failure is told to all.
+  private func received(_ outcome: Controller.Outcome?) {
+    let (served, asks) = state.withLock { state -> ([(Then, Result<Int64, Refusal>)], Bool) in
+      guard case .producerIDs(let block) = outcome else {
+        var refusal = Refusal(.unknownServerError, "no producer id")
+        if case .refused(let reason) = outcome { refusal = reason }
+        defer { state.waiting = [] }
+        return (state.waiting.map { ($0, .failure(refusal)) }, false)
+      }
+      state.block = block
+      let count = min(state.waiting.count, block.count)
+      let served = state.waiting.prefix(count).compactMap { then in
+        state.next().map { (then, Result<Int64, Refusal>.success($0)) }
+      }
+      state.waiting.removeFirst(count)
+      return (served, !state.waiting.isEmpty)
+    }
+    for (then, id) in served { then(id) }
+    if asks { askForBlock() }
   }
 }

@@ -113,7 +113,7 @@ package struct LogDirectories: Sendable {
   func create(
     _ partition: TopicPartition, topicID: TopicID, config: LogConfig, nowMs: Int64, _ placement: inout Placement?,
     failed: (LogDirectory, DiskError) -> Void
-  ) throws(LogDirectoryError) -> (log: any PartitionLog, directory: LogDirectory) {
+  ) throws(LogDirectoryError) -> (log: Log, directory: LogDirectory) {
     if placement == nil { placement = try Placement(self) }
     while let directory = placement?.next() {
       do throws(LogDirectoryError) {

@@ -118,14 +118,14 @@ package final class Node: Sendable {
       let check = StartCheck(reports: directories.reports)
       let tree = try EmbeddedTree(disk: world.disk, directory: try check.journalDirectory(), now: world.wallMs)
       let before = check.identity
-      let registry = try TopicRegistry(
+      let elected = try ElectedController(
         tree: tree, config: config,
-        before: TopicRegistry.Identity(brokerID: before?.brokerID, clusterID: before?.clusterID),
-        nowMs: world.wallMs, random: world.random())
-      let plan = try directories.accept(registry, check, random: world.random())
+        before: ElectedController.Identity(brokerID: before?.brokerID, clusterID: before?.clusterID),
+        nowMs: world.wallMs(), random: world.random())
+      let plan = try directories.accept(elected, check, random: world.random())
       let broker = LocalBroker(
-        config: config, registry: registry, directories: directories, offload: offload, log: log,
-        nowMs: world.wallMs)
+        elected, config: config, tree: tree, directories: directories, offload: offload, log: log,
+        nowMs: world.wallMs, random: world.random())
       try broker.openTopics(plan, offload)
       return OpenedNode(broker: broker, tree: tree, directories: directories, offload: offload)
     } catch {

@@ -18,6 +18,8 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
   case control
   /// Retention, checkpoints, removal of deleted files.
   case housekeeping
+  /// Requests that take too long for an event loop: they touch the disk, or name very much.
+  case request
   /// Flushes that acknowledgements wait for.
   case flush
   /// Reads that consumers far behind wait for.
@@ -30,6 +32,7 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
   package var threads: Int {
     switch self {
     case .control, .housekeeping: 1
+    case .request: Limits.requestThreads
     case .flush: Limits.flushThreads
     case .coldRead: Limits.coldReadThreads
     }

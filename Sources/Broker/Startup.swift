@@ -42,7 +42,8 @@ extension LocalBroker {
   /// - Parameter offload: runs several recoveries at once.
   func openTopics(_ plan: StartCheck.Plan, _ offload: any Offload) throws {
     tellOffline(plan)
-    let known = registry.topics
+    let cluster = controller.cluster
+    let known = cluster.topics.values.filter { !$0.isBeingDeleted }.sorted { $0.name < $1.name }
     let configs = Dictionary(
       uniqueKeysWithValues: known.map { topic in
         (topic.name, LogConfig(effectiveConfig(of: topic), flushBeforeAck: config.flushBeforeAck))
@@ -50,7 +51,7 @@ extension LocalBroker {
     let opened = Mutex<[TopicPartition: Partition]>([:])
     let exhausted = Mutex<DiskError?>(nil)
     let states = Dictionary(uniqueKeysWithValues: known.map { ($0.name, $0) })
-    try continueDeletions(plan)
+    try continueDeletions(plan, cluster)
     for directory in directories.all {
       try directory.openAll(
         threads: config.recoveryThreadsPerDataDir, nowMs: nowMs(),
@@ -82,9 +83,8 @@ extension LocalBroker {
     }
     var partitions = opened.withLock { $0 }
     for name in plan.offline { partitions[name] = offlinePartition(name, states[name.topic]!, removed: plan.removed) }
-    for topic in known { install(topic, reusing: partitions) }
-    guard plan.canFinishDeletions else { return }
-    for topic in registry.unfinishedDeletions { try registry.finishDelete(topic.name) }
+    replicas.adopt(partitions)
+    controller.start()
   }
 
   /// Tells clients where to connect: the advertised address of each listener, with the port it really got.
@@ -100,7 +100,7 @@ extension LocalBroker {
           host: advertised?.host ?? listener.host ?? "127.0.0.1",
           port: Int32(port)))
     }
-    try registry.announce(announced)
+    try controller.announce(announced, rack: config.rack, nowMs: nowMs())
   }
 
   /// Closes every log, writes the checkpoints, and marks each directory whose logs all closed well.

@@ -3,30 +3,36 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Raises the number of partitions; lowering it is refused. Each topic is answered for itself.
+  /// Raises the number of partitions; lowering it is refused. Each topic is answered for itself, one named twice refused once.
   func createPartitions(
     _ request: CreatePartitionsRequest, _ context: RequestContext
   ) -> Reply<CreatePartitionsResponse> {
-    var answer = CreatePartitionsResponse()
-    for asked in request.topics where !answer.results.contains(where: { $0.name == asked.name }) {
-      var answered = CreatePartitionsResponse.Topic()
-      answered.name = asked.name
-      do throws(Refusal) {
-        guard request.topics.count(where: { $0.name == asked.name }) == 1 else {
-          throw Refusal(.invalidRequest, "Duplicate topic in request.")
+    let pending = context.pending(CreatePartitionsResponse.self)
+    controller.ask({ _ in
+      let mentions = Mentions(request.topics.lazy.map(\.name))
+      let singles = mentions.firsts.lazy.map { request.topics[$0] }.filter { !mentions.isDoubled($0.name) }
+      return .grow(
+        singles.map {
+          Controller.Growth($0.name, to: $0.count, assignments: $0.assignments.map { $0.map(\.brokerIDs) })
+        }, validateOnly: request.validateOnly)
+    }) { outcomes in
+      let mentions = Mentions(request.topics.lazy.map(\.name))
+      var outcomes = outcomes[...]
+      var answer = CreatePartitionsResponse()
+      answer.results = mentions.firsts.map { index in
+        var answered = CreatePartitionsResponse.Topic()
+        answered.name = request.topics[index].name
+        let outcome =
+          mentions.isDoubled(answered.name)
+          ? .refused(Refusal(.invalidRequest, "Duplicate topic in request.")) : outcomes.popFirst()
+        if case .refused(let refusal) = outcome {
+          answered.errorCode = refusal.code
+          answered.errorMessage = refusal.message
         }
-        try change { () throws(Refusal) in
-          let description = try registry.addPartitions(
-            asked.name, to: asked.count, assignments: asked.assignments.map { $0.map(\.brokerIDs) },
-            validateOnly: request.validateOnly)
-          if !request.validateOnly { install(description) }
-        }
-      } catch {
-        answered.errorCode = error.code
-        answered.errorMessage = error.message
+        return answered
       }
-      answer.results.append(answered)
+      pending.complete(answer)
     }
-    return .now(answer)
+    return .later
   }
 }

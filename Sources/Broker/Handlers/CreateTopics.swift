@@ -3,44 +3,73 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Creates topics; each is answered for itself, and those created can be produced to when the answer arrives.
+  /// Creates topics; each is answered for itself, and those created can be produced to when the answer arrives. A topic named
+  /// twice is refused once.
   func createTopics(_ request: CreateTopicsRequest, _ context: RequestContext) -> Reply<CreateTopicsResponse> {
-    var answer = CreateTopicsResponse()
+    let pending = context.pending(CreateTopicsResponse.self)
     let validateOnly = request.validateOnly && context.version >= 1
-    for asked in request.topics {
-      var answered = CreateTopicsResponse.Topic()
-      answered.name = asked.name
-      do throws(Refusal) {
-        guard request.topics.count(where: { $0.name == asked.name }) == 1 else {
-          throw Refusal(.invalidRequest, "Create topics request from client contains multiple entries for the topic.")
-        }
-        try create(asked, validateOnly: validateOnly, &answered)
-      } catch {
-        answered.errorCode = error.code
-        answered.errorMessage = error.message
-      }
-      // A topic named twice is refused once.
-      if !answer.topics.contains(where: { $0.name == asked.name }) { answer.topics.append(answered) }
+    controller.ask({ random in
+      let mentions = Mentions(request.topics.lazy.map(\.name))
+      let singles = mentions.firsts.lazy.map { request.topics[$0] }.filter { !mentions.isDoubled($0.name) }
+      return .create(
+        singles.map { Controller.Creation($0, id: UUID128.random(using: &random)) }, validateOnly: validateOnly)
+    }) { outcomes in
+      pending.complete(self.answer(request, outcomes))
     }
-    return .now(answer)
+    return .later
   }
 
-  private func create(
-    _ asked: CreateTopicsRequest.Topic, validateOnly: Bool, _ answered: inout CreateTopicsResponse.Topic
-  ) throws(Refusal) {
+  private func answer(_ request: CreateTopicsRequest, _ outcomes: [Controller.Outcome]) -> CreateTopicsResponse {
+    var answer = CreateTopicsResponse()
+    let image = image
+    let mentions = Mentions(request.topics.lazy.map(\.name))
+    var outcomes = outcomes[...]
+    var described = 0
+    answer.topics = mentions.firsts.map { index in
+      var answered = CreateTopicsResponse.Topic()
+      answered.name = request.topics[index].name
+      guard !mentions.isDoubled(answered.name) else {
+        answered.refuse(
+          Refusal(.invalidRequest, "Create topics request from client contains multiple entries for the topic."))
+        return answered
+      }
+      switch outcomes.popFirst() {
+      case .topic(let topic):
+        answered.topicID = topic.id
+        answered.numPartitions = Int32(topic.partitions.count)
+        answered.replicationFactor = topic.replicationFactor
+        described += 1
+        if described <= Limits.createdTopicsDescribed { answered.describe(topic, image) }
+      case .refused(let refusal): answered.refuse(refusal)
+      default: preconditionFailure("a creation ends with a topic or a refusal")
+      }
+      return answered
+    }
+    return answer
+  }
+}
+
+extension Controller.Creation {
+  init(_ asked: CreateTopicsRequest.Topic, id: TopicID) {
     let topic = NewTopic(
       name: asked.name, partitionCount: asked.numPartitions, replicationFactor: asked.replicationFactor,
       assignments: asked.assignments.map { ($0.partitionIndex, $0.brokerIDs) })
-    let configs = asked.configs.map { (name: $0.name, value: $0.value) }
-    let description = try change { () throws(Refusal) in
-      let description = try registry.create(topic, configs: configs, validateOnly: validateOnly)
-      if !validateOnly { install(description) }
-      return description
+    let configs = Result { () throws(Refusal) in
+      try TopicConfig.checked(asked.configs.map { (name: $0.name, value: $0.value) })
     }
-    answered.topicID = description.id
-    answered.numPartitions = Int32(description.partitions.count)
-    answered.replicationFactor = description.replicationFactor
-    answered.configs = effectiveConfig(of: description).describe(over: registry.config).map { row in
+    self.init(topic, id: id, configs: configs)
+  }
+}
+
+extension CreateTopicsResponse.Topic {
+  fileprivate mutating func refuse(_ refusal: Refusal) {
+    errorCode = refusal.code
+    errorMessage = refusal.message
+  }
+
+  fileprivate mutating func describe(_ topic: TopicDescription, _ image: MetadataImage) {
+    let config = TopicConfig(overrides: topic.overrides, broker: image.config)
+    configs = config.describe(over: image.config).map { row in
       var config = CreateTopicsResponse.Config()
       config.name = row.name
       config.value = row.value
@@ -49,19 +78,5 @@ extension LocalBroker {
       config.isSensitive = row.isSensitive
       return config
     }
-  }
-
-  /// For clients that ask for a topic that does not exist: partitions and replicas as the broker is configured.
-  func create(name: String) -> Result<Topic, Refusal> {
-    do throws(Refusal) {
-      try change { () throws(Refusal) in
-        if topics.named(name) != nil { return }
-        install(try registry.create(NewTopic(name: name)))
-      }
-    } catch { return .failure(error) }
-    guard let topic = topics.named(name) else {
-      return .failure(Refusal(.leaderNotAvailable, "the topic was deleted again"))
-    }
-    return .success(topic)
   }
 }

@@ -4,50 +4,68 @@ import Wire
 
 extension LocalBroker {
   /// Deletes topics by name, or (from version 6) by id. When the answer leaves, the name is free and nobody sees the
-  /// topic; its files go later, after `file.delete.delay.ms`.
+  /// topic; its files go later, after `file.delete.delay.ms`. A topic named twice is answered once.
   func deleteTopics(_ request: DeleteTopicsRequest, _ context: RequestContext) -> Reply<DeleteTopicsResponse> {
-    var answer = DeleteTopicsResponse()
-    if context.version >= 6 {
-      answer.responses = request.topics.map { asked in
+    let pending = context.pending(DeleteTopicsResponse.self)
+    let image = image
+    let byID = context.version >= 6
+    controller.ask({ _ in .delete(Self.deletions(request, byID: byID, image).compactMap(\.deletion)) }) { outcomes in
+      var outcomes = outcomes[...]
+      var answer = DeleteTopicsResponse()
+      answer.responses = Self.deletions(request, byID: byID, image).map { asked in
         var answered = DeleteTopicsResponse.Topic()
         answered.name = asked.name
-        answered.topicID = asked.topicID
-        if asked.name != nil, asked.topicID != .zero {
-          answered.refuse(Refusal(.invalidRequest, "Topic name and topic id can not both be specified."))
-        } else if let name = asked.name ?? topics.withID(asked.topicID)?.name {
-          delete(name, &answered)
-        } else {
-          answered.refuse(Refusal(.unknownTopicId, "This server does not host this topic ID."))
+        answered.topicID = asked.id
+        switch asked.refusal.map({ .refused($0) }) ?? outcomes.popFirst() {
+        case .topic(let topic):
+          answered.name = topic.name
+          answered.topicID = topic.id
+        case .refused(let refusal):
+          answered.errorCode = refusal.code
+          answered.errorMessage = refusal.message
+        default: preconditionFailure("a deletion ends with a topic or a refusal")
         }
         return answered
       }
-    } else {
-      answer.responses = request.topicNames.map { name in
-        var answered = DeleteTopicsResponse.Topic()
-        delete(name, &answered)
-        return answered
-      }
+      pending.complete(answer)
     }
-    return .now(answer)
+    return .later
   }
 
-  private func delete(_ name: String, _ answered: inout DeleteTopicsResponse.Topic) {
-    answered.name = name
-    do throws(Refusal) {
-      answered.topicID = try change { () throws(Refusal) in
-        let description = try registry.beginDelete(name)
-        if uninstall(name) { try registry.finishDelete(name) }
-        return description.id
-      }
-    } catch {
-      answered.refuse(error)
-    }
+  /// One topic of a request: what was named, and what is to be deleted, or why not.
+  private struct AskedDeletion {
+    var name: String?
+    var id: TopicID
+    var deletion: Controller.Deletion?
+    var refusal: Refusal?
   }
-}
 
-extension DeleteTopicsResponse.Topic {
-  fileprivate mutating func refuse(_ refusal: Refusal) {
-    errorCode = refusal.code
-    errorMessage = refusal.message
+  private static func deletions(
+    _ request: DeleteTopicsRequest, byID: Bool, _ image: MetadataImage
+  ) -> [AskedDeletion] {
+    guard byID else {
+      return Mentions(request.topicNames).firsts.map { index in
+        let name = request.topicNames[index]
+        return AskedDeletion(name: name, id: .zero, deletion: Controller.Deletion(name))
+      }
+    }
+    struct Named: Hashable {
+      var name: String?
+      var id: TopicID
+    }
+    return Mentions(request.topics.lazy.map { Named(name: $0.name, id: $0.topicID) }).firsts.map { index in
+      let topic = request.topics[index]
+      var asked = AskedDeletion(name: topic.name, id: topic.topicID)
+      if topic.name != nil, topic.topicID != .zero {
+        asked.refusal = Refusal(.invalidRequest, "Topic name and topic id can not both be specified.")
+      } else if let name = topic.name {
+        asked.deletion = Controller.Deletion(name)
+      } else if let name = image.withID(topic.topicID)?.name {
+        asked.deletion = Controller.Deletion(name, id: topic.topicID)
+      } else {
+        asked.refusal = Refusal(.unknownTopicId, "This server does not host this topic ID.")
+      }
+      return asked
+    }
   }
 }

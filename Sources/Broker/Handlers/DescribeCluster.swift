@@ -23,7 +23,7 @@ extension LocalBroker {
       return .now(answer)
     }
     answer.clusterID = clusterID
-    answer.controllerID = brokerID
+    answer.controllerID = image.controllerID
     let endpoint = endpoint(of: context)
     var broker = DescribeClusterResponse.Broker()
     broker.brokerID = brokerID

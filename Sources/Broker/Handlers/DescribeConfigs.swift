@@ -3,20 +3,31 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Every key with its value, source and synonyms; sensitive values are null.
+  /// Every key with its value, source and synonyms; sensitive values are null. A resource named twice is described once.
   func describeConfigs(
     _ request: DescribeConfigsRequest, _ context: RequestContext
   ) -> Reply<DescribeConfigsResponse> {
+    let image = image
+    // A resource has some forty keys.
+    return serve(context, size: request.resources.count * 40) { self.describe(request, image) }
+  }
+
+  private func describe(_ request: DescribeConfigsRequest, _ image: MetadataImage) -> DescribeConfigsResponse {
     var answer = DescribeConfigsResponse()
-    for asked in request.resources {
+    let mentions = Mentions(request.resources.lazy.map { NamedResource(type: $0.resourceType, name: $0.resourceName) })
+    for (count, index) in mentions.firsts.enumerated() {
+      let asked = request.resources[index]
       var answered = DescribeConfigsResponse.Resource()
       answered.resourceType = asked.resourceType
       answered.resourceName = asked.resourceName
       do throws(Refusal) {
+        guard count < Limits.resourcesDescribed else {
+          throw Refusal(.invalidRequest, "A request can describe \(Limits.resourcesDescribed) resources.")
+        }
         let resource = try ConfigResource(type: asked.resourceType, name: asked.resourceName, brokerID: brokerID)
         // Kafka takes an empty list for all in every version but the newest clients' null.
         let names = asked.configurationKeys?.isEmpty == true ? nil : asked.configurationKeys
-        answered.configs = try describe(resource, only: names).map { described in
+        answered.configs = try describe(resource, only: names, image).map { described in
           DescribeConfigsResponse.Config(
             described, synonyms: request.includeSynonyms, documentation: request.includeDocumentation)
         }
@@ -26,7 +37,7 @@ extension LocalBroker {
       }
       answer.results.append(answered)
     }
-    return .now(answer)
+    return answer
   }
 }
 

@@ -5,10 +5,22 @@ import Wire
 
 extension LocalBroker {
   /// What each log.dir holds of the topics asked for, and how much room its file system has; of one that is offline, a
-  /// storage error.
+  /// storage error. The file system is asked, so the event loop does not do it.
   func describeLogDirs(
     _ request: DescribeLogDirsRequest, _ context: RequestContext
   ) -> Reply<DescribeLogDirsResponse> {
+    let pending = context.pending(DescribeLogDirsResponse.self)
+    let image = image
+    offload.submit(.request) { pending.complete(self.describe(request, image)) }
+    return .later
+  }
+
+  private func describe(_ request: DescribeLogDirsRequest, _ image: MetadataImage) -> DescribeLogDirsResponse {
+    var wanted: [String: Set<Int32>]?
+    if let topics = request.topics {
+      wanted = [:]
+      for topic in topics { wanted?[topic.topic, default: []].formUnion(topic.partitions) }
+    }
     var answer = DescribeLogDirsResponse()
     answer.results = directories.reports.map { report in
       var described = DescribeLogDirsResponse.LogDir()
@@ -19,12 +31,14 @@ extension LocalBroker {
         return described
       }
       (described.totalBytes, described.usableBytes) = FileSystemRoom.bytes(at: directory.path)
-      for topic in topics.all {
-        let wanted = request.topics.map { asked in asked.first { $0.topic == topic.name }?.partitions ?? [] }
+      for topic in image.all {
+        if let wanted, wanted[topic.name] == nil { continue }
         var holding = DescribeLogDirsResponse.Topic()
         holding.name = topic.name
         holding.partitions = topic.partitions.enumerated().compactMap { index, partition in
-          guard partition.directory === directory, wanted?.contains(Int32(index)) ?? true else { return nil }
+          guard partition.directory === directory, wanted?[topic.name]?.contains(Int32(index)) ?? true else {
+            return nil
+          }
           var one = DescribeLogDirsResponse.Partition()
           one.partitionIndex = Int32(index)
           one.partitionSize = Int64(partition.sizeInBytes)
@@ -34,7 +48,7 @@ extension LocalBroker {
       }
       return described
     }
-    return .now(answer)
+    return answer
   }
 }
 

@@ -58,7 +58,7 @@ struct Fetch: Sendable {
   let maxWaitMs: Int32
 
   init(_ request: FetchRequest, version: Int16, maxBytes: Int) {
-    self.request = request
+    self.request = request.withoutDoubles
     self.version = version
     let most = min(Int(request.maxBytes), maxBytes)
     // Messages are made in memory, and a request may name one partition many thousand times.
@@ -83,9 +83,10 @@ struct Fetch: Sendable {
   }
 
   func read(_ broker: LocalBroker) -> Found {
+    let image = broker.image
     var found = Found()
     for topic in request.topics {
-      let (resolved, missing) = resolve(topic, broker)
+      let (resolved, missing) = resolve(topic, image)
       var answered = FetchResponse.Topic()
       answered.topic = topic.topic
       answered.topicID = topic.topicID
@@ -116,9 +117,9 @@ struct Fetch: Sendable {
     }
   }
 
-  private func resolve(_ topic: FetchRequest.Topic, _ broker: LocalBroker) -> (Topic?, missing: ErrorCode) {
-    guard version >= 13 else { return (broker.topics.named(topic.topic), .unknownTopicOrPartition) }
-    let resolved = broker.topics.withID(topic.topicID)
+  private func resolve(_ topic: FetchRequest.Topic, _ image: MetadataImage) -> (Topic?, missing: ErrorCode) {
+    guard version >= 13 else { return (image.named(topic.topic), .unknownTopicOrPartition) }
+    let resolved = image.withID(topic.topicID)
     return (resolved, resolved == nil ? .unknownTopicId : .unknownTopicOrPartition)
   }
 
@@ -190,5 +191,55 @@ extension FetchResponse.Partition {
     highWatermark = .unknown
     lastStableOffset = .unknown
     logStartOffset = .unknown
+  }
+}
+
+extension FetchRequest {
+  /// The request with each partition once, at its first mention. Kafka too keeps one of several; what a fetch costs is then
+  /// bounded by the partitions there are.
+  fileprivate var withoutDoubles: FetchRequest {
+    guard mayHaveDoubles else { return self }
+    struct Key: Hashable {
+      let topic: String
+      let id: TopicID
+      let partition: Int32
+    }
+    var seen: Set<Key> = []
+    var request = self
+    request.topics = topics.compactMap { topic in
+      var kept = topic
+      kept.partitions = topic.partitions.filter {
+        seen.insert(Key(topic: topic.topic, id: topic.topicID, partition: $0.partition)).inserted
+      }
+      return kept.partitions.isEmpty && !topic.partitions.isEmpty ? nil : kept
+    }
+    return request
+  }
+
+  /// Seen without memory of its own for what consumers send: few topics, partitions in rising order or rotated.
+  private var mayHaveDoubles: Bool {
+    guard topics.count <= 8 else { return true }
+    for (index, topic) in topics.enumerated() {
+      for other in topics[..<index] where other.topic == topic.topic && other.topicID == topic.topicID { return true }
+      if !topic.isRisingOrRotated { return true }
+    }
+    return false
+  }
+}
+
+extension FetchRequest.Topic {
+  fileprivate var isRisingOrRotated: Bool {
+    guard var last = partitions.first?.partition else { return true }
+    let first = last
+    var hasTurned = false
+    for next in partitions.dropFirst() {
+      if next.partition <= last {
+        if hasTurned { return false }
+        hasTurned = true
+      }
+      if hasTurned, next.partition >= first { return false }
+      last = next.partition
+    }
+    return true
   }
 }

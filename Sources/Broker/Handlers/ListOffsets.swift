@@ -7,21 +7,50 @@ extension LocalBroker {
   private enum Special {
     static let latest: Int64 = -1, earliest: Int64 = -2, maxTimestamp: Int64 = -3
     static let earliestLocal: Int64 = -4, latestTiered: Int64 = -5
+
+    /// The first version that has a negative timestamp; nil: none.
+    static func firstVersion(_ timestamp: Int64) -> Int16? {
+      switch timestamp {
+      case latest, earliest: 1
+      case maxTimestamp: 7
+      case earliestLocal: 8
+      case latestTiered: 9
+      default: nil
+      }
+    }
   }
 
   /// Offsets by time, exact to the record. No record at or after the time is no error: offset and timestamp are -1.
+  ///
+  /// The ends of a log are known. A time is looked up in files, and a batch may have to be unpacked, so the event loop does not
+  /// do that. A partition named twice is refused, as by Kafka: what a request costs is bounded by the partitions there are.
   func listOffsets(_ request: ListOffsetsRequest, _ context: RequestContext) -> Reply<ListOffsetsResponse> {
+    let image = image
+    let version = context.version
+    let areEndsOnly = request.topics.allSatisfy { topic in
+      topic.partitions.allSatisfy { $0.timestamp == Special.latest || $0.timestamp == Special.earliest }
+    }
+    let count = request.topics.reduce(0) { $0 + 1 + $1.partitions.count }
+    return serve(context, size: areEndsOnly ? count : .max) { self.list(request, version, image) }
+  }
+
+  private func list(_ request: ListOffsetsRequest, _ version: Int16, _ image: MetadataImage) -> ListOffsetsResponse {
+    let doubled = Self.doubled(request)
     var answer = ListOffsetsResponse()
     for asked in request.topics {
-      let topic = topics.named(asked.name)
+      let topic = image.named(asked.name)
       var answered = ListOffsetsResponse.Topic()
       answered.name = asked.name
       for wanted in asked.partitions {
         var found = ListOffsetsResponse.Partition()
         found.partitionIndex = wanted.partitionIndex
-        if let partition = topic?.partition(wanted.partitionIndex) {
+        if doubled.contains(TopicPartition(asked.name, wanted.partitionIndex)) {
+          found.errorCode = .invalidRequest
+        } else if version > 0, wanted.timestamp < 0, version < Special.firstVersion(wanted.timestamp) ?? .max {
+          found.errorCode = .unsupportedVersion
+        } else if let partition = topic?.partition(wanted.partitionIndex) {
           do throws(PartitionError) {
-            try find(wanted, in: partition, isReadCommitted: request.isolationLevel == 1, context.version, &found)
+            try find(wanted, in: partition, isReadCommitted: request.isolationLevel == 1, version, &found)
           } catch {
             found.errorCode = ErrorCode(error)
           }
@@ -32,7 +61,20 @@ extension LocalBroker {
       }
       answer.topics.append(answered)
     }
-    return .now(answer)
+    return answer
+  }
+
+  private static func doubled(_ request: ListOffsetsRequest) -> Set<TopicPartition> {
+    guard request.topics.count > 1 || (request.topics.first?.partitions.count ?? 0) > 1 else { return [] }
+    var seen: Set<TopicPartition> = []
+    var doubled: Set<TopicPartition> = []
+    for topic in request.topics {
+      for wanted in topic.partitions {
+        let name = TopicPartition(topic.name, wanted.partitionIndex)
+        if !seen.insert(name).inserted { doubled.insert(name) }
+      }
+    }
+    return doubled
   }
 
   private func find(
@@ -59,14 +101,13 @@ extension LocalBroker {
       switch wanted.timestamp {
       case Special.latest:
         return (readableEnd, -1, epoch)
-      case Special.earliest, (version >= 8 ? Special.earliestLocal : Special.earliest):
+      case Special.earliest, Special.earliestLocal:
         return (log.logStartOffset, -1, log.epochs.epoch(at: log.logStartOffset) ?? epoch)
-      case Special.latestTiered where version >= 9:
-        return nil
+      case Special.latestTiered: return nil
       default:
         do throws(ReadError) {
           let place =
-            wanted.timestamp == Special.maxTimestamp && version >= 7
+            wanted.timestamp == Special.maxTimestamp
             ? try log.offsetOfMaxTimestamp() : try log.offset(forTimestamp: wanted.timestamp)
           // A record that the client cannot read yet is none.
           return place.flatMap { $0.offset < readableEnd ? ($0.offset, $0.timestamp, $0.leaderEpoch) : nil }

@@ -6,9 +6,17 @@ extension LocalBroker {
   func offsetForLeaderEpoch(
     _ request: OffsetForLeaderEpochRequest, _ context: RequestContext
   ) -> Reply<OffsetForLeaderEpochResponse> {
+    let image = image
+    let size = request.topics.reduce(0) { $0 + 1 + $1.partitions.count }
+    return serve(context, size: size) { Self.ends(request, image) }
+  }
+
+  private static func ends(
+    _ request: OffsetForLeaderEpochRequest, _ image: MetadataImage
+  ) -> OffsetForLeaderEpochResponse {
     var answer = OffsetForLeaderEpochResponse()
     for asked in request.topics {
-      let topic = topics.named(asked.topic)
+      let topic = image.named(asked.topic)
       var answered = OffsetForLeaderEpochResponse.Topic()
       answered.topic = asked.topic
       answered.partitions = asked.partitions.map { wanted in
@@ -31,6 +39,6 @@ extension LocalBroker {
       }
       answer.topics.append(answered)
     }
-    return .now(answer)
+    return answer
   }
 }

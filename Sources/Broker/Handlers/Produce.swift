@@ -9,8 +9,9 @@ extension LocalBroker {
   func produce(_ request: ProduceRequest, _ context: RequestContext) -> Reply<ProduceResponse> {
     var appends = Appends(acks: request.acks, version: context.version, nowMs: nowMs())
     appends.refusal = refusal(of: request)
+    let image = image
     for topic in request.topicData {
-      let found = topics.named(topic.name)
+      let found = image.named(topic.name)
       var answers: [ProduceResponse.Partition] = []
       answers.reserveCapacity(topic.partitionData.count)
       for data in topic.partitionData {

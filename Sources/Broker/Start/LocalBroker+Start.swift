@@ -7,12 +7,13 @@ extension LogDirectories {
   /// Checks that the tree and the directories are of one broker and one time, and takes the directories as its; the answer
   /// says what is to be done with the partitions.
   func accept(
-    _ registry: TopicRegistry, _ check: StartCheck, random: any RandomNumberGenerator
+    _ elected: ElectedController, _ check: StartCheck, random: any RandomNumberGenerator
   ) throws -> StartCheck.Plan {
-    let plan = try check.plan(registry.topics + registry.unfinishedDeletions, brokerID: registry.brokerID)
+    let topics = elected.controller.cluster.topics.values.sorted { $0.name < $1.name }
+    let plan = try check.plan(topics, brokerID: elected.brokerID)
     var random = random
     try accept(
-      LogDirectory.Identity(brokerID: registry.brokerID, clusterID: registry.clusterID), absent: plan.absent,
+      LogDirectory.Identity(brokerID: elected.brokerID, clusterID: elected.clusterID), absent: plan.absent,
       random: &random)
     return plan
   }
@@ -30,10 +31,9 @@ extension LocalBroker {
   }
 
   /// Goes on with the deletions that were begun before the last stop.
-  func continueDeletions(_ plan: StartCheck.Plan) throws {
-    let topics = Dictionary(uniqueKeysWithValues: registry.unfinishedDeletions.map { ($0.name, $0) })
+  func continueDeletions(_ plan: StartCheck.Plan, _ cluster: ClusterState) throws {
     for deletion in plan.deletions {
-      guard let topic = topics[deletion.partition.topic],
+      guard let topic = cluster.topics[deletion.partition.topic],
         let directory = directories.all.first(where: { $0.path == deletion.path })
       else { continue }
       try directory.delete(

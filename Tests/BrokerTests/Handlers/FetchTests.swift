@@ -72,19 +72,60 @@ struct FetchTests {
     }
   }
 
-  @Test("an answer in old messages is bounded, however often a request names a partition")
+  @Test("an answer in old messages is bounded, however many partitions a request names")
   func oldVersionsAndMemory() throws {
     try withBroker { broker in
       let client = try broker.connect()
-      try client.createTopic("t")
-      let value = String(repeating: "x", count: 900_000)
-      _ = try client.produce(Batches.of([value]), to: "t")
+      try client.createTopic("t", partitions: 40)
+      let batch = try Batches.of([String(repeating: "x", count: 900_000)])
       var many = FetchRequest.from("t", 0, 0)
-      many.topics[0].partitions = Array(repeating: many.topics[0].partitions[0], count: 40)
+      many.topics[0].partitions = try (0..<40).map { (partition: Int32) in
+        _ = try client.produce(batch, to: "t", partition)
+        var wanted = many.topics[0].partitions[0]
+        wanted.partition = partition
+        return wanted
+      }
       for version: Int16 in 0...3 {
         let found = try client.ask(many, version: version).responses[0].partitions
         let filled = found.filter { $0.records.byteCount > 0 }
         #expect(found.count == 40 && (8...10).contains(filled.count), "version \(version): \(filled.count)")
+      }
+    }
+  }
+
+  @Test("a partition that a request names many times is answered once, in every version")
+  func doubles() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t", partitions: 4)
+      _ = try client.produce(Batches.of(["a"]), to: "t", 2)
+      let id = try #require(broker.broker.topics.named("t")).id
+      var request = FetchRequest.from("t", 2, 0)
+      request.topics[0].topicID = id
+      let wanted = request.topics[0].partitions[0]
+      func partitions(_ order: [Int32]) -> [FetchRequest.Partition] {
+        order.map { index in
+          var partition = wanted
+          partition.partition = index
+          return partition
+        }
+      }
+      for version: Int16 in [0, 1, 4, 11, 12, 13] {
+        for (named, answered) in [
+          ([2], [2]), ([2, 2, 2], [2]), ([0, 1, 2, 1], [0, 1, 2]), ([2, 3, 0, 1], [2, 3, 0, 1]),
+          ([3, 1, 2, 0], [3, 1, 2, 0]), ([2, 3, 0, 2], [2, 3, 0]), ([1, 0, 1], [1, 0]),
+          (Array(repeating: 2, count: 10_000), [2]),
+        ] as [([Int32], [Int32])] {
+          request.topics = [request.topics[0]]
+          request.topics[0].partitions = partitions(named)
+          let found = try client.ask(request, version: version).responses.flatMap(\.partitions)
+          #expect(found.map(\.partitionIndex) == answered, "version \(version)")
+          #expect(found.filter { $0.records.byteCount > 0 }.map(\.partitionIndex) == answered.filter { $0 == 2 })
+        }
+        request.topics[0].partitions = [wanted]
+        request.topics = Array(repeating: request.topics[0], count: 20)
+        let found = try client.ask(request, version: version).responses.flatMap(\.partitions)
+        #expect(found.map(\.partitionIndex) == [2], "version \(version): the topic named twenty times")
       }
     }
   }
@@ -275,11 +316,14 @@ struct FetchTests {
       var sent = ByteBuffer()
       for index in 0..<40 {
         let batch = try Batches.of(["\(index)-" + String(repeating: "\(index % 10)", count: 9000 + index)])
-        #expect(try client.produce(batch, to: "t", 1).baseOffset == Offset(Int64(index)))
+        for partition: Int32 in 0...1 {
+          #expect(try client.produce(batch, to: "t", partition).baseOffset == Offset(Int64(index)))
+        }
         sent.writeImmutableBuffer(batch)
       }
       var request = FetchRequest.from("t", 1, 0, partitionMaxBytes: 10 << 20)
       var other = request.topics[0].partitions[0]
+      other.partition = 0
       other.fetchOffset = 7
       request.topics[0].partitions.append(other)
       let ids = try (0..<5).map { _ in try client.send(request, version: 11) }

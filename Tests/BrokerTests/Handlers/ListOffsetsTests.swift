@@ -79,19 +79,74 @@ struct ListOffsetsTests {
   func versions(version: Int16) throws {
     try withBroker { broker in
       let client = try broker.connect()
-      try client.createTopic("t")
-      _ = try client.produce(Batches.of(["a"]), to: "t")
+      try client.createTopic("t", partitions: 3)
       var request = ListOffsetsRequest()
       var topic = ListOffsetsRequest.Topic()
       topic.name = "t"
-      for timestamp: Int64 in [-1, -2, 0] {
+      for (index, timestamp) in [Int64(-1), -2, 0].enumerated() {
+        _ = try client.produce(Batches.of(["a"]), to: "t", Int32(index))
         var partition = ListOffsetsRequest.Partition()
+        partition.partitionIndex = Int32(index)
         partition.timestamp = timestamp
         topic.partitions.append(partition)
       }
       request.topics = [topic]
       request.isolationLevel = 1
       #expect(try client.ask(request, version: version).topics[0].partitions.map(\.offset) == [1, 0, 0])
+    }
+  }
+
+  @Test("a negative time that a version does not have is refused, not looked for", arguments: Int16(1)...9)
+  func specialTimes(version: Int16) throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      let times: [(timestamp: Int64, firstVersion: Int16?)] = [
+        (-1, 1), (-2, 1), (-3, 7), (-4, 8), (-5, 9), (-6, nil), (-9, nil), (.min, nil),
+      ]
+      try client.createTopic("t", partitions: Int32(times.count))
+      var topic = ListOffsetsRequest.Topic()
+      topic.name = "t"
+      topic.partitions = times.enumerated().map { index, time in
+        var partition = ListOffsetsRequest.Partition()
+        partition.partitionIndex = Int32(index)
+        partition.timestamp = time.timestamp
+        return partition
+      }
+      var request = ListOffsetsRequest()
+      request.topics = [topic]
+      let found = try client.ask(request, version: version).topics[0].partitions.map(\.errorCode)
+      let right = times.map { version < $0.firstVersion ?? .max ? ErrorCode.unsupportedVersion : .none }
+      #expect(found == right)
+    }
+  }
+
+  @Test("a partition that a request names twice is refused, each time, and the others are answered")
+  func doubles() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t", partitions: 2)
+      _ = try client.produce(Batches.of(["a"]), to: "t", 1)
+      func topic(_ partitions: [Int32]) -> ListOffsetsRequest.Topic {
+        var topic = ListOffsetsRequest.Topic()
+        topic.name = "t"
+        topic.partitions = partitions.map { index in
+          var partition = ListOffsetsRequest.Partition()
+          partition.partitionIndex = index
+          return partition
+        }
+        return topic
+      }
+      for (topics, codes) in [
+        ([topic([0, 1, 0])], [ErrorCode.invalidRequest, .none, .invalidRequest]),
+        ([topic([0]), topic([1]), topic([0])], [.invalidRequest, .none, .invalidRequest]),
+        ([topic(Array(repeating: 0, count: 5_000) + [1])], Array(repeating: .invalidRequest, count: 5_000) + [.none]),
+      ] {
+        var request = ListOffsetsRequest()
+        request.topics = topics
+        let answer = try client.ask(request, version: 7).topics.flatMap(\.partitions)
+        #expect(answer.map(\.errorCode) == codes)
+        #expect(answer.first { $0.errorCode == .none }?.offset == 0)
+      }
     }
   }
 }

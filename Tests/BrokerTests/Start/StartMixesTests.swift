@@ -1,4 +1,5 @@
 import Cluster
+import Coordination
 import Glibc
 import Model
 import Storage
@@ -204,8 +205,18 @@ struct StartMixesTests {
     try withDirectory { directory in
       let keys = dirs(["a", "b"], in: directory)
       let first = try TestBroker.start(in: directory, keys)
-      _ = try first.broker.registry.create(NewTopic(name: "t", partitionCount: 4, replicationFactor: 1))
       first.running.abandon()
+      // As a crash leaves it between the tree and the logs.
+      let tree = try EmbeddedTree(disk: RealDisk(), directory: "\(directory)/a") { 0 }
+      var elected = try ElectedController(
+        tree: tree, config: Config(overrides: ["broker.id": "1"]), before: .init(), nowMs: 0,
+        random: SystemRandomNumberGenerator())
+      let topic = NewTopic(name: "t", partitionCount: 4, replicationFactor: 1)
+      let creation = Controller.Creation(topic, id: UUID128(high: 1, low: 1))
+      for case .write(let operations) in elected.controller.step(.asked(1, .create([creation], validateOnly: false))) {
+        _ = tree.carryOut(operations)
+      }
+      tree.close()
       let second = try TestBroker.start(in: directory, keys)
       defer { second.running.stop() }
       let client = try second.connect()

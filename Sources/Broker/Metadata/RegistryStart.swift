@@ -51,77 +51,74 @@ struct RegistryStart {
     return reserved + (try tree.set(BrokerSequenceZNode.path, [])).version
   }
 
-  mutating func becomeController(nowMs: Int64) throws -> Int32 {
+  /// Returns the controller's epoch, and the version that the node with it has from now on.
+  mutating func becomeController(nowMs: Int64) throws -> (epoch: Int32, version: Int32) {
     let node = try tree.find(ControllerEpochZNode.path)
-    let epoch = try node.map { try ControllerEpochZNode.epoch(data: $0.data) + 1 } ?? 1
+    let before = try node.map { try ControllerEpochZNode.epoch(data: $0.data) } ?? 0
+    guard before < .max else { throw RegistryError("\(ControllerEpochZNode.path): no epoch is left after \(before)") }
+    let epoch = before + 1
     let controller = ControllerZNode(brokerID: brokerID, timestampMs: nowMs)
     operations.append(.create(path: ControllerZNode.path, data: controller.data, mode: .ephemeral))
-    if let node {
-      operations.append(
-        .set(path: ControllerEpochZNode.path, data: ControllerEpochZNode.data(epoch), version: node.stat.version))
-    } else {
+    guard let node else {
       operations.append(.create(path: ControllerEpochZNode.path, data: ControllerEpochZNode.data(epoch)))
+      return (epoch, 0)
     }
-    return epoch
+    operations.append(
+      .set(path: ControllerEpochZNode.path, data: ControllerEpochZNode.data(epoch), version: node.stat.version))
+    return (epoch, node.stat.version &+ 1)
   }
 
-  /// Every topic; the partitions this broker can lead it now leads, in a new leader epoch.
-  mutating func topics(controllerEpoch: Int32) throws -> [TopicDescription] {
+  /// Everything a controller knows of the tree.
+  func cluster() throws -> ClusterState {
+    var cluster = ClusterState()
+    for topic in try topics() { cluster.topics[topic.name] = topic }
+    if let node = try tree.find(ConfigZNode.path(.brokerDefault)) {
+      cluster.brokerValues.defaults = try ConfigZNode(.brokerDefault, data: node.data).values
+      cluster.brokerValues.hasDefaultsNode = true
+    }
+    if let node = try tree.find(ConfigZNode.path(.broker(brokerID))) {
+      cluster.brokerValues.own[brokerID] = try ConfigZNode(.broker(brokerID), data: node.data).values
+      cluster.brokerValues.hasOwnNode.insert(brokerID)
+    }
+    if isThere(ConfigChangeZNode.parent) {
+      for name in try tree.children(of: ConfigChangeZNode.parent) {
+        let path = "\(ConfigChangeZNode.parent)/\(name)"
+        guard let stat = try tree.exists(path) else { continue }
+        cluster.configNotifications.append(.init(path: path, createdMs: stat.ctime))
+      }
+    }
+    if let node = try tree.find(ProducerIDBlockZNode.path) {
+      cluster.producerIDs = node.data.isEmpty ? nil : try ProducerIDBlockZNode(data: node.data).ids
+      cluster.producerIDsVersion = node.stat.version
+    }
+    return cluster
+  }
+
+  private func topics() throws -> [TopicDescription] {
     guard isThere(TopicZNode.parent) else { return [] }
     let deleted = isThere(DeleteTopicZNode.parent) ? Set(try tree.children(of: DeleteTopicZNode.parent)) : []
     return try tree.children(of: TopicZNode.parent).map { name in
       let topic = try TopicZNode(name: name, data: try tree.get(TopicZNode.path(name)).data)
       let config = try tree.find(ConfigZNode.path(.topic(name)))
-      var description = TopicDescription(
-        name: name, id: topic.id, partitions: [],
+      return TopicDescription(
+        name: name, id: topic.id, partitions: try partitions(of: topic),
         overrides: try config.map { try ConfigZNode(.topic(name), data: $0.data).values } ?? [:],
-        isBeingDeleted: deleted.contains(name))
-      for (index, replicas) in topic.replicas.enumerated() {
-        let path = PartitionStateZNode.path(name, Int32(index))
-        let node = try tree.get(path)
-        var state = try PartitionStateZNode(name, Int32(index), data: node.data)
-        if !description.isBeingDeleted, elect(&state, replicas, controllerEpoch) {
-          operations.append(.set(path: path, data: state.data, version: node.stat.version))
-        }
-        description.partitions.append(
-          PartitionDescription(
-            replicas: replicas, leader: state.leader, leaderEpoch: state.leaderEpoch,
-            inSyncReplicas: state.inSyncReplicas))
-      }
-      return description
+        hasConfigNode: config != nil, isBeingDeleted: deleted.contains(name))
     }
   }
 
-  /// Alone, this broker leads what it was in sync with; a partition it has no replica of has no leader.
-  private func elect(
-    _ state: inout PartitionStateZNode, _ replicas: [BrokerID], _ controllerEpoch: Int32
-  ) -> Bool {
-    let canLead = replicas.contains(brokerID) && state.inSyncReplicas.contains(brokerID)
-    if !canLead, state.leader == -1 { return false }
-    state.leader = canLead ? brokerID : -1
-    state.leaderEpoch += 1
-    state.controllerEpoch = controllerEpoch
-    return true
-  }
-
-  /// The configuration with the tree's dynamic values; what has since become unknown or not allowed is left out.
-  func dynamicConfig(over config: Config) throws -> Config {
-    var defaults: [String: String] = [:]
-    var own: [String: String] = [:]
-    if let node = try tree.find(ConfigZNode.path(.brokerDefault)) {
-      defaults = try ConfigZNode(.brokerDefault, data: node.data).values
-    }
-    if let node = try tree.find(ConfigZNode.path(.broker(brokerID))) {
-      own = try ConfigZNode(.broker(brokerID), data: node.data).values
-    }
-    guard !defaults.isEmpty || !own.isEmpty else { return config }
-    return try config.changing(dynamicDefaults: Self.known(defaults), dynamicOwn: Self.known(own))
-  }
-
-  private static func known(_ values: [String: String]) -> [String: String] {
-    values.filter { name, value in
-      guard let key = ConfigKeys.named[name] else { return false }
-      return (try? key.check(value)) != nil
+  private func partitions(of topic: TopicZNode) throws -> [PartitionDescription] {
+    try topic.replicas.enumerated().map { index, replicas in
+      let number = Int32(index)
+      let node = try tree.get(PartitionStateZNode.path(topic.name, number))
+      let state = try PartitionStateZNode(topic.name, number, data: node.data)
+      var partition = PartitionDescription(
+        replicas: replicas, leader: state.leader, leaderEpoch: state.leaderEpoch,
+        inSyncReplicas: state.inSyncReplicas, partitionEpoch: node.stat.version)
+      partition.addingReplicas = topic.addingReplicas[number] ?? []
+      partition.removingReplicas = topic.removingReplicas[number] ?? []
+      partition.isRecovering = state.isRecovering
+      return partition
     }
   }
 

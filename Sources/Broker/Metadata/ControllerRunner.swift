@@ -1,0 +1,187 @@
+package import Cluster
+import Coordination
+import Logging
+import Model
+import Storage
+import Synchronization
+
+/// Runs this broker's `Controller`: feeds it events in order, and carries out what it wants in order: writes of the tree,
+/// replicas' logs, the metadata image, answers.
+///
+/// All of that waits for the disk, so it is done on the control lane. Event loops only ask: a short lock around a list. What
+/// is asked while the tree is written is there when the write ends, and shares the next. With one broker the only member is
+/// this one, so what is to be told to brokers is done here.
+package final class ControllerRunner: Sendable {
+  typealias Then = @Sendable ([Controller.Outcome]) -> Void
+
+  private let tree: any ZNodeTree
+  private let metadata: Metadata
+  private let replicas: Replicas
+  let configs: DynamicConfigs
+  private let offload: any Offload
+  private let log: Logger
+  private let brokerID: BrokerID
+  private let inbox = Mutex(Inbox())
+  /// Locked by the control lane alone, for as long as it works.
+  private let state: Mutex<State>
+
+  private struct Inbox {
+    var asked: [Asked] = []
+    /// The lane will look here.
+    var isLaneDue = false
+  }
+
+  private enum Asked {
+    case request(@Sendable (inout any RandomNumberGenerator & Sendable) -> Controller.Request, Then)
+    case event(Controller.Event)
+  }
+
+  private struct State {
+    var controller: Controller
+    var effects: [Controller.Effect]
+    var random: any RandomNumberGenerator & Sendable
+    var requests: UInt64 = 0
+    var waiting: [Controller.RequestID: Then] = [:]
+  }
+
+  init(
+    _ elected: ElectedController, tree: any ZNodeTree, metadata: Metadata, replicas: Replicas, offload: any Offload,
+    log: Logger, random: any RandomNumberGenerator & Sendable
+  ) {
+    self.tree = tree
+    self.metadata = metadata
+    self.replicas = replicas
+    self.offload = offload
+    self.log = log
+    configs = elected.configs
+    brokerID = elected.brokerID
+    state = Mutex(State(controller: elected.controller, effects: elected.effects, random: random))
+  }
+
+  /// Carries out what the start has brought, when the logs are open. On the control lane; waits for the disk.
+  func start() { state.withLock { carryOut(&$0) } }
+
+  /// The cluster as the controller has it. On the control lane.
+  package var cluster: ClusterState { state.withLock { $0.controller.cluster } }
+
+  /// Shows this broker in `/brokers/ids`, once it can be reached. On the control lane; waits for the disk.
+  func announce(_ endpoints: [BrokerZNode.Endpoint], rack: String?, nowMs: Int64) throws(RegistryError) {
+    let node = BrokerZNode(id: brokerID, endpoints: endpoints, rack: rack, timestampMs: nowMs)
+    do { try tree.create(BrokerZNode.path(brokerID), node.data, mode: .ephemeral) } catch {
+      throw RegistryError("\(error)")
+    }
+  }
+
+  /// Asks the controller. From any thread; does not wait.
+  ///
+  /// - Parameters:
+  ///   - request: makes the request, on the control lane: what takes long is not done where it is asked.
+  ///   - then: gets the outcomes, in the order of the request's elements, on the control lane.
+  func ask(
+    _ request: @escaping @Sendable (inout any RandomNumberGenerator & Sendable) -> Controller.Request,
+    then: @escaping Then
+  ) {
+    enqueue(.request(request, then))
+  }
+
+  /// The timer of leader elections.
+  func electPreferredLeaders() { enqueue(.event(.preferredElectionDue)) }
+
+  private func enqueue(_ asked: Asked) {
+    let wakesLane = inbox.withLock { inbox in
+      inbox.asked.append(asked)
+      defer { inbox.isLaneDue = true }
+      return !inbox.isLaneDue
+    }
+    if wakesLane { offload.submit(.control) { self.state.withLock { self.carryOut(&$0) } } }
+  }
+
+  /// Works until nothing is asked and nothing is to be done.
+  private func carryOut(_ state: inout State) {
+    while true {
+      let asked = inbox.withLock { inbox in
+        defer { inbox.asked = [] }
+        inbox.isLaneDue = !inbox.asked.isEmpty || !state.effects.isEmpty
+        return inbox.asked
+      }
+      if asked.isEmpty, state.effects.isEmpty { return }
+      for asked in asked { state.effects += step(asked, &state) }
+      let effects = state.effects
+      state.effects = []
+      for effect in effects { state.effects += carryOut(effect, &state) }
+    }
+  }
+
+  private func step(_ asked: Asked, _ state: inout State) -> [Controller.Effect] {
+    switch asked {
+    case .event(let event): return state.controller.step(event)
+    case .request(let make, let then):
+      state.requests += 1
+      state.waiting[state.requests] = then
+      return state.controller.step(.asked(state.requests, make(&state.random)))
+    }
+  }
+
+  /// Does one thing the controller wants; returns what it wants then.
+  private func carryOut(_ effect: Controller.Effect, _ state: inout State) -> [Controller.Effect] {
+    switch effect {
+    case .write(let operations): return state.controller.step(tree.carryOut(operations))
+    case .leaderAndISR(_, let states):
+      let made = replicas.lead(states) { [cluster = state.controller.cluster] in logConfig(of: $0, in: cluster) }
+      return made.isEmpty ? [] : state.controller.step(.replicasMade(by: brokerID, made))
+    case .configure(let entity, _): configure(entity, state.controller.cluster)
+    case .updateMetadata(let brokers, let changed, let removed):
+      show(changed, removed, brokers, state.controller.cluster)
+    case .stopReplicas(_, let stopped):
+      replicas.stop(stopped) { [cluster = state.controller.cluster] in config(of: $0, in: cluster).fileDeleteDelayMs }
+      var effects: [Controller.Effect] = []
+      for name in Set(stopped.map(\.name.topic)).sorted() {
+        effects += state.controller.step(.replicasStopped(by: brokerID, topic: name))
+      }
+      return effects
+    case .answer(let request, let outcomes): state.waiting.removeValue(forKey: request)?(outcomes)
+    case .resigned: log.error("this broker is no longer the controller: its session with the z-node tree has ended")
+    }
+    return []
+  }
+
+  private func show(_ changed: [String], _ removed: [String], _ brokers: [BrokerID], _ cluster: ClusterState) {
+    let topics = changed.compactMap { cluster.topic($0) }.map { topic(of: $0, in: cluster) }
+    metadata.replace {
+      MetadataImage(
+        after: $0, brokers: brokers, controllerID: brokerID, config: configs.config(cluster.brokerValues),
+        changed: topics, removed: removed)
+    }
+  }
+
+  /// Open logs and the image obey the values that were written.
+  private func configure(_ entity: ConfigZNode.Entity, _ cluster: ClusterState) {
+    let names: [String]
+    switch entity {
+    case .topic(let name): names = [name]
+    // Topics take the broker's values where they have none of their own.
+    case .broker, .brokerDefault: names = cluster.topics.keys.sorted()
+    }
+    let image = metadata.image
+    for name in names { replicas.configure(name, logConfig(of: name, in: cluster)) }
+    let shown = names.filter { image.named($0) != nil }.compactMap { cluster.topic($0) }
+    let topics = shown.map { topic(of: $0, in: cluster) }
+    metadata.replace {
+      MetadataImage(after: $0, config: configs.config(cluster.brokerValues), changed: topics)
+    }
+  }
+
+  private func topic(of description: TopicDescription, in cluster: ClusterState) -> Topic {
+    Topic(
+      description, config: config(of: description.name, in: cluster), partitions: replicas.partitions(of: description))
+  }
+
+  private func config(of topic: String, in cluster: ClusterState) -> TopicConfig {
+    TopicConfig(
+      overrides: cluster.topics[topic]?.overrides ?? [:], broker: configs.config(cluster.brokerValues))
+  }
+
+  private func logConfig(of topic: String, in cluster: ClusterState) -> LogConfig {
+    LogConfig(config(of: topic, in: cluster), flushBeforeAck: configs.base.flushBeforeAck)
+  }
+}

@@ -1,0 +1,41 @@
+import Cluster
+import Model
+import Synchronization
+
+/// The broker's configuration for what the tree has of dynamic values. Reading all keys takes a while, so the last is kept.
+final class DynamicConfigs: Sendable {
+  /// As the broker started.
+  let base: Config
+  private let brokerID: BrokerID
+  private let last: Mutex<(values: BrokerValues, config: Config)>
+
+  /// - Throws: where the tree's values do not go together.
+  init(_ base: Config, brokerID: BrokerID, _ values: BrokerValues) throws {
+    self.base = base
+    self.brokerID = brokerID
+    last = Mutex((values, try Self.config(base, brokerID, values)))
+  }
+
+  /// What was written is checked, so that it goes together; else the configuration stays.
+  func config(_ values: BrokerValues) -> Config {
+    last.withLock { last in
+      if last.values == values { return last.config }
+      if let config = try? Self.config(base, brokerID, values) { last = (values, config) }
+      return last.config
+    }
+  }
+
+  /// The configuration with the tree's dynamic values; what has since become unknown or not allowed is left out.
+  private static func config(_ base: Config, _ brokerID: BrokerID, _ values: BrokerValues) throws -> Config {
+    let (defaults, own) = (known(values.defaults), known(values.own[brokerID] ?? [:]))
+    guard !defaults.isEmpty || !own.isEmpty else { return base }
+    return try base.changing(dynamicDefaults: defaults, dynamicOwn: own)
+  }
+
+  private static func known(_ values: [String: String]) -> [String: String] {
+    values.filter { name, value in
+      guard let key = ConfigKeys.named[name] else { return false }
+      return (try? key.check(value)) != nil
+    }
+  }
+}

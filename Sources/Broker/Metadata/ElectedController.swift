@@ -1,0 +1,129 @@
+package import Cluster
+package import Coordination
+package import Model
+
+/// This broker at its start: who it is in the tree, that it is the tree's controller, and what the controller wants done first.
+///
+/// A crash can leave behind a topic without its logs, which are made at this start, and a deleted topic with logs, whose
+/// deletion goes on.
+package struct ElectedController: Sendable {
+  package let brokerID: BrokerID
+  package let clusterID: String
+  package var controller: Controller
+  /// To be carried out once the logs are open.
+  var effects: [Controller.Effect]
+  let configs: DynamicConfigs
+
+  /// This broker's configuration with the tree's dynamic values.
+  var config: Config { configs.config(controller.cluster.brokerValues) }
+
+  /// What this broker's directories say it was before (`meta.properties`); nil where they say nothing.
+  package struct Identity: Sendable {
+    package var brokerID: BrokerID?
+    package var clusterID: String?
+    package init(brokerID: BrokerID? = nil, clusterID: String? = nil) {
+      self.brokerID = brokerID
+      self.clusterID = clusterID
+    }
+  }
+
+  /// Reads the tree, makes what is missing of its roots, and takes the lead: this broker becomes controller, and leader of
+  /// every partition it has an in-sync replica of, in a new leader epoch. Waits for the disk.
+  ///
+  /// - Parameters:
+  ///   - nowMs: milliseconds since 1970.
+  ///   - random: makes the cluster's id.
+  package init(
+    tree: any ZNodeTree, config: Config, before: Identity, nowMs: Int64, random: any RandomNumberGenerator
+  ) throws(RegistryError) {
+    var random = random
+    do {
+      var start = RegistryStart(tree: tree, brokerID: -1)
+      start.makeRoots()
+      clusterID = try start.clusterID(before: before.clusterID) { UUID128.random(using: &random).description }
+      brokerID = try Self.brokerID(config, before: before.brokerID, &start)
+      let (epoch, version) = try start.becomeController(nowMs: nowMs)
+      let cluster = try start.cluster()
+      try tree.multi(start.operations)
+      let configs = try DynamicConfigs(config, brokerID: brokerID, cluster.brokerValues)
+      self.configs = configs
+      controller = Controller(
+        id: brokerID, epoch: epoch, epochVersion: version, cluster: cluster,
+        rules: Controller.Rules { values in Controller.Rules.Settings(configs.config(values)) })
+      effects = []
+      // Elections are written now: the logs are opened for their new leader epochs.
+      var due = controller.step(.brokerCame(LiveBroker(id: brokerID, epoch: tree.sessionID)))
+      while !due.isEmpty {
+        let effect = due.removeFirst()
+        guard case .write(let operations) = effect else {
+          effects.append(effect)
+          continue
+        }
+        let outcome = tree.carryOut(operations)
+        if case .writeFailed(let failure) = outcome { throw RegistryError("the z-node tree: \(failure)") }
+        due += controller.step(outcome)
+      }
+    } catch let error as RegistryError {
+      throw error
+    } catch {
+      throw RegistryError("the z-node tree: \(error)")
+    }
+  }
+
+  private static func brokerID(
+    _ config: Config, before: BrokerID?, _ start: inout RegistryStart
+  ) throws -> BrokerID {
+    let id: BrokerID
+    if config.brokerID >= 0 {
+      id = config.brokerID
+      if let before, before != id {
+        throw RegistryError("broker.id is \(id), but the log directories are those of broker \(before)")
+      }
+    } else if let before {
+      id = before
+    } else if config.brokerIDGenerationEnable {
+      id = try start.generateBrokerID(above: config.reservedBrokerMaxID)
+    } else {
+      throw RegistryError("broker.id is not set, and broker.id.generation.enable is false")
+    }
+    start.brokerID = id
+    return id
+  }
+}
+
+extension Controller.Rules.Settings {
+  init(_ config: Config) {
+    self.init(
+      partitionCountDefault: config.numPartitions, replicationFactorDefault: config.defaultReplicationFactor,
+      deletesTopics: config.deleteTopics)
+  }
+}
+
+extension ZNodeTree {
+  /// Does a controller's write and says how it went. Waits for the disk.
+  func carryOut(_ operations: [TreeOperation]) -> Controller.Event {
+    let results: [ZNodeResult]
+    do throws(ZNodeError) { results = try multi(operations.map { ZNodeOperation($0) }) } catch {
+      if error.code == .closed { return .sessionLost }
+      let isFenced = error.code == .badVersion && error.path == ControllerEpochZNode.path
+      return .writeFailed(isFenced ? .fenced : .failed("\(error)"))
+    }
+    var created: [String] = []
+    for (operation, result) in zip(operations, results) {
+      if case .createSequential = operation, case .created(let path, _) = result { created.append(path) }
+    }
+    return .writeFinished(created: created)
+  }
+}
+
+extension ZNodeOperation {
+  fileprivate init(_ operation: TreeOperation) {
+    switch operation {
+    case .create(let path, let data): self = .create(path: path, data: data)
+    case .createSequential(let path, let data): self = .create(path: path, data: data, mode: .persistentSequential)
+    case .set(let path, let data, let version): self = .set(path: path, data: data, version: version)
+    case .delete(let path): self = .delete(path: path)
+    case .check(let path, let version): self = .check(path: path, version: version)
+    }
+  }
+}

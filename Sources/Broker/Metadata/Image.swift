@@ -1,0 +1,125 @@
+package import Cluster
+package import Model
+import Synchronization
+
+/// A topic as requests see it: immutable, so that a request works on one consistent picture. A change of partitions or
+/// configuration makes another `Topic` around the same `Partition`s.
+package final class Topic: Sendable {
+  /// As the cluster's controller has it: replicas, leaders, ISRs.
+  package let description: TopicDescription
+  package let config: TopicConfig
+  /// This broker's replicas by partition number, without gaps: where it has none stands one without a log.
+  package let partitions: [Partition]
+
+  package var name: String { description.name }
+  package var id: TopicID { description.id }
+  package var isInternal: Bool { description.isInternal }
+
+  package init(_ description: TopicDescription, config: TopicConfig, partitions: [Partition]) {
+    self.description = description
+    self.config = config
+    self.partitions = partitions
+  }
+
+  package func partition(_ index: Int32) -> Partition? {
+    index >= 0 && index < partitions.count ? partitions[Int(index)] : nil
+  }
+}
+
+/// The cluster as this broker's clients are told it: brokers, topics, configuration, controller. Immutable; a request reads
+/// one image from its beginning to its end.
+package final class MetadataImage: Sendable {
+  /// The living brokers, by rising id.
+  package let brokers: [BrokerID]
+  /// -1: none.
+  package let controllerID: BrokerID
+  /// This broker's configuration, dynamic values included.
+  package let config: Config
+  /// In the order of their names.
+  package let all: [Topic]
+  /// Of all topics.
+  package let partitionCount: Int
+  private let byName: [String: Topic]
+  private let byID: [TopicID: Topic]
+
+  /// An image without topics.
+  package init(brokers: [BrokerID], controllerID: BrokerID, config: Config) {
+    self.brokers = brokers
+    self.controllerID = controllerID
+    self.config = config
+    all = []
+    partitionCount = 0
+    byName = [:]
+    byID = [:]
+  }
+
+  package func named(_ name: String) -> Topic? { byName[name] }
+  package func withID(_ id: TopicID) -> Topic? { byID[id] }
+  package var count: Int { all.count }
+
+  /// The image after a change: one pass over all topics, however many change.
+  package init(
+    after old: MetadataImage, brokers: [BrokerID]? = nil, controllerID: BrokerID? = nil, config: Config? = nil,
+    changed: [Topic] = [], removed: [String] = []
+  ) {
+    self.brokers = brokers ?? old.brokers
+    self.controllerID = controllerID ?? old.controllerID
+    self.config = config ?? old.config
+    guard !changed.isEmpty || !removed.isEmpty else {
+      all = old.all
+      partitionCount = old.partitionCount
+      byName = old.byName
+      byID = old.byID
+      return
+    }
+    var byName = old.byName
+    var byID = old.byID
+    for name in removed + changed.map(\.name) {
+      if let gone = byName.removeValue(forKey: name) { byID[gone.id] = nil }
+    }
+    for topic in changed {
+      byName[topic.name] = topic
+      byID[topic.id] = topic
+    }
+    all = Self.merged(old.all.filter { byName[$0.name] === $0 }, changed.sorted { $0.name < $1.name })
+    partitionCount = all.reduce(0) { $0 + $1.partitions.count }
+    self.byName = byName
+    self.byID = byID
+  }
+
+  /// Both in the order of their names.
+  private static func merged(_ kept: [Topic], _ new: [Topic]) -> [Topic] {
+    var merged: [Topic] = []
+    merged.reserveCapacity(kept.count + new.count)
+    var next = 0
+    for topic in kept {
+      while next < new.count, new[next].name < topic.name {
+        merged.append(new[next])
+        next += 1
+      }
+      merged.append(topic)
+    }
+    return merged + new[next...]
+  }
+}
+
+/// Holds the present image. Requests of every event loop read it: one short lock, no allocation. The control lane replaces it.
+package final class Metadata: Sendable {
+  private let current: Mutex<MetadataImage>
+
+  package init(_ image: MetadataImage) { current = Mutex(image) }
+
+  package var image: MetadataImage { current.withLock { $0 } }
+
+  /// Called on the control lane alone, so that no change is lost between reading and replacing.
+  func replace(_ change: (MetadataImage) -> MetadataImage) {
+    let changed = change(image)
+    // The old image may be the last of many topics: it goes after the lock.
+    let old = current.withLock { current in
+      let old = current
+      current = changed
+      return old
+    }
+    withExtendedLifetime(old) {}
+  }
+}
