@@ -119,7 +119,7 @@ package enum Limits {
   package static let servedOnLoop = 200
 
   /// Topics of one CreateTopics answer that are told with their configuration; the others without.
-  package static let createdTopicsDescribed = 10_000
+  package static let createdTopicsDescribed = 1_000
 
   /// Resources that one DescribeConfigs describes, some ten kilobytes each; the others are refused.
   package static let resourcesDescribed = 10_000

@@ -23,8 +23,8 @@ final class TestBroker: Sendable {
     fileprivate let node: Node
     private let started: RunningNode
 
-    fileprivate init(_ config: Config, pageCache: PageCache, log: Logger) throws {
-      real = RealWorld(config, disk: RealDisk(), arms: .all, pageCache: pageCache, log: log)
+    fileprivate init(_ config: Config, disk: any Disk, pageCache: PageCache, log: Logger) throws {
+      real = RealWorld(config, disk: disk, arms: .all, pageCache: pageCache, log: log)
       node = Node(real.world, config, log: log)
       do { started = try node.start().wait() } catch {
         real.shutdown()
@@ -53,7 +53,8 @@ final class TestBroker: Sendable {
 
   /// Starts a broker in `directory`, which may have been another's before.
   static func start(
-    in directory: String, _ overrides: [String: String] = [:], cache: PageCache = PageCache()
+    in directory: String, _ overrides: [String: String] = [:], disk: any Disk = RealDisk(),
+    cache: PageCache = PageCache()
   ) throws -> TestBroker {
     var values = [
       "listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": "\(directory)/data", "broker.id": "1",
@@ -63,7 +64,8 @@ final class TestBroker: Sendable {
     let lines = CapturedLog()
     let log = Logger(label: "test") { _ in lines.handler }
     return TestBroker(
-      try Running(try Config(overrides: values), pageCache: cache, log: log), directory: directory, lines: lines)
+      try Running(try Config(overrides: values), disk: disk, pageCache: cache, log: log), directory: directory,
+      lines: lines)
   }
 
   func connect() throws -> TestClient { try TestClient(port: port) }
@@ -71,10 +73,11 @@ final class TestBroker: Sendable {
 
 /// Runs `body` with a fresh broker, which is stopped afterwards, and its files removed.
 func withBroker(
-  _ overrides: [String: String] = [:], cache: PageCache = PageCache(), _ body: (TestBroker) throws -> Void
+  _ overrides: [String: String] = [:], disk: any Disk = RealDisk(), cache: PageCache = PageCache(),
+  _ body: (TestBroker) throws -> Void
 ) throws {
   try withDirectory { directory in
-    let broker = try TestBroker.start(in: directory, overrides, cache: cache)
+    let broker = try TestBroker.start(in: directory, overrides, disk: disk, cache: cache)
     defer { broker.running.stop() }
     try body(broker)
   }

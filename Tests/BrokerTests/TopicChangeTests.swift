@@ -1,0 +1,174 @@
+import Cluster
+import Glibc
+import Model
+import Synchronization
+import Testing
+import Wire
+
+@testable import Broker
+
+/// Changes of topics: done off the event loops, and whole or not at all.
+struct TopicChangeTests {
+  private func creating(_ names: [String], partitions: Int32, validateOnly: Bool = false) -> CreateTopicsRequest {
+    var request = CreateTopicsRequest()
+    request.topics = names.map { name in
+      var topic = CreateTopicsRequest.Topic()
+      topic.name = name
+      topic.numPartitions = partitions
+      topic.replicationFactor = 1
+      return topic
+    }
+    request.validateOnly = validateOnly
+    return request
+  }
+
+  private func growing(_ name: String, to count: Int32) -> CreatePartitionsRequest {
+    var topic = CreatePartitionsRequest.Topic()
+    topic.name = name
+    topic.count = count
+    var request = CreatePartitionsRequest()
+    request.topics = [topic]
+    return request
+  }
+
+  @Test("no event loop waits for the disk or the tree: not to create, grow, change, describe or delete topics")
+  func offTheLoops() throws {
+    let disk = WatchedDisk()
+    try withBroker(disk: disk) { broker in
+      let client = try broker.connect()
+      _ = try client.ask(ApiVersionsRequest(), version: 3)
+      disk.forget()
+      #expect(
+        try client.ask(creating(["t", "u"], partitions: 20), version: 7).topics.map(\.errorCode) == [.none, .none])
+      #expect(try client.ask(growing("t", to: 25), version: 3).results[0].errorCode == .none)
+      var metadata = MetadataRequest()
+      metadata.topics = (0..<5).map { index in
+        var topic = MetadataRequest.Topic()
+        topic.name = "auto\(index)"
+        return topic
+      }
+      #expect(try client.ask(metadata, version: 12).topics.map(\.errorCode) == Array(repeating: .none, count: 5))
+      var config = IncrementalAlterConfigsRequest.Config()
+      config.name = "retention.ms"
+      config.value = "1000"
+      var resource = IncrementalAlterConfigsRequest.Resource()
+      resource.resourceType = 2
+      resource.resourceName = "t"
+      resource.configs = [config]
+      var alter = IncrementalAlterConfigsRequest()
+      alter.resources = [resource]
+      #expect(try client.ask(alter, version: 1).responses[0].errorCode == .none)
+      #expect(try client.ask(InitProducerIdRequest(), version: 4).producerID == 0)
+      #expect(try client.ask(DescribeLogDirsRequest(), version: 4).results[0].topics.count == 7)
+      var delete = DeleteTopicsRequest()
+      delete.topicNames = ["t", "u"]
+      #expect(try client.ask(delete, version: 5).responses.map(\.errorCode) == [.none, .none])
+      #expect(disk.onLoops == [])
+    }
+  }
+
+  @Test("a topic for which descriptors run out is refused, leaves nothing behind, and can be created later")
+  func descriptors() throws {
+    let disk = WatchedDisk()
+    try withDirectory { directory in
+      let first = try TestBroker.start(in: directory, disk: disk)
+      let client = try first.connect()
+      try client.createTopic("before", partitions: 2)
+      disk.allow(files: 60)
+      let answer = try client.ask(creating(["t", "small"], partitions: 50), version: 7).topics
+      #expect(answer.map(\.errorCode) == [.kafkaStorageError, .kafkaStorageError])
+      #expect(answer[0].errorMessage?.isEmpty == false)
+      #expect(try client.ask(growing("before", to: 50), version: 3).results[0].errorCode == .kafkaStorageError)
+      disk.allow(files: nil)
+      #expect(first.broker.topics.all.map(\.name) == ["before"])
+      #expect(first.broker.topics.named("before")?.partitions.count == 2)
+      #expect(first.broker.controller.cluster.topics.keys.sorted() == ["before"])
+      let left = try directoryNames("\(directory)/data").filter { !$0.hasSuffix("-delete") && $0.contains("-") }
+      #expect(left.filter { !$0.contains("checkpoint") }.sorted() == ["before-0", "before-1"])
+      #expect(try client.produce(Batches.of(["a"]), to: "before", 1).errorCode == .none)
+      #expect(try client.ask(creating(["t"], partitions: 50), version: 7).topics[0].errorCode == .none)
+      for partition: Int32 in [0, 49] {
+        #expect(try client.produce(Batches.of(["a"]), to: "t", partition).errorCode == .none)
+      }
+      #expect(try client.ask(growing("before", to: 3), version: 3).results[0].errorCode == .none)
+      first.running.abandon()
+      let second = try TestBroker.start(in: directory)
+      defer { second.running.stop() }
+      #expect(second.broker.topics.all.map { "\($0.name) \($0.partitions.count)" } == ["before 3", "t 50"])
+      #expect(second.lines.all.filter { $0.contains("set aside") } == [])
+    }
+  }
+
+  @Test("what many clients ask at once is answered to each: one creates the topic, the others are told that it exists")
+  func manyClients() throws {
+    try withBroker { broker in
+      let clients = try (0..<8).map { _ in try broker.connect() }
+      for round in 0..<10 {
+        let request = creating(["t\(round)", "own"], partitions: 1)
+        let ids = try clients.map { try $0.send(request, version: 5) }
+        var codes: [ErrorCode] = []
+        for (client, id) in zip(clients, ids) {
+          codes.append(try client.receive(CreateTopicsRequest.self, version: 5, correlationID: id).topics[0].errorCode)
+        }
+        #expect(codes.count { $0 == .none } == 1, "round \(round): \(codes)")
+        #expect(codes.count { $0 == .topicAlreadyExists } == 7, "round \(round): \(codes)")
+        #expect(try clients[7].produce(Batches.of(["a"]), to: "t\(round)").errorCode == .none)
+      }
+    }
+  }
+
+  @Test("producer ids are handed out once each, also to clients that ask while a block is fetched")
+  func producerIDs() throws {
+    try withBroker { broker in
+      let clients = try (0..<4).map { _ in try broker.connect() }
+      var given: [Int64] = []
+      for _ in 0..<60 {
+        let ids = try clients.map { client in
+          try (0..<10).map { _ in try client.send(InitProducerIdRequest(), version: 4) }
+        }
+        for (client, ids) in zip(clients, ids) {
+          for id in ids {
+            let answer = try client.receive(InitProducerIdRequest.self, version: 4, correlationID: id)
+            #expect(answer.errorCode == .none)
+            given.append(answer.producerID)
+          }
+        }
+      }
+      #expect(given.sorted() == (0..<2400).map(Int64.init))
+    }
+  }
+}
+
+/// Measures, on demand: BENCH=1 creates 10,000 partitions, otherwise it is a look at whether it still works.
+struct TopicChangeBenchmarks {
+  @Test("produce on another connection while partitions are created")
+  func createWhileProducing() throws {
+    let partitions: Int32 = getenv("BENCH") == nil ? 40 : 10_000
+    try withBroker(["num.network.threads": "1"]) { broker in
+      let (producer, creator) = (try broker.connect(), try broker.connect())
+      try producer.createTopic("busy")
+      let batch = try Batches.of(["a"])
+      func produce() throws -> Duration {
+        try ContinuousClock().measure { _ = try producer.produce(batch, to: "busy") }
+      }
+      for _ in 0..<200 { _ = try produce() }
+      let alone = try (0..<500).map { _ in try produce() }.max() ?? .zero
+      var topic = CreateTopicsRequest.Topic()
+      topic.name = "wide"
+      topic.numPartitions = partitions
+      topic.replicationFactor = 1
+      var request = CreateTopicsRequest()
+      request.topics = [topic]
+      let id = try creator.send(request, version: 7)
+      var longest = Duration.zero
+      var produced = 0
+      while broker.broker.topics.named("wide") == nil {
+        longest = max(longest, try produce())
+        produced += 1
+      }
+      let answer = try creator.receive(CreateTopicsRequest.self, version: 7, correlationID: id)
+      #expect(answer.topics[0].errorCode == .none)
+      print("create \(partitions) partitions: longest produce \(longest) of \(produced); alone \(alone)")
+    }
+  }
+}
