@@ -16,7 +16,7 @@ extension Controller {
   struct Deleting: Sendable {
     /// Who waits for its end.
     var items: [Item]
-    /// The brokers that are stopping their replicas, and those that will when they come back.
+    /// The brokers that are stopping their replicas, and those that will when they come (again).
     var stopping: Set<BrokerID>
     var absent: Set<BrokerID>
   }
@@ -185,9 +185,10 @@ extension Controller {
     settleDeletion(name)
   }
 
-  /// A broker has let go of its replicas of a topic.
-  mutating func stopped(_ name: String, by broker: BrokerID) {
+  /// A broker has let go of its replicas of a topic. Where it could not remove all files it counts as away.
+  mutating func stopped(_ name: String, by broker: BrokerID, isGone: Bool) {
     guard deleting[name]?.stopping.remove(broker) != nil else { return }
+    if !isGone { deleting[name]?.absent.insert(broker) }
     settleDeletion(name)
   }
 

@@ -90,7 +90,7 @@ package struct Controller: Sendable {
       queue.append(.change(event))
     case .replicasMade(let broker, let outcomes):
       for name in outcomes.keys.sorted() { made(name, by: broker, failure: outcomes[name] ?? nil) }
-    case .replicasStopped(let broker, let topic): stopped(topic, by: broker)
+    case .replicasStopped(let broker, let topic, let isGone): stopped(topic, by: broker, isGone: isGone)
     case .writeFinished(let created): finish(created: created)
     case .writeFailed(let failure): fail(failure)
     }

@@ -43,8 +43,9 @@ extension Controller {
     case asked(RequestID, Request)
     /// A broker has carried out `Effect.leaderAndISR` for topics whose logs were new to it: made, or why not.
     case replicasMade(by: BrokerID, [String: String?])
-    /// A broker has carried out `Effect.stopReplicas` for a topic that is being deleted.
-    case replicasStopped(by: BrokerID, topic: String)
+    /// A broker has carried out `Effect.stopReplicas` for a topic that is being deleted. Where `isGone` is false, files may be
+    /// left, and the deletion goes on when the broker comes again.
+    case replicasStopped(by: BrokerID, topic: String, isGone: Bool)
     /// The timer of `auto.leader.rebalance`: leaders go back to the preferred replicas, and what failed is tried again.
     case preferredElectionDue
     /// The tree's session ended: another broker may be controller already.

@@ -75,7 +75,7 @@ private final class OneBroker {
         effects += elected.controller.step(.replicasMade(by: brokerID, made))
       case .stopReplicas(let broker, let replicas) where removing:
         for name in Set(replicas.map(\.name.topic)) {
-          effects += elected.controller.step(.replicasStopped(by: broker, topic: name))
+          effects += elected.controller.step(.replicasStopped(by: broker, topic: name, isGone: true))
         }
       case .answer(_, let outcomes): outcome = outcomes.first
       default: break
@@ -113,7 +113,7 @@ private final class OneBroker {
 
   /// Removes the logs of a topic that is marked.
   func finishDelete(_ name: String) throws {
-    effects += elected.controller.step(.replicasStopped(by: brokerID, topic: name))
+    effects += elected.controller.step(.replicasStopped(by: brokerID, topic: name, isGone: true))
     settle()
   }
 

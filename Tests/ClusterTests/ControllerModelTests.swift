@@ -161,7 +161,9 @@ private struct ModelCluster {
         tell(.replicasMade(by: broker, Dictionary(uniqueKeysWithValues: made.map { ($0, fails ? "no room" : nil) })))
       }
     case .stopReplicas(_, let replicas):
-      for name in Set(replicas.map(\.name.topic)).sorted() { tell(.replicasStopped(by: broker, topic: name)) }
+      for name in Set(replicas.map(\.name.topic)).sorted() {
+        tell(.replicasStopped(by: broker, topic: name, isGone: true))
+      }
     default: break
     }
   }

@@ -97,7 +97,8 @@ struct ControllerScript {
     case "made":
       let reason = words.count > 3 ? words[3...].joined(separator: " ") : nil
       return .replicasMade(by: try number(1), [try word(2): reason])
-    case "stopped": return .replicasStopped(by: try number(1), topic: try word(2))
+    case "stopped": return .replicasStopped(by: try number(1), topic: try word(2), isGone: true)
+    case "kept": return .replicasStopped(by: try number(1), topic: try word(2), isGone: false)
     case "tick": return .preferredElectionDue
     case "session-lost": return .sessionLost
     case "written": return .writeFinished(created: Array(words.dropFirst()))

@@ -133,10 +133,12 @@ package final class ControllerRunner: Sendable {
     case .updateMetadata(let brokers, let changed, let removed):
       show(changed, removed, brokers, state.controller.cluster)
     case .stopReplicas(_, let stopped):
-      replicas.stop(stopped) { [cluster = state.controller.cluster] in config(of: $0, in: cluster).fileDeleteDelayMs }
+      let left = replicas.stop(stopped) { [cluster = state.controller.cluster] in
+        config(of: $0, in: cluster).fileDeleteDelayMs
+      }
       var effects: [Controller.Effect] = []
       for name in Set(stopped.map(\.name.topic)).sorted() {
-        effects += state.controller.step(.replicasStopped(by: brokerID, topic: name))
+        effects += state.controller.step(.replicasStopped(by: brokerID, topic: name, isGone: !left.contains(name)))
       }
       return effects
     case .answer(let request, let outcomes): state.waiting.removeValue(forKey: request)?(outcomes)

@@ -123,7 +123,10 @@ package final class Replicas: Sendable {
   }
 
   /// Lets go of replicas: releases who waits on them, and renames the directories of those that are deleted.
-  func stop(_ replicas: [Controller.StoppedReplica], deleteDelayMs: (String) -> Int64) {
+  ///
+  /// - Returns: the topics of which files may be left.
+  func stop(_ replicas: [Controller.StoppedReplica], deleteDelayMs: (String) -> Int64) -> Set<String> {
+    var left: Set<String> = []
     for replica in replicas {
       let partition = hosted.withLock { hosted in
         let partition = hosted[replica.name.topic]?.removeValue(forKey: replica.name.partition)
@@ -137,8 +140,10 @@ package final class Replicas: Sendable {
       do {
         try directory.delete(replica.name, delayMs: deleteDelayMs(replica.name.topic), nowMs: nowMs())
       } catch {
+        left.insert(replica.name.topic)
         log.error("a deleted partition stays", metadata: ["partition": "\(replica.name)", "error": "\(error)"])
       }
     }
+    return left
   }
 }
