@@ -105,7 +105,15 @@ package struct Controller: Sendable {
     requests[request] = Pending(request: what, outcomes: Array(repeating: nil, count: count), left: count)
     guard !hasResigned else { return refuseAll(request) }
     guard count > 0 else { return answerIfComplete(request) }
-    for index in 0..<count { queue.append(.item(Item(request: request, index: index), key: what.key(of: index))) }
+    enqueueItems(of: request, from: 0)
+  }
+
+  /// Queues some of a request's elements, and the rest behind what others ask meanwhile.
+  private mutating func enqueueItems(of request: RequestID, from first: Int) {
+    guard let what = requests[request]?.request else { return }
+    let end = min(first + Self.itemsPerTurn, what.count)
+    for index in first..<end { queue.append(.item(Item(request: request, index: index), key: what.key(of: index))) }
+    if end < what.count { queue.append(.items(request, from: end)) }
   }
 
   func request(of item: Item) -> Request? { requests[item.request]?.request }
@@ -182,6 +190,7 @@ package struct Controller: Sendable {
     case .change(.brokerCame(let broker)): came(broker)
     case .change(.brokerWent(let broker)): went(broker)
     case .change: due()
+    case .items(let request, let first): enqueueItems(of: request, from: first)
     case .elect(let names, let next, let cause): elect(names, from: next, cause, &write)
     case .takeBack(let name): takeBack(name, &write)
     case .finishDelete(let name): finishDelete(name, &write)
@@ -227,7 +236,10 @@ package struct Controller: Sendable {
 
 extension Controller {
   /// A write takes no further change when it has so many operations. (A single topic's may be more.)
-  static let operationsPerWrite = 10_000
+  static let operationsPerWrite = 2_000
+  /// Elements of one request that are begun before others have their turn: one that creates a hundred thousand topics does not
+  /// keep the others waiting for all of them.
+  static let itemsPerTurn = 200
   /// Of one z-node; ZooKeeper takes a megabyte for a whole request.
   static let nodeBytesMax = 0xF_FFFF
 
@@ -249,6 +261,8 @@ extension Controller {
     /// Leaders of these topics' partitions, from the `next`-th on.
     case elect([String], next: Int, ElectionCause)
     case item(Item, key: String?)
+    /// The elements of a request from an index on.
+    case items(RequestID, from: Int)
     case takeBack(String)
     case finishDelete(String)
     case finishReassign(TopicPartition)
@@ -256,7 +270,7 @@ extension Controller {
     /// What may be changed once in a write: a topic, or an entity of the configuration.
     var key: String? {
       switch self {
-      case .change, .elect: nil
+      case .change, .elect, .items: nil
       case .item(_, let key): key
       case .takeBack(let name), .finishDelete(let name): name
       case .finishReassign(let name): name.topic

@@ -208,4 +208,27 @@ struct ControllerModelTests {
       nodes.count == topics.reduce(0) { $0 + 2 + 2 * $1.partitions.count }, "\(seed): nothing is left of deleted topics"
     )
   }
+
+  @Test("a request of 5,000 topics shares writes, and one that is asked after it does not wait for all of them")
+  func fairness() {
+    var cluster = ModelCluster(Seed(1))
+    cluster.come(1)
+    func creation(_ name: String) -> Controller.Creation {
+      .init(NewTopic(name: name, partitionCount: 1, replicationFactor: 1), id: TopicID(high: 1, low: 1))
+    }
+    cluster.tell(.asked(1, .create((0..<5_000).map { creation("many\($0)") }, validateOnly: false)))
+    cluster.tell(.asked(2, .create([creation("one")], validateOnly: false)))
+    var writes = 0
+    var topicsBefore: Int?
+    while !cluster.writes.isEmpty || cluster.inbox.values.contains(where: { !$0.isEmpty }) {
+      if !cluster.writes.isEmpty { writes += 1 }
+      cluster.write(fails: false)
+      cluster.carryOut(1, fails: false)
+      if topicsBefore == nil, cluster.answered == [2] { topicsBefore = cluster.shown.count }
+    }
+    #expect(cluster.answered == [2, 1])
+    #expect(topicsBefore.map { $0 < 1_500 } == true, "\(String(describing: topicsBefore)) topics came before")
+    #expect(cluster.shown.count == 5_001)
+    #expect(writes <= 5_001 * 5 / Controller.operationsPerWrite + 2)
+  }
 }
