@@ -3,16 +3,16 @@ package import NIOCore
 package import Storage
 package import Wire
 
-/// What a handler says: the answer, or what becomes of it.
+/// What a handler returns: the answer, or what becomes of the request without one.
 package enum Reply<Answer: Response>: Sendable {
   case now(Answer)
-  /// The answer's spliced records are these ranges, in order.
+  /// An answer whose spliced records are these ranges, in order.
   case spliced(Answer, [FileRange])
-  /// No answer at all (acks=0).
+  /// The client asked for no answer (acks=0).
   case silent
   /// A `PendingAnswer` of this request will be completed.
   case later
-  /// Close the connection when this request's turn to answer has come.
+  /// The connection must close when this request's turn to answer has come.
   case close
 }
 
@@ -33,7 +33,7 @@ package struct RequestContext: Sendable {
   }
 }
 
-/// An answer to come. Complete it once, from any thread.
+/// Where an answer that had to wait is to go. Complete it once, from any thread.
 package struct PendingAnswer<Answer: Response>: Sendable {
   let version: Int16
   let correlationID: Int32
@@ -47,9 +47,9 @@ package struct PendingAnswer<Answer: Response>: Sendable {
 /// One row of the handler table.
 package struct Handler: Sendable {
   package let api: Api
-  /// What we answer in earnest.
+  /// The versions that the handler answers.
   package let served: ClosedRange<Int16>
-  /// What ApiVersions lists, which may begin lower: see `docs/broker.md`.
+  /// The versions that ApiVersions lists, which may begin lower: see `docs/broker.md`.
   package let offered: ClosedRange<Int16>
   let serve: @Sendable (inout ByteBuffer, RequestContext) -> Served
 
@@ -81,7 +81,7 @@ package struct Handler: Sendable {
   }
 }
 
-/// Every API this broker serves, by key. ApiVersions is answered from it, so it cannot lie.
+/// Every API this broker serves, by key. ApiVersions is answered from this table, so it cannot lie.
 package struct HandlerTable: RequestService {
   package let requestBytesMax: Int
   /// By key: a request finds its handler by index.

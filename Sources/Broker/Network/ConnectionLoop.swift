@@ -1,6 +1,7 @@
 import NIOCore
 
-/// What the connections of one event loop share: receive buffers, the copy path's buffer, and the sweep for idle ones.
+/// Holds what the connections of one event loop share: receive buffers, the copy path's buffer, the turns of connections
+/// that pipeline much, and the sweep for connections that are idle.
 ///
 /// Owned by its event loop; not locked.
 final class ConnectionLoop {
@@ -27,6 +28,7 @@ final class ConnectionLoop {
     buffers = ReceiveBuffers(bufferBytes: receiveBufferBytes, largeBytesMax: largeBytesMax)
   }
 
+  /// Connections that are open.
   var count: Int { connections.count }
 
   func add(_ connection: Connection) { connections.insert(connection, at: place(of: connection.number)) }
@@ -49,7 +51,7 @@ final class ConnectionLoop {
     return low
   }
 
-  /// Lets `connection` go on after the others.
+  /// Gives `connection` its next turn when the others have had theirs.
   func queueTurn(of connection: Connection) {
     queued.append(connection)
     if queued.count == 1, !isTakingTurns { scheduleTurns() }
@@ -64,7 +66,7 @@ final class ConnectionLoop {
     if !queued.isEmpty { scheduleTurns() }
   }
 
-  /// The pause is what lets others come: NIO runs tasks until none is due, and only then looks at its sockets.
+  /// Schedules the queued turns after a pause, in which NIO looks at its sockets: NIO does so only when no task is due.
   private func scheduleTurns() {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: .microseconds(Limits.turnPauseMicroseconds)) { bound.value.takeTurns() }
@@ -85,7 +87,9 @@ final class ConnectionLoop {
     }
   }
 
+  /// Lets every connection answer what it has begun, begin nothing, and close.
   func drainAll() { for connection in connections { connection.drain() } }
 
+  /// Closes every connection at once.
   func closeAll(because reason: String) { for connection in connections { connection.close(because: reason) } }
 }

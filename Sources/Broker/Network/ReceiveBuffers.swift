@@ -1,12 +1,12 @@
 import NIOCore
 import Wire
 
-/// The buffers one event loop reads into: its connections share a few, because only one of them is reading at a time.
+/// Lends buffers to the reads of one event loop: the connections share a few, because only one of them reads at a time.
 ///
 /// A read takes a buffer, the requests in it are served from where they lie, and the buffer comes back, still in the
-/// processor's cache, for the next read of any connection. A connection keeps one only while a frame has arrived in
-/// part. So a thousand idle connections hold no buffer at all. Handlers must not keep slices of a request beyond their
-/// call; if one does, `ByteBuffer` sees the buffer shared and takes new memory, which is slower and still right.
+/// processor's cache, for the next read of any connection. A connection keeps a buffer only while a frame has arrived in
+/// part, so a thousand idle connections hold none. Handlers must not keep slices of a request beyond their call; if one
+/// does, `ByteBuffer` sees that the buffer is shared and takes new memory, which is slower and still right.
 ///
 /// Owned by its event loop; not locked.
 final class ReceiveBuffers {
@@ -16,15 +16,15 @@ final class ReceiveBuffers {
   /// Memory of frames too large for a shared buffer. `largeBytes <= largeBytesMax`, except for what `unbounded` has.
   private var largeBytes = 0
   private let largeBytesMax: Int
-  /// The one connection whose frame may pass the limit. Without it, frames that have all come in part, and together fill the
-  /// memory, would wait for each other.
+  /// The number of the one connection whose frame may pass the limit. Without such a connection, frames that have all come
+  /// in part, and together fill the memory, would wait for each other.
   private var unbounded: Int?
   /// Connections that are not read until memory is free, oldest first.
   private var waiting: [() -> Void] = []
   /// The number of the next connection.
   private var nextNumber = 0
 
-  /// Of each shared buffer: one read from a socket.
+  /// The capacity of each shared buffer, which is what one read from a socket may bring.
   let bufferBytes: Int
 
   init(bufferBytes: Int, largeBytesMax: Int) {
@@ -48,6 +48,7 @@ final class ReceiveBuffers {
     return buffer
   }
 
+  /// Takes a shared buffer back, its requests having been served.
   func give(_ buffer: ByteBuffer) {
     guard spare.count < Limits.receiveBuffersSpare, buffer.capacity == bufferBytes else { return }
     spare.append(buffer)
@@ -60,9 +61,10 @@ final class ReceiveBuffers {
     return true
   }
 
+  /// One connection fewer keeps a shared buffer.
   func releaseHeld() { held -= 1 }
 
-  /// Connections wait for memory.
+  /// True when connections wait for memory.
   var isMemoryWanted: Bool { !waiting.isEmpty }
 
   /// Claims more memory for a large frame of the connection with the number `owner`. False: that would pass the limit, and
@@ -89,8 +91,7 @@ final class ReceiveBuffers {
   }
 }
 
-/// What a connection has read and not yet served: nothing, or the start of a frame (and frames behind it, while the
-/// connection may not start more).
+/// Holds what a connection has read and not yet served: nothing, the start of a frame, or whole frames that had to wait.
 ///
 /// The next read continues in the same buffer, behind what is there, so a frame in many pieces is assembled without
 /// being copied. The remainder moves only when its buffer is too small for the frame: once into a shared buffer, or for
@@ -117,9 +118,9 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
   /// What is kept is the start of a frame, and the next read continues it.
   private var mayContinue = false
   private var hasRead = false
-  /// The socket is reading behind the start of a frame.
+  /// NIO has the kept start of a frame, to read behind it.
   private var isContinuing = false
-  /// What was kept is gone: the connection cannot be served on.
+  /// The start of a frame was lost with a read, so that what follows cannot be understood.
   private(set) var isStartLost = false
   /// The connection's number on its event loop.
   let number: Int
@@ -131,14 +132,15 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
 
   // MARK: As NIO's allocator
 
-  /// NIO keeps the first buffer of a channel for ever, so the first is small; the others it hands on and forgets.
+  /// A buffer for the next read. NIO keeps the first buffer of a channel for ever, so the first is small; NIO hands on the
+  /// others and forgets them.
   func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
     guard hasRead else {
       hasRead = true
       return allocator.buffer(capacity: Limits.firstReceiveBytes)
     }
-    // A read that brings nothing takes the buffer with it. Epoll promised bytes, so this does not happen; if it does, what
-    // follows would be read as something it is not.
+    // A read that brings nothing takes its buffer with it. Epoll promised bytes, so this does not happen; if it does, the
+    // bytes that follow would be read as something they are not.
     if isContinuing { isStartLost = true }
     // A read at the end of the stream, which brings nothing, must not take whole frames with it.
     guard mayContinue, let continued = kept.take() else { return buffers.take() }
@@ -153,7 +155,7 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
 
   // MARK: As the connection's memory
 
-  /// A read has brought `bytes`; returns what there is to serve now.
+  /// Takes the `bytes` that a read has brought; returns all that is to be served now.
   func arrived(_ bytes: ByteBuffer) -> ByteBuffer {
     isContinuing = false
     guard var whole = kept.take() else { return bytes }
@@ -161,7 +163,7 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     return whole
   }
 
-  /// What was kept, to serve more of it without reading.
+  /// Gives up what was kept, to be served without reading; nil when nothing is kept.
   func takeKept() -> ByteBuffer? { kept.take() }
 
   var isLarge: Bool {
@@ -169,7 +171,7 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     return false
   }
 
-  /// All of `buffer` has been served.
+  /// Gives `buffer` back, all of which has been served.
   func served(_ buffer: ByteBuffer) {
     switch holding {
     case .nothing:
@@ -231,7 +233,8 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     isContinuing = false
   }
 
-  /// A frame that fits a shared buffer: stays where it is while there is room behind it, else moves to the front.
+  /// Keeps a frame that fits a shared buffer: the bytes stay where they are while there is room behind them, else they move
+  /// to the front of a buffer.
   private func keepSmall(_ buffer: ByteBuffer, needed: Int) {
     switch holding {
     case .shared where hasRoom(buffer, needed: needed):
@@ -265,7 +268,7 @@ final class ReceivedBytes: RecvByteBufferAllocator, @unchecked Sendable {
     kept = target
   }
 
-  /// Room for the whole frame, and for a read worth its system call.
+  /// True when `buffer` has room for the whole frame, and for a read worth its system call.
   private func hasRoom(_ buffer: ByteBuffer, needed: Int) -> Bool {
     let missing = needed - buffer.readableBytes
     return buffer.writableBytes >= missing && buffer.writableBytes >= buffers.bufferBytes / 4

@@ -17,9 +17,9 @@ final class ReplyWriter {
   private var waitingFrom = 0
   /// Bytes of the first waiting range already written.
   private var written = 0
-  /// The next piece of it is being read from the disk.
+  /// The next piece of the first waiting range is being read from the disk.
   private var isWarming = false
-  /// It was, and goes now, whether it stayed or not.
+  /// The next piece was prefetched; it is sent now, even if it has been evicted since.
   private var isNextWarm = false
   /// Small replies on their way to the channel as one. A reply of 50 bytes by itself takes ten times that in buffers and in the
   /// channel's list, so a client that reads none of 20,000 would cost ten times what `Limits.replyBytesWaiting` says.
