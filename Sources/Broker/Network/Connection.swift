@@ -80,7 +80,7 @@ package final class Connection: ChannelDuplexHandler {
 
   package func channelInactive(context: ChannelHandlerContext) {
     switch machine.peerLeft() {
-    case .serveKept: serve(takeKept(), isLast: true)
+    case .serveKept: serve(takeKept(), from: loop.eventLoop.now, isLast: true)
     case .end: break
     }
     end()
@@ -101,10 +101,11 @@ package final class Connection: ChannelDuplexHandler {
   }
 
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    lastActivity = loop.eventLoop.now
+    let now = loop.eventLoop.now
+    lastActivity = now
     switch machine.bytesArrived() {
-    case .serve: serveArrived(unwrapInboundIn(data), isLast: false)
-    case .serveAll: serveArrived(unwrapInboundIn(data), isLast: true)
+    case .serve: serve(arrived(data), from: now, isLast: false)
+    case .serveAll: serve(arrived(data), from: now, isLast: true)
     case .drop: received.discard()
     }
   }
@@ -123,19 +124,22 @@ package final class Connection: ChannelDuplexHandler {
 
   // MARK: Requests
 
-  private func serveArrived(_ bytes: ByteBuffer, isLast: Bool) {
-    let all = received.arrived(bytes)
+  /// All there is to serve, now that a read has brought `data`.
+  private func arrived(_ data: NIOAny) -> ByteBuffer {
+    let bytes = received.arrived(unwrapInboundIn(data))
     if received.isStartLost { refuse("\(FrameError.startLost)") }
-    serve(all, isLast: isLast)
+    return bytes
   }
 
   /// Starts the requests at the front of `bytes`, for as long as a turn lasts, and keeps what is left.
   ///
-  /// - Parameter isLast: the client has closed the connection, and no other turn may follow: requests that want no reply
-  ///   (acks=0) are served beyond the turn's end.
-  private func serve(_ bytes: consuming ByteBuffer, isLast: Bool) {
+  /// - Parameters:
+  ///   - start: when the turn began.
+  ///   - isLast: the client has closed the connection, and no other turn may follow: requests that want no reply (acks=0)
+  ///     are served beyond the turn's end.
+  private func serve(_ bytes: consuming ByteBuffer, from start: NIODeadline, isLast: Bool) {
     var bytes = bytes
-    let end = loop.eventLoop.now + .microseconds(Limits.turnMicroseconds)
+    let end = start + .microseconds(Limits.turnMicroseconds)
     var mayPassEnd = true
     while bytes.readableBytes > 0, machine.mayBegin, mayPassEnd || loop.eventLoop.now < end {
       do {
@@ -194,10 +198,12 @@ package final class Connection: ChannelDuplexHandler {
   /// Hands over the replies that are ready in the midst of a turn. What was handed over counts at once: a read may bring
   /// thousands of small requests with large answers.
   private func handOverReplies() {
-    guard let context, let reply = machine.nextReply() else { return }
-    writer.write(reply, to: context)
-    while let reply = machine.nextReply() { writer.write(reply, to: context) }
-    machine.handedOver(takesReplies: context.channel.isWritable && !writer.isWaiting)
+    guard let context else { return }
+    var next = machine.nextReply()
+    while let reply = next {
+      writer.write(reply, to: context)
+      next = machine.handedOver(takesReplies: context.channel.isWritable && !writer.isWaiting)
+    }
   }
 
   /// The peer sent what no client should: earlier replies leave, then the connection closes; one line says why.
@@ -233,7 +239,7 @@ package final class Connection: ChannelDuplexHandler {
         context.flush()
         resumeWriting(context)
       case .resumeWriting: resumeWriting(context)
-      case .serveKept: serve(takeKept(), isLast: false)
+      case .serveKept: serve(takeKept(), from: loop.eventLoop.now, isLast: false)
       case .queueTurn: loop.queueTurn(of: self)
       case .read:
         lastActivity = loop.eventLoop.now

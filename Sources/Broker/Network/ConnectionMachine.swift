@@ -240,7 +240,8 @@ extension ConnectionMachine {
     case .arrived, .arrivedOwing:
       reading = .arrivedOwing
     case .idle, .owed, .asked:
-      if wantsRead {
+      // What the socket took is known when the write has ended; a read that was held back is paid then.
+      if activity != .writing, wantsRead {
         reading = .asked
         return .read
       }
@@ -348,8 +349,8 @@ extension ConnectionMachine {
     return advance()
   }
 
-  /// The next reply whose turn to leave has come: to be handed to the channel. Requests in hand ask for it too, as they
-  /// finish, so that a read of thousands of small requests cannot make more replies than the socket should hold.
+  /// The next reply whose turn to leave has come: to be handed to the channel. Asked for in the midst of a turn too, as
+  /// requests finish, so that a read of thousands of small requests cannot make more replies than the socket should hold.
   package mutating func nextReply() -> Reply? {
     guard activity != .writing else { return nil }
     while phase == .open || phase == .draining, case .finished(let outcome)? = places.first {
@@ -366,10 +367,13 @@ extension ConnectionMachine {
     return nil
   }
 
-  /// A reply of a request in hand was handed to the channel.
+  /// A reply was handed to the channel in the midst of a turn; the next one, if there is one, is to follow.
   ///
   /// - Parameter takesReplies: the socket holds no more reply bytes than it should, and the writer holds back none.
-  package mutating func handedOver(takesReplies: Bool) { self.takesReplies = takesReplies }
+  package mutating func handedOver(takesReplies: Bool) -> Reply? {
+    self.takesReplies = takesReplies
+    return nextReply()
+  }
 
   /// The step `flush` or `resumeWriting` was carried out.
   ///

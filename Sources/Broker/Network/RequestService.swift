@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// What stands behind the connections: takes one request frame, says how it went.
+/// Serves the requests of all connections, one frame at a time.
 package protocol RequestService: Sendable {
   /// `socket.request.max.bytes`.
   var requestBytesMax: Int { get }
@@ -10,8 +10,9 @@ package protocol RequestService: Sendable {
   func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ reply: PendingReply) -> Served
 }
 
-/// What a request's handler may know of the connection by which the request came: plain values, which outlive it.
-package struct RequestOrigin: Sendable {
+/// What a request's handler may know of the connection by which the request came: plain values, which outlive the
+/// connection. All requests of a connection share one object, because copying three strings for each was noticeable.
+package final class RequestOrigin: Sendable {
   /// The name of the listener that accepted the connection: Metadata answers with addresses of the same one.
   package let listener: String
   /// The IP address by which the client came, without a port.
@@ -38,11 +39,12 @@ package enum Served: Sendable {
   case later
   /// The connection closes when this request's turn comes.
   case close
-  /// The same, because these bytes are no request we know: nothing behind them is served, and the log says why.
+  /// The same, because the bytes are no request that this broker knows: nothing behind them is served, and the log says
+  /// why.
   case refuse(String)
 }
 
-/// What brings late replies back to the order of their connection. Used on its event loop only.
+/// Brings late replies back into the order of their connection. Used on the connection's event loop only.
 package protocol ReplyPort: AnyObject, Sendable {
   var eventLoop: any EventLoop { get }
 

@@ -291,13 +291,12 @@ struct ConnectionWorld {
     } else if !will.happens(will.late) {
       end(Int(slot), will.happens(30) ? .silent : .answered)
     }
-    var hasSent = false
-    while let reply = machine.nextReply() {
+    var next = machine.nextReply()
+    while let reply = next {
       send(reply)
-      hasSent = true
+      next = machine.handedOver(takesReplies: isWritable && !isHeldBack)
     }
     skipSilent()
-    if hasSent { machine.handedOver(takesReplies: isWritable && !isHeldBack) }
   }
 
   private mutating func finish(_ slot: Int?) {
