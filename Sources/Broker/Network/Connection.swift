@@ -220,8 +220,9 @@ package final class Connection: ChannelDuplexHandler {
     advance(machine.finish(slot, outcome))
   }
 
-  /// Calls `body` when the connection ends before the reply of `slot` was given.
+  /// Calls `body` when the connection ends before the reply of `slot` was given; soon, if it has ended.
   fileprivate func whenClosed(_ slot: Machine.Slot, _ body: @escaping @Sendable () -> Void) {
+    guard !machine.hasEnded else { return loop.eventLoop.execute(body) }
     onClose[slot] = body
   }
 

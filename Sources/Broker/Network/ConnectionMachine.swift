@@ -218,6 +218,9 @@ package struct ConnectionMachine<Reply> {
   /// True when the next of the requests in hand may start.
   package var mayBegin: Bool { input == .inHand && hasRoom }
 
+  /// The socket is gone.
+  package var hasEnded: Bool { phase == .gone }
+
   /// Part of a request has come, and the connection waits for the rest of it (and not the peer for the connection).
   package var isStalling: Bool { input == .part && !isReadOwed }
 

@@ -51,7 +51,8 @@ package protocol ReplyPort: AnyObject, Sendable {
   /// Ends the request of `slot`.
   func finish(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ outcome: ConnectionMachine<OutgoingReply>.Outcome)
 
-  /// Calls `body` when the connection ends before the request of `slot` does. A second call for a slot replaces the first.
+  /// Calls `body` later, when the connection ends before the request of `slot` does or has ended. A second call for a slot
+  /// replaces the first.
   func whenClosed(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ body: @escaping @Sendable () -> Void)
 }
 
@@ -78,6 +79,7 @@ package struct PendingReply: Sendable {
     }
   }
 
-  /// Runs `body`, on the event loop, when the connection ends before the reply was given. Called on the event loop.
+  /// Runs `body` later, on the event loop, when the connection ends before the reply was given or has ended. Called on the
+  /// event loop.
   package func whenClosed(_ body: @escaping @Sendable () -> Void) { port.whenClosed(slot, body) }
 }

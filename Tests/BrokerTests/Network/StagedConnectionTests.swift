@@ -111,6 +111,27 @@ struct StagedConnectionTests {
     #expect(told.withLock { $0 } == Array(0..<30))
   }
 
+  @Test("a connection that has ended is freed when its last reply has come")
+  func freed() throws {
+    let waiting = Mutex<[PendingReply]>([])
+    let staged = StagedConnections { _, _, reply in
+      waiting.withLock { $0.append(reply) }
+      return .later
+    }
+    let channel = try staged.connect()
+    try channel.writeInbound(StagedConnections.frames("a", 2))
+    _ = try channel.finish()
+    staged.loop.base.run()
+    #expect(staged.newest != nil, "two replies are to come")
+    let isTold = Mutex(false)
+    waiting.withLock { $0 }[0].whenClosed { isTold.withLock { $0 = true } }
+    staged.loop.base.run()
+    #expect(isTold.withLock { $0 }, "who asks late is told that the connection has ended")
+    for reply in waiting.withLock({ $0 }) { reply.complete(.silent) }
+    waiting.withLock { $0.removeAll() }
+    #expect(staged.newest == nil)
+  }
+
   /// Takes replies where no connection is.
   private final class Port: ReplyPort {
     let loop: EmbeddedEventLoop

@@ -44,6 +44,8 @@ final class StagedConnections {
 
   let loop = TickingLoop()
   let connections: ConnectionLoop
+  /// The newest connection, unless it has been freed.
+  private(set) weak var newest: Connection?
   private let service: Service
 
   init(_ body: @escaping @Sendable (ByteBuffer, RequestOrigin, PendingReply) -> Served) {
@@ -55,11 +57,12 @@ final class StagedConnections {
   /// One more connection, open.
   func connect() throws -> EmbeddedChannel {
     let channel = EmbeddedChannel(loop: loop.base)
-    try channel.pipeline.syncOperations.addHandler(
-      Connection(
-        listener: "PLAINTEXT", service: service, loop: connections,
-        received: ReceivedBytes(buffers: connections.buffers),
-        limits: ConnectionLimits(requestsInFlight: 32, readPath: .sendfile), log: Logger(label: "test")))
+    let connection = Connection(
+      listener: "PLAINTEXT", service: service, loop: connections,
+      received: ReceivedBytes(buffers: connections.buffers),
+      limits: ConnectionLimits(requestsInFlight: 32, readPath: .sendfile), log: Logger(label: "test"))
+    newest = connection
+    try channel.pipeline.syncOperations.addHandler(connection)
     try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 9092)).wait()
     return channel
   }
