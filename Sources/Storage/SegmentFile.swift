@@ -49,6 +49,12 @@ package struct FileRange: Sendable {
     }
   }
 
+  /// The file ends before the range does, or cannot be asked: somebody else has cut it.
+  package var isCut: Bool {
+    guard let size = try? file.file.size() else { return true }
+    return size < position + length
+  }
+
   /// Maps the range into memory, read only.
   package func map() throws(DiskError) -> MappedRange { try MappedRange(self) }
 }
@@ -61,6 +67,8 @@ package final class MappedRange: Sendable {
   package let count: Int
 
   init(_ range: FileRange) throws(DiskError) {
+    // Pages beyond the file's end cannot be read.
+    guard !range.isCut else { throw DiskError("mmap", range.file.path, code: DiskError.unexpectedEnd) }
     let page = Int(sysconf(Int32(_SC_PAGESIZE)))
     lead = range.position % page
     count = range.length

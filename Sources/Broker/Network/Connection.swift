@@ -255,7 +255,10 @@ package final class Connection: ChannelDuplexHandler {
 
   /// Lets the writer go on with what it holds back, and reports how far the socket took it.
   private func resumeWriting(_ context: ChannelHandlerContext) {
-    let pumped = writer.isWaiting ? writer.pump(context, buffer: &loop.copyBuffer) : .onward
+    let pumped: ReplyWriter.Pumped =
+      if writer.isUnreadable { .unreadable } else if writer.isWaiting {
+        writer.pump(context, buffer: &loop.copyBuffer)
+      } else { .onward }
     switch machine.wrote(isHeldBack: writer.isWaiting, takesReplies: context.channel.isWritable) {
     case .emptyWriter: return writer.discard()
     case .goOn: break
@@ -265,6 +268,11 @@ package final class Connection: ChannelDuplexHandler {
     case .cold(let piece): warm(piece)
     case .unreadable: close(.warning, because: "a segment cannot be read")
     }
+  }
+
+  /// Closes when the file that is being sent was cut. Asked now and then, because asking costs a system call.
+  func closeIfCut() {
+    if writer.isCut { close(.warning, because: "a segment cannot be read") }
   }
 
   /// Has a piece of the reply read from the disk, off this event loop; the writer goes on with it then.

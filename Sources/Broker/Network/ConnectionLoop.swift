@@ -73,7 +73,8 @@ final class ConnectionLoop {
   }
 
   /// Closes connections that have been silent for `connections.max.idle.ms` with no request in flight, and those that
-  /// stopped within a request: soon, when they hold memory that others wait for.
+  /// stopped within a request: soon, when they hold memory that others wait for; and those that are sent a file which was
+  /// cut.
   func sweep(now: NIODeadline) {
     for connection in connections {
       let idle = now - connection.lastActivity
@@ -83,6 +84,8 @@ final class ConnectionLoop {
         connection.close(because: "stalled within a request")
       } else if connection.requestsInFlight == 0, let idleMax, idle > idleMax {
         connection.close(because: "idle")
+      } else {
+        connection.closeIfCut()
       }
     }
   }

@@ -1,3 +1,4 @@
+import DequeModule
 @_spi(CustomByteBufferAllocator) import NIOCore
 import Storage
 
@@ -24,6 +25,10 @@ final class ReplyWriter {
   /// Small replies on their way to the channel as one. A reply of 50 bytes by itself takes ten times that in buffers and in the
   /// channel's list, so a client that reads none of 20,000 would cost ten times what `Limits.replyBytesWaiting` says.
   private var gathered: ByteBuffer?
+  /// Ranges given to the channel for sendfile, the next first. One that has been sent has given its handle back.
+  private var sending = Deque<(range: FileRange, handle: NIOFileHandle)>()
+  /// A range could not be mapped: nothing may follow, and the connection must close.
+  private(set) var isUnreadable = false
 
   /// How far `pump` came.
   enum Pumped {
@@ -41,6 +46,17 @@ final class ReplyWriter {
   }
 
   var isWaiting: Bool { waitingFrom < waiting.count }
+
+  /// The file that is being sent ends before its range: sendfile sends nothing more, which is no error to it, and the channel would
+  /// try for ever.
+  var isCut: Bool {
+    forgetSent()
+    return sending.first?.range.isCut ?? false
+  }
+
+  private func forgetSent() {
+    while let first = sending.first, !first.handle.isOpen { sending.removeFirst() }
+  }
 
   /// Writes a reply, or queues it behind what waits. The caller flushes.
   func write(_ reply: OutgoingReply, to context: ChannelHandlerContext) {
@@ -171,6 +187,8 @@ final class ReplyWriter {
     let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: range.file.descriptor)
     let region = FileRegion(fileHandle: handle, readerIndex: range.position, endIndex: range.position + range.length)
     let sent = context.eventLoop.makePromise(of: Void.self)
+    forgetSent()
+    sending.append((range, handle))
     sent.futureResult.whenComplete { _ in
       _ = try? handle.takeDescriptorOwnership()
       withExtendedLifetime(range.file) {}
@@ -180,7 +198,7 @@ final class ReplyWriter {
 
   private func sendMapped(_ range: FileRange, to context: ChannelHandlerContext) {
     guard let mapped = try? range.map() else {
-      context.close(promise: nil)
+      isUnreadable = true
       return
     }
     let bytes = mapped.withBytes { memory in

@@ -1,0 +1,34 @@
+import Glibc
+import Model
+import Testing
+import Wire
+
+@testable import Broker
+
+@Suite("A segment that is cut under a running broker")
+struct CutFileTests {
+  private static let partitionMaxBytes: Int32 = 8 << 20
+
+  @Test(
+    "ends the connections that are sent it, with one line each, and no others",
+    arguments: ["sendfile", "copy", "mmap"])
+  func closes(path: String) throws {
+    try withBroker(["millrace.read.path": path, "num.network.threads": "1"]) { broker in
+      let client = try broker.connect()
+      let other = try broker.connect()
+      try client.createTopic("t")
+      for index in 0..<4 {
+        let batch = try Batches.of([String(repeating: "\(index)", count: 1_000_000)])
+        #expect(try client.produce(batch, to: "t").errorCode == .none)
+      }
+      let file = "\(broker.directory)/data/t-0/00000000000000000000.log"
+      try #require(truncate(file, 1_500_000) == 0)
+      try client.send(FetchRequest.from("t", 0, 0, partitionMaxBytes: Self.partitionMaxBytes), version: 11)
+      #expect(try client.isClosed())
+      let lines = broker.lines.all.filter { $0.contains("closing a connection") }
+      #expect(lines.count == 1 && lines[0].contains("a segment cannot be read"), "\(broker.lines.all)")
+      #expect(try Batches.values(in: other.fetch("t", from: 0, partitionMaxBytes: 1).records).count == 1)
+      while broker.running.server.connectionCount > 1 { _ = try other.ask(MetadataRequest(), version: 5) }
+    }
+  }
+}
