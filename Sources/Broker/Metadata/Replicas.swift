@@ -98,7 +98,7 @@ package final class Replicas: Sendable {
     }
     let made = try directories.create(
       state.name, topicID: state.topicID, config: config, nowMs: nowMs(), &placement,
-      failed: directoryFailed.withLock { $0 })
+      failed: { directory, cause in directoryFailed.withLock { failed in failed }(directory, cause) })
     return Partition(
       state.name, topicID: state.topicID, log: made.log, directory: made.directory, brokerID: brokerID,
       replicas: state.partition.replicas, leaderEpoch: state.partition.leaderEpoch)
