@@ -1,3 +1,4 @@
+import Base
 import Logging
 import Model
 import Synchronization
@@ -33,6 +34,9 @@ final class Flusher: Sendable {
   }
 
   private func enqueue(_ partition: Partition, _ waiter: @escaping Partition.FlushWaiter) {
+    #if DEBUG
+      if PlantedFault.acknowledgesBeforeFlush.isPlanted { return waiter(.durable) }
+    #endif
     let isFirst = partition.flushWaiters.withLock { waiters in
       guard waiters == nil else {
         waiters?.append(waiter)

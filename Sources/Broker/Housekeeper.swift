@@ -1,3 +1,4 @@
+import Base
 import Logging
 import Model
 import NIOCore
@@ -141,6 +142,9 @@ extension LocalBroker {
     }
     for directory in directories.online {
       for kind in kinds {
+        #if DEBUG
+          if kind == .highWatermark, PlantedFault.skipsHighWatermarkCheckpoint.isPlanted { continue }
+        #endif
         do { try directory.write(kind, offsets[directory.path]?[kind] ?? [:]) } catch {
           refused(directory, "no checkpoint", error)
         }

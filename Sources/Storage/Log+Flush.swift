@@ -1,3 +1,4 @@
+import Base
 package import Model
 
 /// What a log knows of its flushes.
@@ -74,6 +75,9 @@ package struct FlushTicket: Sendable {
       try file.sync()
     }
     for file in files { try file.file.sync() }
+    #if DEBUG
+      if PlantedFault.forgetsDirectorySync.isPlanted { return }
+    #endif
     for directory in directories { try disk.syncDirectory(directory) }
   }
 }

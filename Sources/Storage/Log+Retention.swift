@@ -1,3 +1,4 @@
+import Base
 package import Model
 
 extension Log {
@@ -22,7 +23,11 @@ extension Log {
     // Negative is no limit.
     var excess = config.retentionBytes >= 0 ? Int64(sizeInBytes) - config.retentionBytes : 0
     let bySize = try deleteFront(nowMs: nowMs, highWatermark: highWatermark) { segment, _ throws(DiskError) in
-      guard config.retentionBytes >= 0, excess >= Int64(segment.size) else { return false }
+      var least = Int64(segment.size)
+      #if DEBUG
+        if PlantedFault.removesOneSegmentTooMany.isPlanted { least = 1 }
+      #endif
+      guard config.retentionBytes >= 0, excess >= least else { return false }
       excess -= Int64(segment.size)
       return true
     }

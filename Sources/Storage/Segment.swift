@@ -1,3 +1,4 @@
+import Base
 import Model
 
 /// One stretch of a partition's log: `<base>.log` holds the batches back to back exactly as sent, `.index` and
@@ -128,6 +129,9 @@ final class Segment {
     do {
       let file = try file().file
       reserveAhead(in: file, for: head.count + body.count)
+      #if DEBUG
+        if PlantedFault.losesAWrite.isPlanted, (head.count + body.count) % 7 == 0 { return }
+      #endif
       try file.write(head, body, at: size)
     } catch {
       do { try file().file.truncate(to: size) } catch let second {
@@ -157,7 +161,11 @@ final class Segment {
       newest = TimeIndex.Entry(timestamp: header.maxTimestamp, offset: header.lastOffset)
     }
     if bytesSinceEntry > indexIntervalBytes {
-      offsetIndex.append(OffsetIndex.Entry(offset: header.lastOffset, position: size))
+      var position = size
+      #if DEBUG
+        if PlantedFault.indexesOneBatchOff.isPlanted { position += header.sizeInBytes }
+      #endif
+      offsetIndex.append(OffsetIndex.Entry(offset: header.lastOffset, position: position))
       if let newest { timeIndex.append(newest) }
       bytesSinceEntry = 0
     }

@@ -1,3 +1,4 @@
+import Base
 import DequeModule
 
 /// One connection's decisions as a value: events go in one at a time, and what to do comes back. The machine knows no
@@ -356,6 +357,13 @@ extension ConnectionMachine {
   /// requests finish, so that a read of thousands of small requests cannot make more replies than the socket should hold.
   package mutating func nextReply() -> Reply? {
     guard activity != .writing else { return nil }
+    #if DEBUG
+      if PlantedFault.swapsReplies.isPlanted, places.count > 1, case .finished(.reply) = places[0],
+        case .finished(.reply) = places[1]
+      {
+        places.swapAt(0, 1)
+      }
+    #endif
     while phase == .open || phase == .draining, case .finished(let outcome)? = places.first {
       places.removeFirst()
       first += 1
