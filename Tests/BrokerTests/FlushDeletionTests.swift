@@ -1,7 +1,6 @@
 import Dispatch
 import Logging
 import Model
-import NIOPosix
 import Storage
 import Synchronization
 import Testing
@@ -63,12 +62,14 @@ struct FlushDeletionTests {
       let name = TopicPartition("t", 0)
       let log = try Log.create(
         disk: disk, directory: "\(directory)/t-0", partition: name, topicID: nil, config: LogConfig(), nowMs: 1)
-      let partition = Partition(name, topicID: TopicID(high: 7, low: 9), log: log, directory: nil, leaderEpoch: 0)
-      _ = try partition.append(try RecordBatch(viewing: Batches.of(["a"])), nowMs: 1)
+      let partition = Partition(
+        name, topicID: TopicID(high: 7, low: 9), log: log, directory: nil, brokerID: 1, replicas: [1],
+        leaderEpoch: 0)
+      _ = try partition.append(try RecordBatch(viewing: Batches.of(["a"])), forAllInSync: true, nowMs: 1)
       let lines = CapturedLog()
-      let pool = NIOThreadPool(numberOfThreads: 1)
-      pool.start()
-      let flusher = Flusher(pool: pool, log: Logger(label: "test") { _ in lines.handler }, nowMs: { 1 })
+      let offload = RealOffload()
+      defer { offload.stop() }
+      let flusher = Flusher(offload: offload, log: Logger(label: "test") { _ in lines.handler }, nowMs: { 1 })
       let answers = Mutex<[Flusher.Failures]>([])
       let done = DispatchSemaphore(value: 0)
       flusher.flush([partition]) { failures in
@@ -83,7 +84,6 @@ struct FlushDeletionTests {
       #expect(
         answers.withLock { $0 } == [[name: isDeleted ? ErrorCode.unknownTopicOrPartition : .kafkaStorageError]])
       #expect(lines.all.count { $0.contains("error") } == (isDeleted ? 0 : 1), "\(lines.all)")
-      try pool.syncShutdownGracefully()
     }
   }
 
