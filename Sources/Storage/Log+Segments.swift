@@ -10,6 +10,7 @@ extension Log {
   // MARK: Appending
 
   /// Puts a batch at the log's end under the header that the log has given it.
+  @inline(__always)
   func append(
     _ header: RecordBatchHeader, _ body: ByteBuffer, _ marker: EndTransactionMarker?, nowMs: Int64
   ) throws(AppendError) {

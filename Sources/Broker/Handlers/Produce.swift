@@ -137,7 +137,7 @@ extension LocalBroker {
             partition: partition, end: placed.appended.lastOffset + 1, topicIndex: appends.answer.responses.count,
             partitionIndex: appends.partitionIndex))
       }
-      appends.woken += placed.woken
+      if !placed.woken.isEmpty { appends.woken += placed.woken }
     } catch {
       answer.errorCode = ErrorCode(error)
     }
