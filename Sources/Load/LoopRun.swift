@@ -96,7 +96,7 @@ final class LoopRun {
   }
 
   func takeInterval() -> RunCounts {
-    stopwatch.look(progress: lastNs)
+    stopwatch.look(lastNs: lastNs)
     return counts.takeInterval()
   }
 
@@ -122,7 +122,7 @@ final class LoopRun {
   /// - Parameter ends: where the partitions' logs end; nil where nobody could say.
   func finish(given: [(stream: StreamID, count: UInt64)], ends: [Int32: Offset]?) -> LoopResult {
     var result = LoopResult()
-    stopwatch.look(progress: lastNs)
+    stopwatch.look(lastNs: lastNs)
     result.cpuShare = stopwatch.share
     _ = counts.takeInterval()
     result.counts = counts.total

@@ -38,7 +38,7 @@ package enum Output {
     }
     lines.append(
       "  generator      \(Number.fixed(report.cpuSeconds, 3)) CPU-s, busiest thread "
-        + (report.cpuShares.max().map { "\(Int($0 * 100)) % of a core" } ?? "not told of so short a run")
+        + (report.cpuShares.max().map { "\(Int($0 * 100)) % of a core" } ?? "not measured: the run was too short")
         + (report.congestionControl.map { ", TCP \($0)" } ?? ""))
     lines.append("  limited by     \(report.limiter)")
     if let error = report.firstError { lines.append("  errors         \(report.errors), the first: \(error)") }

@@ -7,28 +7,28 @@ import Base
 struct ThreadStopwatch {
   private var startNs: UInt64 = 0, startCPUNs: UInt64 = 0
   private var spentNs: UInt64 = 0, spentCPUNs: UInt64 = 0
-  private var progress: UInt64 = 0
+  private var lastNs: UInt64 = 0
 
   mutating func start() {
     startNs = Clocks.monotonicNs()
     startCPUNs = Clocks.threadCPUNs()
   }
 
-  /// - Parameter progress: any number that is another one when something happened.
-  mutating func look(progress: UInt64) {
-    look(progress: progress, atNs: Clocks.monotonicNs(), cpuNs: Clocks.threadCPUNs())
+  /// - Parameter lastNs: when something happened last, by `Clocks.monotonicNs`.
+  mutating func look(lastNs: UInt64) {
+    look(lastNs: lastNs, atNs: Clocks.monotonicNs(), cpuNs: Clocks.threadCPUNs())
   }
 
-  mutating func look(progress: UInt64, atNs: UInt64, cpuNs: UInt64) {
-    guard progress != self.progress, atNs > startNs else { return }
-    self.progress = progress
+  mutating func look(lastNs: UInt64, atNs: UInt64, cpuNs: UInt64) {
+    guard lastNs != self.lastNs, atNs > startNs else { return }
+    self.lastNs = lastNs
     spentNs = atNs - startNs
     spentCPUNs = cpuNs - min(cpuNs, startCPUNs)
   }
 
-  /// Nil when the stretch was shorter than `Limits.shareSecondsMin`: then starting and stopping are most of it.
+  /// Nil when everything happened in less than `Limits.shareSecondsMin`: then starting and stopping are most of it.
   var share: Double? {
-    guard Double(spentNs) / 1e9 >= Limits.shareSecondsMin else { return nil }
+    guard lastNs > startNs, Double(lastNs - startNs) / 1e9 >= Limits.shareSecondsMin, spentNs > 0 else { return nil }
     return min(1, Double(spentCPUNs) / Double(spentNs))
   }
 }

@@ -108,9 +108,14 @@ struct LoadAgainstBrokerTests {
   func figures() async throws {
     let short = try await Programs.load(["produce", "--null-sink", "--num-records", "3", "--json"])
     let report = try short.json()
-    #expect(report["client_cpu_share"] is NSNull, "\(report)")
-    #expect((report["limiter"] as? String)?.contains("too short to tell") == true, "\(report)")
-    #expect(short.output.contains("busiest thread not told of so short a run"), "\(short.output)")
+    // On a machine that others keep busy even three records may take long enough.
+    if try #require(report["seconds"] as? Double) < 0.09 {
+      #expect(report["client_cpu_share"] is NSNull, "\(report)")
+      #expect((report["limiter"] as? String)?.contains("too short to tell") == true, "\(report)")
+      #expect(short.output.contains("busiest thread not measured: the run was too short"), "\(short.output)")
+    } else {
+      #expect((report["client_cpu_share"] as? Double ?? 0) <= 1, "\(report)")
+    }
     let paced = try await Programs.load([
       "produce", "--null-sink", "--num-records", "10", "--throughput", "20", "--json", "--quiet",
     ])
