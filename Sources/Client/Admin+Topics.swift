@@ -2,7 +2,7 @@ package import Model
 import Wire
 
 extension Admin {
-  /// A topic's partitions and their leaders. Waits for leaders that are still being elected, up to `timeoutMs`.
+  /// Asks for a topic's partitions and their leaders. Waits for leaders that are still being elected, up to `timeoutMs`.
   ///
   /// - Parameter autoCreate: let the broker create a missing topic, if it is configured to.
   package func metadata(
@@ -27,7 +27,7 @@ extension Admin {
 
   /// Creates a topic.
   ///
-  /// - Returns: false when it was there already.
+  /// - Returns: false when the topic existed already.
   package func createTopic(
     _ name: String, partitions: Int, replicationFactor: Int = 1, configs: [(key: String, value: String)] = []
   ) async throws(ClientError) -> Bool {
@@ -68,7 +68,7 @@ extension Admin {
     }
   }
 
-  /// Each partition's offset at a timestamp: `.earliest`, `.latest`, or milliseconds.
+  /// Asks for each partition's offset at a timestamp: `.earliest`, `.latest`, or milliseconds.
   package func offsets(of metadata: Metadata, at timestamp: OffsetSpec) async throws(ClientError) -> [Int32: Offset] {
     var offsets: [Int32: Offset] = [:]
     for (leader, partitions) in Dictionary(grouping: metadata.partitions, by: \.leader) {
@@ -99,7 +99,7 @@ extension Admin {
     return offsets
   }
 
-  /// A producer id for idempotent producing.
+  /// Asks for a producer id, which an idempotent producer needs.
   package func producerID() async throws(ClientError) -> ProducerIdentity {
     var request = InitProducerIdRequest()
     request.transactionTimeoutMs = 60_000
@@ -114,7 +114,7 @@ extension Admin {
   }
 }
 
-/// What ListOffsets is asked for.
+/// The position that ListOffsets looks up.
 package struct OffsetSpec: RawRepresentable, Hashable, Sendable {
   package var rawValue: Int64
   /// Milliseconds since 1970, or one of Kafka's negative marks.
@@ -124,7 +124,7 @@ package struct OffsetSpec: RawRepresentable, Hashable, Sendable {
   package static let earliest = OffsetSpec(rawValue: -2)
 }
 
-/// Who an idempotent producer is to the broker.
+/// The identity of an idempotent producer.
 package struct ProducerIdentity: Hashable, Sendable {
   package var id: Int64
   package var epoch: Int16

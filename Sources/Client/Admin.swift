@@ -2,7 +2,7 @@ package import Model
 package import NIOCore
 package import Wire
 
-/// The cold path: what is asked of a cluster before and after the records flow. Usable from any task.
+/// Requests that are no part of the data path: metadata, topics, offsets, producer ids. Usable from any task.
 ///
 /// Holds one connection, to the first bootstrap address that answers, and one to each other broker it is sent to.
 package actor Admin {
@@ -87,7 +87,7 @@ package actor Admin {
   }
 }
 
-/// Who leads what, as one Metadata answer told.
+/// The leaders of a topic's partitions, from one Metadata answer.
 package struct Metadata: Sendable {
   package struct Broker: Hashable, Sendable {
     package var id: BrokerID
@@ -113,7 +113,7 @@ package struct Metadata: Sendable {
 
   package var topic: String
   package var topicID: UUID128
-  /// By index, 0 first, every one with a leader.
+  /// The partitions by index, from 0; every one has a leader.
   package var partitions: [Partition]
 
   package init(topic: String, topicID: UUID128, partitions: [Partition]) {

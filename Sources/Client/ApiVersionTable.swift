@@ -1,6 +1,6 @@
 package import Wire
 
-/// Which version of each API a connection speaks: the highest that both sides know.
+/// The version of each API that a connection uses: the highest that both sides know.
 package struct ApiVersionTable: Sendable {
   private var theirs: [Int16: ClosedRange<Int16>] = [:]
 
@@ -10,7 +10,7 @@ package struct ApiVersionTable: Sendable {
     }
   }
 
-  /// Speaks our own highest version of everything: for a peer inside the process.
+  /// Uses our own highest version of every API: for a peer inside the process.
   package static let ours = ApiVersionTable()
 
   private init() {

@@ -4,12 +4,12 @@ package import NIOCore
 import NIOPosix
 import Wire
 
-/// How connections are made.
+/// Options of new connections.
 package struct ConnectionOptions: Sendable {
   package var clientID = "millrace"
   /// TCP_CONGESTION; nil leaves the kernel's default, which on loopback can be what limits a measurement (BBR paces it).
   package var congestionControl: String?
-  /// Bytes read from the socket at a time.
+  /// The most bytes read from the socket at a time.
   package var receiveBytes = 64 << 10
   package var requestTimeoutMs = 30_000
   package var connectTimeoutMs = ClientLimits.connectTimeoutMs

@@ -9,7 +9,7 @@ package import Wire
 package final class Connection {
   package let eventLoop: any EventLoop
   package let endpoint: Endpoint
-  /// What both sides speak. Set once the broker has told its versions.
+  /// The API versions in use. Set when the broker has answered ApiVersions.
   package internal(set) var versions = ApiVersionTable.ours
   /// The TCP congestion control in use; nil where there is no TCP.
   package internal(set) var congestionControl: String?
@@ -61,7 +61,7 @@ package final class Connection {
   }
 
   package var isOpen: Bool { failure == nil }
-  /// Requests sent and not answered.
+  /// The number of requests sent and not yet answered.
   package var requestsInFlight: Int { unanswered.count }
 
   // MARK: Sending
@@ -94,7 +94,7 @@ package final class Connection {
     }
   }
 
-  /// As `send`, but the answer's frame comes as it is.
+  /// Queues a request as `send` does, and returns the answer's frame undecoded.
   func sendRaw<R: Request>(
     _ request: consuming R, version: Int16, answer: @escaping (Result<ByteBuffer, ClientError>) -> Void
   ) {
@@ -144,7 +144,7 @@ package final class Connection {
 
   // MARK: Receiving
 
-  /// Bytes from the peer. An answer's receiver may send, and a send that fails makes NIO read what is left, so this is called
+  /// Takes bytes from the peer. An answer's receiver may send, and a send that fails makes NIO read what is left, so this is called
   /// while a call of it runs: answers keep their order all the same.
   package func received(_ bytes: ByteBuffer) {
     do {
@@ -155,7 +155,7 @@ package final class Connection {
     }
   }
 
-  /// The peer or the system ended the connection.
+  /// Handles the end of the connection by the peer or the system.
   package func ended(reason: String) {
     fail(.closed(endpoint, reason: reason))
   }

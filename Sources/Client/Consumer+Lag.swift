@@ -2,14 +2,14 @@ import Model
 import NIOCore
 import Wire
 
-/// Keeping a distance behind a partition's end.
+/// Keeps a distance behind a partition's end.
 ///
 /// A partition is asked for while it is further behind than `lagRecords`, and rests when it is not, until the end has moved on.
-/// Only answers of its own tell a partition's end, so of those that rest it is asked for (ListOffsets): by a route that rests as a
-/// whole, and beside the fetches of one that does not. Answers come whole: one may bring its partition nearer by as many records
+/// Only its own answers carry a partition's end, so the end of a resting one is asked for by ListOffsets: by a route that rests
+/// as a whole, and beside the fetches of one that does not. Answers come whole: one may bring its partition nearer by as many records
 /// as it holds.
 extension Consumer {
-  /// The route's partitions that are further behind than they are to be; none before their ends are known.
+  /// Returns the route's partitions that are further behind than `lagRecords`; none before their ends are known.
   func readable(_ route: Route, of leader: Leader) -> [Int] {
     route.members.filter { at in
       let position = leader.partitions[at]
@@ -18,7 +18,7 @@ extension Consumer {
     }
   }
 
-  /// Looks at the ends, at once when they were never seen, and goes on with what may be read then.
+  /// Asks for the ends, at once when they are unknown, and continues with what may be read then.
   func awaitEnds(_ route: Route, of leader: Leader) {
     let isFirst = route.members.allSatisfy { leader.partitions[$0].highWatermark == .unknown }
     let pause = TimeAmount.milliseconds(isFirst ? 0 : Int64(ClientLimits.endPollMs))
@@ -33,8 +33,8 @@ extension Consumer {
     }
   }
 
-  /// Looks at the ends of those of a route's partitions that rest while others are read. The question leaves before their fetch,
-  /// so its answer is there when that route goes on.
+  /// Asks for the ends of the route's resting partitions while others are read. The request is sent before their fetch, so its
+  /// answer has come when the route continues.
   func lookAtResting(_ route: Route, beside read: [Int], of leader: Leader) {
     let nowNs = now()
     guard read.count < route.members.count, nowNs >= route.nextLookNs else { return }

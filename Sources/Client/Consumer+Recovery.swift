@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What happens when the connection to a leader is lost: it is made again, and reading goes on where it was.
+/// Reconnects after the connection to a leader was lost, and continues at the offsets reached.
 extension Consumer {
   func adopt(_ connection: Connection, _ leader: Leader) {
     leader.connection = connection
@@ -12,7 +12,7 @@ extension Consumer {
     }
   }
 
-  /// The connection ended, or a request on it had no answer: every request on it is void.
+  /// Gives up a connection that ended or left a request without an answer, with every request on it.
   func lost(_ leader: Leader, _ error: ClientError) {
     guard !isClosed, leader.lostNs == nil else { return }
     guard error.isRetriable else { return failed(error) }

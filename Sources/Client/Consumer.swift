@@ -2,23 +2,23 @@ package import Model
 package import NIOCore
 import Wire
 
-/// How a consumer fetches. The names are those of Kafka's consumer.
+/// Settings of a consumer, named as those of Kafka's.
 package struct ConsumerSettings: Sendable {
   package var topic: String
   package var minBytes = 1
   package var maxWaitMs = 500
-  /// Of one answer.
+  /// The most bytes of one answer.
   package var maxBytes = 8 << 20
-  /// Of one partition in one answer.
+  /// The most bytes of one partition in an answer.
   package var partitionMaxBytes = 1 << 20
   /// Requests outstanding at each leader at a time. Kafka's own consumers have one, so the leader waits for them between two
   /// answers; with two, of different partitions, it does not.
   package var requestsInFlight = 1
   /// Whether batches' checksums are compared.
   package var checksCRC = true
-  /// Records that each partition is kept behind its end; 0: it is read to the end.
+  /// How many records each partition is read behind its end; 0: to the end.
   package var lagRecords: Int64 = 0
-  /// A leader that is lost is looked for this long before that is an error.
+  /// How long a lost leader is tried again before the consumer fails.
   package var reconnectTimeoutMs = 120_000
 
   package init(topic: String) { self.topic = topic }
@@ -36,9 +36,9 @@ package final class Consumer {
   package var answered: () -> Void = {}
   /// Called when a partition cannot be read on, or a connection does not come back.
   package var failed: (ClientError) -> Void = { _ in }
-  /// Asked before each request, if set: nanoseconds it is put off by.
+  /// Called before each request, if set: returns the nanoseconds to wait first.
   package var pauseNs: (() -> UInt64)?
-  /// Asked before each request, if set: where a partition is read next, in place of where the last answer ended.
+  /// Called before each request, if set: returns the offset to read next, in place of where the last answer ended.
   package var place: ((_ partition: Int32) -> Offset)?
 
   let eventLoop: any EventLoop
@@ -61,11 +61,11 @@ package final class Consumer {
     /// All partitions in one request: what waits for new records, so that no route waits behind another's request.
     let all: Route
     var outstanding = 0
-    /// Set while there is no connection: when it was lost.
+    /// When the connection was lost; nil while there is one.
     var lostNs: UInt64?
-    /// One more with each loss: an answer or a timer from before it is nobody's.
+    /// The number of connections lost so far: answers and timers of an earlier one are ignored.
     var epoch = 0
-    /// Bytes of connections that were lost.
+    /// The bytes of the connections that were lost.
     var pastBytes = (sent: 0, received: 0)
     /// Routes whose last answer was empty.
     var idle: [Route] = []
@@ -83,7 +83,7 @@ package final class Consumer {
   }
 
   final class Route {
-    /// Into the leader's partitions.
+    /// Indices of the leader's partitions.
     let members: [Int]
     /// Where the next request's list begins, so that no partition is always served last.
     var rotation = 0
@@ -242,7 +242,7 @@ package final class Consumer {
     for route in rested { fetch(route, of: leader) }
   }
 
-  /// The offset after the last whole batch, from the headers alone; nil when there is no whole batch.
+  /// Returns the offset after the last whole batch, from the headers alone; nil when there is no whole batch.
   static func nextOffset(after bytes: ByteBuffer) -> Offset? {
     bytes.withUnsafeReadableBytes { raw in
       var next: Offset?

@@ -17,9 +17,9 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
     static let perRead = 64 << 10
   }
 
-  /// Read from the socket at a time, at least.
+  /// The fewest bytes read from the socket at a time.
   private let readBytes: Int
-  /// Arrived, and not handed out yet.
+  /// Bytes that have arrived and were not handed out yet.
   private var unread = ByteBuffer()
   /// The start of a frame, in a buffer with room for all of it.
   private var kept: ByteBuffer?
@@ -50,7 +50,7 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
     return start
   }
 
-  /// True: ask for a buffer each time.
+  /// Whether NIO asks for a buffer each time.
   func record(actualReadBytes: Int) -> Bool { true }
 
   func nextBufferSize() -> Int? { nil }
@@ -86,7 +86,7 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
     return nil
   }
 
-  /// Puts the start of a frame where the rest can follow.
+  /// Moves the start of a frame to a buffer with room for the rest.
   private func keep(frameBytes: Int) {
     let missing = frameBytes - unread.readableBytes
     if unread.readerIndex == 0, unread.writableBytes >= max(missing, 1) {
@@ -99,7 +99,7 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
     }
   }
 
-  /// An empty buffer of so many bytes or more: the spare one when it is large enough. (Where someone still holds a slice
+  /// Returns an empty buffer of `bytes` bytes or more: the spare one when it is large enough. (Where someone still holds a slice
   /// of it, `clear` takes new memory.)
   private func take(_ bytes: Int) -> ByteBuffer {
     guard var buffer = spare.take(), buffer.capacity >= bytes else {

@@ -2,15 +2,15 @@ import Compression
 import Model
 import NIOCore
 
-/// A batch being filled: Model's builder, and what the caller wants to know again when the batch is acknowledged.
+/// A batch being filled: Model's builder, and what the caller gets back when the batch is acknowledged.
 ///
 /// Used again and again, by one lane after the other: a producer of a thousand partitions that fills one at a time needs
 /// one buffer, not a thousand.
 final class OpenBatch {
   var builder: RecordBatchBuilder
-  /// When it got its first record.
+  /// When the batch got its first record.
   var openedNs: UInt64 = 0
-  /// Bytes of keys and values so far.
+  /// The bytes of keys and values so far.
   var payloadBytes = 0
   /// When each record should have been sent; empty when the caller keeps no schedule.
   var intendedNs: [UInt64] = []

@@ -2,7 +2,7 @@ import Model
 import NIOCore
 import Wire
 
-/// What happens when a batch is refused or a connection lost.
+/// Retries batches after an error code or a lost connection.
 extension Producer {
   func failed(_ batch: Batch, _ route: Route, _ error: ClientError) {
     leaveFlight(batch, route)
@@ -34,7 +34,7 @@ extension Producer {
       || code == .fencedLeaderEpoch
   }
 
-  /// Once nothing of the lane is in flight, its batches are queued again after a pause.
+  /// Queues the lane's batches again, after a pause, when none of them is in flight.
   func recoverWhenQuiet(_ lane: Int) {
     guard !lanes[lane].unacknowledged.contains(where: { $0.isInFlight }) else { return }
     // While the route has no connection, `lost` queues them again when it has one.
@@ -54,7 +54,7 @@ extension Producer {
     send(route)
   }
 
-  /// The connection ended; all its batches have failed with it and wait in their lanes.
+  /// Handles the end of a connection: its batches have failed and wait in their lanes.
   func lost(_ route: Route, _ error: ClientError) {
     guard !route.isConnecting else { return }
     route.isConnecting = true
@@ -86,7 +86,7 @@ extension Producer {
     }
   }
 
-  /// Asks the route's broker who leads what, and moves lanes to their leaders.
+  /// Asks the route's broker for the partitions' leaders, and moves lanes to them.
   private func refreshMetadata(_ route: Route) {
     guard let connection = route.connection, connection.isOpen else { return }
     connection.send(Metadata.request(topic: settings.topic, autoCreate: false)) { [weak self] result in

@@ -3,23 +3,23 @@ package import Model
 package import NIOCore
 import Wire
 
-/// How a producer sends. The names are those of Kafka's producer.
+/// Settings of a producer, named as those of Kafka's.
 package struct ProducerSettings: Sendable {
   package var topic: String
-  /// 0: no answer; 1: the leader has it; -1: every in-sync replica has it.
+  /// The replicas that must have a batch before it is acknowledged: 0 none, 1 the leader, -1 all in sync.
   package var acks: Int16 = 1
-  /// Bytes of one batch before compression; a batch always takes one record, however large.
+  /// The most bytes of one batch before compression; a batch always takes one record, however large.
   package var batchBytes = 65_536
-  /// Records of one batch at most.
+  /// The most records of one batch.
   package var batchRecords = Int.max
-  /// Requests sent and not answered, on one connection.
+  /// The most requests of one connection that are sent and not answered.
   package var inFlightMax = 5
   package var codec = Codec.none
   package var level: Int?
-  /// Set: the broker drops what it has already, so that retries add nothing twice and change no order.
+  /// Set for an idempotent producer: the broker drops what it has already, so that retries append nothing twice and in order.
   package var identity: ProducerIdentity?
   package var requestTimeoutMs = 30_000
-  /// A batch older than this is given up.
+  /// The age at which a batch is given up.
   package var deliveryTimeoutMs = 120_000
 
   package init(topic: String) { self.topic = topic }
@@ -30,7 +30,7 @@ package struct ProducerSettings: Sendable {
       || (builder.sizeAtMost(afterKey: keyBytes, value: valueBytes) <= batchBytes && builder.count < batchRecords)
   }
 
-  /// How many records without keys, of so many bytes each, surely fit; 0 when there is no room for one.
+  /// Returns how many records without keys, of `valueBytes` bytes each, surely fit; 0 when there is no room for one.
   package func recordsFitting(_ builder: borrowing RecordBatchBuilder, valueBytes: Int) -> Int {
     let each = builder.sizeAtMost(afterKey: 0, value: valueBytes) - builder.sizeInBytes
     let fitting = min((batchBytes - builder.sizeInBytes) / each, batchRecords - builder.count)
@@ -38,11 +38,11 @@ package struct ProducerSettings: Sendable {
   }
 }
 
-/// What became of one batch.
+/// The outcome of one batch.
 package struct Delivery {
   package var partition: Int32
   package var records: Int
-  /// Bytes of keys and values.
+  /// The bytes of keys and values.
   package var payloadBytes: Int
   /// Bytes of the batch before compression and as sent, headers included.
   package var plainBytes: Int, sentBytes: Int
@@ -68,9 +68,9 @@ package final class Producer {
   package let settings: ProducerSettings
   /// Called for each batch when it is acknowledged or given up.
   package var delivered: (Delivery) -> Void = { _ in }
-  /// Called when a lost connection is there again: lanes have slots once more.
+  /// Called when a lost connection has been made again: lanes have slots again.
   package var resumed: () -> Void = {}
-  /// Batches that were sent more than once.
+  /// The number of batches that were sent more than once.
   package private(set) var retries = 0
   package private(set) var requests = 0
 
@@ -82,7 +82,7 @@ package final class Producer {
   private var isClosed = false
   private var spare: [OpenBatch] = []
 
-  /// One leader, and the connection to it.
+  /// A leader and the connection to it.
   final class Route {
     var broker: Metadata.Broker
     var connection: Connection?
@@ -107,7 +107,7 @@ package final class Producer {
     var isRecovering = false
   }
 
-  /// A batch on its way.
+  /// A sealed batch that is not yet acknowledged.
   final class Batch {
     let lane: Int
     let bytes: ByteBuffer
@@ -162,7 +162,7 @@ package final class Producer {
   package func partition(ofLane lane: Int) -> Int32 { lanes[lane].partition }
   package var bytesSent: Int { routes.reduce(0) { $0 + ($1.connection?.bytesSent ?? 0) } }
   package var bytesReceived: Int { routes.reduce(0) { $0 + ($1.connection?.bytesReceived ?? 0) } }
-  /// Batches sealed and not yet acknowledged.
+  /// The number of batches sealed and not yet acknowledged.
   package var unacknowledged: Int { lanes.reduce(0) { $0 + $1.unacknowledged.count } }
 
   // MARK: Filling
@@ -328,7 +328,7 @@ extension Producer {
     routes.contains { settings.inFlightMax - $0.inFlight - $0.ready.count > 0 && $0.connection != nil }
   }
 
-  /// Whether the lane's open batch has no room for one more value of so many bytes.
+  /// Whether the lane's open batch has no room for one more value of `valueBytes` bytes.
   package func isFull(_ lane: Int, valueBytes: Int, keyBytes: Int = 0) -> Bool {
     guard let open = lanes[lane].open else { return false }
     return !settings.hasRoom(open.builder, keyBytes: keyBytes, valueBytes: valueBytes)

@@ -33,7 +33,7 @@ final class ConsumeWorker {
   private(set) var firstNs: UInt64 = 0, lastNs: UInt64 = 0
 
   /// - Parameters:
-  ///   - recordsPerSecond: at most so many; nil: as fast as answers come.
+  ///   - recordsPerSecond: the most records a second; nil: as fast as answers come.
   ///   - ownRun: the run whose records are all read.
   init(
     _ plan: Plan, consumer: Consumer, counts: LoopCounts, progress: RunProgress, from: [Int32: Offset],

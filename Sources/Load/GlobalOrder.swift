@@ -13,7 +13,7 @@ import Model
 /// The consumer's first answer holds both batches of partition 0, its second the one of partition 1: times 1 3 2, and all
 /// records of the last batch are out of order.
 ///
-/// A pass of its own over the batch, so that the loop of those who do not ask for it stays as it is.
+/// It walks the batch separately, so that runs without `--global-order` pay nothing.
 struct GlobalOrder {
   private(set) var outOfOrder = 0
   /// By run and producer: the latest time that came.

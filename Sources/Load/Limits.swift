@@ -12,7 +12,7 @@ package enum Limits {
   /// Bytes looked at in search of the records behind a damaged one, as a multiple of the batch's bytes; past it the rest of
   /// the batch is counted as corrupt.
   static let damagedSearchFactor = 64
-  /// Of a run shorter than this no share of a thread is told: starting and stopping are most of it.
+  /// A run shorter than this reports no share of a thread: starting and stopping are most of it.
   static let shareSecondsMin = 0.1
   /// The longest latency a histogram tells apart, in ns: an hour. Longer ones count as an hour.
   package static let latencyNsMax: UInt64 = 3_600_000_000_000

@@ -1,13 +1,13 @@
 /// Numbers as people and programs read them.
 package enum Number {
-  /// At most six digits after the point; no exponent, no infinity.
+  /// Formats a number with at most six digits after the point, without an exponent; `null` for what is not finite.
   package static func exact(_ value: Double) -> String {
     guard value.isFinite else { return "null" }
     if value == value.rounded(), abs(value) < 1e15 { return String(Int(value)) }
     return trimmed(fixed(value, 6))
   }
 
-  /// With so many digits after the point.
+  /// Formats a number with `digits` digits after the point.
   package static func fixed(_ value: Double, _ digits: Int) -> String {
     guard value.isFinite else { return "-" }
     var scale = 1.0
@@ -21,7 +21,7 @@ package enum Number {
     return sign + whole + "." + String(repeating: "0", count: digits - rest.count) + rest
   }
 
-  /// With thousands set apart: 1,234,567.
+  /// Formats a number with separated thousands: 1,234,567.
   package static func grouped(_ value: Int) -> String {
     let digits = String(abs(value))
     var out = ""

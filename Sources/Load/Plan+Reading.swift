@@ -83,20 +83,25 @@ extension Plan {
   /// What `--help` prints.
   package static func help(_ command: Command?) -> String {
     var text = """
-      millrace-load drives a Kafka-compatible cluster and checks every record on the way back.
+      millrace-load drives a Kafka-compatible cluster and checks every record that it reads back.
 
       usage: millrace-load produce|consume|end-to-end --bootstrap-server HOST:PORT --topic NAME [flags]
              millrace-load sustain --objective-ms MS [flags]   the highest rate under a latency (sustain --help)
-             millrace-load relay --listen HOST:PORT --to HOST:PORT --delay-ms MS   a long cable (relay --help)
+             millrace-load relay --listen HOST:PORT --to HOST:PORT --delay-ms MS   a delay proxy (relay --help)
 
       """
     let shown = settings.filter { setting in command.map { setting.commands.contains($0) } ?? true }
     text += "\nflags" + (command.map { " of \($0.rawValue)" } ?? "") + ":\n"
-    text += "  --plan FILE\n      settings from a JSON object of the same names; flags go over it\n"
+    text += "  --plan FILE\n      settings from a JSON object of the same names; flags override it\n"
     for setting in shown {
       text += "  --\(setting.name)" + (setting.placeholder.map { " \($0)" } ?? "") + "\n      \(setting.help)\n"
     }
     return text
-      + "\nexit code: 0 all well, 1 records lost, duplicated or corrupt, or errors, 2 a plan that cannot be run\n"
+      + """
+
+      exit code: 0 all well; 1 records lost, duplicated or corrupt, or errors; 2 a plan that cannot be run;
+                 74 standard output cannot be written
+
+      """
   }
 }

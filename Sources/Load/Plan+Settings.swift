@@ -52,7 +52,7 @@ extension Plan {
 
   package static let settings: [PlanSetting] = [
     // What is driven.
-    .value("bootstrap-server", "HOST:PORT,…", all, "the cluster, by any of its brokers") {
+    .value("bootstrap-server", "HOST:PORT,…", all, "one or more brokers of the cluster") {
       (plan, text) throws(PlanError) in
       guard let list = Endpoint.list(text) else { throw unreadable("bootstrap-server", text, "host:port,host:port,…") }
       plan.bootstrapServers = list
@@ -61,23 +61,23 @@ extension Plan {
     .int("num-records", "N", all, "stop after N records", 1...(1 << 36)) { $0.recordCount = $1 },
     .double("duration", "SECONDS", all, "stop after this long", 0.001...1e9) { $0.durationSeconds = $1 },
     .int(
-      "connections", "C", all, "connections, each a producer or consumer of its own (default 1)",
+      "connections", "C", all, "connections; each is a producer or consumer (default 1)",
       1...Limits.connectionsMax
     ) {
       $0.connections = $1
     },
-    .int("threads", "T", all, "event loops the connections are spread over (default 1)", 1...Limits.threadsMax) {
+    .int("threads", "T", all, "event loops that share the connections (default 1)", 1...Limits.threadsMax) {
       $0.threads = $1
     },
     .toggle(
-      "separate-consumers", [.endToEnd], "consumers run on event loops of their own, as many as --threads"
+      "separate-consumers", [.endToEnd], "run consumers on additional event loops, as many as --threads"
     ) {
       $0.separatesConsumers = $1
     },
     .int("seed", "S", all, "seed of the records' contents (default 1)", 0...Int.max) { $0.seed = UInt64($1) },
 
     // Records.
-    .int("record-size", "BYTES", sending, "bytes of a record's value (default 100)", 1...Limits.recordBytesMax) {
+    .int("record-size", "BYTES", sending, "size of a record's value (default 100)", 1...Limits.recordBytesMax) {
       $0.recordSize = $1
     },
     .value("corpus", "NAME", sending, "json (default), access-log, random, entropy:BITS (0 to 8 a byte)") {
@@ -104,14 +104,17 @@ extension Plan {
     // Producing.
     .value(
       "throughput", "RECORDS/S", all,
-      "records a second of all connections together, open loop (consume: at most so many); -1 (default): unlimited"
+      "records a second over all connections, as an open loop (consume: an upper limit); -1 (default): unlimited"
     ) { (plan, text) throws(PlanError) in
       guard let rate = Double(text), rate == -1 || rate > 0 && rate <= 1e9 else {
         throw unreadable("throughput", text, "above 0 and at most 1e9, or -1 for unlimited")
       }
       plan.throughput = rate > 0 ? rate : nil
     },
-    .value("acks", "0|1|all", sending, "who must have a batch before it counts as sent (default 1)") {
+    .value(
+      "acks", "0|1|all", sending,
+      "replicas that must have a batch before it is acknowledged: none, the leader, all in sync (default 1)"
+    ) {
       (plan, text) throws(PlanError) in
       switch text {
       case "0": plan.acks = .none
@@ -132,10 +135,10 @@ extension Plan {
       guard let level = Int(parts[1]) else { throw unreadable("compression", text, "CODEC:LEVEL with a number") }
       plan.level = level
     },
-    .int("batch-size", "BYTES", sending, "bytes of a batch before compression (default 262144)", 1...(256 << 20)) {
+    .int("batch-size", "BYTES", sending, "size of a batch before compression (default 262144)", 1...(256 << 20)) {
       $0.batchBytes = $1
     },
-    .int("batch-records", "N", sending, "records of a batch at most (default: no limit)", 1...(1 << 24)) {
+    .int("batch-records", "N", sending, "most records of a batch (default: no limit)", 1...(1 << 24)) {
       $0.batchRecords = $1
     },
     .double("linger-ms", "MS", sending, "how long an open batch waits for more records (default 0)", 0...60_000) {
@@ -144,20 +147,25 @@ extension Plan {
     .int("in-flight", "K", sending, "requests in flight on a connection (default 5)", 1...Limits.inFlightMax) {
       $0.inFlight = $1
     },
-    .toggle("idempotent", sending, "an idempotent producer: retries add nothing twice (needs --acks all)") {
+    .toggle("idempotent", sending, "produce idempotently: retries append nothing twice (needs --acks all)") {
       $0.isIdempotent = $1
     },
     .int("partitions", "N", sending, "create the topic with N partitions if it is missing", 1...Limits.partitionsMax) {
       $0.partitions = $1
     },
-    .int("replication-factor", "N", sending, "replicas of a topic that is created (default 1)", 1...1000) {
+    .int(
+      "replication-factor", "N", sending, "replicas of each partition of a topic that is created (default 1)", 1...1000
+    ) {
       $0.replicationFactor = $1
     },
     .value("topic-config", "KEY=VALUE,…", sending, "configuration of a topic that is created; lists as KEY=[A,B]") {
       (plan, text) throws(PlanError) in
       plan.topicConfigs += try TopicConfig.list(reading: text)
     },
-    .int("delivery-timeout-ms", "MS", sending, "a batch older than this is given up (default 120000)", 1...86_400_000) {
+    .int(
+      "delivery-timeout-ms", "MS", sending, "give up a batch, or a lost broker, after this long (default 120000)",
+      1...86_400_000
+    ) {
       $0.deliveryTimeoutMs = $1
     },
     .toggle(
@@ -167,7 +175,7 @@ extension Plan {
     },
     .double(
       "null-sink-service-us", "US", [.produce],
-      "the null sink takes exactly so long for each request, one after another: a server of known rate", 0...1e7
+      "time that the null sink takes for each request, one after another: a server of known rate", 0...1e7
     ) {
       $0.nullSinkServiceUs = $1
     },
@@ -192,24 +200,31 @@ extension Plan {
     },
     .toggle(
       "global-order", reading,
-      "count the records that a connection gets out of their producer's order over all its partitions (told, not failed)"
+      "also count records that a connection receives out of their producer's order over all its partitions"
     ) {
       $0.countsGlobalOrder = $1
     },
     .toggle("no-check-crc", reading, "do not compare the batches' checksums either") { $0.checksCRC = !$1 },
-    .int("timeout", "MS", reading, "give up when no record came for so long (default 10000)", 1...86_400_000) {
+    .int("timeout", "MS", reading, "end the run when no record has come for this long (default 10000)", 1...86_400_000)
+    {
       $0.timeoutMs = $1
     },
-    .int("fetch-min-bytes", "BYTES", reading, "the broker waits for so many bytes (default 1)", 0...(1 << 30)) {
+    .int(
+      "fetch-min-bytes", "BYTES", reading, "fewest bytes of an answer, for which the broker waits (default 1)",
+      0...(1 << 30)
+    ) {
       $0.fetchMinBytes = $1
     },
-    .int("fetch-max-wait-ms", "MS", reading, "but no longer than this (default 500)", 0...600_000) {
+    .int("fetch-max-wait-ms", "MS", reading, "longest that the broker waits for them (default 500)", 0...600_000) {
       $0.fetchMaxWaitMs = $1
     },
-    .int("fetch-max-bytes", "BYTES", reading, "bytes of one answer (default 8388608)", 1...(200 << 20)) {
+    .int("fetch-max-bytes", "BYTES", reading, "most bytes of one answer (default 8388608)", 1...(200 << 20)) {
       $0.fetchMaxBytes = $1
     },
-    .int("fetch-max-partition-bytes", "BYTES", reading, "of one partition in it (default 1048576)", 1...(200 << 20)) {
+    .int(
+      "fetch-max-partition-bytes", "BYTES", reading, "most bytes of one partition in an answer (default 1048576)",
+      1...(200 << 20)
+    ) {
       $0.fetchPartitionMaxBytes = $1
     },
     .int(
@@ -223,7 +238,7 @@ extension Plan {
     },
     .int(
       "lag-records", "N", reading,
-      "begin N records before each partition's end, and stay so far behind, to within one answer (default 0)",
+      "begin N records before each partition's end and stay N behind, to within one answer (default 0)",
       0...(1 << 36)
     ) {
       $0.lagRecords = $1
@@ -239,30 +254,35 @@ extension Plan {
       (plan, text) throws(PlanError) in plan.congestionControl = text
     },
     .int(
-      "request-timeout-ms", "MS", all, "an answer later than this ends the connection (default 30000)", 1...3_600_000
+      "request-timeout-ms", "MS", all, "close a connection whose answer is later than this (default 30000)",
+      1...3_600_000
     ) {
       $0.requestTimeoutMs = $1
     },
     .int(
-      "receive-buffer-bytes", "BYTES", all, "read from a socket at a time (default 64 KiB producing, 1 MiB consuming)",
+      "receive-buffer-bytes", "BYTES", all,
+      "most bytes read from a socket at a time (default 64 KiB producing, 1 MiB consuming)",
       1024...(64 << 20)
     ) {
       $0.receiveBufferBytes = $1
     },
 
     // Output.
-    .int("interval-ms", "MS", all, "between two lines of progress (default 1000)", 10...3_600_000) {
+    .int("interval-ms", "MS", all, "time between two lines of progress (default 1000)", 10...3_600_000) {
       $0.intervalMs = $1
     },
-    .value("intervals-csv", "FILE", all, "a row an interval") { (plan, text) throws(PlanError) in
+    .value("intervals-csv", "FILE", all, "write a row for each interval") { (plan, text) throws(PlanError) in
       plan.intervalsCSV = text
     },
     .value("csv", "FILE", all, "append the summary as a row") { (plan, text) throws(PlanError) in plan.csv = text },
-    .value("histogram", "FILE", all, "the latency histograms, lossless, as CSV") { (plan, text) throws(PlanError) in
+    .value("histogram", "FILE", all, "write the latency histograms, without loss, as CSV") {
+      (plan, text) throws(PlanError) in
       plan.histogramFile = text
     },
-    .toggle("json", all, "the summary as one JSON object in the last line of standard output") { $0.printsJSON = $1 },
-    .toggle("quiet", all, "no progress line") { $0.isQuiet = $1 },
+    .toggle("json", all, "print the summary as one JSON object in the last line of standard output") {
+      $0.printsJSON = $1
+    },
+    .toggle("quiet", all, "print no progress") { $0.isQuiet = $1 },
   ]
 
   static func unreadable(_ name: String, _ text: String, _ expected: String) -> PlanError {

@@ -50,7 +50,7 @@ package struct Plan: Sendable, Equatable {
   package var compressesEachMessage = false
 
   // Producing.
-  /// Records a second over all connections; nil: as fast as possible. Of consumers: at most so many.
+  /// Records a second over all connections; nil: as fast as possible. For consumers an upper limit.
   package var throughput: Double?
   package var acks = Acks.leader
   package var codec = Codec.none
@@ -139,7 +139,7 @@ package struct Plan: Sendable, Equatable {
   package var keyBytes: Int { key == .none ? 0 : 16 }
 }
 
-/// A plan that cannot be run, in words for the one who wrote it.
+/// A plan that cannot be run, in words for whoever wrote it.
 package struct PlanError: Error, Equatable, CustomStringConvertible {
   package var description: String
   package init(_ description: String) { self.description = description }
@@ -151,10 +151,11 @@ extension Plan {
     guard !topic.isEmpty || usesNullSink else { throw PlanError("--topic is missing") }
     guard !bootstrapServers.isEmpty || usesNullSink else { throw PlanError("--bootstrap-server is missing") }
     guard !usesNullSink || command == .produce else {
-      throw PlanError("--null-sink takes records and gives none back: it goes with produce")
+      throw PlanError("--null-sink returns no records, so it needs produce")
     }
     guard nullSinkServiceUs == 0 || usesNullSink && acks != .none else {
-      throw PlanError("--null-sink-service-us is of --null-sink, whose answers it delays: --acks 0 has none")
+      throw PlanError(
+        "--null-sink-service-us delays the answers of --null-sink: it needs --null-sink, and --acks other than 0")
     }
     guard command == .consume || recordCount != nil || durationSeconds != nil else {
       throw PlanError("give --num-records or --duration: a run must have an end")
@@ -168,7 +169,7 @@ extension Plan {
     }
     guard command != .endToEnd || verifies else { throw PlanError("end-to-end always verifies: leave out --no-verify") }
     guard !countsGlobalOrder || verifies && !compressesEachMessage else {
-      throw PlanError("--global-order reads the records' stamps: neither --no-verify nor --per-message-compression")
+      throw PlanError("--global-order reads the records' stamps: leave out --no-verify and --per-message-compression")
     }
     guard threads <= connections * (command == .consume ? fanOut : 1) else {
       throw PlanError(
@@ -187,7 +188,8 @@ extension Plan {
       throw PlanError("--per-message-compression needs a --compression to use")
     }
     if let level, let levels = codec.levels, !levels.contains(level) {
-      throw PlanError("--compression \(codec.name):\(level) is not a level of it: \(levels)")
+      throw PlanError(
+        "--compression \(codec.name):\(level) is not a level: they are \(levels.lowerBound) to \(levels.upperBound)")
     }
     if level != nil, codec.levels == nil { throw PlanError("\(codec.name) has no levels") }
   }
@@ -207,8 +209,8 @@ extension Plan {
     }
     guard order == .sequential || !verifies && hasEnd && lagRecords == 0 else {
       throw PlanError(
-        "--order random goes with --no-verify (sequence numbers have no order then), with --num-records or --duration, "
-          + "and without --lag-records")
+        "--order random needs --no-verify (sequence numbers have no order then) and --num-records or --duration, "
+          + "and cannot be combined with --lag-records")
     }
   }
 }

@@ -1,10 +1,10 @@
-/// The search for the highest rate that a target sustains under a latency objective. Pure: it says which rate to try next
-/// and is told what came of it; `SustainRun` does the trying.
+/// The search for the highest rate that a target sustains under a latency objective. Pure: it names the rate to try next and
+/// takes the result; `SustainRun` carries out the trials.
 ///
 /// From `low` the rate doubles until one fails; between the last that held and the first that failed it is halved (by
 /// their geometric mean) until they are within `precision`; then the rate that held is tried `confirmations` times more.
-/// A confirmation that fails makes it the rate that failed, and the search goes on below. A single failure may be a
-/// neighbour's: a rate counts as failed when it fails twice in a row.
+/// After a confirmation that fails the search continues below that rate. A single failure may come from other work on the
+/// machine: a rate counts as failed when it fails twice in a row.
 package struct RateSearch: Sendable, Equatable {
   package struct Settings: Sendable, Equatable {
     /// Records a second.
@@ -13,7 +13,7 @@ package struct RateSearch: Sendable, Equatable {
     /// How close the rate that held and the one that failed come, as a share.
     package var precision = 0.05
     package var confirmations = 2
-    /// Trials in all; then the best that held is told as not confirmed.
+    /// The most trials; after them the best rate that held is reported as not confirmed.
     package var trialsMax = 60
 
     package init(low: Double, high: Double) {
@@ -27,7 +27,7 @@ package struct RateSearch: Sendable, Equatable {
     case held
     /// The latency was above the objective, or records came slower than they were due.
     case failed
-    /// The generator was at its end: nothing above can be told.
+    /// The generator was the bottleneck: rates above this one cannot be judged.
     case clientBound
   }
 

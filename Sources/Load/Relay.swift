@@ -3,13 +3,13 @@ import CMillrace
 package import Client
 import Glibc
 
-/// What a relay is told.
+/// How a relay is run.
 package struct RelaySettings: Sendable, Equatable {
   package var listen: Endpoint
   package var target: Endpoint
   /// One way: a round trip takes twice as long.
   package var delayMs = 0.0
-  /// Held for each direction of a connection.
+  /// The most bytes that wait in each direction of a connection.
   package var bufferBytes = 64 << 20
   package var connectionsMax = 64
   package var congestionControl: String?
@@ -32,22 +32,22 @@ package enum RelayError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// A long cable: takes TCP connections, opens one to the target for each, and passes on what comes from either side when the
-/// delay is over. What a kernel without netem cannot do.
+/// A delay proxy: accepts TCP connections, opens one to the target for each, and forwards the bytes of either side after the
+/// delay. It stands in for netem where the kernel has none.
 ///
-///     client ══ relay ══ target        each byte lies in the relay for `delayMs`, however many follow it
+///     client ══ relay ══ target        each byte waits in the relay for `delayMs`, however many follow it
 ///
-/// Worked case: with 25 ms and 12.5 MB/s, 312 KB are always on their way, which `bufferBytes` must hold; TCP's own windows see
-/// only the two short ways, so they limit nothing. For the same reason a real connection's slow start over the long way is not
-/// there. Connecting itself is not delayed.
+/// Worked case: with 25 ms and 12.5 MB/s, 312 KB always wait, which `bufferBytes` must hold. TCP's own windows see only the
+/// two short paths, so they limit nothing; for the same reason a real connection's slow start over a long path is missing.
+/// Connecting is not delayed.
 ///
-/// One thread does it all: it waits for whichever comes first, a socket or a byte's time. Not Sendable.
+/// One thread serves all connections: it waits for whichever comes first, a socket or the time of a byte. Not Sendable.
 final class Relay {
   enum Limits {
-    /// Between two looks at whether to end.
+    /// The time between two checks whether to stop.
     static let lookNs: UInt64 = 50_000_000
-    /// The door is left alone for so long when there is no descriptor or memory for another socket. Who stands at it stays
-    /// there, so a poll that asks for it would come back at once, again and again.
+    /// The listening socket is not polled for this long when there is no descriptor or memory for another socket: waiting
+    /// clients keep it readable, so a poll that includes it would return at once, again and again.
     static let restNs: UInt64 = 100_000_000
   }
 
@@ -62,8 +62,8 @@ final class Relay {
   private var hasToldOfRest = false
 
   /// - Parameters:
-  ///   - take: accept(2), unless a test has something else to give.
-  ///   - tell: gets what the one who started the relay should know.
+  ///   - take: accept(2), or a test's replacement.
+  ///   - tell: receives messages for the user.
   init(
     _ settings: RelaySettings, at door: RelayDoor,
     taking take: @escaping (Int32) -> Int32 = { Glibc.accept($0, nil, nil) },
@@ -122,7 +122,7 @@ final class Relay {
   private func accept(_ nowNs: UInt64) {
     let made: Int32
     do throws(RelayError) {
-      // Before its client is taken, who without a second socket had better wait at the door.
+      // Made before the client is accepted: without a second socket the client had better wait in the listen queue.
       made = try target.make(settings.congestionControl)
     } catch {
       return rest(after: error, nowNs)
@@ -131,7 +131,7 @@ final class Relay {
     guard client >= 0 else {
       let number = errno
       close(made)
-      // Nothing to rest for is one who gave up while he waited.
+      // A client that gave up while it waited is no reason to pause.
       if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(number) { rest(after: .call("accept", number), nowNs) }
       return
     }

@@ -13,25 +13,25 @@ package struct RelayPlan: Sendable, Equatable {
   }
 
   package var settings: RelaySettings
-  /// Measures what the relay carries instead, over loopback and for so many seconds; nil: relays.
+  /// The length of the self-test over loopback; nil: no self-test, the relay runs.
   package var selfTestSeconds: Double?
 
   package static let help = """
-    millrace-load relay is a cable of a given length: it takes connections, opens one to the target for each, and passes on
-    whatever comes from either side when the delay is over. Runs until it is stopped (Ctrl-C).
+    millrace-load relay is a delay proxy: it accepts connections, opens one to the target for each, and forwards the bytes of
+    either side after the delay. It runs until Ctrl-C stops it.
 
     usage: millrace-load relay --listen HOST:PORT --to HOST:PORT --delay-ms MS [flags]
            millrace-load relay --self-test [--delay-ms MS]
 
-      --listen HOST:PORT         where clients connect; port 0: one that is free, told on standard output
-      --to HOST:PORT             where it connects them to; the broker's advertised.listeners must name --listen
-      --delay-ms MS              one way, so a round trip takes twice as long (default 0)
-      --buffer-mib MIB           bytes on their way in each direction of a connection (default 64): memory is bounded by
-                                 twice this times --connections; beyond it TCP holds the sender back
-      --connections N            at once; others wait (default 64)
-      --congestion-control NAME  TCP_CONGESTION of its sockets (default: the kernel's)
-      --self-test                tells what the relay itself carries, MB/s over loopback, and its delay, as JSON
-      --seconds S                of the self-test (default 0.3)
+      --listen HOST:PORT         where clients connect; with port 0 a free port is chosen; printed on standard output
+      --to HOST:PORT             the server to connect them to; the broker's advertised.listeners must name --listen
+      --delay-ms MS              delay of one direction; a round trip takes twice as long (default 0)
+      --buffer-mib MIB           buffer of each direction of a connection (default 64): memory is bounded by twice this
+                                 times --connections; when a buffer is full, TCP holds the sender back
+      --connections N            connections at a time; others wait (default 64)
+      --congestion-control NAME  TCP_CONGESTION of the relay's sockets (default: the kernel's)
+      --self-test                measures the relay's own rate, MB/s over loopback, and its delay; prints JSON
+      --seconds S                length of the self-test (default 0.3)
 
     """
 
@@ -56,7 +56,7 @@ package struct RelayPlan: Sendable, Equatable {
     if let count = try flags.number("connections", Limits.connections) { settings.connectionsMax = Int(count) }
     settings.congestionControl = flags["congestion-control"]
     let seconds = try flags.number("seconds", Limits.selfTestSeconds)
-    if seconds != nil, !isSelfTest { throw PlanError("--seconds is of --self-test") }
+    if seconds != nil, !isSelfTest { throw PlanError("--seconds needs --self-test") }
     if isSelfTest { selfTestSeconds = seconds ?? 0.3 }
   }
 

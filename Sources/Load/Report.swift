@@ -2,7 +2,7 @@ package import Base
 package import Client
 import Compression
 
-/// What a run found, in the names and units of the JSON object, the CSV row and the summary.
+/// The results of a run, in the names and units of the JSON object, the CSV row and the summary.
 package struct Report: Sendable {
   package let plan: Plan
   package let ending: Run.Ending
@@ -70,7 +70,7 @@ package struct Report: Sendable {
     integrity = Self.sum(results.flatMap(\.integrity), plan, records: records, ending)
   }
 
-  /// True when nothing was lost, doubled, changed or refused; records in another order than sent are told, not failed.
+  /// True when nothing was lost, doubled, changed or refused; records in another order than sent are reported only.
   package var isGood: Bool {
     errors == 0 && integrity.lost == 0 && integrity.duplicated == 0 && integrity.corrupt == 0
       && (ending == .complete || ending == .interrupted)

@@ -25,23 +25,24 @@ package struct SustainPlan: Sendable, Equatable {
   package var measuresCurve = true
 
   package static let help = """
-    millrace-load sustain looks for the highest rate that a cluster sustains under a latency objective, and then measures
-    the latency at 10 to 95 % of it.
+    millrace-load sustain finds the highest rate that a cluster sustains under a latency objective, and then measures the
+    latency at 10 to 95 % of that rate.
 
     usage: millrace-load sustain --objective-ms MS --bootstrap-server HOST:PORT --topic NAME [flags]
 
     flags beyond those of produce (--throughput, --num-records and --duration are the search's own):
-      --objective-ms MS      the response time that must be kept
-      --percentile P         of the response time, in per cent (default 99)
+      --objective-ms MS      the response time that must not be exceeded
+      --percentile P         the percentile of the response time (default 99)
       --workload NAME        produce (default) or end-to-end
       --from RATE            lowest rate tried, records/s (default 1000)
       --to RATE              highest rate tried (default 20000000)
-      --precision SHARE      how near the rate that holds and the one that fails come (default 0.05)
-      --confirm N            times the rate found must hold again (default 2)
+      --precision SHARE      the search ends when the rates that held and failed differ by this (default 0.05)
+      --confirm N            how often the rate found must hold again (default 2)
       --trial-seconds S      length of a trial (default 3)
-      --no-curve             only the rate
+      --no-curve             measures no latency below the rate
 
-    exit code: 0 a rate was found, 1 not even the lowest held or an error, 2 a plan that cannot be run
+    exit code: 0 a rate was found; 1 not even the lowest held, or an error; 2 a plan that cannot be run;
+               74 standard output cannot be written
 
     """
 

@@ -207,7 +207,7 @@ struct CodecsCommand: ParsableCommand {
     let gains = survey.codecs.compactMap { survey.batchGain(corpus, $0) }.filter { !$0.name.hasPrefix("none") }
     if let batch = gains.first?.batch {
       let told = gains.map { "\($0.name) \(Figures.times($0.gain))" }.joined(separator: ", ")
-      Terminal.say("  what batches of \(batch) win over messages alone: \(told)")
+      Terminal.say("  gain of batches of \(batch) over single messages: \(told)")
     }
   }
 }

@@ -4,10 +4,10 @@ import Lab
 
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "compare", abstract: "Hold a result against an earlier one of the same experiment.",
+    commandName: "compare", abstract: "Compare a result with an earlier one of the same experiment.",
     discussion: """
       First what differs in configuration, then in environment, then every arm's effect with its interval, p and noise
-      floor. Exits with 0 when nothing is worse, 1 when something is, 2 when that cannot be told.
+      floor. Exits with 0 when nothing is worse, 1 when something is, 2 when the data do not decide it.
 
       EXAMPLES
         millrace compare results/11-zero-copy/20260101T000000Z-abc1234 results/11-zero-copy/20260102T000000Z-def5678
@@ -17,8 +17,8 @@ struct CompareCommand: ParsableCommand {
 
   @Argument(help: "The earlier result's directory.") var first: String
   @Argument(help: "The later one's.") var second: String
-  @Option(help: "Write the comparison as a page, too.") var html: String?
-  @Flag(help: "As JSON.") var json = false
+  @Option(help: "Also write the comparison as an HTML page to this file.") var html: String?
+  @Flag(help: "Print JSON.") var json = false
   @Flag(help: "Compare arms whose bytes survive different things.") var acrossDurability = false
 
   func run() throws {

@@ -4,7 +4,7 @@ import Lab
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "doctor", abstract: "What on this machine spoils a measurement, and how to mend it.",
+    commandName: "doctor", abstract: "Find what on this machine spoils a measurement, and how to fix it.",
     discussion: """
       Each finding is good, a note (it keeps a result from being quoted) or bad (it spoils it), with the command that
       mends it. Exit code 0 when nothing is bad, 69 otherwise.
@@ -15,7 +15,7 @@ struct DoctorCommand: ParsableCommand {
       """)
 
   @Option(help: "A path on the disk that experiments use.") var data = "."
-  @Flag(help: "Findings and the machine's manifest as JSON.") var json = false
+  @Flag(help: "Print findings and the machine's manifest as JSON.") var json = false
 
   func run() throws {
     try Stop.translating {

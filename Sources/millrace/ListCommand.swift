@@ -12,7 +12,7 @@ struct ListCommand: ParsableCommand {
       """)
 
   @OptionGroup var places: Places
-  @Flag(help: "As JSON.") var json = false
+  @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
     try Stop.translating {

@@ -29,7 +29,7 @@ struct RawAppendCommand: ParsableCommand {
   @Option(help: "Bytes in all.") var bytes: Int
   @Option(help: "Bytes a write.") var writeBytes = 65_536
   @Option(help: "Bytes a file.") var segmentBytes = 1 << 30
-  @Option(name: .customLong("mib-per-s"), help: "Pace; none: as fast as it goes.") var pace: Double?
+  @Option(name: .customLong("mib-per-s"), help: "Pace, MiB a second; none: as fast as possible.") var pace: Double?
   @Option(help: "Bytes between two moments of the series.") var intervalBytes = 4 << 20
   @Option(name: .customLong("intervals-csv"), help: "The series: t_s, records, bytes, cumulative_bytes.")
   var intervalsCSV: String?
@@ -94,7 +94,7 @@ struct CopyPathCommand: ParsableCommand {
   @Option(help: "The file.") var file: String
   @Option(help: "read-write, mmap-write, sendfile, splice.") var path: CopyPath.Path
   @Option(help: "Bytes a system call is asked to move.") var bufferBytes = 65_536
-  @Option(help: "Connections; each chunk goes to the next.") var connections = 1
+  @Option(help: "Connections, which take chunks in turn.") var connections = 1
   @Option(help: "Memory each connection's bytes are received into.") var receiveBytes = 1_048_576
   @Option(help: "How long.") var seconds = 1.0
   @Option(help: "TCP_CONGESTION of both sockets.") var congestionControl = "cubic"

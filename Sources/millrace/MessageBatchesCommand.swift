@@ -3,7 +3,7 @@ import Mechanisms
 
 struct MessageBatchesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "message-batches", abstract: "Send messages through a loopback socket, so many a system call.")
+    commandName: "message-batches", abstract: "Send messages through a loopback socket, several with each system call.")
 
   @Option(help: "Bytes a message.") var messageBytes = 200
   @Option(help: "Messages a write.") var batch = 1

@@ -21,7 +21,7 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Seed of the order.") var seed: UInt64 = 1
   @Flag(help: "Print the order of all runs.") var order = false
 
-  @Flag(help: "As JSON.") var json = false
+  @Flag(help: "Print JSON.") var json = false
 
   func run() throws {
     try Stop.translating {
@@ -46,7 +46,7 @@ struct PlanCommand: ParsableCommand {
         if let adaptive = experiment.adaptive {
           let most = plan.seconds * Double(adaptive.max) / Double(max(experiment.replicates, 1))
           Terminal.say(
-            "  goes on until intervals are within ± \(Figures.percent(adaptive.width)): up to \(adaptive.max) replicates, "
+            "  continues until intervals are within ± \(Figures.percent(adaptive.width)): up to \(adaptive.max) replicates, "
               + "about \(Duration(min(most, adaptive.minutes * 60)))")
         }
         for rule in experiment.verdicts { Terminal.say("  judged: \(rule.meaning)") }

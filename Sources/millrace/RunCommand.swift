@@ -8,7 +8,7 @@ struct RunCommand: ParsableCommand {
     commandName: "run", abstract: "Run experiments: rows, series, charts, report and verdicts.",
     discussion: """
       Every result gets a directory of its own, results/NN-name/UTC-commit, and none is overwritten. Ctrl-C ends after
-      the run in progress is stopped and leaves a valid partial result; --resume goes on with it.
+      the run in progress is stopped and leaves a valid partial result; --resume continues it.
 
       With --target the load goes to a Kafka-compatible cluster that runs already: each run makes a topic of its own
       there and deletes it. What needs the broker's process, settings or files is left out by name.
@@ -25,21 +25,23 @@ struct RunCommand: ParsableCommand {
   @OptionGroup var places: Places
   @Option(help: "quick (minutes, never reportable), standard or full.") var profile = Profile.standard
   @Option(help: "Seed of order, payloads and intervals; none: chosen and printed.") var seed: UInt64?
-  @Option(help: "Go on with this result directory.") var resume: String?
+  @Option(help: "Continue the interrupted run in this result directory.") var resume: String?
   @Option(help: "Directory for data while running, on the disk to be measured; none: results/scratch.") var scratch:
     String?
   @Flag(help: "Only bare arms: no broker is started.") var bareOnly = false
-  @Option(help: "HOST:PORT of another's cluster to measure, in the place of a broker of our own.") var target: String?
+  @Option(help: "HOST:PORT of a cluster that runs already, measured instead of a broker of our own.") var target:
+    String?
   @Option(help: "Partitions of the topics made at the target.") var targetPartitions = 1
   @Option(help: "Replicas of the topics made at the target.") var targetReplicas = 1
   @Option(help: "Memory of the target's machines, such as 64GiB, to mark in the chart; known where it is this machine.")
   var targetMemory: String?
-  @Option(help: "Store so much in each run, such as 50GiB: the sweep's end.") var until: String?
+  @Option(help: "The size at which the sweep of each run ends, such as 50GiB.") var until: String?
   @Option(help: "Leave out a part by name: ceiling-probe, generator-probe, repeats; the result says so.")
   var without: [String] = []
   @Flag(help: "Exit code 2 unless every verdict is SUPPORTED.") var strict = false
 
-  @Flag(help: "Verdicts as one JSON document on standard output; progress goes to standard error.") var json = false
+  @Flag(help: "Verdicts as one JSON document on standard output; progress is printed on standard error.") var json =
+    false
 
   func validate() throws {
     for name in without where CampaignRun.Part(rawValue: name) == nil {
@@ -56,7 +58,8 @@ struct RunCommand: ParsableCommand {
       }
     }
     if resume != nil, target != nil || until != nil {
-      throw ValidationError("--resume goes on as it began: --target and --until cannot change")
+      throw ValidationError(
+        "--resume continues with the settings of the interrupted run: leave out --target and --until")
     }
     if resume != nil, all || !names.isEmpty { throw ValidationError("--resume names its experiment itself") }
   }

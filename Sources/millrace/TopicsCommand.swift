@@ -29,7 +29,7 @@ struct TopicsCommand: AsyncParsableCommand {
       commandName: "list", abstract: "Names and partition counts.",
       discussion: "EXAMPLE\n  millrace topics list --bootstrap-server 127.0.0.1:9092 --json")
     @OptionGroup var cluster: Cluster
-    @Flag(help: "As JSON.") var json = false
+    @Flag(help: "Print JSON.") var json = false
 
     func run() async throws {
       let topics = try await orUnavailable { try await ClusterTopics.list(at: cluster.bootstrapServer) }

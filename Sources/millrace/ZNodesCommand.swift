@@ -6,7 +6,7 @@ import Model
 /// Looks into the z-node tree of a broker, which may be running meanwhile.
 struct ZNodesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "znodes", abstract: "Look into a broker's z-nodes: topics, configurations, who leads what.",
+    commandName: "znodes", abstract: "Print a broker's z-nodes: topics, configurations, leaders.",
     discussion: """
       Kafka's own paths and JSON, as zkCli shows them. The journal is only read: a running broker is not disturbed.
 

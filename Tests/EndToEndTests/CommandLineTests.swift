@@ -47,7 +47,7 @@ struct CommandLineTests {
     {
       #expect(page.contains("`millrace \(command.commandName)"), "\(command.commandName)")
     }
-    for code in ["0", "1", "2", "64", "65", "69", "73", "130"] {
+    for code in ["0", "1", "2", "64", "65", "69", "73", "74", "130"] {
       #expect(page.contains("| \(code) |"), "exit code \(code)")
     }
   }

@@ -51,8 +51,8 @@ struct PlanTests {
     arguments: [
       (["consume", "--lag-records", "10"], "never reaches the topic's end"),
       (["consume", "--lag-records", "10", "--duration", "1", "--from", "latest"], "leave out --from"),
-      (["consume", "--order", "random", "--duration", "1"], "goes with --no-verify"),
-      (["consume", "--order", "random", "--no-verify"], "goes with --no-verify"),
+      (["consume", "--order", "random", "--duration", "1"], "needs --no-verify"),
+      (["consume", "--order", "random", "--no-verify"], "needs --no-verify"),
       (["consume", "--order", "backwards"], "sequential or random"),
       (["consume", "--connections", "100", "--fan-out", "100"], "beyond the limit"),
       (["produce", "--fan-out", "2"], "no setting of produce"),

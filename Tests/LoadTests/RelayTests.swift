@@ -288,7 +288,7 @@ struct RelayTests {
       (["--listen", "h:0", "--to"], "--to needs a value"), (["--dealy-ms", "5"], "unknown setting '--dealy-ms'"),
       (["--self-test=false"], "--self-test takes no value: leave out 'false'"),
       (["--self-test", "--to", "h:1"], "leave out --listen and --to"),
-      (["--listen", "h:0", "--to", "h:1", "--seconds", "1"], "--seconds is of --self-test"),
+      (["--listen", "h:0", "--to", "h:1", "--seconds", "1"], "--seconds needs --self-test"),
     ])
   func refuses(arguments: [String], words: String) {
     let error = #expect(throws: PlanError.self) { try RelayPlan(arguments: arguments) }
