@@ -212,6 +212,7 @@ package enum ProducerIDBlocks {
   package static func block(after last: ClosedRange<Int64>?) -> ClosedRange<Int64>? {
     guard let last else { return 0...blockSize - 1 }
     let (end, overflow) = last.upperBound.addingReportingOverflow(blockSize)
-    return overflow ? nil : last.upperBound + 1...end
+    // The block is handed out as a half-open range, which the largest number cannot end.
+    return overflow || end == .max ? nil : last.upperBound + 1...end
   }
 }

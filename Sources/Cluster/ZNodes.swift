@@ -369,6 +369,7 @@ package struct ProducerIDBlockZNode: Equatable, Sendable {
     brokerID = try reader.int32("broker")
     let start = try reader.required("block_start") { $0.asString.flatMap { Int64($0) } }
     let end = try reader.required("block_end") { $0.asString.flatMap { Int64($0) } }
+    guard start >= 0 else { throw reader.error("a block of negative producer ids") }
     guard start <= end else { throw reader.error("a block that ends before it begins") }
     ids = start...end
   }

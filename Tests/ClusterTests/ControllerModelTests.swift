@@ -231,4 +231,42 @@ struct ControllerModelTests {
     #expect(cluster.shown.count == 5_001)
     #expect(writes <= 5_001 * 5 / Controller.operationsPerWrite + 2)
   }
+
+  @Test("numbers at their bounds in a damaged tree do not end the controller")
+  func extremes() {
+    var cluster = ClusterState()
+    var partition = PartitionDescription(
+      replicas: [1], leader: 1, leaderEpoch: .max, inSyncReplicas: [1], partitionEpoch: .max)
+    partition.addingReplicas = [.max]
+    cluster.topics["t"] = TopicDescription(
+      name: "t", id: .zero,
+      partitions: [partition, .init(replicas: [], leader: .min, leaderEpoch: .min, inSyncReplicas: [])])
+    cluster.configNotifications = [
+      .init(path: "/config/changes/a", createdMs: .min), .init(path: "b", createdMs: .max),
+    ]
+    cluster.producerIDs = 0...(.max)
+    cluster.producerIDsVersion = .max
+    var controller = Controller(
+      id: 1, epoch: .max, epochVersion: .min, cluster: cluster,
+      rules: .init { _ in .init(partitionCountDefault: .max, replicationFactorDefault: .max, deletesTopics: true) })
+    var effects = controller.step(.brokerCame(LiveBroker(id: 1, epoch: .max)))
+    effects += controller.step(.asked(1, .producerIDs(for: .max)))
+    effects += controller.step(
+      .asked(2, .create([.init(NewTopic(name: "u"), id: .zero)], validateOnly: false)))
+    effects += controller.step(
+      .asked(3, .grow([.init("t", to: .max), .init("t", to: .min)], validateOnly: false)))
+    for nowMs in [Int64.min, .max] {
+      effects += controller.step(
+        .asked(
+          UInt64(bitPattern: nowMs),
+          .alterConfigs([.init(.topic("t")) { before, _ in before }], validateOnly: false, nowMs: nowMs)))
+    }
+    effects += controller.step(.asked(4, .reassign([.init(TopicPartition("t", .max), to: [.min])])))
+    effects += controller.step(.preferredElectionDue)
+    for _ in 0..<20 { effects += controller.step(.writeFinished(created: [])) }
+    #expect(controller.cluster.topics["t"]?.partitions[0].leaderEpoch == .max)
+    #expect(controller.cluster.topics["t"]?.partitions[1].leader == -1)
+    let answered = effects.compactMap { effect in if case .answer(let request, _) = effect { request } else { nil } }
+    #expect(Set(answered).count == 6)
+  }
 }

@@ -163,5 +163,15 @@ struct TopicDecisionsTests {
     #expect(ProducerIDBlocks.block(after: nil) == 0...999)
     #expect(ProducerIDBlocks.block(after: 0...999) == 1000...1999)
     #expect(ProducerIDBlocks.block(after: 0...(Int64.max - 10)) == nil)
+    #expect(
+      ProducerIDBlocks.block(after: 0...(Int64.max - 1000)) == nil, "the range of its ids would end past the last")
+    #expect(ProducerIDBlocks.block(after: 0...(Int64.max - 1001)) == Int64.max - 1000...(Int64.max - 1))
+  }
+
+  @Test("a block of producer ids that no broker can have written is an error, not an id", arguments: ["-1", "-5000"])
+  func negativeBlock(start: String) {
+    let data = Array(#"{"version":1,"broker":1,"block_start":"\#(start)","block_end":"999"}"#.utf8)
+    let error = #expect(throws: ZNodeDataError.self) { try ProducerIDBlockZNode(data: data) }
+    #expect(error?.reason == "a block of negative producer ids")
   }
 }

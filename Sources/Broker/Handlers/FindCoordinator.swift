@@ -10,6 +10,10 @@ extension LocalBroker {
   func findCoordinator(
     _ request: FindCoordinatorRequest, _ context: RequestContext
   ) -> Reply<FindCoordinatorResponse> {
+    serve(context, size: request.coordinatorKeys.count) { Self.refusal(of: request) }
+  }
+
+  private static func refusal(of request: FindCoordinatorRequest) -> FindCoordinatorResponse {
     var answer = FindCoordinatorResponse()
     let (code, message): (ErrorCode, String) =
       switch request.keyType {
@@ -30,6 +34,6 @@ extension LocalBroker {
       coordinator.errorMessage = message
       return coordinator
     }
-    return .now(answer)
+    return answer
   }
 }
