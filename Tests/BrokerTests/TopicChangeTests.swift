@@ -117,6 +117,21 @@ struct TopicChangeTests {
     }
   }
 
+  @Test("when the tree can no longer be written, changes are refused and reads go on")
+  func noTree() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      broker.closeTree()
+      for _ in 0..<2 {
+        #expect(try client.ask(creating(["u"], partitions: 1), version: 7).topics[0].errorCode == .notController)
+      }
+      #expect(try client.ask(DescribeClusterRequest(), version: 1).controllerID == -1)
+      #expect(try client.produce(Batches.of(["a"]), to: "t").errorCode == .none)
+      #expect(try client.fetch("t", from: 0).records.byteCount > 0)
+    }
+  }
+
   @Test("producer ids are handed out once each, also to clients that ask while a block is fetched")
   func producerIDs() throws {
     try withBroker { broker in

@@ -142,7 +142,9 @@ package final class ControllerRunner: Sendable {
       }
       return effects
     case .answer(let request, let outcomes): state.waiting.removeValue(forKey: request)?(outcomes)
-    case .resigned: log.error("this broker is no longer the controller: its session with the z-node tree has ended")
+    case .resigned:
+      log.error("this broker is no longer the controller: its session with the z-node tree has ended")
+      metadata.replace { MetadataImage(after: $0, controllerID: -1) }
     }
     return []
   }
@@ -166,8 +168,12 @@ package final class ControllerRunner: Sendable {
     }
     let image = metadata.image
     for name in names { replicas.configure(name, logConfig(of: name, in: cluster)) }
-    let shown = names.filter { image.named($0) != nil }.compactMap { cluster.topic($0) }
-    let topics = shown.map { topic(of: $0, in: cluster) }
+    // Partitions that are just being added are shown when they are made, not now.
+    let topics = names.compactMap { image.named($0) }.map { shown in
+      var description = shown.description
+      description.overrides = cluster.topics[shown.name]?.overrides ?? description.overrides
+      return Topic(description, config: config(of: shown.name, in: cluster), partitions: shown.partitions)
+    }
     metadata.replace {
       MetadataImage(after: $0, config: configs.config(cluster.brokerValues), changed: topics)
     }

@@ -1,3 +1,4 @@
+import Coordination
 import Glibc
 import Logging
 import NIOCore
@@ -36,6 +37,8 @@ final class TestBroker: Sendable {
     var server: BrokerServer { started.server }
     var listeners: [any BoundListener] { started.listeners }
 
+    fileprivate func closeTree() { started.opened.tree.close() }
+
     func stop() { end(node.stop()) }
     func abandon() { end(node.abandon()) }
 
@@ -67,6 +70,9 @@ final class TestBroker: Sendable {
       try Running(try Config(overrides: values), disk: disk, pageCache: cache, log: log), directory: directory,
       lines: lines)
   }
+
+  /// Ends the broker's session with its tree, as nothing but a stop does with an embedded one.
+  func closeTree() { running.closeTree() }
 
   func connect() throws -> TestClient { try TestClient(port: port) }
 }
