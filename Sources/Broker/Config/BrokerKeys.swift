@@ -168,7 +168,7 @@ package struct MillraceKeys: KeyTable {
     "What holds segments in memory: the kernel's page cache; a cache of the broker's own, past which nothing is read (O_DIRECT); or the broker's in front of the kernel's. With the broker's own, fetches are copied from it: millrace.read.path may not ask for anything else."
   )
   let cacheBytes = Key<Int64>(
-    "millrace.cache.bytes", 268_435_456, .atLeast(1_048_576),
+    "millrace.cache.bytes", 268_435_456, .between(1_048_576, 1 << 40),
     "Contents of the broker's own cache; what finds and orders them comes on top.")
   let cacheLayout = Key<CacheLayout>(
     "millrace.cache.layout", .compact,

@@ -76,6 +76,31 @@ struct ConfigTests {
     #expect(topic.maxMessageBytes == topic[dynamicMember: \.maxMessageBytes])
   }
 
+  @Test("no value of any key ends the process: it is refused, or everything that is worked out from it can be")
+  func extremes() throws {
+    let numbers: [Int64] = [
+      .min, .min + 1, -2_147_483_648, -2, -1, 0, 1, 2, 2_147_483_647, 2_147_483_648, .max - 1, .max,
+    ]
+    let texts: [String] =
+      numbers.map { String($0) } + [
+        "", " ", ",", ",,a", "x:9", "1e308", "-1e308", "nan", "18446744073709551616", "true",
+      ]
+    for text in texts {
+      for key in ConfigKeys.accepted { _ = try? key.check(text) }
+      for key in ConfigKeys.acted + ConfigKeys.inherited {
+        guard let config = try? Config(overrides: [key.name: text]) else { continue }
+        _ = LogConfig(TopicConfig(overrides: [:], broker: config), flushBeforeAck: config.flushBeforeAck)
+        _ = BrokerServer.Settings(config, descriptorsMax: 1024)
+        _ = try? DescriptorLimit.check(config, available: 1024)
+      }
+      let config = try Config()
+      for name in TopicConfigKeys.all.map(\.name) {
+        guard let checked = try? TopicConfig.checked([name: text]) else { continue }
+        _ = LogConfig(TopicConfig(overrides: checked, broker: config), flushBeforeAck: true)
+      }
+    }
+  }
+
   @Test("a file is read, an override wins over it, and the smaller unit wins over the larger")
   func file() throws {
     let text = """
