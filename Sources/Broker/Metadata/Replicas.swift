@@ -134,9 +134,16 @@ package final class Replicas: Sendable {
         return partition
       }
       for waiter in partition?.retire(deleted: replica.isDeleted) ?? [] { waiter.wake(.released) }
-      guard replica.isDeleted, let directory = partition?.directory ?? directories.holding(replica.name),
-        directory.failure == nil
-      else { continue }
+      guard replica.isDeleted else { continue }
+      guard let directory = partition?.directory ?? directories.holding(replica.name) else {
+        // Its files may be in a directory that cannot be used now.
+        if !directories.areAllUsable { left.insert(replica.name.topic) }
+        continue
+      }
+      guard directory.failure == nil else {
+        left.insert(replica.name.topic)
+        continue
+      }
       do {
         try directory.delete(replica.name, delayMs: deleteDelayMs(replica.name.topic), nowMs: nowMs())
       } catch {
