@@ -34,6 +34,7 @@ final class Ledger {
     var count: Int
     var bytes: Int
     var isIdempotent: Bool
+    var sends = 0
     /// Where its acknowledgement says it begins.
     var acknowledgedAt: Int64?
     /// Sent again under another producer id, or without one: it may stand there twice.
@@ -72,6 +73,7 @@ final class Ledger {
 
   func sending(_ id: BatchID, count: Int, bytes: Int, isIdempotent: Bool) {
     if batches[id] == nil { batches[id] = Batch(count: count, bytes: bytes, isIdempotent: isIdempotent) }
+    batches[id]?.sends += 1
   }
 
   func mayRepeat(_ id: BatchID) { batches[id]?.mayRepeat = true }
@@ -137,7 +139,10 @@ final class Ledger {
   private func checkRetention(_ kept: Int64, _ start: Int64) {
     var bytes: Int64 = 0
     for batch in batches.values {
-      if let base = batch.acknowledgedAt ?? batch.places.max() {
+      // Each time it was sent, it may stand there.
+      if batch.mayRepeat {
+        bytes += Int64(batch.bytes * batch.sends)
+      } else if let base = batch.acknowledgedAt ?? batch.places.max() {
         if base + Int64(batch.count) > start { bytes += Int64(batch.bytes) }
       } else if !batch.isLost {
         bytes += Int64(batch.bytes)

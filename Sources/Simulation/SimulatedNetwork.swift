@@ -256,6 +256,8 @@ private final class SimulatedSocket: ChannelDuplexHandler {
   private var wantsRead = false
   private var isReadScheduled = false
   private var hasEnded = false
+  /// The client had left before its connection was accepted.
+  private var endsWhenActive = false
   private var outbox: [(data: IOData, promise: EventLoopPromise<Void>?)] = []
   private var flushed = 0
   private var waitingBytes = 0
@@ -266,6 +268,11 @@ private final class SimulatedSocket: ChannelDuplexHandler {
 
   func handlerAdded(context: ChannelHandlerContext) { self.context = context }
   func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+  func channelActive(context: ChannelHandlerContext) {
+    context.fireChannelActive()
+    if endsWhenActive { context.eventLoop.assumeIsolated().execute { self.endOfStream() } }
+  }
 
   // MARK: Reading
 
@@ -307,6 +314,7 @@ private final class SimulatedSocket: ChannelDuplexHandler {
   /// The client has left in order. As NIO does, all that is there is read, asked for or not, and then the channel closes.
   func endOfStream() {
     guard !hasEnded, let context else { return }
+    guard context.channel.isActive else { return endsWhenActive = true }
     hasEnded = true
     while inbox.readableBytes > 0, context.channel.isActive { bringBytes() }
     if context.channel.isActive { context.channel.close(promise: nil) }

@@ -213,11 +213,13 @@ package final class Simulation: @unchecked Sendable {
     guard let node else { return }
     trace.note("the node stops")
     mayConnect = false
+    // With a disk that fails, a stop can write down no more than a crash does.
+    let isOrderly = !diskMayFail
     _ = outcome(of: node.stop(), "the stop")
     self.node = nil
     checkAfterStop()
     disk.kill()
-    if restarting { restart(lostPower: false, isOrderly: true) }
+    if restarting { restart(lostPower: false, isOrderly: isOrderly) }
   }
 
   private func crash(lostPower: Bool = false, restarting: Bool = true) {

@@ -8,12 +8,18 @@ package final class RawSocket: Sendable {
   ///
   /// - Parameter patienceSeconds: a call that would block for longer fails with EAGAIN.
   /// - Parameter receiveBufferBytes: SO_RCVBUF; a small one soon holds back a peer whose bytes are not read.
-  package init(port: UInt16, patienceSeconds: Int, receiveBufferBytes: Int32? = nil) throws {
-    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+  /// - Parameter isIPv6: connects to ::1 instead of 127.0.0.1.
+  package init(
+    port: UInt16, patienceSeconds: Int, receiveBufferBytes: Int32? = nil, isIPv6: Bool = false
+  ) throws {
+    let descriptor = socket(isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     self.descriptor = descriptor
     guard descriptor >= 0 else { throw BrokerProcess.Failure("no socket: \(errnoText)") }
     if let receiveBufferBytes { Self.set(descriptor, SOL_SOCKET, SO_RCVBUF, receiveBufferBytes) }
-    guard Self.atLoopback(port, { connect(descriptor, $0, $1) }) == 0 else {
+    let connected =
+      isIPv6
+      ? Self.atLoopback6(port, { connect(descriptor, $0, $1) }) : Self.atLoopback(port, { connect(descriptor, $0, $1) })
+    guard connected == 0 else {
       throw BrokerProcess.Failure("cannot connect to port \(port): \(errnoText)")
     }
     let patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
@@ -49,6 +55,16 @@ package final class RawSocket: Sendable {
   private static func set<T: BitwiseCopyable>(_ descriptor: Int32, _ level: Int32, _ name: Int32, _ value: T) {
     var value = value
     setsockopt(descriptor, level, name, &value, socklen_t(MemoryLayout<T>.size))
+  }
+
+  private static func atLoopback6(_ port: UInt16, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    var address = sockaddr_in6()
+    address.sin6_family = sa_family_t(AF_INET6)
+    address.sin6_port = port.bigEndian
+    address.sin6_addr = in6addr_loopback
+    return withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { call($0, socklen_t(MemoryLayout<sockaddr_in6>.size)) }
+    }
   }
 
   static func atLoopback(_ port: UInt16, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {

@@ -57,8 +57,9 @@ struct Fetch: Sendable {
   let minBytes: Int
   let maxWaitMs: Int32
 
+  @inline(__always)
   init(_ request: FetchRequest, version: Int16, maxBytes: Int) {
-    self.request = request.withoutDoubles
+    if request.namesOnePartition { self.request = request } else { self.request = request.withoutDoubles }
     self.version = version
     let most = min(Int(request.maxBytes), maxBytes)
     // Messages are made in memory, and a request may name one partition many thousand times.
@@ -195,6 +196,9 @@ extension FetchResponse.Partition {
 }
 
 extension FetchRequest {
+  /// True for the request that needs no look for doubles.
+  fileprivate var namesOnePartition: Bool { topics.count == 1 && topics[0].partitions.count == 1 }
+
   /// The request with each partition once, at its first mention. Kafka too keeps one of several; what a fetch costs is then
   /// bounded by the partitions there are.
   fileprivate var withoutDoubles: FetchRequest {

@@ -76,7 +76,7 @@ final class Admitter: ChannelDuplexHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let accepted = unwrapInboundIn(data)
-    let address = accepted.remoteAddress?.ipAddress ?? "unknown"
+    let address = accepted.remoteAddress?.plainIPAddress ?? "unknown"
     guard !admission.enter(address) else {
       let admission = admission
       accepted.closeFuture.whenComplete { _ in admission.leave(address) }

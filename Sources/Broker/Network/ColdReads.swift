@@ -2,7 +2,7 @@ import Storage
 
 /// Reads what is to be sent and is not in the page cache, on threads that may wait for the disk. sendfile waits too, on a socket
 /// that never blocks, and on an event loop it is all of that loop's connections that wait.
-package struct ColdReads: Sendable {
+package final class ColdReads: Sendable {
   private let cache: PageCache
   private let offload: any Offload
 
@@ -16,7 +16,7 @@ package struct ColdReads: Sendable {
   /// Reads `range` into the page cache; then calls `done`, on a thread of its own. It stays there unless memory is short.
   func warm(_ range: FileRange, done: @escaping @Sendable () -> Void) {
     offload.submit(.coldRead) {
-      cache.warm(range)
+      self.cache.warm(range)
       done()
     }
   }

@@ -72,8 +72,8 @@ package final class Connection: ChannelDuplexHandler {
     self.context = context
     client = context.channel.remoteAddress.map { "\($0)" } ?? "?"
     origin = RequestOrigin(
-      listener: listener, localAddress: context.channel.localAddress?.ipAddress,
-      peerAddress: context.channel.remoteAddress?.ipAddress)
+      listener: listener, localAddress: context.channel.localAddress?.plainIPAddress,
+      peerAddress: context.channel.remoteAddress?.plainIPAddress)
     port = ConnectionPort(self, eventLoop: loop.eventLoop)
     loop.add(self)
   }

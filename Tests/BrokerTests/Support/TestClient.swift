@@ -14,7 +14,9 @@ final class TestClient {
   /// A broker that does not answer within this is one that never will: the test then fails instead of hanging.
   private static let patienceSeconds = 60
 
-  init(port: UInt16) throws { socket = try RawSocket(port: port, patienceSeconds: Self.patienceSeconds) }
+  init(port: UInt16, isIPv6: Bool = false) throws {
+    socket = try RawSocket(port: port, patienceSeconds: Self.patienceSeconds, isIPv6: isIPv6)
+  }
 
   /// The connection will end as that of a process that dies: with RST, whatever was still under way.
   func resetAtEnd() { socket.resetAtEnd() }
