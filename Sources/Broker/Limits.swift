@@ -42,6 +42,10 @@ package enum Limits {
   /// Of an answer in messages of before Kafka 0.11, which is made in memory; one batch may pass it.
   package static let messageAnswerBytes = 8 * 1024 * 1024
 
+  /// Bytes that the batches of such an answer may unpack to together. The next batch waits for the next fetch; one that is larger by
+  /// itself cannot be had in the old formats.
+  package static let downConvertedBytes = 32 * 1024 * 1024
+
   /// Partitions that all parked fetches name together, some 150 bytes each; beyond it a fetch is answered at once.
   package static let parkedPartitions = 1_000_000
 

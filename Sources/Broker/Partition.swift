@@ -181,6 +181,11 @@ package final class Partition: Sendable {
   struct Marks {
     var leaderEpoch: LeaderEpoch
     var highWatermark: Offset
+
+    /// Returns the offset below which a consumer may read.
+    func readableEnd(of log: Log, isReadCommitted: Bool) -> Offset {
+      isReadCommitted ? log.lastStableOffset(highWatermark: highWatermark) : highWatermark
+    }
   }
 
   /// One critical section over the log, for the rarer requests and for housekeeping.
@@ -192,6 +197,50 @@ package final class Partition: Sendable {
         leaderEpoch: state.replication.leaderEpoch, highWatermark: state.replication.highWatermark)
       return try body(try state.usableLog(), marks)
     }
+  }
+
+  /// Finds the first record whose timestamp is `timestamp` or later; nil when there is none that the client can read yet.
+  ///
+  /// The lock is held to find a batch, not to unpack it.
+  ///
+  /// - Parameter allowance: bytes that the request may still have unpacked; what this took is taken off.
+  func offset(
+    forTimestamp timestamp: Int64, isReadCommitted: Bool, allowance: inout Int
+  ) throws(PartitionError) -> TimedOffset? {
+    var from: Offset = 0
+    while true {
+      let found = try withLog { log, marks throws(PartitionError) -> (batch: TimedBatch, readable: Range<Offset>)? in
+        let start = log.logStartOffset
+        let end = max(start, marks.readableEnd(of: log, isReadCommitted: isReadCommitted))
+        do throws(ReadError) {
+          return try log.batch(forTimestamp: timestamp, from: max(from, start)).map { ($0, start..<end) }
+        } catch { throw .read(error) }
+      }
+      guard let (batch, readable) = found, batch.header.baseOffset < readable.upperBound else { return nil }
+      do throws(ReadError) {
+        let record = try batch.firstRecord(allowance: &allowance, of: Limits.unpackedRequestBytes) {
+          $0 >= timestamp && $1 >= readable.lowerBound
+        }
+        if let record { return record.offset < readable.upperBound ? record : nil }
+      } catch { throw .read(error) }
+      // Its header promised more than its records have: only batches stored before headers were looked at.
+      from = batch.header.nextOffset
+    }
+  }
+
+  /// Finds the record with the largest timestamp, likewise.
+  func offsetOfMaxTimestamp(isReadCommitted: Bool, allowance: inout Int) throws(PartitionError) -> TimedOffset? {
+    let found = try withLog { log, marks throws(PartitionError) -> (batch: TimedBatch, readableEnd: Offset)? in
+      let end = marks.readableEnd(of: log, isReadCommitted: isReadCommitted)
+      do throws(ReadError) { return try log.batchOfMaxTimestamp().map { ($0, end) } } catch { throw .read(error) }
+    }
+    guard let (batch, readableEnd) = found, batch.header.baseOffset < readableEnd else { return nil }
+    do throws(ReadError) {
+      let record = try batch.firstRecord(allowance: &allowance, of: Limits.unpackedRequestBytes) { timestamp, _ in
+        timestamp >= batch.header.maxTimestamp
+      }
+      return record.flatMap { $0.offset < readableEnd ? $0 : nil }
+    } catch { throw .read(error) }
   }
 
   /// The largest leader epoch not above `epoch` and where it ended; nil when unknown.
@@ -357,8 +406,11 @@ extension Partition {
   /// cannot be had as messages (zstd, or damage).
   ///
   /// The bytes pass through memory, a batch at a time, on the caller's thread: the price of a client of before 2017.
+  ///
+  /// - Parameter allowance: bytes that the request may still have unpacked. Where it does not suffice for a batch, the messages end
+  ///   before it, and the client asks again from there.
   func messages(
-    _ slice: LogSlice, magic: Int8, from offset: Offset, maxBytes: Int
+    _ slice: LogSlice, magic: Int8, from offset: Offset, maxBytes: Int, allowance: inout Int
   ) throws(PartitionError) -> ByteBuffer? {
     var messages = ByteBuffer()
     for range in slice.ranges {
@@ -367,9 +419,13 @@ extension Partition {
       while batches.readableBytes > 0, messages.readableBytes == 0 || messages.readableBytes < maxBytes {
         do throws(RecordBatchError) {
           let batch = try RecordBatch(viewing: batches, checkingCRC: false)
-          try batch.writeMessages(magic: magic, from: offset, limit: Limits.decompressedBatchBytes, to: &messages)
+          allowance -= try batch.writeMessages(magic: magic, from: offset, limit: allowance, to: &messages)
           batches.moveReaderIndex(forwardBy: batch.sizeInBytes)
-        } catch { return nil }
+        } catch {
+          guard case .unpacksTooLarge(let limit) = error, limit < Limits.downConvertedBytes else { return nil }
+          allowance = 0
+          return messages
+        }
       }
     }
     return messages

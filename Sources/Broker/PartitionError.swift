@@ -34,6 +34,8 @@ extension ErrorCode {
     case .append(let error): self.init(error)
     case .read(.outOfRange): self = .offsetOutOfRange
     case .read(.diskFailed): self = .kafkaStorageError
+    // Clients ask again, for those partitions alone that had no answer.
+    case .read(.unpacksTooMuch): self = .offsetNotAvailable
     }
   }
 

@@ -69,15 +69,6 @@ package enum MessageSet {
       guard fields.readableBytes == 0 else { throw .inconsistent("\(fields.readableBytes) bytes after a message") }
     }
 
-    init(offset: Int64, magic: Int8, attributes: Int8, timestamp: Int64, key: ByteBuffer?, value: ByteBuffer?) {
-      self.offset = offset
-      self.magic = magic
-      self.attributes = attributes
-      self.timestamp = timestamp
-      self.key = key
-      self.value = value
-    }
-
     private static func readBytes(_ fields: inout ByteBuffer) throws(RecordBatchError) -> ByteBuffer? {
       guard let length: Int32 = fields.readInteger() else { throw .inconsistent("a message ends before its fields") }
       if length == -1 { return nil }
@@ -87,7 +78,11 @@ package enum MessageSet {
       return bytes
     }
 
-    func write(to bytes: inout ByteBuffer) {
+    /// Writes one message.
+    static func write(
+      offset: Int64, magic: Int8, attributes: Int8, timestamp: Int64, key: UnsafeRawBufferPointer?,
+      value: UnsafeRawBufferPointer?, to bytes: inout ByteBuffer
+    ) {
       let start = bytes.writerIndex
       bytes.writeInteger(offset)
       bytes.writeInteger(Int32(0))  // size and CRC: filled in when all stands behind them
@@ -96,8 +91,8 @@ package enum MessageSet {
       bytes.writeInteger(magic)
       bytes.writeInteger(attributes)
       if magic == 1 { bytes.writeInteger(timestamp) }
-      Self.write(key, to: &bytes)
-      Self.write(value, to: &bytes)
+      write(key, to: &bytes)
+      write(value, to: &bytes)
       let crc = bytes.withUnsafeReadableBytes {
         CRC32.of(UnsafeRawBufferPointer(rebasing: $0[(covered - bytes.readerIndex)...]))
       }
@@ -105,9 +100,9 @@ package enum MessageSet {
       bytes.setInteger(crc, at: start + MessageSet.overheadBytes)
     }
 
-    private static func write(_ field: ByteBuffer?, to bytes: inout ByteBuffer) {
-      bytes.writeInteger(Int32(field?.readableBytes ?? -1))
-      if let field { bytes.writeImmutableBuffer(field) }
+    private static func write(_ field: UnsafeRawBufferPointer?, to bytes: inout ByteBuffer) {
+      bytes.writeInteger(Int32(field?.count ?? -1))
+      if let field { bytes.writeBytes(field) }
     }
   }
 }
@@ -141,40 +136,50 @@ extension RecordBatch {
   }
 
   /// Writes the records from `offset` on as messages, in the batch's codec. Headers are left out, and control batches,
-  /// for which the old formats have no place.
+  /// for which the old formats have no place. Memory is that of the bytes, whatever the number of records.
   ///
-  /// - Throws: `undecodable`, also for zstd, which no message can be in; `inconsistent`.
-  package func writeMessages(
+  /// - Parameter limit: most bytes that the records may unpack to. A message takes some 30 more than its record.
+  /// - Returns: the bytes the records have unpacked to; 0 when they were not compressed.
+  /// - Throws: `undecodable`, also for zstd, which no message can be in; `unpacksTooLarge`; `inconsistent`. Nothing was written then.
+  @discardableResult package func writeMessages(
     magic: Int8, from offset: Offset, limit: Int = RecordLimits.decompressedBatchBytes, to bytes: inout ByteBuffer
-  ) throws(RecordBatchError) {
+  ) throws(RecordBatchError) -> Int {
     precondition(magic == 0 || magic == 1, "magic \(magic) is not a message's")
-    guard !header.attributes.isControl else { return }
+    guard !header.attributes.isControl else { return 0 }
     guard let codec = Codec(rawValue: header.attributes.codecNumber), codec != .zstd else {
       throw .undecodable("no message can be in codec \(header.attributes.codecNumber)")
     }
-    let records = try records(limit: limit).filter { $0.offset >= offset }
-    guard let first = records.first, let last = records.last else { return }
+    let plain = try recordBytes(limit: codec == .none ? .max : limit)
     let timeFlag = magic == 1 && header.attributes.isLogAppendTime ? MessageSet.logAppendTimeFlag : 0
-    func write(_ records: [Record], offsetsFrom base: Offset, to bytes: inout ByteBuffer) {
-      for record in records {
-        MessageSet.Message(
-          offset: Int64(record.offset - base), magic: magic, attributes: timeFlag, timestamp: record.timestamp,
-          key: record.key, value: record.value
-        ).write(to: &bytes)
-      }
+    var messages = ByteBuffer()
+    var (first, last) = (Offset?.none, Offset.unknown)
+    var newest = MessageSet.noTimestamp
+    try walk(plain) { view, _ in
+      guard view.offset >= offset else { return }
+      // Compressed, a set of magic 1 counts offsets from 0.
+      let base = first ?? view.offset
+      (first, last) = (base, view.offset)
+      newest = max(newest, view.timestamp)
+      MessageSet.Message.write(
+        offset: codec != .none && magic == 1 ? Int64(view.offset - base) : view.offset.rawValue, magic: magic,
+        attributes: timeFlag, timestamp: view.timestamp, key: view.key, value: view.value, to: &messages)
     }
-    guard codec != .none else { return write(records, offsetsFrom: 0, to: &bytes) }
-    var inner = ByteBuffer()
-    write(records, offsetsFrom: magic == 1 ? first.offset : 0, to: &inner)
+    guard first != nil else { return codec == .none ? 0 : plain.readableBytes }
+    guard codec != .none else {
+      bytes.writeImmutableBuffer(messages)
+      return 0
+    }
     var packed = ByteBuffer()
     do {
-      try inner.withUnsafeReadableBytes { try codec.compress($0, into: &packed) }
+      try messages.withUnsafeReadableBytes { try codec.compress($0, into: &packed) }
     } catch { throw .undecodable("\(codec.name): \(error)") }
     if codec == .lz4, magic == 0 { packed = LZ4HeaderChecksum.broken(packed) }
-    MessageSet.Message(
-      offset: last.offset.rawValue, magic: magic, attributes: Int8(codec.rawValue) | timeFlag,
-      timestamp: records.map(\.timestamp).max() ?? MessageSet.noTimestamp, key: nil, value: packed
-    ).write(to: &bytes)
+    packed.withUnsafeReadableBytes {
+      MessageSet.Message.write(
+        offset: last.rawValue, magic: magic, attributes: Int8(codec.rawValue) | timeFlag, timestamp: newest, key: nil,
+        value: $0, to: &bytes)
+    }
+    return plain.readableBytes
   }
 }
 

@@ -108,7 +108,7 @@ extension RecordBatch {
   }
 
   /// `body` gets each record and where the bytes start.
-  @inline(__always) private func walk(
+  @inline(__always) func walk(
     _ bytes: ByteBuffer, _ body: (RecordView, UnsafeRawPointer) -> Void
   ) throws(RecordBatchError) {
     let result = bytes.withUnsafeReadableBytes { raw -> Result<Void, RecordBatchError> in

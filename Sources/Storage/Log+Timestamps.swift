@@ -9,78 +9,135 @@ package struct TimedOffset: Hashable, Sendable {
   package var leaderEpoch: LeaderEpoch
 }
 
-extension Log {
-  /// The first record, in order of offset, whose timestamp is `timestamp` or later; nil when there is none.
-  ///
-  /// Exact to the record: the time index leads to the neighbourhood, batch headers to the batch, its records to the record.
-  package func offset(forTimestamp timestamp: Int64) throws(ReadError) -> TimedOffset? {
-    if let failure { throw .diskFailed(failure) }
-    do {
-      if case .arm(let arm) = store { return try arm.offset(forTimestamp: timestamp, in: self) }
-      for segment in segments[segmentIndex(holding: logStartOffset)...] where segment.size > 0 {
-        guard try segment.newestEntry().timestamp >= timestamp else { continue }
-        if let found = try firstRecord(in: segment, from: timestamp) { return found }
-      }
-      return nil
-    } catch { throw .diskFailed(error) }
+/// A batch that may hold the record that is looked for by its time. It is read and unpacked without its log's lock.
+package struct TimedBatch: Sendable {
+  package let header: RecordBatchHeader
+  private let range: FileRange
+
+  package init(_ range: FileRange, _ header: RecordBatchHeader) {
+    self.range = range
+    self.header = header
   }
 
-  private func firstRecord(in segment: Segment, from timestamp: Int64) throws(DiskError) -> TimedOffset? {
-    // No record up to the entry's offset is late enough.
-    let before = try segment.timeIndex.last(below: timestamp, on: disk)
-    let first = max(before.map { $0.offset + 1 } ?? segment.baseOffset, logStartOffset)
-    let position = try segment.offsetIndex.floor(first, on: disk)?.position ?? 0
-    var candidates: [(RecordBatchHeader, position: Int)] = []
-    var from = position
-    while from < segment.size {
-      candidates.removeAll(keepingCapacity: true)
-      // One candidate at a time: usually the first has the record.
-      _ = try scan(segment, from: from) { header, position -> Bool? in
-        from = position + header.sizeInBytes
-        guard header.maxTimestamp >= timestamp, header.lastOffset >= first else { return nil }
-        candidates.append((header, position))
-        return true
-      }
-      guard let (header, position) = candidates.first else { return nil }
-      if let found = try record(in: segment, header, at: position, where: { $0 >= timestamp && $1 >= first }) {
-        return found
-      }
+  /// The first record that fits; nil when none does. A batch whose records cannot be read answers as one record.
+  ///
+  /// - Parameters:
+  ///   - allowance: bytes that may still be unpacked; what this batch takes is taken off.
+  ///   - whole: what `allowance` was before the first batch: a batch that unpacks to more is not looked into.
+  /// - Throws: `unpacksTooMuch` when what is left of the allowance does not suffice, though the whole may.
+  package func firstRecord(
+    allowance: inout Int, of whole: Int, where fits: (_ timestamp: Int64, Offset) -> Bool
+  ) throws(ReadError) -> TimedOffset? {
+    let isCompressed = header.attributes.codecNumber != 0
+    guard !isCompressed || allowance > 0 else { throw .unpacksTooMuch }
+    var bytes = ByteBuffer()
+    do { _ = try range.read(into: &bytes) } catch { throw .diskFailed(error) }
+    guard let batch = try? RecordBatch(viewing: bytes, checkingCRC: false) else { return asOneRecord(fits) }
+    let records: ByteBuffer
+    do {
+      records = try batch.recordBytes(limit: isCompressed ? allowance : .max)
+    } catch {
+      guard case .unpacksTooLarge(let limit) = error else { return asOneRecord(fits) }
+      allowance = 0
+      guard limit >= whole else { throw .unpacksTooMuch }
+      return asOneRecord(fits)
+    }
+    if isCompressed { allowance -= records.readableBytes }
+    return records.withUnsafeReadableBytes { raw in
+      var walk = RecordWalk(batch.header, raw)
+      do throws(RecordBatchError) {
+        while let view = try walk.next() {
+          guard fits(view.timestamp, view.offset) else { continue }
+          return TimedOffset(
+            timestamp: view.timestamp, offset: view.offset, leaderEpoch: header.partitionLeaderEpoch)
+        }
+        return nil
+      } catch { return asOneRecord(fits) }
+    }
+  }
+
+  private func asOneRecord(_ fits: (Int64, Offset) -> Bool) -> TimedOffset? {
+    guard fits(header.maxTimestamp, header.lastOffset) else { return nil }
+    return TimedOffset(
+      timestamp: header.maxTimestamp, offset: header.baseOffset, leaderEpoch: header.partitionLeaderEpoch)
+  }
+}
+
+extension Log {
+  /// The first record, in order of offset, whose timestamp is `timestamp` or later; nil when there is none. Exact to the record.
+  package func offset(forTimestamp timestamp: Int64) throws(ReadError) -> TimedOffset? {
+    let start = logStartOffset
+    let whole = RecordLimits.decompressedBatchBytes
+    var from = start
+    while let batch = try batch(forTimestamp: timestamp, from: from) {
+      var allowance = whole
+      let found = try batch.firstRecord(allowance: &allowance, of: whole) { $0 >= timestamp && $1 >= start }
+      if let found { return found }
+      from = batch.header.nextOffset
     }
     return nil
   }
 
   /// The record with the largest timestamp, the first of them; nil in a log without timestamps.
   package func offsetOfMaxTimestamp() throws(ReadError) -> TimedOffset? {
+    guard let batch = try batchOfMaxTimestamp() else { return nil }
+    let whole = RecordLimits.decompressedBatchBytes
+    var allowance = whole
+    return try batch.firstRecord(allowance: &allowance, of: whole) { timestamp, _ in
+      timestamp >= batch.header.maxTimestamp
+    }
+  }
+}
+
+extension Log {
+  /// The first batch at or after `from` whose largest timestamp is `timestamp` or later; nil when there is none.
+  ///
+  /// The time index leads to the neighbourhood, batch headers to the batch.
+  package func batch(forTimestamp timestamp: Int64, from: Offset) throws(ReadError) -> TimedBatch? {
     if let failure { throw .diskFailed(failure) }
     do {
-      if case .arm(let arm) = store { return try arm.offsetOfMaxTimestamp(in: self) }
+      if case .arm(let arm) = store { return try arm.batch(forTimestamp: timestamp, from: from) }
+      for segment in segments[segmentIndex(holding: from)...] where segment.size > 0 {
+        guard try segment.newestEntry().timestamp >= timestamp else { continue }
+        if let found = try batch(in: segment, forTimestamp: timestamp, from: from) { return found }
+      }
+      return nil
+    } catch { throw .diskFailed(error) }
+  }
+
+  private func batch(
+    in segment: Segment, forTimestamp timestamp: Int64, from: Offset
+  ) throws(DiskError) -> TimedBatch? {
+    // No record up to the entry's offset is late enough.
+    let before = try segment.timeIndex.last(below: timestamp, on: disk)
+    let first = max(before.map { $0.offset + 1 } ?? segment.baseOffset, from)
+    let position = try segment.offsetIndex.floor(first, on: disk)?.position ?? 0
+    let file = try segment.file()
+    return try scan(segment, from: position) { header, position in
+      guard header.maxTimestamp >= timestamp, header.lastOffset >= first else { return nil }
+      return TimedBatch(FileRange(file: file, position: position, length: header.sizeInBytes), header)
+    }
+  }
+
+  /// The batch with the largest timestamp of all, the first of them; nil in a log without timestamps.
+  package func batchOfMaxTimestamp() throws(ReadError) -> TimedBatch? {
+    if let failure { throw .diskFailed(failure) }
+    do {
+      if case .arm(let arm) = store { return try arm.batchOfMaxTimestamp(in: self) }
       var best: (segment: Segment, entry: TimeIndex.Entry)?
       for segment in segments where segment.size > 0 {
         let entry = try segment.newestEntry()
         if entry.timestamp > best?.entry.timestamp ?? -1 { best = (segment, entry) }
       }
       guard let (segment, entry) = best else { return nil }
-      let index = segmentIndex(holding: segment.baseOffset)
-      guard let place = try locate(entry.offset, inSegment: index) else { return nil }
-      let header = try scan(segment, from: place.position) { header, _ in header }
-      guard let header else { return nil }
-      return try record(in: segment, header, at: place.position) { timestamp, _ in timestamp >= entry.timestamp }
+      guard let place = try locate(entry.offset, inSegment: segmentIndex(holding: segment.baseOffset)) else {
+        return nil
+      }
+      let file = try segment.file()
+      return try scan(segment, from: place.position) { header, position in
+        TimedBatch(FileRange(file: file, position: position, length: header.sizeInBytes), header)
+      }
     } catch { throw .diskFailed(error) }
-  }
-
-  /// The first record of a batch that fits; nil when none does. A batch whose records cannot be read answers as one.
-  private func record(
-    in segment: Segment, _ header: RecordBatchHeader, at position: Int, where fits: (Int64, Offset) -> Bool
-  ) throws(DiskError) -> TimedOffset? {
-    var bytes = ByteBuffer()
-    let range = FileRange(file: try segment.file(), position: position, length: header.sizeInBytes)
-    _ = try range.read(into: &bytes)
-    guard let batch = try? RecordBatch(viewing: bytes, checkingCRC: false) else {
-      guard fits(header.maxTimestamp, header.lastOffset) else { return nil }
-      return TimedOffset(
-        timestamp: header.maxTimestamp, offset: header.baseOffset, leaderEpoch: header.partitionLeaderEpoch)
-    }
-    return batch.firstRecord(where: fits)
   }
 
   /// Where segments begin and, in front, where the log ends, newest first: all that ListOffsets version 0 knows of time.
@@ -111,24 +168,5 @@ extension Log {
       }
       return found
     } catch { throw .diskFailed(error) }
-  }
-}
-
-extension RecordBatch {
-  /// The first record that fits; nil when none does. A batch whose records cannot be read answers as one record.
-  package func firstRecord(where fits: (Int64, Offset) -> Bool) -> TimedOffset? {
-    var found: TimedOffset?
-    do {
-      try forEachRecord { record in
-        guard found == nil, fits(record.timestamp, record.offset) else { return }
-        found = TimedOffset(
-          timestamp: record.timestamp, offset: record.offset, leaderEpoch: header.partitionLeaderEpoch)
-      }
-    } catch {
-      guard fits(header.maxTimestamp, header.lastOffset) else { return nil }
-      return TimedOffset(
-        timestamp: header.maxTimestamp, offset: header.baseOffset, leaderEpoch: header.partitionLeaderEpoch)
-    }
-    return found
   }
 }

@@ -92,4 +92,6 @@ package enum ReadError: Error, Hashable, Sendable {
   case outOfRange(logStart: Offset, logEnd: Offset)
   /// The disk refused or the log is offline (KAFKA_STORAGE_ERROR).
   case diskFailed(DiskError)
+  /// The batches that were looked into unpack to more than the caller allows (OFFSET_NOT_AVAILABLE).
+  case unpacksTooMuch
 }

@@ -28,8 +28,8 @@ package protocol StoreArm: AnyObject {
 
   /// Finds whole batches from the one that holds `offset` to the last one wholly below `bound`: see `Log.read`.
   func read(from offset: Offset, bound: Offset, maxBytes: Int, atLeastOneBatch: Bool) throws(DiskError) -> LogSlice
-  func offset(forTimestamp timestamp: Int64, in log: Log) throws(DiskError) -> TimedOffset?
-  func offsetOfMaxTimestamp(in log: Log) throws(DiskError) -> TimedOffset?
+  func batch(forTimestamp timestamp: Int64, from: Offset) throws(DiskError) -> TimedBatch?
+  func batchOfMaxTimestamp(in log: Log) throws(DiskError) -> TimedBatch?
   func boundaries(in log: Log, writtenUpTo time: Int64, nowMs: Int64, max: Int) -> [Offset]
   func abortedTransactions(from: Offset, upTo: Offset) throws(DiskError) -> [AbortedTransaction]
 

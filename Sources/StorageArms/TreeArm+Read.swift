@@ -91,13 +91,16 @@ extension TreeArm {
 
   // MARK: Time
 
-  package func offset(forTimestamp timestamp: Int64, in log: Log) throws(DiskError) -> TimedOffset? {
-    let from = log.logStartOffset
+  package func batch(forTimestamp timestamp: Int64, from: Offset) throws(DiskError) -> TimedBatch? {
     guard let found = try candidate(forTimestamp: timestamp, from: from) else { return nil }
-    return try scan(from: found) { batch throws(DiskError) -> TimedOffset? in
-      guard batch.header.maxTimestamp >= timestamp else { return nil }
-      return record(in: batch) { $0 >= timestamp && $1 >= from }
+    return try scan(from: max(found, from)) { batch throws(DiskError) -> TimedBatch? in
+      batch.header.maxTimestamp >= timestamp ? timed(batch) : nil
     }
+  }
+
+  /// A copy: the bytes are the transaction's.
+  private func timed(_ batch: StoredBatch) -> TimedBatch {
+    TimedBatch(FileRange(inMemory: ByteBuffer(bytes: batch.bytes), path: tree.path), batch.header)
   }
 
   /// A batch before which none holds a record of `timestamp` or later; nil when there is no such record.
@@ -126,7 +129,7 @@ extension TreeArm {
     Offset(Int64(clamping: entry.number))
   }
 
-  package func offsetOfMaxTimestamp(in log: Log) throws(DiskError) -> TimedOffset? {
+  package func batchOfMaxTimestamp(in log: Log) throws(DiskError) -> TimedBatch? {
     let (first, last) = try tree.read { transaction throws(DiskError) in
       try transaction.withCursor(.times) { cursor throws(DiskError) in
         (
@@ -146,13 +149,7 @@ extension TreeArm {
     }
     if let before, before.timestamp >= best?.timestamp ?? -1 { best = before }
     guard let best else { return nil }
-    return try scan(from: best.base) { batch throws(DiskError) in
-      record(in: batch) { timestamp, _ in timestamp >= best.timestamp }
-    }
-  }
-
-  private func record(in batch: StoredBatch, where fits: (Int64, Offset) -> Bool) -> TimedOffset? {
-    (try? batch.copy())?.firstRecord(where: fits)
+    return try scan(from: best.base) { batch throws(DiskError) in timed(batch) }
   }
 
   /// The start and, when there are batches, the end: a tree has no segments, which is all that old clients ask about.

@@ -79,6 +79,8 @@ struct Fetch: Sendable {
     var ranges: [FileRange] = []
     var byteCount = 0
     var hasFailed = false
+    /// Bytes that batches may still unpack to, where they are answered as messages.
+    var unpackAllowance = Limits.downConvertedBytes
     /// What was read, and what each must have for it to be worth reading again.
     var places: [(partition: Partition, need: Need)] = []
   }
@@ -162,7 +164,8 @@ struct Fetch: Sendable {
       }
       if let magic = Self.messageMagic(version) {
         let messages = try partition.messages(
-          read.slice, magic: magic, from: wanted.fetchOffset, maxBytes: Int(wanted.partitionMaxBytes))
+          read.slice, magic: magic, from: wanted.fetchOffset, maxBytes: Int(wanted.partitionMaxBytes),
+          allowance: &found.unpackAllowance)
         guard let messages else { return answer.fail(.unsupportedCompressionType) }
         answer.records = .bytes(messages)
       } else {

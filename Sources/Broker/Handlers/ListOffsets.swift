@@ -37,6 +37,7 @@ extension LocalBroker {
   private func list(_ request: ListOffsetsRequest, _ version: Int16, _ image: MetadataImage) -> ListOffsetsResponse {
     let doubled = Self.doubled(request)
     var answer = ListOffsetsResponse()
+    var allowance = Limits.unpackedRequestBytes
     for asked in request.topics {
       let topic = image.named(asked.name)
       var answered = ListOffsetsResponse.Topic()
@@ -50,7 +51,8 @@ extension LocalBroker {
           found.errorCode = .unsupportedVersion
         } else if let partition = topic?.partition(wanted.partitionIndex) {
           do throws(PartitionError) {
-            try find(wanted, in: partition, isReadCommitted: request.isolationLevel == 1, version, &found)
+            try find(
+              wanted, in: partition, isReadCommitted: request.isolationLevel == 1, version, &allowance, &found)
           } catch {
             found.errorCode = ErrorCode(error)
           }
@@ -79,7 +81,7 @@ extension LocalBroker {
 
   private func find(
     _ wanted: ListOffsetsRequest.Partition, in partition: Partition, isReadCommitted: Bool, _ version: Int16,
-    _ found: inout ListOffsetsResponse.Partition
+    _ allowance: inout Int, _ found: inout ListOffsetsResponse.Partition
   ) throws(PartitionError) {
     try partition.check(wanted.currentLeaderEpoch)
     guard version > 0 else {
@@ -94,25 +96,25 @@ extension LocalBroker {
       }
       return
     }
-    let result = try partition.withLog { log, marks throws(PartitionError) -> (Offset, Int64, LeaderEpoch)? in
-      let epoch = marks.leaderEpoch
-      let mark = marks.highWatermark
-      let readableEnd = isReadCommitted ? log.lastStableOffset(highWatermark: mark) : mark
-      switch wanted.timestamp {
-      case Special.latest:
-        return (readableEnd, -1, epoch)
-      case Special.earliest, Special.earliestLocal:
-        return (log.logStartOffset, -1, log.epochs.epoch(at: log.logStartOffset) ?? epoch)
-      case Special.latestTiered: return nil
-      default:
-        do throws(ReadError) {
-          let place =
-            wanted.timestamp == Special.maxTimestamp
-            ? try log.offsetOfMaxTimestamp() : try log.offset(forTimestamp: wanted.timestamp)
-          // A record that the client cannot read yet is none.
-          return place.flatMap { $0.offset < readableEnd ? ($0.offset, $0.timestamp, $0.leaderEpoch) : nil }
-        } catch { throw .read(error) }
+    let result: (Offset, Int64, LeaderEpoch)?
+    switch wanted.timestamp {
+    case Special.latest:
+      result = try partition.withLog { log, marks throws(PartitionError) in
+        (marks.readableEnd(of: log, isReadCommitted: isReadCommitted), -1, marks.leaderEpoch)
       }
+    case Special.earliest, Special.earliestLocal:
+      result = try partition.withLog { log, marks throws(PartitionError) in
+        (log.logStartOffset, -1, log.epochs.epoch(at: log.logStartOffset) ?? marks.leaderEpoch)
+      }
+    case Special.latestTiered:
+      result = nil
+    default:
+      let place =
+        wanted.timestamp == Special.maxTimestamp
+        ? try partition.offsetOfMaxTimestamp(isReadCommitted: isReadCommitted, allowance: &allowance)
+        : try partition.offset(
+          forTimestamp: wanted.timestamp, isReadCommitted: isReadCommitted, allowance: &allowance)
+      result = place.map { ($0.offset, $0.timestamp, $0.leaderEpoch) }
     }
     guard let (offset, timestamp, epoch) = result else { return }
     found.offset = offset

@@ -7,6 +7,35 @@ import Wire
 @testable import Broker
 
 struct FetchTests {
+  @Test("what one fetch turns into old messages is bounded: the next batch comes with the next fetch")
+  func boundedMessages() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      try client.createTopic("large")
+      func zeros(_ count: Int) throws -> ByteBuffer {
+        var builder = RecordBatchBuilder(capacity: 4096)
+        builder.append(
+          Record(offset: 0, timestamp: 1, key: nil, value: ByteBuffer(repeating: 0, count: count), headers: []))
+        return try builder.finish(codec: .gzip)
+      }
+      let batch = try zeros(Limits.downConvertedBytes / 2 + 1000)
+      for _ in 0..<3 { _ = try client.produce(batch, to: "t") }
+      for offset: Int64 in 0..<3 {
+        let found = try client.fetch("t", from: Offset(offset), version: 2)
+        #expect(found.errorCode == .none)
+        var records = try #require(found.records.bytes)
+        #expect(records.getInteger(at: records.readerIndex, as: Int64.self) == offset)
+        let size = try #require(records.getInteger(at: records.readerIndex + 8, as: Int32.self))
+        records.moveReaderIndex(forwardBy: 12 + Int(size))
+        #expect(records.readableBytes == 0, "one set and no more")
+      }
+      _ = try client.produce(zeros(Limits.downConvertedBytes + 1), to: "large")
+      #expect(try client.fetch("large", from: 0, version: 2).errorCode == .unsupportedCompressionType)
+      #expect(try client.fetch("large", from: 0).errorCode == .none)
+    }
+  }
+
   @Test("every served version is answered, by name or by id", arguments: Int16(4)...17)
   func versions(version: Int16) throws {
     try withBroker { broker in

@@ -1,5 +1,6 @@
 import Compression
 import Model
+import NIOCore
 import Testing
 import Wire
 
@@ -45,6 +46,37 @@ struct ListOffsetsTests {
       #expect(newest.offset == 2)
       #expect(newest.timestamp == Batches.timestamp + 1020)
       #expect(try client.offset(of: "t", 7, at: -1).errorCode == .unknownTopicOrPartition)
+    }
+  }
+
+  @Test("what a request has unpacked is bounded: partitions beyond it are to be asked for again, others are answered")
+  func unpacking() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t", partitions: 3)
+      var builder = RecordBatchBuilder(capacity: 4096)
+      builder.append(
+        Record(
+          offset: 0, timestamp: Batches.timestamp, key: nil,
+          value: ByteBuffer(repeating: 0, count: Limits.unpackedRequestBytes / 2 + 1000), headers: []))
+      let bomb = try builder.finish(codec: .gzip)
+      for partition: Int32 in 0..<2 { #expect(try client.produce(bomb, to: "t", partition).errorCode == .none) }
+      #expect(try client.produce(Batches.of(["a"]), to: "t", 2).errorCode == .none)
+      var topic = ListOffsetsRequest.Topic()
+      topic.name = "t"
+      topic.partitions = (0..<3).map { index in
+        var partition = ListOffsetsRequest.Partition()
+        partition.partitionIndex = Int32(index)
+        partition.timestamp = index == 1 ? -3 : Batches.timestamp
+        return partition
+      }
+      var request = ListOffsetsRequest()
+      request.replicaID = -1
+      request.topics = [topic]
+      let answered = try client.ask(request, version: 7).topics[0].partitions
+      #expect(answered.map(\.errorCode) == [.none, .offsetNotAvailable, .none])
+      #expect(answered.map(\.offset) == [0, -1, 0])
+      #expect(try client.offset(of: "t", 1, at: -3).offset == 0, "by itself it is found")
     }
   }
 
