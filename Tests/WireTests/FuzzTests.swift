@@ -73,13 +73,25 @@ struct FuzzTests {
     #expect(again == value, "\(T.self) v\(version), seed \(ConformanceTests.seed): \(value)")
   }
 
-  /// One to three changes: another byte, a flipped bit, a cut end.
+  /// The bounds of each width, their neighbours, and the numbers around zero.
+  private static let extremes: [Int64] = [
+    .min, .min + 1, Int64(Int32.min), Int64(Int16.min), -128, -2, -1, 0, 1, 2, 127, 128, Int64(Int16.max), 32_768,
+    Int64(Int32.max) - 1, Int64(Int32.max), Int64(Int32.max) + 1, Int64(UInt32.max), .max - 1, .max,
+  ]
+
+  /// One to three changes: another byte, a flipped bit, a cut end, a number at its bounds.
   private func mutate(_ message: [UInt8], into buffer: inout ByteBuffer, _ random: inout SplitMix) {
     var message = message
     for _ in 0...random.below(3) where !message.isEmpty {
       let at = random.below(message.count)
-      switch random.below(3) {
+      switch random.below(4) {
       case 0: message[at] = UInt8(truncatingIfNeeded: random.next())
+      case 3:
+        let width = 1 << random.below(4)
+        let value = Self.extremes[random.below(Self.extremes.count)]
+        for index in 0..<min(width, message.count - at) {
+          message[at + index] = UInt8(truncatingIfNeeded: value >> Int64(8 * (width - 1 - index)))
+        }
       case 1: message[at] ^= 1 << UInt8(random.below(8))
       default: message.removeSubrange(at...)
       }
