@@ -52,7 +52,6 @@ struct ExtremeConfigTests {
   private func tick(_ broker: TestBroker) {
     broker.broker.applyRetention()
     broker.broker.flushDue()
-    broker.broker.checkpoint()
     broker.broker.expireProducers()
     broker.broker.purgeDeleted()
   }
@@ -103,6 +102,7 @@ struct ExtremeConfigTests {
             try use(altered, broker, client)
           }
           topics.append(altered)
+          broker.broker.checkpoint()
         }
         broker.running.stop()
       }
@@ -124,25 +124,26 @@ struct ExtremeConfigTests {
 
   private static let refusingKeys = ["socket.request.max.bytes", "max.connections", "max.connections.per.ip"]
 
-  @Test("of a broker: it starts or says why not, is used, stops and starts again", arguments: brokerKeys)
+  @Test("of a broker: it starts or says why not, is used and stops", arguments: brokerKeys)
   func broker(name: String) throws {
     let key = try #require(ConfigKeys.named[name])
-    for value in key.extremesTaken {
+    let values = key.extremesTaken
+    // The two smallest and the two largest: each start waits for the disk.
+    for value in Set(values.prefix(2) + values.suffix(2)).sorted() {
       try withDirectory { directory in
         let settings = [
           name: "\(value)", "millrace.cache": name.hasPrefix("millrace.cache") ? "process" : "page",
         ].merging(name == "broker.id" ? [:] : ["broker.id": "1"]) { $1 }
-        for _ in 0..<2 {
-          guard let broker = try? TestBroker.start(in: directory, settings) else { return }
-          defer { broker.running.stop() }
-          tick(broker)
-          // Under these the client is refused before it is served.
-          if Self.refusingKeys.contains(name), value < 1000 { continue }
-          let client = try broker.connect()
-          try client.createTopic("t")
-          try use("t", broker, client)
-          try delete("t", client)
-        }
+        guard let broker = try? TestBroker.start(in: directory, settings) else { return }
+        defer { broker.running.stop() }
+        tick(broker)
+        // Under these the client is refused before it is served.
+        if Self.refusingKeys.contains(name), value < 1000 { return }
+        let client = try broker.connect()
+        try client.createTopic("t")
+        try use("t", broker, client)
+        broker.broker.checkpoint()
+        try delete("t", client)
       }
     }
   }
