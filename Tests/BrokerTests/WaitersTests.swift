@@ -162,7 +162,9 @@ struct WaiterOrderTests {
   @Test("is woken exactly once, by the event that meets the last of its needs")
   func everyOrder() {
     for order in Self.orders {
-      run(order, lacking: 20, need: .bytes(past: 0)) { places, _ in places[0].mark.rawValue + places[1].mark.rawValue >= 2 }
+      run(order, lacking: 20, need: .bytes(past: 0)) { places, _ in
+        places[0].mark.rawValue + places[1].mark.rawValue >= 2
+      }
       run(order, lacking: 2, need: .replicated(1)) { places, _ in places.allSatisfy { $0.mark >= 1 } }
       run(order, lacking: 1, need: .stable(past: 0)) { places, _ in places.contains { $0.stable > 0 } }
     }
