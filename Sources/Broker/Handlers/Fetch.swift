@@ -170,9 +170,11 @@ struct Fetch: Sendable {
         answer.records = .bytes(messages)
       } else {
         if read.slice.byteCount > 0 { answer.records = .spliced(byteCount: read.slice.byteCount) }
-        found.ranges += read.slice.ranges
+        if found.ranges.isEmpty { found.ranges = read.slice.ranges } else { found.ranges += read.slice.ranges }
       }
       found.byteCount += read.slice.byteCount
+      // A fetch that has enough does not wait.
+      if found.byteCount >= minBytes { return }
       if request.isolationLevel == 1, read.lastStableOffset < read.highWatermark {
         // An open transaction: what is appended cannot be read before it is decided.
         found.places.append((partition, .stable(past: read.lastStableOffset)))
@@ -226,9 +228,13 @@ extension FetchRequest {
   /// Seen without memory of its own for what consumers send: few topics, partitions in rising order or rotated.
   private var mayHaveDoubles: Bool {
     guard topics.count <= 8 else { return true }
-    for (index, topic) in topics.enumerated() {
-      for other in topics[..<index] where other.topic == topic.topic && other.topicID == topic.topicID { return true }
-      if !topic.isRisingOrRotated { return true }
+    // By index: a loop over the elements would copy each, and count references for it, on every fetch.
+    for index in topics.indices {
+      for earlier in 0..<index
+      where topics[earlier].topic == topics[index].topic && topics[earlier].topicID == topics[index].topicID {
+        return true
+      }
+      if !topics[index].isRisingOrRotated { return true }
     }
     return false
   }

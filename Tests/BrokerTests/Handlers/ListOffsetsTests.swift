@@ -49,18 +49,25 @@ struct ListOffsetsTests {
     }
   }
 
-  @Test("what a request has unpacked is bounded: partitions beyond it are to be asked for again, others are answered")
-  func unpacking() throws {
+  @Test(
+    "what a request has unpacked is bounded: partitions beyond it are to be asked for again, others are answered",
+    arguments: [
+      [Limits.unpackedRequestBytes / 2 + 1000, Limits.unpackedRequestBytes / 2 + 1000],
+      [Limits.unpackedRequestBytes / 4, Limits.unpackedRequestBytes / 8 * 7],
+    ])
+  func unpacking(sizes: [Int]) throws {
     try withBroker { broker in
       let client = try broker.connect()
       try client.createTopic("t", partitions: 3)
-      var builder = RecordBatchBuilder(capacity: 4096)
-      builder.append(
-        Record(
-          offset: 0, timestamp: Batches.timestamp, key: nil,
-          value: ByteBuffer(repeating: 0, count: Limits.unpackedRequestBytes / 2 + 1000), headers: []))
-      let bomb = try builder.finish(codec: .gzip)
-      for partition: Int32 in 0..<2 { #expect(try client.produce(bomb, to: "t", partition).errorCode == .none) }
+      for (partition, size) in sizes.enumerated() {
+        var builder = RecordBatchBuilder(capacity: 4096)
+        builder.append(
+          Record(
+            offset: 0, timestamp: Batches.timestamp, key: nil, value: ByteBuffer(repeating: 0, count: size), headers: []
+          ))
+        let bomb = try builder.finish(codec: .gzip)
+        #expect(try client.produce(bomb, to: "t", Int32(partition)).errorCode == .none)
+      }
       #expect(try client.produce(Batches.of(["a"]), to: "t", 2).errorCode == .none)
       var topic = ListOffsetsRequest.Topic()
       topic.name = "t"

@@ -12,31 +12,32 @@ struct ListenerAddressTests {
     return fgetc(file) != EOF
   }
 
-  /// The host a client is told to connect to.
-  private func toldHost(_ broker: TestBroker, isIPv6: Bool) throws -> String? {
-    try TestClient(port: broker.port, isIPv6: isIPv6).ask(MetadataRequest(), version: 5).brokers.first?.host
+  /// Checks the host that a client is told to connect to.
+  private func expect(_ host: String, toldBy broker: TestBroker, isIPv6: Bool) throws {
+    let answer = try TestClient(port: broker.port, isIPv6: isIPv6).ask(MetadataRequest(), version: 5)
+    #expect(answer.brokers.first?.host == host)
   }
 
   @Test("without a host takes both IP families, and tells each of its own", .enabled(if: hasIPv6 == true))
   func everyAddress() throws {
     try withBroker(["listeners": "PLAINTEXT://:0"]) { broker in
-      #expect(try toldHost(broker, isIPv6: false) == "127.0.0.1")
-      #expect(try toldHost(broker, isIPv6: true) == "::1")
+      try expect("127.0.0.1", toldBy: broker, isIPv6: false)
+      try expect("::1", toldBy: broker, isIPv6: true)
     }
   }
 
   @Test("of all IPv6 addresses tells an IPv4 client of an IPv4 address", .enabled(if: hasIPv6 == true))
   func mapped() throws {
     try withBroker(["listeners": "PLAINTEXT://[::]:0"]) { broker in
-      #expect(try toldHost(broker, isIPv6: false) == "127.0.0.1")
-      #expect(try toldHost(broker, isIPv6: true) == "::1")
+      try expect("127.0.0.1", toldBy: broker, isIPv6: false)
+      try expect("::1", toldBy: broker, isIPv6: true)
     }
   }
 
   @Test("of all IPv4 addresses takes no IPv6 client", .enabled(if: hasIPv6 == true))
   func fourOnly() throws {
     try withBroker(["listeners": "PLAINTEXT://0.0.0.0:0"]) { broker in
-      #expect(try toldHost(broker, isIPv6: false) == "127.0.0.1")
+      try expect("127.0.0.1", toldBy: broker, isIPv6: false)
       #expect(throws: (any Error).self) { try TestClient(port: broker.port, isIPv6: true) }
     }
   }
@@ -65,7 +66,8 @@ struct ListenerAddressTests {
   @Test("as a client is told of it is plain")
   func plain() throws {
     for (address, told) in [("::ffff:127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("10.1.2.3", "10.1.2.3")] {
-      #expect(try SocketAddress(ipAddress: address, port: 1).plainIPAddress == told)
+      let plain = try SocketAddress(ipAddress: address, port: 1).plainIPAddress
+      #expect(plain == told)
     }
   }
 }
