@@ -125,7 +125,7 @@ let package = Package(
         "Broker", "Storage", "StorageArms", "Cluster", "Coordination", "Client", "Wire", "Model", "Base", "Compression",
         "CMillrace", "TestSupport", nioCore, nioPosix, .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
-    tests("SimulationTests", ["Simulation", "Base", "TestSupport"]),
+    tests("SimulationTests", ["Simulation", "Storage", "Base", "TestSupport"]),
     tests("LoadTests", ["Load", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", "Base", nioCore]),
     tests("LabTests", ["Lab", "Mechanisms", "Load", "Model", "Base"]),

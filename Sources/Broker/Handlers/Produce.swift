@@ -98,7 +98,7 @@ extension LocalBroker {
   }
 
   private func refusal(of request: ProduceRequest) -> (ErrorCode, String)? {
-    if ![-1, 0, 1].contains(request.acks) { return (.invalidRequiredAcks, "acks \(request.acks) is not -1, 0 or 1") }
+    if !(-1...1).contains(request.acks) { return (.invalidRequiredAcks, "acks \(request.acks) is not -1, 0 or 1") }
     if request.transactionalID != nil { return (.invalidTxnState, "transactions are not served") }
     return nil
   }
