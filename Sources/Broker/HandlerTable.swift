@@ -27,13 +27,13 @@ package struct RequestContext: Sendable {
   /// The event loop of the request's connection: where its timers and its time are.
   package var eventLoop: any EventLoop { reply.eventLoop }
 
-  /// Where an answer that must wait will go. The handler returns `.later`.
+  /// Returns the place of an answer that must wait. The handler returns `.later`.
   func pending<Answer: Response>(_ answer: Answer.Type = Answer.self) -> PendingAnswer<Answer> {
     PendingAnswer(version: version, correlationID: correlationID, reply: reply)
   }
 }
 
-/// Where an answer that had to wait is to go. Complete it once, from any thread.
+/// The place of an answer that had to wait. Complete it once, from any thread.
 package struct PendingAnswer<Answer: Response>: Sendable {
   let version: Int16
   let correlationID: Int32

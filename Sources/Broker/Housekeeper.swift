@@ -5,7 +5,7 @@ import NIOCore
 import Storage
 import Synchronization
 
-/// What a broker does by the clock: retention, background flushes, checkpoints, and removing deleted files.
+/// The work that a broker does periodically: retention, background flushes, checkpoints, and removing deleted files.
 ///
 /// The timers are those of one event loop. The work is done on the offload's housekeeping lane, one piece at a time, so that
 /// it delays no request; a timer starts anew when its work has ended.
@@ -45,7 +45,7 @@ final class Housekeeper: Sendable {
     if broker.directories.cache != nil { every(Limits.cacheReportIntervalMs) { $0.reportCache() } }
   }
 
-  /// Starts no more work. What is under way ends by itself; the node's offload tells when.
+  /// Starts no more work. Work that is under way ends by itself; `NodeOffload.whenIdle` completes then.
   func stop() {
     let timers = state.withLock { state -> [Scheduled<Void>?] in
       state.isStopped = true

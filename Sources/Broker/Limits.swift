@@ -36,10 +36,10 @@ package enum Limits {
   /// Reply bytes waiting in memory for a slow reader. Beyond it we stop reading its requests until they have drained.
   package static let replyBytesWaiting = 1024 * 1024
 
-  /// Small replies made in one turn go to the channel together, so many bytes at a time.
+  /// The bytes in which small replies of one turn are handed to the channel together.
   package static let gatheredReplyBytes = 64 * 1024
 
-  /// Of an answer in messages of before Kafka 0.11, which is made in memory; one batch may pass it.
+  /// The bytes of an answer in messages older than Kafka 0.11, which is made in memory; one batch may pass them.
   package static let messageAnswerBytes = 8 * 1024 * 1024
 
   /// Bytes that the batches of such an answer may unpack to together. The next batch waits for the next fetch; one that is larger by
@@ -122,7 +122,7 @@ package enum Limits {
   /// more is served off the loop: other connections are not kept waiting.
   package static let servedOnLoop = 200
 
-  /// Topics of one CreateTopics answer that are told with their configuration; the others without.
+  /// The topics of one CreateTopics answer that are described with their configuration; the others are without.
   package static let createdTopicsDescribed = 1_000
 
   /// Resources that one DescribeConfigs describes, some ten kilobytes each; the others are refused.

@@ -26,7 +26,7 @@ package final class LocalBroker: Sendable {
   let producerIDs: ProducerIDSource
   package let log: Logger
   let nowMs: @Sendable () -> Int64
-  /// Where clients of each listener are told to connect; set when the listeners are bound.
+  /// The address that clients of each listener are given; set when the listeners are bound.
   let endpoints = Mutex<[String: Endpoint]>([:])
   private let apis = Mutex<[ApiVersionsResponse.ApiVersion]>([])
 
@@ -59,7 +59,7 @@ package final class LocalBroker: Sendable {
 
   /// The cluster as it is now. A request reads it once.
   package var image: MetadataImage { metadata.image }
-  /// The same, for whoever looks at topics alone.
+  /// The same image, for code that reads topics alone.
   package var topics: MetadataImage { metadata.image }
   var directories: LogDirectories { replicas.directories }
 
@@ -67,7 +67,7 @@ package final class LocalBroker: Sendable {
     TopicConfig(overrides: topic.overrides, broker: image.config)
   }
 
-  /// What ApiVersions answers, told by the handler table once it is made.
+  /// The APIs that ApiVersions answers with; set by the handler table once it is made.
   var offeredApis: [ApiVersionsResponse.ApiVersion] {
     get { apis.withLock { $0 } }
     set { apis.withLock { $0 = newValue } }
@@ -164,7 +164,7 @@ final class ProducerIDSource: Sendable {
     controller.ask({ _ in .producerIDs(for: brokerID) }) { self.received($0.first) }
   }
 
-  /// Serves who waits; where more wait than a block has ids, another is asked for. A failure is told to all.
+  /// Serves the requests that wait; where more wait than a block has ids, another is asked for. A failure answers all.
   private func received(_ outcome: Controller.Outcome?) {
     let (served, asks) = state.withLock { state -> ([(Then, Result<Int64, Refusal>)], Bool) in
       guard case .producerIDs(let block) = outcome else {

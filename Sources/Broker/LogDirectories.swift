@@ -2,7 +2,7 @@ import Logging
 import Model
 package import Storage
 
-/// All of the broker's log.dirs: a new partition goes to the one with the fewest, and each log is found in the one it is in.
+/// All of the broker's log.dirs: a new partition is placed in the one with the fewest; each log is found where it is.
 ///
 /// A directory that cannot be used, at the start or later, is offline until the next start: its partitions answer with a
 /// storage error, nothing new is put there, and the others work.

@@ -153,7 +153,7 @@ package final class Node: Sendable {
     }
   }
 
-  /// Lets go of the disk as a crash would.
+  /// Closes the tree and unlocks the directories, and writes nothing, as a crash would.
   private func release(_ opened: OpenedNode) {
     opened.tree.close()
     for directory in opened.directories.all { directory.unlock() }

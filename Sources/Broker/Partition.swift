@@ -5,7 +5,7 @@ import NIOCore
 package import Storage
 import Synchronization
 
-/// One partition on this broker: its log, what its leader knows of the other replicas, and who waits for it to change.
+/// One partition on this broker: its log, what its leader knows of the other replicas, and the requests that wait.
 ///
 /// Everything mutable is behind one lock, taken once for a whole append or read, so what was checked at its start still
 /// holds at its end. The system calls of the log run under the lock; waiting for a disk flush does not.
@@ -24,12 +24,13 @@ package final class Partition: Sendable {
   }
 
   private let state: Mutex<State>
-  /// Who waits for the flush after the one that runs; nil while none runs. The `Flusher`'s.
+  /// The requests that wait for the flush after the one that runs; nil while none runs. Used by the `Flusher`.
   let flushWaiters = Mutex<[FlushWaiter]?>(nil)
 
   typealias FlushWaiter = @Sendable (Flushed) -> Void
 
-  /// A partition whose only replica is this one leads from the start; any other neither leads nor follows before it is told.
+  /// Makes a partition. One whose only replica is this one leads from the start; any other neither leads nor follows
+  /// until the controller says so.
   ///
   /// - Parameters:
   ///   - log: nil when its files cannot be used: every request is answered with a storage error.
@@ -88,14 +89,14 @@ package final class Partition: Sendable {
 
   // MARK: Replicas
 
-  /// Who an event satisfied, to be woken after the lock is gone, and what the controller is to be asked.
+  /// The waiters that an event satisfied, to be woken after the lock is released, and what to ask the controller.
   struct Advanced {
     var woken: [Waiter] = []
     var askISR: Replication.ISRChange?
   }
 
-  /// Tells the partition's replication of an event: a follower has fetched, time has passed, the controller has answered, or this
-  /// replica leads from now on.
+  /// Passes an event to the partition's replication: a follower has fetched, time has passed, the controller has
+  /// answered, or this replica leads from now on.
   func advance(_ event: (inout Replication) -> Replication.Steps) -> Advanced {
     state.withLock { state in
       let before = state.replication.highWatermark
@@ -126,7 +127,7 @@ package final class Partition: Sendable {
     }
   }
 
-  /// What one read found, with the marks a fetch answer tells.
+  /// What one read found, with the offsets that a fetch answer reports.
   struct Found {
     var slice: LogSlice
     var highWatermark: Offset
@@ -290,7 +291,7 @@ package final class Partition: Sendable {
     }
   }
 
-  /// Lets every waiter go, to be answered with what there is.
+  /// Removes every waiter and returns them, to be answered with what there is.
   func release() -> [Waiter] { state.withLock { $0.waiters.releaseAll() } }
 
   /// Takes the log away, for the caller to close or delete; every waiter is released to find the partition gone.
@@ -348,7 +349,7 @@ extension Partition.State {
     throw currentLeaderEpoch < replication.leaderEpoch ? .fencedLeaderEpoch : .unknownLeaderEpoch
   }
 
-  /// Those whom the high watermark satisfies now that it has risen.
+  /// Returns the waiters that the high watermark satisfies now that it has risen.
   ///
   /// - Parameter batch: what was appended just now, and its bytes.
   mutating func wake(
@@ -366,7 +367,8 @@ extension Partition.State {
       lastStableOffset: waiters.needsStableOffset ? log.lastStableOffset(highWatermark: mark) : .unknown)
   }
 
-  /// Bytes of the batches between two offsets; more than anybody waits for when they cannot be counted, so that nobody is forgotten.
+  /// Counts the bytes of the batches between two offsets. Where they cannot be counted the largest number is returned,
+  /// so that every waiter is woken.
   private static func byteCount(from start: Offset, upTo end: Offset, in log: Log) -> Int {
     var bytes = 0
     var offset = max(start, log.logStartOffset)
@@ -405,7 +407,7 @@ extension Partition {
   /// A slice's records as messages of an old format: whole batches, until there are `maxBytes` of them. Nil when a batch
   /// cannot be had as messages (zstd, or damage).
   ///
-  /// The bytes pass through memory, a batch at a time, on the caller's thread: the price of a client of before 2017.
+  /// The bytes pass through memory, a batch at a time, on the caller's thread: the price of a client before Kafka 0.11.
   ///
   /// - Parameter allowance: bytes that the request may still have unpacked. Where it does not suffice for a batch, the messages end
   ///   before it, and the client asks again from there.

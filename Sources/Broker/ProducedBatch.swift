@@ -27,7 +27,8 @@ package enum ProducedBatch {
   /// producer set them: what a producer writes there is not believed.
   ///
   /// - Parameters:
-  ///   - version: of the Produce request; message sets of before Kafka 0.11 are converted up to 2, zstd is allowed from 7.
+  ///   - version: of the Produce request; message sets older than Kafka 0.11 are converted up to version 2, zstd is
+  ///     allowed from 7.
   ///   - nowMs: the clock that the topic's limits on timestamps count from.
   ///   - allowance: bytes that the request's batches may still unpack to; what this one takes is taken off.
   package static func checked(

@@ -79,7 +79,7 @@ extension RecordBatch {
     return nil
   }
 
-  /// A length and so many bytes; -1 stands for null.
+  /// Skips a length N and N bytes; -1 stands for null.
   @inline(__always)
   private static func skipBytes(_ at: inout UnsafePointer<UInt8>, before end: UnsafePointer<UInt8>) -> Bool {
     guard let length = number(&at, before: end), length >= -1, length <= end - at else { return false }

@@ -24,7 +24,7 @@ final class Waiter: AwaitsPartitions, Sendable {
   private let onEnd: @Sendable (Reason) -> Void
   private let held = Mutex(Held())
 
-  /// What it lets go of at its end.
+  /// The places and the timer that a waiter gives up at its end.
   private struct Held {
     var places: [(partition: Partition, ticket: Waiters<Waiter>.Ticket)] = []
     var timer: Scheduled<Void>?

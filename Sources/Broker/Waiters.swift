@@ -11,11 +11,12 @@ package enum Need: Hashable, Sendable {
   case stable(past: Offset)
 }
 
-/// Who waits for a partition to change: delayed fetches, and produces whose records are not on every in-sync replica yet. Kafka calls
-/// such a place a purgatory.
+/// The requests that wait for a partition to change: delayed fetches, and produces whose records are not on every
+/// in-sync replica yet. Kafka calls such a place a purgatory.
 ///
-/// A waiter leaves when its need is met. A delayed fetch counts bytes: it is woken by the append that gives it enough, and not by each. Example: a fetch of min.bytes 100,000 parks on two partitions; appends of 60,000 to one and 60,000 to the
-/// other follow; the first lowers what it lacks to 40,000, the second wakes it.
+/// A waiter leaves when its need is met. A delayed fetch counts bytes: the append that gives it enough wakes it, the
+/// ones before do not. Example: a fetch of min.bytes 100,000 parks on two partitions; appends of 60,000 to one and
+/// 60,000 to the other follow; the first lowers what it lacks to 40,000, the second wakes it.
 ///
 /// Owned by its `Partition` and changed under the partition's lock. Pure: waking is the caller's act. Waiters are kept, and woken, in the
 /// order in which they came.
@@ -32,17 +33,17 @@ package struct Waiters<Waiter: AwaitsPartitions> {
     var waiter: Waiter?
   }
 
-  /// Tickets rise. Those that have left go when they are the more.
+  /// The entries by rising ticket. Those of waiters that have left are removed when they are more than half.
   private var entries: [Entry] = []
   private var lastTicket: UInt64 = 0
-  /// Of those that have not left: how many there are, and how many need a stable offset.
+  /// The waiters that have not left: their number, and the number of those that need a stable offset.
   package private(set) var count = 0
   private var needingStable = 0
 
   package init() {}
 
   package var isEmpty: Bool { count == 0 }
-  /// Somebody waits for the last stable offset, which takes some looking to find.
+  /// True when a waiter needs the last stable offset, which takes a search to find.
   package var needsStableOffset: Bool { needingStable > 0 }
 
   package mutating func park(_ waiter: Waiter, for need: Need) -> Ticket {
@@ -53,7 +54,7 @@ package struct Waiters<Waiter: AwaitsPartitions> {
     return Ticket(number: lastTicket)
   }
 
-  /// The waiter is answered or gone: forget it. Harmless when it has left already.
+  /// Removes a waiter that was answered or whose connection is gone. Does nothing when it has left already.
   package mutating func remove(_ ticket: Ticket) {
     var low = 0
     var high = entries.count

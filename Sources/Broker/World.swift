@@ -43,7 +43,7 @@ package struct World: Sendable {
   }
 }
 
-/// The kernel's page cache: tells whether sending a file range would wait for the disk, and fetches the range.
+/// The kernel's page cache: says whether sending a file range would wait for the disk, and reads the range ahead.
 package struct PageCache: Sendable {
   /// True when some of the range must be read from the disk first. Called on an event loop; must not wait.
   package var isCold: @Sendable (FileRange) -> Bool

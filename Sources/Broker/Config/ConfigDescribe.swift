@@ -1,4 +1,4 @@
-/// A key as DescribeConfigs tells it.
+/// A key as DescribeConfigs reports it.
 package struct DescribedConfig: Sendable, Equatable {
   /// Where a value comes from: the numbers of DescribeConfigs.
   package enum Source: Int8, Sendable {
@@ -12,7 +12,7 @@ package struct DescribedConfig: Sendable, Equatable {
   }
 
   package var name: String
-  /// nil: not set, or not told because it is sensitive.
+  /// Nil: not set, or not reported because the key is sensitive.
   package var value: String?
   package var source: Source
   package var isReadOnly: Bool
@@ -41,7 +41,7 @@ extension TopicConfig {
 }
 
 extension Config {
-  /// Every key of this broker, in the order of their names; keys that nobody knows are told as sensitive text.
+  /// Every key of this broker, in the order of their names; unknown keys are reported as sensitive text.
   package func describe(only names: Set<String>? = nil) -> [DescribedConfig] {
     let known = ConfigKeys.all.map(\.name)
     let unknown = given.keys.filter { ConfigKeys.named[$0] == nil }

@@ -1,4 +1,5 @@
-/// A place where connections are accepted (`listeners`), or what clients are told of it (`advertised.listeners`).
+/// A place where connections are accepted (`listeners`), or the address that clients are given
+/// (`advertised.listeners`).
 package struct Listener: Sendable, Equatable {
   /// Upper case, as Kafka has it.
   package var name: String

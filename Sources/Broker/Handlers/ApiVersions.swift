@@ -3,7 +3,7 @@ import NIOCore
 import Wire
 
 extension LocalBroker {
-  /// Lists what the handler table serves. A client with an unspeakable name is told so (KIP-511).
+  /// Lists what the handler table serves. A client whose name or version is malformed gets INVALID_REQUEST (KIP-511).
   func apiVersions(_ request: ApiVersionsRequest, _ context: RequestContext) -> Reply<ApiVersionsResponse> {
     var answer = ApiVersionsResponse()
     if context.version >= 3,

@@ -111,7 +111,7 @@ struct Fetch: Sendable {
     return found
   }
 
-  /// The format of before Kafka 0.11 that a version wants; nil for batches, as they are in the log.
+  /// The magic of the messages, older than Kafka 0.11, that a version wants; nil for batches, as they are in the log.
   private static func messageMagic(_ version: Int16) -> Int8? {
     switch version {
     case ..<2: 0

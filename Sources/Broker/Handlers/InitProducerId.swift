@@ -4,7 +4,7 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Hands out a producer id for idempotence. Transactions are not served, and a transactional id is told so.
+  /// Hands out a producer id for idempotence. Transactions are not served: a transactional id gets an error.
   func initProducerID(_ request: InitProducerIdRequest, _ context: RequestContext) -> Reply<InitProducerIdResponse> {
     guard request.transactionalID == nil else {
       var answer = InitProducerIdResponse()

@@ -9,14 +9,15 @@ final class DynamicConfigs: Sendable {
   private let brokerID: BrokerID
   private let last: Mutex<(values: BrokerValues, config: Config)>
 
-  /// - Throws: where the tree's values do not go together.
+  /// - Throws: when the tree's values contradict each other.
   init(_ base: Config, brokerID: BrokerID, _ values: BrokerValues) throws {
     self.base = base
     self.brokerID = brokerID
     last = Mutex((values, try Self.config(base, brokerID, values)))
   }
 
-  /// What was written is checked, so that it goes together; else the configuration stays.
+  /// Returns the configuration with these dynamic values. They were checked before they were written; where they
+  /// contradict each other all the same, the last configuration stays.
   func config(_ values: BrokerValues) -> Config {
     last.withLock { last in
       if last.values == values { return last.config }

@@ -2,7 +2,7 @@ package import Cluster
 package import Coordination
 package import Model
 
-/// This broker at its start: who it is in the tree, that it is the tree's controller, and what the controller wants done first.
+/// This broker at its start: its id in the tree, the controller it has become, and the effects to carry out first.
 ///
 /// A crash can leave behind a topic without its logs, which are made at this start, and a deleted topic with logs, whose
 /// deletion goes on.

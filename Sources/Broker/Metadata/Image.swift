@@ -26,7 +26,7 @@ package final class Topic: Sendable {
   }
 }
 
-/// The cluster as this broker's clients are told it: brokers, topics, configuration, controller. Immutable; a request reads
+/// The cluster as this broker's clients see it: brokers, topics, configuration, controller. Immutable; a request reads
 /// one image from its beginning to its end.
 package final class MetadataImage: Sendable {
   /// The living brokers, by rising id.
@@ -37,7 +37,7 @@ package final class MetadataImage: Sendable {
   package let config: Config
   /// In the order of their names.
   package let all: [Topic]
-  /// Of all topics.
+  /// The number of partitions of all topics.
   package let partitionCount: Int
   private let byName: [String: Topic]
   private let byID: [TopicID: Topic]

@@ -1,4 +1,4 @@
-/// The tree cannot be what this broker works from.
+/// The z-node tree is one that this broker cannot start from.
 package struct RegistryError: Error, Equatable, CustomStringConvertible {
   package var description: String
 

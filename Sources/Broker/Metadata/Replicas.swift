@@ -122,7 +122,7 @@ package final class Replicas: Sendable {
     for partition in hosted.withLock({ $0[topic] ?? [:] }).values { partition.configure(config) }
   }
 
-  /// Lets go of replicas: releases who waits on them, and renames the directories of those that are deleted.
+  /// Stops replicas: releases the requests that wait on them, and renames the directories of those that are deleted.
   ///
   /// - Returns: the topics of which files may be left.
   func stop(_ replicas: [Controller.StoppedReplica], deleteDelayMs: (String) -> Int64) -> Set<String> {
