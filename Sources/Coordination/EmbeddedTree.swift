@@ -124,7 +124,7 @@ package final class EmbeddedTree: ZNodeTree {
   }
 }
 
-/// The watches that are set: each goes off once.
+/// The watches that are set: each fires once.
 struct ZNodeWatches {
   var data: [String: [ZNodeWatch]] = [:]
   var children: [String: [ZNodeWatch]] = [:]

@@ -1,7 +1,7 @@
 import Storage
 
-/// A tree as its journal tells it, read beside the broker that owns it (`millrace znodes`). Nothing is locked or written:
-/// a change that is just being written may or may not be seen.
+/// A tree as its journal describes it, read beside the broker that owns it (`millrace znodes`). Nothing is locked or
+/// written: a change that is just being written may or may not be seen.
 package struct ZNodeView: Sendable {
   private let state: ZNodeState
 

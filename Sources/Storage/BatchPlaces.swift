@@ -1,6 +1,6 @@
 import Model
 
-/// Where batches stand that somebody is likely to ask for next: the newest ones, and those at which reads ended.
+/// The positions of batches that a read is likely to begin with: the newest ones, and those at which reads ended.
 ///
 /// A consumer at the tail, and one that reads on from where it stopped, find their place here and not on the disk.
 struct BatchPlaces {

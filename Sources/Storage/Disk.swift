@@ -5,7 +5,7 @@ import Glibc
 /// Paths are absolute or relative to the process. Nothing is durable before a `sync`: neither bytes (`DiskFile.sync`)
 /// nor names (`syncDirectory`).
 package protocol Disk: Sendable {
-  /// Opens for reading and writing, creating an empty file when told to.
+  /// Opens a file for reading and writing; creates an empty one where the caller asks for that.
   func open(_ path: String, creating: Bool) throws(DiskError) -> any DiskFile
   /// Names in a directory, in no order, without `.` and `..`.
   func names(in directory: String) throws(DiskError) -> [String]
@@ -36,7 +36,7 @@ extension Disk {
   package func probe(_ directory: String) throws(DiskError) {}
 }
 
-/// An open file. Closed when the last reference goes, so that a reader may outlive the file's deletion.
+/// An open file. It is closed with its last reference, so that a reader may outlive the file's deletion.
 package protocol DiskFile: AnyObject, Sendable {
   /// For sendfile; -1 when there is no real file behind.
   var descriptor: Int32 { get }

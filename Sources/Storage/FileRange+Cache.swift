@@ -9,7 +9,7 @@ extension FileRange {
     return millrace_missing_pages(file.descriptor, off_t(position), off_t(length)) > 0
   }
 
-  /// Has the kernel read it from the disk into the page cache, and waits for that. Failing is left to whoever sends it.
+  /// Has the kernel read the range from the disk into the page cache, and waits. A read error is left to the send.
   package func warm() {
     guard file.descriptor >= 0, let sink = Self.sink else { return }
     var from = off_t(position)

@@ -5,9 +5,9 @@ package import Model
 struct FlushState {
   /// When the data that is not flushed began to be appended; nil when there is none.
   var unflushedSinceMs: Int64?
-  /// A ticket is out. One at a time: those who ask meanwhile share the next.
+  /// True while a flush ticket is out. There is one at a time: flushes asked for meanwhile share the next.
   var isRunning = false
-  /// Somebody asked while a ticket was out.
+  /// A flush was asked for while a ticket was out.
   var isWantedAgain = false
   /// Segments were made whose names are not durable yet.
   var hasNewNames = true
@@ -29,7 +29,7 @@ struct FlushState {
     closed.append(segment)
   }
 
-  /// A ticket goes out for all that is known here; returns the directories whose names it must make durable.
+  /// Begins a flush of everything appended so far; returns the directories whose names it must make durable.
   mutating func begin(in directory: String) -> [String] {
     isRunning = true
     isWantedAgain = false
@@ -97,7 +97,7 @@ extension Log {
     }
   }
 
-  /// Takes a ticket back after it has run, and raises `flushedOffset`; returns the next one when somebody asked meanwhile.
+  /// Takes a ticket back after it has run, raises `flushedOffset`, and returns the next one when a flush was asked for.
   ///
   /// After a failed sync nobody knows what the disk holds (the kernel may have dropped the pages), so the log goes offline.
   package func complete(_ ticket: FlushTicket, _ outcome: Result<Void, DiskError>, nowMs: Int64) -> FlushTicket? {

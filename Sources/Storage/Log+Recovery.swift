@@ -351,7 +351,7 @@ struct LogRecovery {
     return start
   }
 
-  /// The newest that can be read; what cannot goes.
+  /// Returns the newest snapshot that can be read; those that cannot be read are removed.
   private mutating func snapshot(notAfter end: Offset) throws(DiskError) -> ProducerState? {
     for offset in snapshots.reversed() where offset <= end {
       let path = "\(directory)/\(Segment.name(offset))\(ProducerSnapshot.suffix)"

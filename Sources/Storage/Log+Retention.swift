@@ -90,7 +90,7 @@ extension Log {
 
   // MARK: Truncation
 
-  /// Forgets all records from `offset` on; a batch that holds `offset` goes whole, so the log may end before it.
+  /// Truncates the log to `offset`; a batch that holds `offset` is removed whole, so the log may end before it.
   ///
   /// A failure on the way leaves the log offline: opening it again recovers.
   package func truncate(to offset: Offset, nowMs: Int64) throws(DiskError) {
@@ -112,7 +112,7 @@ extension Log {
     }
   }
 
-  /// Forgets all records and goes on at `offset`: what a follower does whose leader no longer has what it would ask for.
+  /// Removes all records and continues at `offset`: for a follower whose leader no longer has the follower's log end.
   package func truncateFullyAndStart(at offset: Offset, nowMs: Int64) throws(DiskError) {
     if let failure { throw failure }
     do {

@@ -62,7 +62,7 @@ package final class Log {
     var logStartOffset: Offset = 0
     var logEndOffset: Offset = 0
     var flushedOffset: Offset = 0
-    /// Nil: nobody has produced before the log's end.
+    /// Nil when no producer has produced before the log's end.
     var producers: ProducerState?
     var epochs = LeaderEpochs()
     var nowMs: Int64

@@ -4,7 +4,7 @@ package import Model
 package struct LogConfig: Hashable, Sendable {
   package enum TimestampType: Hashable, Sendable { case createTime, logAppendTime }
 
-  /// segment.bytes: a batch that would pass it goes to a new segment.
+  /// segment.bytes: a batch with which a segment would pass this size begins a new segment.
   package var segmentBytes = 1 << 30
   /// segment.ms: how long after its first record's timestamp a segment takes records.
   package var segmentMs: Int64 = 7 * 24 * 3_600_000
@@ -18,7 +18,7 @@ package struct LogConfig: Hashable, Sendable {
   package var retentionBytes: Int64 = -1
   /// max.message.bytes: the largest batch a producer may append.
   package var maxMessageBytes = 1_048_588
-  /// flush.messages: after so many, an append asks to be flushed before it is acknowledged.
+  /// flush.messages: the append that leaves this many records unflushed asks for a flush before it is acknowledged.
   package var flushMessages: Int64 = .max
   /// flush.ms: data older than this asks to be flushed.
   package var flushMs: Int64 = .max

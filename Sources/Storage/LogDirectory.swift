@@ -69,7 +69,7 @@ package final class LogDirectory: Sendable {
     var isMarkedClean: Bool
     /// The checkpoints as they stand on the disk.
     var checkpoints: [OffsetCheckpoint: [TopicPartition: Offset]]
-    /// Partitions' directories that were renamed away, and when they may go.
+    /// Partitions' directories that were renamed away, and when they may be removed.
     var deleted: [(path: String, removableAtMs: Int64)] = []
     var deletions = 0
   }

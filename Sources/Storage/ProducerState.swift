@@ -24,7 +24,7 @@ package struct ProducerState {
     package var epoch: Int16
     /// Of the last transaction marker; -1 before one.
     package var coordinatorEpoch: Int32 = -1
-    /// Milliseconds, of the last batch or marker: what expiry goes by.
+    /// The time of the last batch or marker in milliseconds: expiry is measured from it.
     package var lastTimestamp: Int64 = -1
     /// First offset of the transaction under way.
     package var transactionStart: Offset?

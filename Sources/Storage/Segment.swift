@@ -24,7 +24,7 @@ final class Segment {
 
   /// Where the blocks allocated ahead of appends end; nil where the file system cannot.
   private var reservedEnd: Int? = 0
-  /// Blocks beyond the end may be allocated: they go back when the segment is finished.
+  /// True when blocks beyond the end may be allocated: they are released when the segment is finished.
   private var mayHoldReserve = false
 
   /// The largest record timestamp and its batch's last offset; nil until looked up (closed segments are asked rarely).
@@ -179,7 +179,7 @@ final class Segment {
     try timeIndex.makeRoom(on: disk)
   }
 
-  /// The segment takes no more batches: its indexes go to the disk whole.
+  /// Finishes the segment, which takes no more batches: its indexes are written to the disk whole.
   func finish(config: LogConfig) throws(DiskError) {
     if config.preallocate || mayHoldReserve {
       try file().file.truncate(to: size)
@@ -205,7 +205,7 @@ final class Segment {
     return entry
   }
 
-  /// What retention by time goes by: the largest timestamp, or the time of the last write when records have none.
+  /// The time that retention by time compares: the largest timestamp, or the time of the last write if records have none.
   func retentionTimestamp() throws(DiskError) -> Int64 {
     let newest = try newestEntry().timestamp
     return newest >= 0 ? newest : modifiedMs

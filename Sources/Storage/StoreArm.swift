@@ -41,9 +41,9 @@ package protocol StoreArm: AnyObject {
   func applyRetention(to log: Log, nowMs: Int64, highWatermark: Offset) throws(DiskError) -> Int
   /// Takes the batches out that are wholly before `offset`, where the log begins from now on; returns how many.
   func dropFront(of log: Log, before offset: Offset) throws(DiskError) -> Int
-  /// Takes out everything from `offset` on; a batch that holds it goes whole.
+  /// Removes everything from `offset` on; a batch that holds `offset` is removed whole.
   func truncate(_ log: Log, to offset: Offset) throws(DiskError)
-  /// Takes out everything; the log goes on at `offset`.
+  /// Removes everything; the log continues at `offset`.
   func restart(_ log: Log, at offset: Offset) throws(DiskError)
 }
 
