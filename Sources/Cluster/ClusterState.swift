@@ -11,7 +11,7 @@ package struct BrokerValues: Equatable, Sendable {
   package init() {}
 }
 
-/// The cluster as its controller knows it: what the tree has, and who is alive.
+/// The cluster as its controller knows it: what the tree has, and which brokers are alive.
 package struct ClusterState: Equatable, Sendable {
   package var brokers: [BrokerID: LiveBroker] = [:]
   package var topics: [String: TopicDescription] = [:]

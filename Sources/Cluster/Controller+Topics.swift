@@ -127,7 +127,7 @@ extension Controller {
     release(name)
   }
 
-  /// What could not be made goes from the tree.
+  /// Removes from the tree a topic whose logs could not be made.
   mutating func takeBack(_ name: String, _ write: inout Write) {
     guard let made = making[name], let topic = cluster.topics[name] else { return }
     if made.first == 0 {
@@ -185,7 +185,7 @@ extension Controller {
     settleDeletion(name)
   }
 
-  /// A broker has let go of its replicas of a topic. Where it could not remove all files it counts as away.
+  /// A broker has stopped its replicas of a topic. Where it could not remove all files it counts as away.
   mutating func stopped(_ name: String, by broker: BrokerID, isGone: Bool) {
     guard deleting[name]?.stopping.remove(broker) != nil else { return }
     if !isGone { deleting[name]?.absent.insert(broker) }

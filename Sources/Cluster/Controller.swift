@@ -40,7 +40,7 @@ package struct Controller: Sendable {
   var deleting: [String: Deleting] = [:]
   /// Names as metrics write them, with the topics that have them.
   var metricNames: [String: String]
-  /// Where the next topic's first partition goes among the brokers.
+  /// The broker, by its index, on which the next topic's first partition is placed.
   var nextStart = 0
   var shuttingDown: Set<BrokerID> = []
   package private(set) var hasResigned = false
@@ -235,7 +235,7 @@ package struct Controller: Sendable {
 }
 
 extension Controller {
-  /// A write takes no further change when it has so many operations. (A single topic's may be more.)
+  /// A write with this many operations takes no further change. (A single topic's may be more.)
   static let operationsPerWrite = 2_000
   /// Elements of one request that are begun before others have their turn: one that creates a hundred thousand topics does not
   /// keep the others waiting for all of them.

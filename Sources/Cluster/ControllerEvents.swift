@@ -27,15 +27,15 @@ package enum TreeOperation: Equatable, Sendable {
 package enum TreeFailure: Equatable, Sendable {
   /// Another controller was elected since: the controller epoch is no longer ours.
   case fenced
-  /// Anything else; the text goes to the clients.
+  /// Anything else; the text is sent to the clients.
   case failed(String)
 }
 
 extension Controller {
-  /// Names a request among those that wait for their answer. Whoever asks chooses it.
+  /// Names a request among those that wait for their answer. The caller chooses it.
   package typealias RequestID = UInt64
 
-  /// What the controller is told.
+  /// What happens that the controller must know of.
   package enum Event: Sendable {
     /// A broker registered; it leads nothing until it is elected anew, also where it led before.
     case brokerCame(LiveBroker)
@@ -63,7 +63,7 @@ extension Controller {
     case leaderAndISR(to: BrokerID, [ReplicaState])
     /// An entity's values are now these. (Other brokers learn of it by the notification in the tree.)
     case configure(ConfigZNode.Entity, [String: String])
-    /// What the brokers tell clients: these topics have changed, these are gone. The state is in `cluster`.
+    /// The metadata that brokers answer with changes: these topics have changed, these are gone. `cluster` has the state.
     case updateMetadata(to: [BrokerID], changed: [String], removed: [String])
     /// The broker has no business with these partitions any more.
     case stopReplicas(to: BrokerID, [StoppedReplica])
@@ -72,7 +72,7 @@ extension Controller {
     case resigned
   }
 
-  /// A partition as LeaderAndIsr and UpdateMetadata tell it.
+  /// A partition as LeaderAndIsr and UpdateMetadata describe it.
   package struct ReplicaState: Equatable, Sendable {
     package var name: TopicPartition
     package var topicID: TopicID
@@ -84,7 +84,7 @@ extension Controller {
   package struct StoppedReplica: Equatable, Sendable {
     package var name: TopicPartition
     package var topicID: TopicID
-    /// The log goes too.
+    /// The log is deleted too.
     package var isDeleted: Bool
   }
 
@@ -115,7 +115,7 @@ extension Controller {
 
   package struct Creation: Sendable {
     package var topic: NewTopic
-    /// The new topic's id, drawn by whoever has randomness.
+    /// The new topic's id, drawn by the caller, which has a source of randomness.
     package var id: TopicID
     /// Checked values; or what is wrong with those given, which is said when nothing else is wrong.
     package var configs: Result<[String: String], Refusal>

@@ -12,9 +12,9 @@ package import Model
 /// finds all acknowledged records there, whether or not this leader has heard of the grant.
 ///
 /// A value: no clock, no file, no message. Owned by its partition and changed under the partition's lock. Times are milliseconds of a
-/// clock that never goes back; events that come with none happen at the latest time that was told.
+/// clock that never goes back; events that come with none happen at the latest time that an event had.
 package struct Replication: Sendable {
-  /// Who leads a partition and who is in sync, as the controller tells it (LeaderAndIsr).
+  /// A partition's leadership and in-sync replicas, as the controller states them (LeaderAndIsr).
   package struct Leadership: Hashable, Sendable {
     package var leaderEpoch: LeaderEpoch
     /// The version of the partition's state: each change of the ISR has the next one.
@@ -104,7 +104,7 @@ package struct Replication: Sendable {
   private var pending: ISRChange?
   private var latestMs: Int64 = 0
 
-  /// A replica that neither leads nor follows yet.
+  /// Makes a replica that neither leads nor follows yet.
   ///
   /// - Parameter checkpointed: the high watermark that was written down. It counts within the log: a crash may have lost
   ///   records below it, and retention may have moved the log's start past it.
@@ -177,7 +177,7 @@ package struct Replication: Sendable {
     highWatermark = min(highWatermark, end)
   }
 
-  /// Takes note of a log that has forgotten everything and goes on at `offset`.
+  /// Takes note of a log that was emptied and continues at `offset`.
   package mutating func restarted(at offset: Offset) {
     logEnd = offset
     highWatermark = offset

@@ -32,7 +32,7 @@ package enum TopicLimits {
   package static let partitions = 65_536
 }
 
-/// A topic that somebody asks for.
+/// A topic whose creation is asked for.
 package struct NewTopic: Equatable, Sendable {
   package var name: String
   /// -1: as the broker is configured.

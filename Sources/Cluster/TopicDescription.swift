@@ -8,7 +8,7 @@ package struct TopicDescription: Sendable, Equatable {
   package var partitions: [PartitionDescription]
   /// The values of `/config/topics/T`.
   package var overrides: [String: String]
-  /// `/config/topics/T` exists. Kafka's tools delete it when the last value goes.
+  /// `/config/topics/T` exists. Kafka's tools delete it with its last value.
   package var hasConfigNode: Bool
   /// The topic is marked for deletion, and its logs may still exist.
   package var isBeingDeleted: Bool

@@ -240,7 +240,7 @@ package struct TopicZNode: Equatable, Sendable {
   }
 }
 
-/// `/brokers/topics/T/partitions/N/state`: who leads the partition. The node's version is the partition epoch.
+/// `/brokers/topics/T/partitions/N/state`: the partition's leader and ISR. The node's version is the partition epoch.
 package struct PartitionStateZNode: Equatable, Sendable {
   /// -1: nobody.
   package var leader: BrokerID
@@ -328,7 +328,7 @@ package struct ConfigZNode: Equatable, Sendable {
   }
 }
 
-/// `/config/changes/config_change_NNN`: persistent and sequential; tells the brokers which configuration changed.
+/// `/config/changes/config_change_NNN`: persistent and sequential; names a configuration that changed.
 package enum ConfigChangeZNode {
   package static let parent = "/config/changes"
   package static let prefix = "\(parent)/config_change_"
