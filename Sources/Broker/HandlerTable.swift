@@ -84,7 +84,7 @@ package struct Handler: Sendable {
 /// Every API this broker serves, by key. ApiVersions is answered from this table, so it cannot lie.
 package struct HandlerTable: RequestService {
   package let requestBytesMax: Int
-  /// By key: a request finds its handler by index.
+  /// The handlers by API key: a request finds its handler by index.
   private let byKey: [Handler?]
 
   package init(_ handlers: [Handler], requestBytesMax: Int) {
@@ -97,7 +97,7 @@ package struct HandlerTable: RequestService {
     self.byKey = byKey
   }
 
-  /// In the order of their keys.
+  /// The handlers in the order of their API keys.
   package var handlers: [Handler] { byKey.compactMap { $0 } }
 
   package func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ reply: PendingReply) -> Served {

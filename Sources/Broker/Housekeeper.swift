@@ -17,7 +17,7 @@ final class Housekeeper: Sendable {
 
   private struct State {
     var isStopped = false
-    /// By the number of the task: what runs next.
+    /// The timer of each task, by the task's number.
     var timers: [Scheduled<Void>?] = []
   }
 

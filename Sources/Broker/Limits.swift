@@ -65,8 +65,8 @@ package enum Limits {
   /// a warm one for none.
   package static let coldReadThreads = 8
 
-  /// Of a range that is not in the page cache, so much is read and sent at a time: little enough to be there still when the socket
-  /// takes it, and so much that the disk reads in order.
+  /// The piece in which a range that is not in the page cache is read and sent: small enough to be still in the cache
+  /// when the socket takes it, and large enough that the disk reads in order.
   package static let coldPieceBytes = 1024 * 1024
 
   /// How often closed segments are looked for, to be flushed in the background.

@@ -12,7 +12,7 @@ import Wire
 /// behind the locks of its parts. A request reads one `image`; what it wants changed it asks of the `controller`, and is
 /// answered later.
 package final class LocalBroker: Sendable {
-  /// As the broker started; what can change while it runs is in `image`.
+  /// The configuration with which the broker started; `image` has the values that can change while it runs.
   package let config: Config
   package let brokerID: BrokerID
   package let clusterID: String

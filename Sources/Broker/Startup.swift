@@ -7,7 +7,7 @@ import Synchronization
 
 extension BrokerServer.Settings {
   /// - Parameter descriptorsMax: of the process. Half of them are left to the logs: a broker without a descriptor left cannot
-  ///   roll a segment, and its partitions would go offline because somebody opened connections.
+  ///   roll a segment, and its partitions would go offline because clients opened connections.
   package init(_ config: Config, descriptorsMax: Int) {
     self.init(
       listeners: config.listeners,

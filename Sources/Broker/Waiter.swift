@@ -63,7 +63,7 @@ final class Waiter: AwaitsPartitions, Sendable {
     return false
   }
 
-  /// From any thread.
+  /// Ends the wait from any thread: hands `reason` to the event loop.
   func wake(_ reason: Reason) {
     eventLoop.execute { self.finish(reason) }
   }

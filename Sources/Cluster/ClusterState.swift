@@ -54,7 +54,7 @@ package struct ClusterState: Equatable, Sendable {
 
 /// Who leads a partition when something has changed. Pure choice; each returns nil where nothing is to change.
 package enum Election {
-  /// After brokers came or went: a living leader stays; else the first living replica that is in sync leads; else nobody.
+  /// After brokers came or went: a living leader stays; else the first living replica that is in sync leads; else none.
   /// Replicas that are not alive leave the ISR as long as a leader remains in it.
   ///
   /// - Parameter mustElect: the leader is alive and yet no leader: it started anew, and has to learn of a new epoch.

@@ -1,12 +1,12 @@
 package import Model
 
-/// The cluster's controller: it decides every change of topics, leaders and configurations. A value without I/O: it is told
-/// events and says what to do; its owner carries that out, in order, and tells how it went.
+/// The cluster's controller: it decides every change of topics, leaders and configurations. A value without I/O: events
+/// go in and effects come out; its owner carries these out, in order, and reports the outcome as an event.
 ///
-/// One write of the tree is under way at a time, conditional on the controller's epoch, and only when it is finished does
-/// anybody hear of the change. What is asked meanwhile waits and then shares the next write (as
-/// appends share a flush): 1,000 topics asked for at once are one `multi`. Changes of the same topic never share a write,
-/// nor overtake each other:
+/// One write of the tree is under way at a time, conditional on the controller's epoch, and brokers and
+/// clients hear of the change only when it is finished. What is asked meanwhile waits and then shares the next write
+/// (as appends share a flush): 1,000 topics asked for at once are one `multi`. Changes of the same topic never share a
+/// write, nor overtake each other:
 ///
 ///     create t (1)  →  write
 ///     create t (2), delete t (3)   wait
@@ -16,7 +16,7 @@ package import Model
 ///     stopped       →  write: t's nodes go
 ///     written       →  answer 3
 ///
-/// A topic whose logs some broker cannot make is taken back from the tree, and the client is told why: nothing stays half
+/// A topic whose logs some broker cannot make is taken back from the tree, and the answer says why: nothing stays half
 /// made. With one broker this is the same code with one member.
 package struct Controller: Sendable {
   package let id: BrokerID
@@ -24,7 +24,7 @@ package struct Controller: Sendable {
   package let epoch: Int32
   let epochVersion: Int32
   let rules: Rules
-  /// What is in the tree. (A topic whose creation is being written is here already, and seen by nobody.)
+  /// What is in the tree. (A topic whose creation is being written is here already, and no client sees it.)
   package internal(set) var cluster: ClusterState
   var settings: Rules.Settings
 
@@ -68,7 +68,7 @@ package struct Controller: Sendable {
 
   /// - Parameters:
   ///   - epochVersion: the version of `/controller_epoch` since this controller's election.
-  ///   - cluster: what the tree has; nobody is alive until `brokerCame`.
+  ///   - cluster: what the tree has; no broker is alive until `brokerCame`.
   package init(id: BrokerID, epoch: Int32, epochVersion: Int32, cluster: ClusterState, rules: Rules) {
     self.id = id
     self.epoch = epoch
@@ -240,7 +240,7 @@ extension Controller {
   /// Elements of one request that are begun before others have their turn: one that creates a hundred thousand topics does not
   /// keep the others waiting for all of them.
   static let itemsPerTurn = 200
-  /// Of one z-node; ZooKeeper takes a megabyte for a whole request.
+  /// The bytes of one z-node; ZooKeeper takes a megabyte for a whole request.
   static let nodeBytesMax = 0xF_FFFF
 
   /// One element of a request.

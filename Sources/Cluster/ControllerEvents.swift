@@ -63,7 +63,7 @@ extension Controller {
     case leaderAndISR(to: BrokerID, [ReplicaState])
     /// An entity's values are now these. (Other brokers learn of it by the notification in the tree.)
     case configure(ConfigZNode.Entity, [String: String])
-    /// The metadata that brokers answer with changes: these topics have changed, these are gone. `cluster` has the state.
+    /// The metadata that brokers answer with changes: topics that have changed and those that are gone.
     case updateMetadata(to: [BrokerID], changed: [String], removed: [String])
     /// The broker has no business with these partitions any more.
     case stopReplicas(to: BrokerID, [StoppedReplica])

@@ -63,8 +63,8 @@ package struct Replication: Sendable {
   package enum Refusal: Hashable, Sendable {
     /// The change was not made and the state is the one it started from (INELIGIBLE_REPLICA, OPERATION_NOT_ATTEMPTED).
     case notMade
-    /// The state is another by now (FENCED_LEADER_EPOCH, INVALID_UPDATE_VERSION): the controller is about to tell it, and until then
-    /// nobody knows whether the change was made.
+    /// The state is another by now (FENCED_LEADER_EPOCH, INVALID_UPDATE_VERSION): the controller is about to send it,
+    /// and until then it is unknown whether the change was made.
     case outdated
   }
 
@@ -162,7 +162,7 @@ package struct Replication: Sendable {
 
   /// Takes note of an append to the own log, which now ends at `end`. Returns whether the high watermark has risen.
   ///
-  /// The only event on the produce path. With one replica there is nobody to wait for, and nothing is allocated.
+  /// The only event on the produce path. With one replica there is no follower to wait for, and nothing is allocated.
   package mutating func appended(to end: Offset) -> Bool {
     logEnd = end
     guard followers.isEmpty else { return raise() != nil }
@@ -186,8 +186,8 @@ package struct Replication: Sendable {
   /// Takes note of a log that now starts at `start`: no follower needs what is gone.
   package mutating func startMoved(to start: Offset) { highWatermark = max(highWatermark, min(start, logEnd)) }
 
-  /// Takes note, as a follower, of the leader's high watermark, which every answer to a fetch tells. Returns whether the own one
-  /// has risen.
+  /// Takes note, as a follower, of the leader's high watermark, which every answer to a fetch has. Returns whether the
+  /// own one has risen.
   package mutating func learned(highWatermark leaders: Offset) -> Bool {
     let mark = min(leaders, logEnd)
     guard !isLeader, mark > highWatermark else { return false }

@@ -4,7 +4,7 @@ package import Model
 package struct TopicDescription: Sendable, Equatable {
   package var name: String
   package var id: TopicID
-  /// By partition number, without gaps.
+  /// The partitions by number, without gaps.
   package var partitions: [PartitionDescription]
   /// The values of `/config/topics/T`.
   package var overrides: [String: String]
@@ -54,7 +54,7 @@ package struct TopicDescription: Sendable, Equatable {
 package struct PartitionDescription: Sendable, Equatable {
   /// The preferred leader first.
   package var replicas: [BrokerID]
-  /// -1: nobody leads.
+  /// -1 when there is no leader.
   package var leader: BrokerID
   package var leaderEpoch: LeaderEpoch
   package var inSyncReplicas: [BrokerID]

@@ -242,7 +242,7 @@ package struct TopicZNode: Equatable, Sendable {
 
 /// `/brokers/topics/T/partitions/N/state`: the partition's leader and ISR. The node's version is the partition epoch.
 package struct PartitionStateZNode: Equatable, Sendable {
-  /// -1: nobody.
+  /// -1 when there is no leader.
   package var leader: BrokerID
   package var leaderEpoch: LeaderEpoch
   package var controllerEpoch: Int32

@@ -31,7 +31,7 @@ struct ZNodeState {
 
   /// A transaction that has been done in memory.
   struct Performed {
-    /// As it is to be written: names are final and versions were checked.
+    /// The transaction to be written: names are final and versions were checked.
     var transaction: ZNodeTransaction
     var results: [ZNodeResult]
     var events: [ZNodeEvent]

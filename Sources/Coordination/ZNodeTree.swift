@@ -76,7 +76,7 @@ package enum ZNodeMode: Sendable {
 }
 
 package enum ZNodeResult: Sendable, Equatable {
-  /// With the path as created (a sequential one has its digits).
+  /// The node was created; `path` is the name it got (a sequential one has its digits).
   case created(path: String, stat: ZNodeStat)
   case set(ZNodeStat)
   case deleted

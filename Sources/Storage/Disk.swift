@@ -38,7 +38,7 @@ extension Disk {
 
 /// An open file. It is closed with its last reference, so that a reader may outlive the file's deletion.
 package protocol DiskFile: AnyObject, Sendable {
-  /// For sendfile; -1 when there is no real file behind.
+  /// The descriptor for sendfile; -1 when there is no real file behind.
   var descriptor: Int32 { get }
 
   func size() throws(DiskError) -> Int
@@ -84,7 +84,7 @@ package struct DiskError: Error, Hashable, Sendable {
 }
 
 extension DiskError: CustomStringConvertible {
-  /// With the system's words, as in `open /a/t-0/00000000000000000000.log: Permission denied`.
+  /// The call, the path and the system's message, as in `open /a/t-0/00000000000000000000.log: Permission denied`.
   package var description: String { "\(operation) \(path): \(String(cString: strerror(code)))" }
 }
 

@@ -2,8 +2,8 @@ import CMillrace
 import Glibc
 
 extension FileRange {
-  /// Some of it is not in the page cache, so that whoever sends it now waits for the disk. False where the kernel does not tell
-  /// (before Linux 6.5), and of a disk without real files.
+  /// True when a part of the range is not in the page cache, so that a send waits for the disk. False where the kernel
+  /// does not say (before Linux 6.5), and on a disk without real files.
   package var isCold: Bool {
     guard file.descriptor >= 0, length > 0 else { return false }
     return millrace_missing_pages(file.descriptor, off_t(position), off_t(length)) > 0

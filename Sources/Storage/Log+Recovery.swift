@@ -34,13 +34,14 @@ struct LogRecovery {
   var names: Set<String> = []
   var producers = ProducerState()
   var epochs = LeaderEpochs()
-  /// As the checkpoint has them.
+  /// The leader epochs as `leader-epoch-checkpoint` has them.
   private(set) var storedEpochs = LeaderEpochs()
   /// The files were as an orderly stop left them: no name was changed.
   private(set) var wasResumed = false
 
-  /// Of closed segments before the first suspect one: a snapshot has each producer's last batch only, and after a crash a
-  /// producer may send its last five again. Where segments are larger than this, five batches are not spread over three.
+  /// Bytes read again of the closed segments before the first suspect one: a snapshot has each producer's last batch
+  /// only, and after a crash a producer may send its last five again. Where segments are larger than this, five batches
+  /// are not spread over three.
   private static let rereadBytes = 8 << 20
 
   init(disk: any Disk, directory: String, config: LogConfig, nowMs: Int64) {

@@ -82,7 +82,7 @@ package struct Appended: Hashable, Sendable {
   /// The broker's clock when it set the timestamps, else -1.
   package var logAppendTimeMs: Int64
   package var logStartOffset: Offset
-  /// By the topic's flush settings this append must be flushed (`flushTicket`) before it is acknowledged.
+  /// True when the topic's flush settings demand that this append is flushed (`flushTicket`) before it is acknowledged.
   package var needsFlush: Bool
 }
 

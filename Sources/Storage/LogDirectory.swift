@@ -183,7 +183,7 @@ package final class LogDirectory: Sendable {
   /// Whose directory meta.properties says it is; nil for a new one.
   package var identity: Identity? { state.withLock { $0.identity } }
 
-  /// Refuses a directory that is another broker's, or another cluster's; a new one is nobody's.
+  /// Refuses a directory that is another broker's, or another cluster's; a new one belongs to none.
   package func check(_ identity: Identity) throws(LogDirectoryError) {
     guard let known = self.identity, known != identity else { return }
     throw .belongsTo(brokerID: known.brokerID, clusterID: known.clusterID, path: path)
@@ -354,8 +354,9 @@ package final class LogDirectory: Sendable {
     state.withLock { $0.deleted.append((renamed, nowMs.addingClamped(delayMs))) }
   }
 
-  /// Renames the directory of a partition that nobody knows so that it is none any more, and keeps it for ever: whoever
-  /// started a broker on the wrong directory, or lost its metadata, has lost no records. Returns the new name.
+  /// Renames the directory of a partition that the tree does not know, so that it is no partition's any more, and keeps
+  /// it for ever: a broker started on the wrong directory, or without its metadata, loses no records. Returns the new
+  /// name.
   package func setAside(_ partition: TopicPartition, nowMs: Int64) throws(LogDirectoryError) -> String? {
     try rename(partition, Self.straySuffix, nowMs: nowMs)
   }

@@ -22,7 +22,7 @@ package struct ProducerState {
 
   package struct Producer: Sendable {
     package var epoch: Int16
-    /// Of the last transaction marker; -1 before one.
+    /// The coordinator epoch of the last transaction marker; -1 before one.
     package var coordinatorEpoch: Int32 = -1
     /// The time of the last batch or marker in milliseconds: expiry is measured from it.
     package var lastTimestamp: Int64 = -1

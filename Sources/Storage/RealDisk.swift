@@ -84,7 +84,7 @@ package struct RealDisk: Disk {
 /// A file descriptor and its life.
 package final class RealFile: DiskFile {
   package let descriptor: Int32
-  /// As it was opened; a later rename does not show here.
+  /// The path with which the file was opened; a later rename does not show here.
   private let path: String
   private let isLocked: Bool
 

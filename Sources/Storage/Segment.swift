@@ -205,7 +205,7 @@ final class Segment {
     return entry
   }
 
-  /// The time that retention by time compares: the largest timestamp, or the time of the last write if records have none.
+  /// The time that retention by time compares: the largest timestamp, or the last write's time if records have none.
   func retentionTimestamp() throws(DiskError) -> Int64 {
     let newest = try newestEntry().timestamp
     return newest >= 0 ? newest : modifiedMs

@@ -5,9 +5,9 @@ package import NIOCore
 /// A segment's `.log` file, open for as long as anyone refers to it: a fetch under way may finish reading a segment
 /// that retention has meanwhile deleted.
 package final class SegmentFile: Sendable {
-  /// As it was opened; deletion renames the file under a reader.
+  /// The path with which the file was opened; deletion renames the file under a reader.
   package let path: String
-  /// For sendfile; -1 on a disk that has no real files (tests).
+  /// The descriptor for sendfile; -1 on a disk that has no real files (tests).
   package let descriptor: Int32
   let file: any DiskFile
 
@@ -49,7 +49,7 @@ package struct FileRange: Sendable {
     }
   }
 
-  /// The file ends before the range does, or cannot be asked: somebody else has cut it.
+  /// True when the file ends before the range does, or its size cannot be read: another program has cut it.
   package var isCut: Bool {
     guard let size = try? file.file.size() else { return true }
     return size < position + length

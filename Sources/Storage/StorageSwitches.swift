@@ -31,7 +31,7 @@ package enum CacheLayout: String, Sendable, CaseIterable {
 
 /// The size and form of a cache of the process.
 package struct CacheSettings: Hashable, Sendable {
-  /// Of blocks' contents; what finds and orders them comes on top.
+  /// The bytes of the blocks' contents; the tables that find and order them come on top.
   package var bytes: Int
   package var layout: CacheLayout
   /// A power of two, and at least 4096.
@@ -46,9 +46,9 @@ package struct CacheSettings: Hashable, Sendable {
 
 /// `millrace.write.path`: how appends reach the disk.
 package enum WritePath: String, Sendable, CaseIterable {
-  /// Into the page cache, which the kernel writes when it likes or a flush asks for it.
+  /// Appends are written into the page cache, which the kernel writes back when it likes or a flush asks for it.
   case buffered
-  /// To the device, each append, before it returns.
+  /// Each append is written to the device before it returns.
   case direct
 }
 
@@ -67,7 +67,7 @@ package struct Arms: Sendable {
     }
   }
 
-  /// By engine; `append` needs none.
+  /// The makers of the engines' arms; `append` needs none.
   package var stores: [LogEngine: any StoreArmMaker] = [:]
   /// Makes the machine's disk with the given cache and write path.
   package var files: (@Sendable (CacheKind, CacheSettings, WritePath) throws(DiskError) -> SwitchedFiles)?

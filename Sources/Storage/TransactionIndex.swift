@@ -21,7 +21,7 @@ package struct TransactionIndex {
   private static let version: Int16 = 0
 
   private let path: String
-  /// Nil until the file was looked at: most segments have none, and nobody asks.
+  /// Nil until the file was looked at: most segments have none, and no read asks.
   private var entries: [AbortedTransaction]?
 
   init(segmentPath: String) { path = segmentPath + Self.suffix }

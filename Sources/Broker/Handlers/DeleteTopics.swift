@@ -3,8 +3,8 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Deletes topics by name, or (from version 6) by id. When the answer leaves, the name is free and nobody sees the
-  /// topic; its files go later, after `file.delete.delay.ms`. A topic named twice is answered once.
+  /// Deletes topics by name, or (from version 6) by id. When the answer leaves, the name is free and no client sees
+  /// the topic; its files are removed later, after `file.delete.delay.ms`. A topic named twice is answered once.
   func deleteTopics(_ request: DeleteTopicsRequest, _ context: RequestContext) -> Reply<DeleteTopicsResponse> {
     let pending = context.pending(DeleteTopicsResponse.self)
     let image = image

@@ -1,7 +1,7 @@
 /// The names of a request, each once: a request may name one thing a hundred thousand times, and what that costs must be no
 /// more than to look at them.
 struct Mentions<Name: Hashable> {
-  /// Where each name comes first, in that order.
+  /// The index of each name's first mention, rising.
   private(set) var firsts: [Int] = []
   private var doubled: Set<Name> = []
 

@@ -84,7 +84,7 @@ extension LocalBroker {
     var woken: [Waiter] = []
     var unreplicated: [Unreplicated] = []
     var unflushed: [Partition] = []
-    /// Of the partition that is next, within its topic.
+    /// The index of the next partition within its topic.
     var partitionIndex = 0
     var hasFailed = false
     /// Bytes that the batches may still unpack to.

@@ -10,7 +10,7 @@ import Synchronization
 ///
 /// All of that waits for the disk, so it is done on the control lane. Event loops only ask: a short lock around a list. What
 /// is asked while the tree is written is there when the write ends, and shares the next. With one broker the only member is
-/// this one, so what is to be told to brokers is done here.
+/// this one, so what is meant for brokers is done here.
 package final class ControllerRunner: Sendable {
   typealias Then = @Sendable ([Controller.Outcome]) -> Void
 

@@ -4,7 +4,7 @@ import Synchronization
 
 /// The broker's configuration for what the tree has of dynamic values. Reading all keys takes a while, so the last is kept.
 final class DynamicConfigs: Sendable {
-  /// As the broker started.
+  /// The configuration with which the broker started.
   let base: Config
   private let brokerID: BrokerID
   private let last: Mutex<(values: BrokerValues, config: Config)>

@@ -10,7 +10,7 @@ package struct ElectedController: Sendable {
   package let brokerID: BrokerID
   package let clusterID: String
   package var controller: Controller
-  /// To be carried out once the logs are open.
+  /// The effects to be carried out once the logs are open.
   var effects: [Controller.Effect]
   let configs: DynamicConfigs
 

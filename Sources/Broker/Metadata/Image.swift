@@ -5,7 +5,7 @@ import Synchronization
 /// A topic as requests see it: immutable, so that a request works on one consistent picture. A change of partitions or
 /// configuration makes another `Topic` around the same `Partition`s.
 package final class Topic: Sendable {
-  /// As the cluster's controller has it: replicas, leaders, ISRs.
+  /// The topic as the controller has it: replicas, leaders, ISRs.
   package let description: TopicDescription
   package let config: TopicConfig
   /// This broker's replicas by partition number, without gaps: where it has none stands one without a log.
@@ -35,7 +35,7 @@ package final class MetadataImage: Sendable {
   package let controllerID: BrokerID
   /// This broker's configuration, dynamic values included.
   package let config: Config
-  /// In the order of their names.
+  /// The topics in the order of their names.
   package let all: [Topic]
   /// The number of partitions of all topics.
   package let partitionCount: Int

@@ -12,7 +12,7 @@ package final class Replicas: Sendable {
   private let brokerID: BrokerID
   private let log: Logger
   private let nowMs: @Sendable () -> Int64
-  /// By topic and partition number.
+  /// The replicas on this broker, by topic and partition number.
   private let hosted = Mutex<[String: [Int32: Partition]]>([:])
   private let directoryFailed = Mutex<@Sendable (LogDirectory, DiskError) -> Void>({ _, _ in })
 

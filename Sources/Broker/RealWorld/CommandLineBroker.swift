@@ -120,9 +120,9 @@ private func writeError(_ text: String) {
   StandardStream.error.write(text + "\n")
 }
 
-/// Since the process began.
+/// The time since the process began.
 enum ProcessAge {
-  /// As the kernel counts it, in steps of a hundredth of a second; -1 where /proc does not say.
+  /// Returns the kernel's figure, in steps of a hundredth of a second; -1 where /proc does not say.
   static func milliseconds() -> Int64 {
     guard let file = fopen("/proc/self/stat", "r") else { return -1 }
     defer { fclose(file) }

@@ -3,7 +3,7 @@ import Glibc
 /// How many files and sockets this process may have open.
 enum DescriptorLimit {
   /// Raises the soft limit to the hard one: shells start programs with a soft limit of 1,024 for the sake of `select`, which
-  /// nobody here calls.
+  /// this program does not call.
   static func raise() {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }

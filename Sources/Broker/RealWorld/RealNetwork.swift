@@ -10,7 +10,7 @@ package struct RealNetwork: Network {
   package init(log: Logger) { self.log = log }
 
   /// A listener without a host takes clients of both IP families, as Kafka's does: one socket for each family, on the same
-  /// port, so that an IPv4 client is told of IPv4 addresses. A machine without IPv6 has the one of IPv4 alone.
+  /// port, so that an IPv4 client is given IPv4 addresses. A machine without IPv6 has the one of IPv4 alone.
   package func listen(
     _ listener: Listener, _ options: SocketOptions, on loops: any EventLoopGroup,
     admit: @escaping @Sendable () -> any ChannelHandler,

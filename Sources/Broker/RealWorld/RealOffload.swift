@@ -3,7 +3,7 @@ import Storage
 
 /// Threads of this process: some for each lane, so that no kind of work waits for another.
 package final class RealOffload: Offload {
-  /// By the lane's raw value.
+  /// The thread pools of the lanes, by the lane's raw value.
   private let pools: [NIOThreadPool]
 
   /// Starts the threads. `stop` ends them.

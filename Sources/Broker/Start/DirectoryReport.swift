@@ -4,7 +4,7 @@ import Storage
 
 /// What one log directory says of itself, read before a start changes anything.
 struct DirectoryReport: Sendable, Equatable {
-  /// As configured.
+  /// The path as configured.
   var path: String
   /// Why the directory cannot be used; its other fields are then empty.
   var failure: DiskError?

@@ -63,7 +63,7 @@ struct StartCheck {
   struct Plan: Equatable {
     /// Partitions of the tree that are in no directory and must not be made anew, in order.
     var offline: [TopicPartition] = []
-    /// Of those, the ones whose files were removed while the broker did not run.
+    /// The offline partitions whose files were removed while the broker did not run.
     var removed: [TopicPartition] = []
     /// Files of topics that are being deleted: the path of their directory, and the partition.
     var deletions: [Deletion] = []
