@@ -27,10 +27,11 @@ extension LogDirectoryError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .disk(let error): "\(error)"
-    case .locked(let path): "\(path) is in use by another broker"
+    case .locked(let path): "\(path) is in use by another broker, or stands in log.dirs twice by way of a link"
     case .belongsTo(let brokerID, let clusterID, let path):
       "\(path) belongs to broker \(brokerID.map { "\($0)" } ?? "?") of cluster \(clusterID ?? "?"): start that one, or give another log.dirs"
-    case .malformed(let path, let line): "\(path) cannot be read: \(line)"
+    case .malformed(let path, let line):
+      "\(path) cannot be read (\(Self.shown(line))): put back a copy, or give another log.dirs"
     case .exists(let partition): "\(partition) has a directory already"
     case .noneLeft: "no log directory can be used"
     case .noDirectIO(let path, let error):
@@ -40,6 +41,11 @@ extension LogDirectoryError: CustomStringConvertible {
     case .otherEngine(let partition, let writer, let path):
       "\(path) holds \(partition) as millrace.log.engine=\(writer.rawValue) wrote it: start with that, or give another log.dirs"
     }
+  }
+
+  /// A line of a file, which may hold anything, as it may stand in a log: short, and without control characters.
+  private static func shown(_ line: String) -> String {
+    String(line.prefix(80).map { $0.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 } ? $0 : "?" })
   }
 }
 
@@ -209,7 +215,7 @@ package final class LogDirectory: Sendable {
       values[line[..<equals]] = line[line.index(after: equals)...]
     }
     guard values["version"] == "0" else {
-      throw LogDirectoryError.malformed(path: file, line: "version=\(values["version"] ?? "")")
+      throw LogDirectoryError.malformed(path: file, line: "its version is \(values["version"] ?? "missing"), not 0")
     }
     guard let id = values["broker.id"].flatMap({ BrokerID($0) }), let cluster = values["cluster.id"] else {
       throw LogDirectoryError.malformed(path: file, line: "broker.id and cluster.id are needed")

@@ -31,6 +31,21 @@ struct LogDirectoryTests {
     }
   }
 
+  @Test(
+    "whose meta.properties is damaged is refused with what is wrong and what to do",
+    arguments: [
+      ("", "its version is missing, not 0"), ("version=1\n", "its version is 1, not 0"), ("clu", "clu"),
+      ("a\u{1}b\u{7}", "a?b?"), ("version=0\nbroker.id=x\n", "broker.id and cluster.id are needed"),
+    ])
+  func damagedMeta(text: String, wrong: String) throws {
+    try open().unlock()
+    try disk.open("/data/kafka/meta.properties", creating: true).write(Array(text.utf8), at: 0)
+    let error = #expect(throws: LogDirectoryError.self) { _ = try self.open() }
+    #expect(
+      error?.description
+        == "/data/kafka/meta.properties cannot be read (\(wrong)): put back a copy, or give another log.dirs")
+  }
+
   @Test("is locked against a second broker, and free again when let go")
   func lock() throws {
     let first = try open()
