@@ -347,8 +347,12 @@ package final class Simulation: @unchecked Sendable {
     trace.note("fault: \(fault.rawValue)")
     switch fault {
     case .stop: stop(restarting: true)
-    case .kill: crash()
-    case .powerFailure: crash(lostPower: true)
+    case .kill:
+      awaitFlight()
+      crash()
+    case .powerFailure:
+      awaitFlight()
+      crash(lostPower: true)
     case .breakConnection: random.pick(clients).breakConnection()
     case .breakAllConnections: for client in clients { client.breakConnection() }
     case .failWrite:
@@ -370,6 +374,21 @@ package final class Simulation: @unchecked Sendable {
     case .slowNetwork:
       network.delayMicrosecondsMax = 50_000
       after(microseconds: 1 + random.below(5_000_000)) { self.network.delayMicrosecondsMax = 500 }
+    }
+  }
+
+  /// Waits for a moment in which a batch is likely to be in the log and its acknowledgement under way: a crash then has the
+  /// producer send again what is there.
+  private func awaitFlight() {
+    let age = TimeAmount.microseconds(Int64(300 + random.below(800)))
+    let deadline = loop.now + .seconds(2)
+    while violations.isEmpty, loop.now < deadline {
+      let isInFlight = producers.contains { producer in
+        guard producer.settings.isIdempotent, let sent = producer.client.oldestSent else { return false }
+        return loop.now - sent >= age
+      }
+      if isInFlight { return }
+      loop.advanceTime(by: .microseconds(100))
     }
   }
 

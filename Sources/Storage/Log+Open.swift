@@ -1,3 +1,4 @@
+import Base
 package import Model
 
 extension Log {
@@ -48,6 +49,12 @@ extension Log {
     if !recovery.wasResumed { try recovery.findEpochs(from: start) }
     _ = recovery.epochs.raiseStart(to: start)
     if recovery.epochs != recovery.storedEpochs { try recovery.epochs.write(to: directory, on: disk) }
+    #if DEBUG
+      if PlantedFault.losesProducers.isPlanted {
+        recovery.producers = ProducerState()
+        recovery.producers.endOffset = end
+      }
+    #endif
     return Log(
       Start(
         partition: partition, directory: directory,

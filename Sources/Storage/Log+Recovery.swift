@@ -1,4 +1,3 @@
-import Base
 package import Model
 import NIOCore
 
@@ -314,13 +313,6 @@ struct LogRecovery {
   ///
   /// - Parameter rereadingBytes: go back to a snapshot before as many bytes of segments, or a little fewer.
   mutating func producers(at end: Offset, rereadingBytes: Int = 0) throws(DiskError) -> ProducerState {
-    #if DEBUG
-      if PlantedFault.losesProducers.isPlanted {
-        var nobody = ProducerState()
-        nobody.endOffset = end
-        return nobody
-      }
-    #endif
     let start = rereadStart(before: end, bytes: rereadingBytes)
     var found = ProducerState()
     found.endOffset = segments.first?.baseOffset ?? 0
