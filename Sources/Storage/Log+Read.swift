@@ -43,7 +43,9 @@ extension Log {
     }
     places.readEnded(end)
     let range = FileRange(file: try segment.file(), position: start.position, length: end.position - start.position)
-    return LogSlice(ranges: [range], byteCount: range.length, firstOffset: offset, nextOffset: end.offset)
+    var slice = LogSlice(ranges: [range], byteCount: range.length, firstOffset: offset, nextOffset: end.offset)
+    slice.isCutBySegment = segment !== active && end.position == segment.size && end.offset < bound
+    return slice
   }
 
   /// The segment that would hold `offset`: the last that begins at or before it.

@@ -97,6 +97,8 @@ package struct LogSlice: Sendable {
   package var firstOffset: Offset
   /// Where the next read goes on; `firstOffset` when nothing was found.
   package var nextOffset: Offset
+  /// The slice ends where its segment does, and the log goes on in the next one: more is there than a read returns.
+  package var isCutBySegment = false
 
   package var isEmpty: Bool { ranges.isEmpty }
 

@@ -16,7 +16,7 @@ extension LocalBroker {
     }
     let fetch = Fetch(request, version: context.version, maxBytes: config.fetchMaxBytes)
     let first = fetch.read(self)
-    if first.byteCount >= fetch.minBytes || first.hasFailed || fetch.maxWaitMs <= 0 || fetch.isEmpty {
+    if first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty {
       return .spliced(first.answer, first.ranges)
     }
     guard parkedFetches.enter(partitions: fetch.partitionCount) else { return .spliced(first.answer, first.ranges) }
@@ -32,7 +32,7 @@ extension LocalBroker {
   ) {
     let waiter = Waiter(lacking: fetch.minBytes - read.byteCount, eventLoop: pending.reply.eventLoop) { reason in
       let found = fetch.read(self)
-      guard found.byteCount >= fetch.minBytes || found.hasFailed || reason != .satisfied else {
+      guard found.byteCount >= fetch.minBytes || found.mustNotWait || reason != .satisfied else {
         return self.park(fetch, after: found, until: deadline, pending)
       }
       self.parkedFetches.leave(partitions: fetch.partitionCount)
@@ -78,7 +78,9 @@ struct Fetch: Sendable {
     var answer = FetchResponse()
     var ranges: [FileRange] = []
     var byteCount = 0
-    var hasFailed = false
+    /// The answer goes out however few bytes it has: a partition failed, or more is in the partition than one read returns, so that
+    /// waiting would bring nothing (Kafka's DelayedFetch completes at once for a fetch on an older segment).
+    var mustNotWait = false
     /// Bytes that batches may still unpack to, where they are answered as messages.
     var unpackAllowance = Limits.downConvertedBytes
     /// What was read, and what each must have for it to be worth reading again.
@@ -103,7 +105,7 @@ struct Fetch: Sendable {
         } else {
           partition.fail(missing)
         }
-        if partition.errorCode != .none { found.hasFailed = true }
+        if partition.errorCode != .none { found.mustNotWait = true }
         answered.partitions.append(partition)
       }
       found.answer.responses.append(answered)
@@ -148,7 +150,7 @@ struct Fetch: Sendable {
       if let diverging = read.diverging {
         answer.divergingEpoch.epoch = diverging.epoch
         answer.divergingEpoch.endOffset = diverging.endOffset
-        found.hasFailed = true
+        found.mustNotWait = true
         return
       }
       if (4..<10).contains(version), !read.slice.isEmpty, try partition.hasZstd(read.slice) {
@@ -173,6 +175,7 @@ struct Fetch: Sendable {
         if found.ranges.isEmpty { found.ranges = read.slice.ranges } else { found.ranges += read.slice.ranges }
       }
       found.byteCount += read.slice.byteCount
+      if read.slice.isCutBySegment { found.mustNotWait = true }
       // A fetch that has enough does not wait.
       if found.byteCount >= minBytes { return }
       if request.isolationLevel == 1, read.lastStableOffset < read.highWatermark {

@@ -236,6 +236,22 @@ struct FetchTests {
     }
   }
 
+  /// A read returns the bytes of one segment: waiting for more would last until the deadline, however much is appended.
+  @Test("a fetch that reaches the end of a segment is answered, though it has less than min.bytes")
+  func segmentEnd() throws {
+    try withBroker { broker in
+      let reader = try broker.connect(), writer = try broker.connect()
+      try writer.createTopic("t", ["segment.bytes": "1000"])
+      let batch = try Batches.of([String(repeating: "x", count: 500)])
+      let id = try reader.send(FetchRequest.from("t", 0, 0, maxWaitMs: 600_000, minBytes: 1000), version: 11)
+      for _ in 0..<3 { _ = try writer.produce(batch, to: "t") }
+      let answer = try reader.receive(FetchRequest.self, version: 11, correlationID: id).responses[0].partitions
+      #expect(answer.map { $0.records.byteCount } == [batch.readableBytes])
+      let again = try reader.fetch("t", from: 0, maxWaitMs: 600_000, minBytes: 1000)
+      #expect(again.records.byteCount == batch.readableBytes)
+    }
+  }
+
   @Test("a fetch whose time is up answers with what there is")
   func deadline() throws {
     try withBroker { broker in
