@@ -63,6 +63,12 @@ package final class LocalBroker: Sendable {
   package var topics: MetadataImage { metadata.image }
   var directories: LogDirectories { replicas.directories }
 
+  /// Fetches that wait, and the places they have in partitions: a fetch that has ended leaves none behind.
+  package var delayedFetches: (fetches: Int, places: Int) {
+    let places = image.all.reduce(0) { sum, topic in sum + topic.partitions.reduce(0) { $0 + $1.parkedCount } }
+    return (parkedFetches.current, places)
+  }
+
   func effectiveConfig(of topic: TopicDescription) -> TopicConfig {
     TopicConfig(overrides: topic.overrides, broker: image.config)
   }

@@ -34,6 +34,8 @@ final class Ledger {
     var count: Int
     var bytes: Int
     var isIdempotent: Bool
+    /// Of its first record; each later one is a millisecond later.
+    var timestamp: Int64
     var sends = 0
     /// Where its acknowledgement says it begins.
     var acknowledgedAt: Int64?
@@ -71,8 +73,10 @@ final class Ledger {
 
   // MARK: Producing
 
-  func sending(_ id: BatchID, count: Int, bytes: Int, isIdempotent: Bool) {
-    if batches[id] == nil { batches[id] = Batch(count: count, bytes: bytes, isIdempotent: isIdempotent) }
+  func sending(_ id: BatchID, count: Int, bytes: Int, timestamp: Int64, isIdempotent: Bool) {
+    if batches[id] == nil {
+      batches[id] = Batch(count: count, bytes: bytes, isIdempotent: isIdempotent, timestamp: timestamp)
+    }
     batches[id]?.sends += 1
   }
 
@@ -192,6 +196,26 @@ final class Ledger {
       position = max(position, next)
     }
     return position
+  }
+
+  /// ListOffsets by time was answered: `offset` is the first whose record is not older than `asked`; -1 says that all are.
+  ///
+  /// - Parameter isWhole: nothing can have been removed from the log's front.
+  func found(_ offset: Int64, timestamp: Int64, asked: Int64, end: Int64, isWhole: Bool) {
+    if offset >= 0, timestamp < asked {
+      violation("the first record from \(asked) on is told to be \(offset), which is of \(timestamp)")
+    }
+    guard !promise.isLogAppendTime else { return }
+    if let id = records[offset], let batch = batches[id.batch], batch.timestamp + Int64(id.index) != timestamp {
+      violation("\(offset) is told to be of \(timestamp), and is of \(batch.timestamp + Int64(id.index))")
+    }
+    guard isWhole else { return }
+    for earlier in logStart..<max(logStart, offset < 0 ? end : offset) {
+      guard let id = records[earlier], let batch = batches[id.batch] else { continue }
+      if batch.timestamp + Int64(id.index) >= asked {
+        return violation("the first record from \(asked) on is told to be \(offset), and \(earlier) is one too")
+      }
+    }
   }
 
   private func check(_ record: Record) {

@@ -52,6 +52,9 @@ struct Scenario {
       "replica.high.watermark.checkpoint.interval.ms": "\(500 + random.below(5_000))",
       "log.segment.delete.delay.ms": "\(random.below(2) == 0 ? 0 : 2_000)",
     ]
+    // Small ones, so that requests are larger than a buffer and have to wait for memory.
+    if random.below(2) == 0 { configuration["millrace.receive.buffer.bytes"] = "\(4_096 + random.below(20_000))" }
+    if random.below(3) == 0 { configuration["queued.max.request.bytes"] = "\(20_000 + random.below(200_000))" }
     if flushMessages < .max { configuration["log.flush.interval.messages"] = "\(flushMessages)" }
     hasAdmin = random.below(3) > 0
     seconds = 5 + random.below(20)

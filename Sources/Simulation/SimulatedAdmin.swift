@@ -3,13 +3,16 @@ import Model
 import NIOCore
 import Wire
 
-/// An administrator: deletes records of the topics that allow it, and makes, fills, grows and deletes topics of its own.
+/// An administrator: deletes records of the topics that allow it, changes configurations and looks whether they stay changed, and
+/// makes, fills, grows and deletes topics of its own.
 final class SimulatedAdmin: @unchecked Sendable {
   let client: SimulatedClient
   private let simulation: Simulation
   private var random: SplitMix
   private var scratchNumber = 0
   private(set) var changes = 0
+  /// The values that were set and acknowledged, by topic and key. One whose request had no answer is not here: it may have been set.
+  private var configured: [String: [String: String]] = [:]
 
   init(_ simulation: Simulation, seed: UInt64) {
     self.simulation = simulation
@@ -23,9 +26,11 @@ final class SimulatedAdmin: @unchecked Sendable {
     simulation.after(microseconds: 1 + random.below(microseconds)) { [self] in
       guard !simulation.isOver, !simulation.isHealing else { return }
       guard simulation.mayConnect, client.connect() else { return next(after: 100_000) }
-      switch random.below(3) {
+      switch random.below(5) {
       case 0: deleteRecords()
       case 1: look()
+      case 2: alterConfig()
+      case 3: describeConfig()
       default: useScratch()
       }
     }
@@ -79,6 +84,63 @@ final class SimulatedAdmin: @unchecked Sendable {
           if found?.partitions.count != Int(topic.partitions) {
             simulation.violation("Metadata has \(found?.partitions.count ?? 0) partitions of \(topic.name)")
           }
+        }
+      }
+      next(after: 1_000_000)
+    }
+  }
+
+  // MARK: Configurations
+
+  /// Sets a key of which no other promise depends.
+  private func alterConfig() {
+    let topic = random.pick(simulation.scenario.topics)
+    let (key, value) =
+      switch random.below(4) {
+      case 0: ("index.interval.bytes", random.below(4_000))
+      case 1: ("segment.index.bytes", 1_024 + random.below(100_000))
+      case 2: ("segment.bytes", topic.segmentBytes + random.below(100_000))
+      default: ("file.delete.delay.ms", random.below(5_000))
+      }
+    var config = IncrementalAlterConfigsRequest.Config()
+    config.name = key
+    config.value = "\(value)"
+    var resource = IncrementalAlterConfigsRequest.Resource()
+    resource.resourceType = 2
+    resource.resourceName = topic.name
+    resource.configs = [config]
+    var request = IncrementalAlterConfigsRequest()
+    request.resources = [resource]
+    simulation.trace.note("admin sets \(key) of \(topic.name) to \(value)")
+    configured[topic.name, default: [:]][key] = nil
+    client.ask(request, version: 1) { [self] result in
+      guard case .success(let answer) = result, let altered = answer.responses.first else {
+        return next(after: 500_000)
+      }
+      guard altered.errorCode == .none else { return failed("IncrementalAlterConfigs", altered.errorCode) }
+      changes += 1
+      configured[topic.name, default: [:]][key] = "\(value)"
+      next(after: 1_000_000)
+    }
+  }
+
+  /// What was set is described, whatever happened meanwhile.
+  private func describeConfig() {
+    let topic = random.pick(simulation.scenario.topics)
+    var resource = DescribeConfigsRequest.Resource()
+    resource.resourceType = 2
+    resource.resourceName = topic.name
+    var request = DescribeConfigsRequest()
+    request.resources = [resource]
+    client.ask(request, version: 4) { [self] result in
+      guard case .success(let answer) = result, let described = answer.results.first else {
+        return next(after: 500_000)
+      }
+      guard described.errorCode == .none else { return failed("DescribeConfigs", described.errorCode) }
+      for (key, value) in (configured[topic.name] ?? [:]).sorted(by: { $0.key < $1.key }) {
+        let found = described.configs.first { $0.name == key }?.value
+        if found != value {
+          simulation.violation("\(key) of \(topic.name) was set to \(value), and is \(found ?? "not described")")
         }
       }
       next(after: 1_000_000)

@@ -75,7 +75,7 @@ final class SimulatedClient: @unchecked Sendable {
     }
     if !isSilent {
       waiting.append(
-        Waiting(correlationID: id, name: R.name, sent: simulation.loop.now) { [simulation, name] frame in
+        Waiting(correlationID: id, name: R.name, sent: simulation.now) { [simulation, name] frame in
           guard var frame else { return then(.failure(.disconnected)) }
           do {
             _ = try ResponseHeader(reading: &frame, version: R.api.responseHeaderVersion(version))

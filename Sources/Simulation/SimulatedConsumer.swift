@@ -81,9 +81,10 @@ final class SimulatedConsumer: @unchecked Sendable {
       }
       request.topics[request.topics.count - 1].partitions.append(wanted)
     }
+    simulation.trace.note("\(client.name) fetches")
     fetchNumber += 1
     let number = fetchNumber
-    fetchSent = simulation.loop.now
+    fetchSent = simulation.now
     mustAnswerBy = nil
     let asked = positions
     if settings.isSlow, !isCatchingUp, random.below(6) == 0 { stopReading() }
@@ -96,16 +97,42 @@ final class SimulatedConsumer: @unchecked Sendable {
       case .failure: later(10_000 + random.below(50_000)) { [self] in next() }
       }
     }
+    if random.below(4) == 0 { askBehindFetch() }
+  }
+
+  /// Asks for offsets by time on the same connection: the answers are ready before the fetch's, and must come behind it.
+  private func askBehindFetch() {
+    for _ in 0..<1 + random.below(2) {
+      let partition = random.pick(settings.partitions)
+      let time = simulation.clientMs - Int64(random.below(30_000))
+      let end = simulation.ledger(partition).acknowledgedEnd
+      client.ask(ListOffsetsRequest.of([partition], at: time), version: 5) { [self] result in
+        guard case .success(let answer) = result, let found = answer.topics.first?.partitions.first else { return }
+        guard found.errorCode == .none else {
+          if !simulation.diskMayFail {
+            simulation.violation(
+              "\(client.name): ListOffsets of \(partition) by time is answered with \(found.errorCode)")
+          }
+          return
+        }
+        let ledger = simulation.ledger(partition)
+        ledger.found(
+          found.offset.rawValue, timestamp: found.timestamp, asked: time, end: min(end, ledger.acknowledgedEnd),
+          isWhole: !simulation.mayShrink(partition))
+      }
+    }
   }
 
   /// Leaves bytes lying in the network for a while.
   private func stopReading() {
+    simulation.trace.note("\(client.name) stops reading")
     isReading = false
     client.setReading(false)
     later(1 + random.below(2_000_000)) { [self] in
+      simulation.trace.note("\(client.name) reads again")
       isReading = true
       mustAnswerBy = nil
-      fetchSent = fetchSent.map { _ in simulation.loop.now }
+      fetchSent = fetchSent.map { _ in simulation.now }
       client.setReading(true)
     }
   }
@@ -184,18 +211,18 @@ final class SimulatedConsumer: @unchecked Sendable {
   /// An append to `partition` was acknowledged: a fetch that waits for so much must be answered soon.
   func appended(to partition: TopicPartition, bytes: Int, from base: Int64) {
     guard let sent = fetchSent, isReading, client.isConnected, let position = positions[partition], position <= base,
-      bytes >= Int(settings.minBytes), simulation.loop.now - sent > .milliseconds(100)
+      bytes >= Int(settings.minBytes), simulation.now - sent > .milliseconds(100)
     else { return }
     // A fetch whose own limits keep its answer below what it wants waits for its deadline, as Kafka has it.
     guard settings.minBytes <= 1 || min(settings.maxBytes, settings.partitionMaxBytes) >= 1 << 20 else { return }
-    let due = simulation.loop.now + .milliseconds(Simulation.slackMs)
+    let due = simulation.now + .milliseconds(Simulation.slackMs)
     mustAnswerBy = min(mustAnswerBy ?? due, due)
   }
 
   /// Says so when a fetch has waited for too long.
   func checkWait() {
     guard let sent = fetchSent, isReading, client.isConnected else { return }
-    let now = simulation.loop.now
+    let now = simulation.now
     if let due = mustAnswerBy, now > due {
       simulation.violation("\(client.name): a fetch still waits \(Simulation.slackMs) ms after the bytes it waits for")
     } else if now - sent > .milliseconds(Int64(settings.maxWaitMs) + Simulation.slackMs) {

@@ -15,6 +15,8 @@ final class SimulatedNetwork: Network, @unchecked Sendable {
   private(set) var links: [SimulatedLink] = []
   private var nextPort: UInt16 = 9092
   private var linksMade = 0
+  /// The most bytes of memory that ever waited for one client to read them.
+  fileprivate(set) var mostWaitingInMemory = 0
   /// One way, of each piece of bytes.
   var delayMicrosecondsMax = 500
 
@@ -261,6 +263,8 @@ private final class SimulatedSocket: ChannelDuplexHandler {
   private var outbox: [(data: IOData, promise: EventLoopPromise<Void>?)] = []
   private var flushed = 0
   private var waitingBytes = 0
+  /// Of these, the bytes that are not a file's.
+  private var waitingInMemory = 0
 
   init(_ link: SimulatedLink) { self.link = link }
 
@@ -330,6 +334,8 @@ private final class SimulatedSocket: ChannelDuplexHandler {
     let data = unwrapOutboundIn(data)
     outbox.append((data, promise))
     waitingBytes += data.readableBytes
+    if case .byteBuffer(let bytes) = data { waitingInMemory += bytes.readableBytes }
+    link.network.mostWaitingInMemory = max(link.network.mostWaitingInMemory, waitingInMemory)
     noteWritability()
   }
 
@@ -347,6 +353,7 @@ private final class SimulatedSocket: ChannelDuplexHandler {
       case .byteBuffer(var bytes):
         guard let taken = bytes.readSlice(length: min(room, bytes.readableBytes)) else { return }
         piece = taken
+        waitingInMemory -= taken.readableBytes
         outbox[0].data = .byteBuffer(bytes)
       case .fileRegion(var region):
         let wanted = min(room, region.readableBytes)

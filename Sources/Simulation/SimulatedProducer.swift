@@ -29,6 +29,8 @@ final class SimulatedProducer: @unchecked Sendable {
     var sequence: Int32 = -1
     var isInFlight = false
     var wasSent = false
+    /// The life of the node in which it was sent first.
+    var firstLife = 0
   }
 
   let settings: Settings
@@ -122,9 +124,12 @@ final class SimulatedProducer: @unchecked Sendable {
         codec: settings.codec, producerID: identity?.id ?? -1, producerEpoch: identity?.epoch ?? -1,
         baseSequence: batch.sequence, isControl: false)
     } catch { preconditionFailure("a batch of our own cannot be built: \(error)") }
-    ledger.sending(batch.id, count: batch.count, bytes: bytes.readableBytes, isIdempotent: settings.isIdempotent)
+    ledger.sending(
+      batch.id, count: batch.count, bytes: bytes.readableBytes, timestamp: batch.timestamp,
+      isIdempotent: settings.isIdempotent)
     if batch.wasSent, !settings.isIdempotent { ledger.mayRepeat(batch.id) }
     pending[index].isInFlight = true
+    if !batch.wasSent { pending[index].firstLife = simulation.lives }
     pending[index].wasSent = true
     var data = ProduceRequest.Partition()
     data.index = settings.partition.partition
@@ -162,9 +167,10 @@ final class SimulatedProducer: @unchecked Sendable {
       simulation.appended(to: settings.partition, bytes: bytes, from: base)
       if isBackingOff { backOff() } else { pump() }
     case .outOfOrderSequenceNumber, .unknownProducerId, .invalidProducerEpoch:
-      // Behind a batch that failed every later one is out of order. The oldest never is, unless a crash took the one before.
+      // Behind a batch that failed every later one is out of order. The oldest never is, unless a crash took the one before, or
+      // a snapshot forgot it.
       if index == 0 {
-        guard ledger.hasLostRecords else {
+        guard ledger.hasLostRecords || mayHaveBeenForgotten else {
           return simulation.violation("\(client.name): \(partition.errorCode) for batch \(id.batch), the oldest")
         }
         identity = nil
@@ -180,6 +186,12 @@ final class SimulatedProducer: @unchecked Sendable {
       simulation.violation(
         "\(client.name): \(partition.errorCode) for batch \(id.batch): \(partition.errorMessage ?? "")")
     }
+  }
+
+  /// A producer snapshot, as Kafka writes it, knows the last batch of each producer alone. Of several batches that are in the log
+  /// since before a restart, and whose answers were lost with it, the node may know the last and take the others for new ones.
+  private var mayHaveBeenForgotten: Bool {
+    pending.count { $0.wasSent && $0.firstLife < simulation.lives } > 1
   }
 
   /// Waits for the answers that are due, then sends everything again, in order.

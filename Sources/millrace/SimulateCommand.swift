@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Foundation
 import Glibc
 import Lab
@@ -34,6 +35,10 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "Seeds that run at once; one for each processor when it is not given.") var threads: Int?
   @Flag(help: "Print every event as it happens (with --seed).") var trace = false
   @Option(help: "How many of the last events of a failing seed are printed.") var last = 60
+  @Flag(help: "Begin no further seed after one has failed.") var untilFailure = false
+  #if DEBUG
+    @Option(help: "Plant this fault in the broker first: debug builds only.") var plant: PlantedFault?
+  #endif
 
   func validate() throws {
     guard (seed == nil) != (seeds == nil) else {
@@ -46,6 +51,9 @@ struct SimulateCommand: ParsableCommand {
   }
 
   func run() throws {
+    #if DEBUG
+      PlantedFault.plant(plant)
+    #endif
     if let seed { try runOne(seed) } else { try runMany(seeds ?? 1) }
   }
 
@@ -64,6 +72,7 @@ struct SimulateCommand: ParsableCommand {
     let all = Mutex(Sweep())
     Threads.run(count: count, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount) { index in
       guard Uptime.seconds < deadline else { return }
+      if untilFailure, all.withLock({ !$0.failed.isEmpty }) { return }
       let outcome = Simulation.run(seed: first &+ UInt64(index))
       all.withLock { $0.add(outcome) }
       if !outcome.violations.isEmpty { report(outcome) }
@@ -114,3 +123,12 @@ struct SimulateCommand: ParsableCommand {
 
   private func hex(_ number: UInt64) -> String { String(format: "%016llx", number) }
 }
+
+#if DEBUG
+  extension PlantedFault: ExpressibleByArgument {
+    public init?(argument: String) {
+      guard let fault = Self.allCases.first(where: { "\($0)" == argument }) else { return nil }
+      self = fault
+    }
+  }
+#endif

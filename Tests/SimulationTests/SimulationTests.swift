@@ -58,8 +58,8 @@ struct SimulationTests {
   }
 
   /// A seed that found a fault of the shipped code, and what it was.
-  @Test("seed 1: a power failure does not take a log directory that the start made, with all that is in it")
-  func newDirectory() { Self.expectNothing(in: [Simulation.run(seed: 1)]) }
+  @Test("seed 3: a power failure does not take a log directory that the start made, with all that is in it")
+  func newDirectory() { Self.expectNothing(in: [Simulation.run(seed: 3)]) }
 
   @Test("finds nothing in seeds that nobody has run")
   func freshSeeds() {
@@ -67,15 +67,27 @@ struct SimulationTests {
     Self.expectNothing(in: Self.run(first..<first + 20))
   }
 
-  /// A checker that cannot fail finds nothing: each of these faults of the shipped code is found. The other planted faults take
-  /// many more seeds than a test run has time for.
+  @Test("seed 434: a fetch that waits for more than its segment has is answered when the log goes on in the next one")
+  func segmentEnd() { Self.expectNothing(in: [Simulation.run(seed: 434)]) }
+
+  /// A checker that cannot fail finds nothing: each of these faults of the shipped code is found. For those that few seeds find, the
+  /// run begins shortly before the first that does, because the ones before hold and take time.
   @Test(
     "finds a fault that is planted, within 200 seeds",
-    arguments: [PlantedFault.acknowledgesBeforeFlush, .losesAWrite, .forgetsDirectorySync, .losesProducers])
-  func planted(fault: PlantedFault) {
+    arguments: zip(PlantedFault.allCases, PlantedFault.allCases.map(Self.firstSeed)))
+  func planted(fault: PlantedFault, first: UInt64) {
     PlantedFault.plant(fault)
     defer { PlantedFault.plant(nil) }
-    let outcomes = Self.run(1..<201) { !$0.violations.isEmpty }
-    #expect(outcomes.contains { !$0.violations.isEmpty }, "no seed up to 200 finds \(fault)")
+    let outcomes = Self.run(first..<201) { !$0.violations.isEmpty }
+    #expect(outcomes.contains { !$0.violations.isEmpty }, "no seed from \(first) to 200 finds \(fault)")
+  }
+
+  private static func firstSeed(finding fault: PlantedFault) -> UInt64 {
+    switch fault {
+    case .forgetsDirectorySync: 56
+    case .losesProducers: 24
+    case .wakesOneTooFew: 12
+    default: 1
+    }
   }
 }

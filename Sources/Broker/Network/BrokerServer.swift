@@ -99,6 +99,16 @@ package final class BrokerServer: Sendable {
 
   package var connectionCount: Int { admission.count }
 
+  /// The memory that connections hold for requests which have arrived in part, over all event loops.
+  package func heldByRequests() -> EventLoopFuture<ReceiveMemory> {
+    let each = loops.map { loop in loop.eventLoop.submit { loop.value.buffers.memory } }
+    return EventLoopFuture.whenAllSucceed(each, on: loops[0].eventLoop).map { held in
+      ReceiveMemory(
+        sharedBuffers: held.reduce(0) { $0 + $1.sharedBuffers },
+        largeFrameBytes: held.reduce(0) { $0 + $1.largeFrameBytes })
+    }
+  }
+
   /// Begins to accept: clients may now be told where to connect, and the listeners' settings are made.
   package func accept() -> EventLoopFuture<Void> {
     EventLoopFuture.andAllSucceed(listeners.map { $0.accept() }, on: loops[0].eventLoop)

@@ -1,6 +1,19 @@
 import NIOCore
 import Wire
 
+/// The memory that connections hold for requests which have arrived in part.
+package struct ReceiveMemory: Equatable, Sendable {
+  /// Shared receive buffers, of `millrace.receive.buffer.bytes` each; at most `Limits.receiveBuffersHeld` for an event loop.
+  package var sharedBuffers: Int
+  /// Bytes of buffers for frames that are too large for a shared one; `queued.max.request.bytes` bounds them.
+  package var largeFrameBytes: Int
+
+  package init(sharedBuffers: Int = 0, largeFrameBytes: Int = 0) {
+    self.sharedBuffers = sharedBuffers
+    self.largeFrameBytes = largeFrameBytes
+  }
+}
+
 /// Lends buffers to the reads of one event loop: the connections share a few, because only one of them reads at a time.
 ///
 /// A read takes a buffer, the requests in it are served from where they lie, and the buffer comes back, still in the
@@ -47,6 +60,8 @@ final class ReceiveBuffers {
     buffer.clear()
     return buffer
   }
+
+  var memory: ReceiveMemory { ReceiveMemory(sharedBuffers: held, largeFrameBytes: largeBytes) }
 
   /// Takes a shared buffer back, its requests having been served.
   func give(_ buffer: ByteBuffer) {

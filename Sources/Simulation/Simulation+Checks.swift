@@ -1,0 +1,193 @@
+import Base
+import Broker
+import Model
+import NIOCore
+import NIOEmbedded
+import Wire
+
+/// What is asked of the node from outside: the ends of its partitions after a restart, everything it holds at the end, and what it leaves
+/// behind.
+extension Simulation {
+  /// The ends of every partition, asked for over a connection of its own.
+  func ends() -> [(TopicPartition, Range<Int64>)] {
+    let partitions = ledgers.keys.sorted()
+    let client = SimulatedClient("census", self)
+    var starts: [TopicPartition: Int64] = [:]
+    var ends: [TopicPartition: Int64] = [:]
+    advance(seconds: 10, until: { client.connect() }, orElse: "nobody can connect")
+    for (timestamp, isStart) in [(Int64(-2), true), (-1, false)] {
+      client.ask(ListOffsetsRequest.of(partitions, at: timestamp), version: 5) { result in
+        guard case .success(let answer) = result else { return self.violation("the census is not answered") }
+        for topic in answer.topics {
+          for found in topic.partitions {
+            let partition = TopicPartition(topic.name, found.partitionIndex)
+            guard found.errorCode == .none else {
+              self.violation("ListOffsets of \(partition) is answered with \(found.errorCode)")
+              continue
+            }
+            if isStart { starts[partition] = found.offset.rawValue } else { ends[partition] = found.offset.rawValue }
+          }
+        }
+      }
+    }
+    advance(
+      seconds: 20, until: { starts.count == partitions.count && ends.count == partitions.count },
+      orElse: "the census is not answered")
+    client.leave()
+    return partitions.compactMap { partition in
+      guard let start = starts[partition], let end = ends[partition] else { return nil }
+      guard start <= end else {
+        violation("\(partition) starts at \(start) and ends at \(end)")
+        return nil
+      }
+      return (partition, start..<end)
+    }
+  }
+
+  /// Nothing fails any more: everything that was sent is acknowledged, and everything acknowledged is read.
+  func heal() {
+    guard violations.isEmpty else { return }
+    trace.note("no more faults")
+    isHealing = true
+    coldOneIn = 0
+    offload.delayMicrosecondsMax = 2_000
+    network.delayMicrosecondsMax = 500
+    // A log that has met a failed write or flush stays offline until a restart.
+    if diskMayFail { crash() }
+    for producer in producers { producer.isStopping = true }
+    for consumer in consumers { consumer.isCatchingUp = true }
+    advance(
+      seconds: Self.healingSeconds, until: { self.producers.allSatisfy(\.isIdle) },
+      orElse: "after the faults, not every batch is acknowledged")
+    advance(
+      seconds: Self.healingSeconds, until: { self.consumers.allSatisfy(\.isAtEnd) },
+      orElse: "after the faults, not every record is read")
+  }
+
+  /// Reads everything, stops in order, starts again, and reads everything once more.
+  func finish() {
+    guard violations.isEmpty else { return }
+    for client in clients { client.leave() }
+    admin?.client.leave()
+    isOver = true
+    readEverything()
+    if violations.isEmpty, let running = node?.running {
+      advance(
+        seconds: 60, until: { running.server.connectionCount == 0 },
+        orElse: "connections stay when their clients have left")
+      checkNothingIsHeld(by: running)
+    }
+    stop(restarting: true)
+    guard violations.isEmpty else { return }
+    readEverything()
+    stop(restarting: false)
+  }
+
+  /// With no connection left, no request, delayed fetch or reply holds memory.
+  private func checkNothingIsHeld(by running: RunningNode) {
+    guard violations.isEmpty else { return }
+    if let held = outcome(of: running.server.heldByRequests(), "the look at the receive buffers"),
+      held != ReceiveMemory()
+    {
+      violation(
+        "with no connection left, \(held.sharedBuffers) buffers and \(held.largeFrameBytes) bytes of frames are held")
+    }
+    let delayed = running.broker.delayedFetches
+    if delayed != (0, 0) {
+      violation("with no connection left, \(delayed.fetches) fetches wait, in \(delayed.places) places")
+    }
+  }
+
+  /// While the node runs, what it holds for its clients stays within its limits.
+  func checkMemory() {
+    let most = Limits.replyBytesWaiting + Self.answerBytesMax
+    if network.mostWaitingInMemory > most {
+      violation("\(network.mostWaitingInMemory) bytes of answers waited in memory for one client; \(most) are allowed")
+    }
+    guard let delayed = node?.running?.broker.delayedFetches else { return }
+    // A connection whose client broke it is noticed a moment later.
+    let fetches = 2 * consumers.count
+    let places = fetches * (scenario.consumers.map(\.partitions.count).max() ?? 0)
+    if delayed.fetches > fetches || delayed.places > places {
+      violation("\(delayed.fetches) fetches wait in \(delayed.places) places, of \(consumers.count) consumers")
+    }
+  }
+
+  private func readEverything() {
+    let client = SimulatedClient("reader", self)
+    advance(seconds: 10, until: { client.connect() }, orElse: "nobody can connect")
+    for (partition, range) in ends() {
+      let ledger = ledger(partition)
+      var reader = Ledger.Seen()
+      ledger.saw(highWatermark: range.upperBound, logStart: range.lowerBound, by: &reader)
+      var position = range.lowerBound
+      while position < range.upperBound, violations.isEmpty {
+        guard let next = read(client, partition, from: position) else { return }
+        // Retention may remove what is about to be read.
+        if next < 0, mayShrink(partition), let now = ends().first(where: { $0.0 == partition })?.1 {
+          ledger.saw(logStart: now.lowerBound)
+          position = now.lowerBound
+          continue
+        }
+        guard next > position else { return violation("\(partition): nothing can be read at \(position) of \(range)") }
+        position = next
+      }
+      ledger.finish(end: range.upperBound)
+    }
+    client.leave()
+  }
+
+  /// Where to go on; -1 when the position is out of range.
+  private func read(_ client: SimulatedClient, _ partition: TopicPartition, from position: Int64) -> Int64? {
+    var wanted = FetchRequest.Partition()
+    wanted.partition = partition.partition
+    wanted.fetchOffset = Offset(position)
+    wanted.partitionMaxBytes = 1 << 20
+    var topic = FetchRequest.Topic()
+    topic.topic = partition.topic
+    topic.partitions = [wanted]
+    var request = FetchRequest()
+    request.maxWaitMs = 0
+    request.maxBytes = 1 << 20
+    request.topics = [topic]
+    var next: Int64?
+    client.ask(request, version: 11) { result in
+      guard case .success(let answer) = result, let found = answer.responses.first?.partitions.first else {
+        return self.violation("a fetch of \(partition) is not answered")
+      }
+      if found.errorCode == .offsetOutOfRange {
+        next = -1
+        return
+      }
+      guard found.errorCode == .none else { return self.violation("\(partition) at \(position): \(found.errorCode)") }
+      next = found.records.bytes.map { self.ledger(partition).read($0, from: position) } ?? position
+    }
+    advance(seconds: 20, until: { next != nil }, orElse: "a fetch of \(partition) is not answered")
+    return next
+  }
+
+  /// What an orderly stop leaves on the disk.
+  func checkAfterStop() {
+    guard violations.isEmpty else { return }
+    if disk.openFiles != 0 { violation("\(disk.openFiles) files stay open when the node has stopped") }
+    let names = disk.list("/data")
+    if !diskMayFail, !names.contains(".kafka_cleanshutdown") { violation("no clean mark after an orderly stop") }
+    for (name, checkpoint) in [
+      ("replication-offset-checkpoint", { (ledger: Ledger) in ledger.highWatermark }),
+      ("log-start-offset-checkpoint", { (ledger: Ledger) in ledger.logStart }),
+    ] where !diskMayFail {
+      let lines = String(decoding: disk.contents("/data/\(name)") ?? [], as: UTF8.self).split(separator: "\n")
+      var marks: [String: Int64] = [:]
+      for line in lines.dropFirst(2) {
+        let words = line.split(separator: " ")
+        if words.count == 3, let offset = Int64(words[2]) { marks["\(words[0])-\(words[1])"] = offset }
+      }
+      for partition in ledgers.keys.sorted() {
+        let known = checkpoint(ledger(partition))
+        if marks["\(partition)"] ?? 0 < known {
+          violation("\(name) says \(marks["\(partition)"] ?? 0) of \(partition), and clients were told \(known)")
+        }
+      }
+    }
+  }
+}
