@@ -90,18 +90,20 @@ let package = Package(
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
     library("Mechanisms", ["Compression", "Model", "Base", "CMillrace", "Clmdb", "Csqlite", "Crocksdb", nioCore]),
+    // The lab: each imports only those above it.
+    library("Experiment", ["Base", .product(name: "Yams", package: "Yams")]),
+    library("Verdict", ["Experiment", "Base"]),
+    library("Results", ["Experiment", "Verdict", "Base", "CMillrace"]),
+    library("Runner", ["Experiment", "Verdict", "Results", "Load", "Mechanisms", "Base", "CMillrace"]),
     library(
-      "Lab",
-      [
-        "Load", "Mechanisms", "Base", "CMillrace",
-        .product(name: "Yams", package: "Yams"),
-        .product(name: "Mustache", package: "swift-mustache"),
-      ]),
+      "Report",
+      ["Experiment", "Verdict", "Results", "Runner", .product(name: "Mustache", package: "swift-mustache")]),
 
     program(
       "millrace",
       [
-        "Lab", "Load", "Mechanisms", "Simulation", "Compression", "Coordination", "Storage", "Model", "Base",
+        "Experiment", "Verdict", "Results", "Runner", "Report", "Load", "Mechanisms", "Simulation", "Compression",
+        "Coordination", "Storage", "Model", "Base",
         argumentParser,
       ]),
     program("millrace-broker", ["Broker", "StorageArms"]),
@@ -128,7 +130,16 @@ let package = Package(
     tests("SimulationTests", ["Simulation", "Storage", "Base", "TestSupport"]),
     tests("LoadTests", ["Load", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", "Base", nioCore]),
-    tests("LabTests", ["Lab", "Mechanisms", "Load", "Model", "Base"]),
+    .target(
+      name: "LabFixtures", dependencies: ["Experiment", "Verdict", "Results", "Base"], path: "Tests/LabFixtures",
+      swiftSettings: strict),
+    tests("ExperimentTests", ["LabFixtures", "Experiment", "Verdict", "Results"]),
+    tests("VerdictTests", ["LabFixtures", "Experiment", "Verdict", "Results", "Base"]),
+    tests("ResultsTests", ["LabFixtures", "Experiment", "Verdict", "Results"]),
+    tests(
+      "RunnerTests",
+      ["LabFixtures", "Experiment", "Verdict", "Results", "Runner", "Mechanisms", "Load", "Model", "Base"]),
+    tests("ReportTests", ["LabFixtures", "Experiment", "Verdict", "Results", "Runner", "Report"]),
     tests("TidyTests", []),
     // Runs the three programs as a user would: as processes.
     tests("EndToEndTests", ["Client", "Wire", "Model", "Base", "Compression", "TestSupport", nioCore, nioPosix]),

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
 import Glibc
-import Lab
 import Mechanisms
+import Runner
 
 struct CacheModelCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

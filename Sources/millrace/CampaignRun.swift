@@ -1,6 +1,10 @@
+import Experiment
 import Foundation
 import Glibc
-import Lab
+import Report
+import Results
+import Runner
+import Verdict
 
 /// One campaign from the command line: its directory, its progress on the terminal, and what is made of its rows.
 struct CampaignRun {

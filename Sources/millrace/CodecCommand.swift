@@ -1,6 +1,5 @@
 import ArgumentParser
 import Compression
-import Lab
 import Load
 import Mechanisms
 

@@ -1,11 +1,14 @@
 import ArgumentParser
 import Base
 import Compression
+import Experiment
 import Foundation
-import Lab
 import Load
 import Mechanisms
 import Model
+import Report
+import Runner
+import Verdict
 
 /// Which codec for which data: every codec and level on given records, by table, CSV and chart.
 struct CodecsCommand: ParsableCommand {

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
-import Lab
+import Report
+import Results
+import Verdict
 
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

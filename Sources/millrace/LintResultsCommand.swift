@@ -1,5 +1,8 @@
 import ArgumentParser
-import Lab
+import Experiment
+import Report
+import Results
+import Verdict
 
 struct LintResultsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

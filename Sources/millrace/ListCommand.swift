@@ -1,6 +1,8 @@
 import ArgumentParser
+import Experiment
 import Foundation
-import Lab
+import Results
+import Verdict
 
 struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

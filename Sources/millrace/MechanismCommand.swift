@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
-import Lab
 import Mechanisms
+import Results
 
 /// One bare mechanism in a process of its own, so that replicates share no heap, no warm branch and no thread: how the lab
 /// runs bare arms. The last line of output is one JSON object whose keys are metric names.

@@ -1,8 +1,11 @@
 import ArgumentParser
 import Base
+import Experiment
 import Foundation
 import Glibc
-import Lab
+import Report
+import Results
+import Verdict
 
 /// The command line of the lab.
 @main

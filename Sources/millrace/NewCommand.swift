@@ -1,6 +1,7 @@
 import ArgumentParser
+import Experiment
 import Foundation
-import Lab
+import Results
 
 struct NewCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,8 @@
 import Base
+import Experiment
 import Foundation
 import Glibc
-import Lab
+import Verdict
 
 /// What the commands print for programs.
 enum JSONText {

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Base
+import Experiment
 import Foundation
-import Lab
+import Runner
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,7 @@
 import ArgumentParser
-import Lab
+import Report
+import Results
+import Verdict
 
 struct PlotCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
-import Lab
+import Report
+import Results
 
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,7 +1,10 @@
 import ArgumentParser
+import Experiment
 import Foundation
 import Glibc
-import Lab
+import Results
+import Runner
+import Verdict
 
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Lab
+import Runner
 
 /// A/A comparisons, counted: part of the harness's test of itself (experiment E14).
 struct FalsePositivesCommand: ParsableCommand {

@@ -2,7 +2,7 @@ import ArgumentParser
 import Base
 import Foundation
 import Glibc
-import Lab
+import Runner
 import Simulation
 import Storage
 import Synchronization

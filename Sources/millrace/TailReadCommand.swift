@@ -1,5 +1,4 @@
 import ArgumentParser
-import Lab
 import Mechanisms
 
 struct TailReadCommand: ParsableCommand {

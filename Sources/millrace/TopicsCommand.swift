@@ -1,5 +1,4 @@
 import ArgumentParser
-import Lab
 import Load
 
 /// Topics of any Kafka-compatible cluster, by address.

@@ -77,6 +77,15 @@ struct Ban: Sendable, CustomTestStringConvertible {
         Exemption(path: "Sources/Simulation/Trace.swift", reason: "asks an existential, whose own clock answers"),
       ]),
     Ban(
+      calls: [
+        "import Foundation", "import Dispatch", "import CMillrace", "import Synchronization", "import NIOCore",
+        "FileManager", "FileHandle", "ProcessInfo", "fopen(", "open(", "opendir(", "creat(", "stat(", "access(",
+        "getenv(", "ContinuousClock", "SuspendingClock", "Clocks", "time(", "usleep(", "nanosleep(", "socket(",
+        "posix_spawn(", "StandardStream",
+      ],
+      instead: "take what was read as a value: Results reads and writes files, Runner knows clocks and processes",
+      only: ["Sources/Experiment/", "Sources/Verdict/", "Sources/Results/Lint/"]),
+    Ban(
       calls: ["try!", "as!"],
       instead: "let it throw, or say in a precondition what must hold"),
     Ban(

@@ -1,0 +1,150 @@
+/// One replicate of one cell (and, where the experiment sweeps, of one level of the sweep): a line of `rows.csv`.
+///
+/// The typed fields are in every experiment's file; factor and metric columns are the definition's own.
+/// `CSV` writes and reads rows; columns are named and ordered by `columns(of:)`, never by position.
+package struct Row: Sendable, Equatable {
+  package enum CacheState: String, Sendable, CaseIterable {
+    case cold, lukewarm, hot
+    /// Nothing was proved.
+    case unknown
+  }
+
+  package enum Steadiness: String, Sendable, CaseIterable {
+    case steady, unsettled
+    /// Too few intervals to tell.
+    case unknown
+  }
+
+  /// Place in the campaign's order, from 0; with `sweepLevel` it names the row.
+  package var order: Int
+  package var replicate: Int
+  package var arm: String
+  package var tier: Arm.Tier
+  package var role: Arm.Role
+  /// UTC, ISO 8601.
+  package var startedAt: String
+  /// Factor name to level, the sweep's included; a factor the arm ignores is absent and its column empty.
+  package var levels: [String: Level]
+  /// Empty when the row counts; else why it does not (a failed reconciliation, a client-bound run).
+  package var invalid: String
+  /// What to know without distrusting the row, separated by "; ".
+  package var warnings: String
+  package var cacheState: CacheState
+  package var steadiness: Steadiness
+  package var durability: String
+  /// One sentence: what limited this run (CPU, disk, client ...).
+  package var limiter: String
+  /// By metric name; a metric a program does not report is absent and its column empty.
+  package var metrics: [String: Double]
+
+  package var isValid: Bool { invalid.isEmpty }
+
+  package init(
+    order: Int, replicate: Int, arm: String, tier: Arm.Tier, role: Arm.Role, startedAt: String,
+    levels: [String: Level] = [:], invalid: String = "", warnings: String = "", cacheState: CacheState = .unknown,
+    steadiness: Steadiness = .unknown, durability: String = "", limiter: String = "", metrics: [String: Double] = [:]
+  ) {
+    self.order = order
+    self.replicate = replicate
+    self.arm = arm
+    self.tier = tier
+    self.role = role
+    self.startedAt = startedAt
+    self.levels = levels
+    self.invalid = invalid
+    self.warnings = warnings
+    self.cacheState = cacheState
+    self.steadiness = steadiness
+    self.durability = durability
+    self.limiter = limiter
+    self.metrics = metrics
+  }
+}
+
+/// One interval of one run: a line of `series.csv`, kept so that steadiness and trends can be judged again later.
+package struct SeriesPoint: Sendable, Equatable {
+  package static let columns = [
+    "order", "arm", "replicate", "t_s", "stored_mib", "mib_per_s", "records_per_s", "dirty_mib", "device_written_mib",
+  ]
+
+  package var order: Int
+  package var arm: String
+  package var replicate: Int
+  /// End of the interval, seconds since measuring began.
+  package var seconds: Double
+  /// Bytes so far, in MiB.
+  package var storedMiB: Double
+  package var mibPerSecond: Double
+  package var recordsPerSecond: Double
+  /// Dirty and write-back pages of the machine at the end of the interval; nil where not sampled.
+  package var dirtyMiB: Double?
+  /// Written to the device during the interval; nil where not sampled.
+  package var deviceWrittenMiB: Double?
+
+  package init(
+    order: Int, arm: String, replicate: Int, seconds: Double, storedMiB: Double, mibPerSecond: Double,
+    recordsPerSecond: Double, dirtyMiB: Double? = nil, deviceWrittenMiB: Double? = nil
+  ) {
+    self.order = order
+    self.arm = arm
+    self.replicate = replicate
+    self.seconds = seconds
+    self.storedMiB = storedMiB
+    self.mibPerSecond = mibPerSecond
+    self.recordsPerSecond = recordsPerSecond
+    self.dirtyMiB = dirtyMiB
+    self.deviceWrittenMiB = deviceWrittenMiB
+  }
+}
+
+/// A column of `rows.csv`, as the schema file describes it.
+package struct Column: Sendable, Equatable {
+  package enum Content: String, Sendable {
+    case integer, number, text
+  }
+
+  package var name: String
+  package var content: Content
+  package var unit: String
+  package var meaning: String
+
+  package init(name: String, content: Content, unit: String, meaning: String) {
+    self.name = name
+    self.content = content
+    self.unit = unit
+    self.meaning = meaning
+  }
+}
+
+extension Row {
+  /// The columns before the factors, in order.
+  package static let identityColumns: [Column] = [
+    Column(name: "order", content: .integer, unit: "", meaning: "place in the campaign's seeded order, from 0"),
+    Column(name: "replicate", content: .integer, unit: "", meaning: "process-level replicate, from 1"),
+    Column(name: "arm", content: .text, unit: "", meaning: "what ran"),
+    Column(name: "tier", content: .text, unit: "", meaning: "bare mechanism or end-to-end through the broker"),
+    Column(name: "role", content: .text, unit: "", meaning: "test, baseline, control, or again (A/A)"),
+    Column(name: "started_at", content: .text, unit: "UTC", meaning: "when the run began"),
+  ]
+
+  /// The columns after the metrics, in order.
+  package static let stateColumns: [Column] = [
+    Column(name: "cache_state", content: .text, unit: "", meaning: "page cache before measuring, as proved"),
+    Column(name: "steadiness", content: .text, unit: "", meaning: "whether the interval series settled"),
+    Column(name: "durability", content: .text, unit: "", meaning: "what an acknowledged byte survives"),
+    Column(name: "limiter", content: .text, unit: "", meaning: "what limited this run"),
+    Column(name: "invalid", content: .text, unit: "", meaning: "why the row does not count; empty when it does"),
+    Column(name: "warnings", content: .text, unit: "", meaning: "what to know about the row"),
+  ]
+
+  /// All columns of an experiment's `rows.csv`: identity, factors, sweep, metrics, state.
+  package static func columns(of experiment: Experiment) -> [Column] {
+    let factors = (experiment.factors + (experiment.sweep.map { [$0] } ?? [])).map { factor in
+      Column(
+        name: factor.name, content: factor.levels.allSatisfy { $0.number != nil } ? .number : .text, unit: "",
+        meaning: factor.name == experiment.sweep?.name ? "level of the sweep within the run" : "factor of the matrix")
+    }
+    let metrics = experiment.metrics.compactMap { Metric.named($0)?.column }
+    return identityColumns + factors + metrics + stateColumns
+  }
+}

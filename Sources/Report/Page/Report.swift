@@ -1,0 +1,126 @@
+import Experiment
+import Foundation
+import Results
+package import Verdict
+
+/// `results/index.html`: every claim with its original numbers, ours, and the verdict, on one page that needs nothing
+/// else, neither a network nor a script.
+package struct Report {
+  /// One experiment: the latest result, and what came before it.
+  package struct Entry {
+    package var result: StoredResult
+    package var charts: [Figure]
+    /// Older results, latest first.
+    package var history: [StoredResult]
+    /// What could not be drawn, and why.
+    package var chartFailures: [String]
+
+    package init(
+      result: StoredResult, charts: [Figure], history: [StoredResult] = [], chartFailures: [String] = []
+    ) {
+      self.result = result
+      self.charts = charts
+      self.history = history
+      self.chartFailures = chartFailures
+    }
+  }
+
+  /// A chart as drawn: for wide pages and for phones.
+  package struct Figure: Sendable, Equatable {
+    package var stem: String
+    package var title: String
+    package var wide: String
+    package var narrow: String
+
+    package init(stem: String, title: String, wide: String, narrow: String) {
+      self.stem = stem
+      self.title = title
+      self.wide = wide
+      self.narrow = narrow
+    }
+  }
+
+  package var entries: [Entry]
+  /// Result directories that could not be read, and why.
+  package var unreadable: [String]
+  /// UTC, ISO 8601.
+  package var writtenAt: String
+  /// From the page to the charts: `../plots`.
+  package var plotsLink: String
+
+  package init(entries: [Entry], unreadable: [String] = [], writtenAt: String, plotsLink: String = "../plots") {
+    self.entries = entries
+    self.unreadable = unreadable
+    self.writtenAt = writtenAt
+    self.plotsLink = plotsLink
+  }
+}
+
+extension Report {
+  /// Reads every result below `results`, draws the charts that are missing or of an older result into `plots`, and
+  /// replaces `results/index.html`. A result or chart that fails is said on the page; only writing it may throw.
+  @discardableResult
+  package static func write(results: String, plots: String) throws -> Report {
+    let stored = stored(in: results)
+    let entries = stored.results.map { found in
+      let (figures, failures) = figures(of: found[0], in: plots)
+      return Entry(result: found[0], charts: figures, history: Array(found.dropFirst()), chartFailures: failures)
+    }
+    let report = Report(
+      entries: entries, unreadable: stored.unreadable, writtenAt: UTC.now(), plotsLink: link(from: results, to: plots))
+    try SmallFile.replace("\(results)/index.html", report.html())
+    return report
+  }
+
+  /// Every result below a directory: by experiment, in their order, the latest result first. And those that could not be read, and why.
+  package static func stored(in results: String) -> (results: [[StoredResult]], unreadable: [String]) {
+    var unreadable: [String] = []
+    let all = names(in: results).map { stem in
+      names(in: "\(results)/\(stem)").reversed().compactMap { name -> StoredResult? in
+        let path = "\(results)/\(stem)/\(name)"
+        guard FileManager.default.fileExists(atPath: "\(path)/\(ResultDirectory.Name.journal)") else { return nil }
+        do { return try StoredResult(reading: path) } catch {
+          unreadable.append("\(error)")
+          return nil
+        }
+      }
+    }
+    let present = all.filter { !$0.isEmpty }.sorted { $0[0].experiment.number < $1[0].experiment.number }
+    return (present, unreadable)
+  }
+
+  private static func names(in directory: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []).sorted()
+  }
+
+  /// The SVGs as they lie in `plots`, drawn again where they are not this result's.
+  private static func figures(of result: StoredResult, in plots: String) -> ([Figure], [String]) {
+    var figures: [Figure] = []
+    var failures: [String] = []
+    for chart in Chart.all(of: result) {
+      func drawn() -> Figure? {
+        guard let wide = SmallFile.read("\(plots)/\(chart.stem).svg"), wide.contains(result.name) else { return nil }
+        guard let narrow = SmallFile.read("\(plots)/\(chart.stem)-narrow.svg") else { return nil }
+        guard narrow.contains(result.name) else { return nil }
+        return Figure(stem: chart.stem, title: chart.definition.title, wide: wide, narrow: narrow)
+      }
+      do {
+        if drawn() == nil { try chart.draw(into: plots) }
+        if let figure = drawn() { figures.append(figure) }
+      } catch {
+        failures.append("\(error)")
+      }
+    }
+    return (figures, failures)
+  }
+
+  /// A relative link between two directories, as `../plots`.
+  static func link(from: String, to: String) -> String {
+    func parts(_ path: String) -> [String] {
+      URL(filePath: path).standardizedFileURL.pathComponents.filter { $0 != "/" }
+    }
+    let (start, end) = (parts(from), parts(to))
+    let common = zip(start, end).prefix { $0 == $1 }.count
+    return (Array(repeating: "..", count: start.count - common) + end[common...]).joined(separator: "/")
+  }
+}

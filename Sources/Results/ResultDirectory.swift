@@ -1,0 +1,131 @@
+package import Experiment
+import Foundation
+import Glibc
+package import Verdict
+
+/// `results/NN-name/<UTC>-<commit>/`: the definition as it was, the machine, the rows, the series, the journal.
+///
+/// Append-only: a campaign adds to its own directory and never touches another's. One campaign owns it at a time.
+package final class ResultDirectory {
+  package enum Name {
+    package static let definition = "experiment.yaml"
+    package static let machine = "machine.json"
+    package static let rows = "rows.csv"
+    package static let series = "series.csv"
+    package static let schema = "schema.csv"
+    package static let journal = "journal"
+    package static let ceiling = "ceiling.json"
+    package static let disclosure = "disclosure.md"
+    package static let told = "verdict.json"
+  }
+
+  /// What the journal says has been done.
+  package struct History: Sendable, Equatable {
+    package var begin: JournalEntry.Begin?
+    package var finished: Set<Int> = []
+    package var paces: [String: Double] = [:]
+    package var skipped: [String: String] = [:]
+    /// Runs thrown away and made again.
+    package var disturbed = 0
+    /// Replicates beyond the definition's, and the reason of each.
+    package var extensions: [String] = []
+    /// Runs of those replicates.
+    package var extendedRuns = 0
+    /// Why no more replicates were added; nil where the definition does not ask for it, or it has not come to that.
+    package var settled: String?
+    package var validation: SelfValidation?
+    package var isComplete = false
+    var rowsBytes: Int?
+    var seriesBytes: Int?
+
+    package init(_ entries: [JournalEntry]) {
+      for entry in entries { add(entry) }
+    }
+
+    mutating func add(_ entry: JournalEntry) {
+      switch entry {
+      case .begin(let begin): self.begin = begin
+      case .pilot(let arm, let pace): paces[arm] = pace
+      case .finished(let order, let rows, let series):
+        finished.insert(order)
+        (rowsBytes, seriesBytes) = (rows, series)
+      case .disturbed: disturbed += 1
+      case .extended(_, let runs, let reason):
+        extensions.append(reason)
+        extendedRuns += runs
+      case .settled(_, let reason): settled = reason
+      case .validated(let validation): self.validation = validation
+      case .skipped(let arm, let reason): skipped[arm] = reason
+      case .resumed: (isComplete, skipped) = (false, [:])
+      case .end(let complete, _): isComplete = complete
+      }
+    }
+  }
+
+  package struct Failure: Error, CustomStringConvertible {
+    package let reason: String
+    package var description: String { reason }
+  }
+
+  package let path: String
+  private(set) package var history: History
+  private let experiment: Experiment
+  private let journal: Journal
+  private let rows: AppendedFile
+  private let series: AppendedFile
+
+  /// Makes the directory and writes what is fixed before the first run: the definition, its hash, the machine.
+  package init(
+    creating path: String, experiment: Experiment, definition: String, begin: JournalEntry.Begin, machineJSON: String,
+    ceilingJSON: String? = nil
+  ) throws {
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    guard !FileManager.default.fileExists(atPath: "\(path)/\(Name.journal)") else {
+      throw Failure(reason: "\(path) already holds a result; results are never overwritten")
+    }
+    self.path = path
+    self.experiment = experiment
+    try SmallFile.replace("\(path)/\(Name.definition)", definition)
+    try SmallFile.replace("\(path)/\(Name.machine)", machineJSON)
+    if let ceilingJSON { try SmallFile.replace("\(path)/\(Name.ceiling)", ceilingJSON) }
+    try SmallFile.replace("\(path)/\(Name.schema)", CSV.schema(of: experiment))
+    rows = try AppendedFile("\(path)/\(Name.rows)", header: CSV.rowsHeader(of: experiment), keeping: nil)
+    series = try AppendedFile("\(path)/\(Name.series)", header: CSV.seriesHeader, keeping: nil)
+    (journal, _) = try Journal.open("\(path)/\(Name.journal)")
+    history = History([])
+    try append(.begin(begin))
+  }
+
+  /// Opens a directory to go on with. Lines beyond what the journal acknowledges are cut off.
+  package init(resuming path: String, experiment: Experiment, at time: String) throws {
+    self.path = path
+    self.experiment = experiment
+    let (journal, entries) = try Journal.open("\(path)/\(Name.journal)")
+    self.journal = journal
+    history = History(entries)
+    rows = try AppendedFile(
+      "\(path)/\(Name.rows)", header: CSV.rowsHeader(of: experiment), keeping: history.rowsBytes)
+    series = try AppendedFile("\(path)/\(Name.series)", header: CSV.seriesHeader, keeping: history.seriesBytes)
+    guard history.begin != nil else { throw Failure(reason: "\(path)/\(Name.journal) has no beginning") }
+    try append(.resumed(at: time))
+  }
+
+  /// Rows and series first, then the journal's word for them.
+  package func record(_ run: PlannedRun, rows newRows: [Row], series points: [SeriesPoint]) throws {
+    try rows.append(newRows.map { CSV.line($0, of: experiment) }.joined())
+    try series.append(points.map { CSV.line($0) }.joined())
+    try append(.finished(order: run.order, rowsBytes: rows.length, seriesBytes: series.length))
+  }
+
+  /// The rows so far, as the file has them.
+  package func recordedRows() throws -> [Row] {
+    let path = "\(path)/\(Name.rows)"
+    let text = String(decoding: (SmallFile.bytes(path) ?? []).prefix(rows.length), as: UTF8.self)
+    return try CSV.rows(reading: text, file: path, of: experiment)
+  }
+
+  package func append(_ entry: JournalEntry) throws {
+    try journal.append(entry)
+    history.add(entry)
+  }
+}

@@ -1,0 +1,238 @@
+package import Experiment
+
+/// What a campaign will do and cost, before it starts: cells, order, bytes, minutes, disk.
+///
+/// The rates are rough figures of a two-core virtual machine, said here and nowhere else; they only have to be right
+/// within a factor, to plan an afternoon and to refuse to fill the disk.
+package struct Plan: Sendable, Equatable {
+  package enum Rates {
+    static let produceBytesPerSecond = 250e6
+    static let consumeBytesPerSecond = 600e6
+    static let appendBytesPerSecond = 700e6
+    static let preparedBytesPerSecond = 250e6
+    /// Small produce requests, each answered, as fast as a connection takes them.
+    static let requestsPerSecond = 60_000.0
+    /// What a codec leaves of text, roughly: only so much has to pass a link.
+    static let compressedShare = 0.3
+    /// Two namespaces and a link between them, made and taken away.
+    static let linkSeconds = 0.1
+    /// Touching fresh memory, page by page.
+    static let touchedMiBPerSecond = 1500.0
+    /// A structure filled, measured and grown, the slow ones and the quick together.
+    static let treeBytesPerSecond = 45e6
+    /// Pages half full, journals, and what compaction has not yet removed.
+    static let storedPerTreePayload = 4.0
+    /// Starting and stopping a program, and what surrounds a run.
+    static let bareOverheadSeconds = 0.25
+    static let brokerOverheadSeconds = 0.5
+    /// Log framing and indexes beside the payload.
+    static let storedPerPayload = 1.15
+  }
+
+  package enum Limits {
+    /// A campaign may take this share of the free disk and no more.
+    static let freeDiskShare = 0.8
+    /// Beyond the estimate, times this and this many seconds more, a run is stopped.
+    static let timeoutFactor = 10.0
+    static let timeoutSeconds = 30.0
+  }
+
+  /// One run's price.
+  package struct Cost: Sendable, Equatable {
+    package var seconds = 0.0
+    /// Bytes moved to or from files and sockets.
+    package var bytes = 0.0
+    /// Disk held while it runs.
+    package var diskBytes = 0.0
+
+    /// A topic filled before the run.
+    mutating func add(filling filled: Double) {
+      seconds += filled / Rates.preparedBytesPerSecond
+      bytes += filled
+      diskBytes += filled * Rates.storedPerPayload
+    }
+
+    package var timeoutSeconds: Double { seconds * Limits.timeoutFactor + Limits.timeoutSeconds }
+  }
+
+  package var runs: [PlannedRun]
+  package var costs: [Cost]
+  package var seconds: Double
+  package var bytes: Double
+  /// The most disk held at one time, data prepared for all arms included.
+  package var diskBytes: Double
+
+  package init(_ experiment: Experiment, runs: [PlannedRun]) {
+    self.runs = runs
+    costs = runs.map { run in
+      experiment.arm(named: run.cell.arm).map { Self.cost(of: run.cell, $0, in: experiment) } ?? Cost()
+    }
+    // What arms prepare is made once for all that prepare alike, and kept.
+    var prepared: [String: Double] = [:]
+    for run in runs {
+      guard let arm = experiment.arm(named: run.cell.arm) else { continue }
+      let values = RunValues(run, of: experiment)
+      if let megabytes = arm.dataMB.flatMap({ values.number($0.text) }) {
+        prepared["\(megabytes), \(arm.dataWriteBytes?.text ?? "")"] = megabytes * 1e6
+      }
+      if arm.isMemoryFull, let size = arm.memoryMiB.flatMap({ values.number($0.text) }) {
+        prepared["memory of \(size) MiB"] = size * 1_048_576
+      }
+      if !arm.prepare.isEmpty {
+        let settings = values.filled(arm.prepare)
+        prepared["\(settings)"] = Self.payload(settings) * Rates.storedPerPayload
+      }
+    }
+    let kept = prepared.values.reduce(0, +)
+    seconds = costs.reduce(0) { $0 + $1.seconds } + kept / Rates.preparedBytesPerSecond
+    bytes = costs.reduce(0) { $0 + $1.bytes } + kept
+    diskBytes = kept + (costs.map(\.diskBytes).max() ?? 0)
+  }
+
+  /// Nil when the disk has room; else why not.
+  package func refusal(freeBytes: Int?) -> String? {
+    guard let freeBytes else { return nil }
+    let allowed = Double(freeBytes) * Limits.freeDiskShare
+    guard diskBytes > allowed else { return nil }
+    return "needs \(Figures.text(diskBytes / 1e9)) GB of disk, and only \(Figures.text(allowed / 1e9)) GB may be used "
+      + "(80 % of what is free)"
+  }
+
+  static func cost(of cell: Cell, _ arm: Arm, in experiment: Experiment) -> Cost {
+    let values = RunValues(PlannedRun(order: 0, replicate: 1, cell: cell), of: experiment)
+    let options = Dictionary(
+      values.filled(arm.options).map { ($0.name, $0.value.number ?? 0) }, uniquingKeysWith: { $1 })
+    let measured = options["seconds"] ?? 0
+    var cost = Cost()
+    // Left out by name, so it costs nothing.
+    if experiment.target == nil, let replicas = ProcessRunner.replicas(of: arm), replicas > 1 { return cost }
+    switch arm.program {
+    case .copyPath:
+      let file = (arm.dataMB.flatMap { values.number($0.text) } ?? 0) * 1e6
+      cost.seconds = measured + 2.5 * file / 1e9 + Rates.bareOverheadSeconds
+      cost.bytes = measured * 2e9
+    case .blockIO:
+      // Data to be cold are dropped first; a sync at the end takes as long again.
+      cost = Cost(seconds: 1.3 * measured + Rates.bareOverheadSeconds, bytes: measured * 0.5e9)
+    case .messageBatches:
+      cost = Cost(seconds: measured + Rates.bareOverheadSeconds, bytes: measured * 0.5e9)
+    case .memoryAccess:
+      let mib = options["array-mib"] ?? 0
+      cost = Cost(
+        seconds: measured + mib / Rates.touchedMiBPerSecond + Rates.bareOverheadSeconds, bytes: measured * 1e9)
+    case .partitionRead:
+      cost = Cost(seconds: measured + Rates.bareOverheadSeconds, bytes: measured * 4e9)
+    case .cacheModel:
+      cost = Cost(seconds: (options["seconds-max"] ?? 0) + Rates.bareOverheadSeconds, bytes: measured * 0.1e9)
+    case .logVsTree:
+      let bytes = (options["records"] ?? 0) * (options["record-bytes"] ?? 0)
+      cost = Cost(
+        seconds: bytes / Rates.treeBytesPerSecond + Rates.bareOverheadSeconds, bytes: bytes,
+        diskBytes: bytes * Rates.storedPerTreePayload)
+    case .codec:
+      cost.seconds = 2 * measured + Rates.bareOverheadSeconds
+      cost.bytes = measured * 0.3e9
+    case .receiveAppend:
+      let bytes = options["bytes"] ?? 0
+      cost = Cost(
+        seconds: bytes / Rates.appendBytesPerSecond + Rates.bareOverheadSeconds, bytes: bytes, diskBytes: bytes)
+    case .sustain:
+      // Some twenty-five trials find a rate, ten make the curve; what they send is bounded by what a broker takes.
+      let trials = values.filled(arm.options).contains { $0.name == "no-curve" && $0.value == "true" } ? 25.0 : 35
+      let seconds = trials * (options["trial-seconds"] ?? 3)
+      cost = Cost(
+        seconds: seconds + Rates.brokerOverheadSeconds, bytes: seconds * Rates.produceBytesPerSecond / 2,
+        diskBytes: seconds * Rates.produceBytesPerSecond / 2 * Rates.storedPerPayload)
+    case .falsePositives:
+      cost.seconds = 0.3 + Rates.bareOverheadSeconds
+    case .rawAppend:
+      let bytes = options["bytes"] ?? 0
+      let rate = arm.paceOf == nil ? Rates.appendBytesPerSecond : Rates.produceBytesPerSecond
+      cost = Cost(seconds: bytes / rate + Rates.bareOverheadSeconds, bytes: bytes, diskBytes: bytes)
+    case .tailRead:
+      let appended = measured * (options["mb-per-s"] ?? 0) * 1e6 + (options["lag-mb"] ?? 0) * 1e6
+      cost = Cost(
+        seconds: measured + (options["lag-mb"] ?? 0) * 1e6 / Rates.appendBytesPerSecond + Rates.bareOverheadSeconds,
+        bytes: appended, diskBytes: appended)
+    case .produce, .endToEnd:
+      let load = offered(options)
+      cost.seconds = load.seconds + Rates.brokerOverheadSeconds + distance(arm, values, options, load.bytes)
+      cost.bytes = load.bytes
+      let isElsewhere = options["null-sink"] != nil || experiment.target?.isLocal == false
+      cost.diskBytes = isElsewhere ? 0 : load.bytes * Rates.storedPerPayload
+    case .consume:
+      let bytes = payload(values.filled(arm.options + arm.prepare))
+      // A tenth more for the warm-up.
+      cost.seconds = options["duration"] ?? 1.1 * bytes / Rates.consumeBytesPerSecond
+      if !arm.warm.isEmpty { cost.seconds += bytes / Rates.consumeBytesPerSecond }
+      if arm.restarts { cost.seconds = 2 * cost.seconds + Rates.brokerOverheadSeconds }
+      cost.seconds += Rates.brokerOverheadSeconds
+      cost.bytes = 1.1 * bytes
+    }
+    cost.add(filling: payload(values.filled(arm.fill)))
+    return cost
+  }
+
+  /// What a producing arm sends and how long that takes: so many records, for so long, at such a rate, or any of them.
+  private static func offered(_ options: [String: Double]) -> (bytes: Double, seconds: Double) {
+    // The generator's own default where nothing is said: no size at all would make the time no number.
+    let size = options["record-size"] ?? 100
+    let wanted = options["throughput"].flatMap { $0 > 0 ? $0 * size : nil } ?? Rates.produceBytesPerSecond
+    let pace = min(wanted, Rates.produceBytesPerSecond)
+    let most = options["duration"].map { duration in
+      // In small requests less than the most.
+      duration * min(pace, (options["batch-records"] ?? .infinity) * Rates.requestsPerSecond * size)
+    }
+    let asked = options["num-records"].map { $0 * size }
+    let bytes = [most, asked].compactMap(\.self).min() ?? 0
+    // A sink of known rate takes its own time.
+    let requests = options["batch-records"].map { (options["num-records"] ?? 0) / max($0, 1) } ?? 0
+    let served = (options["null-sink-service-us"] ?? 0) * requests / 1e6
+    return (bytes, max(bytes / pace, served, options["num-records"] == nil ? options["duration"] ?? 0 : 0))
+  }
+
+  /// What a link and a round trip add to a run that has so much to send.
+  private static func distance(
+    _ arm: Arm, _ values: RunValues, _ options: [String: Double], _ bytes: Double
+  ) -> Double {
+    let rate = arm.linkMbitPerS.flatMap { values.number($0.text) } ?? 0
+    let roundTrip = (arm.roundTripMs.flatMap { values.number($0.text) } ?? 0) / 1000
+    // A run that ends after a time sends what it can until then.
+    guard options["duration"] == nil else {
+      return (rate > 0 ? Rates.linkSeconds : 0) + 10 * roundTrip
+    }
+    let codec = values.filled(arm.options).first { $0.name == "compression" }?.value.text ?? "none"
+    let onWire = codec == "none" ? bytes : bytes * Rates.compressedShare
+    let requests = options["batch-records"].map { (options["num-records"] ?? 0) / max($0, 1) } ?? 0
+    let linked = rate > 0 ? onWire * 8 / 1e6 / rate + Rates.linkSeconds : 0
+    return linked + roundTrip * (10 + requests / max(options["in-flight"] ?? 5, 1))
+  }
+
+  /// Records times their size.
+  private static func payload(_ settings: [Setting]) -> Double {
+    func number(_ name: String) -> Double { settings.first { $0.name == name }?.value.number ?? 0 }
+    return number("num-records") * number("record-size")
+  }
+}
+
+/// The values of one run: its levels, the fixed values, and what the campaign adds; fills placeholders.
+package struct RunValues: Sendable {
+  private(set) package var values: [String: Level]
+
+  package init(_ run: PlannedRun, of experiment: Experiment, adding extra: [String: Level] = [:]) {
+    values = Dictionary(experiment.fixed.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
+    for (factor, level) in zip(run.cell.factors, run.cell.levels) { values[factor] = level }
+    values.merge(extra) { $1 }
+  }
+
+  /// Settings with their placeholders filled; one without a value stays as it is written.
+  package func filled(_ settings: [Setting]) -> [Setting] {
+    settings.map {
+      Setting(name: $0.name, value: Level(Placeholder.fill($0.value.text, from: values) ?? $0.value.text))
+    }
+  }
+
+  package func number(_ text: String) -> Double? {
+    Placeholder.fill(text, from: values).flatMap { Double($0) }
+  }
+}

@@ -1,0 +1,291 @@
+import Experiment
+import Foundation
+import Glibc
+import Results
+import Verdict
+
+/// End-to-end arms: a broker of its own for each run, and the load generator against it.
+extension ProcessRunner {
+  private enum Names {
+    static let topic = "bench"
+    /// A consumer warms up with this share of the records.
+    static let warmUpShare = 0.1
+  }
+
+  mutating func measureThroughBroker(_ scene: Scene) throws(RunError) -> Measured {
+    let data = scene.arm.prepare.isEmpty ? "\(scene.directory)/data" : try preparedTopic(scene)
+    let broker = try start(scene, data)
+    try fillTopic(scene, broker)
+    let cache = scene.arm.cache == .any ? nil : CacheState(paths: Self.segments(in: data, ofAllTopics: true))
+    let resident = prove(cache, scene.arm.cache)
+    try warmUp(scene, broker)
+    let beside = try startBeside(scene, broker)
+
+    let storedBefore = Self.size(of: Self.segments(in: data))
+    guard let processBefore = ProcessFigures.of(pid: broker.pid) else { throw .failed("the broker is gone") }
+    let count = NetworkCount(scene.network, broker: broker.pid)
+    let before = MachineFigures.now(device: device)
+    let finished = try load(scene, scene.arm.program, scene.arm.options, broker, "load", beside: beside)
+    var besideFigures: ReportedFigures?
+    if let beside { besideFigures = try stopBeside(beside, scene) }
+    let drained = try drain(scene, finished.figures, data: data, from: storedBefore)
+    let after = MachineFigures.now(device: device)
+    guard let processAfter = ProcessFigures.of(pid: broker.pid) else { throw .failed("the broker is gone") }
+    let passed = count?.passed(broker: broker.pid)
+    let relayCPU = count?.relayCPU ?? 0
+    let stored = Double(Self.size(of: Self.segments(in: data)) - storedBefore)
+    var metrics = finished.figures.metrics
+    Self.lengthen(&metrics, by: drained)
+    metrics["start_ms"] = broker.startSeconds * 1000
+    if scene.arm.restarts { addHeld(&metrics, in: data) }
+    if !scene.arm.prepare.isEmpty, scene.arm.program != .consume { try removeTopic(broker, scene) }
+    try broker.stop()
+    if scene.arm.restarts { addProcessCache(&metrics, in: data) }
+
+    Self.countPlainPayload(&metrics, scene.values.filled(scene.arm.options))
+    addMachine(
+      &metrics, before, after, dirty: finished.dirtyMaxMiB,
+      live: processAfter.cpuSeconds - processBefore.cpuSeconds + relayCPU)
+    addBroker(&metrics, scene.arm.program, processBefore, processAfter, finished.figures, stored: stored)
+    Self.addCounts(&metrics, processBefore, processAfter, finished.figures)
+    Self.add(passed, linkMbitPerSecond: scene.network?.link?.mbitPerSecond, to: &metrics)
+    if let besideFigures { Self.addBeside(&metrics, besideFigures) }
+    if scene.arm.restarts { try restart(scene, data, &metrics) }
+    if let resident { metrics["resident_percent"] = resident * 100 }
+    addShares(&metrics, finished.figures, before, after, seconds: metrics["seconds"] ?? 0)
+    let options = scene.values.filled(scene.arm.options)
+    Stall.add(to: &metrics, stallMs: finished.stallMs)
+    Self.addRateError(&metrics, options)
+    var check = reconcile(scene, metrics, finished.figures)
+    if !Self.isSunk(options) { reconcileNetwork(&check, count, passed, metrics) }
+    if scene.arm.stallMs != nil, finished.stallMs == nil { check.note(fault: "the run ended before its stall") }
+    let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
+    if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
+    let cacheState = wanted(scene.arm.cache, proved: resident)
+    let sentence = limiter(scene, metrics, finished, idleShare: after.idleShare(since: before))
+    if scene.arm.program == .sustain, let sweep = experiment.sweep {
+      let curve = Self.curve(finished.figures, over: sweep, common: metrics)
+      if let fault = curve.fault { check.note(fault: fault) }
+      return Measured(
+        parts: curve.parts.isEmpty ? [Measured.Part(metrics: metrics)] : curve.parts, cacheState: cacheState.state,
+        invalid: (check.faults + (cacheState.fault.map { [$0] } ?? [])).joined(separator: "; "),
+        warnings: check.warnings, limiter: sentence)
+    }
+    return measured(
+      scene, metrics, IntervalSeries(path: Self.intervals(scene)), check, sentence, cache: cacheState,
+      dirty: finished.dirty)
+  }
+
+  private func limiter(
+    _ scene: Scene, _ metrics: [String: Double], _ finished: Finished, idleShare: Double
+  ) -> String {
+    let seconds = metrics["seconds"] ?? 0
+    var limiter = Limiter()
+    limiter.side = "broker"
+    // A search reports no time of its own: its trials are not one run.
+    limiter.sideShare = seconds > 0 ? metrics["broker_cpu_s"].map { $0 / seconds } : nil
+    limiter.client = "load generator"
+    limiter.clientShare = metrics["client_cpu_share"]
+    limiter.idleShare = idleShare
+    limiter.waits = finished.waits
+    addCeilings(&limiter, metrics, seconds: seconds)
+    if let link = scene.network?.link, let percent = metrics["link_percent"] {
+      let most = link.mbitPerSecond / 8
+      limiter.link = (percent / 100 * most, most)
+      limiter.linkName = "a link of \(Figures.text(link.mbitPerSecond)) Mb/s"
+    }
+    limiter.roundTripMs = scene.network?.roundTripMs ?? 0
+    return limiter.sentence
+  }
+
+  private static func intervals(_ scene: Scene) -> String { "\(scene.directory)/intervals.csv" }
+
+  /// A new process needs no just-in-time compiler, but its first fetches grow buffers and windows.
+  private func warmUp(_ scene: Scene, _ broker: BrokerProcess) throws(RunError) {
+    guard scene.arm.program == .consume else { return }
+    if !scene.arm.warm.isEmpty {
+      _ = try load(scene, .consume, scene.arm.warm, broker, "warm-up")
+      return
+    }
+    let options = scene.arm.options.map { setting in
+      guard setting.name == "num-records", let all = scene.values.number(setting.value.text) else { return setting }
+      return Setting(name: setting.name, value: Level(String(Int(all * Names.warmUpShare))))
+    }
+    _ = try load(scene, .consume, options, broker, "warm-up")
+  }
+
+  func load(
+    _ scene: Scene, _ program: Arm.Program, _ options: [Setting], _ broker: BrokerProcess, _ name: String,
+    beside: ChildProcess? = nil, intervals: String? = nil, look: (() -> Void)? = nil
+  ) throws(RunError) -> Finished {
+    var arguments = Self.loadArguments(program, at: broker) + ["--quiet"]
+    arguments += Self.arguments(scene.values.filled(options))
+    let intervals = intervals ?? (name == "load" ? Self.intervals(scene) : nil)
+    if let intervals { arguments += ["--intervals-csv", intervals] }
+    do {
+      return try finish(programs.load, arguments, scene, name, alongside: broker, beside: beside, look: look)
+    } catch {
+      // What the generator says of it (a closed connection) is a symptom.
+      guard case .failed = error, let end = broker.end else { throw error }
+      throw .failed("the broker ended in the midst of it with \(end): \(broker.lastWord)")
+    }
+  }
+
+  /// What every load against a broker of ours begins with; an option `topic` behind it names another.
+  static func loadArguments(_ program: Arm.Program, at broker: BrokerProcess) -> [String] {
+    let verb = program.rawValue.split(separator: " ").last.map(String.init) ?? ""
+    return [verb, "--bootstrap-server", broker.address, "--topic", Names.topic, "--json"]
+  }
+
+  /// The broker under test, with the arm's settings, in the run's cgroup.
+  func start(_ scene: Scene, _ data: String) throws(RunError) -> BrokerProcess {
+    try BrokerProcess(
+      program: programs.broker, directory: scene.directory, data: data,
+      settings: scene.values.filled(scene.arm.broker), procs: scene.group?.procs,
+      at: scene.network?.place ?? BrokerProcess.Place(), stopRequested: stopRequested)
+  }
+
+  // MARK: Filled topics
+
+  /// As the arm's `fill` asks, through the broker that is measured.
+  private func fillTopic(_ scene: Scene, _ broker: BrokerProcess) throws(RunError) {
+    guard !scene.arm.fill.isEmpty else { return }
+    let settings = scene.values.filled(scene.arm.fill)
+    let asked = settings.first { $0.name == "num-records" }?.value.number
+    // A lag of nothing needs nothing to be there.
+    guard asked != 0 else { return }
+    try Self.check(try load(scene, .produce, settings, broker, "fill"), asked: asked, "filling the topic")
+  }
+
+  private static func check(_ finished: Finished, asked: Double?, _ what: String) throws(RunError) {
+    var check = Reconciliation()
+    check.integrity(finished.figures)
+    check.records(asked: asked, moved: finished.figures["records"])
+    if let fault = check.faults.first { throw .failed("\(what): \(fault)") }
+  }
+
+  /// What a run wrote into a directory that the next one gets as well.
+  private func removeTopic(_ broker: BrokerProcess, _ scene: Scene) throws(RunError) {
+    try Self.run(
+      programs.millrace, ["topics", "delete", Names.topic, "--bootstrap-server", broker.address], in: scene.directory)
+  }
+
+  /// The data directory of a topic filled as the arm asks; the first to ask pays.
+  private mutating func preparedTopic(_ scene: Scene) throws(RunError) -> String {
+    let settings = scene.values.filled(scene.arm.prepare)
+    let key = SHA256.hex(settings.map { "\($0.name)=\($0.value)" }.joined(separator: "\n"))
+    if let data = preparedTopics[key] { return data }
+    let data = "\(scratch)/topic-\(key.prefix(12))"
+    try? FileManager.default.removeItem(atPath: data)
+    let broker = try BrokerProcess(
+      program: programs.broker, directory: scene.directory, data: data, settings: [], procs: nil,
+      at: scene.network?.place ?? BrokerProcess.Place(), stopRequested: stopRequested)
+    let finished = try load(scene, .produce, settings, broker, "prepare")
+    try Self.check(
+      finished, asked: settings.first { $0.name == "num-records" }?.value.number, "preparing the topic")
+    try broker.stop()
+    preparedTopics[key] = data
+    return data
+  }
+
+  // MARK: Figures
+
+  /// A producer that compresses each value itself moves fewer payload bytes than it was given; every figure here is
+  /// about the bytes before any compression, so that all arms are measured by the same yardstick.
+  static func countPlainPayload(_ metrics: inout [String: Double], _ options: [Setting]) {
+    guard options.contains(where: { $0.name == "per-message-compression" && $0.value == "true" }),
+      let size = options.first(where: { $0.name == "record-size" })?.value.number, let records = metrics["records"]
+    else { return }
+    let bytes = records * size
+    metrics["bytes"] = bytes
+    guard let seconds = metrics["seconds"], seconds > 0 else { return }
+    metrics["mb_per_s"] = bytes / 1e6 / seconds
+    metrics["mib_per_s"] = bytes / 1_048_576 / seconds
+  }
+
+  private func addBroker(
+    _ metrics: inout [String: Double], _ program: Arm.Program, _ before: ProcessFigures, _ after: ProcessFigures,
+    _ figures: ReportedFigures, stored: Double
+  ) {
+    let cpu = after.cpuSeconds - before.cpuSeconds
+    let gigabytes = (metrics["bytes"] ?? 0) / 1e9
+    metrics["broker_cpu_s"] = cpu
+    if gigabytes > 0 {
+      metrics["cpu_s_per_gb"] = cpu / gigabytes
+      metrics["client_cpu_s_per_gb"] = figures["cpu_seconds"].map { $0 / gigabytes }
+    }
+    if let millions = metrics["records"].map({ $0 / 1e6 }), millions > 0 {
+      metrics["cpu_s_per_million_records"] = cpu / millions
+      metrics["client_cpu_s_per_million_records"] = figures["cpu_seconds"].map { $0 / millions }
+    }
+    metrics["process_written_bytes"] = Double(after.writtenBytes - before.writtenBytes)
+    let read = Double(after.readBytes - before.readBytes)
+    metrics["process_read_bytes"] = read
+    if program != .produce, let consumed = metrics["bytes"], consumed > 0 {
+      metrics["storage_read_percent"] = 100 * read / consumed
+      metrics["hit_ratio"] = max(0, 1 - read / consumed)
+    }
+    metrics["context_switches"] = Double(after.contextSwitches - before.contextSwitches)
+    metrics["rss_mib"] = after.residentMiB
+    metrics["stored_bytes"] = stored
+    metrics["payload_bytes"] = metrics["bytes"]
+    if let sent = figures["wire_bytes_sent"] {
+      metrics["wire_bytes"] = sent + (figures["wire_bytes_received"] ?? 0)
+    }
+    if stored > 0, let payload = metrics["bytes"] { metrics["compression_ratio"] = payload / stored }
+  }
+
+  private func reconcile(
+    _ scene: Scene, _ metrics: [String: Double], _ figures: ReportedFigures
+  ) -> Reconciliation {
+    var check = Reconciliation()
+    let options = scene.values.filled(scene.arm.options)
+    check.integrity(figures, except: Set(experiment.verdicts.filter { $0.kind == .never }.map(\.metric)))
+    check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics["records"])
+    let keepsAll = !scene.arm.broker.contains { $0.name.hasPrefix("log.retention.bytes") }
+    let isSunk = Self.isSunk(options)
+    if scene.arm.program == .produce, keepsAll, !isSunk {
+      let codec = options.first { $0.name == "compression" }?.value.text ?? "none"
+      check.stored(
+        bytes: metrics["stored_bytes"] ?? 0, payload: metrics["bytes"] ?? 0, isCompressed: codec != "none")
+      check.written(kernel: metrics["process_written_bytes"] ?? 0, stored: metrics["stored_bytes"] ?? 0)
+    }
+    if scene.arm.program == .produce, keepsAll, !isSunk {
+      check.deviceWrites(
+        metrics["device_written_bytes"], stored: metrics["stored_bytes"] ?? 0, isSynced: Ceiling.isSynced(scene.arm))
+    }
+    check.storageReads(charged: metrics["process_read_bytes"], device: metrics["device_read_bytes"])
+    check.lag(
+      asked: options.first { $0.name == "lag-records" }?.value.number, least: metrics["lag_least_records"],
+      most: metrics["lag_most_records"])
+    check.congestionControl(
+      asked: options.first { $0.name == "congestion-control" }?.value.text, used: figures.text("congestion_control"))
+    check.deviceReads(
+      metrics["device_read_bytes"], of: metrics["bytes"] ?? 0, expectsHot: scene.arm.cache == .hot)
+    return check
+  }
+
+  private static func isSunk(_ options: [Setting]) -> Bool {
+    options.contains { $0.name == "null-sink" && $0.value.text == "true" }
+  }
+
+  // MARK: Files
+
+  /// The `.log` files of the bench topic's partitions, or of all that are not being deleted.
+  static func segments(in data: String, ofAllTopics: Bool = false) -> [String] {
+    let partitions = (SmallFile.entries(of: data) ?? []).filter { name in
+      ofAllTopics ? !name.hasSuffix("-delete") : name.hasPrefix("\(Names.topic)-")
+    }
+    return partitions.flatMap { partition in
+      (SmallFile.entries(of: "\(data)/\(partition)") ?? [])
+        .filter { $0.hasSuffix(".log") }.map { "\(data)/\(partition)/\($0)" }
+    }
+  }
+
+  static func size(of paths: [String]) -> Int {
+    paths.reduce(0) { sum, path in
+      var status = stat()
+      return stat(path, &status) == 0 ? sum + Int(status.st_size) : sum
+    }
+  }
+}

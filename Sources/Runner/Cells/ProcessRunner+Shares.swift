@@ -1,0 +1,32 @@
+import Experiment
+
+/// Figures of a run held against what the machine has: its cores, its disk, its link.
+extension ProcessRunner {
+  /// How many replicas of each partition an arm asks for; nil where it does not say.
+  static func replicas(of arm: Arm) -> Int? {
+    (arm.options + arm.prepare).first { $0.name == "replication-factor" }?.value.number.map { Int($0) }
+  }
+
+  /// - Parameter seconds: that the machine's counters are of.
+  func addShares(
+    _ metrics: inout [String: Double], _ figures: ReportedFigures, _ before: MachineFigures, _ after: MachineFigures,
+    seconds: Double
+  ) {
+    metrics["machine_busy_percent"] = 100 * (1 - after.idleShare(since: before))
+    var limiter = Limiter()
+    addCeilings(&limiter, metrics, seconds: seconds)
+    if let disk = limiter.disk, disk.ceiling > 0 { metrics["disk_ceiling_percent"] = 100 * disk.rate / disk.ceiling }
+    if let link = limiter.link, link.ceiling > 0 { metrics["link_ceiling_percent"] = 100 * link.rate / link.ceiling }
+    if let rate = metrics["mb_per_s"], let workers = Self.workers(figures, cores: Machine.coresOnline) {
+      metrics["mb_per_s_per_worker"] = rate / workers
+    }
+  }
+
+  /// How many of what takes part can work at the same time: a partition is read by one connection of each copy
+  /// (`--fan-out`), and a core runs one of them. Nil where the program says nothing of partitions and connections.
+  static func workers(_ figures: ReportedFigures, cores: Int) -> Double? {
+    guard let partitions = figures["partitions"], let connections = figures["connections"] else { return nil }
+    let workers = min(min(partitions, connections) * (figures["fan_out"] ?? 1), Double(cores))
+    return workers >= 1 ? workers : nil
+  }
+}

@@ -1,0 +1,73 @@
+import Experiment
+import Glibc
+import Verdict
+
+/// A stall put there on purpose, once a run: what a harness that measures well must show.
+///
+/// Worked case: at 1,000 records/s for 4 s the broker stands still for 100 ms. A hundred records become due meanwhile; their
+/// response times run from 100 ms down to 0, so of 4,000 records 40 (1 %) wait longer than 60 ms: the p99 is 60 ms.
+struct Stall {
+  private let ms: Double?
+  private let atSeconds: Double
+  private(set) var lastedMs: Double?
+
+  init(_ scene: ProcessRunner.Scene) {
+    ms = scene.arm.stallMs.flatMap { scene.values.number($0.text) }
+    let duration = scene.values.filled(scene.arm.options).first { $0.name == "duration" }?.value.number ?? 0
+    atSeconds = duration * ProcessRunner.Limits.stallAtShare
+  }
+
+  /// Stops the process and lets it go on, when the time has come; only while the load itself runs.
+  mutating func put(on pid: Int32, at elapsed: Double, _ name: String) {
+    guard let ms, lastedMs == nil, name == "load", elapsed >= atSeconds else { return }
+    let start = Uptime.seconds
+    kill(pid, SIGSTOP)
+    Uptime.nap(milliseconds: Int(ms))
+    kill(pid, SIGCONT)
+    lastedMs = (Uptime.seconds - start) * 1000
+  }
+
+  /// What the 99th percentile of the response time must be at the least, when records are due all the time at one rate.
+  static func expectedP99Ms(stallMs: Double, seconds: Double) -> Double? {
+    let expected = stallMs - 0.01 * seconds * 1000
+    return expected > 0 ? expected : nil
+  }
+
+  /// How much of the stall the figures show, and how much of it the service time hides.
+  static func add(to metrics: inout [String: Double], stallMs: Double?) {
+    guard let stallMs else { return }
+    metrics["stall_ms"] = stallMs
+    guard let response = metrics["response_p99_ms"], let seconds = metrics["seconds"],
+      let expected = expectedP99Ms(stallMs: stallMs, seconds: seconds)
+    else { return }
+    metrics["stall_recovered_percent"] = 100 * response / expected
+    if let service = metrics["service_p99_ms"] { metrics["service_of_response_percent"] = 100 * service / response }
+  }
+}
+
+extension ProcessRunner {
+  /// Device and link, held against their ceilings where these are known.
+  func addCeilings(_ limiter: inout Limiter, _ metrics: [String: Double], seconds: Double) {
+    guard let figures = ceiling?.figures, seconds > 0 else { return }
+    if let most = figures["loopback_mb_per_s"], let bytes = metrics["loopback_bytes"] {
+      limiter.link = (bytes / 1e6 / seconds, most)
+    }
+    let written = (metrics["device_written_bytes"] ?? 0) / 1e6 / seconds
+    let read = (metrics["device_read_bytes"] ?? 0) / 1e6 / seconds
+    if read > written, let most = figures["sequential_read_mb_per_s"] {
+      limiter.disk = (read, most)
+    } else if let most = figures["sequential_write_mb_per_s"] {
+      limiter.disk = (written, most)
+    }
+  }
+
+  /// A server whose rate is known: how far off it was measured.
+  static func addRateError(_ metrics: inout [String: Double], _ options: [Setting]) {
+    func number(_ name: String) -> Double? { options.first { $0.name == name }?.value.number }
+    guard let service = number("null-sink-service-us"), service > 0, let records = number("batch-records"),
+      let measured = metrics["records_per_s"]
+    else { return }
+    let known = 1e6 / service * records
+    metrics["rate_error_percent"] = 100 * abs(measured / known - 1)
+  }
+}

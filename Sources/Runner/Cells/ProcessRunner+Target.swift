@@ -1,0 +1,96 @@
+package import Experiment
+import Glibc
+import Results
+import Verdict
+
+/// End-to-end arms against a cluster that somebody else runs: a topic of their own for each run, deleted afterwards.
+extension ProcessRunner {
+  func measure(_ scene: Scene, at target: Target) throws(RunError) -> Measured {
+    // Two campaigns of this name at one cluster differ in time or process.
+    let topic = "millrace-\(experiment.name)-\(UTC.stamp())-\(getpid())-\(scene.run.order)"
+    try topics(
+      ["create", topic, "--partitions", "\(target.partitions)", "--replication-factor", "\(target.replicationFactor)"],
+      scene, target)
+    let before = MachineFigures.now(device: target.isLocal ? device : nil)
+    let finished: Finished
+    do throws(RunError) {
+      finished = try load(scene, topic, target)
+    } catch {
+      try? topics(["delete", topic], scene, target)
+      throw error
+    }
+    let after = MachineFigures.now(device: target.isLocal ? device : nil)
+    var warnings = [Target.blindness]
+    do throws(RunError) {
+      try topics(["delete", topic], scene, target)
+    } catch {
+      warnings.append("topic \(topic) is left behind: \(error)")
+    }
+    return measured(scene, target, finished, before, after, warnings)
+  }
+
+  private func measured(
+    _ scene: Scene, _ target: Target, _ finished: Finished, _ before: MachineFigures, _ after: MachineFigures,
+    _ warnings: [String]
+  ) -> Measured {
+    var metrics = finished.figures.metrics
+    Self.countPlainPayload(&metrics, scene.values.filled(scene.arm.options))
+    addMachine(&metrics, before, after, dirty: finished.dirtyMaxMiB)
+    // A local target's own work would be counted as others', and as a disturbance.
+    if target.isLocal { metrics["other_cpu_percent"] = nil }
+    var check = Reconciliation()
+    check.integrity(finished.figures)
+    let options = scene.values.filled(scene.arm.options)
+    check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics["records"])
+    let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
+    if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
+    let share = metrics["client_cpu_share"] ?? 0
+    let busy = Figures.percent(share)
+    let limiter =
+      share >= 0.9
+      ? "the load generator: \(busy) of a core"
+      : "not the load generator (\(busy) of a core): the target or the way to it, which cannot be told apart from here"
+    var result = measured(
+      scene, metrics, IntervalSeries(path: "\(scene.directory)/intervals.csv"), check, limiter,
+      cache: (.unknown, nil), dirty: target.isLocal ? finished.dirty : [])
+    result.warnings += warnings
+    return result
+  }
+
+  private func load(_ scene: Scene, _ topic: String, _ target: Target) throws(RunError) -> Finished {
+    let verb = scene.arm.program.rawValue.split(separator: " ").last.map(String.init) ?? ""
+    var arguments = [verb, "--bootstrap-server", target.address, "--topic", topic, "--json", "--quiet"]
+    arguments += Self.arguments(scene.values.filled(scene.arm.options).filter { $0.name != "partitions" })
+    arguments += ["--intervals-csv", "\(scene.directory)/intervals.csv"]
+    return try finish(programs.load, arguments, scene, "load")
+  }
+
+  /// `millrace topics ...` to its end, Ctrl-C or not: what was made there must go again.
+  private func topics(_ words: [String], _ scene: Scene, _ target: Target) throws(RunError) {
+    try Self.run(programs.millrace, ["topics"] + words + ["--bootstrap-server", target.address], in: scene.directory)
+  }
+
+  private enum TopicLimits {
+    static let topicSeconds = 60.0
+  }
+
+  /// Whether the target answers; throws what it said.
+  package static func probe(_ target: Target, programs: Programs, scratch: String) throws(RunError) {
+    try run(programs.millrace, ["topics", "list", "--bootstrap-server", target.address], in: scratch)
+  }
+
+  /// A program of ours to its end, of which only its success counts.
+  static func run(_ program: String, _ arguments: [String], in directory: String) throws(RunError) {
+    let errors = "\(directory)/topics.log"
+    let child: ChildProcess
+    do {
+      child = try ChildProcess(program: program, arguments: arguments, outPath: "/dev/null", errPath: errors)
+    } catch {
+      throw .failed("\(error)")
+    }
+    let deadline = Uptime.seconds + TopicLimits.topicSeconds
+    while child.poll() == nil, Uptime.seconds < deadline { Uptime.nap(milliseconds: 5) }
+    guard let end = child.poll() else { throw .failed("\(arguments.joined(separator: " ")) did not end") }
+    guard end == .exited(0) else { throw .failed(BrokerProcess.lastLine(errors)) }
+  }
+}

@@ -1,0 +1,48 @@
+import CMillrace
+import Experiment
+import Glibc
+
+/// With acks=0 the generator is done when the system has taken its last batch. The broker is not: what it has still to append
+/// is part of the run, and of its time.
+extension ProcessRunner {
+  private enum DrainLimits {
+    static let seconds = 20.0
+  }
+
+  /// Waits until the log holds all that was sent, and returns by how many seconds its last append came after the generator's
+  /// own end. 0 where answers are awaited.
+  func drain(
+    _ scene: Scene, _ figures: ReportedFigures, data: String, from before: Int
+  ) throws(RunError) -> Double {
+    let options = scene.values.filled(scene.arm.options)
+    guard scene.arm.program == .produce, options.contains(where: { $0.name == "acks" && $0.value == "0" }),
+      let sent = figures["batch_bytes"], let started = figures["started_ms"], let seconds = figures["seconds"]
+    else { return 0 }
+    let deadline = Uptime.seconds + DrainLimits.seconds
+    while Double(Self.size(of: Self.segments(in: data)) - before) < sent {
+      if stopRequested() { throw .interrupted }
+      guard Uptime.seconds < deadline else { return 0 }  // The reconciliation says what is missing.
+      Uptime.nap(milliseconds: 1)
+    }
+    guard let last = Self.lastWrite(to: Self.segments(in: data)) else { return 0 }
+    return max(0, last - (started / 1000 + seconds))
+  }
+
+  /// Seconds since 1970, as the files' own time stamps tell them (to some 4 ms).
+  private static func lastWrite(to paths: [String]) -> Double? {
+    paths.compactMap { path -> Double? in
+      var status = stat()
+      guard stat(path, &status) == 0 else { return nil }
+      return Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) * 1e-9
+    }.max()
+  }
+
+  /// The run took so much longer, and its rates are lower.
+  static func lengthen(_ metrics: inout [String: Double], by seconds: Double) {
+    guard seconds > 0, let before = metrics["seconds"], before > 0 else { return }
+    metrics["seconds"] = before + seconds
+    for rate in ["records_per_s", "mb_per_s", "mib_per_s"] {
+      if let value = metrics[rate] { metrics[rate] = value * before / (before + seconds) }
+    }
+  }
+}

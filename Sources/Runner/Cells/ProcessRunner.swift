@@ -1,0 +1,415 @@
+package import Experiment
+import Foundation
+import Glibc
+import Mechanisms
+import Results
+package import Verdict
+
+/// Measures cells by starting programs: `millrace mechanism ...` for bare arms, a broker and `millrace-load` for the others.
+///
+/// Every run has a fresh directory, a bound on its time, and leaves nothing behind but its figures. Data that several
+/// runs read (a file, a filled topic) are made once, before the first of them.
+package struct ProcessRunner: CellRunner {
+  package struct Programs: Sendable {
+    package var millrace: String
+    package var broker: String
+    package var load: String
+
+    /// Neighbours of the running program.
+    package static func beside(_ program: String) -> Programs {
+      let directory = program.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+      return Programs(millrace: program, broker: "\(directory)/millrace-broker", load: "\(directory)/millrace-load")
+    }
+
+    /// The path of this very program.
+    package static var own: String {
+      var buffer = [CChar](repeating: 0, count: 4096)
+      let count = readlink("/proc/self/exe", &buffer, buffer.count)
+      return String(decoding: buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+  }
+
+  package enum Limits {
+    /// How often a running program is looked at: its end, the dirty pages, Ctrl-C.
+    static let pollMs = 10
+    /// The same where something is measured by looking: a cache that is warm at once is so within few ms.
+    static let lookMs = 1
+    /// How often the broker's threads are looked at: each look reads two small files a thread.
+    static let lookSeconds = 0.05
+    /// A stall is put in after this share of the run.
+    static let stallAtShare = 0.4
+  }
+
+  let experiment: Experiment
+  let programs: Programs
+  let scratch: String
+  let seed: UInt64
+  let device: String?
+  let stopRequested: () -> Bool
+  /// Filled topics by what filled them: the broker's data directory.
+  var preparedTopics: [String: String] = [:]
+  private var spent: SpentFiles
+  /// What the machine can do at the most, for the limiter's sentence; nil where it was not probed.
+  package var ceiling: Ceiling?
+
+  /// `scratch` is made now; removing it is the caller's.
+  package init(
+    experiment: Experiment, programs: Programs, scratch: String, seed: UInt64, device: String?,
+    stopRequested: @escaping () -> Bool
+  ) throws {
+    self.experiment = experiment
+    self.programs = programs
+    self.scratch = scratch
+    self.seed = seed
+    self.device = device
+    self.stopRequested = stopRequested
+    spent = SpentFiles(in: "\(scratch)/spent")
+    try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
+  }
+
+  package func obstacle(to arm: Arm) -> String? {
+    if let target = experiment.target, let obstacle = experiment.obstacle(to: arm, at: target) { return obstacle }
+    if arm.memoryMiB != nil {
+      do {
+        _ = try Cgroup.available()
+      } catch {
+        return error.reason
+      }
+    }
+    if experiment.target == nil, let replicas = Self.replicas(of: arm), replicas > 1 {
+      return "needs a cluster: \(replicas) replicas of each partition, and one broker keeps one"
+    }
+    if arm.linkMbitPerS != nil, let obstacle = NetworkLink.obstacle(scratch: scratch) { return obstacle }
+    let needed =
+      arm.tier == .bare
+      ? [programs.millrace] : [experiment.target == nil ? programs.broker : programs.millrace, programs.load]
+    return needed.first { access($0, X_OK) != 0 }.map { "\($0) is not there" }
+  }
+
+  package mutating func measure(_ run: PlannedRun, arm: Arm, pace: Double?) throws(RunError) -> Measured {
+    let directory = "\(scratch)/run"
+    do {
+      spent.discard(directory)
+      try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    } catch {
+      throw .failed("\(error)")
+    }
+    defer { spent.discard(directory) }
+    var extra: [String: Level] = [
+      // The same bytes for every arm of a replicate, others for the next.
+      "seed": Level(String(seed &+ UInt64(run.replicate))), "directory": Level(directory),
+    ]
+    if let pace { extra["pace_mib_per_s"] = Level(String(pace)) }
+    var values = RunValues(run, of: experiment, adding: extra)
+    if let size = arm.dataMB.flatMap({ values.number($0.text) }) {
+      let written = arm.dataWriteBytes.flatMap { values.number($0.text) }
+      extra["data_file"] = Level(try dataFile(megabytes: size, writeBytes: written.map { Int($0) }))
+      values = RunValues(run, of: experiment, adding: extra)
+    }
+    let group = try group(for: arm, values)
+    defer { group?.remove() }
+    let network = try RunNetwork.make(arm, values, programs: programs, directory: directory)
+    defer { network?.remove() }
+    let timeout = Plan.cost(of: run.cell, arm, in: experiment).timeoutSeconds
+    let scene = Scene(
+      run: run, arm: arm, values: values, directory: directory, group: group, timeout: timeout, network: network)
+    // What earlier runs left dirty, or deleted and not yet discarded, is not this run's to pay for.
+    sync()
+    defer { unlink(filling) }
+    if arm.isMemoryFull, let group { try fill(group) }
+    if arm.tier == .endToEnd, let target = experiment.target { return try measure(scene, at: target) }
+    return arm.tier == .bare ? try measureBare(scene) : try measureThroughBroker(scene)
+  }
+
+  /// What one run has around it.
+  struct Scene {
+    let run: PlannedRun
+    let arm: Arm
+    let values: RunValues
+    let directory: String
+    let group: Cgroup?
+    let timeout: Double
+    /// Between broker and generator; nil: loopback.
+    let network: RunNetwork?
+  }
+
+  private func group(for arm: Arm, _ values: RunValues) throws(RunError) -> Cgroup? {
+    guard let text = arm.memoryMiB?.text else { return nil }
+    guard let limit = values.number(text), limit >= 1 else { throw .failed("memory_mib `\(text)` is no size") }
+    do {
+      return try Cgroup(name: "millrace-\(getpid())", limitMiB: Int(limit))
+    } catch {
+      throw .failed(error.reason)
+    }
+  }
+
+  private var filling: String { "\(scratch)/filling" }
+
+  /// Writes a file as large as the group's memory inside the group, whose page cache then holds it: what a broker in use has
+  /// around it, and pages that the machine really has (a virtual machine's fresh ones are found by the hypervisor one by one,
+  /// which costs more than the broker). The file is the caller's to remove.
+  private func fill(_ group: Cgroup) throws(RunError) {
+    do {
+      let writer = try ChildProcess(
+        program: "/bin/dd",
+        arguments: [
+          "if=/dev/zero", "of=\(filling)", "bs=\(Self.fillWriteBytes)",
+          "count=\(group.limitMiB * 1_048_576 / Self.fillWriteBytes)", "conv=fsync",
+        ],
+        outPath: "/dev/null", errPath: "\(scratch)/filling.err", procs: group.procs)
+      let deadline = Uptime.seconds + Self.fillSecondsMax
+      while writer.poll() == nil, Uptime.seconds < deadline { Uptime.nap(milliseconds: 5) }
+      writer.kill()
+    } catch {
+      throw .failed("filling the memory of \(group.path): \(error)")
+    }
+    let share = group.usedMiB / Double(group.limitMiB)
+    guard share >= Self.fullShareMin else {
+      throw .failed("the memory of \(group.path) is not full: \(Int(share * 100)) % of \(group.limitMiB) MiB")
+    }
+  }
+
+  /// As a log is written: never a whole page, so that the page cache holds it in as many pieces.
+  private static let fillWriteBytes = 261_587
+  private static let fillSecondsMax = 120.0
+  private static let fullShareMin = 0.95
+
+  private func dataFile(megabytes: Double, writeBytes: Int?) throws(RunError) -> String {
+    let path = "\(scratch)/data-\(Int(megabytes))MB" + (writeBytes.map { "-by-\($0)" } ?? "")
+    if access(path, R_OK) == 0 { return path }
+    do {
+      _ = try DataFile.make(
+        path: path, byteCount: Int(megabytes * 1e6), seed: seed, writeBytes: writeBytes ?? DataFile.usualWriteBytes)
+    } catch {
+      unlink(path)
+      throw .failed("\(error)")
+    }
+    return path
+  }
+
+  // MARK: Bare arms
+
+  private func measureBare(_ scene: Scene) throws(RunError) -> Measured {
+    let intervals = "\(scene.directory)/intervals.csv"
+    var arguments = scene.arm.program.rawValue.split(separator: " ").map(String.init)
+    arguments += Self.arguments(scene.values.filled(scene.arm.options)) + ["--json"]
+    if scene.arm.program == .rawAppend { arguments += ["--intervals-csv", intervals] }
+    let cache = scene.values.values["data_file"].map { CacheState(paths: [$0.text]) }
+    let resident = prove(cache, scene.arm.cache)
+    let begun = Uptime.seconds
+    let before = MachineFigures.now(device: device)
+    let finished = try finish(programs.millrace, arguments, scene, "mechanism", procs: scene.group?.procs)
+    let after = MachineFigures.now(device: device)
+    // Of the whole program: the machine's counters are of all of it, `seconds` of what it measured.
+    let elapsed = Uptime.seconds - begun
+    var metrics = finished.figures.metrics
+    addMachine(&metrics, before, after, dirty: finished.dirtyMaxMiB)
+    if let resident { metrics["resident_percent"] = resident * 100 }
+    addShares(&metrics, finished.figures, before, after, seconds: elapsed)
+    var check = Reconciliation()
+    // A file that is read over and over is cold once.
+    let fileBytes = scene.arm.dataMB.flatMap { scene.values.number($0.text) }.map { $0 * 1e6 }
+    let moved = metrics["bytes"] ?? 0
+    check.deviceReads(
+      metrics["device_read_bytes"], of: fileBytes.map { min($0, moved) } ?? moved, expectsHot: scene.arm.cache == .hot,
+      expectsCold: scene.arm.cache == .cold && fileBytes != nil)
+    check.congestionControl(
+      asked: scene.values.filled(scene.arm.options).first { $0.name == "congestion-control" }?.value.text,
+      used: finished.figures.text("congestion_control"))
+    check.coldReads(
+      charged: metrics["process_read_bytes"], of: metrics["bytes"] ?? 0,
+      expectsCold: scene.arm.cache == .cold && finished.figures.text("op") == "read")
+    let seconds = metrics["seconds"] ?? 0
+    var limiter = Limiter()
+    limiter.sideShare = finished.figures["cpu_seconds"].map { $0 / max(seconds, 1e-9) }
+    limiter.clientShare = finished.figures["receiver_cpu_seconds"].map { $0 / max(seconds, 1e-9) }
+    for share in [limiter.sideShare, limiter.clientShare] {
+      check.processorShare(share, seconds: seconds, cores: Machine.coresOnline)
+    }
+    limiter.idleShare = after.idleShare(since: before)
+    limiter.isPaced = scene.arm.paceOf != nil
+    addCeilings(&limiter, metrics, seconds: elapsed)
+    return measured(
+      scene, metrics, IntervalSeries(path: intervals), check, limiter.sentence,
+      cache: wanted(scene.arm.cache, proved: resident), dirty: finished.dirty, figures: finished.figures)
+  }
+
+  // MARK: What both kinds share
+
+  /// A program that ran to its end with exit code 0.
+  struct Finished {
+    var figures: ReportedFigures
+    /// Seconds since its start, and the machine's dirty pages in MiB.
+    var dirty: [(seconds: Double, mib: Double)]
+    var dirtyMaxMiB: Double { dirty.map(\.mib).max() ?? 0 }
+    /// Where the broker's threads stood, when one ran alongside.
+    var waits = ThreadWaits()
+    /// How long the broker was stopped on purpose.
+    var stallMs: Double?
+  }
+
+  func finish(
+    _ program: String, _ arguments: [String], _ scene: Scene, _ name: String, procs: String? = nil,
+    alongside broker: BrokerProcess? = nil, beside: ChildProcess? = nil, look: (() -> Void)? = nil
+  ) throws(RunError) -> Finished {
+    let out = "\(scene.directory)/\(name).out"
+    let errors = "\(scene.directory)/\(name).log"
+    let child: ChildProcess
+    do {
+      child = try ChildProcess(
+        program: program, arguments: arguments, outPath: out, errPath: errors, procs: procs,
+        network: scene.network?.loadNamespace)
+    } catch {
+      throw .failed("\(error)")
+    }
+    let start = Uptime.seconds
+    var dirty: [(seconds: Double, mib: Double)] = []
+    var waits = ThreadWaits()
+    var lookedAt = 0.0
+    var stall = Stall(scene)
+    while child.poll() == nil {
+      let elapsed = Uptime.seconds - start
+      if stopRequested() { throw .interrupted }
+      if let end = broker?.end { throw .failed("the broker ended with \(end) during the run") }
+      if let end = beside?.poll() { throw .failed("the load beside ended with \(end): \(Self.besideWords(scene))") }
+      look?()
+      guard elapsed < scene.timeout else { throw .failed("\(name) was stopped after \(Int(scene.timeout)) s") }
+      if elapsed - (dirty.last?.seconds ?? -1) >= 0.1 { dirty.append((elapsed, MachineFigures.dirtyMiB())) }
+      if let broker {
+        stall.put(on: broker.pid, at: elapsed, name)
+        if elapsed - lookedAt >= Limits.lookSeconds {
+          waits.look(pid: broker.pid)
+          lookedAt = elapsed
+        }
+      }
+      Uptime.nap(milliseconds: look == nil ? Limits.pollMs : Limits.lookMs)
+    }
+    guard let end = child.end, end == .exited(0) else {
+      let reason = child.end.map { "\($0)" } ?? "no end"
+      throw .failed("\(name) ended with \(reason): \(Self.complaint(out, errors))")
+    }
+    guard let figures = ReportedFigures(output: SmallFile.read(out) ?? "") else {
+      throw .failed("\(name) printed no JSON: \(BrokerProcess.lastLine(out))")
+    }
+    return Finished(figures: figures, dirty: dirty, waits: waits, stallMs: stall.lastedMs)
+  }
+
+  /// Why a program failed: the error its figures name, else its last words.
+  static func complaint(_ out: String, _ errors: String) -> String {
+    let figures = ReportedFigures(output: SmallFile.read(out) ?? "")
+    let faults = ["lost", "duplicated", "corrupt", "errors"].compactMap { name -> String? in
+      guard let count = figures?[name], count > 0 else { return nil }
+      return "\(Figures.text(count)) \(name)"
+    }
+    let words = figures?.text("first_error").map { [$0] } ?? []
+    let said = (words + faults).joined(separator: ", ")
+    return said.isEmpty ? BrokerProcess.lastLine(errors) : said
+  }
+
+  /// `--name value`; `true` is a flag alone, `false` is left out.
+  static func arguments(_ settings: [Setting]) -> [String] {
+    settings.flatMap { setting -> [String] in
+      switch setting.value.text {
+      case "true": ["--\(setting.name)"]
+      case "false": []
+      default: ["--\(setting.name)", setting.value.text]
+      }
+    }
+  }
+
+  /// Brings the files into the state the arm asks for, and returns the share of their pages that is resident.
+  func prove(_ cache: CacheState?, _ wanted: Arm.Cache) -> Double? {
+    switch wanted {
+    case .any: break
+    case .hot: cache?.warm()
+    case .cold: cache?.chill()
+    }
+    return cache?.residentShare()
+  }
+
+  /// What was proved; a state that was asked for and not reached makes the row invalid.
+  func wanted(_ cache: Arm.Cache, proved share: Double?) -> (state: Row.CacheState, fault: String?) {
+    let state = CacheState.proved(by: share)
+    switch cache {
+    case .hot where state != .hot: return (state, "the data were to be hot and were \(state.rawValue)")
+    case .cold where state != .cold: return (state, "the data were to be cold and were \(state.rawValue)")
+    case .any, .hot, .cold: return (state, nil)
+    }
+  }
+
+  func addMachine(
+    _ metrics: inout [String: Double], _ before: MachineFigures, _ after: MachineFigures, dirty: Double,
+    live: Double = 0
+  ) {
+    metrics["other_cpu_percent"] = after.othersPercent(since: before, live: live)
+    metrics["steal_percent"] = after.stealPercent(since: before)
+    metrics["dirty_max_mib"] = dirty
+    if let from = before.loopbackBytes, let to = after.loopbackBytes { metrics["loopback_bytes"] = Double(to - from) }
+    if let from = before.deviceReadBytes, let to = after.deviceReadBytes {
+      metrics["device_read_bytes"] = Double(to - from)
+    }
+    if let from = before.deviceWrittenBytes, let to = after.deviceWrittenBytes {
+      metrics["device_written_bytes"] = Double(to - from)
+    }
+  }
+
+  /// One part, or one for each window of the sweep.
+  func measured(
+    _ scene: Scene, _ metrics: [String: Double], _ series: IntervalSeries?, _ check: Reconciliation, _ limiter: String,
+    cache: (state: Row.CacheState, fault: String?), dirty: [(seconds: Double, mib: Double)],
+    figures: ReportedFigures? = nil
+  ) -> Measured {
+    var faults = check.faults + (cache.fault.map { [$0] } ?? [])
+    var parts = [Measured.Part(metrics: metrics)]
+    if let sweep = experiment.sweep {
+      parts = windows(of: sweep, metrics, series, figures)
+      if parts.count < sweep.levels.count {
+        faults.append("the run reached \(parts.count) of \(sweep.levels.count) windows")
+      }
+      if parts.isEmpty { parts = [Measured.Part(metrics: metrics)] }
+    }
+    var warnings = check.warnings
+    if let change = series?.changePoints(seed: seed).first { warnings.append(change) }
+    return Measured(
+      parts: parts, series: points(series, scene.run, dirty), cacheState: cache.state,
+      steadiness: series?.steadiness ?? .unknown, invalid: faults.joined(separator: "; "), warnings: warnings,
+      limiter: limiter)
+  }
+
+  /// A part for each level the run reached: what the program says of it, else the rate of the series' window.
+  private func windows(
+    of sweep: Factor, _ metrics: [String: Double], _ series: IntervalSeries?, _ figures: ReportedFigures?
+  ) -> [Measured.Part] {
+    let said = sweep.levels.compactMap { level in
+      figures.map { $0.metrics(at: level) }.flatMap { $0.isEmpty ? nil : (level, $0) }
+    }
+    if !said.isEmpty {
+      return said.map { Measured.Part(sweepLevel: $0.0, metrics: metrics.merging($0.1) { $1 }) }
+    }
+    let rates = series?.windows(endingAt: sweep.levels.compactMap(\.number)) ?? []
+    return zip(sweep.levels, rates).compactMap { level, rate in
+      rate.map { rate in
+        var own = metrics
+        own["mib_per_s"] = rate
+        own["mb_per_s"] = rate * 1.048_576
+        return Measured.Part(sweepLevel: level, metrics: own)
+      }
+    }
+  }
+
+  private func points(
+    _ series: IntervalSeries?, _ run: PlannedRun, _ dirty: [(seconds: Double, mib: Double)]
+  ) -> [SeriesPoint] {
+    var before = IntervalSeries.Moment(seconds: 0, bytes: 0, records: 0)
+    return (series?.moments ?? []).compactMap { moment in
+      defer { before = moment }
+      let seconds = moment.seconds - before.seconds
+      guard seconds > 0 else { return nil }
+      let sample = dirty.last { $0.seconds <= moment.seconds }
+      return SeriesPoint(
+        order: run.order, arm: run.cell.arm, replicate: run.replicate, seconds: moment.seconds,
+        storedMiB: moment.bytes / 1_048_576, mibPerSecond: (moment.bytes - before.bytes) / 1_048_576 / seconds,
+        recordsPerSecond: (moment.records - before.records) / seconds, dirtyMiB: sample?.mib)
+    }
+  }
+}

@@ -1,0 +1,147 @@
+package import Experiment
+
+/// What the machine could do at the most just before a campaign: `ceiling.json`, and each result as a share of it.
+///
+/// The mapping from a metric to its ceilings is `bounds(on:arm:levels:)`: where several hold (a link and a disk), the one
+/// that is reached first counts.
+package struct Ceiling: Sendable, Equatable, Codable {
+  /// As `CeilingProbe` names them: `loopback_mb_per_s`, `fsync_p50_ms`, `zstd_compress_mb_per_s` and so on.
+  package var figures: [String: Double]
+  /// Parts that could not be probed, and why.
+  package var obstacles: [String: String]
+  /// Why nothing was probed; nil when it was.
+  package var skipped: String?
+  package var congestionControl: String?
+  /// How long the probe took.
+  package var seconds: Double
+  /// By arm: records a second that the generator moved with the arm's own settings against its null sink.
+  package var generatorRecordsPerSecond: [String: Double]
+
+  package init(
+    figures: [String: Double] = [:], obstacles: [String: String] = [:], skipped: String? = nil,
+    congestionControl: String? = nil, seconds: Double = 0, generatorRecordsPerSecond: [String: Double] = [:]
+  ) {
+    self.figures = figures
+    self.obstacles = obstacles
+    self.skipped = skipped
+    self.congestionControl = congestionControl
+    self.seconds = seconds
+    self.generatorRecordsPerSecond = generatorRecordsPerSecond
+  }
+}
+
+extension Ceiling {
+  /// One thing that cannot be passed, in the metric's own unit.
+  package struct Bound: Sendable, Equatable {
+    /// `loopback TCP`, for a sentence.
+    package var name: String
+    package var value: Double
+  }
+
+  /// A result held against what it could have been at the most.
+  package struct Share: Sendable, Equatable {
+    package var metric: String
+    package var bound: Bound
+    /// 0.43: so much of what could be reached (of a latency the floor's part of it); above 1 when the probe's way is not
+    /// the fastest there is.
+    package var share: Double
+
+    /// `43 % of loopback TCP (6,510 MB/s)`; where lower is better, `2.3 times an fsync (0.51 ms)`: a latency is more than
+    /// its floor, not a part of it.
+    package var sentence: String {
+      let unit = Metric.named(metric)?.unit ?? ""
+      let distance =
+        Ceiling.isLower(metric) ? "\(Figures.text(1 / share, digits: 2)) times" : "\(Figures.percent(share)) of"
+      return "\(distance) \(bound.name) (\(Figures.text(bound.value))\(unit.isEmpty ? "" : " \(unit)"))"
+    }
+  }
+
+  /// Nil where the metric has no ceiling, or it was not probed.
+  package func share(of metric: String, value: Double, arm: Arm, levels: [String: Level]) -> Share? {
+    let bounds = bounds(on: metric, arm: arm, levels: levels)
+    let isLower = Self.isLower(metric)
+    guard value > 0,
+      let bound = isLower ? bounds.max(by: { $0.value < $1.value }) : bounds.min(by: { $0.value < $1.value })
+    else { return nil }
+    return Share(metric: metric, bound: bound, share: isLower ? bound.value / value : value / bound.value)
+  }
+
+  fileprivate static func isLower(_ metric: String) -> Bool { metric.hasSuffix("_ms") }
+
+  /// Every ceiling that holds for this metric of this arm; none where nothing is known to hold. CPU for a gigabyte has
+  /// none: a path without copies costs less than a copy does.
+  package func bounds(on metric: String, arm: Arm, levels: [String: Level]) -> [Bound] {
+    switch metric {
+    case "mb_per_s", "mib_per_s":
+      let scale = metric == "mb_per_s" ? 1 : 1 / 1.048_576
+      return path(of: arm).compactMap { name, key in
+        figures[key].map { Bound(name: name, value: $0 * scale) }
+      }
+    case "compress_mb_per_s", "decompress_mb_per_s":
+      // The codec by its default level; another level has the same ceiling, or a lower one.
+      let codec = levels["codec"]?.text.split(separator: ":").first.map(String.init) ?? ""
+      return figures["\(codec)_\(metric)"].map { [Bound(name: "\(codec) on large blocks of JSON", value: $0)] } ?? []
+    case "response_p50_ms", "service_p50_ms":
+      guard Self.isSynced(arm) else { return [] }
+      return figures["fsync_p50_ms"].map { [Bound(name: "an fsync", value: $0)] } ?? []
+    case "records_per_s":
+      return generatorRecordsPerSecond[arm.name].map { [Bound(name: "the generator alone", value: $0)] } ?? []
+    default:
+      return []
+    }
+  }
+
+  /// What the arm's bytes pass through.
+  private func path(of arm: Arm) -> [(name: String, key: String)] {
+    let disk = ("sequential direct writes", "sequential_write_mb_per_s")
+    let cold = arm.cache == .cold ? [("sequential direct reads", "sequential_read_mb_per_s")] : []
+    let link = ("loopback TCP", "loopback_mb_per_s")
+    let memory = ("one copy in memory", "memcpy_mb_per_s")
+    switch arm.program {
+    case .codec: return [("CRC-32C", "crc32c_mb_per_s")]
+    case .copyPath, .consume: return [link] + cold
+    case .messageBatches: return [link]
+    case .receiveAppend, .produce, .endToEnd: return [link] + (Self.isSynced(arm) ? [disk] : [])
+    case .rawAppend: return [Self.isSynced(arm) ? disk : memory]
+    default: return [memory] + cold + (Self.isSynced(arm) ? [disk] : [])
+    }
+  }
+
+  /// Whether an acknowledged byte of the arm is on the device, by its durability label.
+  package static func isSynced(_ arm: Arm) -> Bool {
+    let label = arm.durability.lowercased()
+    return label.contains("fsync") || label.contains("flush") || label.contains("direct") || label.contains("disk")
+  }
+}
+
+extension Gates {
+  /// Ceilings that are not known leave the results without their measure; nothing else.
+  static func judge(_ ceiling: Ceiling?) -> Gate {
+    guard let ceiling else {
+      return Gate(name: "ceiling", outcome: .shortcoming, sentence: "no ceiling was probed before the campaign")
+    }
+    if let reason = ceiling.skipped {
+      return Gate(name: "ceiling", outcome: .shortcoming, sentence: "the ceiling probe was left out: \(reason)")
+    }
+    guard ceiling.obstacles.isEmpty else {
+      let parts = ceiling.obstacles.sorted { $0.key < $1.key }.map { "\($0.key) (\($0.value))" }
+      return Gate(
+        name: "ceiling", outcome: .shortcoming, sentence: "ceilings not probed: \(parts.joined(separator: ", "))")
+    }
+    return Gate(name: "ceiling", outcome: .passed, sentence: "ceilings were probed before the first run")
+  }
+
+  /// An arm as fast as the generator against its null sink measured the generator.
+  static func judge(generator ceiling: Ceiling?, _ experiment: Experiment, _ rows: [Row]) -> [Gate] {
+    (ceiling?.generatorRecordsPerSecond ?? [:]).sorted { $0.key < $1.key }.compactMap { name, most in
+      let rates = rows.filter { $0.arm == name && $0.isValid }.compactMap { $0.metrics["records_per_s"] }
+      guard experiment.arm(named: name)?.client == .drives, most > 0, let rate = Statistics.median(rates) else {
+        return nil
+      }
+      let isBound = rate > Limits.generatorShare * most
+      return Gate(
+        name: "generator \(name)", outcome: isBound ? .failed : .passed,
+        sentence: "arm \(name) moved \(Figures.percent(rate / most)) of what the generator moves against its null sink")
+    }
+  }
+}

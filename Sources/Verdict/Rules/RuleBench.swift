@@ -1,0 +1,355 @@
+import Base
+package import Experiment
+import Glibc
+
+/// Evaluates a definition's rules on valid rows. Owned by `Verdict.judge` for the length of one call.
+package struct RuleBench {
+  let experiment: Experiment
+  let rows: [Row]
+  let seed: UInt64
+
+  package init(experiment: Experiment, rows: [Row], seed: UInt64) {
+    self.experiment = experiment
+    self.rows = rows
+    self.seed = seed
+  }
+
+  typealias Finding = Verdict.Finding
+  typealias Outcome = Verdict.Outcome
+
+  func findings(of rule: VerdictRule) -> [Finding] {
+    let missing = rule.test.arms.filter { experiment.arm(named: $0) == nil }
+    guard missing.isEmpty else {
+      var finding = blank(rule, [])
+      finding.decides = false
+      finding.sentence = "\(name(rule, [])): this profile does not run \(missing.joined(separator: ", "))."
+      return [finding]
+    }
+    return combinations(of: rule).filter { !isItself(rule, at: $0) }.map { levels in
+      switch rule.kind {
+      case .ratio: ratio(rule, at: levels)
+      case .value: value(rule, at: levels)
+      case .equal: equal(rule, at: levels)
+      case .flat: flat(rule, at: levels)
+      case .exponent: exponent(rule, at: levels)
+      case .trend: trend(rule, at: levels)
+      case .never: never(rule, at: levels)
+      }
+    }
+  }
+
+  // MARK: The kinds
+
+  /// Claim page, section 3: SUPPORTED when the interval's low end beats the threshold and 1 + floor, NOT SUPPORTED
+  /// when its high end is below the threshold, otherwise undecided.
+  private func ratio(_ rule: VerdictRule, at levels: [Setting]) -> Finding {
+    var finding = blank(rule, levels)
+    guard let compared = comparison(rule, levels, into: &finding) else { return finding }
+    let effect = rule.better == .higher ? compared.ratio : compared.ratio.inverse
+    let threshold = rule.threshold ?? 1
+    let floor = noiseFloor(rule, levels)
+    finding.effect = effect
+    finding.floor = floor
+    finding.directionHolds = effect.low > 1 + (floor ?? 0)
+    var shown = "\(name(rule, levels)): " + words(for: compared, effect, rule, threshold: threshold)
+    if let floor { shown += ", noise floor \(Figures.percent(floor))" }
+    let (outcome, reason) = decide(effect, threshold: threshold, floor: floor)
+    finding.outcome = outcome
+    finding.margin =
+      threshold < 1
+      ? Margin.notWorse(effect.low, than: threshold) : Margin.beyond(effect.low, max(threshold, 1 + (floor ?? 0)))
+    finding.sentence = shown + "; " + reason + "."
+    return finding
+  }
+
+  /// "2.1× lower than …, threshold 1.5×", or of one that may be somewhat worse "1.3× of …, at most 1.6× wanted".
+  private func words(
+    for compared: Comparison, _ effect: Estimate, _ rule: VerdictRule, threshold: Double
+  ) -> String {
+    let unit = unitName(rule.metric)
+    if threshold < 1 {
+      let limit =
+        rule.better == .higher ? "at least \(Figures.times(threshold))" : "at most \(Figures.times(1 / threshold))"
+      return "\(Figures.interval(compared.ratio, suffix: "×")) of \(compared.baseline) in \(unit), \(limit) wanted"
+    }
+    let word = rule.better == .higher ? "that of" : effect.value < 1 ? "as low as" : "lower than"
+    return "\(Figures.interval(effect, suffix: "×")) \(word) \(compared.baseline) in \(unit), threshold "
+      + Figures.times(threshold)
+  }
+
+  private func decide(_ effect: Estimate, threshold: Double, floor: Double?) -> (Outcome, String) {
+    if effect.high < threshold {
+      let direction = effect.low > 1 + (floor ?? 0)
+      return (.notSupported, direction ? "the direction holds, the size does not" : "the effect is not there")
+    }
+    guard effect.low >= threshold else { return (.inconclusive, "the interval reaches across the threshold") }
+    guard threshold >= 1 else { return (.supported, "the whole interval is on the right side of the threshold") }
+    guard let floor else { return (.inconclusive, "no A/A arm measured the noise floor") }
+    guard effect.low > 1 + floor else { return (.inconclusive, "the effect is inside the noise floor") }
+    return (.supported, "the whole interval is beyond threshold and noise")
+  }
+
+  /// A figure of its own, without anything to compare it with.
+  private func value(_ rule: VerdictRule, at levels: [Setting]) -> Finding {
+    var finding = blank(rule, levels)
+    let found = values(rule, rule.test, levels)
+    guard found.count >= Verdict.Limits.replicatesMin, let median = Statistics.medianInterval(found, seed: seed) else {
+      finding.sentence = "\(name(rule, levels)): " + tooFew(found.count, of: experiment.replicates)
+      return finding
+    }
+    let threshold = rule.threshold ?? 0
+    let isHigher = rule.better == .higher
+    let inside = isHigher ? median.low >= threshold : median.high <= threshold
+    let outside = isHigher ? median.high < threshold : median.low > threshold
+    finding.effect = median
+    finding.margin = isHigher ? Margin.beyond(median.low, threshold) : Margin.below(median.high, threshold)
+    finding.directionHolds = inside
+    finding.outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
+    finding.sentence =
+      "\(name(rule, levels)): \(Figures.interval(median, suffix: "")) \(unitName(rule.metric)), "
+      + "\(isHigher ? "at least" : "at most") \(Figures.text(threshold)) wanted; \(finding.outcome.word)."
+    return finding
+  }
+
+  /// A control that must show nothing, or an original's shape: the interval inside the band around it, or wholly outside.
+  private func equal(_ rule: VerdictRule, at levels: [Setting]) -> Finding {
+    var finding = blank(rule, levels)
+    guard let compared = comparison(rule, levels, into: &finding) else { return finding }
+    let effect = compared.ratio
+    let tolerance = rule.tolerance ?? 0.05
+    finding.effect = effect
+    finding.floor = noiseFloor(rule, levels)
+    finding.margin = Margin.within(effect, around: rule.around, reach: rule.around * tolerance)
+    let (least, most) = (rule.around * (1 - tolerance), rule.around * (1 + tolerance))
+    let inside = effect.low >= least && effect.high <= most
+    let outside = effect.high < least || effect.low > most
+    finding.outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
+    let (same, other) =
+      rule.around == 1
+      ? ("no difference, as expected", "a difference where none should be")
+      : ("the ratio is the expected one", "the ratio is another")
+    let reason = inside ? same : (outside ? other : "the interval reaches across the band's edge")
+    finding.sentence =
+      "\(name(rule, levels)): \(Figures.interval(effect, suffix: "×")) against \(compared.baseline) in "
+      + "\(unitName(rule.metric)), band \(Figures.text(rule.around)) ± \(Figures.percent(tolerance)); \(reason)."
+    return finding
+  }
+
+  /// test / baseline over the sweep, replicate by replicate: the slope of each replicate is one independent value (its
+  /// levels are not: they share a process and a disk's mood), and the interval is that of the slopes' median.
+  private func flat(_ rule: VerdictRule, at levels: [Setting]) -> Finding {
+    var finding = blank(rule, levels)
+    let tolerance = rule.tolerance ?? 0.02
+    let lastDecile = rule.lastDecile ?? 0.95
+    let curves = curves(rule, levels)
+    guard curves.count >= Verdict.Limits.replicatesMin else {
+      finding.sentence = "\(name(rule, levels)): " + tooFew(curves.count, of: experiment.replicates)
+      return finding
+    }
+    let slopes = curves.compactMap(slopeShare)
+    let lasts = curves.compactMap(lastShare)
+    guard
+      let slope = Statistics.medianInterval(slopes, seed: seed), let last = Statistics.medianInterval(lasts, seed: seed)
+    else {
+      finding.sentence = "\(name(rule, levels)): the sweep has too few levels for a slope."
+      return finding
+    }
+    finding.effect = slope
+    finding.margin = Margin.least([
+      Margin.within(slope, reach: tolerance), Margin.notWorse(last.low, than: lastDecile),
+    ])
+    finding.directionHolds = slope.low > -tolerance
+    let inside = slope.low >= -tolerance && slope.high <= tolerance
+    let outside = slope.high < -tolerance || slope.low > tolerance
+    let slopeOutcome: Outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
+    let lastOutcome: Outcome =
+      last.low >= lastDecile ? .supported : (last.high < lastDecile ? .notSupported : .inconclusive)
+    finding.outcome = Verdict.conjunction([slopeOutcome, lastOutcome])
+    finding.sentence =
+      "\(name(rule, levels)): \(Figures.percent(slope.value, signed: true)) a doubling "
+      + "[\(Figures.percent(slope.low, signed: true)), \(Figures.percent(slope.high, signed: true))], band ± "
+      + "\(Figures.percent(tolerance)) (\(slopeOutcome.word)); the last tenth is at \(Figures.percent(last.value)) "
+      + "[\(Figures.percent(last.low)), \(Figures.percent(last.high))] of the rest, at least "
+      + "\(Figures.percent(lastDecile)) wanted (\(lastOutcome.word))."
+    return finding
+  }
+
+  // MARK: Rows of a rule
+
+  private struct Comparison {
+    var ratio: Estimate
+    /// The label of the arm compared with.
+    var baseline: String
+  }
+
+  /// Nil, with the finding's sentence saying why, when rows are missing.
+  private func comparison(_ rule: VerdictRule, _ levels: [Setting], into finding: inout Finding) -> Comparison? {
+    let test = values(rule, rule.test, levels)
+    guard let baseline = best(rule, levels) else {
+      finding.sentence = "\(name(rule, levels)): the baseline has no valid rows with \(rule.metric)."
+      return nil
+    }
+    let fewest = min(test.count, baseline.values.count)
+    guard fewest >= Verdict.Limits.replicatesMin else {
+      finding.sentence = "\(name(rule, levels)): " + tooFew(fewest, of: experiment.replicates)
+      return nil
+    }
+    guard let ratio = Statistics.ratioOfMedians(test, over: baseline.values, seed: seed), ratio.low > 0 else {
+      finding.sentence = "\(name(rule, levels)): \(rule.metric) is not positive, so a ratio has no meaning."
+      return nil
+    }
+    return Comparison(ratio: ratio, baseline: baseline.label)
+  }
+
+  func tooFew(_ count: Int, of planned: Int) -> String {
+    "\(count) valid replicates of \(planned) planned; \(Verdict.Limits.replicatesMin) are the least that decide."
+  }
+
+  /// The baseline arm that makes the claim hardest to support.
+  private func best(_ rule: VerdictRule, _ levels: [Setting]) -> (label: String, values: [Double])? {
+    let arms: [(label: String, values: [Double])] = rule.baseline.arms.compactMap { arm in
+      let found = values(rule, Selection(arms: [arm], levels: rule.compared.levels), levels)
+      return found.isEmpty ? nil : (experiment.arm(named: arm)?.label ?? arm, found)
+    }
+    let medians = arms.map { Statistics.median($0.values) ?? 0 }
+    let order = arms.indices.sorted { rule.better == .higher ? medians[$0] > medians[$1] : medians[$0] < medians[$1] }
+    return order.first.map { arms[$0] }
+  }
+
+  func values(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Double] {
+    rows(rule, selection, levels).compactMap { $0.metrics[rule.metric] }
+  }
+
+  /// A row without a level (its arm ignores that factor) stands for all of them.
+  package func rows(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Row] {
+    // What the selection says of a factor is more specific than the combination.
+    let wanted = selection.levels + levels.filter { level in !selection.levels.contains { $0.name == level.name } }
+    return rows.filter { row in
+      selection.arms.contains(row.arm)
+        && wanted.allSatisfy { row.levels[$0.name] == nil || row.levels[$0.name] == $0.value }
+        && rule.only.allSatisfy { factor in row.levels[factor.name].map { factor.levels.contains($0) } ?? true }
+    }
+  }
+
+  /// test / baseline by level of the sweep, one curve a replicate; without baseline arms the test arm's own curve.
+  func curves(_ rule: VerdictRule, _ levels: [Setting]) -> [[(x: Double, y: Double)]] {
+    guard let sweep = experiment.sweep?.name else { return [] }
+    func byReplicate(_ selection: Selection) -> [Int: [Double: Double]] {
+      var found: [Int: [Double: Double]] = [:]
+      for row in rows(rule, selection, levels) {
+        guard let level = row.levels[sweep]?.number, let value = row.metrics[rule.metric] else { continue }
+        found[row.replicate, default: [:]][level] = value
+      }
+      return found
+    }
+    let baseline = byReplicate(rule.compared)
+    return byReplicate(rule.test).sorted { $0.key < $1.key }.compactMap { replicate, curve in
+      let points = curve.sorted { $0.key < $1.key }.compactMap { level, value -> (x: Double, y: Double)? in
+        if rule.baseline.arms.isEmpty { return (level, value) }
+        guard let under = baseline[replicate]?[level], under > 0 else { return nil }
+        return (level, value / under)
+      }
+      return points.count >= 3 ? points : nil
+    }
+  }
+
+  /// Theil-Sen slope against log2 of the level, as a share of the curve's median.
+  private func slopeShare(_ curve: [(x: Double, y: Double)]) -> Double? {
+    let points = curve.filter { $0.x > 0 }.map { (x: log2($0.x), y: $0.y) }
+    guard let slope = Statistics.theilSen(points), let center = Statistics.median(curve.map(\.y)), center > 0 else {
+      return nil
+    }
+    return slope.value / center
+  }
+
+  /// Median of the last tenth of the levels (at least one) over the median of the rest.
+  private func lastShare(_ curve: [(x: Double, y: Double)]) -> Double? {
+    let count = max(1, (curve.count + 9) / 10)
+    let rest = Statistics.median(curve.dropLast(count).map(\.y))
+    guard let rest, rest > 0, let last = Statistics.median(curve.suffix(count).map(\.y)) else { return nil }
+    return last / rest
+  }
+
+  /// From the A/A arms that repeat an arm of this comparison, else from any of the tier: the noisiest of the level
+  /// combinations that agree with `levels`, else of all that ran. Rows of different levels are never pooled.
+  func noiseFloor(_ rule: VerdictRule, _ levels: [Setting]) -> Double? {
+    let repeats = experiment.arms.filter { $0.role == .again && $0.tier == rule.tier && $0.repeats != nil }
+    let compared = rule.test.arms + rule.baseline.arms
+    let ours = repeats.filter { compared.contains($0.repeats ?? "") }
+    let measured = (ours.isEmpty ? repeats : ours).flatMap { arm in
+      levelsRun(by: arm.name).compactMap { at -> (at: [String: Level], floor: Double)? in
+        func values(_ name: String) -> [Double] {
+          rows.filter { $0.arm == name && withoutSweep($0.levels) == at }.compactMap { $0.metrics[rule.metric] }
+        }
+        let first = values(arm.repeats ?? "")
+        return Statistics.noiseFloor(first, again: values(arm.name), seed: seed).map { (at, $0) }
+      }
+    }
+    let agreeing = measured.filter { one in
+      levels.allSatisfy { level in one.at[level.name].map { $0 == level.value } ?? true }
+    }
+    return (agreeing.isEmpty ? measured : agreeing).map(\.floor).max()
+  }
+
+  private func levelsRun(by arm: String) -> [[String: Level]] {
+    var seen: [[String: Level]] = []
+    for row in rows where row.arm == arm {
+      let at = withoutSweep(row.levels)
+      if !seen.contains(at) { seen.append(at) }
+    }
+    return seen
+  }
+
+  private func withoutSweep(_ levels: [String: Level]) -> [String: Level] {
+    guard let sweep = experiment.sweep?.name else { return levels }
+    return levels.filter { $0.key != sweep }
+  }
+
+  // MARK: Names
+
+  func blank(_ rule: VerdictRule, _ levels: [Setting]) -> Finding {
+    Finding(
+      rule: rule.name, meaning: rule.meaning, kind: rule.kind, tier: rule.tier,
+      combination: levels.map(\.value.text).joined(separator: ", "), outcome: .inconclusive, effect: nil, floor: nil,
+      directionHolds: false, decides: rule.decides, sentence: "")
+  }
+
+  func name(_ rule: VerdictRule, _ levels: [Setting]) -> String {
+    let parts = [rule.name] + levels.map(\.value.text)
+    return parts.joined(separator: ", ") + (rule.tier == .bare ? " (bare)" : " (end to end)")
+  }
+
+  func unitName(_ metric: String) -> String {
+    guard let known = Metric.named(metric), !known.unit.isEmpty else {
+      return metric.replacing("_", with: " ")
+    }
+    return known.unit
+  }
+
+  /// The combination whose test is the very baseline that all combinations are compared with: that shows nothing.
+  private func isItself(_ rule: VerdictRule, at levels: [Setting]) -> Bool {
+    rule.kind.needsBaseline && rule.test == Selection(arms: rule.baseline.arms) && !rule.baseline.levels.isEmpty
+      && rule.baseline.levels.allSatisfy(levels.contains) && rule.baseline.levels.count == levels.count
+  }
+
+  /// Every combination of the levels of `per`, within `only`.
+  private func combinations(of rule: VerdictRule) -> [[Setting]] {
+    rule.per.reduce([[]]) { combinations, name in
+      let allowed = rule.only.first { $0.name == name }?.levels
+      let levels = (experiment.factor(named: name)?.levels ?? []).filter { allowed?.contains($0) ?? true }
+      return combinations.flatMap { known in levels.map { known + [Setting(name: name, value: $0)] } }
+    }
+  }
+}
+
+extension Verdict.Outcome {
+  /// For the middle of a sentence.
+  package var word: String {
+    switch self {
+    case .supported: "holds"
+    case .notSupported: "does not hold"
+    case .inconclusive: "undecided"
+    case .reported: "reported"
+    }
+  }
+}

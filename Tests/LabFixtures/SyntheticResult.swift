@@ -1,0 +1,169 @@
+import Base
+import Foundation
+
+@testable import Experiment
+@testable import Results
+@testable import Verdict
+
+/// Rows for the project's own definitions, made up with a known truth, so that verdicts, charts and report can be tested
+/// without running anything.
+enum Synthetic {
+  static var root: String {
+    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+  }
+
+  static var directory: String { "\(root)/experiments" }
+
+  static func experiment(_ stem: String) throws -> Experiment {
+    let path = "\(root)/experiments/\(stem).yaml"
+    return try Experiment(file: path, yaml: String(contentsOfFile: path, encoding: .utf8))
+  }
+
+  static let stems = [
+    "01-sequential-random", "02-disk-against-memory", "03-page-cache", "05-log-against-tree",
+    "06-throughput-over-volume", "07-linkedin", "08-message-size", "10-compression", "11-zero-copy", "15-partitions",
+  ]
+
+  /// One row a replicate (and sweep level) of each cell, with every metric the charts and rules ask for.
+  static func rows(of experiment: Experiment, seed: UInt64 = 1, noise: Double = 0.03) -> [Row] {
+    var generator = SplitMix(seed: seed)
+    let matrix = Matrix(experiment)
+    var rows: [Row] = []
+    for run in matrix.order(using: &generator) {
+      guard let arm = experiment.arm(named: run.cell.arm) else { continue }
+      let sweep = experiment.sweep?.levels ?? ["0"]
+      for place in sweep.indices {
+        var levels = Dictionary(uniqueKeysWithValues: zip(run.cell.factors, run.cell.levels))
+        if let name = experiment.sweep?.name { levels[name] = sweep[place] }
+        var row = Row(
+          order: run.order, replicate: run.replicate, arm: arm.name, tier: arm.tier, role: arm.role,
+          startedAt: "2026-01-01T00:00:00Z", levels: levels, cacheState: .hot, steadiness: .steady,
+          durability: "page cache", limiter: "CPU: the sender's thread was busy 97 % of the time")
+        let truth = truth(experiment.number, arm, levels, share: Double(place) / Double(sweep.count))
+        for (metric, value) in truth where experiment.metrics.contains(metric) {
+          let exact = metric == "compression_ratio"
+          row.metrics[metric] = value * (exact ? 1 : 1 + noise * Double.random(in: -1...1, using: &generator))
+        }
+        rows.append(row)
+      }
+    }
+    if let last = rows.indices.last {
+      rows[last].invalid = "the generator limited the run (98 % of a core)"
+      for name in rows[last].metrics.keys { rows[last].metrics[name]? *= 0.8 }
+    }
+    return rows
+  }
+
+  private static func truth(_ number: Int, _ arm: Arm, _ levels: [String: Level], share: Double) -> [String: Double] {
+    switch number {
+    case 1:
+      let isOrdered = arm.name.hasPrefix("sequential") || arm.name.hasPrefix("write-seq") || arm.name == "write-behind"
+      let depth = levels["queue_depth"]?.number ?? 1
+      let block = levels["block_bytes"]?.number ?? 4096
+      let rate = isOrdered ? 2000 : min(2000, block * depth / 80)
+      return ["mb_per_s": rate, "values_per_s": arm.name == "values-sequential" ? 4e8 : 1e4]
+    case 2:
+      let rates = ["memory-sequential": 2e9, "memory-random": 6e7, "memory-random-huge": 9e7, "memory-chained": 9e6]
+      return ["values_per_s": rates[arm.name] ?? 4e8]
+    case 3:
+      let sizes: [String: Double] = ["boxed": 60, "arena": 115, "both": 90]
+      let held = sizes[arm.name] ?? 118
+      let working = (levels["working_set_mb"]?.number ?? 0) / 1.048_576
+      let hit = min(1, held / max(working, 1))
+      return [
+        "cached_mib": min(held, working), "mb_per_s": 200 + 3000 * hit, "hit_ratio": hit,
+        "rewarm_ms": arm.name.hasPrefix("page-cache") ? 20 : 1500,
+      ]
+    case 5:
+      let stored = levels["stored_records"]?.number ?? 1
+      let falls = arm.name == "lmdb-random" || arm.name == "sqlite-random"
+      let rate = falls ? 1e5 * pow(stored / 1e5, -0.4) : 1e5
+      return ["records_per_s": rate, "gets_per_s": rate / 3, "write_amplification": falls ? 40 : 1.3]
+    case 6:
+      let pace = share < 0.15 ? 900.0 : 640
+      return ["mib_per_s": arm.name.hasSuffix("unpaced") ? pace * 1.9 : pace * (arm.role == .control ? 1 : 0.98)]
+    case 7:
+      let rates: [String: Double] = [
+        "three-producers": 1.5e6, "consumer": 9e6, "three-consumers": 14e6, "producer-and-consumer": 0.7e6, "sink": 3e7,
+      ]
+      return [
+        "records_per_s": rates[arm.name] ?? 1e6, "cpu_s_per_million_records": 0.4, "machine_busy_percent": 90,
+        "mib_per_s": (rates[arm.name] ?? 1e6) / 1e4,
+      ]
+    case 8:
+      let size = levels["record_bytes"]?.number ?? 1
+      let rate = (arm.name == "sink" ? 1e9 : 4e8) / (size + (arm.name.hasPrefix("append") ? 1000 : 40))
+      return [
+        "records_per_s": rate, "operations_per_s": rate, "mib_per_s": rate * size / 1_048_576,
+        "cpu_s_per_gb": 0.2 + 10 / size,
+      ]
+    case 15:
+      let partitions = levels["partitions"]?.number ?? 1
+      let workers = min(partitions, levels["consumers"]?.number ?? 1, 4)
+      return [
+        "mb_per_s": 900 * workers, "mb_per_s_per_worker": 900, "reordered": 0,
+        "out_of_global_order": partitions > 1 ? 1e6 : 0, "out_of_global_order_percent": partitions > 1 ? 60 : 0,
+      ]
+    case 10:
+      let ratios: [String: Double] = ["gzip": 4.8, "snappy": 2.8, "lz4": 2.9, "zstd": 5.2]
+      let speeds: [String: Double] = ["gzip": 60.0, "snappy": 650, "lz4": 700, "zstd": 360]
+      let codec = levels["codec"]?.text ?? ""
+      let (best, speed) = (ratios[codec] ?? 1, speeds[codec] ?? 1)
+      let batch = levels["batch_records"]?.number ?? 1
+      let gain = levels["corpus"] == "random" ? 0 : min(1, 0.15 + 0.32 * log10(batch))
+      return ["compression_ratio": 1 + (best - 1) * gain, "compress_mb_per_s": speed * (0.4 + 0.6 * gain)]
+    default:
+      let name = arm.name.replacing("broker-", with: "").replacing("-again", with: "")
+      let rates: [String: (Double, Double)] = [
+        "sendfile": (6500, 0.08), "read-write-4k": (1400, 0.71), "read-write-64k": (2300, 0.44),
+        "read-write-1m": (4100, 0.24), "mmap-write": (3600, 0.27), "splice": (5900, 0.11), "copy-4k": (1100, 0.9),
+        "copy-64k": (2000, 0.5), "copy-1m": (2600, 0.38), "mmap": (2500, 0.4),
+      ]
+      let (speed, cost) = rates[name] ?? (1, 1)
+      return ["mb_per_s": speed, "cpu_s_per_gb": cost]
+    }
+  }
+}
+
+extension Synthetic {
+  static let resultName = "20260101T000000Z-abc1234"
+
+  /// A result directory with everything a campaign leaves, read back.
+  @discardableResult
+  static func store(
+    _ stem: String, _ profile: Profile, in results: String, name: String = resultName
+  ) throws -> StoredResult {
+    let definition = try String(contentsOfFile: "\(root)/experiments/\(stem).yaml", encoding: .utf8)
+    let experiment = try experiment(stem).under(profile)
+    let rows = rows(of: experiment)
+    let path = "\(results)/\(stem)/\(name)"
+    let begin = JournalEntry.Begin(
+      experiment: experiment.name, definition: SHA256.hex(definition), profile: profile.rawValue, seed: 7,
+      runs: Set(rows.map(\.order)).count, startedAt: "2026-01-01T00:00:00Z")
+    let directory = try ResultDirectory(
+      creating: path, experiment: experiment, definition: definition, begin: begin, machineJSON: try machine.json())
+    for (order, ours) in Dictionary(grouping: rows, by: \.order).sorted(by: { $0.key < $1.key }) {
+      let run = PlannedRun(
+        order: order, replicate: ours[0].replicate, cell: Cell(arm: ours[0].arm, levels: [], factors: []))
+      try directory.record(run, rows: ours, series: [])
+    }
+    try directory.append(.end(complete: true, at: "2026-01-01T00:10:00Z"))
+    return try StoredResult(reading: path)
+  }
+
+  static var machine: Machine {
+    Machine(
+      time: "2026-01-01T00:00:00Z", kernel: "6.1.0",
+      processor: Machine.Processor(
+        model: "A Processor", cores: 4, governor: nil, virtual: true, stealPercentSinceBoot: 0.1, loadAverage1: 0.2,
+        busyPercentBefore: 5),
+      memory: Machine.Memory(
+        totalMiB: 16384, availableMiB: 12000, swapUsedMiB: 0, transparentHugePages: "madvise", cgroup: "v1",
+        cgroupObstacle: nil, dirtyRatioPercent: 20, dirtyBackgroundRatioPercent: 10),
+      disk: Machine.Disk(
+        path: ".", device: "vda", fileSystem: "ext4", mountOptions: "rw", rotational: false, scheduler: "none",
+        freeGiB: 100),
+      build: Machine.Build(commit: "abc1234", dirty: false, optimized: true, swift: "6.3"),
+      congestionControl: "bbr", congestionControlsAvailable: "cubic bbr", isRoot: true)
+  }
+}

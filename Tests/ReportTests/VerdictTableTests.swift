@@ -1,0 +1,98 @@
+import Foundation
+import Testing
+
+@testable import Experiment
+@testable import LabFixtures
+@testable import Report
+@testable import Results
+@testable import Verdict
+
+@Suite("The table of verdicts")
+struct VerdictTableTests {
+  private func table(_ scratch: ScratchDirectory) throws -> VerdictTable {
+    for stem in ["06-throughput-over-volume", "11-zero-copy"] {
+      try Synthetic.store(stem, .quick, in: "\(scratch.path)/results")
+    }
+    let stored = Report.stored(in: "\(scratch.path)/results")
+    #expect(stored.unreadable.isEmpty)
+    return VerdictTable(stored.results.map { $0[0] })
+  }
+
+  @Test("has a row for each experiment with its claim, outcome, state and effects")
+  func rows() throws {
+    let table = try table(try ScratchDirectory("table"))
+    let lines = table.markdown.split(separator: "\n").dropFirst(2)
+    #expect(lines.count == 2)
+    for (line, result) in zip(lines, table.results) {
+      let verdict = result.verdict
+      #expect(line.hasPrefix("| [\(result.experiment.id)](experiments/\(result.experiment.stem).yaml) | "))
+      #expect(line.contains("**\(verdict.outcome.rawValue)**, \(verdict.state.rawValue), quick profile"))
+      #expect(line.replacing("\\|", with: "").count { $0 == "|" } == 6, "five cells: \(line)")
+    }
+    let last = try #require(lines.last)
+    #expect(last.contains("✓ throughput: ") && last.contains("×"))
+  }
+
+  @Test("table, page and history write an effect's kind alike", arguments: VerdictRule.Kind.allCases)
+  func kinds(_ kind: VerdictRule.Kind) throws {
+    let scratch = try ScratchDirectory("kinds")
+    var result = try #require(try table(scratch).results.last)
+    let rule = try #require(result.experiment.verdicts.first { $0.name == "bare-throughput" })
+    var changed = rule
+    (changed.kind, changed.per, changed.only) = (kind, [], [])
+    (changed.threshold, changed.tolerance, changed.over) = (1, 0.5, "file_mb")
+    result.experiment.verdicts = [changed]
+    let finding = try #require(result.verdict.findings.first)
+    guard let effect = finding.effect, kind != .flat else { return }
+    #expect(kind.suffix == ([.ratio, .equal].contains(kind) ? "×" : ""))
+    let page = try Report(
+      entries: [Report.Entry(result: result, charts: [], history: [result])], writtenAt: "now"
+    ).html()
+    #expect(page.contains(">\(Figures.interval(effect, suffix: kind.suffix))<"), "the page's table")
+    let trend = effect.value == 0 ? "" : ", 0 % since the first"
+    #expect(page.contains(">\(Figures.text(effect.value))\(kind.suffix)\(trend)<"), "the page's history")
+    let table = VerdictTable([result]).markdown
+    let unit = kind == .value ? " MB/s" : kind.suffix
+    #expect(table.contains("\(Figures.text(effect.value))\(unit) ["), "\(table)")
+  }
+
+  @Test("names the reason of a verdict that is not the claim's")
+  func reasons() throws {
+    let scratch = try ScratchDirectory("reasons")
+    var result = try #require(try table(scratch).results.last)
+    for index in result.rows.indices where result.rows[index].arm == "sendfile" {
+      result.rows[index].metrics["mb_per_s"]? /= 1000
+    }
+    #expect(result.verdict.outcome == .notSupported)
+    #expect(VerdictTable([result]).markdown.contains("quick profile: \(result.verdict.sentence)"))
+  }
+
+  @Test("replaces what stands between the two marks, and nothing else")
+  func replaces() throws {
+    let table = try table(try ScratchDirectory("marks"))
+    let old = "before\n\(VerdictTable.begin)\nwhat was there before\n\(VerdictTable.end)\nafter\n"
+    let new = try table.replaced(in: old)
+    #expect(new.hasPrefix("before\n\(VerdictTable.begin)\n") && new.hasSuffix("\(VerdictTable.end)\nafter\n"))
+    #expect(new.contains(table.markdown) && !new.contains("what was there before"))
+    #expect(try table.replaced(in: new) == new)
+    let reason = #expect(throws: VerdictTable.MarksMissing.self) { try table.replaced(in: "no place") }
+    #expect(reason?.description.contains(VerdictTable.begin) == true)
+  }
+
+  @Test("of the README says what the committed results say")
+  func readme() throws {
+    let readme = try String(contentsOfFile: "\(Synthetic.root)/README.md", encoding: .utf8)
+    let stored = Report.stored(in: "\(Synthetic.root)/results")
+    #expect(stored.unreadable.isEmpty)
+    for result in stored.results.map({ $0[0] }) {
+      let (id, outcome) = (result.experiment.id, result.verdict.outcome.rawValue)
+      let row = readme.split(separator: "\n").first { $0.hasPrefix("| \(id):") || $0.hasPrefix("| [\(id)]") }
+      let said = try #require(row, "README.md has no row for \(id)")
+      let words = Verdict.Outcome.allCases.map(\.rawValue).filter { said.contains($0) }
+      #expect(words.max { $0.count < $1.count } == outcome, "README.md on \(id): make readme")
+    }
+    guard readme.contains(VerdictTable.begin) else { return }
+    #expect(
+      try VerdictTable(stored.results.map { $0[0] }).replaced(in: readme) == readme, "README.md is behind: make readme")
+  }
+}
