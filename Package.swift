@@ -80,7 +80,7 @@ let package = Package(
     library(
       "Simulation",
       [
-        "Broker", "Storage", "Wire", "Model", "Compression", "Base", nioCore,
+        "Broker", "Storage", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore,
         .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
     library(

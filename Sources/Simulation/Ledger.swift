@@ -305,17 +305,23 @@ enum Payload {
   static let headBytes = 10
 
   static func value(_ id: Ledger.RecordID, bytes: Int) -> ByteBuffer {
+    let bytes = max(bytes, headBytes)
+    // Room for whole words, of which the last is cut.
     var value = ByteBuffer()
+    value.reserveCapacity(bytes + MemoryLayout<UInt64>.size)
     value.writeInteger(id.batch.producer)
     value.writeInteger(id.batch.batch)
     value.writeInteger(UInt16(truncatingIfNeeded: id.index))
     var random = SplitMix(seed: UInt64(id.batch.producer) << 48 ^ UInt64(id.batch.batch) << 16 ^ UInt64(id.index))
-    // Half of it compresses.
-    while value.readableBytes < bytes {
-      let word = random.next()
-      value.writeInteger(word & 1 == 0 ? word : 0x6D69_6C6C_7261_6365)
+    value.writeWithUnsafeMutableBytes(minimumWritableBytes: 0) { space in
+      // Half of it compresses.
+      for position in stride(from: 0, to: bytes - headBytes, by: MemoryLayout<UInt64>.size) {
+        let word = random.next()
+        let written = word & 1 == 0 ? word : 0x6D69_6C6C_7261_6365
+        space.storeBytes(of: written.bigEndian, toByteOffset: position, as: UInt64.self)
+      }
+      return bytes - headBytes
     }
-    if value.readableBytes > max(bytes, headBytes) { value.moveWriterIndex(to: max(bytes, headBytes)) }
     return value
   }
 

@@ -1,3 +1,4 @@
+import CMillrace
 import NIOCore
 
 /// What happened in a run, in order: a hash of all of it, and the last events in words.
@@ -38,8 +39,10 @@ package final class Trace: @unchecked Sendable {
     echo?(line)
   }
 
-  /// Bytes count for the hash alone.
-  func note(_ bytes: ByteBuffer) { for byte in bytes.readableBytesView { add(byte) } }
+  /// Bytes count for the hash alone, by their checksum: byte for byte they would take half of a debug build's time.
+  func note(_ bytes: ByteBuffer) {
+    add(UInt64(bytes.withUnsafeReadableBytes { millrace_crc32c(0, $0.baseAddress, $0.count) }))
+  }
 
   private func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
   private func add(_ number: UInt64) { hash = (hash ^ number) &* 0x100_0000_01B3 }

@@ -37,7 +37,11 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "How many of the last events of a failing seed are printed.") var last = 60
   @Flag(help: "Begin no further seed after one has failed.") var untilFailure = false
   #if DEBUG
-    @Option(help: "Plant this fault in the broker first: debug builds only.") var plant: PlantedFault?
+    @Option(
+      help:
+        "Plant this fault in the broker first (debug builds only): \(PlantedFault.allCases.map { "\($0)" }.joined(separator: ", "))."
+    )
+    var plant: String?
   #endif
 
   func validate() throws {
@@ -47,12 +51,17 @@ struct SimulateCommand: ParsableCommand {
     if let seeds, seeds < 1 { throw ValidationError("--seeds: at least 1") }
     if let minutes, !(minutes > 0 && minutes < 1e6) { throw ValidationError("--minutes: more than 0") }
     if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads: 1 to 1024") }
+    #if DEBUG
+      if let plant, !PlantedFault.allCases.contains(where: { "\($0)" == plant }) {
+        throw ValidationError("--plant: no fault is called \(plant)")
+      }
+    #endif
     if trace, seed == nil { throw ValidationError("--trace goes with --seed") }
   }
 
   func run() throws {
     #if DEBUG
-      PlantedFault.plant(plant)
+      PlantedFault.plant(PlantedFault.allCases.first { "\($0)" == plant })
     #endif
     if let seed { try runOne(seed) } else { try runMany(seeds ?? 1) }
   }
@@ -123,12 +132,3 @@ struct SimulateCommand: ParsableCommand {
 
   private func hex(_ number: UInt64) -> String { String(format: "%016llx", number) }
 }
-
-#if DEBUG
-  extension PlantedFault: ExpressibleByArgument {
-    public init?(argument: String) {
-      guard let fault = Self.allCases.first(where: { "\($0)" == argument }) else { return nil }
-      self = fault
-    }
-  }
-#endif

@@ -64,14 +64,12 @@ struct Ban: Sendable, CustomTestStringConvertible {
         Exemption(path: "Sources/Coordination/ZNodeView.swift", reason: "a tool reads the journal beside the broker"),
       ]),
     Ban(
-      calls: ["loop.now"],
+      calls: ["loop.now", "simulation.loop.now"],
       instead: "ask simulation.now: without `import NIOEmbedded` it is the machine's clock, the default of `EventLoop`",
       only: ["Sources/Simulation/"],
       exempt: [
         Exemption(path: "Sources/Simulation/Simulation.swift", reason: "imports NIOEmbedded"),
-        Exemption(path: "Sources/Simulation/Simulation+Checks.swift", reason: "imports NIOEmbedded"),
         Exemption(path: "Sources/Simulation/Simulation+Faults.swift", reason: "imports NIOEmbedded"),
-        Exemption(path: "Sources/Simulation/SimulatedNetwork.swift", reason: "imports NIOEmbedded"),
         Exemption(
           path: "Sources/Simulation/SimulatedOffload.swift", reason: "asks an existential, whose own clock answers"),
         Exemption(path: "Sources/Simulation/Trace.swift", reason: "asks an existential, whose own clock answers"),
