@@ -62,6 +62,7 @@ let package = Package(
     systemLibrary("Crocksdb", apt: "librocksdb-dev"),
 
     library("Base", []),
+    library("Measure", []),
     library("Compression", ["Czlib", "Clz4", "Czstd", "Csnappy", nioCore]),
     library("Model", ["Compression", "CMillrace", nioCore]),
     library("Wire", ["Model", nioCore]),
@@ -91,13 +92,13 @@ let package = Package(
       ]),
     library("Mechanisms", ["Compression", "Model", "Base", "CMillrace", "Clmdb", "Csqlite", "Crocksdb", nioCore]),
     // The lab: each imports only those above it.
-    library("Experiment", ["Base", .product(name: "Yams", package: "Yams")]),
-    library("Verdict", ["Experiment", "Base"]),
-    library("Results", ["Experiment", "Verdict", "Base", "CMillrace"]),
-    library("Runner", ["Experiment", "Verdict", "Results", "Load", "Mechanisms", "Base", "CMillrace"]),
+    library("Experiment", ["Base", "Measure", .product(name: "Yams", package: "Yams")]),
+    library("Verdict", ["Experiment", "Measure", "Base"]),
+    library("Results", ["Experiment", "Verdict", "Measure", "Base", "CMillrace"]),
+    library("Runner", ["Experiment", "Verdict", "Results", "Measure", "Load", "Mechanisms", "Base", "CMillrace"]),
     library(
       "Report",
-      ["Experiment", "Verdict", "Results", "Runner", .product(name: "Mustache", package: "swift-mustache")]),
+      ["Experiment", "Verdict", "Results", "Runner", "Measure", .product(name: "Mustache", package: "swift-mustache")]),
 
     program(
       "millrace",
@@ -112,6 +113,7 @@ let package = Package(
     // What several test targets share.
     .target(name: "TestSupport", dependencies: ["Base"], path: "Tests/TestSupport", swiftSettings: strict),
     tests("BaseTests", ["Base"]),
+    tests("MeasureTests", ["Measure"]),
     tests("CompressionTests", ["Compression", "Csnappy", "TestSupport", nioCore]),
     tests("ModelTests", ["Model", "Compression", "CMillrace", "TestSupport", nioCore], resources: [.copy("Golden")]),
     tests("WireTests", ["Wire", "Model", "Base", nioCore], resources: [.copy("Golden")]),

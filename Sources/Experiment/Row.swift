@@ -1,3 +1,5 @@
+package import Measure
+
 /// One replicate of one cell (and, where the experiment sweeps, of one level of the sweep): a line of `rows.csv`.
 ///
 /// The typed fields are in every experiment's file; factor and metric columns are the definition's own.
@@ -114,6 +116,10 @@ package struct Column: Sendable, Equatable {
     self.unit = unit
     self.meaning = meaning
   }
+}
+
+extension Metric {
+  package var column: Column { Column(name: name, content: .number, unit: unit, meaning: meaning) }
 }
 
 extension Row {

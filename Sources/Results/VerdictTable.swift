@@ -1,5 +1,6 @@
 import Experiment
 import Foundation
+import Measure
 package import Verdict
 
 /// The verdicts as a table in Markdown, for a README: computed from the results, so that it cannot say anything else than they do.

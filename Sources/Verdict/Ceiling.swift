@@ -1,4 +1,5 @@
 package import Experiment
+import Measure
 
 /// What the machine could do at the most just before a campaign: `ceiling.json`, and each result as a share of it.
 ///
@@ -66,25 +67,25 @@ extension Ceiling {
     return Share(metric: metric, bound: bound, share: isLower ? bound.value / value : value / bound.value)
   }
 
-  fileprivate static func isLower(_ metric: String) -> Bool { metric.hasSuffix("_ms") }
+  fileprivate static func isLower(_ metric: String) -> Bool { Metric.named(metric)?.kind == .latency }
 
   /// Every ceiling that holds for this metric of this arm; none where nothing is known to hold. CPU for a gigabyte has
   /// none: a path without copies costs less than a copy does.
   package func bounds(on metric: String, arm: Arm, levels: [String: Level]) -> [Bound] {
-    switch metric {
-    case "mb_per_s", "mib_per_s":
-      let scale = metric == "mb_per_s" ? 1 : 1 / 1.048_576
+    switch Metric.named(metric) {
+    case .mbPerSecond, .mibPerSecond:
+      let scale = metric == Metric.mbPerSecond.name ? 1 : 1 / 1.048_576
       return path(of: arm).compactMap { name, key in
         figures[key].map { Bound(name: name, value: $0 * scale) }
       }
-    case "compress_mb_per_s", "decompress_mb_per_s":
+    case .compressMBPerSecond, .decompressMBPerSecond:
       // The codec by its default level; another level has the same ceiling, or a lower one.
       let codec = levels["codec"]?.text.split(separator: ":").first.map(String.init) ?? ""
       return figures["\(codec)_\(metric)"].map { [Bound(name: "\(codec) on large blocks of JSON", value: $0)] } ?? []
-    case "response_p50_ms", "service_p50_ms":
+    case .responseP50Ms, .serviceP50Ms:
       guard Self.isSynced(arm) else { return [] }
       return figures["fsync_p50_ms"].map { [Bound(name: "an fsync", value: $0)] } ?? []
-    case "records_per_s":
+    case .recordsPerSecond:
       return generatorRecordsPerSecond[arm.name].map { [Bound(name: "the generator alone", value: $0)] } ?? []
     default:
       return []
@@ -134,7 +135,7 @@ extension Gates {
   /// An arm as fast as the generator against its null sink measured the generator.
   static func judge(generator ceiling: Ceiling?, _ experiment: Experiment, _ rows: [Row]) -> [Gate] {
     (ceiling?.generatorRecordsPerSecond ?? [:]).sorted { $0.key < $1.key }.compactMap { name, most in
-      let rates = rows.filter { $0.arm == name && $0.isValid }.compactMap { $0.metrics["records_per_s"] }
+      let rates = rows.filter { $0.arm == name && $0.isValid }.compactMap { $0.metrics[.recordsPerSecond] }
       guard experiment.arm(named: name)?.client == .drives, most > 0, let rate = Statistics.median(rates) else {
         return nil
       }

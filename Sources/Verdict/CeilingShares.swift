@@ -1,4 +1,5 @@
 package import Experiment
+import Measure
 
 /// One arm at one combination of levels, held against what the machine could do: for a report's panel.
 package struct CeilingShare: Sendable, Equatable {

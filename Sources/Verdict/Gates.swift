@@ -1,4 +1,5 @@
 package import Experiment
+import Measure
 
 /// Whether machine, build and rows allow a verdict, and what it may be called. Pure: values in, outcomes out.
 package struct Gate: Sendable, Equatable {
@@ -81,13 +82,13 @@ package enum Gates {
   /// The rows' own tale: what the hypervisor and others took while measuring, in the median run.
   package static func judge(_ rows: [Row]) -> [Gate] {
     var gates: [Gate] = []
-    if let steal = Statistics.median(rows.compactMap { $0.metrics["steal_percent"] }) {
+    if let steal = Statistics.median(rows.compactMap { $0.metrics[.stealPercent] }) {
       gates.append(
         gate(
           "steal", steal, shortcoming: Limits.stealShortcomingPercent, failed: Limits.stealFailedPercent,
           "the hypervisor took \(Figures.text(steal)) % of the CPU time in the median run"))
     }
-    if let others = Statistics.median(rows.compactMap { $0.metrics["other_cpu_percent"] }) {
+    if let others = Statistics.median(rows.compactMap { $0.metrics[.otherCPUPercent] }) {
       gates.append(
         gate(
           "others", others, shortcoming: Limits.othersShortcomingPercent, failed: Limits.othersFailedPercent,
@@ -98,10 +99,12 @@ package enum Gates {
 
   /// Why a run does not tell what it was made to tell: the machine was not ours. Nil when it was.
   package static func disturbance(_ parts: [[String: Double]]) -> String? {
-    let steal = parts.compactMap { $0["steal_percent"] }.max() ?? 0
-    if steal > Limits.stealFailedPercent { return "the hypervisor took \(Figures.text(steal)) % of the CPU time" }
-    let others = parts.compactMap { $0["other_cpu_percent"] }.max() ?? 0
-    if others > Limits.othersFailedPercent { return "others took \(Figures.text(others)) % of the CPU time" }
+    if let steal = parts.compactMap({ $0[.stealPercent] }).max(), steal > Limits.stealFailedPercent {
+      return "the hypervisor took \(Figures.text(steal)) % of the CPU time"
+    }
+    if let others = parts.compactMap({ $0[.otherCPUPercent] }).max(), others > Limits.othersFailedPercent {
+      return "others took \(Figures.text(others)) % of the CPU time"
+    }
     return nil
   }
 

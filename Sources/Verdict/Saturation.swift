@@ -1,4 +1,5 @@
 package import Experiment
+import Measure
 
 /// Whether the load generator, and not what it drives, set the figures of a run. Pure.
 package enum Saturation {
@@ -15,12 +16,12 @@ package enum Saturation {
   /// Why the row does not count; nil where the generator kept its place, or is declared a part of what is measured.
   package static func fault(_ metrics: [String: Double], client: Arm.Client, isPaced: Bool) -> String? {
     guard client == .drives else { return nil }
-    if let share = metrics["client_cpu_share"], share >= Limits.clientShareMax {
+    if let share = metrics[.clientCPUShare], share >= Limits.clientShareMax {
       return "client-bound: the generator's busiest thread used \(Figures.percent(share)) of a core, "
         + "\(Figures.percent(Limits.clientShareMax)) is its limit (`client: part` declares it a part of what is measured)"
     }
-    guard isPaced, let lag = metrics["schedule_lag_p99_ms"], lag > Limits.scheduleLagP99Ms else { return nil }
-    guard let response = metrics["response_p99_ms"] else {
+    guard isPaced, let lag = metrics[.scheduleLagP99Ms], lag > Limits.scheduleLagP99Ms else { return nil }
+    guard let response = metrics[.responseP99Ms] else {
       return "the generator was \(Figures.text(lag)) ms late in the 99th percentile, and nothing tells of what"
     }
     guard lag > Limits.lagShareOfResponse * response else { return nil }

@@ -1,4 +1,5 @@
 import Base
+import Measure
 
 /// What must hold between the parts of a definition: every name used is a name defined.
 ///

@@ -1,3 +1,5 @@
+import Measure
+
 /// What `millrace new` writes: a small experiment that runs as it stands, and says at each part what the part is for.
 package enum NewDefinition {
   package static let numbers = Experiment.Bounds.number
@@ -76,7 +78,7 @@ package enum NewDefinition {
         options: *small
         durability: page cache
 
-    # Columns of rows.csv, from the catalogue in Sources/Experiment/Metric.swift; others are errors.
+    # Columns of rows.csv, from the catalogue in Sources/Measure/Metric+Catalogue.swift; others are errors.
     metrics: [seconds, bytes, mib_per_s, cpu_s_per_gb, device_written_bytes, steal_percent, other_cpu_percent]
     # 7 or more may be reportable; fewer than 5 decide nothing.
     replicates: 7

@@ -1,4 +1,5 @@
 import Experiment
+import Measure
 import Results
 import Verdict
 

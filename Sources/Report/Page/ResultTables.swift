@@ -1,4 +1,5 @@
 import Experiment
+import Measure
 import Verdict
 
 /// A result's own numbers as tables: one a metric that charts or rules use, one line an arm and combination of levels,

@@ -1,4 +1,5 @@
 import Experiment
+import Measure
 import Verdict
 
 /// One result under the lint's eyes. Each property is one group of `Crime`'s checks.
@@ -50,11 +51,13 @@ struct CrimeScene {
     return [found(.levelsLeftOut, "\(missing.count) planned cells have no valid row, the first is \(first)")]
   }
 
-  private static func isBenefit(_ metric: String) -> Bool { metric.hasSuffix("_per_s") }
+  private static func isBenefit(_ metric: String) -> Bool { Metric.named(metric)?.kind == .rate }
 
   private static func isCost(_ metric: String) -> Bool {
-    metric.contains("cpu") || metric.hasSuffix("_ms") || metric.contains("rss") || metric == "stored_bytes"
-      || metric == "dirty_max_mib"
+    switch Metric.named(metric)?.kind {
+    case .cost, .latency: true
+    case .rate, .quality, .amount, .fault, .circumstance, nil: false
+    }
   }
 
   // MARK: Improper handling of results
@@ -172,10 +175,10 @@ struct CrimeScene {
     if hasBroker, !valid.contains(where: { $0.tier == .endToEnd }) {
       findings.append(found(.microbenchmarkOnly, "no valid row went through the broker"))
     }
-    for (metric, least) in [("response_p99_9_ms", 10_000.0), ("service_p99_9_ms", 10_000), ("response_p99_ms", 1000)] {
-      let few = valid.filter { $0.metrics[metric] != nil && ($0.metrics["records"] ?? .infinity) < least }
+    for (metric, least) in [(Metric.responseP999Ms, 10_000.0), (.serviceP999Ms, 10_000), (.responseP99Ms, 1000)] {
+      let few = valid.filter { $0.metrics[metric] != nil && ($0.metrics[.records] ?? .infinity) < least }
       if !few.isEmpty {
-        findings.append(found(.percentileOfTooFew, "\(few.count) rows have \(metric) of too few records"))
+        findings.append(found(.percentileOfTooFew, "\(few.count) rows have \(metric.name) of too few records"))
       }
     }
     return findings

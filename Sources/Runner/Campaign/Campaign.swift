@@ -1,4 +1,5 @@
 package import Experiment
+import Measure
 package import Results
 import Verdict
 
@@ -244,7 +245,8 @@ package struct Campaign {
     let cell = Matrix(experiment).cells.first { $0.arm == name }
     guard let cell else { throw .failed("\(name) has no cell") }
     let measured = try runner.measure(PlannedRun(order: run.order, replicate: 0, cell: cell), arm: arm, pace: nil)
-    guard measured.invalid.isEmpty, let pace = Statistics.median(measured.parts.compactMap { $0.metrics["mib_per_s"] })
+    guard measured.invalid.isEmpty,
+      let pace = Statistics.median(measured.parts.compactMap { $0.metrics[.mibPerSecond] })
     else { throw .failed(measured.invalid.isEmpty ? "no mib_per_s" : measured.invalid) }
     paces[name] = pace
     do {

@@ -1,4 +1,5 @@
 package import Experiment
+import Measure
 
 /// What measures a cell. The campaign knows order, files and time; a runner knows processes.
 package protocol CellRunner {
@@ -19,6 +20,17 @@ package enum RunError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .interrupted: "interrupted"
     case .failed(let reason): reason
+    }
+  }
+}
+
+extension [String: Double] {
+  /// As `required`, for a run that does not count without it.
+  func needed(_ metric: Metric) throws(RunError) -> Double {
+    do throws(MissingFigure) {
+      return try required(metric)
+    } catch {
+      throw .failed("\(error)")
     }
   }
 }

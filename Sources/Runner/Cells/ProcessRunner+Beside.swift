@@ -1,5 +1,6 @@
 import Experiment
 import Glibc
+import Measure
 import Results
 
 /// A load program beside the measured one: under way before measuring begins, stopped when it has ended.
@@ -69,9 +70,9 @@ extension ProcessRunner {
     return complaint(files.out, files.log)
   }
 
-  static func addBeside(_ metrics: inout [String: Double], _ figures: ReportedFigures) {
-    metrics["beside_mb_per_s"] = figures.metrics["mb_per_s"]
+  static func addBeside(_ metrics: inout [String: Double], _ figures: ReportedFigures) throws(RunError) {
+    metrics[.besideMBPerSecond] = figures.metrics[.mbPerSecond]
     // No metric of a row: what the interface carried for it.
-    metrics["beside_wire_bytes"] = (figures["wire_bytes_sent"] ?? 0) + (figures["wire_bytes_received"] ?? 0)
+    metrics["beside_wire_bytes"] = try figures.required("wire_bytes_sent") + figures.required("wire_bytes_received")
   }
 }

@@ -1,6 +1,7 @@
 import Experiment
 import Foundation
 import Glibc
+import Measure
 import Results
 import Verdict
 
@@ -36,7 +37,7 @@ extension ProcessRunner {
     let stored = Double(Self.size(of: Self.segments(in: data)) - storedBefore)
     var metrics = finished.figures.metrics
     Self.lengthen(&metrics, by: drained)
-    metrics["start_ms"] = broker.startSeconds * 1000
+    metrics[.startMs] = broker.startSeconds * 1000
     if scene.arm.restarts { addHeld(&metrics, in: data) }
     if !scene.arm.prepare.isEmpty, scene.arm.program != .consume { try removeTopic(broker, scene) }
     try broker.stop()
@@ -46,23 +47,25 @@ extension ProcessRunner {
     addMachine(
       &metrics, before, after, dirty: finished.dirtyMaxMiB,
       live: processAfter.cpuSeconds - processBefore.cpuSeconds + relayCPU)
-    addBroker(&metrics, scene.arm.program, processBefore, processAfter, finished.figures, stored: stored)
+    try addBroker(&metrics, scene.arm.program, processBefore, processAfter, finished.figures, stored: stored)
     Self.addCounts(&metrics, processBefore, processAfter, finished.figures)
     Self.add(passed, linkMbitPerSecond: scene.network?.link?.mbitPerSecond, to: &metrics)
-    if let besideFigures { Self.addBeside(&metrics, besideFigures) }
+    if let besideFigures { try Self.addBeside(&metrics, besideFigures) }
     if scene.arm.restarts { try restart(scene, data, &metrics) }
-    if let resident { metrics["resident_percent"] = resident * 100 }
-    addShares(&metrics, finished.figures, before, after, seconds: metrics["seconds"] ?? 0)
+    if let resident { metrics[.residentPercent] = resident * 100 }
+    // A search reports no time of its own: its trials are not one run.
+    let seconds: Double? = scene.arm.program == .sustain ? nil : try metrics.needed(.seconds)
+    addShares(&metrics, finished.figures, before, after, seconds: seconds)
     let options = scene.values.filled(scene.arm.options)
     Stall.add(to: &metrics, stallMs: finished.stallMs)
     Self.addRateError(&metrics, options)
-    var check = reconcile(scene, metrics, finished.figures)
+    var check = try reconcile(scene, metrics, finished.figures)
     if !Self.isSunk(options) { reconcileNetwork(&check, count, passed, metrics) }
     if scene.arm.stallMs != nil, finished.stallMs == nil { check.note(fault: "the run ended before its stall") }
     let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
     if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
     let cacheState = wanted(scene.arm.cache, proved: resident)
-    let sentence = limiter(scene, metrics, finished, idleShare: after.idleShare(since: before))
+    let sentence = limiter(scene, metrics, finished, seconds: seconds, idleShare: after.idleShare(since: before))
     if scene.arm.program == .sustain, let sweep = experiment.sweep {
       let curve = Self.curve(finished.figures, over: sweep, common: metrics)
       if let fault = curve.fault { check.note(fault: fault) }
@@ -77,19 +80,17 @@ extension ProcessRunner {
   }
 
   private func limiter(
-    _ scene: Scene, _ metrics: [String: Double], _ finished: Finished, idleShare: Double
+    _ scene: Scene, _ metrics: [String: Double], _ finished: Finished, seconds: Double?, idleShare: Double
   ) -> String {
-    let seconds = metrics["seconds"] ?? 0
     var limiter = Limiter()
     limiter.side = "broker"
-    // A search reports no time of its own: its trials are not one run.
-    limiter.sideShare = seconds > 0 ? metrics["broker_cpu_s"].map { $0 / seconds } : nil
+    if let seconds, seconds > 0 { limiter.sideShare = metrics[.brokerCPUSeconds].map { $0 / seconds } }
     limiter.client = "load generator"
-    limiter.clientShare = metrics["client_cpu_share"]
+    limiter.clientShare = metrics[.clientCPUShare]
     limiter.idleShare = idleShare
     limiter.waits = finished.waits
     addCeilings(&limiter, metrics, seconds: seconds)
-    if let link = scene.network?.link, let percent = metrics["link_percent"] {
+    if let link = scene.network?.link, let percent = metrics[.linkPercent] {
       let most = link.mbitPerSecond / 8
       limiter.link = (percent / 100 * most, most)
       limiter.linkName = "a link of \(Figures.text(link.mbitPerSecond)) Mb/s"
@@ -194,74 +195,71 @@ extension ProcessRunner {
   /// about the bytes before any compression, so that all arms are measured by the same yardstick.
   static func countPlainPayload(_ metrics: inout [String: Double], _ options: [Setting]) {
     guard options.contains(where: { $0.name == "per-message-compression" && $0.value == "true" }),
-      let size = options.first(where: { $0.name == "record-size" })?.value.number, let records = metrics["records"]
+      let size = options.first(where: { $0.name == "record-size" })?.value.number, let records = metrics[.records]
     else { return }
     let bytes = records * size
-    metrics["bytes"] = bytes
-    guard let seconds = metrics["seconds"], seconds > 0 else { return }
-    metrics["mb_per_s"] = bytes / 1e6 / seconds
-    metrics["mib_per_s"] = bytes / 1_048_576 / seconds
+    metrics[.bytes] = bytes
+    guard let seconds = metrics[.seconds], seconds > 0 else { return }
+    metrics[.mbPerSecond] = bytes / 1e6 / seconds
+    metrics[.mibPerSecond] = bytes / 1_048_576 / seconds
   }
 
   private func addBroker(
     _ metrics: inout [String: Double], _ program: Arm.Program, _ before: ProcessFigures, _ after: ProcessFigures,
     _ figures: ReportedFigures, stored: Double
-  ) {
+  ) throws(RunError) {
     let cpu = after.cpuSeconds - before.cpuSeconds
-    let gigabytes = (metrics["bytes"] ?? 0) / 1e9
-    metrics["broker_cpu_s"] = cpu
-    if gigabytes > 0 {
-      metrics["cpu_s_per_gb"] = cpu / gigabytes
-      metrics["client_cpu_s_per_gb"] = figures["cpu_seconds"].map { $0 / gigabytes }
+    metrics[.brokerCPUSeconds] = cpu
+    if let gigabytes = metrics[.bytes].map({ $0 / 1e9 }), gigabytes > 0 {
+      metrics[.cpuSecondsPerGB] = cpu / gigabytes
+      metrics[.clientCPUSecondsPerGB] = figures["cpu_seconds"].map { $0 / gigabytes }
     }
-    if let millions = metrics["records"].map({ $0 / 1e6 }), millions > 0 {
-      metrics["cpu_s_per_million_records"] = cpu / millions
-      metrics["client_cpu_s_per_million_records"] = figures["cpu_seconds"].map { $0 / millions }
+    if let millions = metrics[.records].map({ $0 / 1e6 }), millions > 0 {
+      metrics[.cpuSecondsPerMillionRecords] = cpu / millions
+      metrics[.clientCPUSecondsPerMillionRecords] = figures["cpu_seconds"].map { $0 / millions }
     }
-    metrics["process_written_bytes"] = Double(after.writtenBytes - before.writtenBytes)
+    metrics[.processWrittenBytes] = Double(after.writtenBytes - before.writtenBytes)
     let read = Double(after.readBytes - before.readBytes)
-    metrics["process_read_bytes"] = read
-    if program != .produce, let consumed = metrics["bytes"], consumed > 0 {
-      metrics["storage_read_percent"] = 100 * read / consumed
-      metrics["hit_ratio"] = max(0, 1 - read / consumed)
+    metrics[.processReadBytes] = read
+    if program != .produce, let consumed = metrics[.bytes], consumed > 0 {
+      metrics[.storageReadPercent] = 100 * read / consumed
+      metrics[.hitRatio] = max(0, 1 - read / consumed)
     }
-    metrics["context_switches"] = Double(after.contextSwitches - before.contextSwitches)
-    metrics["rss_mib"] = after.residentMiB
-    metrics["stored_bytes"] = stored
-    metrics["payload_bytes"] = metrics["bytes"]
+    metrics[.contextSwitches] = Double(after.contextSwitches - before.contextSwitches)
+    metrics[.rssMiB] = after.residentMiB
+    metrics[.storedBytes] = stored
+    metrics[.payloadBytes] = metrics[.bytes]
     if let sent = figures["wire_bytes_sent"] {
-      metrics["wire_bytes"] = sent + (figures["wire_bytes_received"] ?? 0)
+      metrics[.wireBytes] = sent + (try figures.required("wire_bytes_received"))
     }
-    if stored > 0, let payload = metrics["bytes"] { metrics["compression_ratio"] = payload / stored }
+    if stored > 0, let payload = metrics[.bytes] { metrics[.compressionRatio] = payload / stored }
   }
 
   private func reconcile(
     _ scene: Scene, _ metrics: [String: Double], _ figures: ReportedFigures
-  ) -> Reconciliation {
+  ) throws(RunError) -> Reconciliation {
     var check = Reconciliation()
     let options = scene.values.filled(scene.arm.options)
     check.integrity(figures, except: Set(experiment.verdicts.filter { $0.kind == .never }.map(\.metric)))
-    check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics["records"])
+    check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics[.records])
     let keepsAll = !scene.arm.broker.contains { $0.name.hasPrefix("log.retention.bytes") }
     let isSunk = Self.isSunk(options)
     if scene.arm.program == .produce, keepsAll, !isSunk {
       let codec = options.first { $0.name == "compression" }?.value.text ?? "none"
-      check.stored(
-        bytes: metrics["stored_bytes"] ?? 0, payload: metrics["bytes"] ?? 0, isCompressed: codec != "none")
-      check.written(kernel: metrics["process_written_bytes"] ?? 0, stored: metrics["stored_bytes"] ?? 0)
+      let stored = try metrics.needed(.storedBytes)
+      check.stored(bytes: stored, payload: try metrics.needed(.bytes), isCompressed: codec != "none")
+      check.written(kernel: try metrics.needed(.processWrittenBytes), stored: stored)
+      check.deviceWrites(metrics[.deviceWrittenBytes], stored: stored, isSynced: Ceiling.isSynced(scene.arm))
     }
-    if scene.arm.program == .produce, keepsAll, !isSunk {
-      check.deviceWrites(
-        metrics["device_written_bytes"], stored: metrics["stored_bytes"] ?? 0, isSynced: Ceiling.isSynced(scene.arm))
-    }
-    check.storageReads(charged: metrics["process_read_bytes"], device: metrics["device_read_bytes"])
+    check.storageReads(charged: metrics[.processReadBytes], device: metrics[.deviceReadBytes])
     check.lag(
-      asked: options.first { $0.name == "lag-records" }?.value.number, least: metrics["lag_least_records"],
-      most: metrics["lag_most_records"])
+      asked: options.first { $0.name == "lag-records" }?.value.number, least: metrics[.lagLeastRecords],
+      most: metrics[.lagMostRecords])
     check.congestionControl(
       asked: options.first { $0.name == "congestion-control" }?.value.text, used: figures.text("congestion_control"))
-    check.deviceReads(
-      metrics["device_read_bytes"], of: metrics["bytes"] ?? 0, expectsHot: scene.arm.cache == .hot)
+    if scene.arm.cache == .hot {
+      check.deviceReads(metrics[.deviceReadBytes], of: try metrics.needed(.bytes), expectsHot: true)
+    }
     return check
   }
 

@@ -1,5 +1,6 @@
 import Experiment
 import Load
+import Measure
 import Verdict
 
 /// Runs behind a link of their own, or a round trip away: what is counted there, and what must agree.
@@ -29,12 +30,12 @@ extension ProcessRunner {
 
   static func add(_ passed: LinkFigures?, linkMbitPerSecond rate: Double?, to metrics: inout [String: Double]) {
     guard let passed, let rate else { return }
-    metrics["link_bytes"] = Double(passed.interfaceBytes)
-    if let records = metrics["records"], records > 0 {
-      metrics["packets_per_record"] = Double(passed.packets) / records
+    metrics[.linkBytes] = Double(passed.interfaceBytes)
+    if let records = metrics[.records], records > 0 {
+      metrics[.packetsPerRecord] = Double(passed.packets) / records
     }
-    if let seconds = metrics["seconds"], seconds > 0 {
-      metrics["link_percent"] = 100 * Double(passed.busierBytes) * 8 / 1e6 / seconds / rate
+    if let seconds = metrics[.seconds], seconds > 0 {
+      metrics[.linkPercent] = 100 * Double(passed.busierBytes) * 8 / 1e6 / seconds / rate
     }
   }
 
@@ -44,20 +45,20 @@ extension ProcessRunner {
   ) {
     guard let count else {
       let beside = metrics["beside_wire_bytes"] ?? 0
-      check.loopback(interface: metrics["loopback_bytes"], client: metrics["wire_bytes"].map { $0 + beside })
+      check.loopback(interface: metrics[.loopbackBytes], client: metrics[.wireBytes].map { $0 + beside })
       return
     }
     if let fault = count.network.relayFault { check.note(fault: fault) }
     if count.network.link != nil {
       guard let passed else { return check.note(fault: "the link's counters could not be read") }
-      check.link(interface: Double(passed.payloadBytes), client: metrics["wire_bytes"])
+      check.link(interface: Double(passed.payloadBytes), client: metrics[.wireBytes])
     } else {
       // To the relay and on to the broker: loopback carries each byte twice.
-      check.loopback(interface: metrics["loopback_bytes"], client: metrics["wire_bytes"].map { $0 * 2 })
+      check.loopback(interface: metrics[.loopbackBytes], client: metrics[.wireBytes].map { $0 * 2 })
     }
-    guard count.network.roundTripMs > 0, let seconds = metrics["seconds"], seconds > 0 else { return }
+    guard count.network.roundTripMs > 0, let seconds = metrics[.seconds], seconds > 0 else { return }
     check.relay(
-      carried: metrics["wire_bytes"].map { $0 / 1e6 / seconds },
+      carried: metrics[.wireBytes].map { $0 / 1e6 / seconds },
       most: ceiling?.figures[Self.relayFigure(roundTripMs: count.network.roundTripMs)])
   }
 
@@ -94,10 +95,10 @@ extension ProcessRunner {
     _ metrics: inout [String: Double], _ before: ProcessFigures, _ after: ProcessFigures, _ figures: ReportedFigures
   ) {
     let calls = Double(after.ioCalls - before.ioCalls)
-    metrics["system_calls"] = calls
-    if let records = metrics["records"], records > 0 { metrics["system_calls_per_record"] = calls / records }
-    if let requests = figures["requests"], let seconds = metrics["seconds"], seconds > 0 {
-      metrics["requests_per_s"] = requests / seconds
+    metrics[.systemCalls] = calls
+    if let records = metrics[.records], records > 0 { metrics[.systemCallsPerRecord] = calls / records }
+    if let requests = figures["requests"], let seconds = metrics[.seconds], seconds > 0 {
+      metrics[.requestsPerSecond] = requests / seconds
     }
   }
 }

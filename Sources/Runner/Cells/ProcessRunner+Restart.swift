@@ -1,5 +1,6 @@
 import Experiment
 import Glibc
+import Measure
 import Results
 
 /// A broker that is started again in the midst of its work, and how long it takes to be warm again.
@@ -8,7 +9,7 @@ extension ProcessRunner {
   func addHeld(_ metrics: inout [String: Double], in data: String) {
     let segments = Self.segments(in: data)
     guard let share = CacheState(paths: segments).residentShare() else { return }
-    metrics["cached_mib"] = share * Double(Self.size(of: segments)) / 1_048_576
+    metrics[.cachedMiB] = share * Double(Self.size(of: segments)) / 1_048_576
   }
 
   /// What the broker's own cache held at its end, where it had one. What both held cannot be told from the two sizes: then the
@@ -20,12 +21,12 @@ extension ProcessRunner {
     guard let text = SmallFile.read(path),
       let held = ReportedFigures(output: text)?["held_bytes"]
     else { return }
-    metrics["cached_mib"] = max(metrics["cached_mib"] ?? 0, held / 1_048_576)
+    metrics[.cachedMiB] = [metrics[.cachedMiB], held / 1_048_576].compactMap(\.self).max()
   }
 
   /// Starts the broker again, in the same cgroup, and runs the arm's load once more: until the device gives as little as before.
   func restart(_ scene: Scene, _ data: String, _ metrics: inout [String: Double]) throws(RunError) {
-    guard let hitRatio = metrics["hit_ratio"], hitRatio >= Rewarming.Limits.hitRatioMin else { return }
+    guard let hitRatio = metrics[.hitRatio], hitRatio >= Rewarming.Limits.hitRatioMin else { return }
     let broker = try start(scene, data)
     let pid = broker.pid
     var samples: [(wallMs: Double, readBytes: Double)] = []
@@ -44,7 +45,7 @@ extension ProcessRunner {
     let rewarming = Rewarming(
       samples: samples.map { Rewarming.Sample(seconds: ($0.wallMs - startedMs) / 1000, readBytes: $0.readBytes) },
       consumed: series)
-    metrics["rewarm_ms"] = rewarming.seconds(to: hitRatio).map { $0 * 1000 }
+    metrics[.rewarmMs] = rewarming.seconds(to: hitRatio).map { $0 * 1000 }
   }
 }
 

@@ -1,4 +1,5 @@
 import Experiment
+import Measure
 
 /// Figures of a run held against what the machine has: its cores, its disk, its link.
 extension ProcessRunner {
@@ -10,15 +11,15 @@ extension ProcessRunner {
   /// - Parameter seconds: that the machine's counters are of.
   func addShares(
     _ metrics: inout [String: Double], _ figures: ReportedFigures, _ before: MachineFigures, _ after: MachineFigures,
-    seconds: Double
+    seconds: Double?
   ) {
-    metrics["machine_busy_percent"] = 100 * (1 - after.idleShare(since: before))
+    metrics[.machineBusyPercent] = 100 * (1 - after.idleShare(since: before))
     var limiter = Limiter()
     addCeilings(&limiter, metrics, seconds: seconds)
-    if let disk = limiter.disk, disk.ceiling > 0 { metrics["disk_ceiling_percent"] = 100 * disk.rate / disk.ceiling }
-    if let link = limiter.link, link.ceiling > 0 { metrics["link_ceiling_percent"] = 100 * link.rate / link.ceiling }
-    if let rate = metrics["mb_per_s"], let workers = Self.workers(figures, cores: Machine.coresOnline) {
-      metrics["mb_per_s_per_worker"] = rate / workers
+    if let disk = limiter.disk, disk.ceiling > 0 { metrics[.diskCeilingPercent] = 100 * disk.rate / disk.ceiling }
+    if let link = limiter.link, link.ceiling > 0 { metrics[.linkCeilingPercent] = 100 * link.rate / link.ceiling }
+    if let rate = metrics[.mbPerSecond], let workers = Self.workers(figures, cores: Machine.coresOnline) {
+      metrics[.mbPerSecondPerWorker] = rate / workers
     }
   }
 

@@ -1,5 +1,6 @@
 import Experiment
 import Glibc
+import Measure
 import Verdict
 
 /// A stall put there on purpose, once a run: what a harness that measures well must show.
@@ -36,24 +37,25 @@ struct Stall {
   /// How much of the stall the figures show, and how much of it the service time hides.
   static func add(to metrics: inout [String: Double], stallMs: Double?) {
     guard let stallMs else { return }
-    metrics["stall_ms"] = stallMs
-    guard let response = metrics["response_p99_ms"], let seconds = metrics["seconds"],
+    metrics[.stallMs] = stallMs
+    guard let response = metrics[.responseP99Ms], let seconds = metrics[.seconds],
       let expected = expectedP99Ms(stallMs: stallMs, seconds: seconds)
     else { return }
-    metrics["stall_recovered_percent"] = 100 * response / expected
-    if let service = metrics["service_p99_ms"] { metrics["service_of_response_percent"] = 100 * service / response }
+    metrics[.stallRecoveredPercent] = 100 * response / expected
+    if let service = metrics[.serviceP99Ms] { metrics[.serviceOfResponsePercent] = 100 * service / response }
   }
 }
 
 extension ProcessRunner {
   /// Device and link, held against their ceilings where these are known.
-  func addCeilings(_ limiter: inout Limiter, _ metrics: [String: Double], seconds: Double) {
-    guard let figures = ceiling?.figures, seconds > 0 else { return }
-    if let most = figures["loopback_mb_per_s"], let bytes = metrics["loopback_bytes"] {
+  func addCeilings(_ limiter: inout Limiter, _ metrics: [String: Double], seconds: Double?) {
+    guard let figures = ceiling?.figures, let seconds, seconds > 0 else { return }
+    if let most = figures["loopback_mb_per_s"], let bytes = metrics[.loopbackBytes] {
       limiter.link = (bytes / 1e6 / seconds, most)
     }
-    let written = (metrics["device_written_bytes"] ?? 0) / 1e6 / seconds
-    let read = (metrics["device_read_bytes"] ?? 0) / 1e6 / seconds
+    // Where the device is not known nothing is held against its ceiling.
+    guard let writtenBytes = metrics[.deviceWrittenBytes], let readBytes = metrics[.deviceReadBytes] else { return }
+    let (written, read) = (writtenBytes / 1e6 / seconds, readBytes / 1e6 / seconds)
     if read > written, let most = figures["sequential_read_mb_per_s"] {
       limiter.disk = (read, most)
     } else if let most = figures["sequential_write_mb_per_s"] {
@@ -65,9 +67,9 @@ extension ProcessRunner {
   static func addRateError(_ metrics: inout [String: Double], _ options: [Setting]) {
     func number(_ name: String) -> Double? { options.first { $0.name == name }?.value.number }
     guard let service = number("null-sink-service-us"), service > 0, let records = number("batch-records"),
-      let measured = metrics["records_per_s"]
+      let measured = metrics[.recordsPerSecond]
     else { return }
     let known = 1e6 / service * records
-    metrics["rate_error_percent"] = 100 * abs(measured / known - 1)
+    metrics[.rateErrorPercent] = 100 * abs(measured / known - 1)
   }
 }

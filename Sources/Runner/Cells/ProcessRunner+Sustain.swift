@@ -1,4 +1,5 @@
 import Experiment
+import Measure
 
 /// A search for the highest sustainable rate gives a latency curve beside it: one row a point, where the experiment sweeps
 /// the share of that rate (`sweep: {load_percent: [10, 50, 95]}`).
@@ -17,13 +18,14 @@ extension ProcessRunner {
         continue
       }
       var metrics = common
-      func take(_ metric: String, _ name: String) { metrics[metric] = figures["curve.\(point.index).\(name)"] }
-      take("records_per_s", "records_per_s")
-      for kind in ["response", "service"] {
-        for percentile in ["p50", "p99", "p99_9"] {
-          take("\(kind)_\(percentile)_ms", "\(kind)_latency_ms.\(percentile)")
-        }
-      }
+      func take(_ metric: Metric, _ name: String) { metrics[metric] = figures["curve.\(point.index).\(name)"] }
+      take(.recordsPerSecond, "records_per_s")
+      take(.responseP50Ms, "response_latency_ms.p50")
+      take(.responseP99Ms, "response_latency_ms.p99")
+      take(.responseP999Ms, "response_latency_ms.p99_9")
+      take(.serviceP50Ms, "service_latency_ms.p50")
+      take(.serviceP99Ms, "service_latency_ms.p99")
+      take(.serviceP999Ms, "service_latency_ms.p99_9")
       parts.append(Measured.Part(sweepLevel: level, metrics: metrics))
     }
     return (parts, missing.isEmpty ? nil : "the curve has no point at \(missing.joined(separator: ", ")) % of the rate")

@@ -1,5 +1,6 @@
 package import Experiment
 import Glibc
+import Measure
 import Results
 import Verdict
 
@@ -37,14 +38,14 @@ extension ProcessRunner {
     Self.countPlainPayload(&metrics, scene.values.filled(scene.arm.options))
     addMachine(&metrics, before, after, dirty: finished.dirtyMaxMiB)
     // A local target's own work would be counted as others', and as a disturbance.
-    if target.isLocal { metrics["other_cpu_percent"] = nil }
+    if target.isLocal { metrics[.otherCPUPercent] = nil }
     var check = Reconciliation()
     check.integrity(finished.figures)
     let options = scene.values.filled(scene.arm.options)
-    check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics["records"])
+    check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics[.records])
     let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
     if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
-    let share = metrics["client_cpu_share"] ?? 0
+    let share = metrics[.clientCPUShare] ?? 0
     let busy = Figures.percent(share)
     let limiter =
       share >= 0.9

@@ -1,6 +1,7 @@
 import CMillrace
 import Experiment
 import Glibc
+import Measure
 
 /// With acks=0 the generator is done when the system has taken its last batch. The broker is not: what it has still to append
 /// is part of the run, and of its time.
@@ -39,9 +40,9 @@ extension ProcessRunner {
 
   /// The run took so much longer, and its rates are lower.
   static func lengthen(_ metrics: inout [String: Double], by seconds: Double) {
-    guard seconds > 0, let before = metrics["seconds"], before > 0 else { return }
-    metrics["seconds"] = before + seconds
-    for rate in ["records_per_s", "mb_per_s", "mib_per_s"] {
+    guard seconds > 0, let before = metrics[.seconds], before > 0 else { return }
+    metrics[.seconds] = before + seconds
+    for rate in [Metric.recordsPerSecond, .mbPerSecond, .mibPerSecond] {
       if let value = metrics[rate] { metrics[rate] = value * before / (before + seconds) }
     }
   }

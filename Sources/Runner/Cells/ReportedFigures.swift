@@ -1,5 +1,6 @@
 package import Experiment
 import Foundation
+import Measure
 
 /// What a measuring program says of itself: its last line of output, one JSON object.
 package struct ReportedFigures: Sendable, Equatable {
@@ -31,6 +32,12 @@ package struct ReportedFigures: Sendable, Equatable {
 
   package subscript(_ key: String) -> Double? { numbers[key] }
 
+  /// Throws where the program does not report it: a figure that is missing is not 0.
+  func required(_ key: String) throws(RunError) -> Double {
+    guard let figure = numbers[key] else { throw .failed("the program reported no figure `\(key)`") }
+    return figure
+  }
+
   /// What a program that sweeps says of one level of its sweep: the metrics of `at.LEVEL`.
   package func metrics(at level: Level) -> [String: Double] {
     let prefix = "at.\(level.text)."
@@ -53,8 +60,8 @@ package struct ReportedFigures: Sendable, Equatable {
         metrics["\(kind)_\(percentile)_ms"] = value
       }
     }
-    if metrics["mb_per_s"] == nil, let mib = metrics["mib_per_s"] { metrics["mb_per_s"] = mib * 1.048_576 }
-    if metrics["mib_per_s"] == nil, let mb = metrics["mb_per_s"] { metrics["mib_per_s"] = mb / 1.048_576 }
+    if metrics[.mbPerSecond] == nil, let mib = metrics[.mibPerSecond] { metrics[.mbPerSecond] = mib * 1.048_576 }
+    if metrics[.mibPerSecond] == nil, let mb = metrics[.mbPerSecond] { metrics[.mibPerSecond] = mb / 1.048_576 }
     return metrics
   }
 }

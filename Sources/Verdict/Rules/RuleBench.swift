@@ -1,6 +1,7 @@
 import Base
 package import Experiment
 import Glibc
+import Measure
 
 /// Evaluates a definition's rules on valid rows. Owned by `Verdict.judge` for the length of one call.
 package struct RuleBench {
@@ -207,13 +208,12 @@ package struct RuleBench {
 
   /// The baseline arm that makes the claim hardest to support.
   private func best(_ rule: VerdictRule, _ levels: [Setting]) -> (label: String, values: [Double])? {
-    let arms: [(label: String, values: [Double])] = rule.baseline.arms.compactMap { arm in
+    let arms: [(label: String, values: [Double], median: Double)] = rule.baseline.arms.compactMap { arm in
       let found = values(rule, Selection(arms: [arm], levels: rule.compared.levels), levels)
-      return found.isEmpty ? nil : (experiment.arm(named: arm)?.label ?? arm, found)
+      return Statistics.median(found).map { (experiment.arm(named: arm)?.label ?? arm, found, $0) }
     }
-    let medians = arms.map { Statistics.median($0.values) ?? 0 }
-    let order = arms.indices.sorted { rule.better == .higher ? medians[$0] > medians[$1] : medians[$0] < medians[$1] }
-    return order.first.map { arms[$0] }
+    let order = arms.sorted { rule.better == .higher ? $0.median > $1.median : $0.median < $1.median }
+    return order.first.map { ($0.label, $0.values) }
   }
 
   func values(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Double] {

@@ -1,0 +1,180 @@
+/// Every metric there is, one constant each: a misspelt name does not compile.
+extension Metric {
+  package static let seconds = Metric("seconds", "s", .neither, .amount, "measured time, monotonic clock")
+  package static let bytes = Metric("bytes", "B", .neither, .amount, "payload bytes moved")
+  package static let records = Metric("records", "", .neither, .amount, "records moved")
+  package static let mibPerSecond = Metric("mib_per_s", "MiB/s", .more, .rate, "payload bytes a second, 2^20")
+  package static let mbPerSecond = Metric("mb_per_s", "MB/s", .more, .rate, "payload bytes a second, 10^6")
+  package static let recordsPerSecond = Metric("records_per_s", "1/s", .more, .rate, "records a second")
+  package static let sustainableRecordsPerSecond = Metric(
+    "sustainable_records_per_s", "1/s", .more, .rate, "highest rate that kept the latency objective, confirmed")
+  package static let valuesPerSecond = Metric("values_per_s", "1/s", .more, .rate, "4-byte values a second")
+  package static let operationsPerSecond = Metric(
+    "operations_per_s", "1/s", .more, .rate, "blocks or accesses a second")
+  package static let getsPerSecond = Metric("gets_per_s", "1/s", .more, .rate, "records got at random a second")
+  package static let pagesPerAppend = Metric(
+    "pages_per_append", "", .less, .cost, "4 KiB read and written for one record appended")
+  package static let pagesPerGet = Metric("pages_per_get", "", .less, .cost, "4 KiB read for one record got at random")
+  package static let writeAmplification = Metric(
+    "write_amplification", "", .less, .cost, "bytes the device took for writing over bytes put")
+  package static let hugePagePercent = Metric(
+    "huge_page_percent", "%", .neither, .circumstance, "share of the array in huge pages, as granted")
+  package static let hitRatio = Metric(
+    "hit_ratio", "", .more, .quality, "share of the bytes read that the device did not have to give")
+  package static let cachedMiB = Metric(
+    "cached_mib", "MiB", .more, .quality, "bytes of the file in memory, wherever, counted once")
+  package static let heldTwiceMiB = Metric(
+    "held_twice_mib", "MiB", .less, .cost, "bytes of the file both in the process and in the page cache")
+  package static let rewarmMs = Metric(
+    "rewarm_ms", "ms", .less, .latency,
+    "from an empty process after a restart to 95 % of the hit ratio before it; start of the program left out")
+  package static let responseP50Ms = Metric(
+    "response_p50_ms", "ms", .less, .latency, "median latency from the intended send time")
+  package static let responseP99Ms = Metric(
+    "response_p99_ms", "ms", .less, .latency, "99th percentile from the intended send time")
+  package static let responseP999Ms = Metric(
+    "response_p99_9_ms", "ms", .less, .latency, "99.9th percentile from the intended send time")
+  package static let serviceP50Ms = Metric(
+    "service_p50_ms", "ms", .less, .latency, "median latency from the actual send time")
+  package static let serviceP99Ms = Metric(
+    "service_p99_ms", "ms", .less, .latency, "99th percentile from the actual send time")
+  package static let serviceP999Ms = Metric(
+    "service_p99_9_ms", "ms", .less, .latency, "99.9th percentile from the actual send time")
+  package static let endToEndP50Ms = Metric(
+    "end_to_end_p50_ms", "ms", .less, .latency, "median time from the intended send time to the consumer")
+  package static let endToEndP99Ms = Metric(
+    "end_to_end_p99_ms", "ms", .less, .latency, "99th percentile from the intended send time to the consumer")
+  package static let startMs = Metric(
+    "start_ms", "ms", .less, .latency, "from starting the broker's process to its accepting connections, to 1 ms")
+  package static let cpuSecondsPerGB = Metric(
+    "cpu_s_per_gb", "s/GB", .less, .cost, "user and system CPU of the side under test per 10^9 bytes")
+  package static let clientCPUSecondsPerGB = Metric(
+    "client_cpu_s_per_gb", "s/GB", .less, .cost, "CPU of the load generator per 10^9 bytes")
+  package static let cpuSecondsPerMillionRecords = Metric(
+    "cpu_s_per_million_records", "s", .less, .cost, "user and system CPU of the broker per million records")
+  package static let clientCPUSecondsPerMillionRecords = Metric(
+    "client_cpu_s_per_million_records", "s", .less, .cost, "CPU of the load generator per million records")
+  package static let machineBusyPercent = Metric(
+    "machine_busy_percent", "%", .neither, .circumstance,
+    "CPU time in use, of all cores' and by whomever, while measuring")
+  package static let diskCeilingPercent = Metric(
+    "disk_ceiling_percent", "%", .neither, .circumstance,
+    "bytes a second that the device wrote or read, of what the probe before the campaign reached")
+  package static let linkCeilingPercent = Metric(
+    "link_ceiling_percent", "%", .neither, .circumstance,
+    "bytes a second over loopback, of what the probe before the campaign reached")
+  package static let mbPerSecondPerWorker = Metric(
+    "mb_per_s_per_worker", "MB/s", .more, .rate,
+    "payload bytes a second for each that can work at once: the least of partitions, connections and cores")
+  package static let reordered = Metric(
+    "reordered", "", .less, .fault, "records that came after a later one of their producer and partition")
+  package static let outOfGlobalOrder = Metric(
+    "out_of_global_order", "", .less, .fault,
+    "records a consumer got after one that their producer had been given later, over all its partitions")
+  package static let outOfGlobalOrderPercent = Metric(
+    "out_of_global_order_percent", "%", .less, .fault, "those, of all records consumed")
+  package static let brokerCPUSeconds = Metric(
+    "broker_cpu_s", "s", .less, .cost, "user and system CPU of the broker while measuring")
+  package static let clientCPUShare = Metric(
+    "client_cpu_share", "", .neither, .circumstance, "load generator's busiest thread as a share of one core")
+  package static let scheduleLagMaxMs = Metric(
+    "schedule_lag_max_ms", "ms", .less, .circumstance, "furthest the generator fell behind its schedule")
+  package static let scheduleLagP99Ms = Metric(
+    "schedule_lag_p99_ms", "ms", .less, .circumstance,
+    "99th percentile of how late the generator woke for records it was free to send")
+  package static let compressionRatio = Metric(
+    "compression_ratio", "", .more, .quality, "bytes before over bytes after compression")
+  package static let compressMBPerSecond = Metric(
+    "compress_mb_per_s", "MB/s", .more, .rate, "compression speed, input bytes")
+  package static let decompressMBPerSecond = Metric(
+    "decompress_mb_per_s", "MB/s", .more, .rate, "decompression speed, output bytes")
+  package static let compressCPUSecondsPerGB = Metric(
+    "compress_cpu_s_per_gb", "s/GB", .less, .cost, "CPU of compression per 10^9 input bytes")
+  package static let decompressCPUSecondsPerGB = Metric(
+    "decompress_cpu_s_per_gb", "s/GB", .less, .cost, "CPU of decompression per 10^9 output bytes")
+  package static let payloadBytes = Metric("payload_bytes", "B", .neither, .amount, "bytes before compression")
+  package static let storedBytes = Metric("stored_bytes", "B", .less, .cost, "bytes the broker's log grew by")
+  package static let wireBytes = Metric("wire_bytes", "B", .less, .cost, "bytes sent to and received from the broker")
+  package static let processWrittenBytes = Metric(
+    "process_written_bytes", "B", .less, .cost, "write_bytes of /proc/PID/io of the side under test")
+  package static let processReadBytes = Metric(
+    "process_read_bytes", "B", .less, .cost, "read_bytes of /proc/PID/io of the side under test")
+  package static let storageReadPercent = Metric(
+    "storage_read_percent", "%", .less, .cost,
+    "read_bytes of /proc/PID/io of the side under test, of 100 bytes consumed")
+  package static let liveReadBytes = Metric(
+    "live_read_bytes", "B", .less, .cost, "read_bytes of the live reader's own thread")
+  package static let lagLeastRecords = Metric(
+    "lag_least_records", "", .neither, .amount, "how near to a partition's end a consumer came that keeps behind it")
+  package static let lagMostRecords = Metric(
+    "lag_most_records", "", .neither, .amount, "how far behind a partition's end such a consumer was at most")
+  package static let besideMBPerSecond = Metric(
+    "beside_mb_per_s", "MB/s", .more, .rate, "payload bytes a second of the load beside the measured one")
+  package static let deviceReadBytes = Metric(
+    "device_read_bytes", "B", .less, .cost, "/proc/diskstats of the data's device while measuring")
+  package static let deviceWrittenBytes = Metric(
+    "device_written_bytes", "B", .less, .cost, "/proc/diskstats of the data's device while measuring")
+  package static let loopbackBytes = Metric(
+    "loopback_bytes", "B", .neither, .amount, "/proc/net/dev of the interface lo while measuring")
+  package static let linkBytes = Metric(
+    "link_bytes", "B", .neither, .amount, "/proc/PID/net/dev of the broker's end of a link of its own, both ways")
+  package static let linkPercent = Metric(
+    "link_percent", "%", .neither, .circumstance,
+    "bytes a second of the busier direction, headers included, as a share of the link's rate")
+  package static let packetsPerRecord = Metric(
+    "packets_per_record", "", .less, .cost,
+    "packets to and from the broker for one record, as the buckets at both ends of a link of its own count them")
+  package static let requestsPerSecond = Metric("requests_per_s", "1/s", .more, .rate, "requests a second")
+  package static let systemCallsPerRecord = Metric(
+    "system_calls_per_record", "", .less, .cost,
+    "system calls that read or write, of the side under test, for one record (waits are not counted)")
+  package static let stallMs = Metric(
+    "stall_ms", "ms", .neither, .circumstance, "how long the broker was stopped on purpose")
+  package static let stallRecoveredPercent = Metric(
+    "stall_recovered_percent", "%", .more, .quality,
+    "p99 response time as a share of what the stall put there must make of it")
+  package static let serviceOfResponsePercent = Metric(
+    "service_of_response_percent", "%", .neither, .quality, "p99 service time as a share of the p99 response time")
+  package static let rateErrorPercent = Metric(
+    "rate_error_percent", "%", .less, .fault, "measured against known rate of a server, without its sign")
+  package static let comparisons = Metric("comparisons", "", .neither, .amount, "A/A comparisons made")
+  package static let falsePositives = Metric(
+    "false_positives", "", .less, .fault, "A/A comparisons that were called a difference")
+  package static let dirtyMaxMiB = Metric(
+    "dirty_max_mib", "MiB", .less, .cost, "most dirty and write-back memory seen while measuring")
+  package static let rssMiB = Metric(
+    "rss_mib", "MiB", .less, .cost, "resident memory of the side under test at the end")
+  package static let stealPercent = Metric(
+    "steal_percent", "%", .neither, .circumstance, "CPU time the hypervisor took while measuring")
+  package static let otherCPUPercent = Metric(
+    "other_cpu_percent", "%", .neither, .circumstance,
+    "CPU time of everything but the programs of the run while measuring, kernel threads included")
+  package static let residentPercent = Metric(
+    "resident_percent", "%", .neither, .circumstance, "share of the data's pages in the page cache before measuring")
+  package static let systemCalls = Metric(
+    "system_calls", "", .less, .cost,
+    "system calls that moved the data: counted by the mechanism, of the broker by /proc/PID/io")
+  package static let contextSwitches = Metric(
+    "context_switches", "", .less, .cost, "voluntary and involuntary, of the side under test")
+
+  /// All of them, in the order in which `rows.csv` may have them.
+  package static let catalogue: [Metric] = [
+    seconds, bytes, records, mibPerSecond, mbPerSecond, recordsPerSecond, sustainableRecordsPerSecond,
+    valuesPerSecond, operationsPerSecond, getsPerSecond, pagesPerAppend, pagesPerGet, writeAmplification,
+    hugePagePercent, hitRatio, cachedMiB, heldTwiceMiB, rewarmMs, responseP50Ms, responseP99Ms, responseP999Ms,
+    serviceP50Ms, serviceP99Ms, serviceP999Ms, endToEndP50Ms, endToEndP99Ms, startMs, cpuSecondsPerGB,
+    clientCPUSecondsPerGB, cpuSecondsPerMillionRecords, clientCPUSecondsPerMillionRecords, machineBusyPercent,
+    diskCeilingPercent, linkCeilingPercent, mbPerSecondPerWorker, reordered, outOfGlobalOrder,
+    outOfGlobalOrderPercent, brokerCPUSeconds, clientCPUShare, scheduleLagMaxMs, scheduleLagP99Ms, compressionRatio,
+    compressMBPerSecond, decompressMBPerSecond, compressCPUSecondsPerGB, decompressCPUSecondsPerGB, payloadBytes,
+    storedBytes, wireBytes, processWrittenBytes, processReadBytes, storageReadPercent, liveReadBytes, lagLeastRecords,
+    lagMostRecords, besideMBPerSecond, deviceReadBytes, deviceWrittenBytes, loopbackBytes, linkBytes, linkPercent,
+    packetsPerRecord, requestsPerSecond, systemCallsPerRecord, stallMs, stallRecoveredPercent,
+    serviceOfResponsePercent, rateErrorPercent, comparisons, falsePositives, dirtyMaxMiB, rssMiB, stealPercent,
+    otherCPUPercent, residentPercent, systemCalls, contextSwitches,
+  ]
+
+  private static let byName = Dictionary(uniqueKeysWithValues: catalogue.map { ($0.name, $0) })
+
+  package static func named(_ name: String) -> Metric? { byName[name] }
+}
