@@ -137,7 +137,7 @@ let package = Package(
       swiftSettings: strict),
     tests("ExperimentTests", ["LabFixtures", "Experiment", "Verdict", "Results"]),
     tests("VerdictTests", ["LabFixtures", "Experiment", "Verdict", "Results", "Base"]),
-    tests("ResultsTests", ["LabFixtures", "Experiment", "Verdict", "Results"]),
+    tests("ResultsTests", ["LabFixtures", "Measure", "Experiment", "Verdict", "Results"]),
     tests(
       "RunnerTests",
       ["LabFixtures", "Experiment", "Verdict", "Results", "Runner", "Mechanisms", "Load", "Model", "Base"]),

@@ -1,5 +1,6 @@
 import Experiment
 import Glibc
+import Measure
 
 /// Two results of one experiment, the second against the first: what differs in configuration, then in environment, and
 /// only then in numbers, because a changed number means little where something else changed too.
@@ -7,12 +8,11 @@ import Glibc
 /// Pure: rows and machines in, changes out.
 package struct Comparison: Sendable, Equatable {
   package enum Change: String, Sendable, CaseIterable {
-    /// The whole interval is inside the noise floor.
-    case same
-    case better
-    case worse
-    /// The interval reaches across the noise floor's edge, or too few runs are valid.
+    case worse, better
+    /// The rows do not say on which side of the margin the difference lies, or too few runs are valid.
     case inconclusive
+    /// The difference is surely smaller than the margin.
+    case same
   }
 
   /// One metric of one arm at one combination of levels.
@@ -20,19 +20,25 @@ package struct Comparison: Sendable, Equatable {
     package var arm: String
     package var levels: String
     package var metric: String
-    /// Second over first, turned over where lower is better: above 1 the second is better. Nil when rows are missing.
+    /// Second over first, turned over where less is better: above 1 the second is better. Nil when rows are missing.
     package var ratio: Estimate?
-    /// Two-sided, Mann and Whitney; nil when rows are missing. Not corrected for the number of effects.
+    /// The probability of the rows if `change` were not so, corrected for the number of effects (Holm); nil when undecided.
     package var p: Double?
+    /// What the arm shows against itself, as a share.
     package var floor: Double
+    /// What is called a difference, as a share: the comparison's margin, or the arm's noise floor where that is larger.
+    package var margin: Double
     package var change: Change
+    /// Why nothing could be compared.
+    package var missing: String?
+
+    package var name: String { [arm, levels, metric].filter { !$0.isEmpty }.joined(separator: ", ") }
 
     package var sentence: String {
-      let name = [arm, levels, metric].filter { !$0.isEmpty }.joined(separator: ", ")
-      guard let ratio, let p else { return "\(name): too few valid runs" }
-      let chance = p < 0.001 ? "p < 0.001" : "p = \(Figures.text(p, digits: 2))"
-      return "\(name): \(Figures.interval(ratio, suffix: "×")) as good, \(chance), noise floor "
-        + "\(Figures.percent(floor)): \(change.rawValue)"
+      guard let ratio else { return "\(name): \(missing ?? "too few valid runs")" }
+      let chance = p.map { $0 < 0.001 ? ", p < 0.001" : ", p = \(Figures.text($0, digits: 2))" } ?? ""
+      return "\(name): \(Figures.interval(ratio, suffix: "×")) as good, margin \(Figures.percent(margin))"
+        + "\(floor >= margin ? " (the noise floor)" : "")\(chance): \(change.rawValue)"
     }
   }
 
@@ -55,24 +61,53 @@ package struct Comparison: Sendable, Equatable {
   package var environment: [String]
   package var effects: [Effect]
 
-  /// Worse if any effect is; else undecided if any is, or nothing could be compared.
+  /// What is called a difference, as a share.
+  package var margin: Double
+
+  /// The effects as a reader wants them: what is worse first, the largest difference first within each change.
+  package var ranked: [Effect] {
+    func rank(_ effect: Effect) -> (Int, Double) {
+      (Change.allCases.firstIndex(of: effect.change) ?? 0, -abs(log(effect.ratio?.value ?? 1)))
+    }
+    return effects.sorted { rank($0) < rank($1) }
+  }
+
+  package static let defaultMargin = 0.05
+
+  /// Worse if any effect is; inconclusive if none is decided; else better if any is, and the same.
   package var outcome: Change {
     let changes = effects.map(\.change)
     if changes.contains(.worse) { return .worse }
-    if changes.isEmpty || changes.contains(.inconclusive) { return .inconclusive }
+    if changes.allSatisfy({ $0 == .inconclusive }) { return .inconclusive }
     return changes.contains(.better) ? .better : .same
   }
 
-  /// 0 same or better, 1 worse, 2 inconclusive.
+  /// 0 when nothing is worse by more than the margin, 1 when something is, 2 when nothing could be compared.
   package var exitCode: Int32 {
-    switch outcome {
-    case .same, .better: 0
-    case .worse: 1
-    case .inconclusive: 2
-    }
+    if outcome == .worse { return 1 }
+    return effects.contains { $0.ratio != nil } ? 0 : 2
   }
 
-  package init(_ first: StoredResult, _ second: StoredResult, acrossDurability: Bool = false) throws(Refusal) {
+  /// The comparison in one line, such as "3 of 54 worse, the largest −12 % (append, 100, records per s)".
+  package var summary: String {
+    guard !effects.isEmpty else { return "nothing could be compared: no cell has the same metric in both results" }
+    func count(_ change: Change) -> Int { effects.count { $0.change == change } }
+    let others = [(Change.better, "better"), (.same, "the same"), (.inconclusive, "undecided")]
+      .compactMap { change, word in count(change) > 0 ? "\(count(change)) \(word)" : nil }.joined(separator: ", ")
+    let worst = effects.filter { $0.change == .worse }.min { ($0.ratio?.value ?? 1) < ($1.ratio?.value ?? 1) }
+    guard let worst, let ratio = worst.ratio else {
+      return "0 of \(effects.count) worse by more than \(Figures.percent(margin)): \(others)"
+    }
+    let rest = others.isEmpty ? "" : "; \(others)"
+    return "\(count(.worse)) of \(effects.count) worse, the largest "
+      + "\(Figures.percent(ratio.value - 1, signed: true)) (\(worst.name))\(rest)"
+  }
+
+  /// - Parameter margin: the share beyond which a difference counts.
+  package init(
+    _ first: StoredResult, _ second: StoredResult, margin: Double = Comparison.defaultMargin,
+    acrossDurability: Bool = false
+  ) throws(Refusal) {
     guard first.experiment.id == second.experiment.id else {
       throw .otherExperiment(first.experiment.id, second.experiment.id)
     }
@@ -84,7 +119,8 @@ package struct Comparison: Sendable, Equatable {
     }
     configuration = Self.configuration(first, second)
     environment = Self.environment(first.machine, second.machine)
-    effects = Self.effects(first, second)
+    self.margin = margin
+    effects = Self.effects(first, second, margin: margin)
   }
 
   // MARK: Differences
@@ -143,38 +179,63 @@ package struct Comparison: Sendable, Equatable {
 
   // MARK: Effects
 
-  private static func effects(_ first: StoredResult, _ second: StoredResult) -> [Effect] {
+  /// Every metric that the rules speak of and that has a better direction, of every arm that ran, in the order of the definition.
+  /// Cells of which neither result has the metric are no effects.
+  private static func effects(_ first: StoredResult, _ second: StoredResult, margin: Double) -> [Effect] {
     let rules = first.experiment.verdicts
     let metrics = first.experiment.metrics.filter { metric in rules.contains { $0.metric == metric } }
     let cells = Matrix(first.experiment).cells.filter { first.experiment.arm(named: $0.arm)?.role != .again }
-    return metrics.flatMap { metric in
-      let isLower = rules.first { $0.metric == metric }?.better == .lower
-      let floor = max(noiseFloor(first, metric), noiseFloor(second, metric))
-      return cells.map { cell in
-        effect(values(first, cell, metric), values(second, cell, metric), cell, metric, isLower: isLower, floor: floor)
+    var compared: [(effect: Effect, test: Statistics.Equivalence?)] = []
+    for metric in metrics {
+      guard let known = Metric.named(metric), known.direction != .neither else { continue }
+      for cell in cells {
+        let (before, after) = (values(first, cell, metric), values(second, cell, metric))
+        guard !before.isEmpty || !after.isEmpty else { continue }
+        var effect = Effect(
+          arm: cell.arm, levels: cell.levels.map(\.text).joined(separator: ", "), metric: metric, ratio: nil, p: nil,
+          floor: max(noiseFloor(first, cell.arm, metric), noiseFloor(second, cell.arm, metric)), margin: margin,
+          change: .inconclusive)
+        effect.margin = max(margin, effect.floor)
+        effect.missing = missing(before, after)
+        var test: Statistics.Equivalence?
+        if effect.missing == nil {
+          test = Statistics.equivalence(before, after, margin: effect.margin)
+          if test == nil { effect.missing = "not positive, so a ratio has no meaning" }
+          if known.direction == .less { test = test?.inverse }
+        }
+        effect.ratio = test?.ratio
+        compared.append((effect, test))
       }
+    }
+    return decided(compared)
+  }
+
+  private static func missing(_ before: [Double], _ after: [Double]) -> String? {
+    if before.isEmpty { return "in the second result alone" }
+    if after.isEmpty { return "in the first result alone" }
+    let least = min(before.count, after.count)
+    guard least < Verdict.Limits.replicatesMin else { return nil }
+    return "\(least) valid runs, \(Verdict.Limits.replicatesMin) are the least that decide"
+  }
+
+  /// The changes, with each kind of claim corrected for how often it is made.
+  private static func decided(_ compared: [(effect: Effect, test: Statistics.Equivalence?)]) -> [Effect] {
+    let worse = Statistics.holm(compared.map { $0.test?.lessP })
+    let better = Statistics.holm(compared.map { $0.test?.moreP })
+    let same = Statistics.holm(compared.map { $0.test?.sameP })
+    return compared.indices.map { index in
+      var effect = compared[index].effect
+      let chances: [(Change, Double?)] = [(.worse, worse[index]), (.better, better[index]), (.same, same[index])]
+      for (change, chance) in chances {
+        if let chance, chance < Limits.errorMax { (effect.change, effect.p) = (change, chance) }
+      }
+      return effect
     }
   }
 
-  private static func effect(
-    _ first: [Double], _ second: [Double], _ cell: Cell, _ metric: String, isLower: Bool, floor: Double
-  ) -> Effect {
-    var effect = Effect(
-      arm: cell.arm, levels: cell.levels.map(\.text).joined(separator: ", "), metric: metric, ratio: nil, p: nil,
-      floor: floor, change: .inconclusive)
-    guard min(first.count, second.count) >= Verdict.Limits.replicatesMin else { return effect }
-    guard let ratio = Statistics.ratioOfMedians(second, over: first, seed: 1), ratio.low > 0 else { return effect }
-    let oriented = isLower ? ratio.inverse : ratio
-    effect.ratio = oriented
-    effect.p = Statistics.mannWhitney(first, second)
-    if oriented.low > 1 + floor {
-      effect.change = .better
-    } else if oriented.high < 1 / (1 + floor) {
-      effect.change = .worse
-    } else if oriented.low >= 1 / (1 + floor), oriented.high <= 1 + floor {
-      effect.change = .same
-    }
-    return effect
+  package enum Limits {
+    /// The probability of one wrong claim among all that are made.
+    package static let errorMax = 0.05
   }
 
   /// One value a run: the median over its sweep.
@@ -187,56 +248,19 @@ package struct Comparison: Sendable, Equatable {
       .compactMap { Statistics.median($0.value.compactMap { $0.metrics[metric] }) }
   }
 
-  /// The noisiest A/A arm; without one, nothing but the interval decides.
-  private static func noiseFloor(_ result: StoredResult, _ metric: String) -> Double {
+  /// What an arm shows against itself: how far the medians of its A/A twin and its own are apart, at most over the levels. An arm
+  /// without a twin has that of the tier's; with none the margin alone decides.
+  private static func noiseFloor(_ result: StoredResult, _ arm: String, _ metric: String) -> Double {
+    guard let tier = result.experiment.arm(named: arm)?.tier else { return 0 }
+    let twins = result.experiment.arms.filter { $0.role == .again && $0.tier == tier && $0.repeats != nil }
+    let own = twins.filter { $0.repeats == arm }
     let cells = Matrix(result.experiment).cells
-    return cells.compactMap { cell -> Double? in
-      guard let repeated = result.experiment.arm(named: cell.arm)?.repeats else { return nil }
-      var original = cell
-      original.arm = repeated
-      return Statistics.noiseFloor(values(result, original, metric), again: values(result, cell, metric), seed: 1)
-    }.max() ?? 0
-  }
-}
-
-extension Statistics {
-  /// The probability, if both samples came from one population, of ranks at least as far apart as these; two-sided. Exact
-  /// with ties up to 40 values together, beyond that by the normal approximation. 1 when a sample is empty.
-  package static func mannWhitney(_ first: [Double], _ second: [Double]) -> Double {
-    guard !first.isEmpty, !second.isEmpty else { return 1 }
-    let ranks = doubledRanks(first + second)
-    let observed = ranks.prefix(first.count).reduce(0, +)
-    let expected = Double(first.count * (first.count + second.count + 1))
-    let distance = abs(Double(observed) - expected)
-    if ranks.count > 40 {
-      let mean = expected / Double(first.count)
-      let spread = ranks.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(ranks.count - 1)
-      let deviation =
-        (spread * Double(first.count * second.count) / Double(ranks.count)).squareRoot()
-      return deviation > 0 ? min(1, 2 * normalCumulative(-max(0, distance - 1) / deviation)) : 1
-    }
-    // ways[k][s]: how many choices of k values have doubled ranks that add up to s.
-    var ways = [[Double]](
-      repeating: [Double](repeating: 0, count: ranks.reduce(0, +) + 1), count: first.count + 1)
-    ways[0][0] = 1
-    for rank in ranks {
-      for chosen in stride(from: first.count, to: 0, by: -1) {
-        for sum in ways[chosen].indices.dropFirst(rank) { ways[chosen][sum] += ways[chosen - 1][sum - rank] }
+    return (own.isEmpty ? twins : own).flatMap { twin in
+      cells.filter { $0.arm == twin.name }.compactMap { cell -> Double? in
+        var original = cell
+        original.arm = twin.repeats ?? ""
+        return Statistics.distanceOfMedians(values(result, original, metric), values(result, cell, metric))
       }
-    }
-    let all = ways[first.count].reduce(0, +)
-    let far = ways[first.count].enumerated().reduce(0.0) { sum, entry in
-      abs(Double(entry.offset) - expected) >= distance - 1e-9 ? sum + entry.element : sum
-    }
-    return far / all
-  }
-
-  /// Twice the mid-rank of each value, so that ties stay whole numbers.
-  private static func doubledRanks(_ values: [Double]) -> [Int] {
-    values.map { value in
-      let below = values.count { $0 < value }
-      let equal = values.count { $0 == value }
-      return 2 * below + equal + 1
-    }
+    }.max() ?? 0
   }
 }

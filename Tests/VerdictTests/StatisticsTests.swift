@@ -23,6 +23,39 @@ struct StatisticsTests {
     #expect(near(Statistics.median(Array(sample.prefix(6))), 11.8))
   }
 
+  @Test("Student's t with degrees of freedom that are not whole has scipy's tails and quantile")
+  func student() {
+    #expect(near(Statistics.studentUpperTail(2, degrees: 5), 0.050969739414929174))
+    #expect(near(Statistics.studentUpperTail(-1, degrees: 7.5), 0.8257619871846243))
+    #expect(near(Statistics.studentUpperTail(30, degrees: 8), 8.26762837589488e-10))
+    #expect(near(Statistics.studentQuantile975(degrees: 6.3), 2.418942809942905))
+    #expect(Statistics.studentUpperTail(0, degrees: 3) == 0.5)
+  }
+
+  @Test("a ratio and its one-sided tests against a margin are scipy's Welch tests of the logarithms")
+  func equivalence() throws {
+    let (a, b) = ([100.0, 103, 98, 101, 99], [92.0, 95, 94, 90, 93, 96, 91])
+    let found = try #require(Statistics.equivalence(a, b, margin: 0.05))
+    #expect(near(found.ratio.value, 0.9280652417471392))
+    #expect(near(found.ratio.low, 0.9029455923333602) && near(found.ratio.high, 0.9538837115461427))
+    #expect(near(found.lessP, 0.030995062165663993))
+    #expect(near(found.moreP, 0.999999044760926))
+    #expect(near(found.sameP, 0.969004937834336))
+    #expect(Statistics.equivalence([1, 2], [0, 1], margin: 0.05) == nil)
+    #expect(Statistics.equivalence([5, 5], [5, 5], margin: 0.05)?.sameP == 0)
+  }
+
+  @Test(
+    "Holm's correction multiplies the smallest by all, the next by one fewer, and never falls; what is missing has no part"
+  )
+  func holm() {
+    let corrected = Statistics.holm([0.01, nil, 0.04, 0.03, 0.005])
+    let due: [Double?] = [0.03, nil, 0.06, 0.06, 0.02]
+    for (one, other) in zip(corrected, due) {
+      #expect(one.map { ($0 * 1e12).rounded() } == other.map { ($0 * 1e12).rounded() })
+    }
+  }
+
   @Test("nothing has no median, no spread and no interval")
   func nothing() {
     #expect(Statistics.median([]) == nil)

@@ -11,15 +11,11 @@ extension Comparison {
     let widest = effects.compactMap(\.ratio).flatMap { [$0.high, 1 / max($0.low, 1e-9)] }.max() ?? 2
     // Ratios beyond ten are drawn at the edge: one giant would flatten all others.
     let range = min(max(widest, 1.1), 10)
-    let counts = Change.allCases.compactMap { change -> String? in
-      let count = effects.count { $0.change == change }
-      return count == 0 ? nil : "\(count) \(change.rawValue)"
-    }
     return template.render([
       "style": Report.style + Self.style, "script": Report.hoverScript, "writtenAt": writtenAt,
       "id": first.experiment.id, "title": first.experiment.title, "claim": first.experiment.claim,
       "first": side(first), "second": side(second), "outcome": mark(outcome), "exitCode": String(exitCode),
-      "tally": counts.isEmpty ? "nothing could be compared" : counts.joined(separator: ", "),
+      "tally": summary, "margin": Figures.percent(margin),
       "configuration": configuration, "hasConfiguration": !configuration.isEmpty, "environment": environment,
       "hasEnvironment": !environment.isEmpty,
       "effects": effects.map { row($0, range: range) }, "hasEffects": !effects.isEmpty,
@@ -47,9 +43,9 @@ extension Comparison {
   private func row(_ effect: Effect, range: Double) -> [String: Any] {
     [
       "arm": effect.arm, "levels": effect.levels, "metric": effect.metric.replacing("_", with: " "),
-      "ratio": effect.ratio.map { Figures.interval($0, suffix: "×") } ?? "too few valid runs",
+      "ratio": effect.ratio.map { Figures.interval($0, suffix: "×") } ?? effect.missing ?? "too few valid runs",
       "p": effect.p.map { $0 < 0.001 ? "< 0.001" : Figures.text($0, digits: 2) } ?? "–",
-      "floor": Figures.percent(effect.floor), "change": mark(effect.change), "plot": plot(effect, range: range),
+      "floor": Figures.percent(effect.margin), "change": mark(effect.change), "plot": plot(effect, range: range),
     ]
   }
 
@@ -57,7 +53,7 @@ extension Comparison {
     static let width = 260.0, height = 30.0
   }
 
-  /// The ratio with its interval over the noise floor's band, on a logarithmic axis whose middle is 1.
+  /// The ratio with its interval over the margin's band, on a logarithmic axis whose middle is 1.
   private func plot(_ effect: Effect, range: Double) -> String {
     func x(_ ratio: Double) -> String {
       let bounded = min(max(ratio, 1 / range), range)
@@ -65,7 +61,7 @@ extension Comparison {
       return CSV.number((place * 10).rounded() / 10)
     }
     let middle = Page.height / 2
-    let from = x(1 / (1 + effect.floor)), to = x(1 + effect.floor)
+    let from = x(1 / (1 + effect.margin)), to = x(1 + effect.margin)
     let width = CSV.number(max(0, (Double(to) ?? 0) - (Double(from) ?? 0)))
     let band =
       "<rect class=\"band\" x=\"\(from)\" y=\"2\" width=\"\(width)\" height=\"\(CSV.number(Page.height - 4))\"/>"
@@ -116,10 +112,10 @@ extension Comparison {
       </section>
       <section class="card-page">
       <h2>Effects</h2>
-      <p class="fine">Above 1× the second result is better, whatever the metric's direction. Dots: ratio of medians, lines: bootstrap 95 %, grey: the noise floor (A/A). p: Mann and Whitney, not corrected for the number of effects.</p>
+      <p class="fine">Above 1× the second result is better, whatever the metric's direction. Dots: ratio of geometric means; lines: its 95 % interval; grey: the margin, {{margin}} or the arm's noise floor (A/A) where that is larger. An effect is worse, better or the same when a one-sided t test of the logarithms says so beyond or within the margin; p is corrected for the number of effects (Holm).</p>
       {{#hasEffects}}<table class="findings">
-      <thead><tr><th>Arm</th><th>Effect</th><th class="number">Ratio [95 %]</th><th class="number">p</th><th class="number">Noise floor</th><th>Change</th></tr></thead>
-      <tbody>{{#effects}}<tr><td><b>{{arm}}</b> <span class="fine">{{metric}}</span><br>{{levels}}</td><td>{{{plot}}}</td><td class="number" data-label="Ratio">{{ratio}}</td><td class="number" data-label="p">{{p}}</td><td class="number" data-label="Noise floor">{{floor}}</td><td>{{#change}}<span class="badge {{class}}">{{sign}} {{word}}</span>{{/change}}</td></tr>{{/effects}}</tbody>
+      <thead><tr><th>Arm</th><th>Effect</th><th class="number">Ratio [95 %]</th><th class="number">p</th><th class="number">Margin</th><th>Change</th></tr></thead>
+      <tbody>{{#effects}}<tr><td><b>{{arm}}</b> <span class="fine">{{metric}}</span><br>{{levels}}</td><td>{{{plot}}}</td><td class="number" data-label="Ratio">{{ratio}}</td><td class="number" data-label="p">{{p}}</td><td class="number" data-label="Margin">{{floor}}</td><td>{{#change}}<span class="badge {{class}}">{{sign}} {{word}}</span>{{/change}}</td></tr>{{/effects}}</tbody>
       </table>{{/hasEffects}}{{^hasEffects}}<p>The two have no arm and metric in common.</p>{{/hasEffects}}
       </section>
       </main>

@@ -29,6 +29,13 @@ extension Statistics {
     return Estimate(value: top / bottom, low: ratios.quantile(0.025), high: ratios.quantile(0.975), count: count)
   }
 
+  /// How far the medians of two samples are apart: 0.04 says that the larger is 4 % more than the smaller. Nil when one is empty or
+  /// not positive.
+  package static func distanceOfMedians(_ first: [Double], _ second: [Double]) -> Double? {
+    guard let a = median(first), let b = median(second), a > 0, b > 0 else { return nil }
+    return max(a / b, b / a) - 1
+  }
+
   /// What the same configuration shows against itself: the furthest from 1 that the A/A ratio's interval reaches, so
   /// 0.04 says that a difference of 4 % is not a difference. Nil when an arm is empty.
   package static func noiseFloor(_ arm: [Double], again: [Double], seed: UInt64) -> Double? {
