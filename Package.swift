@@ -87,7 +87,7 @@ let package = Package(
     library(
       "Load",
       [
-        "Client", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore, nioPosix,
+        "Client", "Wire", "Model", "Compression", "Measure", "Base", "CMillrace", nioCore, nioPosix,
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
     library("Mechanisms", ["Compression", "Model", "Base", "CMillrace", "Clmdb", "Csqlite", "Crocksdb", nioCore]),
@@ -133,15 +133,16 @@ let package = Package(
     tests("LoadTests", ["Load", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", "Base", nioCore]),
     .target(
-      name: "LabFixtures", dependencies: ["Experiment", "Verdict", "Results", "Base"], path: "Tests/LabFixtures",
+      name: "LabFixtures", dependencies: ["Measure", "Experiment", "Verdict", "Results", "Base"],
+      path: "Tests/LabFixtures",
       swiftSettings: strict),
-    tests("ExperimentTests", ["LabFixtures", "Experiment", "Verdict", "Results"]),
-    tests("VerdictTests", ["LabFixtures", "Experiment", "Verdict", "Results", "Base"]),
+    tests("ExperimentTests", ["LabFixtures", "Measure", "Experiment", "Verdict", "Results"]),
+    tests("VerdictTests", ["LabFixtures", "Measure", "Experiment", "Verdict", "Results", "Base"]),
     tests("ResultsTests", ["LabFixtures", "Measure", "Experiment", "Verdict", "Results"]),
     tests(
       "RunnerTests",
-      ["LabFixtures", "Experiment", "Verdict", "Results", "Runner", "Mechanisms", "Load", "Model", "Base"]),
-    tests("ReportTests", ["LabFixtures", "Experiment", "Verdict", "Results", "Runner", "Report"]),
+      ["LabFixtures", "Measure", "Experiment", "Verdict", "Results", "Runner", "Mechanisms", "Load", "Model", "Base"]),
+    tests("ReportTests", ["LabFixtures", "Measure", "Experiment", "Verdict", "Results", "Runner", "Report"]),
     tests("TidyTests", []),
     // Runs the three programs as a user would: as processes.
     tests("EndToEndTests", ["Client", "Wire", "Model", "Base", "Compression", "TestSupport", nioCore, nioPosix]),

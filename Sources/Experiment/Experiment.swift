@@ -1,3 +1,5 @@
+package import Measure
+
 /// One claim put to the test: what a file of `experiments/` says, checked.
 ///
 /// A definition is data, never code. It names the claim and its source, the factors that vary, the arms that are
@@ -191,8 +193,8 @@ package struct Arm: Sendable, Equatable {
   package var only: [Factor]
   /// Factors this arm does not depend on: it runs once for all their levels and its row leaves them empty.
   package var ignores: [String]
-  /// Which bytes survive what, such as `page cache`: a label on every row; rows of different labels are not compared.
-  package var durability: String
+  /// On every row; rows of different durability are not compared.
+  package var durability: Durability
   package var client = Client.drives
   /// The broker is stopped (SIGSTOP) once for so many ms in the midst of the run: a number, or `{name}`.
   package var stallMs: Level?

@@ -33,9 +33,9 @@ package struct Row: Sendable, Equatable {
   package var warnings: String
   package var cacheState: CacheState
   package var steadiness: Steadiness
-  package var durability: String
-  /// One sentence: what limited this run (CPU, disk, client ...).
-  package var limiter: String
+  package var durability: Durability
+  /// What limited this run; nil where that is not known.
+  package var limitation: Limitation?
   /// By metric name; a metric a program does not report is absent and its column empty.
   package var metrics: [String: Double]
 
@@ -44,7 +44,8 @@ package struct Row: Sendable, Equatable {
   package init(
     order: Int, replicate: Int, arm: String, tier: Arm.Tier, role: Arm.Role, startedAt: String,
     levels: [String: Level] = [:], invalid: String = "", warnings: String = "", cacheState: CacheState = .unknown,
-    steadiness: Steadiness = .unknown, durability: String = "", limiter: String = "", metrics: [String: Double] = [:]
+    steadiness: Steadiness = .unknown, durability: Durability = .nothing, limitation: Limitation? = nil,
+    metrics: [String: Double] = [:]
   ) {
     self.order = order
     self.replicate = replicate
@@ -58,7 +59,7 @@ package struct Row: Sendable, Equatable {
     self.cacheState = cacheState
     self.steadiness = steadiness
     self.durability = durability
-    self.limiter = limiter
+    self.limitation = limitation
     self.metrics = metrics
   }
 }

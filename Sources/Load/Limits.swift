@@ -14,6 +14,10 @@ package enum Limits {
   static let damagedSearchFactor = 64
   /// A run shorter than this reports no share of a thread: starting and stopping are most of it.
   static let shareSecondsMin = 0.1
+  /// A thread that computes for more of the time than this has none left to offer more.
+  static let saturatedShare = 0.9
+  /// A schedule is kept where no record waited longer than this for its turn.
+  static let backlogMsMax = 10.0
   /// The longest latency a histogram tells apart, in ns: an hour. Longer ones count as an hour.
   package static let latencyNsMax: UInt64 = 3_600_000_000_000
   /// Record sizes a plan accepts.

@@ -1,6 +1,7 @@
 import Base
 import Compression
 import Foundation
+import Measure
 
 /// Where a run's results go: files, the terminal, standard output.
 package enum Output {
@@ -40,9 +41,25 @@ package enum Output {
       "  generator      \(Number.fixed(report.cpuSeconds, 3)) CPU-s, busiest thread "
         + (report.cpuShares.max().map { "\(Int($0 * 100)) % of a core" } ?? "not measured: the run was too short")
         + (report.congestionControl.map { ", TCP \($0)" } ?? ""))
-    lines.append("  limited by     \(report.limiter)")
+    lines.append("  limited by     \(limiter(report))")
     if let error = report.firstError { lines.append("  errors         \(report.errors), the first: \(error)") }
     return lines.joined(separator: "\n")
+  }
+
+  /// The bottleneck in words.
+  static func limiter(_ report: Report) -> String {
+    let busy = report.cpuShares.max().map { "\(Int($0 * 100)) % of a core" } ?? "an unknown share of a core"
+    switch report.bottleneck {
+    case .pace:
+      return "the schedule: the target kept up"
+        + (report.plan.throughput.map { " with \(Number.short($0)) records/s" } ?? "")
+    case .generator: return "the generator: one of its threads used \(busy), so the target may do more"
+    case nil:
+      return
+        "too short to tell: below \(Number.fixed(Limits.shareSecondsMin, 1)) s starting and stopping are most of a run"
+    case .target, .receiver, .broker, .mechanism, .processors, .link, .disk, .lock, .waiting:
+      return "the target or the machine: the generator's busiest thread used \(busy)"
+    }
   }
 
   private static func percentiles(_ latency: Latency) -> String {

@@ -1,6 +1,7 @@
 package import Base
 package import Client
 import Compression
+package import Measure
 
 /// The results of a run, in the names and units of the JSON object, the CSV row and the summary.
 package struct Report: Sendable {
@@ -105,19 +106,12 @@ package struct Report: Sendable {
   package var recordsPerSecond: Double { seconds > 0 ? Double(records) / seconds : 0 }
   package var mibPerSecond: Double { seconds > 0 ? Double(bytes) / seconds / 1_048_576 : 0 }
 
-  /// One sentence about what limited the run, as far as the generator can tell.
-  package var limiter: String {
-    if let rate = plan.throughput, backlogMaxMs < 10, ending == .complete, plan.command != .consume {
-      return "the schedule: the target kept up with \(Number.short(rate)) records/s"
+  /// What limited the run, as far as the generator can tell; nil where it was too short to tell.
+  package var bottleneck: Bottleneck? {
+    if plan.throughput != nil, backlogMaxMs < Limits.backlogMsMax, ending == .complete, plan.command != .consume {
+      return .pace
     }
-    guard let share = cpuShares.max() else {
-      return
-        "too short to tell: below \(Number.fixed(Limits.shareSecondsMin, 1)) s starting and stopping are most of a run"
-    }
-    if share > 0.9 {
-      return "the generator: one of its threads used \(Int(share * 100)) % of a core, so the target may do more"
-    }
-    return "the target or the machine: the generator's busiest thread used \(Int(share * 100)) % of a core"
+    return cpuShares.max().map { $0 > Limits.saturatedShare ? .generator : .target }
   }
 }
 
@@ -152,7 +146,8 @@ extension Report {
       ("nonpositive_latency_samples", .count(service.nonPositive + response.nonPositive + endToEnd.nonPositive)),
     ]
     fields += planFields
-    fields.append(("limiter", .string(limiter)))
+    fields.append(("bottleneck", bottleneck.map { .string($0.rawValue) } ?? .null))
+    fields.append(("limiter", .string(Output.limiter(self))))
     return fields
   }
 

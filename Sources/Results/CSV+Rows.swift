@@ -1,4 +1,5 @@
 package import Experiment
+import Measure
 
 /// `rows.csv`, `series.csv` and `schema.csv`.
 extension CSV {
@@ -15,7 +16,8 @@ extension CSV {
     ]
     let factors = experiment.factors + (experiment.sweep.map { [$0] } ?? [])
     let state = [
-      row.cacheState.rawValue, row.steadiness.rawValue, row.durability, row.limiter, row.invalid, row.warnings,
+      row.cacheState.rawValue, row.steadiness.rawValue, row.durability.rawValue, row.limitation?.cell ?? "",
+      row.invalid, row.warnings,
     ]
     return line(
       identity + factors.map { row.levels[$0.name]?.text ?? "" }
@@ -43,8 +45,8 @@ extension CSV {
       for name in experiment.metrics { row.metrics[name] = try cells.number(name) }
       row.cacheState = try cells.choice("cache_state", Row.CacheState.self)
       row.steadiness = try cells.choice("steadiness", Row.Steadiness.self)
-      row.durability = cells.text("durability")
-      row.limiter = cells.text("limiter")
+      row.durability = try cells.choice("durability", Durability.self)
+      row.limitation = try cells.value("limiter") { Limitation(cell: $0) }
       row.invalid = cells.text("invalid")
       row.warnings = cells.text("warnings")
       rows.append(row)

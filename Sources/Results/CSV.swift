@@ -158,6 +158,14 @@ struct CSVCells {
     return value
   }
 
+  /// Nil of an empty cell.
+  func value<Value>(_ column: String, _ parse: (String) -> Value?) throws(CSVError) -> Value? {
+    let text = text(column)
+    guard !text.isEmpty else { return nil }
+    guard let value = parse(text) else { throw wrong(column, text, "known") }
+    return value
+  }
+
   private func wrong(_ column: String, _ text: String, _ wanted: String) -> CSVError {
     CSVError(file: file, line: line, reason: "column \(column): \"\(text)\" is not \(wanted)")
   }

@@ -83,7 +83,7 @@ extension Ceiling {
       let codec = levels["codec"]?.text.split(separator: ":").first.map(String.init) ?? ""
       return figures["\(codec)_\(metric)"].map { [Bound(name: "\(codec) on large blocks of JSON", value: $0)] } ?? []
     case .responseP50Ms, .serviceP50Ms:
-      guard Self.isSynced(arm) else { return [] }
+      guard arm.durability.isSynced else { return [] }
       return figures["fsync_p50_ms"].map { [Bound(name: "an fsync", value: $0)] } ?? []
     case .recordsPerSecond:
       return generatorRecordsPerSecond[arm.name].map { [Bound(name: "the generator alone", value: $0)] } ?? []
@@ -102,16 +102,10 @@ extension Ceiling {
     case .codec: return [("CRC-32C", "crc32c_mb_per_s")]
     case .copyPath, .consume: return [link] + cold
     case .messageBatches: return [link]
-    case .receiveAppend, .produce, .endToEnd: return [link] + (Self.isSynced(arm) ? [disk] : [])
-    case .rawAppend: return [Self.isSynced(arm) ? disk : memory]
-    default: return [memory] + cold + (Self.isSynced(arm) ? [disk] : [])
+    case .receiveAppend, .produce, .endToEnd: return [link] + (arm.durability.isSynced ? [disk] : [])
+    case .rawAppend: return [arm.durability.isSynced ? disk : memory]
+    default: return [memory] + cold + (arm.durability.isSynced ? [disk] : [])
     }
-  }
-
-  /// Whether an acknowledged byte of the arm is on the device, by its durability label.
-  package static func isSynced(_ arm: Arm) -> Bool {
-    let label = arm.durability.lowercased()
-    return label.contains("fsync") || label.contains("flush") || label.contains("direct") || label.contains("disk")
   }
 }
 

@@ -1,6 +1,6 @@
 import Experiment
 import Glibc
-import Measure
+package import Measure
 
 /// Two results of one experiment, the second against the first: what differs in configuration, then in environment, and
 /// only then in numbers, because a changed number means little where something else changed too.
@@ -45,7 +45,7 @@ package struct Comparison: Sendable, Equatable {
   package enum Refusal: Error, Equatable, CustomStringConvertible {
     case otherExperiment(String, String)
     /// What an acknowledged byte survives differs, so the numbers measure different promises.
-    case otherDurability(arm: String, String, String)
+    case otherDurability(arm: String, Durability, Durability)
 
     package var description: String {
       switch self {

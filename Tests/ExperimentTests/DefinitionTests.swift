@@ -122,10 +122,11 @@ struct DefinitionTests {
   func durability() throws {
     let mixed = { (text: String) in
       text.replacingOccurrences(of: "    role: test\n", with: "    role: test\n    durability: page cache\n")
-        .replacingOccurrences(of: "    role: baseline\n", with: "    role: baseline\n    durability: fsync\n")
+        .replacingOccurrences(
+          of: "    role: baseline\n", with: "    role: baseline\n    durability: fsync each batch\n")
     }
     let error = #expect(throws: DefinitionError.self) { try Sample.experiment(mixed) }
-    #expect(error?.message.contains("`page cache` and `fsync`") == true, "\(String(describing: error))")
+    #expect(error?.message.contains("`page cache` and `fsync each batch`") == true, "\(String(describing: error))")
     let meant = try Sample.experiment {
       mixed($0).replacingOccurrences(of: "threshold: 1.5", with: "threshold: 1.5\n    across_durability: true")
     }

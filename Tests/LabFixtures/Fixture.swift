@@ -1,6 +1,7 @@
 import Base
 
 @testable import Experiment
+@testable import Measure
 @testable import Verdict
 
 /// Definitions and rows made up for tests: the shapes of the real experiments with known answers.
@@ -30,7 +31,7 @@ enum Fixture {
       name: name, label: label ?? name, role: role, repeats: repeats, program: program, options: [], broker: [],
       prepare: [], cache: .any, dataMB: nil, dataWriteBytes: nil, paceOf: nil, memoryMiB: nil, isMemoryFull: false,
       only: [], ignores: ignores,
-      durability: "page cache")
+      durability: .pageCache)
   }
 
   static func rule(
@@ -71,7 +72,8 @@ enum Fixture {
     values.enumerated().map { index, value in
       Row(
         order: index, replicate: index + 1, arm: arm, tier: tier, role: role, startedAt: "2026-01-01T00:00:00Z",
-        levels: levels, cacheState: .hot, steadiness: .steady, durability: "page cache", limiter: "CPU of one thread",
+        levels: levels, cacheState: .hot, steadiness: .steady, durability: .pageCache,
+        limitation: Limitation(.mechanism, of: .mechanism, [.cpu: 0.97]),
         metrics: [metric: value])
     }
   }

@@ -2,6 +2,7 @@ import Base
 import Foundation
 
 @testable import Experiment
+@testable import Measure
 @testable import Results
 @testable import Verdict
 
@@ -38,7 +39,8 @@ enum Synthetic {
         var row = Row(
           order: run.order, replicate: run.replicate, arm: arm.name, tier: arm.tier, role: arm.role,
           startedAt: "2026-01-01T00:00:00Z", levels: levels, cacheState: .hot, steadiness: .steady,
-          durability: "page cache", limiter: "CPU: the sender's thread was busy 97 % of the time")
+          durability: .pageCache,
+          limitation: Limitation(.mechanism, of: .mechanism, [.cpu: 0.97]))
         let truth = truth(experiment.number, arm, levels, share: Double(place) / Double(sweep.count))
         for (metric, value) in truth where experiment.metrics.contains(metric) {
           let exact = metric == "compression_ratio"

@@ -2,6 +2,7 @@ import Testing
 
 @testable import Experiment
 @testable import LabFixtures
+@testable import Measure
 @testable import Report
 @testable import Results
 @testable import Verdict
@@ -84,12 +85,14 @@ struct CrimeTests {
     #expect(found(cold).contains(.unprovedCache))
     var mixed = honest
     for index in mixed.rows.indices where mixed.rows[index].arm == "broker-copy-4k" {
-      mixed.rows[index].durability = "fsync before acknowledgement"
+      mixed.rows[index].durability = .syncedBatch
     }
     #expect(found(mixed).contains(.mixedDurability))
     var bound = honest
     for index in bound.experiment.arms.indices { bound.experiment.arms[index].client = .drives }
-    for index in bound.rows.indices { bound.rows[index].limiter = "the load generator: 99 % of a core" }
+    for index in bound.rows.indices {
+      bound.rows[index].limitation = Limitation(.generator, of: .broker, [.clientCPU: 0.99])
+    }
     #expect(found(bound).contains(.throughputAsOverhead))
     var bare = honest
     bare.rows.removeAll { $0.tier == .endToEnd }
@@ -201,7 +204,7 @@ struct CrimeTests {
     }
     #expect(found(relative).contains(.relativeOnly))
     var silent = honest
-    silent.rows[0].limiter = ""
+    silent.rows[0].limitation = nil
     #expect(found(silent) == [.noLimiter])
     var ceiling = honest
     ceiling.ceiling = nil

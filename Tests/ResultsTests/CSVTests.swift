@@ -2,6 +2,7 @@ import Testing
 
 @testable import Experiment
 @testable import LabFixtures
+@testable import Measure
 @testable import Results
 
 @Suite("CSV: strict both ways")
@@ -15,7 +16,8 @@ struct CSVTests {
     Row(
       order: 3, replicate: 2, arm: "bare", tier: .bare, role: .test, startedAt: "2026-01-01T00:00:00Z",
       levels: ["path": "copy, 4K", "stored_mib": "1"], invalid: "it said \"no\",\nthen stopped", warnings: "steal 3 %",
-      cacheState: .hot, steadiness: .steady, durability: "page cache", limiter: "CPU",
+      cacheState: .hot, steadiness: .steady, durability: .pageCache,
+      limitation: Limitation(.mechanism, of: .mechanism, [.cpu: 0.98765]),
       metrics: ["mb_per_s": 1234.5678901234567, "cpu_s_per_gb": 0.1])
   }
 

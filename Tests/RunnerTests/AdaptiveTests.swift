@@ -5,6 +5,7 @@ import Testing
 
 @testable import Experiment
 @testable import LabFixtures
+@testable import Measure
 @testable import Results
 @testable import Runner
 @testable import Verdict
@@ -23,7 +24,9 @@ private struct ScatteringRunner: CellRunner {
     var generator = SplitMix(seed: UInt64(run.order))
     let center = arm.name == "old" ? 100.0 : 200
     let value = center * (1 + spread * Double.random(in: -1...1, using: &generator))
-    return Measured(parts: [Measured.Part(metrics: ["mb_per_s": value])], cacheState: .hot, limiter: "CPU")
+    return Measured(
+      parts: [Measured.Part(metrics: ["mb_per_s": value])], cacheState: .hot,
+      limitation: Limitation(.mechanism, of: .mechanism, [.cpu: 0.97]))
   }
 }
 

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Experiment
 @testable import LabFixtures
+@testable import Measure
 @testable import Results
 @testable import Runner
 @testable import Verdict
@@ -45,7 +46,8 @@ struct FakeRunner: CellRunner {
         ])
       ],
       series: [point],
-      cacheState: .hot, warnings: ["one, with a comma", "two"], limiter: "CPU")
+      cacheState: .hot, warnings: ["one, with a comma", "two"],
+      limitation: Limitation(.mechanism, of: .mechanism, [.cpu: 0.97]))
   }
 }
 

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Experiment
 @testable import LabFixtures
+@testable import Measure
 @testable import Results
 @testable import Runner
 @testable import Verdict
@@ -157,52 +158,57 @@ struct ReconciliationTests {
     #expect(metrics["mb_per_s"] == 0.2)
   }
 
-  @Test("the limiter names who was at its end")
-  func limiter() {
-    func limiter(_ side: Double?, _ client: Double?, _ idle: Double) -> Limiter {
-      var limiter = Limiter()
-      (limiter.side, limiter.client) = ("broker", "load generator")
-      (limiter.sideShare, limiter.clientShare, limiter.idleShare) = (side, client, idle)
-      return limiter
+  @Test("the bottleneck is what was at its end, with the figures that show it")
+  func bottleneck() {
+    func evidence(_ side: Double?, _ client: Double?, _ idle: Double) -> BottleneckEvidence {
+      var evidence = BottleneckEvidence(of: .broker)
+      (evidence.sideShare, evidence.clientShare, evidence.idleShare) = (side, client, idle)
+      return evidence
     }
-    func sentence(_ side: Double?, _ client: Double?, _ idle: Double, paced: Bool = false) -> String {
-      var limiter = limiter(side, client, idle)
-      limiter.isPaced = paced
-      return limiter.sentence
+    func found(_ side: Double?, _ client: Double?, _ idle: Double, paced: Bool = false) -> Bottleneck {
+      var evidence = evidence(side, client, idle)
+      evidence.isPaced = paced
+      return evidence.limitation.bottleneck
     }
-    #expect(sentence(0.95, 0.5, 0.3).hasPrefix("CPU of the broker"))
-    #expect(sentence(0.5, 0.97, 0.3).hasPrefix("the load generator"))
-    #expect(sentence(0.6, 0.6, 0.02).hasPrefix("the machine's CPU"))
-    #expect(sentence(0.3, 0.3, 0.6).hasPrefix("no CPU"))
-    #expect(sentence(0.3, 0.3, 0.6, paced: true).hasPrefix("its pace"))
+    #expect(found(0.95, 0.5, 0.3) == .broker)
+    #expect(found(0.5, 0.97, 0.3) == .generator)
+    #expect(found(nil, 0.97, 0.3) == .generator)
+    #expect(found(0.6, 0.6, 0.02) == .processors)
+    #expect(found(0.3, 0.3, 0.6) == .waiting)
+    #expect(found(0.3, 0.3, 0.6, paced: true) == .pace)
 
-    var disk = limiter(0.3, 0.3, 0.6)
+    var disk = evidence(0.3, 0.3, 0.6)
     disk.disk = (460, 500)
-    #expect(disk.sentence == "the disk: 460 of the 500 MB/s that it does at the most")
+    #expect(disk.limitation == Limitation(.disk, of: .broker, [.rate: 460, .ceiling: 500]))
     disk.disk = (200, 500)
-    #expect(disk.sentence.hasPrefix("no CPU"))
-    var link = limiter(0.3, 0.3, 0.6)
+    #expect(disk.limitation.bottleneck == .waiting)
+    var link = evidence(0.3, 0.3, 0.6)
     link.link = (5500, 6000)
-    #expect(link.sentence.hasPrefix("the link: 5500 of the 6000 MB/s"))
+    #expect(link.limitation == Limitation(.link, of: .broker, [.rate: 5500, .ceiling: 6000]))
+    var bare = BottleneckEvidence(of: .mechanism)
+    bare.sideShare = 0.93
+    #expect(bare.limitation == Limitation(.mechanism, of: .mechanism, [.cpu: 0.93]))
+    bare.clientShare = 0.98
+    #expect(bare.limitation.bottleneck == .receiver)
   }
 
   @Test("a lock or a disk that a working thread waits for is named, and idle threads in the same place are not")
   func waits() {
-    func sentence(_ looks: [[(thread: String, cpu: Int, place: ThreadWaits.Place)]]) -> String {
+    func found(_ looks: [[(thread: String, cpu: Int, place: ThreadWaits.Place)]]) -> Limitation {
       var waits = ThreadWaits()
       for look in looks { waits.look(look) }
-      var limiter = Limiter()
-      (limiter.side, limiter.sideShare, limiter.clientShare, limiter.idleShare) = ("broker", 0.4, 0.2, 0.6)
-      limiter.waits = waits
-      return limiter.sentence
+      var evidence = BottleneckEvidence(of: .broker)
+      (evidence.sideShare, evidence.clientShare, evidence.idleShare) = (0.4, 0.2, 0.6)
+      evidence.waits = waits
+      return evidence.limitation
     }
     let locked = (0..<10).map { [("worker", $0 * 100, $0 < 8 ? ThreadWaits.Place.lock : .running)] }
-    #expect(sentence(locked) == "a lock: a working thread of the broker waited for another in 80 % of 10 looks")
+    #expect(found(locked) == Limitation(.lock, of: .broker, [.share: 0.8, .looks: 10]))
     let onDisk = (0..<10).map { [("worker", $0 * 100, $0 < 6 ? ThreadWaits.Place.disk : .running)] }
-    #expect(sentence(onDisk).hasPrefix("the disk: a thread of the broker waited for it in 60 %"))
+    #expect(found(onDisk) == Limitation(.disk, of: .broker, [.share: 0.6, .looks: 10]))
     let idle = (0..<10).map { [("worker", $0 * 100, ThreadWaits.Place.running), ("parked", 5, .lock)] }
-    #expect(sentence(idle).hasPrefix("no CPU"))
-    #expect(sentence([]).hasPrefix("no CPU"))
+    #expect(found(idle).bottleneck == .waiting)
+    #expect(found([]).bottleneck == .waiting)
   }
 
   @Test("a thread's state stands behind its name, whatever the name")

@@ -2,6 +2,7 @@ import Testing
 
 @testable import Experiment
 @testable import LabFixtures
+@testable import Measure
 @testable import Results
 @testable import Verdict
 
@@ -9,7 +10,7 @@ import Testing
 struct CeilingTests {
   static let known = Fixture.ceiling
 
-  private func arm(_ program: Arm.Program, durability: String = "page cache", cache: Arm.Cache = .any) -> Arm {
+  private func arm(_ program: Arm.Program, durability: Durability = .pageCache, cache: Arm.Cache = .any) -> Arm {
     var arm = Fixture.arm("new", .test, program: program)
     arm.durability = durability
     arm.cache = cache
@@ -25,11 +26,11 @@ struct CeilingTests {
     #expect(consumed.bound.name == "loopback TCP" && consumed.share == 0.5)
     #expect(share("mb_per_s", 400, arm(.consume, cache: .cold))?.bound.name == "sequential direct reads")
     #expect(share("mb_per_s", 3000, arm(.produce))?.bound.name == "loopback TCP")
-    #expect(share("mb_per_s", 100, arm(.produce, durability: "fsync before ack"))?.bound.value == 500)
+    #expect(share("mb_per_s", 100, arm(.produce, durability: .syncedBatch))?.bound.value == 500)
     #expect(share("mb_per_s", 100, arm(.rawAppend))?.bound.name == "one copy in memory")
     #expect(share("mb_per_s", 100, arm(.blockIO))?.bound.name == "one copy in memory")
     #expect(
-      share("mb_per_s", 100, arm(.blockIO, durability: "fsync each MiB"))?.bound.name == "sequential direct writes")
+      share("mb_per_s", 100, arm(.blockIO, durability: .syncedMebibyte))?.bound.name == "sequential direct writes")
     #expect(share("compress_mb_per_s", 150, arm(.codec), ["codec": "zstd:19"])?.share == 0.5)
     let records = try #require(share("records_per_s", 250_000, arm(.produce)))
     #expect(records.share == 0.25)
@@ -41,7 +42,7 @@ struct CeilingTests {
   @Test("where lower is better the share is the floor's part of the value")
   func floors() {
     #expect(Self.known.share(of: "cpu_s_per_gb", value: 0.4, arm: arm(.consume), levels: [:]) == nil)
-    let synced = arm(.produce, durability: "fsync before acknowledgement")
+    let synced = arm(.produce, durability: .syncedBatch)
     #expect(Self.known.share(of: "response_p50_ms", value: 1, arm: synced, levels: [:])?.share == 0.5)
     #expect(Self.known.share(of: "response_p50_ms", value: 1, arm: arm(.produce), levels: [:]) == nil)
     #expect(Self.known.share(of: "compression_ratio", value: 3, arm: arm(.codec), levels: [:]) == nil)
@@ -50,7 +51,7 @@ struct CeilingTests {
 
   @Test("a latency is told as so many times its floor, a rate as a share of its ceiling")
   func told() throws {
-    let synced = arm(.produce, durability: "fsync before acknowledgement")
+    let synced = arm(.produce, durability: .syncedBatch)
     let slow = try #require(Self.known.share(of: "response_p50_ms", value: 2.5, arm: synced, levels: [:]))
     #expect(slow.sentence == "5 times an fsync (0.500 ms)", "\(slow.sentence)")
     let below = try #require(Self.known.share(of: "service_p50_ms", value: 0.4, arm: synced, levels: [:]))

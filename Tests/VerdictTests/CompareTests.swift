@@ -2,6 +2,7 @@ import Testing
 
 @testable import Experiment
 @testable import LabFixtures
+@testable import Measure
 @testable import Verdict
 
 @Suite("Compare", .serialized)
@@ -127,7 +128,7 @@ struct CompareTests {
   func refused() throws {
     let (first, second) = try results { $0.experiment.id = "E9" }
     #expect(throws: Comparison.Refusal.otherExperiment("E11", "E9")) { try Comparison(first, second) }
-    let (synced, lazy) = try results { $0.experiment.arms[0].durability = "fsync" }
+    let (synced, lazy) = try results { $0.experiment.arms[0].durability = .syncedBatch }
     #expect(throws: Comparison.Refusal.self) { try Comparison(synced, lazy) }
     #expect(throws: Never.self) { try Comparison(synced, lazy, acrossDurability: true) }
   }

@@ -1,3 +1,5 @@
+import Measure
+
 /// Reading a definition: the keys of `experiments/NN-name.yaml`, one function a section. docs/experiments.md explains them.
 extension Experiment {
   /// Largest count of replicates and of levels a definition may ask for; more is a typing error.
@@ -74,7 +76,7 @@ extension Arm {
       memoryMiB: try reader.level("memory_mib"),
       isMemoryFull: try reader.level("memory_full")?.text == "true",
       only: try reader.factors("only"), ignores: try reader.texts("ignores"),
-      durability: try reader.text("durability", default: "none"),
+      durability: try reader.choice("durability", of: Durability.self) ?? .nothing,
       client: try reader.choice("client", of: Client.self) ?? .drives, stallMs: try reader.level("stall_ms"),
       fill: try reader.settings("fill"), warm: try reader.settings("warm"),
       beside: try reader.section("beside", Beside.init(reading:)), restarts: try reader.flag("restart", default: false),

@@ -185,7 +185,7 @@ struct DefinitionCheck {
   private func checkDurability(_ rule: VerdictRule, _ key: String) throws(DefinitionError) {
     guard !rule.acrossDurability else { return }
     let compared = rule.test.arms + rule.baseline.arms
-    let labels = compared.compactMap { experiment.arm(named: $0)?.durability }.filter { $0 != "none" }
+    let labels = compared.compactMap { experiment.arm(named: $0)?.durability }.filter { $0 != .nothing }
     guard let first = labels.first, let other = labels.first(where: { $0 != first }) else { return }
     throw error(
       key, "compares arms of durability `\(first)` and `\(other)`; `across_durability: true` says that this is meant")

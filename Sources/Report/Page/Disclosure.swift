@@ -1,4 +1,5 @@
 import Experiment
+import Measure
 package import Results
 package import Verdict
 
@@ -43,7 +44,7 @@ package struct Disclosure: Sendable, Equatable {
 
   private static func how(_ result: StoredResult) -> [Item] {
     let experiment = result.experiment
-    let labels = Dictionary(grouping: experiment.arms, by: \.durability).sorted { $0.key < $1.key }
+    let labels = Dictionary(grouping: experiment.arms, by: \.durability.rawValue).sorted { $0.key < $1.key }
       .map { "\($0.key): \($0.value.map(\.name).joined(separator: ", "))" }
     let caches = Dictionary(grouping: result.rows, by: \.cacheState).sorted { $0.key.rawValue < $1.key.rawValue }
       .map { "\($0.value.count) rows \($0.key.rawValue)" }

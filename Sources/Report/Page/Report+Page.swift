@@ -1,5 +1,6 @@
 import Experiment
 import Foundation
+import Measure
 import Mustache
 import Results
 import Verdict
@@ -134,12 +135,12 @@ extension Report {
   private func limiters(_ result: StoredResult) -> [[String: Any]] {
     var lines: [(arms: [String], limiter: String)] = []
     for arm in result.experiment.arms where arm.role != .again {
-      let sentences = result.rows.filter { $0.arm == arm.name && $0.isValid && !$0.limiter.isEmpty }.map(\.limiter)
-      // What limits comes first in the sentence; the figures behind it differ from run to run.
-      let kinds = Dictionary(grouping: sentences) { $0.prefix { $0 != ":" } }
+      let all = result.rows.filter { $0.arm == arm.name && $0.isValid }.compactMap(\.limitation)
+      let kinds = Dictionary(grouping: all, by: \.bottleneck.rawValue)
       guard let top = kinds.max(by: { ($0.value.count, $1.key) < ($1.value.count, $0.key) })?.value else { continue }
-      let share = sentences.count == top.count ? "" : " (\(top.count) of \(sentences.count) runs)"
-      let limiter = top.sorted()[top.count / 2] + share
+      let share = all.count == top.count ? "" : " (\(top.count) of \(all.count) runs)"
+      // The figures differ from run to run.
+      let limiter = top.map(\.sentence).sorted()[top.count / 2] + share
       if let place = lines.firstIndex(where: { $0.limiter == limiter }) {
         lines[place].arms.append(arm.label)
       } else {

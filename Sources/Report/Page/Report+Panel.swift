@@ -108,13 +108,14 @@ extension Report {
 
   /// What an acknowledged byte survives, by arm.
   func durabilities(_ result: StoredResult) -> String {
-    var order: [String] = []
-    var arms: [String: [String]] = [:]
+    var order: [Durability] = []
+    var arms: [Durability: [String]] = [:]
     for arm in result.experiment.arms where arm.role != .again {
       if arms[arm.durability] == nil { order.append(arm.durability) }
       arms[arm.durability, default: []].append(arm.label)
     }
     return order.count == 1
-      ? order[0] : order.map { "\($0) (\(arms[$0, default: []].joined(separator: ", ")))" }.joined(separator: "; ")
+      ? order[0].rawValue
+      : order.map { "\($0) (\(arms[$0, default: []].joined(separator: ", ")))" }.joined(separator: "; ")
   }
 }

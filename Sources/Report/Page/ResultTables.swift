@@ -82,7 +82,7 @@ struct ResultTables {
         "n": String(estimate.count) + (invalid > 0 ? " (+\(invalid) invalid)" : ""),
         "share": top.map { $0 > 0 ? Figures.percent(estimate.value / $0) : "" } ?? "",
         "cache": commonest(group.rows.map(\.cacheState.rawValue)),
-        "durability": commonest(group.rows.map(\.durability).filter { !$0.isEmpty }),
+        "durability": commonest(group.rows.map(\.durability.rawValue)),
       ]
     }
   }

@@ -81,7 +81,7 @@ struct CrimeScene {
     if unsettled > 0 { findings.append(found(.unsettledRows, "\(unsettled) of \(valid.count) valid rows", .remark)) }
     for rule in experiment.verdicts where !rule.acrossDurability {
       let arms = Set(rule.test.arms + rule.baseline.arms)
-      let labels = Set(valid.filter { arms.contains($0.arm) && $0.durability != "none" }.map(\.durability))
+      let labels = Set(valid.filter { arms.contains($0.arm) && $0.durability != .nothing }.map(\.durability.rawValue))
       if labels.count > 1 {
         findings.append(found(.mixedDurability, "\(rule.name) compares \(labels.sorted().joined(separator: " with "))"))
       }
@@ -162,8 +162,8 @@ struct CrimeScene {
   private var misread: [CrimeFinding] {
     var findings: [CrimeFinding] = []
     for rule in decidingRules where Self.isBenefit(rule.metric) && rule.kind == .ratio {
-      let rows = valid.filter { rule.test.arms.contains($0.arm) && !$0.limiter.isEmpty }
-      let foreign = rows.filter { $0.limiter.hasPrefix("the load generator") || $0.limiter.hasPrefix("its pace") }
+      let rows = valid.filter { rule.test.arms.contains($0.arm) && $0.limitation != nil }
+      let foreign = rows.filter { $0.limitation?.bottleneck.isOfDriver == true }
       let isMeant = rule.test.arms.allSatisfy { experiment.arm(named: $0)?.client == .part }
       if !rows.isEmpty, !isMeant, Double(foreign.count) > CrimeLint.Limits.otherLimitShare * Double(rows.count) {
         findings.append(
@@ -221,7 +221,7 @@ struct CrimeScene {
     {
       findings.append(found(.relativeOnly, "no recorded metric has a unit"))
     }
-    let silent = valid.count { $0.limiter.isEmpty }
+    let silent = valid.count { $0.limitation == nil }
     if silent > 0 { findings.append(found(.noLimiter, "\(silent) of \(valid.count) valid rows")) }
     if result.ceiling == nil || result.ceiling?.skipped != nil {
       findings.append(found(.noCeiling, result.ceiling?.skipped ?? "none was probed before the campaign", .remark))

@@ -1,5 +1,5 @@
 package import Experiment
-import Measure
+package import Measure
 
 /// What measures a cell. The campaign knows order, files and time; a runner knows processes.
 package protocol CellRunner {
@@ -53,11 +53,12 @@ package struct Measured: Sendable, Equatable {
   /// Empty when the run counts.
   package var invalid: String
   package var warnings: [String]
-  package var limiter: String
+  /// Nil where the run was too short to tell.
+  package var limitation: Limitation?
 
   package init(
     parts: [Part], series: [SeriesPoint] = [], cacheState: Row.CacheState = .unknown,
-    steadiness: Row.Steadiness = .unknown, invalid: String = "", warnings: [String] = [], limiter: String = ""
+    steadiness: Row.Steadiness = .unknown, invalid: String = "", warnings: [String] = [], limitation: Limitation? = nil
   ) {
     self.parts = parts
     self.series = series
@@ -65,6 +66,6 @@ package struct Measured: Sendable, Equatable {
     self.steadiness = steadiness
     self.invalid = invalid
     self.warnings = warnings
-    self.limiter = limiter
+    self.limitation = limitation
   }
 }

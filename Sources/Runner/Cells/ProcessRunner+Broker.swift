@@ -65,38 +65,36 @@ extension ProcessRunner {
     let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
     if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
     let cacheState = wanted(scene.arm.cache, proved: resident)
-    let sentence = limiter(scene, metrics, finished, seconds: seconds, idleShare: after.idleShare(since: before))
+    let limitation = limitation(scene, metrics, finished, seconds: seconds, idleShare: after.idleShare(since: before))
     if scene.arm.program == .sustain, let sweep = experiment.sweep {
       let curve = Self.curve(finished.figures, over: sweep, common: metrics)
       if let fault = curve.fault { check.note(fault: fault) }
       return Measured(
         parts: curve.parts.isEmpty ? [Measured.Part(metrics: metrics)] : curve.parts, cacheState: cacheState.state,
         invalid: (check.faults + (cacheState.fault.map { [$0] } ?? [])).joined(separator: "; "),
-        warnings: check.warnings, limiter: sentence)
+        warnings: check.warnings, limitation: limitation)
     }
     return measured(
-      scene, metrics, IntervalSeries(path: Self.intervals(scene)), check, sentence, cache: cacheState,
+      scene, metrics, IntervalSeries(path: Self.intervals(scene)), check, limitation, cache: cacheState,
       dirty: finished.dirty)
   }
 
-  private func limiter(
+  private func limitation(
     _ scene: Scene, _ metrics: [String: Double], _ finished: Finished, seconds: Double?, idleShare: Double
-  ) -> String {
-    var limiter = Limiter()
-    limiter.side = "broker"
-    if let seconds, seconds > 0 { limiter.sideShare = metrics[.brokerCPUSeconds].map { $0 / seconds } }
-    limiter.client = "load generator"
-    limiter.clientShare = metrics[.clientCPUShare]
-    limiter.idleShare = idleShare
-    limiter.waits = finished.waits
-    addCeilings(&limiter, metrics, seconds: seconds)
+  ) -> Limitation {
+    var evidence = BottleneckEvidence(of: .broker)
+    if let seconds, seconds > 0 { evidence.sideShare = metrics[.brokerCPUSeconds].map { $0 / seconds } }
+    evidence.clientShare = metrics[.clientCPUShare]
+    evidence.idleShare = idleShare
+    evidence.waits = finished.waits
+    addCeilings(&evidence, metrics, seconds: seconds)
     if let link = scene.network?.link, let percent = metrics[.linkPercent] {
       let most = link.mbitPerSecond / 8
-      limiter.link = (percent / 100 * most, most)
-      limiter.linkName = "a link of \(Figures.text(link.mbitPerSecond)) Mb/s"
+      evidence.link = (percent / 100 * most, most)
+      evidence.linkMbitPerSecond = link.mbitPerSecond
     }
-    limiter.roundTripMs = scene.network?.roundTripMs ?? 0
-    return limiter.sentence
+    evidence.roundTripMs = scene.network?.roundTripMs ?? 0
+    return evidence.limitation
   }
 
   private static func intervals(_ scene: Scene) -> String { "\(scene.directory)/intervals.csv" }
@@ -249,7 +247,7 @@ extension ProcessRunner {
       let stored = try metrics.needed(.storedBytes)
       check.stored(bytes: stored, payload: try metrics.needed(.bytes), isCompressed: codec != "none")
       check.written(kernel: try metrics.needed(.processWrittenBytes), stored: stored)
-      check.deviceWrites(metrics[.deviceWrittenBytes], stored: stored, isSynced: Ceiling.isSynced(scene.arm))
+      check.deviceWrites(metrics[.deviceWrittenBytes], stored: stored, isSynced: scene.arm.durability.isSynced)
     }
     check.storageReads(charged: metrics[.processReadBytes], device: metrics[.deviceReadBytes])
     check.lag(

@@ -14,10 +14,10 @@ extension ProcessRunner {
     seconds: Double?
   ) {
     metrics[.machineBusyPercent] = 100 * (1 - after.idleShare(since: before))
-    var limiter = Limiter()
-    addCeilings(&limiter, metrics, seconds: seconds)
-    if let disk = limiter.disk, disk.ceiling > 0 { metrics[.diskCeilingPercent] = 100 * disk.rate / disk.ceiling }
-    if let link = limiter.link, link.ceiling > 0 { metrics[.linkCeilingPercent] = 100 * link.rate / link.ceiling }
+    var evidence = BottleneckEvidence(of: .broker)
+    addCeilings(&evidence, metrics, seconds: seconds)
+    if let disk = evidence.disk, disk.ceiling > 0 { metrics[.diskCeilingPercent] = 100 * disk.rate / disk.ceiling }
+    if let link = evidence.link, link.ceiling > 0 { metrics[.linkCeilingPercent] = 100 * link.rate / link.ceiling }
     if let rate = metrics[.mbPerSecond], let workers = Self.workers(figures, cores: Machine.coresOnline) {
       metrics[.mbPerSecondPerWorker] = rate / workers
     }

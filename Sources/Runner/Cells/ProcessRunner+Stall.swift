@@ -48,18 +48,18 @@ struct Stall {
 
 extension ProcessRunner {
   /// Device and link, held against their ceilings where these are known.
-  func addCeilings(_ limiter: inout Limiter, _ metrics: [String: Double], seconds: Double?) {
+  func addCeilings(_ evidence: inout BottleneckEvidence, _ metrics: [String: Double], seconds: Double?) {
     guard let figures = ceiling?.figures, let seconds, seconds > 0 else { return }
     if let most = figures["loopback_mb_per_s"], let bytes = metrics[.loopbackBytes] {
-      limiter.link = (bytes / 1e6 / seconds, most)
+      evidence.link = (bytes / 1e6 / seconds, most)
     }
     // Where the device is not known nothing is held against its ceiling.
     guard let writtenBytes = metrics[.deviceWrittenBytes], let readBytes = metrics[.deviceReadBytes] else { return }
     let (written, read) = (writtenBytes / 1e6 / seconds, readBytes / 1e6 / seconds)
     if read > written, let most = figures["sequential_read_mb_per_s"] {
-      limiter.disk = (read, most)
+      evidence.disk = (read, most)
     } else if let most = figures["sequential_write_mb_per_s"] {
-      limiter.disk = (written, most)
+      evidence.disk = (written, most)
     }
   }
 

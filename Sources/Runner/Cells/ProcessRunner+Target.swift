@@ -45,14 +45,13 @@ extension ProcessRunner {
     check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics[.records])
     let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
     if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
-    let share = metrics[.clientCPUShare] ?? 0
-    let busy = Figures.percent(share)
-    let limiter =
-      share >= 0.9
-      ? "the load generator: \(busy) of a core"
-      : "not the load generator (\(busy) of a core): the target or the way to it, which cannot be told apart from here"
+    // A run too short for a share of the generator's tells of no bottleneck.
+    let limitation = metrics[.clientCPUShare].map { share in
+      Limitation(
+        share >= BottleneckEvidence.Limits.saturated ? .generator : .target, of: .broker, [.clientCPU: share])
+    }
     var result = measured(
-      scene, metrics, IntervalSeries(path: "\(scene.directory)/intervals.csv"), check, limiter,
+      scene, metrics, IntervalSeries(path: "\(scene.directory)/intervals.csv"), check, limitation,
       cache: (.unknown, nil), dirty: target.isLocal ? finished.dirty : [])
     result.warnings += warnings
     return result

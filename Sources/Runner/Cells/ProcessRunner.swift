@@ -223,17 +223,17 @@ package struct ProcessRunner: CellRunner {
       asked: scene.values.filled(scene.arm.options).first { $0.name == "congestion-control" }?.value.text,
       used: finished.figures.text("congestion_control"))
     let seconds = try metrics.needed(.seconds)
-    var limiter = Limiter()
-    limiter.sideShare = finished.figures["cpu_seconds"].map { $0 / max(seconds, 1e-9) }
-    limiter.clientShare = finished.figures["receiver_cpu_seconds"].map { $0 / max(seconds, 1e-9) }
-    for share in [limiter.sideShare, limiter.clientShare] {
+    var evidence = BottleneckEvidence(of: .mechanism)
+    evidence.sideShare = finished.figures["cpu_seconds"].map { $0 / max(seconds, 1e-9) }
+    evidence.clientShare = finished.figures["receiver_cpu_seconds"].map { $0 / max(seconds, 1e-9) }
+    for share in [evidence.sideShare, evidence.clientShare] {
       check.processorShare(share, seconds: seconds, cores: Machine.coresOnline)
     }
-    limiter.idleShare = after.idleShare(since: before)
-    limiter.isPaced = scene.arm.paceOf != nil
-    addCeilings(&limiter, metrics, seconds: elapsed)
+    evidence.idleShare = after.idleShare(since: before)
+    evidence.isPaced = scene.arm.paceOf != nil
+    addCeilings(&evidence, metrics, seconds: elapsed)
     return measured(
-      scene, metrics, IntervalSeries(path: intervals), check, limiter.sentence,
+      scene, metrics, IntervalSeries(path: intervals), check, evidence.limitation,
       cache: wanted(scene.arm.cache, proved: resident), dirty: finished.dirty, figures: finished.figures)
   }
 
@@ -358,7 +358,8 @@ package struct ProcessRunner: CellRunner {
 
   /// One part, or one for each window of the sweep.
   func measured(
-    _ scene: Scene, _ metrics: [String: Double], _ series: IntervalSeries?, _ check: Reconciliation, _ limiter: String,
+    _ scene: Scene, _ metrics: [String: Double], _ series: IntervalSeries?, _ check: Reconciliation,
+    _ limitation: Limitation?,
     cache: (state: Row.CacheState, fault: String?), dirty: [(seconds: Double, mib: Double)],
     figures: ReportedFigures? = nil
   ) -> Measured {
@@ -376,7 +377,7 @@ package struct ProcessRunner: CellRunner {
     return Measured(
       parts: parts, series: points(series, scene.run, dirty), cacheState: cache.state,
       steadiness: series?.steadiness ?? .unknown, invalid: faults.joined(separator: "; "), warnings: warnings,
-      limiter: limiter)
+      limitation: limitation)
   }
 
   /// A part for each level the run reached: what the program says of it, else the rate of the series' window.

@@ -1,8 +1,9 @@
 import Experiment
+package import Measure
 import Results
 
-/// One plain sentence on what held a run back, with the figures that say so. Pure.
-package struct Limiter: Sendable, Equatable {
+/// What is known of a run that says what held it back. Pure.
+package struct BottleneckEvidence: Sendable {
   package enum Limits {
     /// A thread or process at this share of one core is what everything else waits for.
     static let saturated = 0.9
@@ -14,11 +15,10 @@ package struct Limiter: Sendable, Equatable {
     static let waitingShare = 0.5
   }
 
-  /// The side under test: `broker`, `mechanism`.
-  package var side = "mechanism"
+  /// The side under test.
+  package var side: Limitation.Side
   /// CPU of the side, in cores; nil where not known.
   package var sideShare: Double?
-  package var client = "receiver"
   package var clientShare: Double?
   /// Of the machine, 0...1.
   package var idleShare = 1.0
@@ -27,54 +27,42 @@ package struct Limiter: Sendable, Equatable {
   package var disk: (rate: Double, ceiling: Double)?
   /// What went over the network, and what it can carry at the most; MB/s.
   package var link: (rate: Double, ceiling: Double)?
-  package var linkName = "loopback"
+  /// Of a link of its own; nil for loopback.
+  package var linkMbitPerSecond: Double?
   /// How far away the other side was made to be.
   package var roundTripMs = 0.0
   /// Where the side's busiest threads were when looked at.
   package var waits: ThreadWaits?
 
-  package init() {}
+  package init(of side: Limitation.Side) { self.side = side }
 
-  package static func == (a: Limiter, b: Limiter) -> Bool { a.sentence == b.sentence }
-
-  package var sentence: String {
-    if isPaced { return "its pace: it was asked for no more (\(processors))" }
-    if let clientShare, clientShare >= Limits.saturated, clientShare >= sideShare ?? 0 {
-      return "the \(client): \(core(clientShare))"
+  package var limitation: Limitation {
+    let processors: [Limitation.Figure: Double?] = [.cpu: sideShare, .clientCPU: clientShare]
+    if isPaced { return Limitation(.pace, of: side, processors) }
+    if let clientShare, clientShare >= Limits.saturated, clientShare >= sideShare ?? clientShare {
+      return Limitation(side == .broker ? .generator : .receiver, of: side, processors)
     }
-    if let sideShare, sideShare >= Limits.saturated { return "CPU of the \(side): \(core(sideShare))" }
+    if let sideShare, sideShare >= Limits.saturated {
+      return Limitation(side == .broker ? .broker : .mechanism, of: side, processors)
+    }
     if let link, link.ceiling > 0, link.rate >= Limits.ceilingShare * link.ceiling {
-      return "the link: \(of(link)) that \(linkName) carries at the most"
+      return Limitation(
+        .link, of: side, [.rate: link.rate, .ceiling: link.ceiling, .mbitPerSecond: linkMbitPerSecond])
     }
     if let disk, disk.ceiling > 0, disk.rate >= Limits.ceilingShare * disk.ceiling {
-      return "the disk: \(of(disk)) that it does at the most"
+      return Limitation(.disk, of: side, [.rate: disk.rate, .ceiling: disk.ceiling])
     }
     if let waits, waits.looks > 0 {
       if waits.disk >= Limits.waitingShare {
-        return
-          "the disk: a thread of the \(side) waited for it in \(Figures.percent(waits.disk)) of \(waits.looks) looks"
+        return Limitation(.disk, of: side, [.share: waits.disk, .looks: Double(waits.looks)])
       }
       if waits.lock >= Limits.waitingShare {
-        return "a lock: a working thread of the \(side) waited for another in \(Figures.percent(waits.lock)) of "
-          + "\(waits.looks) looks"
+        return Limitation(.lock, of: side, [.share: waits.lock, .looks: Double(waits.looks)])
       }
     }
-    if idleShare < Limits.idleMin {
-      return "the machine's CPU: \(Int((idleShare * 100).rounded())) % idle (\(processors))"
-    }
-    let waiting =
-      roundTripMs > 0 ? "answers that are \(Figures.text(roundTripMs)) ms away" : "disk, wake-ups or each other"
-    return "no CPU: \(processors); waiting for \(waiting)"
-  }
-
-  private var processors: String {
-    "\(side) \(sideShare.map(core) ?? "unknown"), \(client) \(clientShare.map(core) ?? "unknown")"
-  }
-
-  private func core(_ share: Double) -> String { "\(Int((share * 100).rounded())) % of a core" }
-
-  private func of(_ pair: (rate: Double, ceiling: Double)) -> String {
-    "\(Figures.text(pair.rate)) of the \(Figures.text(pair.ceiling)) MB/s"
+    let idle = processors.merging([.idle: idleShare]) { $1 }
+    if idleShare < Limits.idleMin { return Limitation(.processors, of: side, idle) }
+    return Limitation(.waiting, of: side, idle.merging([.roundTripMs: roundTripMs > 0 ? roundTripMs : nil]) { $1 })
   }
 }
 
