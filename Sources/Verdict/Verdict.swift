@@ -45,6 +45,10 @@ package struct Verdict: Sendable, Equatable {
     package var sentence: String
     /// How far it is from failing, see `Margin`; nil where that cannot be said.
     var margin: Double?
+    /// What capped the arm that the claim speaks of, so that the effect is at least what was seen; nil when nothing did.
+    package var cap: Cap?
+    /// The probability of the rows if the claim were true; nil where the rule is not decided by a ratio's test.
+    var refutationP: Double?
   }
 
   /// What the campaign knows that rows do not show.
@@ -78,6 +82,11 @@ package struct Verdict: Sendable, Equatable {
     package static let replicatesMin = 5
     /// Fewer than this are not reportable.
     package static let replicatesReportable = 7
+    /// A claim is refuted when the effect misses its threshold by more than this share, or by more than the noise floor where that is
+    /// larger: a third digit decides nothing.
+    package static let missMin = 0.05
+    /// The probability of refuting one true claim or more, over all rules of a definition.
+    package static let refutationErrorMax = 0.05
   }
 
   package var outcome: Outcome
@@ -98,7 +107,7 @@ package struct Verdict: Sendable, Equatable {
   /// which never count.
   package static func judge(_ experiment: Experiment, rows: [Row], under circumstances: Circumstances) -> Verdict {
     let bench = RuleBench(experiment: experiment, rows: rows.filter(\.isValid), seed: circumstances.seed)
-    let findings = experiment.verdicts.flatMap { bench.findings(of: $0) }
+    let findings = corrected(experiment.verdicts.flatMap { bench.findings(of: $0) })
     let deciding = findings.filter(\.decides)
     var outcome = conjunction(deciding.map(\.outcome))
     // No rule of the definition has weight, by its own word.
@@ -110,6 +119,20 @@ package struct Verdict: Sendable, Equatable {
       sentence: sentence(
         outcome, deciding: outcome == .reported ? Self.told(findings) : deciding,
         failedGates: circumstances.failedGates), findings: findings)
+  }
+
+  /// With many comparisons one of them misses its threshold by chance. The refutations of all that decide are corrected together
+  /// (Holm); one that is not sure any more leaves its finding undecided.
+  private static func corrected(_ findings: [Finding]) -> [Finding] {
+    let chances = Statistics.holm(findings.map { $0.decides ? $0.refutationP : nil })
+    return zip(findings, chances).map { finding, chance in
+      guard finding.outcome == .notSupported, let chance, chance >= Limits.refutationErrorMax else { return finding }
+      var undecided = finding
+      undecided.outcome = .inconclusive
+      undecided.sentence +=
+        " Not refuted: among \(chances.count { $0 != nil }) comparisons this one has p = \(Figures.text(chance, digits: 2))."
+      return undecided
+    }
   }
 
   /// Refuted by one refuted part; otherwise undecided by one undecided part, or by having no parts at all.

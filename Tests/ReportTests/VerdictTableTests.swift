@@ -60,7 +60,8 @@ struct VerdictTableTests {
   func reasons() throws {
     let scratch = try ScratchDirectory("reasons")
     var result = try #require(try table(scratch).results.last)
-    for index in result.rows.indices where result.rows[index].arm == "sendfile" {
+    // The twin too: what an arm has against itself is noise.
+    for index in result.rows.indices where result.rows[index].arm.hasPrefix("sendfile") {
       result.rows[index].metrics["mb_per_s"]? /= 1000
     }
     #expect(result.verdict.outcome == .notSupported)

@@ -105,6 +105,65 @@ struct VerdictRuleTests {
     #expect(none.outcome == .inconclusive && none.sentence.contains("no A/A arm"))
   }
 
+  @Test("a miss within the noise floor, or by the third digit, refutes nothing")
+  func miss() {
+    let direction = Fixture.rule(
+      "not-slower", .ratio, metric: "mb_per_s", test: ["new"], baseline: ["old"], threshold: 0.95)
+    func judge(_ new: Double, again: Double) -> Verdict {
+      let rows =
+        Fixture.rows("new", "mb_per_s", Fixture.around(new, spread: 0.01, seed: 1))
+        + Fixture.rows("old", "mb_per_s", Fixture.around(100, spread: 0.01, seed: 2))
+        + Fixture.rows("old-again", "mb_per_s", Fixture.around(again, spread: 0.01, seed: 3), role: .again)
+      return Verdict.judge(Fixture.pair([direction]), rows: rows, under: Fixture.calm)
+    }
+    let noisy = judge(88, again: 114)
+    #expect(noisy.outcome == .inconclusive && noisy.sentence.contains("less than the noise floor"), "\(noisy.sentence)")
+    let near = judge(92.5, again: 100)
+    #expect(near.outcome == .inconclusive && near.sentence.contains("less than 5 %"), "\(near.sentence)")
+    #expect(judge(85, again: 100).outcome == .notSupported)
+  }
+
+  @Test("an arm at its link's end is told as at least so much, and refutes nothing")
+  func capped() throws {
+    func judge(new: Double, percent: Double, metric: String = "link_percent", old: Double? = nil) -> Verdict {
+      var rows =
+        Fixture.rows("new", "mb_per_s", Fixture.around(new, spread: 0.01, seed: 1))
+        + Fixture.rows("old", "mb_per_s", Fixture.around(100, spread: 0.01, seed: 2))
+        + Fixture.rows("old-again", "mb_per_s", Fixture.around(100, spread: 0.01, seed: 3), role: .again)
+      for index in rows.indices {
+        rows[index].metrics[metric] = rows[index].arm == "new" ? percent : old ?? 20
+      }
+      return Verdict.judge(Fixture.pair([faster]), rows: rows, under: Fixture.calm)
+    }
+    let capped = judge(new: 120, percent: 94)
+    #expect(capped.outcome == .inconclusive && capped.findings[0].cap == .link)
+    #expect(
+      capped.sentence.contains("at least 1.2") && capped.sentence.contains("capped by the link"), "\(capped.sentence)")
+    #expect(judge(new: 120, percent: 80).outcome == .notSupported)
+    #expect(judge(new: 200, percent: 94).outcome == .supported, "more than is claimed is enough, whatever capped it")
+    let busy = judge(new: 120, percent: 97, metric: "machine_busy_percent")
+    #expect(busy.outcome == .inconclusive && busy.findings[0].cap == .processors)
+    let both = judge(new: 120, percent: 97, metric: "machine_busy_percent", old: 98)
+    #expect(both.outcome == .notSupported, "what two arms do with all cores is their ratio")
+  }
+
+  @Test("of many comparisons one that misses by chance refutes nothing")
+  func many() {
+    // p of one is near 0.03: enough alone, and not among six.
+    let rows =
+      Fixture.rows("new", "mb_per_s", [92, 95, 94, 90, 93, 96, 91].map { $0 * 1.5 })
+      + Fixture.rows("old", "mb_per_s", [100, 103, 98, 101, 99, 100, 100])
+      + Fixture.rows("old-again", "mb_per_s", [100, 103, 98, 101, 99, 100, 100], role: .again)
+    let one = Verdict.judge(Fixture.pair([faster]), rows: rows, under: Fixture.calm)
+    #expect(one.outcome == .notSupported, "\(one.sentence)")
+    let rules = (1...6).map {
+      Fixture.rule("faster-\($0)", .ratio, metric: "mb_per_s", test: ["new"], baseline: ["old"], threshold: 1.5)
+    }
+    let six = Verdict.judge(Fixture.pair(rules), rows: rows, under: Fixture.calm)
+    #expect(six.outcome == .inconclusive, "\(six.sentence)")
+    #expect(six.findings[0].sentence.contains("among 6 comparisons"), "\(six.findings[0].sentence)")
+  }
+
   @Test("a control band holds, fails, or is undecided at its edge")
   func equal() {
     #expect(judge(same, new: 101, old: 100).outcome == .supported)
@@ -120,7 +179,7 @@ struct VerdictRuleTests {
       threshold: 4.0 / 3)
     let rows =
       Fixture.rows("new", "cpu_s_per_gb", Fixture.around(0.5, seed: 1))
-      + Fixture.rows("old", "cpu_s_per_gb", Fixture.around(1.0, seed: 2))
+      + Fixture.rows("old", "cpu_s_per_gb", Fixture.around(0.58, seed: 2))
       + Fixture.rows("old-again", "cpu_s_per_gb", Fixture.around(0.55, seed: 3))
     let verdict = Verdict.judge(Fixture.pair([rule]), rows: rows, under: Fixture.calm)
     #expect(verdict.outcome == .notSupported, "against the best baseline, 0.55, the saving is 10 %")

@@ -11,7 +11,7 @@ extension RuleBench {
       finding.sentence = "\(name(rule, levels)): " + tooFew(curves.count, of: experiment.replicates)
       return finding
     }
-    guard let b = Statistics.medianInterval(curves.compactMap(decayExponent), seed: seed),
+    guard let b = Statistics.centerInterval(curves.compactMap(decayExponent), seed: seed),
       b.count >= Verdict.Limits.replicatesMin
     else {
       finding.sentence = "\(name(rule, levels)): the sweep has too few levels with rates above zero."
@@ -21,7 +21,8 @@ extension RuleBench {
     let wanted: String
     if let tolerance = rule.tolerance {
       let inside = b.low >= -tolerance && b.high <= tolerance
-      let outside = b.high < -tolerance || b.low > tolerance
+      let reach = max(tolerance, twinExponent(rule, levels) ?? 0)
+      let outside = b.high < -reach || b.low > reach
       finding.directionHolds = inside
       finding.margin = Margin.within(b, reach: tolerance)
       finding.outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
@@ -31,13 +32,27 @@ extension RuleBench {
       finding.directionHolds = b.low > 0
       // A power is a logarithm's slope already.
       finding.margin = b.low - threshold
-      finding.outcome = b.low > threshold ? .supported : (b.high <= threshold ? .notSupported : .inconclusive)
+      let least = threshold - (twinExponent(rule, levels) ?? 0)
+      finding.outcome = b.low > threshold ? .supported : (b.high <= least ? .notSupported : .inconclusive)
       wanted = "above \(Figures.text(threshold))"
     }
     finding.sentence =
       "\(name(rule, levels)): \(unitName(rule.metric)) as N^-b with b = \(Figures.interval(b, suffix: "")), "
       + "\(wanted) wanted; \(finding.outcome.word)."
     return finding
+  }
+
+  /// How far the exponents of an arm and its A/A twin are apart: what of an exponent is noise. Nil without a twin.
+  private func twinExponent(_ rule: VerdictRule, _ levels: [Setting]) -> Double? {
+    experiment.arms.filter { $0.role == .again && rule.test.arms.contains($0.repeats ?? "") }.compactMap { twin in
+      let exponents = [twin.name, twin.repeats ?? ""].map { arm in
+        var own = rule
+        own.test.arms = [arm]
+        return Statistics.median(curves(own, levels).compactMap(decayExponent))
+      }
+      guard let first = exponents[0], let second = exponents[1] else { return nil }
+      return abs(first - second)
+    }.max()
   }
 
   /// Theil-Sen slope of log(rate) against log(N), turned round; nil with fewer than three positive points.

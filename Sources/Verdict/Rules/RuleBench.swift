@@ -41,8 +41,9 @@ package struct RuleBench {
 
   // MARK: The kinds
 
-  /// Claim page, section 3: SUPPORTED when the interval's low end beats the threshold and 1 + floor, NOT SUPPORTED
-  /// when its high end is below the threshold, otherwise undecided.
+  /// SUPPORTED when the interval's low end beats the threshold and 1 + floor; NOT SUPPORTED when its high end misses the threshold by
+  /// more than the floor and `Limits.missMin`; otherwise undecided. An arm that the machine capped can support "at least", and
+  /// refutes nothing.
   private func ratio(_ rule: VerdictRule, at levels: [Setting]) -> Finding {
     var finding = blank(rule, levels)
     guard let compared = comparison(rule, levels, into: &finding) else { return finding }
@@ -52,15 +53,27 @@ package struct RuleBench {
     finding.effect = effect
     finding.floor = floor
     finding.directionHolds = effect.low > 1 + (floor ?? 0)
+    finding.cap = compared.cap
+    let slack = max(floor ?? 0, Verdict.Limits.missMin)
+    finding.refutationP = refutation(compared, rule, threshold: threshold, slack: slack)
     var shown = "\(name(rule, levels)): " + words(for: compared, effect, rule, threshold: threshold)
     if let floor { shown += ", noise floor \(Figures.percent(floor))" }
-    let (outcome, reason) = decide(effect, threshold: threshold, floor: floor)
+    let (outcome, reason) = decide(effect, threshold: threshold, floor: floor, slack: slack, cap: compared.cap)
     finding.outcome = outcome
     finding.margin =
       threshold < 1
       ? Margin.notWorse(effect.low, than: threshold) : Margin.beyond(effect.low, max(threshold, 1 + (floor ?? 0)))
     finding.sentence = shown + "; " + reason + "."
     return finding
+  }
+
+  /// The probability of these rows if the ratio only just met what does not refute it yet.
+  private func refutation(
+    _ compared: Comparison, _ rule: VerdictRule, threshold: Double, slack: Double
+  ) -> Double? {
+    let (over, under) =
+      rule.better == .higher ? (compared.test, compared.base) : (compared.base, compared.test)
+    return Statistics.equivalence(under.map { $0 * threshold }, over, margin: slack)?.lessP
   }
 
   /// "2.1× lower than …, threshold 1.5×", or of one that may be somewhat worse "1.3× of …, at most 1.6× wanted".
@@ -78,8 +91,20 @@ package struct RuleBench {
       + Figures.times(threshold)
   }
 
-  private func decide(_ effect: Estimate, threshold: Double, floor: Double?) -> (Outcome, String) {
+  private func decide(
+    _ effect: Estimate, threshold: Double, floor: Double?, slack: Double, cap: Cap?
+  ) -> (Outcome, String) {
     if effect.high < threshold {
+      if let cap {
+        return (
+          .inconclusive, "at least \(Figures.times(effect.value)), capped by \(cap.word): the size cannot be seen here"
+        )
+      }
+      guard effect.high < threshold / (1 + slack) else {
+        let what =
+          slack > Verdict.Limits.missMin ? "the noise floor" : "\(Figures.percent(slack)), which decides nothing"
+        return (.inconclusive, "it misses the threshold by less than \(what)")
+      }
       let direction = effect.low > 1 + (floor ?? 0)
       return (.notSupported, direction ? "the direction holds, the size does not" : "the effect is not there")
     }
@@ -94,15 +119,17 @@ package struct RuleBench {
   private func value(_ rule: VerdictRule, at levels: [Setting]) -> Finding {
     var finding = blank(rule, levels)
     let found = values(rule, rule.test, levels)
-    guard found.count >= Verdict.Limits.replicatesMin, let median = Statistics.medianInterval(found, seed: seed) else {
+    guard found.count >= Verdict.Limits.replicatesMin, let median = Statistics.centerInterval(found, seed: seed) else {
       finding.sentence = "\(name(rule, levels)): " + tooFew(found.count, of: experiment.replicates)
       return finding
     }
     let threshold = rule.threshold ?? 0
     let isHigher = rule.better == .higher
     let inside = isHigher ? median.low >= threshold : median.high <= threshold
-    let outside = isHigher ? median.high < threshold : median.low > threshold
+    let slack = 1 + max(noiseFloor(rule, levels) ?? 0, Verdict.Limits.missMin)
+    let outside = isHigher ? median.high < threshold / slack : median.low > threshold * slack
     finding.effect = median
+    finding.floor = noiseFloor(rule, levels)
     finding.margin = isHigher ? Margin.beyond(median.low, threshold) : Margin.below(median.high, threshold)
     finding.directionHolds = inside
     finding.outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
@@ -123,7 +150,9 @@ package struct RuleBench {
     finding.margin = Margin.within(effect, around: rule.around, reach: rule.around * tolerance)
     let (least, most) = (rule.around * (1 - tolerance), rule.around * (1 + tolerance))
     let inside = effect.low >= least && effect.high <= most
-    let outside = effect.high < least || effect.low > most
+    // A difference that the arm has against itself too is none.
+    let slack = 1 + (finding.floor ?? 0)
+    let outside = effect.high < least / slack || effect.low > most * slack
     finding.outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
     let (same, other) =
       rule.around == 1
@@ -150,7 +179,7 @@ package struct RuleBench {
     let slopes = curves.compactMap(slopeShare)
     let lasts = curves.compactMap(lastShare)
     guard
-      let slope = Statistics.medianInterval(slopes, seed: seed), let last = Statistics.medianInterval(lasts, seed: seed)
+      let slope = Statistics.centerInterval(slopes, seed: seed), let last = Statistics.centerInterval(lasts, seed: seed)
     else {
       finding.sentence = "\(name(rule, levels)): the sweep has too few levels for a slope."
       return finding
@@ -161,7 +190,11 @@ package struct RuleBench {
     ])
     finding.directionHolds = slope.low > -tolerance
     let inside = slope.low >= -tolerance && slope.high <= tolerance
-    let outside = slope.high < -tolerance || slope.low > tolerance
+    // What the arm's own twin shows of a slope is none of the arm's.
+    let own = twinSlope(rule, levels)
+    finding.floor = own
+    let reach = max(tolerance, own ?? 0)
+    let outside = slope.high < -reach || slope.low > reach
     let slopeOutcome: Outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
     let lastOutcome: Outcome =
       last.low >= lastDecile ? .supported : (last.high < lastDecile ? .notSupported : .inconclusive)
@@ -175,12 +208,26 @@ package struct RuleBench {
     return finding
   }
 
+  /// The slope, without its sign, that the A/A twin of the test or of the baseline shows against what it repeats; nil without one.
+  private func twinSlope(_ rule: VerdictRule, _ levels: [Setting]) -> Double? {
+    let compared = rule.test.arms + rule.baseline.arms
+    return experiment.arms.filter { $0.role == .again && compared.contains($0.repeats ?? "") }.compactMap { twin in
+      var own = rule
+      own.test = Selection(arms: [twin.name], levels: rule.test.levels)
+      own.baseline = Selection(arms: [twin.repeats ?? ""], levels: rule.test.levels)
+      return Statistics.median(curves(own, levels).compactMap(slopeShare)).map { abs($0) }
+    }.max()
+  }
+
   // MARK: Rows of a rule
 
   private struct Comparison {
     var ratio: Estimate
     /// The label of the arm compared with.
     var baseline: String
+    var test: [Double]
+    var base: [Double]
+    var cap: Cap?
   }
 
   /// Nil, with the finding's sentence saying why, when rows are missing.
@@ -199,7 +246,10 @@ package struct RuleBench {
       finding.sentence = "\(name(rule, levels)): \(rule.metric) is not positive, so a ratio has no meaning."
       return nil
     }
-    return Comparison(ratio: ratio, baseline: baseline.label)
+    // Only a rate can be higher than the machine lets it be.
+    let isRate = Metric.named(rule.metric)?.kind == .rate
+    let cap = isRate ? Cap.of(test: rows(rule, rule.test, levels), baseline: baseline.rows) : nil
+    return Comparison(ratio: ratio, baseline: baseline.label, test: test, base: baseline.values, cap: cap)
   }
 
   func tooFew(_ count: Int, of planned: Int) -> String {
@@ -207,13 +257,17 @@ package struct RuleBench {
   }
 
   /// The baseline arm that makes the claim hardest to support.
-  private func best(_ rule: VerdictRule, _ levels: [Setting]) -> (label: String, values: [Double])? {
-    let arms: [(label: String, values: [Double], median: Double)] = rule.baseline.arms.compactMap { arm in
-      let found = values(rule, Selection(arms: [arm], levels: rule.compared.levels), levels)
-      return Statistics.median(found).map { (experiment.arm(named: arm)?.label ?? arm, found, $0) }
+  private func best(
+    _ rule: VerdictRule, _ levels: [Setting]
+  ) -> (label: String, values: [Double], rows: [Row])? {
+    let arms: [(label: String, values: [Double], rows: [Row])] = rule.baseline.arms.compactMap { arm in
+      let found = rows(rule, Selection(arms: [arm], levels: rule.compared.levels), levels)
+      let values = found.compactMap { $0.metrics[rule.metric] }
+      return values.isEmpty ? nil : (experiment.arm(named: arm)?.label ?? arm, values, found)
     }
-    let order = arms.sorted { rule.better == .higher ? $0.median > $1.median : $0.median < $1.median }
-    return order.first.map { ($0.label, $0.values) }
+    let medians = arms.map { Statistics.median($0.values) ?? 0 }
+    let order = arms.indices.sorted { rule.better == .higher ? medians[$0] > medians[$1] : medians[$0] < medians[$1] }
+    return order.first.map { arms[$0] }
   }
 
   func values(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Double] {
