@@ -12,6 +12,8 @@ package struct Experiment: Sendable, Equatable {
   /// `throughput-over-volume`: what a person types after `millrace run`.
   package var name: String
   package var title: String
+  /// The claim in at most `briefWordsMax` words, for a table of many; empty: the title stands there.
+  package var brief: String = ""
   /// The rows of the claim list this answers, such as `S4`.
   package var claims: [String]
   /// The claim in one plain sentence.
@@ -43,6 +45,9 @@ package struct Experiment: Sendable, Equatable {
   package var caveats: [String]
   /// Another's cluster in the place of a broker of our own; nil for the usual.
   package var target: Target? = nil
+
+  package var shortClaim: String { brief.isEmpty ? title : brief }
+  package static let briefWordsMax = 9
 
   /// `06-throughput-over-volume`: the stem of every file this experiment owns.
   package var stem: String { (number < 10 ? "0" : "") + "\(number)-\(name)" }

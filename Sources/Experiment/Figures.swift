@@ -24,6 +24,15 @@ package enum Figures {
     return (share < 0 && bare != "0" ? "−" : (signed && share > 0 && bare != "0" ? "+" : "")) + bare + " %"
   }
 
+  /// `551 M`, `42.2 k`, `0.61`: three digits and the thousands as a letter, for where a reader compares sizes.
+  package static func short(_ value: Double) -> String {
+    let steps: [(size: Double, letter: String)] = [(1e9, " G"), (1e6, " M"), (1e3, " k")]
+    guard let step = steps.first(where: { abs(value) >= $0.size }), abs(value) >= 10_000 else {
+      return text(value)
+    }
+    return text(value / step.size) + step.letter
+  }
+
   /// `12,345`.
   package static func grouped(_ number: Int) -> String {
     var shown = ""

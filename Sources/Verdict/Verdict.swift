@@ -45,6 +45,8 @@ package struct Verdict: Sendable, Equatable {
     package var sentence: String
     /// How far it is from failing, see `Margin`; nil where that cannot be said.
     var margin: Double?
+    /// What the rule asks of the effect; nil where the kind has no threshold.
+    package var threshold: Double?
     /// What capped the arm that the claim speaks of, so that the effect is at least what was seen; nil when nothing did.
     package var cap: Cap?
     /// The probability of the rows if the claim were true; nil where the rule is not decided by a ratio's test.

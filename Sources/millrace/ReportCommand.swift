@@ -50,6 +50,8 @@ struct ReportCommand: ParsableCommand {
   static func write(_ places: Places) throws {
     let report = try Report.write(results: places.results, plots: places.plots)
     for failure in report.unreadable + report.entries.flatMap(\.chartFailures) { Terminal.complain(failure) }
+    let overview = Overview(Report.stored(in: places.results).results.map { $0[0] })
+    if !overview.lines.isEmpty { Terminal.say("\n\(overview.text)\n") }
     Terminal.say("report: \(places.results)/index.html")
   }
 }

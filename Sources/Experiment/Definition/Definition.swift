@@ -14,7 +14,8 @@ extension Experiment {
     var root = try DefinitionReader(file: file, yaml: yaml)
     self.init(
       id: try root.text("id"), number: try root.requiredInteger("number", in: Bounds.number),
-      name: try root.text("name"), title: try root.text("title"), claims: try root.texts("claims"),
+      name: try root.text("name"), title: try root.text("title"),
+      brief: try root.text("brief", default: ""), claims: try root.texts("claims"),
       claim: try root.text("claim"), quote: try root.text("quote"), source: try root.text("source"),
       originals: try root.list("originals", Original.init(reading:)), errata: try root.texts("errata"),
       hypothesis: try root.text("hypothesis"), factors: try root.factors("factors"),

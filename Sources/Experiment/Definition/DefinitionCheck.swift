@@ -9,6 +9,10 @@ struct DefinitionCheck {
   let file: String
 
   func check() throws(DefinitionError) {
+    let words = experiment.brief.split(whereSeparator: \.isWhitespace).count
+    if words > Experiment.briefWordsMax {
+      throw error("brief", "\(words) words, and a line of a table has room for \(Experiment.briefWordsMax)")
+    }
     try checkArms()
     try checkMetrics()
     try checkProfiles()

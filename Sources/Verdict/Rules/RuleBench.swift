@@ -53,6 +53,7 @@ package struct RuleBench {
     finding.effect = effect
     finding.floor = floor
     finding.directionHolds = effect.low > 1 + (floor ?? 0)
+    finding.threshold = threshold
     finding.cap = compared.cap
     let slack = max(floor ?? 0, Verdict.Limits.missMin)
     finding.refutationP = refutation(compared, rule, threshold: threshold, slack: slack)
