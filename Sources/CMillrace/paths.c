@@ -63,6 +63,26 @@ void millrace_free_received(void) {
   close(datagrams);
 }
 
+int millrace_processors(void *processors) {
+  _Static_assert(sizeof(cpu_set_t) == MILLRACE_PROCESSORS_BYTES, "cpu_set_t has another size");
+  return sched_getaffinity(0, sizeof(cpu_set_t), processors);
+}
+
+int millrace_run_on(const void *processors, int place) {
+  const cpu_set_t *all = processors;
+  int count = CPU_COUNT(all);
+  if (place < 0 || count == 0) return sched_setaffinity(0, sizeof *all, all);
+  int left = place % count;
+  for (int processor = 0; processor < CPU_SETSIZE; processor++) {
+    if (!CPU_ISSET(processor, all) || left-- > 0) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processor, &one);
+    return sched_setaffinity(0, sizeof one, &one);
+  }
+  return -1;
+}
+
 int millrace_pipe(int fds[2], int capacity) {
   if (pipe2(fds, O_CLOEXEC) != 0) return -1;
   return fcntl(fds[1], F_SETPIPE_SZ, capacity);

@@ -43,9 +43,11 @@ extension Ceiling {
   package struct Share: Sendable, Equatable {
     package var metric: String
     package var bound: Bound
-    /// 0.43: so much of what could be reached (of a latency the floor's part of it); above 1 when the probe's way is not
-    /// the fastest there is.
+    /// 0.43: so much of what could be reached (of a latency the floor's part of it).
     package var share: Double
+    /// What the probe found, where a run did better: the bound is then the best run, because the probe's way is not the fastest there
+    /// is.
+    package var probed: Double?
 
     /// `43 % of loopback TCP (6,510 MB/s)`; where lower is better, `2.3 times an fsync (0.51 ms)`: a latency is more than
     /// its floor, not a part of it.
@@ -53,18 +55,32 @@ extension Ceiling {
       let unit = Metric.named(metric)?.unit ?? ""
       let distance =
         Ceiling.isLower(metric) ? "\(Figures.text(1 / share, digits: 2)) times" : "\(Figures.percent(share)) of"
-      return "\(distance) \(bound.name) (\(Figures.text(bound.value))\(unit.isEmpty ? "" : " \(unit)"))"
+      let suffix = unit.isEmpty ? "" : " \(unit)"
+      if let probed {
+        return
+          "\(distance) the best run (\(Figures.text(bound.value))\(suffix)); the probe is not the ceiling, it found "
+          + "\(Figures.text(probed))\(suffix) for \(bound.name)"
+      }
+      return "\(distance) \(bound.name) (\(Figures.text(bound.value))\(suffix))"
     }
   }
 
   /// Nil where the metric has no ceiling, or it was not probed.
-  package func share(of metric: String, value: Double, arm: Arm, levels: [String: Level]) -> Share? {
+  ///
+  /// - Parameter best: by the names of bounds, the best of any run below each. No rate is more than all of what it could be.
+  package func share(
+    of metric: String, value: Double, arm: Arm, levels: [String: Level], best: [String: Double] = [:]
+  ) -> Share? {
     let bounds = bounds(on: metric, arm: arm, levels: levels)
     let isLower = Self.isLower(metric)
     guard value > 0,
       let bound = isLower ? bounds.max(by: { $0.value < $1.value }) : bounds.min(by: { $0.value < $1.value })
     else { return nil }
-    return Share(metric: metric, bound: bound, share: isLower ? bound.value / value : value / bound.value)
+    guard !isLower else { return Share(metric: metric, bound: bound, share: bound.value / value) }
+    let most = max(value, best[bound.name] ?? 0)
+    guard most > bound.value else { return Share(metric: metric, bound: bound, share: value / bound.value) }
+    return Share(
+      metric: metric, bound: Bound(name: bound.name, value: most), share: value / most, probed: bound.value)
   }
 
   fileprivate static func isLower(_ metric: String) -> Bool { Metric.named(metric)?.kind == .latency }

@@ -22,25 +22,42 @@ extension StoredResult {
   package var ceilingShares: [CeilingShare] {
     guard let ceiling else { return [] }
     let wanted = Set(experiment.verdicts.map(\.metric) + experiment.charts.map(\.y))
-    return experiment.metrics.filter(wanted.contains).flatMap { metric in
-      experiment.arms.filter { $0.role != .again }.flatMap { arm -> [CeilingShare] in
-        var groups: [(levels: [String: Level], values: [Double])] = []
-        for row in rows where row.arm == arm.name && row.isValid {
-          guard let value = row.metrics[metric] else { continue }
-          let levels = row.levels.filter { $0.key != experiment.sweep?.name }
-          if let place = groups.firstIndex(where: { $0.levels == levels }) {
-            groups[place].values.append(value)
-          } else {
-            groups.append((levels, [value]))
-          }
+    return experiment.metrics.filter(wanted.contains).flatMap { metric -> [CeilingShare] in
+      let cells = experiment.arms.filter { $0.role != .again }.flatMap { arm in
+        groups(of: metric, arm).map { (arm: arm, levels: $0.levels, value: $0.value, best: $0.best) }
+      }
+      var best: [String: Double] = [:]
+      for cell in cells {
+        guard let bound = ceiling.share(of: metric, value: cell.best, arm: cell.arm, levels: cell.levels)?.bound.name
+        else {
+          continue
         }
-        return groups.compactMap { levels, values in
-          guard let value = Statistics.median(values),
-            let share = ceiling.share(of: metric, value: value, arm: arm, levels: levels)
-          else { return nil }
-          return CeilingShare(arm: arm.label, levels: levels, value: value, share: share)
+        best[bound] = max(best[bound] ?? 0, cell.best)
+      }
+      return cells.compactMap { cell in
+        ceiling.share(of: metric, value: cell.value, arm: cell.arm, levels: cell.levels, best: best).map {
+          CeilingShare(arm: cell.arm.label, levels: cell.levels, value: cell.value, share: $0)
         }
       }
+    }
+  }
+
+  /// The median and the best of an arm's valid runs at each combination of levels.
+  private func groups(
+    of metric: String, _ arm: Arm
+  ) -> [(levels: [String: Level], value: Double, best: Double)] {
+    var groups: [(levels: [String: Level], values: [Double])] = []
+    for row in rows where row.arm == arm.name && row.isValid {
+      guard let value = row.metrics[metric] else { continue }
+      let levels = row.levels.filter { $0.key != experiment.sweep?.name }
+      if let place = groups.firstIndex(where: { $0.levels == levels }) {
+        groups[place].values.append(value)
+      } else {
+        groups.append((levels, [value]))
+      }
+    }
+    return groups.compactMap { levels, values in
+      Statistics.median(values).map { (levels, $0, values.max() ?? $0) }
     }
   }
 

@@ -40,6 +40,18 @@ struct CeilingProbeTests {
     #expect(result.obstacles.count == 6 && result.obstacles.values.allSatisfy { $0.contains("no time was left") })
   }
 
+  @Test("the caller's thread may run where it could before")
+  func placement() {
+    // As the kernel tells it of this thread.
+    func processors() -> Substring? {
+      let status = (try? String(contentsOfFile: "/proc/thread-self/status", encoding: .utf8)) ?? ""
+      return status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list") }
+    }
+    let before = processors()
+    _ = probe(in: "/no/such/directory")
+    #expect(before != nil && processors() == before)
+  }
+
   @Test("a part that cannot run is left out by name, with the reason, and the others stand")
   func refused() {
     let result = probe(in: "/no/such/directory")

@@ -39,6 +39,19 @@ struct CeilingTests {
     #expect(abs(mebibytes.share - 0.5) < 1e-9)
   }
 
+  @Test(
+    "no run is more than all: where one passes the probe, the best run is the ceiling, and the probe is told as none")
+  func passed() throws {
+    let above = try #require(Self.known.share(of: "mb_per_s", value: 8_500, arm: arm(.consume), levels: [:]))
+    #expect(above.share == 1 && above.bound.value == 8_500 && above.probed == 6_000)
+    #expect(
+      above.sentence.contains("100 % of the best run (8500 MB/s); the probe is not the ceiling"), "\(above.sentence)")
+    let other = try #require(
+      Self.known.share(
+        of: "mb_per_s", value: 4_250, arm: arm(.consume), levels: [:], best: ["loopback TCP": 8_500]))
+    #expect(other.share == 0.5)
+  }
+
   @Test("where lower is better the share is the floor's part of the value")
   func floors() {
     #expect(Self.known.share(of: "cpu_s_per_gb", value: 0.4, arm: arm(.consume), levels: [:]) == nil)
@@ -96,7 +109,10 @@ struct CeilingTests {
     let result = try StoredResult(reading: plain.path)
     let share = try #require(result.ceilingShares.first { $0.arm == "sendfile" && $0.share.metric == "mb_per_s" })
     #expect(share.share.bound.name == "loopback TCP")
-    #expect(share.sentence.contains("of loopback TCP (6000 MB/s)"), "\(share.sentence)")
+    // The fixture's rows pass its probe.
+    #expect(
+      share.sentence.contains("the probe is not the ceiling, it found 6000 MB/s for loopback TCP"), "\(share.sentence)")
+    #expect(result.ceilingShares.allSatisfy { $0.share.share <= 1 }, "no share is more than all")
     #expect(result.gates.contains { $0.name == "ceiling" && $0.outcome == .passed })
   }
 

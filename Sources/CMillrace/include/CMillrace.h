@@ -45,6 +45,16 @@ int64_t millrace_missing_pages(int file, off_t from, off_t count);
 /// Sends a datagram to this process over loopback on each processor the thread may use; the thread's own are as before then.
 void millrace_free_received(void);
 
+/// Room for the processors that a thread may run on, as the kernel keeps them (cpu_set_t).
+#define MILLRACE_PROCESSORS_BYTES 128
+
+/// Stores the processors that the calling thread may run on. 0, or -1 and errno.
+int millrace_processors(void *_Nullable processors);
+
+/// Lets the calling thread, and threads that it starts later, run on the `place`-th of the stored processors alone (modulo their number);
+/// below 0: on all of them. 0, or -1 and errno.
+int millrace_run_on(const void *_Nullable processors, int place);
+
 /// A pipe, close-on-exec, that holds `capacity` bytes. Returns its real capacity, or -1 with errno.
 int millrace_pipe(int fds[_Nonnull 2], int capacity);
 

@@ -16,8 +16,14 @@ extension ProcessRunner {
     metrics[.machineBusyPercent] = 100 * (1 - after.idleShare(since: before))
     var evidence = BottleneckEvidence(of: .broker)
     addCeilings(&evidence, metrics, seconds: seconds)
-    if let disk = evidence.disk, disk.ceiling > 0 { metrics[.diskCeilingPercent] = 100 * disk.rate / disk.ceiling }
-    if let link = evidence.link, link.ceiling > 0 { metrics[.linkCeilingPercent] = 100 * link.rate / link.ceiling }
+    // A run that passes the probe shows that the probe is no ceiling: it is at its own.
+    func percent(_ rate: Double, of ceiling: Double) -> Double { min(100, 100 * rate / ceiling) }
+    if let disk = evidence.disk, disk.ceiling > 0 {
+      metrics[.diskCeilingPercent] = percent(disk.rate, of: disk.ceiling)
+    }
+    if let link = evidence.link, link.ceiling > 0 {
+      metrics[.linkCeilingPercent] = percent(link.rate, of: link.ceiling)
+    }
     if let rate = metrics[.mbPerSecond], let workers = Self.workers(figures, cores: Machine.coresOnline) {
       metrics[.mbPerSecondPerWorker] = rate / workers
     }
