@@ -1,37 +1,36 @@
-import Glibc
+import SystemPackage
 
 /// A text file that only grows, synced at each append: `rows.csv` and `series.csv`.
 package final class AppendedFile {
   package let path: String
-  private let file: Int32
+  private let file: FileDescriptor
   private(set) package var length: Int
 
   /// Opens the file at `keeping` bytes (what lies beyond was never acknowledged by the journal and is cut off), or makes
   /// it anew with its header.
-  package init(_ path: String, header: String, keeping: Int?) throws(SmallFile.WriteError) {
+  package init(_ path: String, header: String, keeping: Int?) throws(WriteError) {
     self.path = path
-    file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    file = try WriteError.naming(path) {
+      try FileDescriptor.open(
+        FilePath(path), .readWrite, options: [.create, .closeOnExec],
+        permissions: [.ownerReadWrite, .groupRead, .otherRead])
+    }
     length = 0
-    guard file >= 0 else { throw SmallFile.WriteError(path: path, number: errno) }
-    guard ftruncate(file, keeping ?? 0) == 0, lseek(file, 0, SEEK_END) >= 0 else {
-      throw SmallFile.WriteError(path: path, number: errno)
+    try WriteError.naming(path) {
+      try file.resize(to: Int64(keeping ?? 0))
+      try file.seek(offset: 0, from: .end)
     }
     length = keeping ?? 0
     if length == 0 { try append(header) }
   }
 
-  deinit { close(file) }
+  deinit { try? file.close() }
 
   /// On disk when this returns.
-  package func append(_ text: String) throws(SmallFile.WriteError) {
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw SmallFile.WriteError(path: path, number: errno) }
-      length += count
-      rest = rest.dropFirst(count)
+  package func append(_ text: String) throws(WriteError) {
+    try WriteError.naming(path) {
+      length += try file.writeAll(text.utf8)
+      try file.sync()
     }
-    guard fsync(file) == 0 else { throw SmallFile.WriteError(path: path, number: errno) }
   }
 }

@@ -1,7 +1,7 @@
 import CMillrace
 package import Experiment
 import Foundation
-import Glibc
+import SystemPackage
 package import Verdict
 
 /// What a campaign has done, one line each: `CRC-32C in hex, space, JSON`. Appended and synced, so that a crash loses
@@ -65,20 +65,14 @@ package final class Journal {
   }
 
   package let path: String
-  private let file: Int32
+  private let file: FileDescriptor
 
   /// Opens or creates the journal and returns what it holds. A torn last line (a crash in mid-append) is cut off; a bad
   /// line with good ones after it is no torn tail but damage, and is refused.
   package static func open(_ path: String) throws(Failure) -> (Journal, [JournalEntry]) {
     let bytes = SmallFile.bytes(path) ?? []
     let (entries, length) = try read(bytes, path: path)
-    let file = Glibc.open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw Failure(path: path, reason: String(cString: strerror(errno))) }
-    let journal = Journal(path: path, file: file)
-    guard ftruncate(file, length) == 0, lseek(file, 0, SEEK_END) >= 0, fsync(file) == 0 else {
-      throw Failure(path: path, reason: String(cString: strerror(errno)))
-    }
-    return (journal, entries)
+    return (try naming(path) { try Journal(path: path, keeping: length) }, entries)
   }
 
   /// The entries of a journal that nobody is writing, for reports; the torn tail is left as it is.
@@ -86,24 +80,33 @@ package final class Journal {
     try read(SmallFile.bytes(path) ?? [], path: path).entries
   }
 
-  private init(path: String, file: Int32) {
+  private init(path: String, keeping length: Int) throws {
     self.path = path
-    self.file = file
+    file = try FileDescriptor.open(
+      FilePath(path), .readWrite, options: [.create, .closeOnExec],
+      permissions: [.ownerReadWrite, .groupRead, .otherRead])
+    try file.resize(to: Int64(length))
+    try file.seek(offset: 0, from: .end)
+    try file.sync()
   }
 
-  deinit { close(file) }
+  deinit { try? file.close() }
 
   /// On disk when this returns.
   package func append(_ entry: JournalEntry) throws(Failure) {
     let line = try Self.line(entry, path: path)
-    var rest = line[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw Failure(path: path, reason: String(cString: strerror(errno))) }
-      rest = rest.dropFirst(count)
+    try Self.naming(path) {
+      _ = try file.writeAll(line)
+      try file.sync()
     }
-    guard fsync(file) == 0 else { throw Failure(path: path, reason: String(cString: strerror(errno))) }
+  }
+
+  private static func naming<Value>(_ path: String, _ body: () throws -> Value) throws(Failure) -> Value {
+    do throws(WriteError) {
+      return try WriteError.naming(path, body)
+    } catch {
+      throw Failure(path: path, reason: "\(error.errno)")
+    }
   }
 
   static func line(_ entry: JournalEntry, path: String) throws(Failure) -> [UInt8] {

@@ -1,28 +1,20 @@
 import Glibc
+import SystemPackage
 
 /// Whole small files: those of /proc and /sys, whose size is not known before they are read, and the campaign's own.
 package enum SmallFile {
-  package struct WriteError: Error, CustomStringConvertible {
-    package let path: String
-    package let number: Int32
-    package var description: String { "\(path): \(String(cString: strerror(number)))" }
-  }
-
   /// Nil when it cannot be opened or read.
   package static func read(_ path: String) -> String? {
     bytes(path).map { String(decoding: $0, as: UTF8.self) }
   }
 
   package static func bytes(_ path: String) -> [UInt8]? {
-    let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
+    guard let file = try? FileDescriptor.open(FilePath(path), .readOnly, options: .closeOnExec) else { return nil }
+    defer { try? file.close() }
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 65536)
     while true {
-      let count = Glibc.read(file, &chunk, chunk.count)
-      if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { return nil }
+      guard let count = try? chunk.withUnsafeMutableBytes({ try file.read(into: $0) }) else { return nil }
       if count == 0 { return bytes }
       bytes.append(contentsOf: chunk[..<count])
     }
@@ -37,27 +29,26 @@ package enum SmallFile {
 
   /// Writes at once, without creating: for the control files of /sys and /proc.
   package static func control(_ path: String, _ text: String) -> Bool {
-    let file = open(path, O_WRONLY | O_CLOEXEC)
-    guard file >= 0 else { return false }
-    defer { close(file) }
+    guard let file = try? FileDescriptor.open(FilePath(path), .writeOnly, options: .closeOnExec) else { return false }
+    defer { try? file.close() }
+    // One write: a control file takes the whole of it or nothing.
     let bytes = Array(text.utf8)
-    return Glibc.write(file, bytes, bytes.count) == bytes.count
+    return (try? bytes.withUnsafeBytes { try file.write($0) }) == bytes.count
   }
 
   /// Replaces the file by way of a synced neighbour, so that a reader or a crash sees the old or the new one.
   package static func replace(_ path: String, _ text: String) throws(WriteError) {
     let draft = path + ".new"
-    let file = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard file >= 0 else { throw WriteError(path: draft, number: errno) }
-    defer { close(file) }
-    var rest = Array(text.utf8)[...]
-    while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { throw WriteError(path: draft, number: errno) }
-      rest = rest.dropFirst(count)
+    try WriteError.naming(draft) {
+      let file = try FileDescriptor.open(
+        FilePath(draft), .writeOnly, options: [.create, .truncate, .closeOnExec],
+        permissions: [.ownerReadWrite, .groupRead, .otherRead])
+      try file.closeAfter {
+        _ = try file.writeAll(text.utf8)
+        try file.sync()
+      }
     }
-    guard fsync(file) == 0, rename(draft, path) == 0 else { throw WriteError(path: path, number: errno) }
+    guard rename(draft, path) == 0 else { throw WriteError(path: path, errno: Errno(rawValue: errno)) }
   }
 
   /// The names in a directory, sorted; nil when it cannot be opened.

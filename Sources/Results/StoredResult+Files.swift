@@ -17,7 +17,7 @@ extension StoredResult {
     }
     let definitionPath = "\(path)/\(ResultDirectory.Name.definition)"
     let definition = try Self.text(definitionPath)
-    guard SHA256.hex(definition) == begin.definition else {
+    guard Fingerprint.of(definition) == begin.definition else {
       throw Failure(path: definitionPath, reason: "differs from what was fixed before the run (hash in the journal)")
     }
     let experiment = try Experiment(file: definitionPath, yaml: definition).under(profile)

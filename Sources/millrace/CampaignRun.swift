@@ -170,7 +170,7 @@ struct CampaignRun {
     let commit = machine.build.commit.map { $0 + (machine.build.dirty == false ? "" : "-dirty") } ?? "unknown"
     let path = "\(places.results)/\(experiment.stem)/\(UTC.stamp())-\(commit)"
     let begin = JournalEntry.Begin(
-      experiment: experiment.stem, definition: SHA256.hex(definition), profile: profile.rawValue, seed: seed,
+      experiment: experiment.stem, definition: Fingerprint.of(definition), profile: profile.rawValue, seed: seed,
       runs: runs.count, startedAt: UTC.now(), changes: changes == RunChanges() ? nil : changes,
       bareOnly: bareOnly)
     let directory = try ResultDirectory(

@@ -140,7 +140,7 @@ extension Synthetic {
     let rows = rows(of: experiment)
     let path = "\(results)/\(stem)/\(name)"
     let begin = JournalEntry.Begin(
-      experiment: experiment.name, definition: SHA256.hex(definition), profile: profile.rawValue, seed: 7,
+      experiment: experiment.name, definition: Fingerprint.of(definition), profile: profile.rawValue, seed: 7,
       runs: Set(rows.map(\.order)).count, startedAt: "2026-01-01T00:00:00Z")
     let directory = try ResultDirectory(
       creating: path, experiment: experiment, definition: definition, begin: begin, machineJSON: try machine.json())

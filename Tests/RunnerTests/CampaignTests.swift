@@ -73,7 +73,7 @@ struct CampaignTests {
 
   static func begin(_ experiment: Experiment, _ yaml: String = Sample.yaml) -> JournalEntry.Begin {
     JournalEntry.Begin(
-      experiment: experiment.stem, definition: SHA256.hex(yaml), profile: "standard", seed: seed,
+      experiment: experiment.stem, definition: Fingerprint.of(yaml), profile: "standard", seed: seed,
       runs: order(experiment).count, startedAt: "2026-01-01T00:00:00Z")
   }
 

@@ -80,7 +80,7 @@ struct TargetTests {
     let definition = try String(contentsOfFile: "\(Synthetic.root)/experiments/\(stem).yaml", encoding: .utf8)
     let experiment = try Synthetic.experiment(stem).under(.quick).changed(by: changes)
     let begin = JournalEntry.Begin(
-      experiment: experiment.name, definition: SHA256.hex(definition), profile: "quick", seed: 7, runs: 1,
+      experiment: experiment.name, definition: Fingerprint.of(definition), profile: "quick", seed: 7, runs: 1,
       startedAt: "2026-01-01T00:00:00Z", changes: changes)
     let path = "\(scratch.path)/result"
     _ = try ResultDirectory(

@@ -172,7 +172,7 @@ extension ProcessRunner {
   /// The data directory of a topic filled as the arm asks; the first to ask pays.
   private mutating func preparedTopic(_ scene: Scene) throws(RunError) -> String {
     let settings = scene.values.filled(scene.arm.prepare)
-    let key = SHA256.hex(settings.map { "\($0.name)=\($0.value)" }.joined(separator: "\n"))
+    let key = Fingerprint.of(settings.map { "\($0.name)=\($0.value)" }.joined(separator: "\n"))
     if let data = preparedTopics[key] { return data }
     let data = "\(scratch)/topic-\(key.prefix(12))"
     try? FileManager.default.removeItem(atPath: data)
