@@ -98,7 +98,8 @@ let package = Package(
     library("Verdict", ["Experiment", "Measure", "Base"]),
     library(
       "Results",
-      ["Experiment", "Verdict", "Measure", "Base", "CMillrace", .product(name: "Crypto", package: "swift-crypto"),
+      [
+        "Experiment", "Verdict", "Measure", "Base", "CMillrace", .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     library("Runner", ["Experiment", "Verdict", "Results", "Measure", "Load", "Mechanisms", "Base", "CMillrace"]),

@@ -84,7 +84,7 @@ extension Experiment {
             .flatMap { obstacle(to: $0, at: target) } ?? "it has no end-to-end arm"))
     }
     self.target = target
-    for index in arms.indices { arms[index].memoryMiB = nil }
+    for index in arms.indices { arms[index].memory = nil }
     minimum.memoryCgroup = false
     caveats.append("Measured against \(target.address), which the campaign did not start: \(Target.blindness).")
     if target.isLocal == false {
@@ -106,20 +106,23 @@ extension Experiment {
 
   /// Why an arm cannot run where the campaign has no broker of its own; nil when it can.
   package func obstacle(to arm: Arm, at target: Target) -> String? {
-    guard arm.tier == .endToEnd else {
+    guard let broker = arm.broker else {
       return target.isLocal ? nil : "the target is another machine, and a bare mechanism here would not control it"
     }
     // The first arm is the broker as it is; what differs from it flips a switch of the broker.
-    let plain = arms.first { $0.tier == .endToEnd }?.broker ?? []
-    guard arm.broker == plain else { return "it needs other broker settings, and the target's are its own" }
-    guard arm.linkMbitPerS == nil, arm.roundTripMs == nil else {
+    let plain = arms.lazy.compactMap(\.broker).first
+    guard broker.settings == plain?.settings ?? [] else {
+      return "it needs other broker settings, and the target's are its own"
+    }
+    guard broker.network.isLoopback else {
       return "it needs a link or a delay of its own, and the target's network is its own"
     }
-    guard arm.program != .consume, arm.prepare.isEmpty, arm.fill.isEmpty, arm.cache == .any else {
+    let phases = broker.phases
+    guard phases.load != .consume, phases.filling.isEmpty, arm.cache == .any else {
       return "it needs a filled topic whose cache state is proved, which cannot be done at a target"
     }
-    guard arm.stallMs == nil else { return "it stops the broker for a moment, which cannot be done to a target" }
-    guard arm.beside == nil else { return "it needs a second load at a broker of its own" }
+    guard phases.stallMs == nil else { return "it stops the broker for a moment, which cannot be done to a target" }
+    guard phases.beside == nil else { return "it needs a second load at a broker of its own" }
     return nil
   }
 }

@@ -115,12 +115,13 @@ extension Ceiling {
     let link = ("loopback TCP", "loopback_mb_per_s")
     let memory = ("one copy in memory", "memcpy_mb_per_s")
     switch arm.program {
-    case .codec: return [("CRC-32C", "crc32c_mb_per_s")]
-    case .copyPath, .consume: return [link] + cold
-    case .messageBatches: return [link]
-    case .receiveAppend, .produce, .endToEnd: return [link] + (arm.durability.isSynced ? [disk] : [])
-    case .rawAppend: return [arm.durability.isSynced ? disk : memory]
-    default: return [memory] + cold + (arm.durability.isSynced ? [disk] : [])
+    case .mechanism(.codec): return [("CRC-32C", "crc32c_mb_per_s")]
+    case .mechanism(.copyPath), .load(.flow(.consume)): return [link] + cold
+    case .mechanism(.messageBatches): return [link]
+    case .mechanism(.receiveAppend), .load(.flow(.produce)), .load(.flow(.endToEnd)):
+      return [link] + (arm.durability.isSynced ? [disk] : [])
+    case .mechanism(.rawAppend): return [arm.durability.isSynced ? disk : memory]
+    case .mechanism, .load(.sustain): return [memory] + cold + (arm.durability.isSynced ? [disk] : [])
     }
   }
 }

@@ -140,7 +140,7 @@ package struct Comparison: Sendable, Equatable {
     if a.arms.map(\.name) != b.arms.map(\.name) { lines.append("the arms that ran differ") }
     for arm in a.arms {
       guard let other = b.arm(named: arm.name) else { continue }
-      if arm.options != other.options || arm.broker != other.broker { lines.append("arm \(arm.name): options differ") }
+      if arm.work != other.work { lines.append("arm \(arm.name): options differ") }
     }
     return lines
   }

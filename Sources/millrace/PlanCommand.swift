@@ -41,7 +41,7 @@ struct PlanCommand: ParsableCommand {
         for arm in experiment.arms {
           let cells = campaign.matrix.cells.count { $0.arm == arm.name }
           Terminal.say(
-            "  \(Terminal.pad(arm.name, 26)) \(Terminal.pad(arm.role.rawValue, 9)) \(cells) cells, \(arm.program.rawValue)"
+            "  \(Terminal.pad(arm.name, 26)) \(Terminal.pad(arm.role.rawValue, 9)) \(cells) cells, \(arm.program.name)"
           )
         }
         if let adaptive = experiment.adaptive {
@@ -75,7 +75,7 @@ extension PlanCommand {
       "refusal": refusal.map { $0 as Any } ?? NSNull(), "rules": experiment.verdicts.map(\.meaning),
       "arms": experiment.arms.map { arm in
         [
-          "name": arm.name, "role": arm.role.rawValue, "program": arm.program.rawValue,
+          "name": arm.name, "role": arm.role.rawValue, "program": arm.program.name,
           "cells": campaign.matrix.cells.count { $0.arm == arm.name },
         ] as [String: Any]
       },

@@ -24,14 +24,18 @@ enum Fixture {
   }
 
   static func arm(
-    _ name: String, _ role: Arm.Role, program: Arm.Program = .codec, repeats: String? = nil, ignores: [String] = [],
+    _ name: String, _ role: Arm.Role, program: Arm.Program = .mechanism(.codec), repeats: String? = nil,
+    ignores: [String] = [],
     label: String? = nil
   ) -> Arm {
-    Arm(
-      name: name, label: label ?? name, role: role, repeats: repeats, program: program, options: [], broker: [],
-      prepare: [], cache: .any, dataMB: nil, dataWriteBytes: nil, paceOf: nil, memoryMiB: nil, isMemoryFull: false,
-      only: [], ignores: ignores,
-      durability: .pageCache)
+    let work =
+      switch program {
+      case .mechanism(let mechanism): Arm.Work.bare(Arm.Bare(mechanism: mechanism, options: [], data: nil))
+      case .load(let load):
+        Arm.Work.through(Arm.Broker(settings: [], network: Arm.Network(), phases: Phases(measuring: load)))
+      }
+    return Arm(
+      name: name, label: label, role: role, repeats: repeats, work: work, ignores: ignores, durability: .pageCache)
   }
 
   static func rule(

@@ -94,11 +94,11 @@ struct BrokerPhaseTests {
         restart: true
         """
       ).last)
-    #expect(arm.fill == [Setting(name: "num-records", value: "{size*1000}")])
-    #expect(arm.warm == [Setting(name: "no-verify", value: "true")])
     #expect(
-      arm.beside == Arm.Beside(program: .produce, options: [Setting(name: "throughput", value: "{seconds}")]))
-    #expect(arm.restarts)
+      arm.broker?.phases.list == [
+        .fill([Setting(name: "num-records", value: "{size*1000}")]), .warm([Setting(name: "no-verify", value: "true")]),
+        .beside(.produce, [Setting(name: "throughput", value: "{seconds}")]), .measure(.consume, []), .restart,
+      ])
   }
 
   @Test(

@@ -17,7 +17,7 @@ struct ProcessRunnerTests {
   @Test("an arm that asks for replicas needs a cluster, by name, unless it runs at one")
   func replicas() throws {
     let scratch = try ScratchDirectory("replicas")
-    var arm = Fixture.arm("rf3", .test, program: .produce)
+    var arm = Fixture.arm("rf3", .test, program: .load(.produce))
     arm.options = [Setting(name: "replication-factor", value: "3")]
     func obstacle(_ target: Target?) throws -> String? {
       var experiment = Fixture.pair([])

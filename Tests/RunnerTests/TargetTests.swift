@@ -36,7 +36,7 @@ struct TargetTests {
     }
     #expect(try obstacle("broker") == nil && obstacle("broker-again") == nil && obstacle("raw-append") == nil)
     #expect(try obstacle("broker-retention")?.contains("settings") == true)
-    #expect(experiment.arms.allSatisfy { $0.memoryMiB == nil } && !experiment.minimum.memoryCgroup)
+    #expect(experiment.arms.allSatisfy { $0.memory == nil } && !experiment.minimum.memoryCgroup)
     #expect(experiment.fixed.first { $0.name == "memory_mib" }?.value == "8192")
   }
 

@@ -22,56 +22,58 @@ struct CeilingTests {
     func share(_ metric: String, _ value: Double, _ arm: Arm, _ levels: [String: Level] = [:]) -> Ceiling.Share? {
       Self.known.share(of: metric, value: value, arm: arm, levels: levels)
     }
-    let consumed = try #require(share("mb_per_s", 3000, arm(.consume)))
+    let consumed = try #require(share("mb_per_s", 3000, arm(.load(.consume))))
     #expect(consumed.bound.name == "loopback TCP" && consumed.share == 0.5)
-    #expect(share("mb_per_s", 400, arm(.consume, cache: .cold))?.bound.name == "sequential direct reads")
-    #expect(share("mb_per_s", 3000, arm(.produce))?.bound.name == "loopback TCP")
-    #expect(share("mb_per_s", 100, arm(.produce, durability: .syncedBatch))?.bound.value == 500)
-    #expect(share("mb_per_s", 100, arm(.rawAppend))?.bound.name == "one copy in memory")
-    #expect(share("mb_per_s", 100, arm(.blockIO))?.bound.name == "one copy in memory")
+    #expect(share("mb_per_s", 400, arm(.load(.consume), cache: .cold))?.bound.name == "sequential direct reads")
+    #expect(share("mb_per_s", 3000, arm(.load(.produce)))?.bound.name == "loopback TCP")
+    #expect(share("mb_per_s", 100, arm(.load(.produce), durability: .syncedBatch))?.bound.value == 500)
+    #expect(share("mb_per_s", 100, arm(.mechanism(.rawAppend)))?.bound.name == "one copy in memory")
+    #expect(share("mb_per_s", 100, arm(.mechanism(.blockIO)))?.bound.name == "one copy in memory")
     #expect(
-      share("mb_per_s", 100, arm(.blockIO, durability: .syncedMebibyte))?.bound.name == "sequential direct writes")
-    #expect(share("compress_mb_per_s", 150, arm(.codec), ["codec": "zstd:19"])?.share == 0.5)
-    let records = try #require(share("records_per_s", 250_000, arm(.produce)))
+      share("mb_per_s", 100, arm(.mechanism(.blockIO), durability: .syncedMebibyte))?.bound.name
+        == "sequential direct writes")
+    #expect(share("compress_mb_per_s", 150, arm(.mechanism(.codec)), ["codec": "zstd:19"])?.share == 0.5)
+    let records = try #require(share("records_per_s", 250_000, arm(.load(.produce))))
     #expect(records.share == 0.25)
     // In MiB the ceiling is the same one.
-    let mebibytes = try #require(share("mib_per_s", 3000 / 1.048_576, arm(.consume)))
+    let mebibytes = try #require(share("mib_per_s", 3000 / 1.048_576, arm(.load(.consume))))
     #expect(abs(mebibytes.share - 0.5) < 1e-9)
   }
 
   @Test(
     "no run is more than all: where one passes the probe, the best run is the ceiling, and the probe is told as none")
   func passed() throws {
-    let above = try #require(Self.known.share(of: "mb_per_s", value: 8_500, arm: arm(.consume), levels: [:]))
+    let above = try #require(Self.known.share(of: "mb_per_s", value: 8_500, arm: arm(.load(.consume)), levels: [:]))
     #expect(above.share == 1 && above.bound.value == 8_500 && above.probed == 6_000)
     #expect(
       above.sentence.contains("100 % of the best run (8500 MB/s); the probe is not the ceiling"), "\(above.sentence)")
     let other = try #require(
       Self.known.share(
-        of: "mb_per_s", value: 4_250, arm: arm(.consume), levels: [:], best: ["loopback TCP": 8_500]))
+        of: "mb_per_s", value: 4_250, arm: arm(.load(.consume)), levels: [:], best: ["loopback TCP": 8_500]))
     #expect(other.share == 0.5)
   }
 
   @Test("where lower is better the share is the floor's part of the value")
   func floors() {
-    #expect(Self.known.share(of: "cpu_s_per_gb", value: 0.4, arm: arm(.consume), levels: [:]) == nil)
-    let synced = arm(.produce, durability: .syncedBatch)
+    #expect(Self.known.share(of: "cpu_s_per_gb", value: 0.4, arm: arm(.load(.consume)), levels: [:]) == nil)
+    let synced = arm(.load(.produce), durability: .syncedBatch)
     #expect(Self.known.share(of: "response_p50_ms", value: 1, arm: synced, levels: [:])?.share == 0.5)
-    #expect(Self.known.share(of: "response_p50_ms", value: 1, arm: arm(.produce), levels: [:]) == nil)
-    #expect(Self.known.share(of: "compression_ratio", value: 3, arm: arm(.codec), levels: [:]) == nil)
-    #expect(Ceiling().share(of: "mb_per_s", value: 3, arm: arm(.consume), levels: [:]) == nil, "nothing was probed")
+    #expect(Self.known.share(of: "response_p50_ms", value: 1, arm: arm(.load(.produce)), levels: [:]) == nil)
+    #expect(Self.known.share(of: "compression_ratio", value: 3, arm: arm(.mechanism(.codec)), levels: [:]) == nil)
+    #expect(
+      Ceiling().share(of: "mb_per_s", value: 3, arm: arm(.load(.consume)), levels: [:]) == nil, "nothing was probed")
   }
 
   @Test("a latency is told as so many times its floor, a rate as a share of its ceiling")
   func told() throws {
-    let synced = arm(.produce, durability: .syncedBatch)
+    let synced = arm(.load(.produce), durability: .syncedBatch)
     let slow = try #require(Self.known.share(of: "response_p50_ms", value: 2.5, arm: synced, levels: [:]))
     #expect(slow.sentence == "5 times an fsync (0.500 ms)", "\(slow.sentence)")
     let below = try #require(Self.known.share(of: "service_p50_ms", value: 0.4, arm: synced, levels: [:]))
     #expect(below.sentence.hasPrefix("0.80 times an fsync"), "\(below.sentence)")
     let line = CeilingShare(arm: "synced", levels: [:], value: 2.5, share: slow)
     #expect(line.sentence.hasPrefix("synced: 2.50 ms is 5 times an fsync"), "\(line.sentence)")
-    let rate = try #require(Self.known.share(of: "mb_per_s", value: 1200, arm: arm(.consume), levels: [:]))
+    let rate = try #require(Self.known.share(of: "mb_per_s", value: 1200, arm: arm(.load(.consume)), levels: [:]))
     #expect(rate.sentence == "20 % of loopback TCP (6000 MB/s)")
   }
 

@@ -19,8 +19,8 @@ struct TrendTests {
     Fixture.experiment(
       number: 8, name: "sizes", factors: [Factor(name: "record_bytes", levels: Self.levels)],
       arms: [
-        Fixture.arm("broker", .test, program: .produce),
-        Fixture.arm("broker-again", .again, program: .produce, repeats: "broker"),
+        Fixture.arm("broker", .test, program: .load(.produce)),
+        Fixture.arm("broker-again", .again, program: .load(.produce), repeats: "broker"),
       ],
       metrics: ["mb_per_s"], verdicts: [rule])
   }
@@ -170,7 +170,7 @@ struct ShapeTests {
     var experiment = Fixture.pair([
       Fixture.rule("faster", .ratio, metric: "mb_per_s", test: ["new"], baseline: ["old"], threshold: 1.5)
     ])
-    experiment.arms.append(Fixture.arm("cluster", .test, program: .produce))
+    experiment.arms.append(Fixture.arm("cluster", .test, program: .load(.produce)))
     func circumstances(_ skipped: [String: String]) -> Verdict.Circumstances {
       Verdict.Circumstances(
         gates: [], profile: .standard, skipped: skipped, isComplete: true, seed: 1, experiment: experiment)

@@ -208,7 +208,10 @@ struct FlatnessTests {
   static let sweep = Factor(name: "stored_mib", levels: (0..<10).map { Level(String(64 << $0)) })
   let experiment = Fixture.experiment(
     number: 6, name: "volume", factors: [], sweep: sweep,
-    arms: [Fixture.arm("broker", .test, program: .produce), Fixture.arm("raw", .control, program: .rawAppend)],
+    arms: [
+      Fixture.arm("broker", .test, program: .load(.produce)),
+      Fixture.arm("raw", .control, program: .mechanism(.rawAppend)),
+    ],
     metrics: ["mib_per_s"],
     verdicts: [
       Fixture.rule(

@@ -1,5 +1,3 @@
-import Measure
-
 /// Reading a definition: the keys of `experiments/NN-name.yaml`, one function a section. docs/experiments.md explains them.
 extension Experiment {
   /// Largest count of replicates and of levels a definition may ask for; more is a typing error.
@@ -58,39 +56,6 @@ extension Original {
     self.init(
       label: try reader.text("label"), value: try reader.number("value"), unit: try reader.text("unit", default: ""),
       note: try reader.text("note", default: ""), at: try reader.level("at"))
-  }
-}
-
-extension Arm {
-  init(reading reader: inout DefinitionReader) throws(DefinitionError) {
-    let name = try reader.text("name")
-    guard let program = try reader.choice("program", of: Program.self) else {
-      throw reader.error(nil, "program", "the key `program` is missing in arm `\(name)`")
-    }
-    self.init(
-      name: name, label: try reader.text("label", default: name),
-      role: try reader.choice("role", of: Role.self) ?? .test, repeats: try reader.level("repeats")?.text,
-      program: program, options: try reader.settings("options"), broker: try reader.settings("broker"),
-      prepare: try reader.settings("prepare"),
-      cache: try reader.choice("cache", of: Cache.self) ?? .any, dataMB: try reader.level("data_mb"),
-      dataWriteBytes: try reader.level("data_write_bytes"), paceOf: try reader.level("pace_of")?.text,
-      memoryMiB: try reader.level("memory_mib"),
-      isMemoryFull: try reader.level("memory_full")?.text == "true",
-      only: try reader.factors("only"), ignores: try reader.texts("ignores"),
-      durability: try reader.choice("durability", of: Durability.self) ?? .nothing,
-      client: try reader.choice("client", of: Client.self) ?? .drives, stallMs: try reader.level("stall_ms"),
-      fill: try reader.settings("fill"), warm: try reader.settings("warm"),
-      beside: try reader.section("beside", Beside.init(reading:)), restarts: try reader.flag("restart", default: false),
-      linkMbitPerS: try reader.level("link_mbit_per_s"), roundTripMs: try reader.level("round_trip_ms"))
-  }
-}
-
-extension Arm.Beside {
-  init(reading reader: inout DefinitionReader) throws(DefinitionError) {
-    guard let program = try reader.choice("program", of: Arm.Program.self) else {
-      throw reader.error(nil, "program", "the key `program` is missing: the load that runs beside the arm's own")
-    }
-    self.init(program: program, options: try reader.settings("options"))
   }
 }
 

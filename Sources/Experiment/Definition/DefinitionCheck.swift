@@ -40,57 +40,22 @@ struct DefinitionCheck {
     case (_, nil): break
     }
     var placeholders = experiment.factors.map(\.name) + experiment.fixed.map(\.name) + ["seed", "directory"]
-    if arm.stallMs != nil, arm.tier == .bare { throw error("\(key).stall_ms", "a bare arm has no broker to stop") }
-    for (name, level) in [("link_mbit_per_s", arm.linkMbitPerS), ("round_trip_ms", arm.roundTripMs)]
-    where level != nil && arm.tier == .bare {
-      throw error("\(key).\(name)", "a bare arm has no broker to be at the other end")
-    }
-    let numbers = [
-      arm.memoryMiB, arm.dataMB, arm.dataWriteBytes, arm.stallMs, arm.linkMbitPerS, arm.roundTripMs,
-    ]
-    for value in numbers.compactMap({ $0 }) {
+    for value in arm.numbers {
       for name in Placeholder.names(in: value.text) { try known(name, placeholders, key, "factor or fixed value") }
     }
     if let pilot = arm.paceOf {
       try known(pilot, arms, "\(key).pace_of", "arm")
       placeholders.append("pace_mib_per_s")
     }
-    if arm.dataMB != nil { placeholders.append("data_file") }
-    if arm.isMemoryFull, arm.memoryMiB == nil {
-      throw error("\(key).memory_full", "fills a memory cgroup, and there is no `memory_mib`")
-    }
-    if arm.dataWriteBytes != nil, arm.dataMB == nil {
-      throw error("\(key).data_write_bytes", "says how a file is written, and there is no `data_mb`")
-    }
-    for setting in arm.options + arm.broker + arm.prepare + arm.fill + arm.warm + (arm.beside?.options ?? []) {
+    if arm.data != nil { placeholders.append("data_file") }
+    for setting in arm.settings {
       for name in Placeholder.names(in: setting.value.text) {
         try known(name, placeholders, "\(key).\(setting.name)", "factor or fixed value")
         if arm.ignores.contains(name) { throw error("\(key).\(setting.name)", "uses `\(name)`, which the arm ignores") }
       }
     }
-    try checkBroker(arm, key)
     for name in arm.ignores { try known(name, factorNames, "\(key).ignores", "factor") }
     for factor in arm.only { try check(levels: factor, "\(key).only") }
-  }
-
-  /// What only an arm with a broker may ask for.
-  private func checkBroker(_ arm: Arm, _ key: String) throws(DefinitionError) {
-    if arm.tier == .bare {
-      guard (arm.broker + arm.prepare + arm.fill + arm.warm).isEmpty else {
-        throw error(key, "a bare arm has no broker to configure")
-      }
-      if arm.beside != nil { throw error("\(key).beside", "a bare arm has no broker for another load") }
-      if arm.restarts { throw error("\(key).restart", "a bare arm has no broker to start again") }
-    }
-    if !arm.prepare.isEmpty, !arm.fill.isEmpty {
-      throw error("\(key).fill", "a topic is filled once for all runs (`prepare`) or before each (`fill`), not both")
-    }
-    if let beside = arm.beside, ![.produce, .consume, .endToEnd].contains(beside.program) {
-      throw error("\(key).beside.program", "`\(beside.program.rawValue)` is no load that runs until it is stopped")
-    }
-    if !arm.warm.isEmpty || arm.restarts, arm.program != .consume {
-      throw error(key, "`warm` and `restart` are about what a consumer is served: they belong to `load consume`")
-    }
   }
 
   private func checkMetrics() throws(DefinitionError) {

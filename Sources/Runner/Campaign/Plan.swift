@@ -72,14 +72,14 @@ package struct Plan: Sendable, Equatable {
     for run in runs {
       guard let arm = experiment.arm(named: run.cell.arm) else { continue }
       let values = RunValues(run, of: experiment)
-      if let megabytes = arm.dataMB.flatMap({ values.number($0.text) }) {
-        prepared["\(megabytes), \(arm.dataWriteBytes?.text ?? "")"] = megabytes * 1e6
+      if let data = arm.data, let megabytes = values.number(data.mb.text) {
+        prepared["\(megabytes), \(data.writeBytes?.text ?? "")"] = megabytes * 1e6
       }
-      if arm.isMemoryFull, let size = arm.memoryMiB.flatMap({ values.number($0.text) }) {
+      if let memory = arm.memory, memory.isFull, let size = values.number(memory.mib.text) {
         prepared["memory of \(size) MiB"] = size * 1_048_576
       }
-      if !arm.prepare.isEmpty {
-        let settings = values.filled(arm.prepare)
+      if let prepare = arm.broker?.phases.prepare {
+        let settings = values.filled(prepare)
         prepared["\(settings)"] = Self.payload(settings) * Rates.storedPerPayload
       }
     }
@@ -102,74 +102,84 @@ package struct Plan: Sendable, Equatable {
     let values = RunValues(PlannedRun(order: 0, replicate: 1, cell: cell), of: experiment)
     let options = Dictionary(
       values.filled(arm.options).map { ($0.name, $0.value.number ?? 0) }, uniquingKeysWith: { $1 })
-    let measured = options["seconds"] ?? 0
-    var cost = Cost()
     // Left out by name, so it costs nothing.
-    if experiment.target == nil, let replicas = ProcessRunner.replicas(of: arm), replicas > 1 { return cost }
-    switch arm.program {
-    case .copyPath:
-      let file = (arm.dataMB.flatMap { values.number($0.text) } ?? 0) * 1e6
-      cost.seconds = measured + 2.5 * file / 1e9 + Rates.bareOverheadSeconds
-      cost.bytes = measured * 2e9
+    if experiment.target == nil, let replicas = ProcessRunner.replicas(of: arm), replicas > 1 { return Cost() }
+    switch arm.work {
+    case .bare(let bare):
+      return cost(of: bare, options, dataMB: arm.data.flatMap { values.number($0.mb.text) }, isPaced: arm.paceOf != nil)
+    case .through(let broker): return cost(of: arm, broker, options, values, at: experiment.target)
+    }
+  }
+
+  /// Of a mechanism with its options filled.
+  private static func cost(
+    of bare: Arm.Bare, _ options: [String: Double], dataMB: Double?, isPaced: Bool
+  ) -> Cost {
+    // An option that is not given costs nothing here; the mechanism's own default is small.
+    func option(_ name: String) -> Double { options[name] ?? 0 }
+    let measured = option("seconds")
+    var cost: Cost
+    switch bare.mechanism {
+    case .copyPath: cost = Cost(seconds: measured + 2.5 * (dataMB ?? 0) * 1e6 / 1e9, bytes: measured * 2e9)
     case .blockIO:
       // Data to be cold are dropped first; a sync at the end takes as long again.
-      cost = Cost(seconds: 1.3 * measured + Rates.bareOverheadSeconds, bytes: measured * 0.5e9)
-    case .messageBatches:
-      cost = Cost(seconds: measured + Rates.bareOverheadSeconds, bytes: measured * 0.5e9)
+      cost = Cost(seconds: 1.3 * measured, bytes: measured * 0.5e9)
+    case .messageBatches: cost = Cost(seconds: measured, bytes: measured * 0.5e9)
     case .memoryAccess:
-      let mib = options["array-mib"] ?? 0
-      cost = Cost(
-        seconds: measured + mib / Rates.touchedMiBPerSecond + Rates.bareOverheadSeconds, bytes: measured * 1e9)
-    case .partitionRead:
-      cost = Cost(seconds: measured + Rates.bareOverheadSeconds, bytes: measured * 4e9)
-    case .cacheModel:
-      cost = Cost(seconds: (options["seconds-max"] ?? 0) + Rates.bareOverheadSeconds, bytes: measured * 0.1e9)
+      cost = Cost(seconds: measured + option("array-mib") / Rates.touchedMiBPerSecond, bytes: measured * 1e9)
+    case .partitionRead: cost = Cost(seconds: measured, bytes: measured * 4e9)
+    case .cacheModel: cost = Cost(seconds: option("seconds-max"), bytes: measured * 0.1e9)
     case .logVsTree:
-      let bytes = (options["records"] ?? 0) * (options["record-bytes"] ?? 0)
+      let bytes = option("records") * option("record-bytes")
       cost = Cost(
-        seconds: bytes / Rates.treeBytesPerSecond + Rates.bareOverheadSeconds, bytes: bytes,
-        diskBytes: bytes * Rates.storedPerTreePayload)
-    case .codec:
-      cost.seconds = 2 * measured + Rates.bareOverheadSeconds
-      cost.bytes = measured * 0.3e9
+        seconds: bytes / Rates.treeBytesPerSecond, bytes: bytes, diskBytes: bytes * Rates.storedPerTreePayload)
+    case .codec: cost = Cost(seconds: 2 * measured, bytes: measured * 0.3e9)
     case .receiveAppend:
-      let bytes = options["bytes"] ?? 0
-      cost = Cost(
-        seconds: bytes / Rates.appendBytesPerSecond + Rates.bareOverheadSeconds, bytes: bytes, diskBytes: bytes)
+      let bytes = option("bytes")
+      cost = Cost(seconds: bytes / Rates.appendBytesPerSecond, bytes: bytes, diskBytes: bytes)
+    case .falsePositives: cost = Cost(seconds: 0.3)
+    case .rawAppend:
+      let bytes = option("bytes")
+      let rate = isPaced ? Rates.produceBytesPerSecond : Rates.appendBytesPerSecond
+      cost = Cost(seconds: bytes / rate, bytes: bytes, diskBytes: bytes)
+    case .tailRead:
+      let behind = option("lag-mb") * 1e6
+      let appended = measured * option("mb-per-s") * 1e6 + behind
+      cost = Cost(seconds: measured + behind / Rates.appendBytesPerSecond, bytes: appended, diskBytes: appended)
+    }
+    cost.seconds += Rates.bareOverheadSeconds
+    return cost
+  }
+
+  private static func cost(
+    of arm: Arm, _ broker: Arm.Broker, _ options: [String: Double], _ values: RunValues, at target: Target?
+  ) -> Cost {
+    let phases = broker.phases
+    var cost = Cost()
+    switch phases.load {
     case .sustain:
       // Some twenty-five trials find a rate, ten make the curve; what they send is bounded by what a broker takes.
-      let trials = values.filled(arm.options).contains { $0.name == "no-curve" && $0.value == "true" } ? 25.0 : 35
+      let trials = values.filled(phases.options).contains { $0.name == "no-curve" && $0.value == "true" } ? 25.0 : 35
       let seconds = trials * (options["trial-seconds"] ?? 3)
       cost = Cost(
         seconds: seconds + Rates.brokerOverheadSeconds, bytes: seconds * Rates.produceBytesPerSecond / 2,
         diskBytes: seconds * Rates.produceBytesPerSecond / 2 * Rates.storedPerPayload)
-    case .falsePositives:
-      cost.seconds = 0.3 + Rates.bareOverheadSeconds
-    case .rawAppend:
-      let bytes = options["bytes"] ?? 0
-      let rate = arm.paceOf == nil ? Rates.appendBytesPerSecond : Rates.produceBytesPerSecond
-      cost = Cost(seconds: bytes / rate + Rates.bareOverheadSeconds, bytes: bytes, diskBytes: bytes)
-    case .tailRead:
-      let appended = measured * (options["mb-per-s"] ?? 0) * 1e6 + (options["lag-mb"] ?? 0) * 1e6
-      cost = Cost(
-        seconds: measured + (options["lag-mb"] ?? 0) * 1e6 / Rates.appendBytesPerSecond + Rates.bareOverheadSeconds,
-        bytes: appended, diskBytes: appended)
-    case .produce, .endToEnd:
+    case .flow(.produce), .flow(.endToEnd):
       let load = offered(options)
       cost.seconds = load.seconds + Rates.brokerOverheadSeconds + distance(arm, values, options, load.bytes)
       cost.bytes = load.bytes
-      let isElsewhere = options["null-sink"] != nil || experiment.target?.isLocal == false
+      let isElsewhere = options["null-sink"] != nil || target?.isLocal == false
       cost.diskBytes = isElsewhere ? 0 : load.bytes * Rates.storedPerPayload
-    case .consume:
-      let bytes = payload(values.filled(arm.options + arm.prepare))
+    case .flow(.consume):
+      let bytes = payload(values.filled(phases.options + (phases.prepare ?? [])))
       // A tenth more for the warm-up.
       cost.seconds = options["duration"] ?? 1.1 * bytes / Rates.consumeBytesPerSecond
-      if !arm.warm.isEmpty { cost.seconds += bytes / Rates.consumeBytesPerSecond }
-      if arm.restarts { cost.seconds = 2 * cost.seconds + Rates.brokerOverheadSeconds }
+      if phases.warm != nil { cost.seconds += bytes / Rates.consumeBytesPerSecond }
+      if phases.restarts { cost.seconds = 2 * cost.seconds + Rates.brokerOverheadSeconds }
       cost.seconds += Rates.brokerOverheadSeconds
       cost.bytes = 1.1 * bytes
     }
-    cost.add(filling: payload(values.filled(arm.fill)))
+    if let fill = phases.fill { cost.add(filling: payload(values.filled(fill))) }
     return cost
   }
 
@@ -195,8 +205,8 @@ package struct Plan: Sendable, Equatable {
   private static func distance(
     _ arm: Arm, _ values: RunValues, _ options: [String: Double], _ bytes: Double
   ) -> Double {
-    let rate = arm.linkMbitPerS.flatMap { values.number($0.text) } ?? 0
-    let roundTrip = (arm.roundTripMs.flatMap { values.number($0.text) } ?? 0) / 1000
+    let rate = arm.broker?.network.linkMbitPerS.flatMap { values.number($0.text) } ?? 0
+    let roundTrip = (arm.broker?.network.roundTripMs.flatMap { values.number($0.text) } ?? 0) / 1000
     // A run that ends after a time sends what it can until then.
     guard options["duration"] == nil else {
       return (rate > 0 ? Rates.linkSeconds : 0) + 10 * roundTrip

@@ -21,9 +21,10 @@ extension ProcessRunner {
 
   /// Nil where the arm has none. Returns when it has moved its first records.
   func startBeside(_ scene: Scene, _ broker: BrokerProcess) throws(RunError) -> ChildProcess? {
-    guard let beside = scene.arm.beside else { return nil }
+    guard let beside = scene.arm.broker?.phases.beside else { return nil }
     let files = Self.besideFiles(scene)
-    var arguments = Self.loadArguments(beside.program, at: broker) + ["--interval-ms", "\(BesideLimits.intervalMs)"]
+    var arguments =
+      Self.loadArguments(.flow(beside.flow), at: broker) + ["--interval-ms", "\(BesideLimits.intervalMs)"]
     arguments += Self.arguments(scene.values.filled(beside.options))
     let child: ChildProcess
     do {

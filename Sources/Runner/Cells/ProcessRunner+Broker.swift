@@ -13,20 +13,22 @@ extension ProcessRunner {
     static let warmUpShare = 0.1
   }
 
-  mutating func measureThroughBroker(_ scene: Scene) throws(RunError) -> Measured {
-    let data = scene.arm.prepare.isEmpty ? "\(scene.directory)/data" : try preparedTopic(scene)
-    let broker = try start(scene, data)
-    try fillTopic(scene, broker)
+  mutating func measure(_ scene: Scene, _ through: Arm.Broker) throws(RunError) -> Measured {
+    let phases = through.phases
+    var data = "\(scene.directory)/data"
+    if let settings = phases.prepare { data = try preparedTopic(scene, settings) }
+    let broker = try start(scene, through, data)
+    if let settings = phases.fill { try fillTopic(scene, settings, broker) }
     let cache = scene.arm.cache == .any ? nil : CacheState(paths: Self.segments(in: data, ofAllTopics: true))
     let resident = prove(cache, scene.arm.cache)
-    try warmUp(scene, broker)
+    try warmUp(scene, phases, broker)
     let beside = try startBeside(scene, broker)
 
     let storedBefore = Self.size(of: Self.segments(in: data))
     guard let processBefore = ProcessFigures.of(pid: broker.pid) else { throw .failed("the broker is gone") }
     let count = NetworkCount(scene.network, broker: broker.pid)
     let before = MachineFigures.now(device: device)
-    let finished = try load(scene, scene.arm.program, scene.arm.options, broker, "load", beside: beside)
+    let finished = try load(scene, phases.load, phases.options, broker, "load", beside: beside)
     var besideFigures: ReportedFigures?
     if let beside { besideFigures = try stopBeside(beside, scene) }
     let drained = try drain(scene, finished.figures, data: data, from: storedBefore)
@@ -38,35 +40,35 @@ extension ProcessRunner {
     var metrics = finished.figures.metrics
     Self.lengthen(&metrics, by: drained)
     metrics[.startMs] = broker.startSeconds * 1000
-    if scene.arm.restarts { addHeld(&metrics, in: data) }
-    if !scene.arm.prepare.isEmpty, scene.arm.program != .consume { try removeTopic(broker, scene) }
+    if phases.restarts { addHeld(&metrics, in: data) }
+    if phases.prepare != nil, phases.load != .consume { try removeTopic(broker, scene) }
     try broker.stop()
-    if scene.arm.restarts { addProcessCache(&metrics, in: data) }
+    if phases.restarts { addProcessCache(&metrics, in: data) }
 
     Self.countPlainPayload(&metrics, scene.values.filled(scene.arm.options))
     addMachine(
       &metrics, before, after, dirty: finished.dirtyMaxMiB,
       live: processAfter.cpuSeconds - processBefore.cpuSeconds + relayCPU)
-    try addBroker(&metrics, scene.arm.program, processBefore, processAfter, finished.figures, stored: stored)
+    try addBroker(&metrics, phases.load, processBefore, processAfter, finished.figures, stored: stored)
     Self.addCounts(&metrics, processBefore, processAfter, finished.figures)
     Self.add(passed, linkMbitPerSecond: scene.network?.link?.mbitPerSecond, to: &metrics)
     if let besideFigures { try Self.addBeside(&metrics, besideFigures) }
-    if scene.arm.restarts { try restart(scene, data, &metrics) }
+    if phases.restarts { try restart(scene, through, data, &metrics) }
     if let resident { metrics[.residentPercent] = resident * 100 }
     // A search reports no time of its own: its trials are not one run.
-    let seconds: Double? = scene.arm.program == .sustain ? nil : try metrics.needed(.seconds)
+    let seconds: Double? = phases.load == .sustain ? nil : try metrics.needed(.seconds)
     addShares(&metrics, finished.figures, before, after, seconds: seconds)
     let options = scene.values.filled(scene.arm.options)
     Stall.add(to: &metrics, stallMs: finished.stallMs)
     Self.addRateError(&metrics, options)
-    var check = try reconcile(scene, metrics, finished.figures)
+    var check = try reconcile(scene, through, metrics, finished.figures)
     if !Self.isSunk(options) { reconcileNetwork(&check, count, passed, metrics) }
-    if scene.arm.stallMs != nil, finished.stallMs == nil { check.note(fault: "the run ended before its stall") }
+    if phases.stallMs != nil, finished.stallMs == nil { check.note(fault: "the run ended before its stall") }
     let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
     if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
     let cacheState = wanted(scene.arm.cache, proved: resident)
     let limitation = limitation(scene, metrics, finished, seconds: seconds, idleShare: after.idleShare(since: before))
-    if scene.arm.program == .sustain, let sweep = experiment.sweep {
+    if phases.load == .sustain, let sweep = experiment.sweep {
       let curve = Self.curve(finished.figures, over: sweep, common: metrics)
       if let fault = curve.fault { check.note(fault: fault) }
       return Measured(
@@ -100,13 +102,13 @@ extension ProcessRunner {
   private static func intervals(_ scene: Scene) -> String { "\(scene.directory)/intervals.csv" }
 
   /// A new process needs no just-in-time compiler, but its first fetches grow buffers and windows.
-  private func warmUp(_ scene: Scene, _ broker: BrokerProcess) throws(RunError) {
-    guard scene.arm.program == .consume else { return }
-    if !scene.arm.warm.isEmpty {
-      _ = try load(scene, .consume, scene.arm.warm, broker, "warm-up")
+  private func warmUp(_ scene: Scene, _ phases: Phases, _ broker: BrokerProcess) throws(RunError) {
+    guard phases.load == .consume else { return }
+    if let settings = phases.warm {
+      _ = try load(scene, .consume, settings, broker, "warm-up")
       return
     }
-    let options = scene.arm.options.map { setting in
+    let options = phases.options.map { setting in
       guard setting.name == "num-records", let all = scene.values.number(setting.value.text) else { return setting }
       return Setting(name: setting.name, value: Level(String(Int(all * Names.warmUpShare))))
     }
@@ -114,10 +116,10 @@ extension ProcessRunner {
   }
 
   func load(
-    _ scene: Scene, _ program: Arm.Program, _ options: [Setting], _ broker: BrokerProcess, _ name: String,
+    _ scene: Scene, _ load: Arm.Load, _ options: [Setting], _ broker: BrokerProcess, _ name: String,
     beside: ChildProcess? = nil, intervals: String? = nil, look: (() -> Void)? = nil
   ) throws(RunError) -> Finished {
-    var arguments = Self.loadArguments(program, at: broker) + ["--quiet"]
+    var arguments = Self.loadArguments(load, at: broker) + ["--quiet"]
     arguments += Self.arguments(scene.values.filled(options))
     let intervals = intervals ?? (name == "load" ? Self.intervals(scene) : nil)
     if let intervals { arguments += ["--intervals-csv", intervals] }
@@ -131,25 +133,23 @@ extension ProcessRunner {
   }
 
   /// What every load against a broker of ours begins with; an option `topic` behind it names another.
-  static func loadArguments(_ program: Arm.Program, at broker: BrokerProcess) -> [String] {
-    let verb = program.rawValue.split(separator: " ").last.map(String.init) ?? ""
-    return [verb, "--bootstrap-server", broker.address, "--topic", Names.topic, "--json"]
+  static func loadArguments(_ load: Arm.Load, at broker: BrokerProcess) -> [String] {
+    [load.verb, "--bootstrap-server", broker.address, "--topic", Names.topic, "--json"]
   }
 
   /// The broker under test, with the arm's settings, in the run's cgroup.
-  func start(_ scene: Scene, _ data: String) throws(RunError) -> BrokerProcess {
+  func start(_ scene: Scene, _ through: Arm.Broker, _ data: String) throws(RunError) -> BrokerProcess {
     try BrokerProcess(
       program: programs.broker, directory: scene.directory, data: data,
-      settings: scene.values.filled(scene.arm.broker), procs: scene.group?.procs,
+      settings: scene.values.filled(through.settings), procs: scene.group?.procs,
       at: scene.network?.place ?? BrokerProcess.Place(), stopRequested: stopRequested)
   }
 
   // MARK: Filled topics
 
   /// As the arm's `fill` asks, through the broker that is measured.
-  private func fillTopic(_ scene: Scene, _ broker: BrokerProcess) throws(RunError) {
-    guard !scene.arm.fill.isEmpty else { return }
-    let settings = scene.values.filled(scene.arm.fill)
+  private func fillTopic(_ scene: Scene, _ settings: [Setting], _ broker: BrokerProcess) throws(RunError) {
+    let settings = scene.values.filled(settings)
     let asked = settings.first { $0.name == "num-records" }?.value.number
     // A lag of nothing needs nothing to be there.
     guard asked != 0 else { return }
@@ -170,8 +170,8 @@ extension ProcessRunner {
   }
 
   /// The data directory of a topic filled as the arm asks; the first to ask pays.
-  private mutating func preparedTopic(_ scene: Scene) throws(RunError) -> String {
-    let settings = scene.values.filled(scene.arm.prepare)
+  private mutating func preparedTopic(_ scene: Scene, _ settings: [Setting]) throws(RunError) -> String {
+    let settings = scene.values.filled(settings)
     let key = Fingerprint.of(settings.map { "\($0.name)=\($0.value)" }.joined(separator: "\n"))
     if let data = preparedTopics[key] { return data }
     let data = "\(scratch)/topic-\(key.prefix(12))"
@@ -203,7 +203,7 @@ extension ProcessRunner {
   }
 
   private func addBroker(
-    _ metrics: inout [String: Double], _ program: Arm.Program, _ before: ProcessFigures, _ after: ProcessFigures,
+    _ metrics: inout [String: Double], _ load: Arm.Load, _ before: ProcessFigures, _ after: ProcessFigures,
     _ figures: ReportedFigures, stored: Double
   ) throws(RunError) {
     let cpu = after.cpuSeconds - before.cpuSeconds
@@ -219,7 +219,7 @@ extension ProcessRunner {
     metrics[.processWrittenBytes] = Double(after.writtenBytes - before.writtenBytes)
     let read = Double(after.readBytes - before.readBytes)
     metrics[.processReadBytes] = read
-    if program != .produce, let consumed = metrics[.bytes], consumed > 0 {
+    if load != .produce, let consumed = metrics[.bytes], consumed > 0 {
       metrics[.storageReadPercent] = 100 * read / consumed
       metrics[.hitRatio] = max(0, 1 - read / consumed)
     }
@@ -234,15 +234,15 @@ extension ProcessRunner {
   }
 
   private func reconcile(
-    _ scene: Scene, _ metrics: [String: Double], _ figures: ReportedFigures
+    _ scene: Scene, _ through: Arm.Broker, _ metrics: [String: Double], _ figures: ReportedFigures
   ) throws(RunError) -> Reconciliation {
     var check = Reconciliation()
     let options = scene.values.filled(scene.arm.options)
     check.integrity(figures, except: Set(experiment.verdicts.filter { $0.kind == .never }.map(\.metric)))
     check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics[.records])
-    let keepsAll = !scene.arm.broker.contains { $0.name.hasPrefix("log.retention.bytes") }
+    let keepsAll = !through.settings.contains { $0.name.hasPrefix("log.retention.bytes") }
     let isSunk = Self.isSunk(options)
-    if scene.arm.program == .produce, keepsAll, !isSunk {
+    if through.phases.load == .produce, keepsAll, !isSunk {
       let codec = options.first { $0.name == "compression" }?.value.text ?? "none"
       let stored = try metrics.needed(.storedBytes)
       check.stored(bytes: stored, payload: try metrics.needed(.bytes), isCompressed: codec != "none")

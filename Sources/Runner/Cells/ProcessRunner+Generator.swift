@@ -15,7 +15,8 @@ extension ProcessRunner {
     guard experiment.metrics.contains("records_per_s") else { return [:] }
     var found: [String: Double] = [:]
     let cells = Matrix(experiment).cells
-    for arm in experiment.arms where arm.program == .produce && arm.client == .drives && found.count < Probe.armsMax {
+    for arm in experiment.arms
+    where arm.program == .load(.produce) && arm.client == .drives && found.count < Probe.armsMax {
       guard let cell = cells.first(where: { $0.arm == arm.name }) else { continue }
       let run = PlannedRun(order: 0, replicate: 1, cell: cell)
       let values = RunValues(run, of: experiment, adding: ["seed": Level(String(seed)), "directory": Level(scratch)])

@@ -70,11 +70,11 @@ extension ProcessRunner {
   package func relayCapacity() throws(RunError) -> [String: Double] {
     var roundTrips: Set<Double> = []
     for cell in Matrix(experiment).cells {
-      guard let arm = experiment.arm(named: cell.arm), let text = arm.roundTripMs?.text else { continue }
+      guard let text = experiment.arm(named: cell.arm)?.broker?.network.roundTripMs?.text else { continue }
       let values = RunValues(PlannedRun(order: 0, replicate: 1, cell: cell), of: experiment)
       if let roundTrip = values.number(text), roundTrip > 0 { roundTrips.insert(roundTrip) }
     }
-    guard !roundTrips.isEmpty, let arm = experiment.arms.first(where: { $0.roundTripMs != nil }),
+    guard !roundTrips.isEmpty, let arm = experiment.arms.first(where: { $0.broker?.network.roundTripMs != nil }),
       let cell = Matrix(experiment).cells.first(where: { $0.arm == arm.name })
     else { return [:] }
     let run = PlannedRun(order: 0, replicate: 1, cell: cell)

@@ -25,9 +25,11 @@ extension ProcessRunner {
   }
 
   /// Starts the broker again, in the same cgroup, and runs the arm's load once more: until the device gives as little as before.
-  func restart(_ scene: Scene, _ data: String, _ metrics: inout [String: Double]) throws(RunError) {
+  func restart(_ scene: Scene, _ through: Arm.Broker, _ data: String, _ metrics: inout [String: Double])
+    throws(RunError)
+  {
     guard let hitRatio = metrics[.hitRatio], hitRatio >= Rewarming.Limits.hitRatioMin else { return }
-    let broker = try start(scene, data)
+    let broker = try start(scene, through, data)
     let pid = broker.pid
     var samples: [(wallMs: Double, readBytes: Double)] = []
     func look() {
@@ -36,7 +38,7 @@ extension ProcessRunner {
     look()
     let intervals = "\(scene.directory)/rewarm.csv"
     let finished = try load(
-      scene, scene.arm.program, scene.arm.options, broker, "rewarm", intervals: intervals, look: look)
+      scene, through.phases.load, through.phases.options, broker, "rewarm", intervals: intervals, look: look)
     look()
     try broker.stop()
     guard let series = IntervalSeries(path: intervals), let startedMs = finished.figures["started_ms"] else {

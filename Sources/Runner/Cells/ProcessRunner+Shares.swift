@@ -5,7 +5,9 @@ import Measure
 extension ProcessRunner {
   /// How many replicas of each partition an arm asks for; nil where it does not say.
   static func replicas(of arm: Arm) -> Int? {
-    (arm.options + arm.prepare).first { $0.name == "replication-factor" }?.value.number.map { Int($0) }
+    (arm.options + (arm.broker?.phases.prepare ?? [])).first { $0.name == "replication-factor" }?.value.number.map {
+      Int($0)
+    }
   }
 
   /// - Parameter seconds: that the machine's counters are of.

@@ -13,9 +13,10 @@ struct Stall {
   private(set) var lastedMs: Double?
 
   init(_ scene: ProcessRunner.Scene) {
-    ms = scene.arm.stallMs.flatMap { scene.values.number($0.text) }
-    let duration = scene.values.filled(scene.arm.options).first { $0.name == "duration" }?.value.number ?? 0
-    atSeconds = duration * ProcessRunner.Limits.stallAtShare
+    ms = scene.arm.broker?.phases.stallMs.flatMap { scene.values.number($0.text) }
+    let duration = scene.values.filled(scene.arm.options).first { $0.name == "duration" }?.value.number
+    // A load that does not end by time is stopped as soon as it runs.
+    atSeconds = duration.map { $0 * ProcessRunner.Limits.stallAtShare } ?? 0
   }
 
   /// Stops the process and lets it go on, when the time has come; only while the load itself runs.

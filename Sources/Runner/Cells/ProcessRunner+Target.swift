@@ -6,7 +6,7 @@ import Verdict
 
 /// End-to-end arms against a cluster that somebody else runs: a topic of their own for each run, deleted afterwards.
 extension ProcessRunner {
-  func measure(_ scene: Scene, at target: Target) throws(RunError) -> Measured {
+  func measure(_ scene: Scene, _ asked: Arm.Load, at target: Target) throws(RunError) -> Measured {
     // Two campaigns of this name at one cluster differ in time or process.
     let topic = "millrace-\(experiment.name)-\(UTC.stamp())-\(getpid())-\(scene.run.order)"
     try topics(
@@ -15,7 +15,7 @@ extension ProcessRunner {
     let before = MachineFigures.now(device: target.isLocal ? device : nil)
     let finished: Finished
     do throws(RunError) {
-      finished = try load(scene, topic, target)
+      finished = try load(scene, asked, topic, target)
     } catch {
       try? topics(["delete", topic], scene, target)
       throw error
@@ -57,9 +57,8 @@ extension ProcessRunner {
     return result
   }
 
-  private func load(_ scene: Scene, _ topic: String, _ target: Target) throws(RunError) -> Finished {
-    let verb = scene.arm.program.rawValue.split(separator: " ").last.map(String.init) ?? ""
-    var arguments = [verb, "--bootstrap-server", target.address, "--topic", topic, "--json", "--quiet"]
+  private func load(_ scene: Scene, _ load: Arm.Load, _ topic: String, _ target: Target) throws(RunError) -> Finished {
+    var arguments = [load.verb, "--bootstrap-server", target.address, "--topic", topic, "--json", "--quiet"]
     arguments += Self.arguments(scene.values.filled(scene.arm.options).filter { $0.name != "partitions" })
     arguments += ["--intervals-csv", "\(scene.directory)/intervals.csv"]
     return try finish(programs.load, arguments, scene, "load")

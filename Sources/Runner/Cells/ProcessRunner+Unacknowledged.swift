@@ -16,7 +16,7 @@ extension ProcessRunner {
     _ scene: Scene, _ figures: ReportedFigures, data: String, from before: Int
   ) throws(RunError) -> Double {
     let options = scene.values.filled(scene.arm.options)
-    guard scene.arm.program == .produce, options.contains(where: { $0.name == "acks" && $0.value == "0" }),
+    guard scene.arm.program == .load(.produce), options.contains(where: { $0.name == "acks" && $0.value == "0" }),
       let sent = figures["batch_bytes"], let started = figures["started_ms"], let seconds = figures["seconds"]
     else { return 0 }
     let deadline = Uptime.seconds + DrainLimits.seconds

@@ -70,7 +70,7 @@ package struct ProcessRunner: CellRunner {
 
   package func obstacle(to arm: Arm) -> String? {
     if let target = experiment.target, let obstacle = experiment.obstacle(to: arm, at: target) { return obstacle }
-    if arm.memoryMiB != nil {
+    if arm.memory != nil {
       do {
         _ = try Cgroup.available()
       } catch {
@@ -80,7 +80,9 @@ package struct ProcessRunner: CellRunner {
     if experiment.target == nil, let replicas = Self.replicas(of: arm), replicas > 1 {
       return "needs a cluster: \(replicas) replicas of each partition, and one broker keeps one"
     }
-    if arm.linkMbitPerS != nil, let obstacle = NetworkLink.obstacle(scratch: scratch) { return obstacle }
+    if arm.broker?.network.linkMbitPerS != nil, let obstacle = NetworkLink.obstacle(scratch: scratch) {
+      return obstacle
+    }
     let needed =
       arm.tier == .bare
       ? [programs.millrace] : [experiment.target == nil ? programs.broker : programs.millrace, programs.load]
@@ -102,8 +104,8 @@ package struct ProcessRunner: CellRunner {
     ]
     if let pace { extra["pace_mib_per_s"] = Level(String(pace)) }
     var values = RunValues(run, of: experiment, adding: extra)
-    if let size = arm.dataMB.flatMap({ values.number($0.text) }) {
-      let written = arm.dataWriteBytes.flatMap { values.number($0.text) }
+    if let size = arm.data.flatMap({ values.number($0.mb.text) }) {
+      let written = arm.data?.writeBytes.flatMap { values.number($0.text) }
       extra["data_file"] = Level(try dataFile(megabytes: size, writeBytes: written.map { Int($0) }))
       values = RunValues(run, of: experiment, adding: extra)
     }
@@ -117,9 +119,13 @@ package struct ProcessRunner: CellRunner {
     // What earlier runs left dirty, or deleted and not yet discarded, is not this run's to pay for.
     sync()
     defer { unlink(filling) }
-    if arm.isMemoryFull, let group { try fill(group) }
-    if arm.tier == .endToEnd, let target = experiment.target { return try measure(scene, at: target) }
-    return arm.tier == .bare ? try measureBare(scene) : try measureThroughBroker(scene)
+    if arm.memory?.isFull == true, let group { try fill(group) }
+    switch arm.work {
+    case .bare(let bare): return try measure(scene, bare)
+    case .through(let broker):
+      guard let target = experiment.target else { return try measure(scene, broker) }
+      return try measure(scene, broker.phases.load, at: target)
+    }
   }
 
   /// What one run has around it.
@@ -135,7 +141,7 @@ package struct ProcessRunner: CellRunner {
   }
 
   private func group(for arm: Arm, _ values: RunValues) throws(RunError) -> Cgroup? {
-    guard let text = arm.memoryMiB?.text else { return nil }
+    guard let text = arm.memory?.mib.text else { return nil }
     guard let limit = values.number(text), limit >= 1 else { throw .failed("memory_mib `\(text)` is no size") }
     do {
       return try Cgroup(name: "millrace-\(getpid())", limitMiB: Int(limit))
@@ -190,11 +196,11 @@ package struct ProcessRunner: CellRunner {
 
   // MARK: Bare arms
 
-  private func measureBare(_ scene: Scene) throws(RunError) -> Measured {
+  private func measure(_ scene: Scene, _ bare: Arm.Bare) throws(RunError) -> Measured {
     let intervals = "\(scene.directory)/intervals.csv"
-    var arguments = scene.arm.program.rawValue.split(separator: " ").map(String.init)
-    arguments += Self.arguments(scene.values.filled(scene.arm.options)) + ["--json"]
-    if scene.arm.program == .rawAppend { arguments += ["--intervals-csv", intervals] }
+    let options = scene.values.filled(bare.options)
+    var arguments = ["mechanism", bare.mechanism.rawValue] + Self.arguments(options) + ["--json"]
+    if bare.mechanism == .rawAppend { arguments += ["--intervals-csv", intervals] }
     let cache = scene.values.values["data_file"].map { CacheState(paths: [$0.text]) }
     let resident = prove(cache, scene.arm.cache)
     let begun = Uptime.seconds
@@ -209,7 +215,7 @@ package struct ProcessRunner: CellRunner {
     addShares(&metrics, finished.figures, before, after, seconds: elapsed)
     var check = Reconciliation()
     // A file that is read over and over is cold once.
-    let fileBytes = scene.arm.dataMB.flatMap { scene.values.number($0.text) }.map { $0 * 1e6 }
+    let fileBytes = bare.data.flatMap { scene.values.number($0.mb.text) }.map { $0 * 1e6 }
     if scene.arm.cache != .any {
       let moved = try metrics.needed(.bytes)
       check.deviceReads(
@@ -220,7 +226,7 @@ package struct ProcessRunner: CellRunner {
         expectsCold: scene.arm.cache == .cold && finished.figures.text("op") == "read")
     }
     check.congestionControl(
-      asked: scene.values.filled(scene.arm.options).first { $0.name == "congestion-control" }?.value.text,
+      asked: options.first { $0.name == "congestion-control" }?.value.text,
       used: finished.figures.text("congestion_control"))
     let seconds = try metrics.needed(.seconds)
     var evidence = BottleneckEvidence(of: .mechanism)

@@ -35,8 +35,8 @@ final class RunNetwork {
       guard let value = values.number(text), value >= 0 else { throw .failed("\(key) `\(text)` is no number") }
       return value
     }
-    let rate = try number(arm.linkMbitPerS, "link_mbit_per_s")
-    let roundTrip = try number(arm.roundTripMs, "round_trip_ms")
+    let rate = try number(arm.broker?.network.linkMbitPerS, "link_mbit_per_s")
+    let roundTrip = try number(arm.broker?.network.roundTripMs, "round_trip_ms")
     guard rate > 0 || roundTrip > 0 else { return nil }
     let congestion = values.filled(arm.options).first { $0.name == "congestion-control" }?.value.text
     return try RunNetwork(

@@ -1,0 +1,124 @@
+import Base
+import Measure
+
+/// Reading an arm. Its keys say what is done; where they do not fit together the arm cannot be made, and the key is named.
+extension Arm {
+  init(reading reader: inout DefinitionReader) throws(DefinitionError) {
+    let name = try reader.text("name")
+    guard let program = try reader.program("program") else {
+      throw reader.error(nil, "program", "the key `program` is missing in arm `\(name)`")
+    }
+    let work =
+      switch program {
+      case .mechanism(let mechanism): Work.bare(try Bare(mechanism, reading: &reader))
+      case .load(let load): Work.through(try Broker(load, reading: &reader))
+      }
+    self.init(
+      name: name, label: try reader.text("label", default: name),
+      role: try reader.choice("role", of: Role.self) ?? .test, repeats: try reader.level("repeats")?.text, work: work,
+      cache: try reader.choice("cache", of: Cache.self) ?? .any, memory: try Memory(reading: &reader),
+      paceOf: try reader.level("pace_of")?.text, only: try reader.factors("only"), ignores: try reader.texts("ignores"),
+      durability: try reader.choice("durability", of: Durability.self) ?? .nothing,
+      client: try reader.choice("client", of: Client.self) ?? .drives)
+  }
+}
+
+extension Arm.Memory {
+  /// Nil where neither key is there.
+  fileprivate init?(reading reader: inout DefinitionReader) throws(DefinitionError) {
+    let isFull = try reader.level("memory_full")?.text == "true"
+    guard let mib = try reader.level("memory_mib") else {
+      guard !isFull else {
+        throw reader.error("memory_full", "fills a memory cgroup, and there is no `memory_mib`")
+      }
+      return nil
+    }
+    self.init(mib: mib, isFull: isFull)
+  }
+}
+
+extension Arm.Bare {
+  fileprivate init(_ mechanism: Arm.Mechanism, reading reader: inout DefinitionReader) throws(DefinitionError) {
+    for (key, reason) in Self.foreignKeys where reader.node(key) != nil {
+      if key == "restart", try !reader.flag(key, default: false) { continue }
+      throw reader.error(key, reason)
+    }
+    let (mb, writeBytes) = (try reader.level("data_mb"), try reader.level("data_write_bytes"))
+    if writeBytes != nil, mb == nil {
+      throw reader.error("data_write_bytes", "says how a file is written, and there is no `data_mb`")
+    }
+    self.init(
+      mechanism: mechanism, options: try reader.settings("options"),
+      data: mb.map { Arm.DataFile(mb: $0, writeBytes: writeBytes) })
+  }
+
+  /// What only an arm with a broker may ask for.
+  private static let foreignKeys = [
+    ("broker", "a bare arm has no broker to configure"), ("prepare", "a bare arm has no broker to configure"),
+    ("fill", "a bare arm has no broker to configure"), ("warm", "a bare arm has no broker to configure"),
+    ("beside", "a bare arm has no broker for another load"),
+    ("restart", "a bare arm has no broker to start again"), ("stall_ms", "a bare arm has no broker to stop"),
+    ("link_mbit_per_s", "a bare arm has no broker to be at the other end"),
+    ("round_trip_ms", "a bare arm has no broker to be at the other end"),
+  ]
+}
+
+extension Arm.Broker {
+  fileprivate init(_ load: Arm.Load, reading reader: inout DefinitionReader) throws(DefinitionError) {
+    for key in ["data_mb", "data_write_bytes"] where reader.node(key) != nil {
+      throw reader.error(key, "makes a file for a bare mechanism: a broker's data are its topics (`prepare`, `fill`)")
+    }
+    var phases = [Phase.measure(load, try reader.settings("options"))]
+    let (prepare, fill) = (try reader.settings("prepare"), try reader.settings("fill"))
+    let warm = try reader.settings("warm")
+    if !prepare.isEmpty { phases.append(.prepare(prepare)) }
+    if !fill.isEmpty { phases.append(.fill(fill)) }
+    if !warm.isEmpty { phases.append(.warm(warm)) }
+    let beside = try reader.section("beside") { (section) throws(DefinitionError) in
+      Phase.beside(try section.flow("program"), try section.settings("options"))
+    }
+    phases += beside.map { [$0] } ?? []
+    if let ms = try reader.level("stall_ms") { phases.append(.stall(ms: ms)) }
+    if try reader.flag("restart", default: false) { phases.append(.restart) }
+    self.init(
+      settings: try reader.settings("broker"),
+      network: Arm.Network(
+        linkMbitPerS: try reader.level("link_mbit_per_s"), roundTripMs: try reader.level("round_trip_ms")),
+      phases: try Self.checked(phases, reader))
+  }
+
+  private static func checked(_ phases: [Phase], _ reader: DefinitionReader) throws(DefinitionError) -> Phases {
+    do throws(Phases.Fault) {
+      return try Phases(phases)
+    } catch {
+      var reader = reader
+      throw reader.error(error.key, error.reason)
+    }
+  }
+}
+
+extension DefinitionReader {
+  /// With the line of the key's value.
+  fileprivate mutating func error(_ key: String, _ message: String) -> DefinitionError {
+    error(node(key), key, message)
+  }
+
+  fileprivate mutating func program(_ key: String) throws(DefinitionError) -> Arm.Program? {
+    guard let text = try level(key)?.text else { return nil }
+    if let program = Arm.Program(name: text) { return program }
+    let names = Arm.Program.all.map(\.name)
+    var error = error(key, "`\(text)` is not one of \(names.joined(separator: ", "))")
+    error.suggestion = Spelling.nearest(to: text, among: names)
+    throw error
+  }
+
+  fileprivate mutating func flow(_ key: String) throws(DefinitionError) -> Arm.Flow {
+    guard let program = try program(key) else {
+      throw error(nil, key, "the key `program` is missing: the load that runs beside the arm's own")
+    }
+    guard case .load(.flow(let flow)) = program else {
+      throw error(key, "`\(program.name)` is no load that runs until it is stopped")
+    }
+    return flow
+  }
+}
