@@ -91,6 +91,21 @@ package enum Limits {
   /// not suffice are answered with an error upon which clients ask again: for the rest alone.
   package static let unpackedRequestBytes = decompressedBatchBytes
 
+  /// Bytes that one produce request's batches may unpack to on the event loop: some milliseconds. A batch with more is
+  /// unpacked off the loop, where no other connection waits for it.
+  package static let unpackedOnLoopBytes = 1024 * 1024
+
+  /// Compressing a byte anew takes about as long as unpacking this many.
+  package static let recompressionCost = 16
+
+  /// Threads that unpack such batches, one batch of `decompressedBatchBytes` at a time each: so much memory unpacked batches
+  /// take in the whole broker, and twice that while they are compressed anew. Further ones wait for a thread.
+  package static let unpackThreads = 2
+
+  /// Bytes of produced batches, as they came, that wait for one of these threads. A batch beyond it is answered with an error
+  /// upon which clients send it again.
+  package static let waitingToUnpackBytes = 256 * 1024 * 1024
+
   /// Records at fault that a produce answer names of one batch, the first of them.
   package static let recordErrors = 1_000
 

@@ -22,6 +22,7 @@ package final class LocalBroker: Sendable {
   let offload: any Offload
   package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
+  let waitingToUnpack = WaitingToUnpack()
   let flusher: Flusher
   let producerIDs: ProducerIDSource
   package let log: Logger

@@ -20,6 +20,8 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
   case housekeeping
   /// Requests that take too long for an event loop: they touch the disk, or name very much.
   case request
+  /// Unpacking and checking of large produced batches: other requests do not wait behind it.
+  case unpack
   /// Flushes that acknowledgements wait for.
   case flush
   /// Reads that consumers far behind wait for.
@@ -33,6 +35,7 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
     switch self {
     case .control, .housekeeping: 1
     case .request: Limits.requestThreads
+    case .unpack: Limits.unpackThreads
     case .flush: Limits.flushThreads
     case .coldRead: Limits.coldReadThreads
     }

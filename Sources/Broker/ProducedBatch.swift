@@ -31,8 +31,9 @@ package enum ProducedBatch {
   ///     allowed from 7.
   ///   - nowMs: the clock that the topic's limits on timestamps count from.
   ///   - allowance: bytes that the request's batches may still unpack to; what this one takes is taken off.
+  /// - Throws: a refusal, or anything when `allowance.wantsOffload` then.
   package static func checked(
-    _ bytes: ByteBuffer?, for config: TopicConfig, version: Int16, nowMs: Int64, allowance: inout Int
+    _ bytes: ByteBuffer?, for config: TopicConfig, version: Int16, nowMs: Int64, allowance: inout UnpackAllowance
   ) throws(Refusal) -> RecordBatch {
     guard let bytes, bytes.readableBytes > 0 else { throw Refusal(.invalidRecord, "no record batch") }
     let batch = try read(bytes, version: version, &allowance)
@@ -46,19 +47,19 @@ package enum ProducedBatch {
     let maxTimestamp = try checkRecords(of: batch, for: config, nowMs: nowMs, &allowance)
     let isHeaderRight = batch.header.maxTimestamp == maxTimestamp && !batch.header.attributes.isLogAppendTime
     if isHeaderRight, config.storedCodec == nil { return batch }
-    return try stored(batch, maxTimestamp: maxTimestamp, for: config)
+    return try stored(batch, maxTimestamp: maxTimestamp, for: config, &allowance)
   }
 
   /// The batch as the topic has it stored, where that is not as it was sent.
   @inline(never)
   private static func stored(
-    _ sent: RecordBatch, maxTimestamp: Int64, for config: TopicConfig
+    _ sent: RecordBatch, maxTimestamp: Int64, for config: TopicConfig, _ allowance: inout UnpackAllowance
   ) throws(Refusal) -> RecordBatch {
     var batch = sent
     batch.header.maxTimestamp = maxTimestamp
     batch.header.attributes.isLogAppendTime = false
     if let codec = config.storedCodec, codec != Codec(rawValue: batch.header.attributes.codecNumber) {
-      return try recompressed(batch, as: codec, level: config.level(of: codec))
+      return try recompressed(batch, as: codec, level: config.level(of: codec), &allowance)
     }
     // LogAppendTime changes the header once more, where the clock is read.
     if batch.header != sent.header, !config.timestampIsLogAppendTime {
@@ -68,14 +69,14 @@ package enum ProducedBatch {
   }
 
   private static func read(
-    _ bytes: ByteBuffer, version: Int16, _ allowance: inout Int
+    _ bytes: ByteBuffer, version: Int16, _ allowance: inout UnpackAllowance
   ) throws(Refusal) -> RecordBatch {
     do throws(RecordBatchError) {
       if let magic = MessageSet.magic(of: bytes) {
         guard version < 3 else { throw RecordBatchError.unsupportedMagic(magic) }
         return try unpacking(&allowance) { limit throws(RecordBatchError) in
           let batch = try RecordBatch(converting: bytes, limit: limit)
-          return (batch, 0)
+          return (batch, max(0, batch.sizeInBytes - bytes.readableBytes))
         }
       }
       let batch = try RecordBatch(viewing: bytes)
@@ -107,7 +108,7 @@ package enum ProducedBatch {
   /// Walks the records, unpacked when they are compressed: as many as the header says, offsets 0, 1, 2 …, of times that the topic
   /// takes, and with keys where it is compacted. Returns the largest timestamp, -1 when no record has one.
   private static func checkRecords(
-    of batch: RecordBatch, for config: TopicConfig, nowMs: Int64, _ allowance: inout Int
+    of batch: RecordBatch, for config: TopicConfig, nowMs: Int64, _ allowance: inout UnpackAllowance
   ) throws(Refusal) -> Int64 {
     let needsKeys = config.cleanupPolicy.contains(.compact)
     let times = config.timestampsTaken(nowMs: nowMs)
@@ -129,28 +130,38 @@ package enum ProducedBatch {
   }
 
   /// Lets `body` unpack what the request still may, at most a batch's limit, and takes off what it says that it has. A batch that
-  /// fails for the limit has used it up.
+  /// fails for the limit has used it up; one that fails for the event loop's limit is to be checked off the loop.
   private static func unpacking<Result>(
-    _ allowance: inout Int, _ body: (_ limit: Int) throws(RecordBatchError) -> (Result, unpacked: Int)
+    _ allowance: inout UnpackAllowance, _ body: (_ limit: Int) throws(RecordBatchError) -> (Result, unpacked: Int)
   ) throws(RecordBatchError) -> Result {
-    let limit = min(allowance, Limits.decompressedBatchBytes)
+    let most = min(allowance.bytes, Limits.decompressedBatchBytes)
+    let limit = min(most, allowance.onLoop)
     do throws(RecordBatchError) {
       let (result, unpacked) = try body(limit)
-      allowance -= unpacked
+      allowance.bytes -= unpacked
+      allowance.onLoop -= unpacked
       return result
     } catch {
-      if case .unpacksTooLarge = error { allowance -= limit }
+      if case .unpacksTooLarge = error {
+        if limit < most { allowance.wantsOffload = true } else { allowance.bytes -= limit }
+      }
       throw error
     }
   }
 
   /// The records stay as they are, only their compression changes: they are one stream behind the header.
   private static func recompressed(
-    _ batch: RecordBatch, as codec: Codec, level: Int?
+    _ batch: RecordBatch, as codec: Codec, level: Int?, _ allowance: inout UnpackAllowance
   ) throws(Refusal) -> RecordBatch {
     do {
       let from = Codec(rawValue: batch.header.attributes.codecNumber) ?? .none
-      let plain = from == .none ? batch.body : try from.decompress(batch.body, limit: Limits.decompressedBatchBytes)
+      let limit = min(Limits.decompressedBatchBytes, allowance.onLoop / Limits.recompressionCost)
+      let plain: ByteBuffer
+      do throws(CompressionError) { plain = try from.decompress(batch.body, limit: limit) } catch {
+        if case .tooLarge = error { allowance.wantsOffload = allowance.isOnLoop }
+        throw error
+      }
+      allowance.onLoop -= plain.readableBytes * Limits.recompressionCost
       var body = ByteBuffer()
       if codec == .none {
         body = plain
@@ -165,6 +176,30 @@ package enum ProducedBatch {
     } catch {
       throw Refusal(.corruptMessage, "the batch cannot be recompressed: \(error)")
     }
+  }
+}
+
+/// The bytes that a request's batches may still unpack to.
+package struct UnpackAllowance {
+  package var bytes: Int
+  /// How many of them on the event loop, where other connections wait meanwhile. Off the loop as many as there are.
+  fileprivate(set) var onLoop: Int
+  fileprivate let isOnLoop: Bool
+  /// The batch that was looked at last unpacks to more than may be on the event loop: it is to be checked off the loop.
+  fileprivate(set) var wantsOffload = false
+
+  /// The whole of a request that is served on an event loop.
+  package init(bytes: Int = Limits.unpackedRequestBytes) {
+    self.bytes = bytes
+    onLoop = Limits.unpackedOnLoopBytes
+    isOnLoop = true
+  }
+
+  /// What is left of `allowance`, to be used off the event loop.
+  init(offLoop allowance: UnpackAllowance) {
+    bytes = allowance.bytes
+    onLoop = .max
+    isOnLoop = false
   }
 }
 

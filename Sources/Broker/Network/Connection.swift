@@ -226,6 +226,10 @@ package final class Connection: ChannelDuplexHandler {
     onClose[slot] = body
   }
 
+  fileprivate func hold(for slot: Machine.Slot) { machine.hold(for: slot) }
+
+  fileprivate func release(_ slot: Machine.Slot) { advance(machine.release(slot)) }
+
   // MARK: Steps
 
   /// Takes every step that the way is clear for.
@@ -338,6 +342,9 @@ final class ConnectionPort: ReplyPort {
   func whenClosed(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ body: @escaping @Sendable () -> Void) {
     connection.value.whenClosed(slot, body)
   }
+
+  func hold(for slot: ConnectionMachine<OutgoingReply>.Slot) { connection.value.hold(for: slot) }
+  func release(_ slot: ConnectionMachine<OutgoingReply>.Slot) { connection.value.release(slot) }
 
   /// Runs `body` with the connection later, on its event loop.
   func onEventLoop(_ body: @escaping @Sendable (Connection) -> Void) {

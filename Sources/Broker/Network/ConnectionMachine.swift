@@ -18,6 +18,9 @@ import DequeModule
 ///   read's completion are `flush` and `queueTurn`; each turn that the loop gives then is `serveKept`, `flush` and
 ///   `queueTurn`, until the last request has started and `read` follows.
 ///
+/// A request that is worked on elsewhere and must be done before the next one may hold the connection (`hold`): nothing starts
+/// behind it until its `release`. Only a peer that has left is not waited for: what it had sent is served at once.
+///
 /// Whatever clears the way answers whether steps are to be taken `.now`. They are not while an event of this connection is
 /// still on the stack, because a write to a channel may come back with another event. Example: a flush finds the peer gone;
 /// NIO reports the end of the connection from inside that flush. The event is noted, and the step after the flush is none.
@@ -205,10 +208,14 @@ package struct ConnectionMachine<Reply> {
   private var places = Deque<Place>()
   private var first: Slot = 0
   private let requestsInFlightMax: Int
+  /// With as many requests in flight none starts: `requestsInFlightMax`, or 0 while a request holds the connection.
+  private var requestsMax: Int
+  private var holder: Slot?
 
   package init(requestsInFlightMax: Int) {
     precondition(requestsInFlightMax > 0, "a connection must be allowed a request")
     self.requestsInFlightMax = requestsInFlightMax
+    requestsMax = requestsInFlightMax
   }
 
   // MARK: What may be asked
@@ -226,7 +233,7 @@ package struct ConnectionMachine<Reply> {
   package var isStalling: Bool { input == .part && !isReadOwed }
 
   private var hasRoom: Bool {
-    guard places.count < requestsInFlightMax else { return false }
+    guard places.count < requestsMax else { return false }
     return phase == .open ? takesReplies : phase == .leaving
   }
 
@@ -291,6 +298,25 @@ extension ConnectionMachine {
     precondition(mayBegin, "a request began while the connection was muted")
     places.append(.running)
     return first + UInt64(places.count - 1)
+  }
+
+  /// The request of `slot`, which has just begun, lets none start behind it.
+  package mutating func hold(for slot: Slot) {
+    guard phase != .leaving, phase != .gone else { return }
+    holder = slot
+    requestsMax = 0
+  }
+
+  /// The request of `slot` lets others start, if it held the connection.
+  package mutating func release(_ slot: Slot) -> Advance {
+    guard holder == slot else { return .later }
+    endHold()
+    return advance()
+  }
+
+  private mutating func endHold() {
+    holder = nil
+    requestsMax = requestsInFlightMax
   }
 
   /// The serving that an action or a step asked for has ended.
@@ -510,6 +536,7 @@ extension ConnectionMachine {
   package mutating func peerLeft() -> LeaveAction {
     guard phase == .open, input == .requests || input == .starved else { return .end }
     phase = .leaving
+    endHold()
     input = .inHand
     dropReplies()
     return .serveKept

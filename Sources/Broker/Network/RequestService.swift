@@ -54,6 +54,10 @@ package protocol ReplyPort: AnyObject, Sendable {
   /// Calls `body` later, when the connection ends before the request of `slot` does or has ended. A second call for a slot
   /// replaces the first.
   func whenClosed(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ body: @escaping @Sendable () -> Void)
+
+  /// Lets no later request start until `release`.
+  func hold(for slot: ConnectionMachine<OutgoingReply>.Slot)
+  func release(_ slot: ConnectionMachine<OutgoingReply>.Slot)
 }
 
 /// Where a reply that could not be given at once is to go. Complete it exactly once, from any thread; nothing happens
@@ -77,6 +81,18 @@ package struct PendingReply: Sendable {
     } else {
       eventLoop.execute { port.finish(slot, outcome) }
     }
+  }
+
+  /// Lets no later request of the connection start until `releaseConnection`: what this request does elsewhere is to be done
+  /// before. Called on the event loop, by the request's handler.
+  package func holdConnection() { port.hold(for: slot) }
+
+  /// Lets the connection's later requests start. From any thread, before or after the reply is given.
+  package func releaseConnection() { onEventLoop { port.release(slot) } }
+
+  /// Runs `body` on the event loop: at once when called there.
+  package func onEventLoop(_ body: @escaping @Sendable () -> Void) {
+    if port.eventLoop.inEventLoop { body() } else { port.eventLoop.execute(body) }
   }
 
   /// Runs `body` later, on the event loop, when the connection ends before the reply was given or has ended. Called on the

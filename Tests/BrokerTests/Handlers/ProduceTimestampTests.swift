@@ -185,7 +185,7 @@ struct ProduceTimestampTests {
     var builder = RecordBatchBuilder(capacity: 4096)
     builder.append(Record(offset: 0, timestamp: 1, key: nil, value: ByteBuffer(repeating: 0, count: 600_000)))
     let bomb = try builder.finish(codec: .gzip)
-    var allowance = 1_000_000
+    var allowance = UnpackAllowance(bytes: 1_000_000)
     func check(_ bytes: ByteBuffer) -> ErrorCode {
       do throws(ProducedBatch.Refusal) {
         _ = try ProducedBatch.checked(bytes, for: config, version: 9, nowMs: 5, allowance: &allowance)
@@ -193,9 +193,9 @@ struct ProduceTimestampTests {
       } catch { return error.code }
     }
     #expect(check(bomb) == .none)
-    #expect((390_000...400_000).contains(allowance))
+    #expect((390_000...400_000).contains(allowance.bytes))
     #expect(check(bomb) == .requestTimedOut)
-    #expect(allowance == 0)
+    #expect(allowance.bytes == 0)
     #expect(check(bomb) == .requestTimedOut)
     #expect(check(try Batches.of(["plain"])) == .none, "what is not compressed needs none")
   }

@@ -19,13 +19,14 @@ struct ConnectionMachineModelTests {
   @Test("keeps every promise in long sequences of events, of which some come from inside others", arguments: seeds)
   func chance(seed: Seed) {
     var random = seed
-    for _ in 0..<60 {
+    for round in 0..<60 {
       var will = ConnectionWorld.Will(random: Seed(random.next()))
       will.nested = will.below(3) * 15
       will.late = will.below(101)
       will.heldBack = will.below(2) * 20
       will.starved = will.below(2) * 30
       will.refused = will.below(4) == 0 ? 3 : 0
+      will.holds = round % 3 * 20
       will.turns = 1...(1 + will.below(6))
       var world = ConnectionWorld(limit: 1 + will.below(5), will)
       for _ in 0..<120 { world.come(world.anyEvent()) }
@@ -39,7 +40,8 @@ struct ConnectionMachineModelTests {
 
   private static let alphabet: [ConnectionWorld.Event] = [
     .readAsked, .arrive(requests: 1, part: false), .arrive(requests: 3, part: true), .arrive(requests: 0, part: true),
-    .readCompleted, .finishOldest, .finishNewest, .writability(false), .writability(true), .fed, .turn, .drain, .leave,
+    .readCompleted, .finishOldest, .finishNewest, .release, .writability(false), .writability(true), .fed, .turn,
+    .drain, .leave,
     .close,
   ]
 
@@ -50,6 +52,7 @@ struct ConnectionMachineModelTests {
     var will = ConnectionWorld.Will(random: Seed(UInt64(limit * 1000 + late)))
     will.late = late
     will.starved = 50
+    will.holds = 30
     will.turns = 1...1
     var fault: String?
     func visit(_ world: ConnectionWorld, _ eventsLeft: Int) {

@@ -15,6 +15,7 @@ struct ConnectionWorld {
     case readCompleted
     case finishOldest
     case finishNewest
+    case release
     case writability(Bool)
     case rangeRead
     case fed
@@ -31,6 +32,8 @@ struct ConnectionWorld {
     var nested = 0
     /// In hundred: requests whose handlers answer later.
     var late = 50
+    /// In hundred: late requests that hold the connection.
+    var holds = 0
     var heldBack = 0
     var starved = 0
     var refused = 0
@@ -70,6 +73,8 @@ struct ConnectionWorld {
   private(set) var fault: String?
 
   private var fates: [Fate] = []
+  /// The request that lets none start behind it.
+  private var holder: Int?
   /// The oldest request whose reply has not left.
   private var front = 0
   private var kept = Kept.nothing
@@ -102,7 +107,7 @@ struct ConnectionWorld {
   private var isEnding: Bool { isDrained || isCloseTaken || isGone || isLeaving || isCloseDue }
   /// The oldest request wants the connection closed.
   private var isCloseDue: Bool { front < fates.count && fates[front] == .closes }
-  private var mayStart: Bool { !isEnding && isWritable && !isHeldBack && inFlight < limit }
+  private var mayStart: Bool { !isEnding && isWritable && !isHeldBack && inFlight < limit && holder == nil }
   private var wantsRead: Bool { mayStart && (kept == .nothing || kept == .part) }
 
   private mutating func expect(_ isKept: Bool, _ promise: String) {
@@ -137,7 +142,7 @@ struct ConnectionWorld {
   private func canCome(_ event: Event) -> Bool {
     switch event {
     case .readAsked, .arrive, .writability, .leave: !isGone
-    case .finishOldest, .finishNewest, .rangeRead, .fed, .drain, .close: true
+    case .finishOldest, .finishNewest, .release, .rangeRead, .fed, .drain, .close: true
     case .readCompleted: kept != .inHand
     case .turn: isTurnQueued && depth == 0
     }
@@ -164,6 +169,10 @@ struct ConnectionWorld {
       advance(machine.readCompleted())
     case .finishOldest: finish(fates.firstIndex(of: .running))
     case .finishNewest: finish(fates.lastIndex(of: .running))
+    case .release:
+      guard let held = holder else { return }
+      holder = nil
+      advance(machine.release(UInt64(held)))
     case .writability(let writable):
       isWritable = writable
       advance(machine.writabilityChanged(takesReplies: writable))
@@ -182,6 +191,7 @@ struct ConnectionWorld {
     case .leave:
       if case .serveKept = machine.peerLeft() {
         isLeaving = true
+        holder = nil
         skipSilent()
         serveKept(isLast: true)
       }
@@ -283,6 +293,10 @@ struct ConnectionWorld {
     let slot = machine.begin()
     expect(Int(slot) == fates.count, "a slot was given twice, or left out")
     fates.append(.running)
+    if will.happens(will.holds) {
+      if !isLeaving { holder = Int(slot) }
+      machine.hold(for: slot)
+    }
     nest()
     if will.happens(will.refused) {
       end(Int(slot), .closes)
@@ -411,7 +425,8 @@ struct ConnectionWorld {
     case 29..<32: .writability(true)
     case 32: .rangeRead
     case 33: .fed
-    case 34..<38: .turn
+    case 34..<36: .turn
+    case 36..<38: .release
     case 38: will.happens(15) ? .drain : .turn
     default: will.happens(20) ? will.happens(50) ? .leave : .close : .readAsked
     }
@@ -424,11 +439,14 @@ struct ConnectionWorld {
     will.starved = 0
     will.refused = 0
     will.late = 0
+    will.holds = 0
     for _ in 0..<200 {
-      let awaited: [Event] = [.writability(true), .rangeRead, .fed, .readCompleted, .finishOldest, .turn]
+      let awaited: [Event] = [
+        .writability(true), .rangeRead, .fed, .readCompleted, .release, .finishOldest, .turn,
+      ]
       for event in awaited { come(event) }
       let isServed = kept == .nothing || kept == .part || isEnding
-      if isServed, inFlight == 0 || isCloseTaken || isGone, !isTurnQueued { break }
+      if isServed, holder == nil, inFlight == 0 || isCloseTaken || isGone, !isTurnQueued { break }
     }
     guard fault == nil, !isGone, !isCloseTaken else { return }
     expect(inFlight == 0, "\(inFlight) requests never left")
