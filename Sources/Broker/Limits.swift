@@ -137,6 +137,13 @@ package enum Limits {
   /// more is served off the loop: other connections are not kept waiting.
   package static let servedOnLoop = 200
 
+  /// Partitions of one change whose logs are made or removed before other changes have their turn: a topic of 20,000 keeps them
+  /// waiting for some 0.1 s at a time.
+  package static let partitionsPerTurn = 100
+
+  /// Producer ids left of the broker's block when the next block is asked for, so that no producer waits for the tree.
+  package static let producerIDsLeft = 500
+
   /// The topics of one CreateTopics answer that are described with their configuration; the others are without.
   package static let createdTopicsDescribed = 1_000
 

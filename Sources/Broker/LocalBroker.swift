@@ -130,7 +130,8 @@ extension LocalBroker {
   }
 }
 
-/// Producer ids, taken from the controller a block at a time.
+/// Producer ids, taken from the controller a block at a time. The next block is asked for when `Limits.producerIDsLeft` are left of
+/// the present one: the tree may be busy with a large change just when it is used up.
 final class ProducerIDSource: Sendable {
   typealias Then = @Sendable (Result<Int64, Refusal>) -> Void
 
@@ -140,13 +141,24 @@ final class ProducerIDSource: Sendable {
 
   private struct State {
     var block: Range<Int64> = 0..<0
-    /// Who came while the block was used up: the next block is asked for.
+    var nextBlock: Range<Int64> = 0..<0
+    /// A block is on its way.
+    var isAsked = false
+    /// Who came while both were used up.
     var waiting: [Then] = []
 
     mutating func next() -> Int64? {
+      if block.isEmpty { swap(&block, &nextBlock) }
       guard let id = block.first else { return nil }
       block = id + 1..<block.upperBound
       return id
+    }
+
+    /// True when the caller is to ask for a block.
+    mutating func asks() -> Bool {
+      guard !isAsked, nextBlock.isEmpty, !waiting.isEmpty || block.count <= Limits.producerIDsLeft else { return false }
+      isAsked = true
+      return true
     }
   }
 
@@ -158,9 +170,9 @@ final class ProducerIDSource: Sendable {
   /// The next id; nil when `then` will get it, on another thread.
   func next(then: @escaping Then) -> Int64? {
     let (id, asks) = state.withLock { state -> (Int64?, Bool) in
-      if state.waiting.isEmpty, let id = state.next() { return (id, false) }
-      state.waiting.append(then)
-      return (nil, state.waiting.count == 1)
+      let id = state.waiting.isEmpty ? state.next() : nil
+      if id == nil { state.waiting.append(then) }
+      return (id, state.asks())
     }
     if asks { askForBlock() }
     return id
@@ -171,22 +183,23 @@ final class ProducerIDSource: Sendable {
     controller.ask({ _ in .producerIDs(for: brokerID) }) { self.received($0.first) }
   }
 
-  /// Serves the requests that wait; where more wait than a block has ids, another is asked for. A failure answers all.
+  /// Serves the requests that wait; where more wait than there are ids, another block is asked for. A failure answers all.
   private func received(_ outcome: Controller.Outcome?) {
     let (served, asks) = state.withLock { state -> ([(Then, Result<Int64, Refusal>)], Bool) in
+      state.isAsked = false
       guard case .producerIDs(let block) = outcome else {
         var refusal = Refusal(.unknownServerError, "no producer id")
         if case .refused(let reason) = outcome { refusal = reason }
         defer { state.waiting = [] }
         return (state.waiting.map { ($0, .failure(refusal)) }, false)
       }
-      state.block = block
-      let count = min(state.waiting.count, block.count)
+      state.nextBlock = block
+      let count = min(state.waiting.count, state.block.count + block.count)
       let served = state.waiting.prefix(count).compactMap { then in
         state.next().map { (then, Result<Int64, Refusal>.success($0)) }
       }
       state.waiting.removeFirst(count)
-      return (served, !state.waiting.isEmpty)
+      return (served, state.asks())
     }
     for (then, id) in served { then(id) }
     if asks { askForBlock() }

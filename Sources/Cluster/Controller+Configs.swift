@@ -90,6 +90,7 @@ extension Controller {
     case .created(let name, let item): created(name, item)
     case .grown(let topic, let first, let item): grown(topic, from: first, item)
     case .tookBack(let name): tookBack(name)
+    case .abandoned(let name): abandoned(name)
     case .deleted(let name, let item): deleted(name, item)
     case .removed(let name): removed(name)
     case .configured(let entity, let values, let swept, let nowMs, let item):
@@ -107,7 +108,7 @@ extension Controller {
     case .created(let name, let item):
       notCreated(name)
       resolve(item, .refused(refusal))
-    case .tookBack(let name): notTakenBack(name)
+    case .tookBack(let name), .abandoned(let name): notTakenBack(name)
     case .removed(let name): notRemoved(name, refusal)
     case .grown(_, _, let item), .deleted(_, let item), .configured(_, _, _, _, let item), .ready(_, let item),
       .changedISR(_, _, let item), .producerIDs(_, _, let item):

@@ -18,7 +18,7 @@ extension Controller {
     guard cluster.brokers.removeValue(forKey: broker) != nil else { return }
     shuttingDown.remove(broker)
     outbox.areBrokersChanged = true
-    for name in making.keys.sorted() { made(name, by: broker, failure: nil) }
+    wentMaking(broker)
     for name in deleting.keys.sorted() where deleting[name]?.stopping.remove(broker) != nil {
       deleting[name]?.absent.insert(broker)
       settleDeletion(name)
@@ -27,18 +27,24 @@ extension Controller {
   }
 
   private mutating func resumeDeletions(on broker: BrokerID) {
-    for name in deleting.keys.sorted() {
-      guard deleting[name]?.absent.remove(broker) != nil, let topic = cluster.topics[name] else { continue }
-      deleting[name]?.stopping.insert(broker)
-      for (index, partition) in topic.partitions.enumerated() where partition.replicas.contains(broker) {
-        stop(TopicPartition(name, Int32(index)), topic, isDeleted: true, at: [broker])
-      }
+    for name in deleting.keys.sorted() { resumeDeletion(of: name, on: broker) }
+    for name in making.keys where making[name]?.keeping.contains(broker) == true {
+      making[name]?.returned.insert(broker)
+    }
+  }
+
+  mutating func resumeDeletion(of name: String, on broker: BrokerID) {
+    guard deleting[name]?.absent.remove(broker) != nil, let topic = cluster.topics[name] else { return }
+    deleting[name]?.stopping.insert(broker)
+    for (index, partition) in topic.partitions.enumerated() where partition.replicas.contains(broker) {
+      stop(TopicPartition(name, Int32(index)), topic, isDeleted: true, at: [broker])
     }
   }
 
   /// The timer: preferred replicas lead again, partitions without a leader are tried again, and so are deletions.
   mutating func due() {
     for name in deleting.keys.sorted() where isDeletionReady(name) { enqueue(.finishDelete(name)) }
+    makeLogless()
     enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .preferred))
   }
 

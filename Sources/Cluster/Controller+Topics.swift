@@ -10,6 +10,12 @@ extension Controller {
     /// The brokers that have not said yet whether they could.
     var brokers: Set<BrokerID>
     var failure: Refusal?
+    /// After a failure: the brokers that have not said yet that what they made is gone.
+    var stopping: Set<BrokerID>?
+    /// Those that may have kept files.
+    var keeping: Set<BrokerID> = []
+    /// Those of them that have come again.
+    var returned: Set<BrokerID> = []
   }
 
   /// A topic that is marked for deletion.
@@ -105,7 +111,7 @@ extension Controller {
 
   /// A broker has made its logs of a topic, or has not.
   mutating func made(_ name: String, by broker: BrokerID, failure: String?) {
-    guard making[name]?.brokers.remove(broker) != nil else { return }
+    guard making[name]?.brokers.remove(broker) != nil else { return madeAgain(name, by: broker, failure) }
     if let failure, making[name]?.failure == nil {
       making[name]?.failure = Refusal(.kafkaStorageError, failure)
     }
@@ -119,7 +125,8 @@ extension Controller {
       for index in made.first..<topic.partitions.count {
         stop(TopicPartition(name, Int32(index)), topic, isDeleted: true)
       }
-      return enqueue(.takeBack(name))
+      making[name]?.stopping = topic.hosts(from: made.first).filter(cluster.isAlive)
+      return takeBackIfStopped(name)
     }
     making[name] = nil
     outbox.changed.insert(name)
@@ -127,9 +134,40 @@ extension Controller {
     release(name)
   }
 
-  /// Removes from the tree a topic whose logs could not be made.
+  private mutating func takeBackIfStopped(_ name: String) {
+    if making[name]?.stopping?.isEmpty == true { enqueue(.takeBack(name)) }
+  }
+
+  /// A broker has removed what it had made of a topic that is taken back, or may have kept files of it. False: it is not.
+  private mutating func stoppedMaking(_ name: String, by broker: BrokerID, isGone: Bool) -> Bool {
+    guard making[name]?.stopping?.remove(broker) != nil else { return false }
+    if !isGone { making[name]?.keeping.insert(broker) }
+    takeBackIfStopped(name)
+    return true
+  }
+
+  /// A broker has gone that was making its logs, or removing them again.
+  mutating func wentMaking(_ broker: BrokerID) {
+    for name in making.keys.sorted() {
+      if !stoppedMaking(name, by: broker, isGone: false) { made(name, by: broker, failure: nil) }
+    }
+    for name in logless.keys { logless[name]?.remove(broker) }
+  }
+
+  /// Removes from the tree a topic whose logs could not be made. Where files of it may be left it must stay known, or the next
+  /// start would find files of no topic: a new topic is marked for deletion, and partitions that were added stay.
   mutating func takeBack(_ name: String, _ write: inout Write) {
     guard let made = making[name], let topic = cluster.topics[name] else { return }
+    guard made.keeping.isEmpty else {
+      guard made.first == 0 else {
+        notTakenBack(name)
+        return release(name)
+      }
+      write.operations.append(.create(path: DeleteTopicZNode.path(name), data: []))
+      write.commits.append(.abandoned(name))
+      write.busy.insert(name)
+      return
+    }
     if made.first == 0 {
       write.operations += removal(of: topic)
     } else {
@@ -153,11 +191,39 @@ extension Controller {
     if let failure = made.failure { resolve(made.item, .refused(failure)) }
   }
 
-  /// The tree keeps what could not be made: it is shown as it is, without logs, which the next start makes.
-  mutating func notTakenBack(_ name: String) {
+  /// A new topic of which some files may be left is marked for deletion, which goes on when the brokers that have them come again.
+  mutating func abandoned(_ name: String) {
     guard let made = making.removeValue(forKey: name) else { return }
-    outbox.changed.insert(name)
+    cluster.topics[name]?.isBeingDeleted = true
+    deleting[name] = Deleting(items: [], stopping: [], absent: made.keeping)
+    for broker in made.returned.filter(cluster.isAlive).sorted() { resumeDeletion(of: name, on: broker) }
     if let failure = made.failure { resolve(made.item, .refused(failure)) }
+  }
+
+  /// The tree keeps what could not be made: it is shown as it is, without logs. The timer has them made.
+  mutating func notTakenBack(_ name: String) {
+    guard let made = making.removeValue(forKey: name), let topic = cluster.topics[name] else { return }
+    outbox.changed.insert(name)
+    logless[name] = topic.hosts(from: made.first).filter(cluster.isAlive)
+    if let failure = made.failure { resolve(made.item, .refused(failure)) }
+  }
+
+  /// The timer: logs that could not be made, of a topic that could not be taken back, are tried again.
+  mutating func makeLogless() {
+    for name in logless.keys.sorted() {
+      guard let topic = cluster.topic(name), let brokers = logless[name], !brokers.isEmpty else {
+        logless[name] = nil
+        continue
+      }
+      for (index, partition) in topic.partitions.enumerated() {
+        lead(TopicPartition(name, Int32(index)), topic, isNew: true, to: partition.replicas.filter(brokers.contains))
+      }
+    }
+  }
+
+  private mutating func madeAgain(_ name: String, by broker: BrokerID, _ failure: String?) {
+    guard failure == nil, logless[name]?.remove(broker) != nil, cluster.topic(name) != nil else { return }
+    outbox.changed.insert(name)
   }
 
   // MARK: Delete
@@ -187,6 +253,7 @@ extension Controller {
 
   /// A broker has stopped its replicas of a topic. Where it could not remove all files it counts as away.
   mutating func stopped(_ name: String, by broker: BrokerID, isGone: Bool) {
+    if stoppedMaking(name, by: broker, isGone: isGone) { return }
     guard deleting[name]?.stopping.remove(broker) != nil else { return }
     if !isGone { deleting[name]?.absent.insert(broker) }
     settleDeletion(name)

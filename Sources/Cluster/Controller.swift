@@ -38,6 +38,8 @@ package struct Controller: Sendable {
   /// Topics whose logs are being made, and those being deleted.
   var making: [String: Making] = [:]
   var deleting: [String: Deleting] = [:]
+  /// Topics that could neither be made nor taken back, with the brokers that lack logs.
+  var logless: [String: Set<BrokerID>] = [:]
   /// Names as metrics write them, with the topics that have them.
   var metricNames: [String: String]
   /// The broker, by its index, on which the next topic's first partition is placed.
@@ -307,6 +309,7 @@ extension Controller {
     case created(String, Item)
     case grown(TopicDescription, from: Int, Item)
     case tookBack(String)
+    case abandoned(String)
     case deleted(String, Item)
     case removed(String)
     case configured(ConfigZNode.Entity, [String: String], swept: Int, nowMs: Int64, Item)

@@ -355,8 +355,13 @@ package final class LogDirectory: Sendable {
 
   /// Renames a partition's directory so that it is no partition any more; `purgeDeleted` removes it later. The caller has
   /// let go of its log; readers that still hold file ranges read on.
-  package func delete(_ partition: TopicPartition, delayMs: Int64, nowMs: Int64) throws(LogDirectoryError) {
+  ///
+  /// - Parameter syncing: false: the caller deletes many, and then calls `syncNames` once.
+  package func delete(
+    _ partition: TopicPartition, delayMs: Int64, nowMs: Int64, syncing: Bool = true
+  ) throws(LogDirectoryError) {
     guard let renamed = try rename(partition, Self.deleteSuffix, nowMs: nowMs) else { return }
+    if syncing { try syncNames() }
     state.withLock { $0.deleted.append((renamed, nowMs.addingClamped(delayMs))) }
   }
 
@@ -364,7 +369,14 @@ package final class LogDirectory: Sendable {
   /// it for ever: a broker started on the wrong directory, or without its metadata, loses no records. Returns the new
   /// name.
   package func setAside(_ partition: TopicPartition, nowMs: Int64) throws(LogDirectoryError) -> String? {
-    try rename(partition, Self.straySuffix, nowMs: nowMs)
+    let renamed = try rename(partition, Self.straySuffix, nowMs: nowMs)
+    if renamed != nil { try syncNames() }
+    return renamed
+  }
+
+  /// Makes the present names of the partitions' directories durable.
+  package func syncNames() throws(LogDirectoryError) {
+    do { try disk.syncDirectory(path) } catch { throw .disk(error) }
   }
 
   /// Nil when there is no such directory.
@@ -383,7 +395,6 @@ package final class LogDirectory: Sendable {
     do {
       guard try disk.info(directory(of: partition)) != nil else { return nil }
       try disk.rename(directory(of: partition), to: renamed)
-      try disk.syncDirectory(path)
     } catch { throw .disk(error) }
     return renamed
   }

@@ -1,4 +1,5 @@
 import Cluster
+import Dispatch
 import Glibc
 import Model
 import Synchronization
@@ -98,6 +99,58 @@ struct TopicChangeTests {
       defer { second.running.stop() }
       #expect(second.broker.topics.all.map { "\($0.name) \($0.partitions.count)" } == ["before 3", "t 50"])
       #expect(second.lines.all.filter { $0.contains("set aside") } == [])
+    }
+  }
+
+  @Test("a change that is asked for while many partitions are made or removed waits for a few of them, not for all")
+  func turns() throws {
+    let disk = WatchedDisk()
+    try withBroker(disk: disk) { broker in
+      let client = try broker.connect()
+      let wide = Int32(Limits.partitionsPerTurn * 5)
+      // On the control lane, as soon as some partitions are made, or removed: both changes are then under way.
+      disk.after { operation, path in
+        guard path.contains("/wide-3") else { return }
+        let topic = NewTopic(name: "small-\(operation)", partitionCount: 1)
+        broker.broker.controller.ask({ _ in
+          .create([.init(topic, id: TopicID(high: 1, low: UInt64(operation.utf8.count)))], validateOnly: false)
+        }) { _ in }
+      }
+      #expect(try client.ask(creating(["wide"], partitions: wide), version: 7).topics[0].errorCode == .none)
+      var delete = DeleteTopicsRequest()
+      delete.topicNames = ["wide"]
+      #expect(try client.ask(delete, version: 5).responses[0].errorCode == .none)
+      for operation in ["mkdir", "rename"] {
+        let place = try #require(
+          disk.changes.firstIndex { $0.hasPrefix("mkdir") && $0.hasSuffix("/small-\(operation)-0") })
+        let before = disk.changes[..<place].count { $0.hasPrefix(operation) && $0.contains("/wide-") }
+        #expect(
+          before <= 2 * Limits.partitionsPerTurn,
+          "small-\(operation) was made after \(before) of \(wide) partitions had their \(operation)")
+      }
+    }
+  }
+
+  @Test("producer ids are there while the controller is busy: the next block is asked for before the first is used up")
+  func producerIDsAhead() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      let block = Int(ProducerIDBlocks.blockSize)
+      func take(_ count: Int) throws -> [Int64] {
+        try (0..<count).map { _ in try client.ask(InitProducerIdRequest(), version: 4).producerID }
+      }
+      var given = try take(block - Limits.producerIDsLeft)
+      // Answered behind the block that was asked for.
+      try client.createTopic("t")
+      let (began, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+      broker.broker.offload.submit(.control) {
+        began.signal()
+        mayEnd.wait()
+      }
+      defer { mayEnd.signal() }
+      began.wait()
+      given += try take(Limits.producerIDsLeft + 100)
+      #expect(given == (0..<Int64(block + 100)).map { $0 })
     }
   }
 

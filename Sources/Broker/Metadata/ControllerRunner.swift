@@ -11,6 +11,10 @@ import Synchronization
 /// All of that waits for the disk, so it is done on the control lane. Event loops only ask: a short lock around a list. What
 /// is asked while the tree is written is there when the write ends, and shares the next. With one broker the only member is
 /// this one, so what is meant for brokers is done here.
+///
+/// The logs of new topics are made, and those of deleted ones removed, `Limits.partitionsPerTurn` at a time: nobody sees the topic
+/// meanwhile, and its further changes wait, so other changes are decided and carried out between two pieces. Example: while a
+/// topic of 20,000 partitions is made (200 pieces), one of a single partition waits for one piece.
 package final class ControllerRunner: Sendable {
   typealias Then = @Sendable ([Controller.Outcome]) -> Void
 
@@ -42,6 +46,7 @@ package final class ControllerRunner: Sendable {
     var random: any RandomNumberGenerator & Sendable
     var requests: UInt64 = 0
     var waiting: [Controller.RequestID: Then] = [:]
+    var chores = Chores()
   }
 
   init(
@@ -99,16 +104,38 @@ package final class ControllerRunner: Sendable {
   /// Works until nothing is asked and nothing is to be done.
   private func carryOut(_ state: inout State) {
     while true {
+      let isBusy = !state.effects.isEmpty || !state.chores.isEmpty
       let asked = inbox.withLock { inbox in
         defer { inbox.asked = [] }
-        inbox.isLaneDue = !inbox.asked.isEmpty || !state.effects.isEmpty
+        inbox.isLaneDue = isBusy || !inbox.asked.isEmpty
         return inbox.asked
       }
-      if asked.isEmpty, state.effects.isEmpty { return }
+      if asked.isEmpty, !isBusy { return }
       for asked in asked { state.effects += step(asked, &state) }
       let effects = state.effects
       state.effects = []
       for effect in effects { state.effects += carryOut(effect, &state) }
+      if state.effects.isEmpty { state.effects = doChore(&state) }
+    }
+  }
+
+  /// Does a piece of what takes long; returns what the controller wants when that has ended.
+  private func doChore(_ state: inout State) -> [Controller.Effect] {
+    let cluster = state.controller.cluster
+    let ended = state.chores.doPiece(
+      make: { states, outcomes, placement in
+        replicas.lead(states, &outcomes, &placement) { logConfig(of: $0, in: cluster) }
+      },
+      remove: { stopped in
+        replicas.stop(stopped) { config(of: $0, in: cluster).fileDeleteDelayMs }
+      })
+    switch ended {
+    case nil: return []
+    case .made(let outcomes): return state.controller.step(.replicasMade(by: brokerID, outcomes))
+    case .removed(let topics, let left):
+      return topics.sorted().flatMap {
+        state.controller.step(.replicasStopped(by: brokerID, topic: $0, isGone: !left.contains($0)))
+      }
     }
   }
 
@@ -127,22 +154,22 @@ package final class ControllerRunner: Sendable {
     switch effect {
     case .write(let operations): return state.controller.step(tree.carryOut(operations))
     case .leaderAndISR(_, let states):
-      let made = replicas.lead(states) { [cluster = state.controller.cluster] in logConfig(of: $0, in: cluster) }
-      return made.isEmpty ? [] : state.controller.step(.replicasMade(by: brokerID, made))
+      let new = states.filter(\.isNew)
+      if !new.isEmpty { state.chores.add(making: new) }
+      guard new.count < states.count else { break }
+      var outcomes: [String: String?] = [:]
+      var placement: LogDirectories.Placement?
+      replicas.lead(states.filter { !$0.isNew }, &outcomes, &placement) { [cluster = state.controller.cluster] in
+        logConfig(of: $0, in: cluster)
+      }
     case .configure(let entity, _): configure(entity, state.controller.cluster)
     case .updateMetadata(let brokers, let changed, let removed):
       show(changed, removed, brokers, state.controller.cluster)
-    case .stopReplicas(_, let stopped):
-      let left = replicas.stop(stopped) { [cluster = state.controller.cluster] in
-        config(of: $0, in: cluster).fileDeleteDelayMs
-      }
-      var effects: [Controller.Effect] = []
-      for name in Set(stopped.map(\.name.topic)).sorted() {
-        effects += state.controller.step(.replicasStopped(by: brokerID, topic: name, isGone: !left.contains(name)))
-      }
-      return effects
+    case .stopReplicas(_, let stopped): state.chores.add(removing: stopped)
     case .answer(let request, let outcomes): state.waiting.removeValue(forKey: request)?(outcomes)
     case .resigned:
+      // Logs that are made for nobody are adopted by the next start; deletions go on there.
+      state.chores = Chores()
       log.error("this broker is no longer the controller: its session with the z-node tree has ended")
       metadata.replace { MetadataImage(after: $0, controllerID: -1) }
     }

@@ -37,14 +37,17 @@ package final class Replicas: Sendable {
 
   /// Leads or follows the partitions as their states say, and makes the logs that are not there.
   ///
-  /// - Parameter config: of a topic's logs.
-  /// - Returns: for each topic that is new here, nil when all its logs are made, else why not. What is made of it stays, for
-  ///   the controller to stop. The logs of other topics are missing after a failure too; it is logged, and the next start
-  ///   makes them.
-  func lead(_ states: [Controller.ReplicaState], config: (String) -> LogConfig) -> [String: String?] {
-    var outcomes: [String: String?] = [:]
+  /// - Parameters:
+  ///   - outcomes: gets for each topic that is new here nil when all its logs are made, else why not. What is made of it stays,
+  ///     for the controller to stop. The logs of other topics are missing after a failure too; it is logged, and the next
+  ///     start makes them.
+  ///   - placement: where new logs go; nil for the first.
+  ///   - config: of a topic's logs.
+  func lead(
+    _ states: [Controller.ReplicaState], _ outcomes: inout [String: String?],
+    _ placement: inout LogDirectories.Placement?, config: (String) -> LogConfig
+  ) {
     var configs: [String: LogConfig] = [:]
-    var placement: LogDirectories.Placement?
     for state in states {
       let topic = state.name.topic
       if state.isNew, outcomes[topic] == nil { outcomes[topic] = .some(nil) }
@@ -72,7 +75,6 @@ package final class Replicas: Sendable {
       become(state.partition, made)
       hosted.withLock { $0[topic, default: [:]][state.name.partition] = made }
     }
-    return outcomes
   }
 
   /// Leader or follower in the state's epoch. What the partition knows already changes nothing.
@@ -127,6 +129,7 @@ package final class Replicas: Sendable {
   /// - Returns: the topics of which files may be left.
   func stop(_ replicas: [Controller.StoppedReplica], deleteDelayMs: (String) -> Int64) -> Set<String> {
     var left: Set<String> = []
+    var renamed: [(directory: LogDirectory, topics: Set<String>)] = []
     for replica in replicas {
       let partition = hosted.withLock { hosted in
         let partition = hosted[replica.name.topic]?.removeValue(forKey: replica.name.partition)
@@ -145,10 +148,22 @@ package final class Replicas: Sendable {
         continue
       }
       do {
-        try directory.delete(replica.name, delayMs: deleteDelayMs(replica.name.topic), nowMs: nowMs())
+        try directory.delete(replica.name, delayMs: deleteDelayMs(replica.name.topic), nowMs: nowMs(), syncing: false)
+        if let index = renamed.firstIndex(where: { $0.directory === directory }) {
+          renamed[index].topics.insert(replica.name.topic)
+        } else {
+          renamed.append((directory, [replica.name.topic]))
+        }
       } catch {
         left.insert(replica.name.topic)
         log.error("a deleted partition stays", metadata: ["partition": "\(replica.name)", "error": "\(error)"])
+      }
+    }
+    for (directory, topics) in renamed {
+      do { try directory.syncNames() } catch {
+        left.formUnion(topics)
+        log.error(
+          "deleted partitions may come back", metadata: ["directory": "\(directory.path)", "error": "\(error)"])
       }
     }
     return left

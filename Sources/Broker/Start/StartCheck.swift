@@ -67,8 +67,6 @@ struct StartCheck {
     var removed: [TopicPartition] = []
     /// Files of topics that are being deleted: the path of their directory, and the partition.
     var deletions: [Deletion] = []
-    /// Nothing of a topic that is being deleted can turn up later, so its deletion can be finished.
-    var canFinishDeletions = true
     /// Directories the broker has besides those that can be used now: what the rosters go on to name.
     var absent: [UUID128: String] = [:]
 
@@ -94,7 +92,6 @@ struct StartCheck {
     }
     missing.sort()
     let absent = absent()
-    plan.canFinishDeletions = unusable.isEmpty
     plan.absent = absent.unusable
     guard !missing.isEmpty else { return plan }
     if !absent.gone.isEmpty { throw .gone(missing, absent.gone, rosters: usable.filter { $0.roster != nil }) }

@@ -63,13 +63,12 @@ struct StartCheckTests {
     }
   }
 
-  @Test("what is nowhere else is offline while a directory cannot be used, and deletions wait for it")
+  @Test("what is nowhere else is offline while a directory cannot be used")
   func unusableDirectory() throws {
     let a = used("/a", 1, beside: [2: "/b"], holds: [0, 2], journal: true)
     let plan = try StartCheck(reports: [a, unusable("/b")]).plan([topic(4)], brokerID: 1)
     #expect(plan.offline == t(1, 3))
     #expect(plan.removed == [])
-    #expect(!plan.canFinishDeletions)
     #expect(plan.absent == [id(2): "/b"], "the roster goes on to name it")
     // It may be at another path now, where its id cannot be read.
     let moved = try StartCheck(reports: [a, unusable("/elsewhere")]).plan([topic(4)], brokerID: 1)
@@ -105,7 +104,6 @@ struct StartCheckTests {
     let a = used("/a", 1, holds: [0, 1], journal: true)
     let plan = try StartCheck(reports: [a]).plan([topic(3, isBeingDeleted: true)], brokerID: 1)
     #expect(plan.deletions.map(\.partition) == t(0, 1))
-    #expect(plan.canFinishDeletions)
     var other = topic(2)
     other.id = id(8)
     #expect(throws: StartRefusal.self) { try StartCheck(reports: [a]).plan([other], brokerID: 1) }

@@ -12,6 +12,8 @@ final class WatchedDisk: Disk {
     var onLoops: [String] = []
     /// Files that can still be created; nil: as many as the system allows.
     var filesLeft: Int?
+    var changes: [String] = []
+    var after: (@Sendable (_ operation: String, _ path: String) -> Void)?
   }
 
   /// Operations that an event loop waited for.
@@ -21,6 +23,22 @@ final class WatchedDisk: Disk {
 
   /// From now on so many files can be created, then descriptors have run out; nil: they have not.
   func allow(files: Int?) { state.withLock { $0.filesLeft = files } }
+
+  /// Directories that were made and names that were changed, `mkdir` or `rename` before the path, in their order.
+  var changes: [String] { state.withLock { $0.changes } }
+
+  /// Calls `body` after each of these, on the thread that did it.
+  func after(_ body: @escaping @Sendable (_ operation: String, _ path: String) -> Void) {
+    state.withLock { $0.after = body }
+  }
+
+  private func changed(_ operation: String, _ path: String) {
+    let after = state.withLock { state in
+      state.changes.append("\(operation) \(path)")
+      return state.after
+    }
+    after?(operation, path)
+  }
 
   fileprivate func note(_ operation: String, _ path: String) {
     guard MultiThreadedEventLoopGroup.currentEventLoop != nil else { return }
@@ -53,10 +71,12 @@ final class WatchedDisk: Disk {
   func makeDirectory(_ path: String) throws(DiskError) {
     note("makeDirectory", path)
     try real.makeDirectory(path)
+    changed("mkdir", path)
   }
   func rename(_ from: String, to: String) throws(DiskError) {
     note("rename", from)
     try real.rename(from, to: to)
+    changed("rename", from)
   }
   func remove(_ path: String) throws(DiskError) {
     note("remove", path)

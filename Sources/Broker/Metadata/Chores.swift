@@ -1,0 +1,57 @@
+import Cluster
+import Model
+
+/// The work on logs that a controller's decisions bring and that takes long: making those of new topics, and removing those of
+/// deleted ones. It is done in pieces, of each decision in turn, so that none waits for the whole of another.
+///
+/// What concerns one topic stays in order, for the controller asks for nothing further of a topic before it has heard how the
+/// last ended.
+struct Chores {
+  /// What has ended, and how.
+  enum Ended {
+    /// The topics that are new: nil when all logs are made, else why not.
+    case made([String: String?])
+    /// The topics whose replicas have stopped, and those of which files may be left.
+    case removed(Set<String>, left: Set<String>)
+  }
+
+  private enum Chore {
+    case make(ArraySlice<Controller.ReplicaState>, outcomes: [String: String?])
+    case remove(ArraySlice<Controller.StoppedReplica>, topics: Set<String>, left: Set<String>)
+  }
+
+  /// The next first.
+  private var waiting: [Chore] = []
+  /// Where new logs go, kept as long as some are to be made: the directories need not be counted anew for each piece.
+  private var placement: LogDirectories.Placement?
+
+  var isEmpty: Bool { waiting.isEmpty }
+
+  mutating func add(making states: [Controller.ReplicaState]) { waiting.append(.make(states[...], outcomes: [:])) }
+
+  mutating func add(removing replicas: [Controller.StoppedReplica]) {
+    waiting.append(.remove(replicas[...], topics: Set(replicas.map(\.name.topic)), left: []))
+  }
+
+  /// Does the next piece; nil when its chore has not ended.
+  mutating func doPiece(
+    make: ([Controller.ReplicaState], inout [String: String?], inout LogDirectories.Placement?) -> Void,
+    remove: ([Controller.StoppedReplica]) -> Set<String>
+  ) -> Ended? {
+    guard !waiting.isEmpty else { return nil }
+    switch waiting.removeFirst() {
+    case .make(let states, var outcomes):
+      make(Array(states.prefix(Limits.partitionsPerTurn)), &outcomes, &placement)
+      // A topic that has failed needs no further logs.
+      let rest = states.dropFirst(Limits.partitionsPerTurn).drop { outcomes[$0.name.topic].flatMap { $0 } != nil }
+      if !rest.isEmpty { waiting.append(.make(rest, outcomes: outcomes)) }
+      if waiting.isEmpty { placement = nil }
+      return rest.isEmpty ? .made(outcomes) : nil
+    case .remove(let replicas, let topics, let left):
+      let left = left.union(remove(Array(replicas.prefix(Limits.partitionsPerTurn))))
+      let rest = replicas.dropFirst(Limits.partitionsPerTurn)
+      if !rest.isEmpty { waiting.append(.remove(rest, topics: topics, left: left)) }
+      return rest.isEmpty ? .removed(topics, left: left) : nil
+    }
+  }
+}
