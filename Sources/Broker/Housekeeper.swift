@@ -38,7 +38,10 @@ final class Housekeeper: Sendable {
     }
     every(config.highWatermarkCheckpointIntervalMs) { $0.checkpoint([.highWatermark]) }
     every(Limits.purgeIntervalMs) { $0.purgeDeleted() }
-    every(Limits.directoryLookMs) { $0.lookAtDirectories() }
+    every(Limits.directoryLookMs) {
+      $0.lookAtDirectories()
+      $0.lookAtLogs()
+    }
     every(Limits.producerExpiryIntervalMs) { $0.expireProducers() }
     every(Limits.electionIntervalMs) { $0.controller.electPreferredLeaders() }
     broker.reportCache()
@@ -103,6 +106,13 @@ extension LocalBroker {
     let now = nowMs()
     forEachLog("retention") { log, marks throws(DiskError) in
       _ = try log.applyRetention(nowMs: now, highWatermark: marks.highWatermark)
+    }
+  }
+
+  /// Looks for segments that another program has cut: what is appended then would stand behind zeros.
+  func lookAtLogs() {
+    forEachLog("the log is offline until the next start: a look at its segment") { log, _ throws(DiskError) in
+      try log.look()
     }
   }
 

@@ -57,6 +57,14 @@ extension LocalBroker {
         threads: config.recoveryThreadsPerDataDir, nowMs: nowMs(),
         parallel: { offload.parallel($0, threads: $1, $2) },
         config: { configs[$0.topic]! },
+        lost: { name, path, offsets in
+          self.log.error(
+            "records are missing: the log ends before what was acknowledged, for its files were lost or damaged",
+            metadata: [
+              "partition": "\(name)", "file": "\(path)", "first": "\(offsets.lowerBound)",
+              "count": "\(offsets.upperBound - offsets.lowerBound)",
+            ])
+        },
         opened: { log, highWatermark in
           let name = log.partition
           let topic = states[name.topic]!

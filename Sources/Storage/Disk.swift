@@ -52,6 +52,8 @@ package protocol DiskFile: AnyObject, Sendable {
   /// Allocates blocks from `position` to `end`, beyond the file's end, without moving it: appends then find them there.
   /// False where the file system cannot, or has no room; nothing is wrong then, appends are only dearer.
   func reserveAhead(from position: Int, to end: Int) -> Bool
+  /// Where the first bytes begin that were never written; nil where the file system cannot tell.
+  func firstHole() throws(DiskError) -> Int?
   /// Returns when the bytes written so far would survive a power failure.
   func sync() throws(DiskError)
 }
@@ -100,6 +102,8 @@ extension DiskError {
 }
 
 extension DiskFile {
+  package func firstHole() throws(DiskError) -> Int? { nil }
+
   /// Writes `bytes` at `position`.
   package func write(_ bytes: [UInt8], at position: Int) throws(DiskError) {
     try bytes.span.withUnsafeBytes { bytes throws(DiskError) in

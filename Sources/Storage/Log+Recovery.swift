@@ -5,14 +5,22 @@ import NIOCore
 package struct LogMemory: Hashable, Sendable {
   package var logStartOffset: Offset
   package var recoveryPoint: Offset
+  /// Of the last checkpoint: records before it were acknowledged.
+  package var highWatermark: Offset
   /// The last stop was orderly: files are as they should be.
   package var isClean: Bool
 
-  package init(logStartOffset: Offset = 0, recoveryPoint: Offset = 0, isClean: Bool = false) {
+  package init(
+    logStartOffset: Offset = 0, recoveryPoint: Offset = 0, highWatermark: Offset = 0, isClean: Bool = false
+  ) {
     self.logStartOffset = logStartOffset
     self.recoveryPoint = recoveryPoint
+    self.highWatermark = highWatermark
     self.isClean = isClean
   }
+
+  /// Where the log ends at the least, if nothing was lost.
+  package var endExpected: Offset { max(recoveryPoint, highWatermark) }
 }
 
 /// How a log comes back from its files.
@@ -130,7 +138,7 @@ struct LogRecovery {
     storedEpochs = try LeaderEpochs(readingFrom: directory, on: disk)
     epochs = storedEpochs
     let logEnd: Offset
-    if memory.isClean, let end = try resume() {
+    if memory.isClean, let end = try resume(), end >= memory.endExpected {
       logEnd = end
       wasResumed = true
     } else {
@@ -148,6 +156,8 @@ struct LogRecovery {
     guard let active = segments.last else { return nil }
     guard hasIndexes(active) else { return nil }
     let size = active.size
+    // Zeros in the midst of the file, which something was appended to after it was cut.
+    guard try active.file().file.firstHole() ?? size >= size else { return nil }
     if let last = try active.offsetIndex.last(on: disk) {
       // A segment's first batch has no entry, so no position is 0.
       guard last.offset >= active.baseOffset, last.position > 0, last.position < size else { return nil }

@@ -113,9 +113,32 @@ extension Log {
 
   /// The segment takes no more batches; a file that is longer than they are is cut.
   func finish(_ segment: Segment) throws(DiskError) {
+    // To cut the file to its length would fill what is missing with zeros.
+    try check(segment)
     var config = config
     if disk.padsFiles { config.preallocate = true }
     try segment.finish(config: config)
+  }
+
+  /// Looks whether another program has cut the file that is appended to, when something was appended since the last look.
+  ///
+  /// - Throws: when it has. The log is offline then, until it is opened again and what is missing is told.
+  package func look() throws(DiskError) {
+    guard case .segments = store, failure == nil, active.size != lookedAtSize else { return }
+    try check(active)
+    lookedAtSize = active.size
+  }
+
+  private func check(_ segment: Segment) throws(DiskError) {
+    do { try segment.checkWhole() } catch {
+      failure = failure ?? error
+      throw error
+    }
+  }
+
+  /// Where the log ends: the file that is appended to.
+  package var activePath: String {
+    if case .segments = store { active.path + LogFileSuffix.log } else { directory }
   }
 
   /// Makes a segment's files, all or none: an empty segment left behind would hide what is appended before it.

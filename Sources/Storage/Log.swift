@@ -26,6 +26,8 @@ package final class Log {
 
   var producers: ProducerState
   var flushing = FlushState()
+  /// The active segment's size when `look` last found it whole.
+  var lookedAtSize = 0
   let store: Store
 
   // What the log has when its store is segments.

@@ -301,15 +301,19 @@ package final class LogDirectory: Sendable {
     _ partition: TopicPartition, config: LogConfig, nowMs: Int64
   ) throws(LogDirectoryError) -> sending Log {
     let directory = directory(of: partition)
-    let memory = LogMemory(
-      logStartOffset: checkpointed(.logStart, partition), recoveryPoint: checkpointed(.recoveryPoint, partition),
-      isClean: wasClean)
+    let memory = memory(of: partition)
     do {
       try removeMark()
       return try Log.open(
         disk: disk, directory: directory, partition: partition, config: config, memory: memory, nowMs: nowMs,
         arms: arms)
     } catch { throw .disk(error) }
+  }
+
+  private func memory(of partition: TopicPartition) -> LogMemory {
+    LogMemory(
+      logStartOffset: checkpointed(.logStart, partition), recoveryPoint: checkpointed(.recoveryPoint, partition),
+      highWatermark: checkpointed(.highWatermark, partition), isClean: wasClean)
   }
 
   /// Throws when the file system cannot do what the disk's switches want of it.
@@ -332,13 +336,17 @@ package final class LogDirectory: Sendable {
   /// Opens all logs that are here, `threads` at a time, and hands each to `opened` on the thread that opened it, with the
   /// high watermark of the last checkpoint (never past the log's end). Returns when all are done.
   ///
-  /// - Parameter parallel: calls its body with every number below the count, and returns when all calls have.
+  /// - Parameters:
+  ///   - parallel: calls its body with every number below the count, and returns when all calls have.
+  ///   - lost: gets each log that ends before the checkpoints say, before it is handed to `opened`: the file in which it ends
+  ///     now, and the offsets that are missing.
   package func openAll(
     threads: Int, nowMs: Int64,
     parallel: (_ count: Int, _ threads: Int, _ body: @escaping @Sendable (Int) -> Void) -> Void = {
       Threads.run(count: $0, threads: $1, $2)
     },
     config: @escaping @Sendable (TopicPartition) -> LogConfig,
+    lost: @escaping @Sendable (TopicPartition, _ path: String, Range<Offset>) -> Void = { _, _, _ in },
     opened: @escaping @Sendable (sending Log, _ highWatermark: Offset) -> Void,
     failed: @escaping @Sendable (TopicPartition, LogDirectoryError) -> Void
   ) throws(LogDirectoryError) {
@@ -347,6 +355,8 @@ package final class LogDirectory: Sendable {
       let partition = partitions[index]
       do throws(LogDirectoryError) {
         let log = try self.open(partition, config: config(partition), nowMs: nowMs)
+        let expected = self.memory(of: partition).endExpected
+        if log.logEndOffset < expected { lost(partition, log.activePath, log.logEndOffset..<expected) }
         let mark = max(log.logStartOffset, min(self.checkpointed(.highWatermark, partition), log.logEndOffset))
         opened(log, mark)
       } catch { failed(partition, error) }

@@ -179,6 +179,15 @@ final class Segment {
     try timeIndex.makeRoom(on: disk)
   }
 
+  /// Throws when the file ends before the segment's batches do, or was never written in their midst: another program has cut
+  /// it, and what was appended since stands behind zeros.
+  func checkWhole() throws(DiskError) {
+    let file = try file().file
+    guard try file.size() >= size, try file.firstHole() ?? size >= size else {
+      throw DiskError("segment cut by another program", path + Self.logSuffix, code: DiskError.unexpectedEnd)
+    }
+  }
+
   /// Finishes the segment, which takes no more batches: its indexes are written to the disk whole.
   func finish(config: LogConfig) throws(DiskError) {
     if config.preallocate || mayHoldReserve {
