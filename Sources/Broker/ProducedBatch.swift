@@ -206,7 +206,7 @@ package struct UnpackAllowance {
 extension ProducedBatch.Refusal {
   init(_ error: RecordBatchError) {
     switch error {
-    case .truncated, .badChecksum: self.init(.corruptMessage, "\(error)")
+    case .truncated, .badChecksum, .badFrameChecksum: self.init(.corruptMessage, "\(error)")
     case .unsupportedMagic, .inconsistent, .undecodable: self.init(.invalidRecord, "\(error)")
     case .unpacksTooLarge(let limit):
       if limit < Limits.decompressedBatchBytes {

@@ -56,6 +56,8 @@ package enum CompressionError: Error, Hashable, Sendable {
   case trailingBytes(Int)
   /// Not what the codec writes; the library's own words where it has some.
   case corrupt(String)
+  /// The checksum of an LZ4 frame's header is not that of the header.
+  case headerChecksum
   /// Not a level of this codec.
   case unknownLevel(Int, Codec)
   /// The library could not do what it always can: in practice, memory ran out.

@@ -101,7 +101,10 @@ enum LZ4 {
         wasFull = written == room.count
         return LZ4F_isError(status) == 0 ? written : 0
       }
-      guard LZ4F_isError(status) == 0 else { throw .corrupt(String(cString: LZ4F_getErrorName(status))) }
+      guard LZ4F_isError(status) == 0 else {
+        let name = String(cString: LZ4F_getErrorName(status))
+        throw name == "ERROR_headerChecksum_invalid" ? .headerChecksum : .corrupt(name)
+      }
       rest = rest.dropFirst(eaten)
       if status == 0 { return }
       if rest.isEmpty, !wasFull { throw .truncated }

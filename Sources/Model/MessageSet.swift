@@ -190,8 +190,7 @@ extension MessageSet.Message {
     do {
       return try codec.decompress(codec == .lz4 && magic == 0 ? LZ4HeaderChecksum.mended(value) : value, limit: limit)
     } catch {
-      if case .tooLarge = error { throw .unpacksTooLarge(limit: limit) }
-      throw .undecodable("\(codec.name): \(error)")
+      throw RecordBatchError(error, codec, limit: limit)
     }
   }
 }

@@ -25,8 +25,7 @@ extension RecordBatch {
     do {
       return try codec.decompress(body, limit: limit)
     } catch {
-      if case .tooLarge = error { throw .unpacksTooLarge(limit: limit) }
-      throw .undecodable("\(codec.name): \(error)")
+      throw RecordBatchError(error, codec, limit: limit)
     }
   }
 
@@ -122,6 +121,17 @@ extension RecordBatch {
       }
     }
     try result.get()
+  }
+}
+
+extension RecordBatchError {
+  /// Why a stream cannot be unpacked to at most `limit` bytes.
+  init(_ error: CompressionError, _ codec: Codec, limit: Int) {
+    switch error {
+    case .tooLarge: self = .unpacksTooLarge(limit: limit)
+    case .headerChecksum: self = .badFrameChecksum
+    default: self = .undecodable("\(codec.name): \(error)")
+    }
   }
 }
 

@@ -13,6 +13,8 @@ package enum RecordBatchError: Error, Hashable, Sendable {
   case badChecksum(stored: UInt32, computed: UInt32)
   /// The records cannot be had: a codec that does not exist, or a stream it cannot read.
   case undecodable(String)
+  /// The compressed stream begins with a header whose checksum is wrong.
+  case badFrameChecksum
   /// The records unpack to more bytes than the caller allows.
   case unpacksTooLarge(limit: Int)
 }

@@ -181,6 +181,20 @@ struct ProduceTests {
     }
   }
 
+  @Test("an LZ4 frame whose header has a wrong checksum is refused as corrupt")
+  func frameChecksum() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      var batch = try Batches.of(["a", "b"], codec: .lz4)
+      batch.setInteger(UInt8(0x83), at: BatchField.records + 6)
+      let read = try RecordBatch(viewing: batch, checkingCRC: false)
+      batch.setInteger(read.header.checksum(of: read.body), at: BatchField.crc)
+      #expect(try client.produce(batch, to: "t").errorCode == .corruptMessage)
+      #expect(try client.offset(of: "t", at: -1).offset == 0)
+    }
+  }
+
   @Test("a compacted topic takes no record without a key, and says which record it was")
   func keyless() throws {
     try withBroker { broker in
