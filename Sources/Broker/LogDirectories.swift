@@ -26,6 +26,7 @@ package struct LogDirectories: Sendable {
     var reports: [DirectoryReport] = []
     for path in config.logDirs {
       do throws(LogDirectoryError) {
+        if let other = Self.same(as: path, among: all) { throw .sameDirectory(path: path, as: other.path) }
         let directory = try LogDirectory(path, disk: files.disk, engine: config.logEngine, arms: arms)
         try directory.checkDisk()
         try directory.checkEngine()
@@ -38,6 +39,12 @@ package struct LogDirectories: Sendable {
     }
     self.all = all
     self.reports = reports
+  }
+
+  /// The directory to which `path` leads too, by a link or a way round.
+  private static func same(as path: String, among all: [LogDirectory]) -> LogDirectory? {
+    guard let last = all.last, let identity = (try? last.disk.info(path))?.identity else { return nil }
+    return all.first { (try? $0.disk.info($0.path))?.identity == identity }
   }
 
   private static func files(

@@ -63,11 +63,25 @@ package struct FileInfo: Hashable, Sendable {
   /// Milliseconds since 1970.
   package var modifiedMs: Int64
   package var isDirectory: Bool
+  /// The file itself, whatever its path; nil where the file system does not say.
+  package var identity: Identity?
 
-  package init(size: Int, modifiedMs: Int64, isDirectory: Bool) {
+  /// Device and inode.
+  package struct Identity: Hashable, Sendable {
+    package var device: UInt64
+    package var inode: UInt64
+
+    package init(device: UInt64, inode: UInt64) {
+      self.device = device
+      self.inode = inode
+    }
+  }
+
+  package init(size: Int, modifiedMs: Int64, isDirectory: Bool, identity: Identity? = nil) {
     self.size = size
     self.modifiedMs = modifiedMs
     self.isDirectory = isDirectory
+    self.identity = identity
   }
 }
 

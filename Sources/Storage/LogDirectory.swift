@@ -7,6 +7,8 @@ package enum LogDirectoryError: Error, Hashable, Sendable {
   case disk(DiskError)
   /// Another process, or another directory object of this one, holds `.lock`.
   case locked(path: String)
+  /// Two of log.dirs are one directory.
+  case sameDirectory(path: String, as: String)
   /// meta.properties says the directory is another broker's, or another cluster's.
   case belongsTo(brokerID: BrokerID?, clusterID: String?, path: String)
   /// meta.properties has a version or a value that we cannot read.
@@ -27,7 +29,9 @@ extension LogDirectoryError: CustomStringConvertible {
   package var description: String {
     switch self {
     case .disk(let error): "\(error)"
-    case .locked(let path): "\(path) is in use by another broker, or stands in log.dirs twice by way of a link"
+    case .locked(let path): "\(path) is in use by another broker"
+    case .sameDirectory(let path, let other):
+      "\(other) and \(path) are the same directory: leave one of the two out of log.dirs"
     case .belongsTo(let brokerID, let clusterID, let path):
       "\(path) belongs to broker \(brokerID.map { "\($0)" } ?? "?") of cluster \(clusterID ?? "?"): start that one, or give another log.dirs"
     case .malformed(let path, let line):

@@ -43,7 +43,8 @@ package struct RealDisk: Disk {
     let modified = Int64(status.st_mtim.tv_sec).multipliedClamped(by: 1000)
       .addingClamped(Int64(status.st_mtim.tv_nsec) / 1_000_000)
     return FileInfo(
-      size: Int(status.st_size), modifiedMs: modified, isDirectory: status.st_mode & S_IFMT == S_IFDIR)
+      size: Int(status.st_size), modifiedMs: modified, isDirectory: status.st_mode & S_IFMT == S_IFDIR,
+      identity: FileInfo.Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)))
   }
 
   package func makeDirectory(_ path: String) throws(DiskError) {

@@ -89,6 +89,20 @@ struct RestartTests {
     }
   }
 
+  @Test("log.dirs that name one directory twice are refused with both names", arguments: ["link", "other/../one"])
+  func sameDirectory(second: String) throws {
+    try withDirectory { directory in
+      for name in ["one", "other"] { try #require(mkdir("\(directory)/\(name)", 0o755) == 0) }
+      try #require(symlink("\(directory)/one", "\(directory)/link") == 0)
+      let error = #expect(throws: (any Error).self) {
+        try TestBroker.start(in: directory, ["log.dirs": "\(directory)/one,\(directory)/\(second)"])
+      }
+      let told = error.map { "\($0)" } ?? ""
+      let expected = "\(directory)/one and \(directory)/\(second) are the same directory"
+      #expect(told.contains(expected), "\(told)")
+    }
+  }
+
   @Test("with several log.dirs partitions spread over them, and all come back")
   func severalDirectories() throws {
     try withDirectory { directory in
