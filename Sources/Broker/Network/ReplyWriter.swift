@@ -27,6 +27,8 @@ final class ReplyWriter {
   private var gathered: ByteBuffer?
   /// Ranges given to the channel for sendfile, the next first. One that has been sent has given its handle back.
   private var sending = Deque<(range: FileRange, handle: NIOFileHandle)>()
+  /// Ranges given to the channel as mapped memory and not sent yet, the next first.
+  private var mapped = Deque<FileRange>()
   /// A range could not be mapped: nothing may follow, and the connection must close.
   private(set) var isUnreadable = false
 
@@ -48,10 +50,10 @@ final class ReplyWriter {
   var isWaiting: Bool { waitingFrom < waiting.count }
 
   /// The file that is being sent ends before its range: sendfile sends nothing more, which is no error to it, and the channel would
-  /// try for ever.
+  /// try for ever; mapped memory beyond the file's end cannot be sent at all.
   var isCut: Bool {
     forgetSent()
-    return sending.first?.range.isCut ?? false
+    return sending.first?.range.isCut ?? mapped.first?.isCut ?? false
   }
 
   private func forgetSent() {
@@ -205,7 +207,11 @@ final class ReplyWriter {
       ByteBuffer(takingOwnershipOf: UnsafeMutableRawBufferPointer(mutating: memory), allocator: Self.mappedMemory)
     }
     let sent = context.eventLoop.makePromise(of: Void.self)
-    sent.futureResult.whenComplete { _ in withExtendedLifetime(mapped) {} }
+    self.mapped.append(range)
+    sent.futureResult.assumeIsolated().whenComplete { _ in
+      self.mapped.removeFirst()
+      withExtendedLifetime(mapped) {}
+    }
     context.write(NIOAny(IOData.byteBuffer(bytes)), promise: sent)
   }
 

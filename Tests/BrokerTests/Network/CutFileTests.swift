@@ -21,6 +21,8 @@ struct CutFileTests {
         let batch = try Batches.of([String(repeating: "\(index)", count: 1_000_000)])
         #expect(try client.produce(batch, to: "t").errorCode == .none)
       }
+      // The look for cut segments, which takes the log offline, has been; it comes again when something was appended.
+      broker.broker.lookAtLogs()
       let file = "\(broker.directory)/data/t-0/00000000000000000000.log"
       try #require(truncate(file, 1_500_000) == 0)
       try client.send(FetchRequest.from("t", 0, 0, partitionMaxBytes: Self.partitionMaxBytes), version: 11)
@@ -29,6 +31,32 @@ struct CutFileTests {
       #expect(lines.count == 1 && lines[0].contains("a segment cannot be read"), "\(broker.lines.all)")
       #expect(try Batches.values(in: other.fetch("t", from: 0, partitionMaxBytes: 1).records).count == 1)
       while broker.running.server.connectionCount > 1 { _ = try other.ask(MetadataRequest(), version: 5) }
+    }
+  }
+
+  @Test(
+    "ends, with one line, a connection that has been sent a part of it and reads on later",
+    arguments: ["sendfile", "mmap"])
+  func closesLater(path: String) throws {
+    try withBroker(["millrace.read.path": path, "num.network.threads": "1"]) { broker in
+      let client = try broker.connect()
+      let other = try broker.connect()
+      try client.createTopic("t")
+      // More than the sockets of both ends hold.
+      for index in 0..<32 {
+        let batch = try Batches.of([String(repeating: "\(index % 10)", count: 1_000_000)])
+        #expect(try other.produce(batch, to: "t").errorCode == .none)
+      }
+      try client.send(FetchRequest.from("t", 0, 0, partitionMaxBytes: 40 << 20), version: 11)
+      // The reply has begun when it is there for the client.
+      try client.awaitBytes()
+      _ = try other.ask(MetadataRequest(), version: 5)
+      let file = "\(broker.directory)/data/t-0/00000000000000000000.log"
+      try #require(truncate(file, 1_500_000) == 0)
+      while broker.running.server.connectionCount > 1 { _ = try other.ask(MetadataRequest(), version: 5) }
+      #expect(try client.isClosed())
+      let lines = broker.lines.all.filter { $0.contains("closing a connection") }
+      #expect(lines.count == 1 && lines[0].contains("a segment cannot be read"), "\(broker.lines.all)")
     }
   }
 }

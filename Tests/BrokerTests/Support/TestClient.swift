@@ -45,6 +45,13 @@ final class TestClient {
     }
   }
 
+  /// Waits until the broker has sent something, and leaves it where it is.
+  func awaitBytes() throws {
+    var byte: UInt8 = 0
+    let count = withUnsafeMutableBytes(of: &byte) { socket.receive($0, flags: Int32(MSG_PEEK)) }
+    try #require(count == 1, "nothing came")
+  }
+
   /// True when the broker closes the connection without another byte.
   func isClosed() throws -> Bool { try receiveFrame() == nil }
 
