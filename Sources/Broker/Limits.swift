@@ -52,13 +52,20 @@ package enum Limits {
   /// Connections that are refused and still hold a descriptor; beyond it no other is accepted until one is closed.
   package static let refusalsInProgress = 16
 
+  /// Descriptors that neither a connection nor a log's segment may take: half for connections that are being refused, half for what
+  /// is opened for a moment (a checkpoint, an index). Where the process may have few, an eighth of them.
+  package static let descriptorsReserved = 2 * refusalsInProgress
+
+  /// Refused connections are told at most so often; a line counts those since the last.
+  package static let refusalsToldMs: Int64 = 1_000
+
   /// Time for requests in flight to finish when the broker stops.
   package static let drainMs: Int64 = 5_000
 
   /// How often a stopping broker looks whether its connections have gone.
   package static let drainLookMs: Int64 = 5
 
-  /// Threads that flush logs; each waits for the disk, so a few serve many partitions.
+  /// Threads that flush logs, also at a stop; each waits for the disk, so a few serve many partitions.
   package static let flushThreads = 4
 
   /// Threads that read what consumers far behind are to be sent; each waits for the disk. A further cold read waits for one of them,

@@ -137,8 +137,11 @@ package final class Node: Sendable {
   private func serve(_ opened: OpenedNode, on loop: any EventLoop) -> EventLoopFuture<RunningNode> {
     // The broker's own cache is read past the page cache: nothing would ever be in it.
     let coldReads = config.cache == .page ? ColdReads(world.pageCache, offload: opened.offload) : nil
+    var settings = BrokerServer.Settings(config, descriptorsMax: world.descriptorsMax)
+    settings.refusalsMax = world.refusalsMax
+    settings.hasDescriptors = world.hasDescriptors
     return BrokerServer.bind(
-      BrokerServer.Settings(config, descriptorsMax: world.descriptorsMax), on: world.loops, network: world.network,
+      settings, on: world.loops, network: world.network,
       service: opened.broker.makeHandlerTable(), coldReads: coldReads, log: log
     ).hop(to: loop).flatMap { server in
       self.onControlLane(loop) { try opened.broker.advertise(server.listeners) }

@@ -20,6 +20,10 @@ package struct World: Sendable {
   package var offload: any Offload
   /// Files and sockets the process may have open at once.
   package var descriptorsMax: Int
+  /// Whether one more connection leaves the descriptors that the logs need.
+  package var hasDescriptors: @Sendable () -> Bool = { true }
+  /// Connections that may be refused at a time and still hold a descriptor.
+  package var refusalsMax = Limits.refusalsInProgress
   /// Wall clock time, in milliseconds since 1970 (UTC). It may jump in both directions.
   package var wallMs: @Sendable () -> Int64
   /// Makes a generator of random numbers: for ids of clusters and topics.

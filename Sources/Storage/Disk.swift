@@ -27,12 +27,15 @@ package protocol Disk: Sendable {
 
   /// An append to a segment leaves zeros behind its last byte: a segment that is closed must be cut to its length.
   var padsFiles: Bool { get }
+  /// The first descriptor that a segment may not keep open: those from here on are for what is opened for a moment.
+  var segmentDescriptorsEnd: Int { get }
   /// Throws when the file system under a directory cannot do what this disk wants of it.
   func probe(_ directory: String) throws(DiskError)
 }
 
 extension Disk {
   package var padsFiles: Bool { false }
+  package var segmentDescriptorsEnd: Int { .max }
   package func probe(_ directory: String) throws(DiskError) {}
 }
 

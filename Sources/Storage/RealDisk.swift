@@ -4,7 +4,9 @@ import Model
 
 /// The machine's file system, by system calls.
 package struct RealDisk: Disk {
-  package init() {}
+  package let segmentDescriptorsEnd: Int
+
+  package init(segmentDescriptorsEnd: Int = .max) { self.segmentDescriptorsEnd = segmentDescriptorsEnd }
 
   package func open(_ path: String, creating: Bool) throws(DiskError) -> any DiskFile {
     RealFile(try descriptor(of: path, creating: creating), path)

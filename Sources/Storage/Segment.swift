@@ -1,4 +1,5 @@
 import Base
+import Glibc
 import Model
 
 /// One stretch of a partition's log: `<base>.log` holds the batches back to back exactly as sent, `.index` and
@@ -73,7 +74,7 @@ final class Segment {
     disk: any Disk, directory: String, baseOffset: Offset, config: LogConfig, nowMs: Int64
   ) throws(DiskError) -> Segment {
     let segment = Segment(disk: disk, directory: directory, baseOffset: baseOffset, size: 0, modifiedMs: nowMs)
-    let file = try disk.open(segment.path + logSuffix, creating: true)
+    let file = try open(segment.path + logSuffix, creating: true, on: disk)
     try file.truncate(to: 0)
     if config.preallocate { try file.reserve(config.segmentBytes) }
     segment.opened = SegmentFile(file, path: segment.path + logSuffix)
@@ -86,8 +87,16 @@ final class Segment {
   /// The `.log`, opened on first use.
   func file() throws(DiskError) -> SegmentFile {
     if let opened { return opened }
-    let file = SegmentFile(try disk.open(path + Self.logSuffix, creating: false), path: path + Self.logSuffix)
+    let file = SegmentFile(
+      try Self.open(path + Self.logSuffix, creating: false, on: disk), path: path + Self.logSuffix)
     opened = file
+    return file
+  }
+
+  /// Opens a file that stays open, unless that leaves too few descriptors for others.
+  private static func open(_ path: String, creating: Bool, on disk: any Disk) throws(DiskError) -> any DiskFile {
+    let file = try disk.open(path, creating: creating)
+    guard file.descriptor < disk.segmentDescriptorsEnd else { throw DiskError("open", path, code: EMFILE) }
     return file
   }
 

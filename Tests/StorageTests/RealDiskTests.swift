@@ -1,4 +1,5 @@
 import Glibc
+import Model
 import Testing
 
 @testable import Storage
@@ -22,5 +23,19 @@ struct RealDiskTests {
     }
     defer { close(copy) }
     #expect((try disk.lock(path) != nil) == isLock)
+  }
+
+  @Test("leaves the last descriptors to files that are open for a moment: a segment does not keep one of them")
+  func reserve() throws {
+    let temporary = try TemporaryDirectory()
+    let disk = RealDisk(segmentDescriptorsEnd: 3)
+    func create() throws {
+      _ = try Log.create(
+        disk: disk, directory: "\(temporary.path)/t-0", partition: TopicPartition("t", 0), topicID: nil,
+        config: LogConfig(), nowMs: 0)
+    }
+    let path = "\(temporary.path)/t-0/00000000000000000000.log"
+    #expect(throws: DiskError("open", path, code: EMFILE)) { try create() }
+    try OffsetCheckpoint.recoveryPoint.write([TopicPartition("t", 0): 5], in: temporary.path, on: disk)
   }
 }

@@ -13,17 +13,27 @@ final class Admission: Sendable {
   private let max: Int
   private let perIPMax: Int
   private let overrides: [String: Int]
+  private let hasDescriptors: @Sendable () -> Bool
+  /// Connections that may be refused at a time and still hold a descriptor.
+  let refusalsMax: Int
 
-  init(max: Int, perIPMax: Int, overrides: [String: Int]) {
+  /// - Parameter hasDescriptors: whether one more connection leaves the descriptors that the logs need.
+  init(
+    max: Int, perIPMax: Int, overrides: [String: Int], refusalsMax: Int = Limits.refusalsInProgress,
+    hasDescriptors: @escaping @Sendable () -> Bool = { true }
+  ) {
     self.max = max
     self.perIPMax = perIPMax
     self.overrides = overrides
+    self.refusalsMax = refusalsMax
+    self.hasDescriptors = hasDescriptors
   }
 
   var count: Int { counts.withLock { $0.all } }
 
   func enter(_ address: String) -> Bool {
-    counts.withLock { counts in
+    guard hasDescriptors() else { return false }
+    return counts.withLock { counts in
       let here = counts.byAddress[address, default: 0]
       guard counts.all < max, here < overrides[address] ?? perIPMax else { return false }
       counts.all += 1
@@ -60,6 +70,9 @@ final class Admitter: ChannelDuplexHandler {
   private var closing = 0
   /// The channel asked for the next connection meanwhile.
   private var isReadOwed = false
+  /// When the log last told of a refusal, and the refusals since.
+  private var told: NIODeadline?
+  private var untold = 0
 
   init(_ admission: Admission, log: Logger) {
     self.admission = admission
@@ -67,7 +80,7 @@ final class Admitter: ChannelDuplexHandler {
   }
 
   func read(context: ChannelHandlerContext) {
-    if closing < Limits.refusalsInProgress {
+    if closing < admission.refusalsMax {
       context.read()
     } else {
       isReadOwed = true
@@ -82,7 +95,7 @@ final class Admitter: ChannelDuplexHandler {
       accepted.closeFuture.whenComplete { _ in admission.leave(address) }
       return context.fireChannelRead(data)
     }
-    log.warning("refusing a connection: too many", metadata: ["client": "\(address)"])
+    tell(address, at: context.eventLoop.now)
     closing += 1
     accepted.closeFuture.hop(to: context.eventLoop).assumeIsolated().whenComplete { _ in
       self.closing -= 1
@@ -91,5 +104,18 @@ final class Admitter: ChannelDuplexHandler {
       context.read()
     }
     accepted.close(promise: nil)
+  }
+
+  /// One line for the first refusal, and one for all of each `Limits.refusalsToldMs` that follows.
+  private func tell(_ address: String, at now: NIODeadline) {
+    if let told, now - told < .milliseconds(Limits.refusalsToldMs) {
+      untold += 1
+      return
+    }
+    log.warning(
+      "refusing a connection: too many, or too few descriptors for it",
+      metadata: ["client": "\(address)", "refused before": "\(untold)"])
+    told = now
+    untold = 0
   }
 }

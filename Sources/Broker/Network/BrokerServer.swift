@@ -17,6 +17,8 @@ package final class BrokerServer: Sendable {
     package var idleMaxMs: Int64?
     package var receiveBufferBytes: Int
     package var largeFrameBytesMax: Int
+    package var refusalsMax = Limits.refusalsInProgress
+    package var hasDescriptors: @Sendable () -> Bool = { true }
   }
 
   private let loops: [NIOLoopBound<ConnectionLoop>]
@@ -36,7 +38,8 @@ package final class BrokerServer: Sendable {
     self.log = log
     admission = Admission(
       max: settings.connectionsMax, perIPMax: settings.connectionsPerIPMax,
-      overrides: settings.connectionsPerIPOverrides)
+      overrides: settings.connectionsPerIPOverrides, refusalsMax: settings.refusalsMax,
+      hasDescriptors: settings.hasDescriptors)
   }
 
   /// Prepares the event loops and binds every listener; clients that connect wait until `accept`.

@@ -85,7 +85,8 @@ private func runBroker(path: String, overrides: [String], _ arms: Arms) -> Int32
     let file = try ConfigFile.load(path: path, overrides: overrides)
     for warning in file.warnings { log.warning("\(warning)") }
     try DescriptorLimit.check(file.config)
-    real = RealWorld(file.config, disk: RealDisk(), arms: arms, log: log)
+    let disk = RealDisk(segmentDescriptorsEnd: DescriptorLimit.segmentsEnd)
+    real = RealWorld(file.config, disk: disk, arms: arms, log: log)
     node = Node(real.world, file.config, log: log)
     running = try node.start().wait()
   } catch {

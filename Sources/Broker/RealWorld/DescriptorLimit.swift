@@ -24,6 +24,21 @@ enum DescriptorLimit {
     )
   }
 
+  /// How many of `all` descriptors neither connections nor segments may take.
+  static func reserved(of all: Int) -> Int { min(Limits.descriptorsReserved, all / 8) }
+
+  /// The first descriptor that a segment may not keep.
+  static var segmentsEnd: Int { current - reserved(of: current) }
+
+  /// True when the process can open one more file or socket, and `reserved` beside: the system gives each the lowest number
+  /// that is free.
+  static func isFree(reserving reserved: Int, of all: Int) -> Bool {
+    let probe = open("/dev/null", O_RDONLY | O_CLOEXEC)
+    guard probe >= 0 else { return false }
+    close(probe)
+    return Int(probe) < all - reserved
+  }
+
   static var current: Int {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }

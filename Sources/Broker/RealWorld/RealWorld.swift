@@ -20,9 +20,14 @@ package final class RealWorld: Sendable {
   ) {
     loops = MultiThreadedEventLoopGroup(numberOfThreads: config.numNetworkThreads)
     offload = RealOffload()
-    world = World(
+    let descriptors = DescriptorLimit.current
+    let reserved = DescriptorLimit.reserved(of: descriptors)
+    var world = World(
       loops: loops, disk: disk, arms: arms, pageCache: pageCache, network: RealNetwork(log: log), offload: offload,
-      descriptorsMax: DescriptorLimit.current, wallMs: Clocks.wallMs, random: { SystemRandomNumberGenerator() })
+      descriptorsMax: descriptors, wallMs: Clocks.wallMs, random: { SystemRandomNumberGenerator() })
+    world.refusalsMax = max(1, reserved / 2)
+    world.hasDescriptors = { DescriptorLimit.isFree(reserving: reserved, of: descriptors) }
+    self.world = world
   }
 
   /// Ends the threads. The nodes in this world must have stopped.

@@ -1,6 +1,7 @@
 import Logging
 import NIOCore
 import NIOEmbedded
+import Synchronization
 import Testing
 
 @testable import Broker
@@ -41,6 +42,35 @@ struct AdmitterTests {
     channel.embeddedEventLoop.run()
     #expect(reads.count == Limits.refusalsInProgress + 1, "the read that was owed")
     #expect(admission.count == 1)
+    _ = try? channel.finish()
+  }
+
+  @Test("a connection that would leave too few descriptors is closed at once; one line tells of those within a second")
+  func descriptors() throws {
+    let lines = CapturedLog()
+    let hasDescriptors = Mutex(false)
+    let channel = EmbeddedChannel()
+    let admission = Admission(
+      max: .max, perIPMax: .max, overrides: [:], hasDescriptors: { hasDescriptors.withLock { $0 } })
+    let log = Logger(label: "test") { _ in lines.handler }
+    try channel.pipeline.syncOperations.addHandler(Admitter(admission, log: log))
+    func refuse(_ count: Int) throws {
+      for _ in 0..<count {
+        let refused = EmbeddedChannel()
+        try channel.writeInbound(refused as any Channel)
+        #expect(try channel.readInbound(as: (any Channel).self) == nil)
+        #expect(!refused.isActive)
+      }
+    }
+    try refuse(10)
+    #expect(lines.all.count == 1, "\(lines.all)")
+    channel.embeddedEventLoop.advanceTime(by: .milliseconds(Limits.refusalsToldMs))
+    try refuse(5)
+    #expect(lines.all.count == 2 && lines.all[1].contains("9"), "\(lines.all)")
+    hasDescriptors.withLock { $0 = true }
+    let accepted = EmbeddedChannel()
+    try channel.writeInbound(accepted as any Channel)
+    #expect(try channel.readInbound(as: (any Channel).self) === accepted)
     _ = try? channel.finish()
   }
 }
