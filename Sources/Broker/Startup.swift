@@ -114,20 +114,21 @@ extension LocalBroker {
   /// Closes every log, writes the checkpoints, and marks each directory whose logs all closed well.
   func closeLogs() {
     let now = nowMs()
-    var failed: Set<String> = []
+    let failures = Mutex<Set<String>>([])
     checkpoint()
-    for topic in topics.all {
-      for partition in topic.partitions where partition.directory?.failure == nil {
-        do throws(PartitionError) {
-          try partition.withLog { log, _ throws(PartitionError) in
-            do throws(DiskError) { try log.close(nowMs: now) } catch { throw .append(.diskFailed(error)) }
-          }
-        } catch {
-          log.error("a log did not close", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
-          if let directory = partition.directory { failed.insert(directory.path) }
+    let partitions = topics.all.flatMap(\.partitions).filter { $0.directory?.failure == nil }
+    offload.parallel(partitions.count, threads: Limits.flushThreads) { index in
+      let partition = partitions[index]
+      do throws(PartitionError) {
+        try partition.withLog { log, _ throws(PartitionError) in
+          do throws(DiskError) { try log.close(nowMs: now) } catch { throw .append(.diskFailed(error)) }
         }
+      } catch {
+        self.log.error("a log did not close", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
+        if let directory = partition.directory { _ = failures.withLock { $0.insert(directory.path) } }
       }
     }
+    let failed = failures.withLock { $0 }
     checkpoint()
     reportCache()
     for directory in directories.online where !failed.contains(directory.path) {

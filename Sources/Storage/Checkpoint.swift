@@ -89,8 +89,16 @@ enum PartitionMetadata {
   }
 
   static func write(_ id: TopicID, to directory: String, on disk: any Disk) throws(DiskError) {
-    try CheckpointFile.replace("\(directory)/\(fileName)", with: "version: 0\ntopic_id: \(id)", on: disk)
+    try CheckpointFile.replace("\(directory)/\(fileName)", with: text(id), on: disk)
   }
+
+  /// Makes the file in a new directory. The log's first flush makes it durable, with its first records: a crash before leaves
+  /// an empty log, whose file may be missing or empty, and both say nothing.
+  static func create(_ id: TopicID, in directory: String, on disk: any Disk) throws(DiskError) {
+    try disk.open("\(directory)/\(fileName)", creating: true).write(Array(text(id).utf8), at: 0)
+  }
+
+  private static func text(_ id: TopicID) -> String { "version: 0\ntopic_id: \(id)" }
 }
 
 extension String {

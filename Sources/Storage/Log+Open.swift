@@ -55,13 +55,15 @@ extension Log {
         recovery.producers.endOffset = end
       }
     #endif
-    return Log(
+    let log = Log(
       Start(
         partition: partition, directory: directory,
         topicID: try PartitionMetadata.read(from: directory, on: disk), config: config, disk: disk,
         logStartOffset: start, logEndOffset: end, flushedOffset: memory.isClean ? end : min(memory.recoveryPoint, end),
         producers: recovery.producers, epochs: recovery.epochs, nowMs: nowMs),
       .segments, segments: recovery.segments)
+    if recovery.wasResumed, !isEmpty { log.closedAs = log.extent }
+    return log
   }
 
   /// Makes the directory and files of a new, empty log.
@@ -70,7 +72,7 @@ extension Log {
     arms: (any StoreArmMaker)? = nil
   ) throws(DiskError) -> Log {
     try disk.makeDirectory(directory)
-    if let topicID { try PartitionMetadata.write(topicID, to: directory, on: disk) }
+    if let topicID { try PartitionMetadata.create(topicID, in: directory, on: disk) }
     let start = Start(
       partition: partition, directory: directory, topicID: topicID, config: config, disk: disk, nowMs: nowMs)
     let log: Log

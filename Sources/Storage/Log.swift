@@ -26,6 +26,8 @@ package final class Log {
 
   var producers: ProducerState
   var flushing = FlushState()
+  /// The log's extent when its files were last left as an orderly stop leaves them; nil when they are not so.
+  var closedAs: Extent?
   /// The active segment's size when `look` last found it whole.
   var lookedAtSize = 0
   let store: Store
