@@ -260,9 +260,7 @@ package final class Connection: ChannelDuplexHandler {
   /// Lets the writer go on with what it holds back, and reports how far the socket took it.
   private func resumeWriting(_ context: ChannelHandlerContext) {
     let pumped: ReplyWriter.Pumped =
-      if writer.isUnreadable { .unreadable } else if writer.isWaiting {
-        writer.pump(context, buffer: &loop.copyBuffer)
-      } else { .onward }
+      writer.isWaiting ? writer.pump(context, buffer: &loop.copyBuffer) : .onward
     switch machine.wrote(isHeldBack: writer.isWaiting, takesReplies: context.channel.isWritable) {
     case .emptyWriter: return writer.discard()
     case .goOn: break
@@ -270,6 +268,10 @@ package final class Connection: ChannelDuplexHandler {
     switch pumped {
     case .onward: break
     case .cold(let piece): warm(piece)
+    case .behind:
+      writer.whenDrained = { [port] in
+        port?.onEventLoop { connection in connection.advance(connection.machine.rangeRead()) }
+      }
     case .unreadable: close(.warning, because: "a segment cannot be read")
     }
   }

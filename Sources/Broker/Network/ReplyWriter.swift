@@ -1,12 +1,17 @@
 import DequeModule
-@_spi(CustomByteBufferAllocator) import NIOCore
+import Glibc
+import NIOCore
 import Storage
 
 /// Puts replies into the channel in order, by the broker's read path.
 ///
-/// Sendfile and mmap hand whole ranges to NIO, which writes what the socket takes. The copy path reads one buffer's worth
+/// Sendfile hands whole ranges to NIO, which writes what the socket takes. The copy path reads one buffer's worth
 /// at a time and only while the socket takes it, so a slow reader costs one buffer and not a whole reply. A range that the page
 /// cache does not hold is sent by sendfile and mmap in pieces, each when it has been read.
+///
+/// Mapped memory is written to the socket here, when the channel has written all before it: another program may cut the file, and
+/// the EFAULT that a write gets then would end the process in NIO. When the socket takes no more, the next bytes are copied
+/// and go through the channel, which says when it has room again.
 ///
 /// Owned by its `Connection`, on its event loop. A class: writing to the channel may come back to the connection, and a struct
 /// would be held, and looked up in the list of what is held, for as long as that takes: 90 instructions a call.
@@ -27,15 +32,21 @@ final class ReplyWriter {
   private var gathered: ByteBuffer?
   /// Ranges given to the channel for sendfile, the next first. One that has been sent has given its handle back.
   private var sending = Deque<(range: FileRange, handle: NIOFileHandle)>()
-  /// Ranges given to the channel as mapped memory and not sent yet, the next first.
-  private var mapped = Deque<FileRange>()
-  /// A range could not be mapped: nothing may follow, and the connection must close.
-  private(set) var isUnreadable = false
+  /// The first waiting range as memory, once a part of it was wanted; of the mmap path.
+  private var mapped: MappedRange?
+  /// The channel has written all that it was given; of the mmap path, while a range waits.
+  private var isDrained = false
+  /// Called when it has, after `Pumped.behind`.
+  var whenDrained: (() -> Void)?
+  /// The socket, for the mmap path; nil while it was not asked for.
+  private var socket: CInt?
 
   /// How far `pump` came.
   enum Pumped {
     /// As far as the socket takes bytes, or to the end.
     case onward
+    /// As far as it can before the channel has written what it was given; `whenDrained` is called then.
+    case behind
     /// This has to be read from the disk first; `warmed` is to be called when it was.
     case cold(FileRange)
     /// A file could not be read, so the reply cannot be completed and the connection must close.
@@ -53,7 +64,8 @@ final class ReplyWriter {
   /// try for ever; mapped memory beyond the file's end cannot be sent at all.
   var isCut: Bool {
     forgetSent()
-    return sending.first?.range.isCut ?? mapped.first?.isCut ?? false
+    if mapped != nil, isWaiting, case .file(let range) = waiting[waitingFrom] { return range.isCut }
+    return sending.first?.range.isCut ?? false
   }
 
   private func forgetSent() {
@@ -104,18 +116,14 @@ final class ReplyWriter {
     case .bytes(let bytes):
       context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
     case .file(let range):
-      if case .copy = path {
+      if path != .sendfile {
         waiting.append(part)
       } else if let coldReads, coldReads.isCold(range) {
         waiting.append(part)
       } else {
-        send(range, to: context)
+        sendFile(range, to: context)
       }
     }
-  }
-
-  private func send(_ range: FileRange, to context: ChannelHandlerContext) {
-    if path == .mmap { sendMapped(range, to: context) } else { sendFile(range, to: context) }
   }
 
   /// Continues with what waits while the socket takes bytes. `buffer` is the event loop's, reused when it is free again.
@@ -138,14 +146,21 @@ final class ReplyWriter {
             isWarming = true
             return .cold(piece)
           }
+          if path == .mmap {
+            guard drain(context) else { return .behind }
+            guard writeMapped(range, piece.length, context) else { return .unreadable }
+          } else {
+            sendFile(piece, to: context)
+            context.flush()
+            written += piece.length
+          }
           isNextWarm = false
-          send(piece, to: context)
-          context.flush()
-          written += piece.length
         }
         if written == range.length {
           waitingFrom += 1
           written = 0
+          mapped = nil
+          isDrained = false
         }
       }
     }
@@ -181,6 +196,8 @@ final class ReplyWriter {
     waiting.removeAll()
     waitingFrom = 0
     gathered = nil
+    mapped = nil
+    whenDrained = nil
   }
 
   /// NIO wants a handle that may be in use by one socket at a time, so each range gets one around the segment's
@@ -198,24 +215,55 @@ final class ReplyWriter {
     context.write(NIOAny(IOData.fileRegion(region)), promise: sent)
   }
 
-  private func sendMapped(_ range: FileRange, to context: ChannelHandlerContext) {
-    guard let mapped = try? range.map() else {
-      isUnreadable = true
-      return
+  /// True when the channel has written all that it was given. Otherwise it tells when it has.
+  private func drain(_ context: ChannelHandlerContext) -> Bool {
+    if isDrained { return true }
+    let written = context.eventLoop.makePromise(of: Void.self)
+    written.futureResult.assumeIsolated().whenComplete { _ in
+      self.isDrained = true
+      guard let whenDrained = self.whenDrained.take() else { return }
+      self.isWarming = false
+      whenDrained()
     }
-    let bytes = mapped.withBytes { memory in
-      ByteBuffer(takingOwnershipOf: UnsafeMutableRawBufferPointer(mutating: memory), allocator: Self.mappedMemory)
-    }
-    let sent = context.eventLoop.makePromise(of: Void.self)
-    self.mapped.append(range)
-    sent.futureResult.assumeIsolated().whenComplete { _ in
-      self.mapped.removeFirst()
-      withExtendedLifetime(mapped) {}
-    }
-    context.write(NIOAny(IOData.byteBuffer(bytes)), promise: sent)
+    context.writeAndFlush(NIOAny(IOData.byteBuffer(ByteBuffer())), promise: written)
+    isWarming = !isDrained
+    return isDrained
   }
 
-  /// Memory that belongs to a mapping: never freed here, and nobody writes to it, so never grown.
-  private static let mappedMemory = ByteBufferAllocator(
-    allocate: { _ in nil }, reallocate: { _, _, _ in nil }, deallocate: { _ in }, copy: { _, _, _ in })
+  /// Writes the next `count` bytes of the first waiting range, or as many as the socket takes and a little more. False: they cannot
+  /// be read.
+  private func writeMapped(_ range: FileRange, _ count: Int, _ context: ChannelHandlerContext) -> Bool {
+    guard let memory = mapped ?? (try? range.map()) else { return false }
+    mapped = memory
+    var left = count
+    while left > 0 {
+      let sent = memory.withBytes { bytes in
+        send(descriptor(of: context), bytes.baseAddress! + written, left, Int32(MSG_NOSIGNAL))
+      }
+      if sent < 0, errno == EINTR { continue }
+      if sent < 0, errno == EFAULT { return false }
+      // The channel waits for room, or finds out what else is wrong with the socket.
+      guard sent > 0 else { return copyToChannel(range, min(left, Limits.gatheredReplyBytes), context) }
+      written += sent
+      left -= sent
+    }
+    return true
+  }
+
+  private func copyToChannel(_ range: FileRange, _ count: Int, _ context: ChannelHandlerContext) -> Bool {
+    var bytes = ByteBuffer()
+    guard let read = try? range.read(into: &bytes, from: written, maxBytes: count), read == count else { return false }
+    isDrained = false
+    context.writeAndFlush(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+    written += count
+    return true
+  }
+
+  /// The socket of the channel; -1 when it has none.
+  private func descriptor(of context: ChannelHandlerContext) -> CInt {
+    if let socket { return socket }
+    let found = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }
+    socket = found ?? -1
+    return found ?? -1
+  }
 }
