@@ -6,9 +6,8 @@ extension LocalBroker {
   /// Replaces a resource's own values by the ones given. A resource named twice is changed once, to what is given last, as by
   /// Kafka.
   func alterConfigs(_ request: AlterConfigsRequest, _ context: RequestContext) -> Reply<AlterConfigsResponse> {
-    let pending = context.pending(AlterConfigsResponse.self)
     let resources = request.resources
-    alter(
+    return alter(
       {
         var last: [NamedResource: Int] = [:]
         for (index, asked) in resources.enumerated() {
@@ -19,29 +18,15 @@ extension LocalBroker {
           let values = resources[last[named] ?? $0].configs.map { (name: $0.name, value: $0.value) }
           return AskedAlteration(named: named, alteration: .success(.replace(values)))
         }
-      }, validateOnly: request.validateOnly
-    ) { answered in
-      var answer = AlterConfigsResponse()
-      answer.responses = answered.map { named, refusal in
-        var answered = AlterConfigsResponse.Resource()
-        answered.resourceType = named.type
-        answered.resourceName = named.name
-        answered.errorCode = refusal?.code ?? .none
-        answered.errorMessage = refusal?.message
-        return answered
-      }
-      pending.complete(answer)
-    }
-    return .later
+      }, validateOnly: request.validateOnly, context)
   }
 
   /// Sets, deletes, appends to or subtracts from single values of a resource. A resource named twice is refused once.
   func incrementalAlterConfigs(
     _ request: IncrementalAlterConfigsRequest, _ context: RequestContext
   ) -> Reply<IncrementalAlterConfigsResponse> {
-    let pending = context.pending(IncrementalAlterConfigsResponse.self)
     let resources = request.resources
-    alter(
+    return alter(
       {
         let mentions = Mentions(resources.lazy.map { NamedResource(type: $0.resourceType, name: $0.resourceName) })
         return mentions.firsts.map { index in
@@ -54,20 +39,7 @@ extension LocalBroker {
           let values = asked.configs.map { (name: $0.name, operation: $0.configOperation, value: $0.value) }
           return AskedAlteration(named: named, alteration: .success(.incremental(values)))
         }
-      }, validateOnly: request.validateOnly
-    ) { answered in
-      var answer = IncrementalAlterConfigsResponse()
-      answer.responses = answered.map { named, refusal in
-        var answered = IncrementalAlterConfigsResponse.Resource()
-        answered.resourceType = named.type
-        answered.resourceName = named.name
-        answered.errorCode = refusal?.code ?? .none
-        answered.errorMessage = refusal?.message
-        return answered
-      }
-      pending.complete(answer)
-    }
-    return .later
+      }, validateOnly: request.validateOnly, context)
   }
 
   /// A resource as a request names it.
@@ -81,26 +53,28 @@ extension LocalBroker {
     var alteration: Result<ConfigAlteration, Refusal>
   }
 
-  /// - Parameters:
-  ///   - asked: makes the alterations, on the control lane.
-  ///   - then: gets each resource with its refusal, or nil.
-  private func alter(
-    _ asked: @escaping @Sendable () -> [AskedAlteration], validateOnly: Bool,
-    then: @escaping @Sendable ([(NamedResource, Refusal?)]) -> Void
-  ) {
+  /// Has the controller make the alterations, and answers for each resource.
+  ///
+  /// - Parameter asked: makes them, on the control lane.
+  private func alter<Answer: AlterationAnswer>(
+    _ asked: @escaping @Sendable () -> [AskedAlteration], validateOnly: Bool, _ context: RequestContext
+  ) -> Reply<Answer> {
+    let pending = context.pending(Answer.self)
     let nowMs = nowMs
     controller.ask({ _ in
       let changes = asked().compactMap { try? self.change($0) }
       return .alterConfigs(changes, validateOnly: validateOnly, nowMs: nowMs())
     }) { outcomes in
       var outcomes = outcomes[...]
-      let answered = asked().map { asked -> (NamedResource, Refusal?) in
-        do throws(Refusal) { _ = try self.change(asked) } catch { return (asked.named, error) }
-        if case .refused(let refusal) = outcomes.popFirst() { return (asked.named, refusal) }
-        return (asked.named, nil)
+      var answer = Answer()
+      answer.responses = asked().map { asked in
+        do throws(Refusal) { _ = try self.change(asked) } catch { return Answer.Resource(asked.named, error) }
+        if case .refused(let refusal) = outcomes.popFirst() { return Answer.Resource(asked.named, refusal) }
+        return Answer.Resource(asked.named, nil)
       }
-      then(answered)
+      pending.complete(answer)
     }
+    return .later
   }
 
   private func change(_ asked: AskedAlteration) throws(Refusal) -> Controller.ConfigChange {
@@ -109,3 +83,34 @@ extension LocalBroker {
     return change(resource, alteration)
   }
 }
+
+/// The answers of both requests, which are alike.
+private protocol AlterationAnswer: Response {
+  associatedtype Resource: AlteredResource
+  init()
+  var responses: [Resource] { get set }
+}
+
+private protocol AlteredResource {
+  init()
+  var errorCode: ErrorCode { get set }
+  var errorMessage: String? { get set }
+  var resourceType: Int8 { get set }
+  var resourceName: String { get set }
+}
+
+extension AlteredResource {
+  /// - Parameter refusal: nil when it was altered.
+  fileprivate init(_ named: LocalBroker.NamedResource, _ refusal: Refusal?) {
+    self.init()
+    resourceType = named.type
+    resourceName = named.name
+    errorCode = refusal?.code ?? .none
+    errorMessage = refusal?.message
+  }
+}
+
+extension AlterConfigsResponse: AlterationAnswer {}
+extension AlterConfigsResponse.Resource: AlteredResource {}
+extension IncrementalAlterConfigsResponse: AlterationAnswer {}
+extension IncrementalAlterConfigsResponse.Resource: AlteredResource {}
