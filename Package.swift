@@ -119,22 +119,25 @@ let package = Package(
 
     // What several test targets share.
     .target(name: "TestSupport", dependencies: ["Base"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "DiskSupport", dependencies: ["Storage"], path: "Tests/DiskSupport", swiftSettings: strict),
     tests("BaseTests", ["Base"]),
     tests("MeasureTests", ["Measure"]),
     tests("CompressionTests", ["Compression", "Csnappy", "TestSupport", nioCore]),
     tests("ModelTests", ["Model", "Compression", "CMillrace", "TestSupport", nioCore], resources: [.copy("Golden")]),
     tests("WireTests", ["Wire", "Model", "Base", nioCore], resources: [.copy("Golden")]),
     tests(
-      "StorageTests", ["Storage", "StorageArms", "Model", "Base", "Compression", "CMillrace", nioCore],
+      "StorageTests",
+      ["Storage", "StorageArms", "Model", "Base", "Compression", "CMillrace", "DiskSupport", nioCore],
       resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model", "TestSupport"], resources: [.copy("Scripts")]),
-    tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base"]),
+    tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base", "DiskSupport"]),
     tests("ClientTests", ["Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests(
       "BrokerTests",
       [
         "Broker", "Storage", "StorageArms", "Cluster", "Coordination", "Client", "Wire", "Model", "Base", "Compression",
-        "CMillrace", "TestSupport", nioCore, nioPosix, .product(name: "NIOEmbedded", package: "swift-nio"), logging,
+        "CMillrace", "TestSupport", "DiskSupport", nioCore, nioPosix,
+        .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
     tests("SimulationTests", ["Simulation", "Storage", "Base", "TestSupport"]),
     tests("LoadTests", ["Load", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),

@@ -1,3 +1,4 @@
+import DiskSupport
 import Dispatch
 import Logging
 import Model
@@ -9,29 +10,18 @@ import Wire
 @testable import Broker
 
 /// The real disk, but for syncs of segments, which wait until they may.
-private final class StagedDisk: Disk {
-  private let real = RealDisk()
+private final class StagedDisk: ForwardingDisk {
+  let real = RealDisk()
   let begun = DispatchSemaphore(value: 0)
   let gate = DispatchSemaphore(value: 0)
 
-  final class File: DiskFile {
+  final class File: ForwardingFile {
     let real: any DiskFile
     let disk: StagedDisk
     init(_ real: any DiskFile, _ disk: StagedDisk) {
       self.real = real
       self.disk = disk
     }
-    var descriptor: Int32 { real.descriptor }
-    func size() throws(DiskError) -> Int { try real.size() }
-    func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, at position: Int) throws(DiskError) {
-      try real.write(first, second, at: position)
-    }
-    func read(into buffer: UnsafeMutableRawBufferPointer, at position: Int) throws(DiskError) -> Int {
-      try real.read(into: buffer, at: position)
-    }
-    func truncate(to size: Int) throws(DiskError) { try real.truncate(to: size) }
-    func reserve(_ size: Int) throws(DiskError) { try real.reserve(size) }
-    func reserveAhead(from position: Int, to end: Int) -> Bool { real.reserveAhead(from: position, to: end) }
     func sync() throws(DiskError) {
       disk.begun.signal()
       disk.gate.wait()
@@ -43,14 +33,6 @@ private final class StagedDisk: Disk {
     let file = try real.open(path, creating: creating)
     return path.hasSuffix(".log") ? File(file, self) : file
   }
-  func names(in directory: String) throws(DiskError) -> [String] { try real.names(in: directory) }
-  func info(_ path: String) throws(DiskError) -> FileInfo? { try real.info(path) }
-  func makeDirectory(_ path: String) throws(DiskError) { try real.makeDirectory(path) }
-  func rename(_ from: String, to: String) throws(DiskError) { try real.rename(from, to: to) }
-  func remove(_ path: String) throws(DiskError) { try real.remove(path) }
-  func removeDirectory(_ path: String) throws(DiskError) { try real.removeDirectory(path) }
-  func syncDirectory(_ path: String) throws(DiskError) { try real.syncDirectory(path) }
-  func lock(_ path: String) throws(DiskError) -> (any DiskFile)? { try real.lock(path) }
 }
 
 @Suite("A topic that is deleted while it is flushed")

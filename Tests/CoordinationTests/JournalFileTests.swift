@@ -1,3 +1,4 @@
+import DiskSupport
 import Glibc
 import Storage
 import Synchronization
@@ -18,20 +19,10 @@ private func withDirectory(_ body: (String) throws -> Void) throws {
 }
 
 /// The machine's disk, with a switch: names are not synced for want of a descriptor to open their directory with.
-private final class CrowdedDisk: Disk {
+private final class CrowdedDisk: ForwardingDisk {
   let real = RealDisk()
   let isFull = Mutex(false)
 
-  func open(_ path: String, creating: Bool) throws(DiskError) -> any DiskFile {
-    try real.open(path, creating: creating)
-  }
-  func names(in directory: String) throws(DiskError) -> [String] { try real.names(in: directory) }
-  func info(_ path: String) throws(DiskError) -> FileInfo? { try real.info(path) }
-  func makeDirectory(_ path: String) throws(DiskError) { try real.makeDirectory(path) }
-  func rename(_ from: String, to: String) throws(DiskError) { try real.rename(from, to: to) }
-  func remove(_ path: String) throws(DiskError) { try real.remove(path) }
-  func removeDirectory(_ path: String) throws(DiskError) { try real.removeDirectory(path) }
-  func lock(_ path: String) throws(DiskError) -> (any DiskFile)? { try real.lock(path) }
   func syncDirectory(_ path: String) throws(DiskError) {
     if isFull.withLock({ $0 }) { throw DiskError("open", path, code: EMFILE) }
     try real.syncDirectory(path)

@@ -1,3 +1,4 @@
+import DiskSupport
 import Model
 import Synchronization
 import Testing
@@ -6,8 +7,8 @@ import Testing
 @testable import StorageArms
 
 /// The real disk, and which directories were synced while which names were in them.
-private final class RecordingDisk: Disk {
-  private let real = RealDisk()
+private final class RecordingDisk: ForwardingDisk {
+  let real = RealDisk()
   private let synced = Mutex<[String: Set<String>]>([:])
 
   /// The names of `directory` that would survive a power failure.
@@ -19,16 +20,6 @@ private final class RecordingDisk: Disk {
     synced.withLock { $0[path] = names }
   }
 
-  func open(_ path: String, creating: Bool) throws(DiskError) -> any DiskFile {
-    try real.open(path, creating: creating)
-  }
-  func names(in directory: String) throws(DiskError) -> [String] { try real.names(in: directory) }
-  func info(_ path: String) throws(DiskError) -> FileInfo? { try real.info(path) }
-  func makeDirectory(_ path: String) throws(DiskError) { try real.makeDirectory(path) }
-  func rename(_ from: String, to: String) throws(DiskError) { try real.rename(from, to: to) }
-  func remove(_ path: String) throws(DiskError) { try real.remove(path) }
-  func removeDirectory(_ path: String) throws(DiskError) { try real.removeDirectory(path) }
-  func lock(_ path: String) throws(DiskError) -> (any DiskFile)? { try real.lock(path) }
 }
 
 @Suite("Names that a power failure must not take")

@@ -1,11 +1,12 @@
+import DiskSupport
 import Glibc
 import NIOPosix
 import Storage
 import Synchronization
 
 /// The real disk, which notes what event loops ask of it and can run out of descriptors.
-final class WatchedDisk: Disk {
-  private let real = RealDisk()
+final class WatchedDisk: ForwardingDisk {
+  let real = RealDisk()
   private let state = Mutex(State())
 
   private struct State {
@@ -90,12 +91,11 @@ final class WatchedDisk: Disk {
     note("syncDirectory", path)
     try real.syncDirectory(path)
   }
-  func lock(_ path: String) throws(DiskError) -> (any DiskFile)? { try real.lock(path) }
 }
 
 /// The z-node journal, whose every write and flush is noted.
-private final class WatchedFile: DiskFile {
-  private let real: any DiskFile
+private final class WatchedFile: ForwardingFile {
+  let real: any DiskFile
   private let disk: WatchedDisk
 
   init(_ real: any DiskFile, _ disk: WatchedDisk) {
@@ -103,18 +103,10 @@ private final class WatchedFile: DiskFile {
     self.disk = disk
   }
 
-  var descriptor: Int32 { real.descriptor }
-  func size() throws(DiskError) -> Int { try real.size() }
   func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, at position: Int) throws(DiskError) {
     disk.note("write", "journal")
     try real.write(first, second, at: position)
   }
-  func read(into buffer: UnsafeMutableRawBufferPointer, at position: Int) throws(DiskError) -> Int {
-    try real.read(into: buffer, at: position)
-  }
-  func truncate(to size: Int) throws(DiskError) { try real.truncate(to: size) }
-  func reserve(_ size: Int) throws(DiskError) { try real.reserve(size) }
-  func reserveAhead(from position: Int, to end: Int) -> Bool { real.reserveAhead(from: position, to: end) }
   func sync() throws(DiskError) {
     disk.note("sync", "journal")
     try real.sync()
