@@ -1,5 +1,4 @@
 import Cluster
-import Dispatch
 import Glibc
 import Model
 import Synchronization
@@ -142,14 +141,7 @@ struct TopicChangeTests {
       var given = try take(block - Limits.producerIDsLeft)
       // Answered behind the block that was asked for.
       try client.createTopic("t")
-      let (began, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-      broker.broker.offload.submit(.control) {
-        began.signal()
-        mayEnd.wait()
-      }
-      defer { mayEnd.signal() }
-      began.wait()
-      given += try take(Limits.producerIDsLeft + 100)
+      try broker.blocking(.control) { given += try take(Limits.producerIDsLeft + 100) }
       #expect(given == (0..<Int64(block + 100)).map { $0 })
     }
   }

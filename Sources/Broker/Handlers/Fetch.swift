@@ -15,6 +15,7 @@ extension LocalBroker {
       return .now(answer)
     }
     let fetch = Fetch(request, version: context.version, maxBytes: config.fetchMaxBytes)
+    if fetch.wantsMessages { return fetchMessages(fetch, context) }
     let first = fetch.read(self)
     if first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty {
       return .spliced(first.answer, first.ranges)
@@ -25,18 +26,38 @@ extension LocalBroker {
     return .later
   }
 
+  /// The same for a client that wants messages older than Kafka 0.11: its batches are read and unpacked in memory, which takes too
+  /// long for an event loop.
+  private func fetchMessages(_ fetch: Fetch, _ context: RequestContext) -> Reply<FetchResponse> {
+    let pending = context.pending(FetchResponse.self)
+    let deadline = pending.reply.eventLoop.now + .milliseconds(Int64(fetch.maxWaitMs))
+    offload.submit(.request) {
+      let first = fetch.read(self)
+      pending.reply.onEventLoop {
+        if first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty
+          || !self.parkedFetches.enter(partitions: fetch.partitionCount)
+        {
+          return pending.complete(first.answer, ranges: first.ranges)
+        }
+        self.park(fetch, after: first, until: deadline, pending)
+      }
+    }
+    return .later
+  }
+
   /// Parks on every partition that was read; one that has changed since makes it read again at once. A wake that finds too
   /// little after all (a partition grew between read and parking) parks again.
   private func park(
     _ fetch: Fetch, after read: Fetch.Found, until deadline: NIODeadline, _ pending: PendingAnswer<FetchResponse>
   ) {
     let waiter = Waiter(lacking: fetch.minBytes - read.byteCount, eventLoop: pending.reply.eventLoop) { reason in
-      let found = fetch.read(self)
-      guard found.byteCount >= fetch.minBytes || found.mustNotWait || reason != .satisfied else {
-        return self.park(fetch, after: found, until: deadline, pending)
+      guard fetch.wantsMessages else {
+        return self.answer(fetch, fetch.read(self), after: reason, until: deadline, pending)
       }
-      self.parkedFetches.leave(partitions: fetch.partitionCount)
-      pending.complete(found.answer, ranges: found.ranges)
+      self.offload.submit(.request) {
+        let found = fetch.read(self)
+        pending.reply.onEventLoop { self.answer(fetch, found, after: reason, until: deadline, pending) }
+      }
     }
     pending.reply.whenClosed {
       if waiter.cancel() { self.parkedFetches.leave(partitions: fetch.partitionCount) }
@@ -46,6 +67,17 @@ extension LocalBroker {
       return
     }
     waiter.start(until: deadline)
+  }
+
+  private func answer(
+    _ fetch: Fetch, _ found: Fetch.Found, after reason: Waiter.Reason, until deadline: NIODeadline,
+    _ pending: PendingAnswer<FetchResponse>
+  ) {
+    guard found.byteCount >= fetch.minBytes || found.mustNotWait || reason != .satisfied else {
+      return park(fetch, after: found, until: deadline, pending)
+    }
+    parkedFetches.leave(partitions: fetch.partitionCount)
+    pending.complete(found.answer, ranges: found.ranges)
   }
 }
 
@@ -69,12 +101,15 @@ struct Fetch: Sendable {
     maxWaitMs = request.maxWaitMs
   }
 
+  /// The client is older than batches.
+  var wantsMessages: Bool { Self.messageMagic(version) != nil }
+
   var isEmpty: Bool { partitionCount == 0 }
 
   var partitionCount: Int { request.topics.reduce(0) { $0 + $1.partitions.count } }
 
   /// An answer so far, with what it takes to wait for more.
-  struct Found {
+  struct Found: Sendable {
     var answer = FetchResponse()
     var ranges: [FileRange] = []
     var byteCount = 0

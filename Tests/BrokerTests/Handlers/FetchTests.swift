@@ -51,6 +51,27 @@ struct FetchTests {
     }
   }
 
+  @Test("messages are made off the event loop: other connections are served meanwhile", arguments: [0, 60_000])
+  func messagesOffLoop(maxWaitMs: Int32) throws {
+    try withBroker(["num.network.threads": "1", "num.partitions": "1"]) { broker in
+      let (client, other) = (try broker.connect(), try broker.connect())
+      try client.createTopic("t")
+      _ = try other.produce(Batches.of(["a"]), to: "t")
+      var asked: Int32 = 0
+      try broker.blocking(.request) {
+        let fetch = FetchRequest.from("t", 0, maxWaitMs == 0 ? 0 : 1, maxWaitMs: maxWaitMs)
+        asked = try client.send(fetch, version: 2)
+        #expect(try other.fetch("t", from: 0).records.byteCount > 0)
+        #expect(!client.hasBytes, "the messages were made on the loop")
+      }
+      if maxWaitMs > 0 { _ = try other.produce(Batches.of(["b"]), to: "t") }
+      let answer = try client.receive(FetchRequest.self, version: 2, correlationID: asked)
+      let found = try #require(answer.responses.first?.partitions.first)
+      #expect(found.records.byteCount > 0)
+      #expect(broker.broker.parkedFetches.current == 0)
+    }
+  }
+
   @Test(
     "versions 0 to 3 get messages of before Kafka 0.11, from the offset they asked for",
     arguments: [Codec.none, .gzip, .snappy, .lz4], Int16(0)...3)

@@ -1,5 +1,4 @@
 import Compression
-import Dispatch
 import Model
 import NIOCore
 import Testing
@@ -20,20 +19,6 @@ struct LargeBatchTests {
       codec: codec, producerID: producerID, producerEpoch: producerID < 0 ? -1 : 0, baseSequence: sequence)
   }
 
-  /// Keeps the unpack lane's threads busy while `body` runs.
-  private static func blockingLane(of broker: TestBroker, _ body: () throws -> Void) throws {
-    let (began, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-    for _ in 0..<Limits.unpackThreads {
-      broker.broker.offload.submit(.unpack) {
-        began.signal()
-        mayEnd.wait()
-      }
-    }
-    for _ in 0..<Limits.unpackThreads { began.wait() }
-    defer { for _ in 0..<Limits.unpackThreads { mayEnd.signal() } }
-    try body()
-  }
-
   @Test(
     "is unpacked off the event loop: other connections are served meanwhile, and what follows on its own waits",
     arguments: [Codec.gzip, .snappy, .lz4, .zstd])
@@ -43,7 +28,7 @@ struct LargeBatchTests {
       try client.createTopic("t")
       let id = try client.ask(InitProducerIdRequest(), version: 4).producerID
       var asked: [Int32] = []
-      try Self.blockingLane(of: broker) {
+      try broker.blocking(.unpack) {
         let batches = [
           try Self.large(codec, producerID: id, sequence: 0),
           try Batches.of(["small"], producerID: id, epoch: 0, sequence: 1),
@@ -110,7 +95,7 @@ struct LargeBatchTests {
         request.topicData[0].partitionData.append(data)
       }
       var asked: Int32 = 0
-      try Self.blockingLane(of: broker) {
+      try broker.blocking(.unpack) {
         asked = try client.send(request, version: 9)
         _ = try other.produce(Batches.of(["other"]), to: "t", 0)
         #expect(try (0..<3).map { try other.offset(of: "t", $0, at: -1).offset } == [2, 0, 0])

@@ -1,4 +1,5 @@
 import Coordination
+import Dispatch
 import Glibc
 import Logging
 import NIOCore
@@ -75,6 +76,20 @@ final class TestBroker: Sendable {
   func closeTree() { running.closeTree() }
 
   func connect() throws -> TestClient { try TestClient(port: port) }
+
+  /// Keeps all threads of an offload lane busy while `body` runs.
+  func blocking(_ lane: OffloadLane, _ body: () throws -> Void) rethrows {
+    let (began, mayEnd) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+    for _ in 0..<lane.threads {
+      broker.offload.submit(lane) {
+        began.signal()
+        mayEnd.wait()
+      }
+    }
+    for _ in 0..<lane.threads { began.wait() }
+    defer { for _ in 0..<lane.threads { mayEnd.signal() } }
+    try body()
+  }
 }
 
 /// Runs `body` with a fresh broker, which is stopped afterwards, and its files removed.

@@ -52,6 +52,12 @@ final class TestClient {
     try #require(count == 1, "nothing came")
   }
 
+  /// Something has come that was not received yet.
+  var hasBytes: Bool {
+    var byte: UInt8 = 0
+    return withUnsafeMutableBytes(of: &byte) { socket.receive($0, flags: Int32(MSG_PEEK) | Int32(MSG_DONTWAIT)) } == 1
+  }
+
   /// True when the broker closes the connection without another byte.
   func isClosed() throws -> Bool { try receiveFrame() == nil }
 
