@@ -1,24 +1,25 @@
 package import Model
 
-/// The brokers' dynamic configuration: `/config/brokers/<default>` and `/config/brokers/N`.
+/// Holds the brokers' dynamic configuration: `/config/brokers/<default>` and `/config/brokers/N`.
 package struct BrokerValues: Equatable, Sendable {
   package var defaults: [String: String] = [:]
   package var own: [BrokerID: [String: String]] = [:]
-  /// Which of the nodes exist.
+  /// Whether `/config/brokers/<default>` exists.
   package var hasDefaultsNode = false
+  /// The brokers whose `/config/brokers/N` exists.
   package var hasOwnNode: Set<BrokerID> = []
 
   package init() {}
 }
 
-/// The cluster as its controller knows it: what the tree has, and which brokers are alive.
+/// Holds the controller's view of the cluster: the tree's contents and the living brokers.
 package struct ClusterState: Equatable, Sendable {
   package var brokers: [BrokerID: LiveBroker] = [:]
   package var topics: [String: TopicDescription] = [:]
   package var brokerValues = BrokerValues()
   /// The notifications in `/config/changes`, oldest first.
   package var configNotifications: [ConfigNotification] = []
-  /// The producer ids that were handed out last, and the version of their node.
+  /// The block of producer ids allocated last, and the version of its node.
   package var producerIDs: ClosedRange<Int64>?
   package var producerIDsVersion: Int32 = 0
 
@@ -39,7 +40,7 @@ package struct ClusterState: Equatable, Sendable {
 
   package func isAlive(_ broker: BrokerID) -> Bool { brokers[broker] != nil }
 
-  /// A topic that is not being deleted.
+  /// Returns the topic unless it is being deleted.
   package func topic(_ name: String) -> TopicDescription? {
     topics[name].flatMap { $0.isBeingDeleted ? nil : $0 }
   }
@@ -52,12 +53,12 @@ package struct ClusterState: Equatable, Sendable {
   }
 }
 
-/// Who leads a partition when something has changed. Pure choice; each returns nil where nothing is to change.
+/// Elects partition leaders. Pure; each function returns nil where nothing is to change.
 package enum Election {
-  /// After brokers came or went: a living leader stays; else the first living replica that is in sync leads; else none.
-  /// Replicas that are not alive leave the ISR as long as a leader remains in it.
+  /// Elects after brokers registered or failed: a living leader stays; else the first living replica in the ISR leads; else
+  /// none. Replicas that are not alive leave the ISR as long as a leader remains in it.
   ///
-  /// - Parameter mustElect: the leader is alive and yet no leader: it started anew, and has to learn of a new epoch.
+  /// - Parameter mustElect: the leader restarted and needs a new leader epoch.
   static func offline(
     _ partition: PartitionDescription, mustElect: Bool, isAlive: (BrokerID) -> Bool
   ) -> PartitionDescription? {
@@ -69,7 +70,7 @@ package enum Election {
     return changed(partition, leader: leader, mustElect: mustElect, isAlive: isAlive)
   }
 
-  /// The preferred replica leads again where it is alive, in sync, and leads not yet.
+  /// Elects the preferred replica where it is alive, in sync and not already the leader.
   static func preferred(_ partition: PartitionDescription, isAlive: (BrokerID) -> Bool) -> PartitionDescription? {
     guard let preferred = partition.targetReplicas.first, preferred != partition.leader, isAlive(preferred),
       partition.inSyncReplicas.contains(preferred)
@@ -77,7 +78,7 @@ package enum Election {
     return changed(partition, leader: preferred, mustElect: true, isAlive: isAlive)
   }
 
-  /// The broker about to stop leads nothing that another can lead, and is in no ISR that is not empty without it.
+  /// Elects for a controlled shutdown: the broker leaves every ISR that has another living member, which then leads.
   static func shutDown(
     _ broker: BrokerID, _ partition: PartitionDescription, isAlive: (BrokerID) -> Bool
   ) -> PartitionDescription? {
@@ -93,7 +94,7 @@ package enum Election {
   private static func changed(
     _ partition: PartitionDescription, leader: BrokerID, mustElect: Bool, isAlive: (BrokerID) -> Bool
   ) -> PartitionDescription? {
-    // Without a leader the ISR stays as it is: it names those who have every acknowledged record.
+    // Without a leader the ISR stays as it is: its members have every acknowledged record.
     let inSync = leader == -1 ? partition.inSyncReplicas : partition.inSyncReplicas.filter(isAlive)
     guard leader != partition.leader || inSync != partition.inSyncReplicas || (mustElect && leader != -1) else {
       return nil

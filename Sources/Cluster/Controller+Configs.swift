@@ -1,9 +1,9 @@
 import Model
 
-/// Configurations change, and producer ids are handed out.
+/// Changes configurations and allocates producer ids.
 extension Controller {
-  /// Writes an entity's values and, as Kafka does, a notification for the other brokers; notifications that every broker
-  /// has had the time to see are swept.
+  /// Writes an entity's values and, as Kafka does, a notification for the other brokers; notifications older than
+  /// `ConfigChangeZNode.keptMs` are swept.
   mutating func alter(
     _ asked: ConfigChange, _ validateOnly: Bool, nowMs: Int64, _ item: Item, _ write: inout Write
   ) throws(Refusal) {
@@ -17,14 +17,14 @@ extension Controller {
     write.operations.append(
       .createSequential(path: ConfigChangeZNode.prefix, data: ConfigChangeZNode.data(asked.entity)))
     let old = cluster.configNotifications.prefix { Self.isOld($0, nowMs: nowMs) }
-    // Swept by one change of those that share a write.
+    // One of the changes that share a write sweeps.
     let swept = write.commits.contains(where: \.sweeps) ? 0 : min(old.count, Self.notificationsSweptMax)
     write.operations += old.prefix(swept).map { .delete(path: $0.path) }
     write.commits.append(.configured(asked.entity, after, swept: swept, nowMs: nowMs, item))
     write.busy.insert(item.key(in: self) ?? path)
   }
 
-  /// Notifications that one change sweeps.
+  /// The most notifications that one change sweeps.
   static let notificationsSweptMax = 1_000
 
   private static func isOld(_ notification: ClusterState.ConfigNotification, nowMs: Int64) -> Bool {
@@ -83,7 +83,7 @@ extension Controller {
   }
 }
 
-/// What follows a write, and what follows one that failed.
+/// Applies the changes of a finished write, and undoes those of a failed one.
 extension Controller {
   mutating func commit(_ commit: Commit, created paths: inout ArraySlice<String>) {
     switch commit {

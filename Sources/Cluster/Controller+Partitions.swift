@@ -1,8 +1,8 @@
 import Model
 
-/// Leaders and replicas of partitions change.
+/// Changes the leaders, ISRs and replicas of partitions.
 extension Controller {
-  // MARK: Brokers come and go
+  // MARK: Brokers register and fail
 
   mutating func came(_ broker: LiveBroker) {
     let isNew = cluster.brokers[broker.id]?.epoch != broker.epoch
@@ -41,7 +41,7 @@ extension Controller {
     }
   }
 
-  /// The timer: preferred replicas lead again, partitions without a leader are tried again, and so are deletions.
+  /// Handles the timer: elects preferred leaders, and retries partitions without a leader and deletions.
   mutating func due() {
     for name in deleting.keys.sorted() where isDeletionReady(name) { enqueue(.finishDelete(name)) }
     makeLogless()
@@ -50,7 +50,7 @@ extension Controller {
 
   // MARK: Elections
 
-  /// Decides leaders topic by topic, until the write is full; the rest follows in another.
+  /// Elects leaders topic by topic until the write is full; the rest follow in the next write.
   mutating func elect(_ names: [String], from first: Int, _ cause: ElectionCause, _ write: inout Write) {
     var next = first
     while next < names.count, write.operations.count < Self.operationsPerWrite {
@@ -80,7 +80,7 @@ extension Controller {
       case .shutDown(let broker, _): Election.shutDown(broker, partition, isAlive: isAlive)
       }
     guard let elected else {
-      // One that came knows nothing, also of what has not changed.
+      // A registered broker needs the state of all its replicas, changed or not.
       if case .came(let broker) = cause, partition.replicas.contains(broker) {
         lead(name, topic, isNew: false, to: [broker])
       }
@@ -128,7 +128,7 @@ extension Controller {
 
   // MARK: The ISR
 
-  /// A leader asks for another set of in-sync replicas, naming the state that it knows.
+  /// Changes the ISR on a leader's request, which names the state that the leader knows (AlterPartition).
   mutating func changeISR(
     _ asked: ISRChange, by broker: BrokerID, _ brokerEpoch: Int64, _ item: Item, _ write: inout Write
   ) throws(Refusal) {
@@ -145,7 +145,7 @@ extension Controller {
       asked.inSyncReplicas.allSatisfy({ partition.replicas.contains($0) })
     else { throw Refusal(.invalidRequest, "\(asked.inSyncReplicas) cannot be in sync for \(asked.name).") }
     let away = asked.inSyncReplicas.filter { !cluster.isAlive($0) || shuttingDown.contains($0) }
-    guard away.isEmpty else { throw Refusal(.ineligibleReplica, "Brokers \(away) are not there.") }
+    guard away.isEmpty else { throw Refusal(.ineligibleReplica, "Brokers \(away) are not available.") }
     var after = partition
     after.inSyncReplicas = asked.inSyncReplicas
     after.isRecovering = asked.isRecovering
@@ -164,7 +164,7 @@ extension Controller {
 
   // MARK: Reassignment
 
-  /// Replicas are added first, and those no longer wanted go when the wanted ones are in sync.
+  /// Starts a reassignment: new replicas are added first; old ones are removed when the new ones are in sync.
   mutating func reassign(_ asked: Reassignment, _ item: Item, _ write: inout Write) throws(Refusal) {
     guard let topic = cluster.topic(asked.name.topic), let partition = cluster.partition(asked.name) else {
       throw Self.unknown(asked.name.topic)
@@ -246,7 +246,7 @@ extension Controller {
       version: before.partitionEpoch)
   }
 
-  /// The node's version has risen with the write.
+  /// Applies a written partition state, whose node's version the write has raised.
   private mutating func put(_ partition: PartitionDescription, of name: TopicPartition) {
     var partition = partition
     partition.partitionEpoch &+= 1
@@ -259,7 +259,7 @@ extension Controller {
     for broker in brokers { outbox.leading[broker, default: []].append(state) }
   }
 
-  /// - Parameter brokers: nil: all that have a replica.
+  /// - Parameter brokers: nil for all brokers with a replica.
   mutating func stop(
     _ name: TopicPartition, _ topic: TopicDescription, isDeleted: Bool, at brokers: [BrokerID]? = nil
   ) {

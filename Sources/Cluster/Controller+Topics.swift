@@ -1,29 +1,30 @@
 import Model
 
-/// Topics are created, grown and deleted.
+/// Creates, grows and deletes topics.
 extension Controller {
-  /// A topic whose partitions, from `first` on, get their logs.
+  /// Tracks a topic whose partitions from `first` on get their logs.
   struct Making: Sendable {
     var item: Item
-    /// 0: the topic is new.
+    /// 0 for a new topic.
     var first: Int
-    /// The brokers that have not said yet whether they could.
+    /// The brokers that have not yet reported the outcome.
     var brokers: Set<BrokerID>
     var failure: Refusal?
-    /// After a failure: the brokers that have not said yet that what they made is gone.
+    /// After a failure, the brokers that have not yet reported the deletion of their logs.
     var stopping: Set<BrokerID>?
-    /// Those that may have kept files.
+    /// The brokers that may still have files.
     var keeping: Set<BrokerID> = []
-    /// Those of them that have come again.
+    /// The brokers of `keeping` that have registered again.
     var returned: Set<BrokerID> = []
   }
 
-  /// A topic that is marked for deletion.
+  /// Tracks a topic that is marked for deletion.
   struct Deleting: Sendable {
-    /// Who waits for its end.
+    /// The requests waiting for the deletion.
     var items: [Item]
-    /// The brokers that are stopping their replicas, and those that will when they come (again).
+    /// The brokers that are deleting their replicas.
     var stopping: Set<BrokerID>
+    /// The brokers that will delete their replicas when they register again.
     var absent: Set<BrokerID>
   }
 
@@ -61,7 +62,7 @@ extension Controller {
     write.operations += partitionNodes(of: topic, from: 0)
     write.commits.append(.created(name, item))
     write.busy.insert(name)
-    // There from now on for whoever asks for the same name; taken out again if it is not written.
+    // Reserves the name; `notCreated` removes it if the write fails.
     cluster.topics[name] = topic
     metricNames[TopicName.metricName(name)] = name
     nextStart = (nextStart + 1) % max(1, cluster.brokers.count)
@@ -98,7 +99,7 @@ extension Controller {
 
   // MARK: Logs
 
-  /// Has the living replicas of new partitions make their logs.
+  /// Sends LeaderAndIsr for new partitions, so that their living replicas make logs.
   private mutating func make(_ name: String, from first: Int, _ item: Item) {
     guard let topic = cluster.topics[name] else { return }
     let brokers = topic.hosts(from: first).filter(cluster.isAlive)
@@ -109,7 +110,7 @@ extension Controller {
     if brokers.isEmpty { resolveMaking(name) }
   }
 
-  /// A broker has made its logs of a topic, or has not.
+  /// Handles a broker's report on making its logs of a topic.
   mutating func made(_ name: String, by broker: BrokerID, failure: String?) {
     guard making[name]?.brokers.remove(broker) != nil else { return madeAgain(name, by: broker, failure) }
     if let failure, making[name]?.failure == nil {
@@ -121,7 +122,7 @@ extension Controller {
   private mutating func resolveMaking(_ name: String) {
     guard let made = making[name], let topic = cluster.topics[name] else { return }
     guard made.failure == nil else {
-      // The logs go before the nodes: a topic without logs gets them at the next start, logs without a topic have no use.
+      // Logs are deleted before nodes: a topic without logs gets them at the next start; logs without a topic are garbage.
       for index in made.first..<topic.partitions.count {
         stop(TopicPartition(name, Int32(index)), topic, isDeleted: true)
       }
@@ -131,14 +132,14 @@ extension Controller {
     making[name] = nil
     outbox.changed.insert(name)
     resolve(made.item, .topic(topic))
-    release(name)
+    beginNext(name)
   }
 
   private mutating func takeBackIfStopped(_ name: String) {
     if making[name]?.stopping?.isEmpty == true { enqueue(.takeBack(name)) }
   }
 
-  /// A broker has removed what it had made of a topic that is taken back, or may have kept files of it. False: it is not.
+  /// Handles a broker's report on deleting the logs of a topic that is removed again; returns false if the topic is not.
   private mutating func stoppedMaking(_ name: String, by broker: BrokerID, isGone: Bool) -> Bool {
     guard making[name]?.stopping?.remove(broker) != nil else { return false }
     if !isGone { making[name]?.keeping.insert(broker) }
@@ -146,7 +147,7 @@ extension Controller {
     return true
   }
 
-  /// A broker has gone that was making its logs, or removing them again.
+  /// Handles the failure of a broker that was making its logs, or deleting them again.
   mutating func wentMaking(_ broker: BrokerID) {
     for name in making.keys.sorted() {
       if !stoppedMaking(name, by: broker, isGone: false) { made(name, by: broker, failure: nil) }
@@ -154,14 +155,14 @@ extension Controller {
     for name in logless.keys { logless[name]?.remove(broker) }
   }
 
-  /// Removes from the tree a topic whose logs could not be made. Where files of it may be left it must stay known, or the next
-  /// start would find files of no topic: a new topic is marked for deletion, and partitions that were added stay.
+  /// Removes from the tree a topic whose logs could not be made. If files may be left the topic must stay known, or the next
+  /// start would find files of no topic: a new topic is marked for deletion, and added partitions stay.
   mutating func takeBack(_ name: String, _ write: inout Write) {
     guard let made = making[name], let topic = cluster.topics[name] else { return }
     guard made.keeping.isEmpty else {
       guard made.first == 0 else {
         notTakenBack(name)
-        return release(name)
+        return beginNext(name)
       }
       write.operations.append(.create(path: DeleteTopicZNode.path(name), data: []))
       write.commits.append(.abandoned(name))
@@ -191,7 +192,7 @@ extension Controller {
     if let failure = made.failure { resolve(made.item, .refused(failure)) }
   }
 
-  /// A new topic of which some files may be left is marked for deletion, which goes on when the brokers that have them come again.
+  /// Marks a new topic with files left for deletion, which continues when the brokers that have them register again.
   mutating func abandoned(_ name: String) {
     guard let made = making.removeValue(forKey: name) else { return }
     cluster.topics[name]?.isBeingDeleted = true
@@ -200,7 +201,7 @@ extension Controller {
     if let failure = made.failure { resolve(made.item, .refused(failure)) }
   }
 
-  /// The tree keeps what could not be made: it is shown as it is, without logs. The timer has them made.
+  /// Handles a failed `takeBack`: the topic is published without logs, which the timer has made.
   mutating func notTakenBack(_ name: String) {
     guard let made = making.removeValue(forKey: name), let topic = cluster.topics[name] else { return }
     outbox.changed.insert(name)
@@ -251,7 +252,7 @@ extension Controller {
     settleDeletion(name)
   }
 
-  /// A broker has stopped its replicas of a topic. Where it could not remove all files it counts as away.
+  /// Handles a broker's report on deleting its replicas of a topic. A broker that could not remove all files counts as absent.
   mutating func stopped(_ name: String, by broker: BrokerID, isGone: Bool) {
     if stoppedMaking(name, by: broker, isGone: isGone) { return }
     guard deleting[name]?.stopping.remove(broker) != nil else { return }
@@ -259,7 +260,7 @@ extension Controller {
     settleDeletion(name)
   }
 
-  /// When all replicas are gone the nodes go. A client does not wait for brokers that are away: the topic is gone for it.
+  /// Returns whether all replicas are deleted, so that the nodes can be. (Clients do not wait for absent brokers.)
   func isDeletionReady(_ name: String) -> Bool {
     deleting[name].map { $0.stopping.isEmpty && $0.absent.isEmpty } ?? false
   }
@@ -290,7 +291,7 @@ extension Controller {
     notCreated(name)
   }
 
-  /// The nodes stay, marked; the timer tries again.
+  /// Handles a failed deletion of nodes: they stay, marked, and the timer tries again.
   mutating func notRemoved(_ name: String, _ refusal: Refusal) {
     guard let items = deleting[name]?.items else { return }
     deleting[name]?.items = []
@@ -299,7 +300,7 @@ extension Controller {
 
   // MARK: Nodes
 
-  /// A new partition: its first replica leads, and all are in sync.
+  /// Describes a new partition: its first replica leads, and all are in sync.
   private static func elected(_ replicas: [BrokerID]) -> PartitionDescription {
     PartitionDescription(replicas: replicas, leader: replicas.first ?? -1, leaderEpoch: 0, inSyncReplicas: replicas)
   }
@@ -337,10 +338,10 @@ extension Controller {
     return operations
   }
 
-  /// A node that the tree would not take would take the changes of others down that share its write.
+  /// Refuses nodes too large for the tree, which would fail the other changes that share the write.
   static func check(_ nodes: [UInt8]...) throws(Refusal) {
     guard nodes.allSatisfy({ $0.count <= nodeBytesMax }) else {
-      throw Refusal(.invalidRequest, "More than a z-node can hold, \(nodeBytesMax) bytes.")
+      throw Refusal(.invalidRequest, "The z-node would be larger than \(nodeBytesMax) bytes.")
     }
   }
 }

@@ -1,55 +1,56 @@
 package import Model
 
-/// The cluster's controller: it decides every change of topics, leaders and configurations. A value without I/O: events
-/// go in and effects come out; its owner carries these out, in order, and reports the outcome as an event.
+/// Decides every change of topics, leaders and configurations (Kafka: KafkaController). A value without I/O: `step` takes
+/// an event and returns effects; the owner carries these out in order and reports their outcomes as events.
 ///
-/// One write of the tree is under way at a time, conditional on the controller's epoch, and brokers and
-/// clients hear of the change only when it is finished. What is asked meanwhile waits and then shares the next write
-/// (as appends share a flush): 1,000 topics asked for at once are one `multi`. Changes of the same topic never share a
-/// write, nor overtake each other:
+/// One write of the tree is in flight at a time, conditional on the controller's epoch; brokers and clients see a change
+/// only when its write has finished. Requests that arrive meanwhile are batched into the next write: the creation of 1,000
+/// topics is one `multi`. Changes of the same topic never share a write and never overtake each other:
 ///
 ///     create t (1)  →  write
 ///     create t (2), delete t (3)   wait
-///     written       →  leaderAndISR; t is being made, (2) and (3) still wait
+///     written       →  leaderAndISR; t's logs are being made, (2) and (3) still wait
 ///     made          →  updateMetadata, answer 1; refuse 2; write: t is marked for deletion
 ///     written       →  updateMetadata, stopReplicas
-///     stopped       →  write: t's nodes go
+///     stopped       →  write: t's nodes are deleted
 ///     written       →  answer 3
 ///
-/// A topic whose logs some broker cannot make is taken back from the tree, and the answer says why: nothing stays half
-/// made. With one broker this is the same code with one member.
+/// A topic whose logs some broker cannot make is removed from the tree again, and the response names the reason: nothing
+/// stays half made.
 package struct Controller: Sendable {
   package let id: BrokerID
-  /// How often the cluster has had a new controller, and the version of the node that says so.
+  /// The controller epoch.
   package let epoch: Int32
+  /// The version of `/controller_epoch`.
   let epochVersion: Int32
   let rules: Rules
-  /// What is in the tree. (A topic whose creation is being written is here already, and no client sees it.)
+  /// The tree's contents, and the topics whose creation is being written, which no client sees.
   package internal(set) var cluster: ClusterState
   var settings: Rules.Settings
 
-  /// Work to be begun, oldest first: `queue[head...]`.
+  /// `queue[head...]` is work to begin, oldest first.
   private var queue: [Work] = []
   private var head = 0
   private var write: Write?
   private var requests: [RequestID: Pending] = [:]
-  /// Work on a topic (or other `key`) that waits for the one before it.
+  /// Work that waits for earlier work on the same topic (or other `key`).
   private var waiting: [String: [Work]] = [:]
-  /// Topics whose logs are being made, and those being deleted.
+  /// Topics whose logs are being made.
   var making: [String: Making] = [:]
+  /// Topics that are being deleted.
   var deleting: [String: Deleting] = [:]
-  /// Topics that could neither be made nor taken back, with the brokers that lack logs.
+  /// Topics that could neither be made nor removed again, with the brokers that lack logs.
   var logless: [String: Set<BrokerID>] = [:]
-  /// Names as metrics write them, with the topics that have them.
+  /// Topics by their names as metrics write them.
   var metricNames: [String: String]
-  /// The broker, by its index, on which the next topic's first partition is placed.
+  /// The index of the broker that gets the next topic's first partition.
   var nextStart = 0
   var shuttingDown: Set<BrokerID> = []
   package private(set) var hasResigned = false
-  /// What the present step has come to; see `takeEffects`.
+  /// The effects of the current step; see `takeEffects`.
   var outbox = Outbox()
 
-  /// What the controller must know of configuration, whose keys it does not know.
+  /// Reads the settings that the controller needs from the configuration, whose keys it does not know.
   package struct Rules: Sendable {
     package struct Settings: Equatable, Sendable {
       package var partitionCountDefault: Int32
@@ -70,7 +71,7 @@ package struct Controller: Sendable {
 
   /// - Parameters:
   ///   - epochVersion: the version of `/controller_epoch` since this controller's election.
-  ///   - cluster: what the tree has; no broker is alive until `brokerCame`.
+  ///   - cluster: the tree's contents; no broker is alive until `brokerCame`.
   package init(id: BrokerID, epoch: Int32, epochVersion: Int32, cluster: ClusterState, rules: Rules) {
     self.id = id
     self.epoch = epoch
@@ -110,7 +111,7 @@ package struct Controller: Sendable {
     enqueueItems(of: request, from: 0)
   }
 
-  /// Queues some of a request's elements, and the rest behind what others ask meanwhile.
+  /// Queues some of a request's elements, and the rest behind other requests.
   private mutating func enqueueItems(of request: RequestID, from first: Int) {
     guard let what = requests[request]?.request else { return }
     let end = min(first + Self.itemsPerTurn, what.count)
@@ -139,7 +140,7 @@ package struct Controller: Sendable {
     outbox.answers.append((request, pending.outcomes.map { $0 ?? refusal }))
   }
 
-  /// Everything that is asked and not answered is refused; a write under way may come about or not.
+  /// Refuses all pending requests; the outcome of a write in flight is unknown.
   private mutating func resign() {
     guard !hasResigned else { return }
     hasResigned = true
@@ -155,18 +156,18 @@ package struct Controller: Sendable {
 
   mutating func enqueue(_ work: Work) { queue.append(work) }
 
-  /// Work that waited for `key` takes its turn.
-  mutating func release(_ key: String) {
+  /// Queues the work that waited for `key`.
+  mutating func beginNext(_ key: String) {
     if let work = waiting.removeValue(forKey: key) { queue += work }
   }
 
-  /// Begins work until there is a write to wait for, or nothing to do.
+  /// Begins work until a write is full or the queue is empty.
   private mutating func advance() {
     guard write == nil, !hasResigned else { return }
     var gathered = Write()
     while head < queue.count, gathered.operations.count < Self.operationsPerWrite {
       let work = queue[head]
-      // What looks at every topic must see every change finished.
+      // Work on all topics must see every change finished.
       if work.isOfAllTopics, !gathered.commits.isEmpty { break }
       head += 1
       if let key = work.key {
@@ -223,7 +224,7 @@ package struct Controller: Sendable {
     write = nil
     var created = created[...]
     for commit in done.commits { self.commit(commit, created: &created) }
-    for key in done.busy.sorted() { release(key) }
+    for key in done.busy.sorted() { beginNext(key) }
   }
 
   private mutating func fail(_ failure: TreeFailure) {
@@ -232,20 +233,20 @@ package struct Controller: Sendable {
     write = nil
     let refusal = Refusal(.unknownServerError, "the z-node tree was not changed: \(reason)")
     for commit in failed.commits { undo(commit, refusal) }
-    for key in failed.busy.sorted() { release(key) }
+    for key in failed.busy.sorted() { beginNext(key) }
   }
 }
 
 extension Controller {
-  /// A write with this many operations takes no further change. (A single topic's may be more.)
+  /// The number of operations at which a write takes no further change. (A single topic may need more.)
   static let operationsPerWrite = 2_000
-  /// Elements of one request that are begun before others have their turn: one that creates a hundred thousand topics does not
-  /// keep the others waiting for all of them.
+  /// The number of elements of one request that are begun before other requests: one that creates a hundred thousand topics
+  /// does not hold up the others.
   static let itemsPerTurn = 200
-  /// The bytes of one z-node; ZooKeeper takes a megabyte for a whole request.
+  /// The most bytes of one z-node; ZooKeeper allows a megabyte per request.
   static let nodeBytesMax = 0xF_FFFF
 
-  /// One element of a request.
+  /// Identifies one element of a request.
   struct Item: Equatable, Sendable {
     var request: RequestID
     var index: Int
@@ -257,19 +258,19 @@ extension Controller {
     var left: Int
   }
 
-  /// Something to decide and write.
+  /// Describes a change to decide and write.
   enum Work: Sendable {
     case change(Event)
-    /// Leaders of these topics' partitions, from the `next`-th on.
+    /// Elects leaders of these topics' partitions, from index `next` on.
     case elect([String], next: Int, ElectionCause)
     case item(Item, key: String?)
-    /// The elements of a request from an index on.
+    /// Begins the elements of a request from an index on.
     case items(RequestID, from: Int)
     case takeBack(String)
     case finishDelete(String)
     case finishReassign(TopicPartition)
 
-    /// What may be changed once in a write: a topic, or an entity of the configuration.
+    /// The topic or configuration entity to change, at most once per write.
     var key: String? {
       switch self {
       case .change, .elect, .items: nil
@@ -297,14 +298,14 @@ extension Controller {
     case shutDown(BrokerID, Item)
   }
 
-  /// A write under way, and what is so when it is done.
+  /// Holds a write, and the changes to apply when it has finished.
   struct Write: Sendable {
     var operations: [TreeOperation] = []
     var commits: [Commit] = []
     var busy: Set<String> = []
   }
 
-  /// The steps that follow a write.
+  /// Describes a change to apply when its write has finished.
   enum Commit: Sendable {
     case created(String, Item)
     case grown(TopicDescription, from: Int, Item)
@@ -314,20 +315,19 @@ extension Controller {
     case removed(String)
     case configured(ConfigZNode.Entity, [String: String], swept: Int, nowMs: Int64, Item)
     case elected(TopicPartition, PartitionDescription, ElectionCause)
-    /// All of a broker's shutdown has been written up to here.
+    /// All leaderships have been moved off the broker.
     case ready(BrokerID, Item)
     case changedISR(TopicPartition, PartitionDescription, Item)
     case reassigned(TopicPartition, PartitionDescription, Item?)
     case producerIDs(ClosedRange<Int64>, version: Int32, Item)
   }
 
-  /// What a step wants done, gathered so that a broker hears of many partitions at once.
+  /// Gathers the effects of a step, so that one request to a broker covers many partitions.
   struct Outbox: Sendable {
     var leading: [BrokerID: [ReplicaState]] = [:]
     var configured: [(ConfigZNode.Entity, [String: String])] = []
     var changed: Set<String> = []
     var removed: Set<String> = []
-    /// The list of brokers has changed.
     var areBrokersChanged = false
     var stopping: [BrokerID: [StoppedReplica]] = [:]
     var answers: [(RequestID, [Outcome])] = []
@@ -335,8 +335,8 @@ extension Controller {
     var write: [TreeOperation]?
   }
 
-  /// Leaders before metadata, so that a client that is sent to a leader finds one; metadata before replicas stop, so that
-  /// nobody is sent to one that has; answers after all of it.
+  /// Returns the step's effects in order: LeaderAndIsr before UpdateMetadata before StopReplica before responses. So clients
+  /// never learn of a leader that is not ready or of a replica that has stopped.
   private mutating func takeEffects() -> [Effect] {
     let out = outbox
     outbox = Outbox()
@@ -345,7 +345,7 @@ extension Controller {
     for broker in out.leading.keys.sorted() where cluster.isAlive(broker) {
       effects.append(.leaderAndISR(to: broker, out.leading[broker] ?? []))
     }
-    // A topic whose logs are being made is shown, with whatever else has become of it, when they are.
+    // A topic is published when its logs are made, with all its changes.
     let changed = out.changed.filter { making[$0] == nil }.sorted()
     if !changed.isEmpty || !out.removed.isEmpty || out.areBrokersChanged {
       effects.append(.updateMetadata(to: cluster.brokerIDs, changed: changed, removed: out.removed.sorted()))
@@ -372,7 +372,7 @@ extension Controller.Request {
     }
   }
 
-  /// What the element changes: no other change of it shares its write. Topics' names have no slash.
+  /// Returns the key that the element changes, which no other change in the same write may have. Topic names have no slash.
   func key(of index: Int) -> String? {
     switch self {
     case .create(let all, _): return all[index].topic.name

@@ -1,9 +1,9 @@
 package import Model
 
-/// A broker that is registered in the tree.
+/// Identifies a broker that is registered in the tree.
 package struct LiveBroker: Equatable, Sendable {
   package var id: BrokerID
-  /// The zxid of its registration: a broker that comes back has a larger one.
+  /// The zxid of the registration, larger with each new one.
   package var epoch: Int64
 
   package init(id: BrokerID, epoch: Int64) {
@@ -12,67 +12,67 @@ package struct LiveBroker: Equatable, Sendable {
   }
 }
 
-/// One change of the tree, as a step of a `multi`. This module knows no tree; `Coordination` has the operations of one.
+/// Describes one operation of a `multi` on the tree. This module imports no tree; `Coordination` has its operations.
 package enum TreeOperation: Equatable, Sendable {
   case create(path: String, data: [UInt8])
-  /// Ten digits are added to the path; `writeFinished` names it.
+  /// Ten digits are appended to the path; `writeFinished` returns it.
   case createSequential(path: String, data: [UInt8])
-  /// `version` nil: whatever the node's version is.
+  /// A nil `version` matches any.
   case set(path: String, data: [UInt8], version: Int32? = nil)
   case delete(path: String)
   case check(path: String, version: Int32)
 }
 
-/// Why a write changed nothing.
+/// Says why a write changed nothing.
 package enum TreeFailure: Equatable, Sendable {
-  /// Another controller was elected since: the controller epoch is no longer ours.
+  /// Another controller has been elected: the controller epoch is no longer ours.
   case fenced
-  /// Anything else; the text is sent to the clients.
+  /// Any other failure; the text is sent to the clients.
   case failed(String)
 }
 
 extension Controller {
-  /// Names a request among those that wait for their answer. The caller chooses it.
+  /// Identifies a pending request. The caller chooses it.
   package typealias RequestID = UInt64
 
-  /// What happens that the controller must know of.
+  /// Describes an event that the controller handles.
   package enum Event: Sendable {
-    /// A broker registered; it leads nothing until it is elected anew, also where it led before.
+    /// A broker registered. It leads nothing until it is elected, even where it led before.
     case brokerCame(LiveBroker)
     case brokerWent(BrokerID)
     case asked(RequestID, Request)
-    /// A broker has carried out `Effect.leaderAndISR` for topics whose logs were new to it: made, or why not.
+    /// A broker has carried out `Effect.leaderAndISR` for topics whose logs were new to it; a string is the error.
     case replicasMade(by: BrokerID, [String: String?])
-    /// A broker has carried out `Effect.stopReplicas` for a topic that is being deleted. Where `isGone` is false, files may be
-    /// left, and the deletion goes on when the broker comes again.
+    /// A broker has carried out `Effect.stopReplicas` for a topic that is being deleted. If `isGone` is false, files may be
+    /// left, and the deletion continues when the broker registers again.
     case replicasStopped(by: BrokerID, topic: String, isGone: Bool)
-    /// The timer of `auto.leader.rebalance`: leaders go back to the preferred replicas, and what failed is tried again.
+    /// The timer of `auto.leader.rebalance` fired: elect preferred leaders, and retry failed work.
     case preferredElectionDue
-    /// The tree's session ended: another broker may be controller already.
+    /// The tree's session ended: another broker may already be controller.
     case sessionLost
-    /// `created` are the paths of the write's sequential nodes, in their order.
+    /// The write succeeded; `created` are the paths of its sequential nodes, in order.
     case writeFinished(created: [String])
     case writeFailed(TreeFailure)
   }
 
-  /// What the controller wants done. To be carried out in order.
+  /// Describes an effect to carry out. Effects are carried out in order.
   package enum Effect: Equatable, Sendable {
-    /// A conditional `multi`: all or nothing. One at a time; `writeFinished` or `writeFailed` follows.
+    /// Execute a conditional `multi`. One is in flight at a time; `writeFinished` or `writeFailed` follows.
     case write([TreeOperation])
-    /// The broker leads or follows these partitions as they are described.
+    /// Send LeaderAndIsr: the broker leads or follows these partitions as described.
     case leaderAndISR(to: BrokerID, [ReplicaState])
-    /// An entity's values are now these. (Other brokers learn of it by the notification in the tree.)
+    /// Apply an entity's new values. (Other brokers see the notification in the tree.)
     case configure(ConfigZNode.Entity, [String: String])
-    /// The metadata that brokers answer with changes: topics that have changed and those that are gone.
+    /// Send UpdateMetadata, with the topics that have changed or were deleted.
     case updateMetadata(to: [BrokerID], changed: [String], removed: [String])
-    /// The broker has no business with these partitions any more.
+    /// Send StopReplica: the broker must stop these replicas.
     case stopReplicas(to: BrokerID, [StoppedReplica])
     case answer(RequestID, [Outcome])
-    /// This broker is controller no longer; every further event is refused.
+    /// This broker is no longer the controller; further requests are refused.
     case resigned
   }
 
-  /// A partition as LeaderAndIsr and UpdateMetadata describe it.
+  /// Describes a partition as LeaderAndIsr and UpdateMetadata do.
   package struct ReplicaState: Equatable, Sendable {
     package var name: TopicPartition
     package var topicID: TopicID
@@ -84,11 +84,11 @@ extension Controller {
   package struct StoppedReplica: Equatable, Sendable {
     package var name: TopicPartition
     package var topicID: TopicID
-    /// The log is deleted too.
+    /// The log is to be deleted as well.
     package var isDeleted: Bool
   }
 
-  /// What clients and brokers ask of the controller. Each element of a list has an outcome of its own.
+  /// Describes a request of a client or broker. Each element of a list has its own outcome.
   package enum Request: Sendable {
     case create([Creation], validateOnly: Bool)
     case grow([Growth], validateOnly: Bool)
@@ -101,13 +101,13 @@ extension Controller {
     case producerIDs(for: BrokerID)
   }
 
-  /// How one element of a request ended.
+  /// The outcome of one element of a request.
   package enum Outcome: Equatable, Sendable {
-    /// Created, grown or deleted; or it would have been, where it was only to be validated.
+    /// The topic that was created, grown or deleted; with `validateOnly`, the topic that would have been.
     case topic(TopicDescription)
     case done
     case partition(PartitionDescription)
-    /// The partitions that a broker about to stop still leads.
+    /// The partitions that a broker in controlled shutdown still leads.
     case remaining([TopicPartition])
     case producerIDs(Range<Int64>)
     case refused(Refusal)
@@ -115,9 +115,9 @@ extension Controller {
 
   package struct Creation: Sendable {
     package var topic: NewTopic
-    /// The new topic's id, drawn by the caller, which has a source of randomness.
+    /// The new topic's id, drawn at random by the caller.
     package var id: TopicID
-    /// Checked values; or what is wrong with those given, which is said when nothing else is wrong.
+    /// The checked values, or a configuration error, which is reported after all other checks pass.
     package var configs: Result<[String: String], Refusal>
 
     package init(_ topic: NewTopic, id: TopicID, configs: Result<[String: String], Refusal> = .success([:])) {
@@ -141,7 +141,7 @@ extension Controller {
 
   package struct Deletion: Sendable {
     package var name: String
-    /// The topic must be this one and not another of its name; nil: any.
+    /// The id that the topic must have; nil for any.
     package var id: TopicID?
 
     package init(_ name: String, id: TopicID? = nil) {
@@ -152,7 +152,7 @@ extension Controller {
 
   package struct ConfigChange: Sendable {
     package var entity: ConfigZNode.Entity
-    /// The entity's values as they become, from what they are and from the brokers' dynamic ones.
+    /// Returns the entity's new values, given the old ones and the brokers' dynamic configuration.
     package var change: @Sendable ([String: String], BrokerValues) throws(Refusal) -> [String: String]
 
     package init(
@@ -166,8 +166,9 @@ extension Controller {
 
   package struct ISRChange: Sendable {
     package var name: TopicPartition
-    /// What the leader knows of the partition.
+    /// The leader epoch known to the leader that asks.
     package var leaderEpoch: LeaderEpoch
+    /// The partition epoch known to the leader that asks.
     package var partitionEpoch: Int32
     package var inSyncReplicas: [BrokerID]
     package var isRecovering: Bool
@@ -186,7 +187,7 @@ extension Controller {
 
   package struct Reassignment: Sendable {
     package var name: TopicPartition
-    /// Nil: what is under way is called off.
+    /// Nil cancels the reassignment.
     package var replicas: [BrokerID]?
 
     package init(_ name: TopicPartition, to replicas: [BrokerID]?) {

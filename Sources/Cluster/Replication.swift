@@ -1,23 +1,24 @@
 package import Model
 
-/// What one replica of a partition knows of the others, and the high watermark that follows from it.
+/// Tracks the in-sync replicas and the high watermark on the leader; on a follower, the high watermark alone. (In Kafka this
+/// is part of Partition.)
 ///
 /// The leader's log end moves with each append, a follower's with each of its fetches: a fetch from offset 8 says that the follower
-/// has all records below 8. The high watermark is the offset below which every in-sync replica has every record; consumers see
-/// what is below it, and acks=all waits for it. Worked case: replicas 1 (leader), 2 and 3, all in sync, ten records. Replica 2
+/// has all records below 8. The high watermark is the offset below which every in-sync replica has every record; consumers read
+/// only below it, and acks=all waits for it. Worked case: replicas 1 (leader), 2 and 3, all in sync, ten records. Replica 2
 /// fetches from 10, replica 3 from 7: the high watermark is 7, and rises to 10 when replica 3 fetches from 10.
 ///
-/// Which replicas are in sync (the ISR) is the controller's to say. The leader asks for a change (`Steps.askISR`), one at a time, and
-/// until it is confirmed counts by the larger of the two sets: a controller that grants it and then elects a replica of the new set
-/// finds all acknowledged records there, whether or not this leader has heard of the grant.
+/// The controller decides which replicas are in sync (the ISR). The leader requests one change at a time (`Steps.askISR`), and until
+/// it is confirmed the high watermark waits for the larger of the two sets: a controller that grants the change and then elects a
+/// replica of the new set finds all acknowledged records there, whether or not this leader has heard of the grant.
 ///
-/// A value: no clock, no file, no message. Owned by its partition and changed under the partition's lock. Times are milliseconds of a
-/// clock that never goes back; events that come with none happen at the latest time that an event had.
+/// A value without I/O, changed under its partition's lock. Times are milliseconds of a monotonic clock; an event without a time
+/// happens at the latest time seen.
 package struct Replication: Sendable {
-  /// A partition's leadership and in-sync replicas, as the controller states them (LeaderAndIsr).
+  /// Holds a partition's leader epoch and ISR, as LeaderAndIsr sends them.
   package struct Leadership: Hashable, Sendable {
     package var leaderEpoch: LeaderEpoch
-    /// The version of the partition's state: each change of the ISR has the next one.
+    /// The version of the partition's state, raised by each change of the ISR.
     package var partitionEpoch: Int32
     /// Assigned replicas, the preferred leader first.
     package var replicas: [BrokerID]
@@ -31,7 +32,7 @@ package struct Replication: Sendable {
     }
   }
 
-  /// A change of the ISR: asked for with the epochs it starts from, confirmed with those it ended in.
+  /// Describes a change of the ISR: requested with the epochs it starts from, confirmed with the resulting ones.
   package struct ISRChange: Hashable, Sendable {
     package var leaderEpoch: LeaderEpoch
     package var partitionEpoch: Int32
@@ -44,11 +45,11 @@ package struct Replication: Sendable {
     }
   }
 
-  /// What an event asks of the partition: nothing, when both are nil.
+  /// Tells the partition what to do after an event; nothing when both are nil.
   package struct Steps: Hashable, Sendable {
-    /// The high watermark has risen to this offset: wake the waiters it satisfies.
+    /// The new high watermark: wake the waiters it satisfies.
     package var highWatermark: Offset?
-    /// Ask the controller for this change of the ISR.
+    /// The change of the ISR to request from the controller.
     package var askISR: ISRChange?
 
     package static let none = Steps()
@@ -59,33 +60,33 @@ package struct Replication: Sendable {
     }
   }
 
-  /// Why the controller did not make a change of the ISR.
-  package enum Refusal: Hashable, Sendable {
-    /// The change was not made and the state is the one it started from (INELIGIBLE_REPLICA, OPERATION_NOT_ATTEMPTED).
+  /// Says why the controller did not change the ISR.
+  package enum ISRRefusal: Hashable, Sendable {
+    /// The state is unchanged (INELIGIBLE_REPLICA, OPERATION_NOT_ATTEMPTED).
     case notMade
-    /// The state is another by now (FENCED_LEADER_EPOCH, INVALID_UPDATE_VERSION): the controller is about to send it,
-    /// and until then it is unknown whether the change was made.
+    /// The state has changed since (FENCED_LEADER_EPOCH, INVALID_UPDATE_VERSION): the controller will send it, and until then
+    /// it is unknown whether the requested change was made.
     case outdated
   }
 
-  /// A replica on another broker, as its leader sees it.
+  /// Holds the leader's view of a replica on another broker.
   private struct Follower {
     let id: BrokerID
-    /// Its broker is up, so it may join the ISR.
+    /// Whether the broker is alive, so that the replica may join the ISR.
     var isAlive = true
-    /// The offset of its last fetch; nil before the first in this leader epoch.
+    /// The offset of the last fetch; nil before the first in this leader epoch.
     var logEnd: Offset?
-    /// When it last had all records of the leader; nil when it never had.
+    /// When the follower last had all records of the leader; nil if never.
     var caughtUpMs: Int64?
-    /// When it fetched last, and the leader's log end at that time.
+    /// The time of the last fetch, and the leader's log end then.
     var lastFetch: (ms: Int64, leaderEnd: Offset)?
   }
 
   /// The broker this replica is on.
   package let brokerID: BrokerID
-  /// `min.insync.replicas`. While fewer are in sync the high watermark stands still; more than there are replicas counts as all.
+  /// `min.insync.replicas`. With fewer in sync the high watermark does not rise; a number above the replica count means all.
   package var inSyncMin: Int
-  /// `replica.lag.time.max.ms`: a follower that has not had all records for longer leaves the ISR.
+  /// `replica.lag.time.max.ms`: a follower that last caught up longer ago leaves the ISR.
   package var lagMsMax: Int64
 
   package private(set) var isLeader = false
@@ -93,21 +94,21 @@ package struct Replication: Sendable {
   package private(set) var partitionEpoch: Int32 = 0
   /// The ISR as the controller last confirmed it, this replica included; empty for a follower.
   package private(set) var inSync: [BrokerID] = []
-  /// `highWatermark <= logEnd`, always. It falls only when the log is cut.
+  /// Never above `logEnd`. Falls only when the log is truncated.
   package private(set) var highWatermark: Offset
   package private(set) var logEnd: Offset
 
-  /// Where the leader epoch began: a follower below has not begun to follow this leader.
+  /// The log end at the start of the leader epoch; a follower must reach it to join the ISR.
   private var epochStart: Offset = 0
   private var followers: [Follower] = []
-  /// The change that was asked for and not answered.
+  /// The requested change without a response yet.
   private var pending: ISRChange?
   private var latestMs: Int64 = 0
 
-  /// Makes a replica that neither leads nor follows yet.
+  /// Creates a replica that neither leads nor follows yet.
   ///
-  /// - Parameter checkpointed: the high watermark that was written down. It counts within the log: a crash may have lost
-  ///   records below it, and retention may have moved the log's start past it.
+  /// - Parameter checkpointed: the checkpointed high watermark, clamped to the log: a crash may have lost records below it, and
+  ///   retention may have moved the log start past it.
   package init(
     brokerID: BrokerID, leaderEpoch: LeaderEpoch, logStart: Offset, logEnd: Offset, checkpointed: Offset,
     inSyncMin: Int = 1, lagMsMax: Int64 = 30_000
@@ -122,8 +123,8 @@ package struct Replication: Sendable {
 
   // MARK: Becoming leader or follower
 
-  /// Leads from now on, or goes on to lead with another ISR or other replicas. An older leader epoch, and an older partition epoch of
-  /// the present one, change nothing.
+  /// Becomes leader, or takes a new ISR or new replicas as leader. An older leader epoch, or an older partition epoch of the
+  /// current leader epoch, changes nothing.
   package mutating func lead(_ leadership: Leadership, nowMs: Int64) -> Steps {
     let isNewEpoch = !isLeader || leadership.leaderEpoch > leaderEpoch
     guard leadership.leaderEpoch >= leaderEpoch else { return .none }
@@ -141,14 +142,14 @@ package struct Replication: Sendable {
       if !isNewEpoch, let known = before.first(where: { $0.id == id }) {
         followers.append(known)
       } else {
-        // A follower in sync has the whole time to make its first fetch.
+        // A follower in sync has `lagMsMax` for its first fetch.
         followers.append(Follower(id: id, caughtUpMs: inSync.contains(id) ? nowMs : nil))
       }
     }
     return Steps(highWatermark: raise())
   }
 
-  /// Follows another replica from now on, or none when there is no leader.
+  /// Becomes follower of another replica, or of none while there is no leader.
   package mutating func follow(leaderEpoch epoch: LeaderEpoch) {
     guard epoch >= leaderEpoch else { return }
     isLeader = false
@@ -160,9 +161,9 @@ package struct Replication: Sendable {
 
   // MARK: The log
 
-  /// Takes note of an append to the own log, which now ends at `end`. Returns whether the high watermark has risen.
+  /// Records an append to the local log, which now ends at `end`. Returns whether the high watermark has risen.
   ///
-  /// The only event on the produce path. With one replica there is no follower to wait for, and nothing is allocated.
+  /// The only event on the produce path. With one replica nothing is allocated.
   package mutating func appended(to end: Offset) -> Bool {
     logEnd = end
     guard followers.isEmpty else { return raise() != nil }
@@ -171,23 +172,23 @@ package struct Replication: Sendable {
     return true
   }
 
-  /// Takes note of a log that was cut at `end`.
+  /// Records that the log was truncated to `end`.
   package mutating func truncated(to end: Offset) {
     logEnd = end
     highWatermark = min(highWatermark, end)
   }
 
-  /// Takes note of a log that was emptied and continues at `offset`.
+  /// Records that the log was emptied and continues at `offset`.
   package mutating func restarted(at offset: Offset) {
     logEnd = offset
     highWatermark = offset
   }
 
-  /// Takes note of a log that now starts at `start`: no follower needs what is gone.
+  /// Records that the log now starts at `start`; the high watermark is never below it.
   package mutating func startMoved(to start: Offset) { highWatermark = max(highWatermark, min(start, logEnd)) }
 
-  /// Takes note, as a follower, of the leader's high watermark, which every answer to a fetch has. Returns whether the
-  /// own one has risen.
+  /// Records, on a follower, the leader's high watermark from a fetch response. Returns whether the local high watermark has
+  /// risen.
   package mutating func learned(highWatermark leaders: Offset) -> Bool {
     let mark = min(leaders, logEnd)
     guard !isLeader, mark > highWatermark else { return false }
@@ -197,7 +198,7 @@ package struct Replication: Sendable {
 
   // MARK: The followers
 
-  /// A follower asks for records from `offset` on, so it has all before.
+  /// Records a follower's fetch from `offset`: the follower has all records below it.
   package mutating func fetched(by id: BrokerID, from offset: Offset, nowMs: Int64) -> Steps {
     guard isLeader, offset >= 0, offset <= logEnd, let index = followers.firstIndex(where: { $0.id == id }) else {
       return .none
@@ -207,7 +208,7 @@ package struct Replication: Sendable {
     if offset >= logEnd {
       followers[index].caughtUpMs = nowMs
     } else if let last = followers[index].lastFetch, offset >= last.leaderEnd {
-      // It has what the log held when it fetched last: it was level then, however fast the log grows.
+      // The follower has all records that the leader had at the last fetch: it had caught up then, however fast the log grows.
       followers[index].caughtUpMs = max(last.ms, followers[index].caughtUpMs ?? last.ms)
     }
     followers[index].lastFetch = (nowMs, logEnd)
@@ -217,7 +218,7 @@ package struct Replication: Sendable {
     return steps
   }
 
-  /// Looks for followers that have fallen behind; to be called at least twice in `lagMsMax`.
+  /// Removes lagging followers from the ISR; to be called at least twice per `lagMsMax`.
   package mutating func tick(nowMs: Int64) -> Steps {
     guard isLeader else { return .none }
     latestMs = max(latestMs, nowMs)
@@ -229,12 +230,12 @@ package struct Replication: Sendable {
       }
       if kept.count < inSync.count { steps.askISR = ask(for: kept) }
     }
-    // A follower that the high watermark waited for may have fallen behind.
+    // A follower outside the ISR that the high watermark waited for may lag now.
     steps.highWatermark = raise()
     return steps
   }
 
-  /// A broker went or came back: one that is gone is not waited for, unless it is in the ISR.
+  /// Records that a broker failed or registered again. The high watermark does not wait for a failed one outside the ISR.
   package mutating func broker(_ id: BrokerID, isAlive: Bool) -> Steps {
     guard let index = followers.firstIndex(where: { $0.id == id }) else { return .none }
     followers[index].isAlive = isAlive
@@ -243,7 +244,7 @@ package struct Replication: Sendable {
 
   // MARK: The controller's answers
 
-  /// The controller has changed the ISR: `change` has the new state's epochs.
+  /// Applies the ISR that the controller has set; `change` has the new epochs.
   package mutating func confirmed(_ change: ISRChange) -> Steps {
     guard isLeader, change.leaderEpoch == leaderEpoch, change.partitionEpoch >= partitionEpoch else { return .none }
     partitionEpoch = change.partitionEpoch
@@ -252,8 +253,8 @@ package struct Replication: Sendable {
     return Steps(highWatermark: raise())
   }
 
-  /// The controller has refused `change`, which is as it was asked for.
-  package mutating func refused(_ change: ISRChange, _ refusal: Refusal) -> Steps {
+  /// Records that the controller has refused `change`, as it was requested.
+  package mutating func refused(_ change: ISRChange, _ refusal: ISRRefusal) -> Steps {
     guard pending == change, refusal == .notMade else { return .none }
     pending = nil
     return Steps(highWatermark: raise())
@@ -261,24 +262,24 @@ package struct Replication: Sendable {
 
   // MARK: What follows
 
-  /// Fewer replicas are in sync than a produce with acks=all is promised, also when there are no more.
+  /// Whether the ISR is smaller than `min.insync.replicas`, so that a produce with acks=all is refused.
   package var isBelowMin: Bool { inSync.count < inSyncMin }
 
-  /// Enough replicas are in sync for the high watermark to rise.
+  /// Whether enough replicas are in sync for the high watermark to rise.
   package var hasEnoughInSync: Bool { inSync.count >= min(inSyncMin, followers.count + 1) }
 
-  /// The controller may have it in the ISR, as far as this leader knows.
+  /// Returns whether a replica is in the ISR or in the requested one.
   private func mayBeInSync(_ id: BrokerID) -> Bool {
     inSync.contains(id) || pending?.inSync.contains(id) == true
   }
 
-  /// Raises the high watermark to the lowest log end of those that count; returns it when it has risen.
+  /// Raises the high watermark to the lowest log end of the replicas that count; returns it if it has risen.
   private mutating func raise() -> Offset? {
     guard isLeader, hasEnoughInSync else { return nil }
     var mark = logEnd
     for follower in followers where (follower.logEnd ?? 0) < mark {
-      // One that is level but not in the ISR is about to join: the mark waits, or on a busy partition it would always be ahead of
-      // the follower, which could then never join.
+      // A caught-up follower outside the ISR is about to join. The mark waits for it; otherwise, on a busy partition, it would
+      // always be ahead of the follower, which could never join.
       if mayBeInSync(follower.id) || (follower.isAlive && isLevel(follower)) {
         mark = follower.logEnd ?? 0
       }
@@ -288,7 +289,7 @@ package struct Replication: Sendable {
     return mark
   }
 
-  /// It has all records, or had them within the time allowed.
+  /// Returns whether a follower has all records, or had them within `lagMsMax`.
   private func isLevel(_ follower: Follower) -> Bool {
     if follower.logEnd == logEnd { return true }
     guard let caughtUpMs = follower.caughtUpMs else { return false }

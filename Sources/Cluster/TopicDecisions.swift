@@ -1,6 +1,6 @@
 package import Model
 
-/// What a broker answers a request that it refuses: Kafka's code and Kafka's words.
+/// The error of a refused request, with Kafka's code and Kafka's message.
 package struct Refusal: Error, Equatable, CustomStringConvertible {
   package var code: ErrorCode
   package var message: String
@@ -13,7 +13,7 @@ package struct Refusal: Error, Equatable, CustomStringConvertible {
   package var description: String { "\(code): \(message)" }
 }
 
-/// What is known of a topic when something is decided about it.
+/// Holds what `TopicDecisions` needs to know of a topic.
 package struct TopicShape: Equatable, Sendable {
   package var id: TopicID
   package var replicas: [[BrokerID]]
@@ -26,20 +26,20 @@ package struct TopicShape: Equatable, Sendable {
   }
 }
 
-/// Limits of one request.
+/// Names the limits on topics.
 package enum TopicLimits {
-  /// A topic's partitions. More is surely a mistake, and would only be found out by a full disk.
+  /// The most partitions of a topic; more is taken for a mistake and refused.
   package static let partitions = 65_536
 }
 
-/// A topic whose creation is asked for.
+/// Describes a topic to create.
 package struct NewTopic: Equatable, Sendable {
   package var name: String
-  /// -1: as the broker is configured.
+  /// -1 for the broker's default.
   package var partitionCount: Int32
-  /// -1: as the broker is configured.
+  /// -1 for the broker's default.
   package var replicationFactor: Int16
-  /// The brokers of each partition, where the caller chooses them; else empty.
+  /// The replicas of each partition, if the caller assigns them; else empty.
   package var assignments: [(partition: Int32, brokers: [BrokerID])]
 
   package init(
@@ -58,7 +58,7 @@ package struct NewTopic: Equatable, Sendable {
   }
 }
 
-/// Whether topics may be made, grown and deleted as asked, and where their replicas go. Pure.
+/// Decides whether topics may be created and grown, and assigns their replicas. Pure.
 package struct TopicDecisions: Sendable {
   /// The living brokers, by rising id.
   package var brokers: [BrokerID]
@@ -71,12 +71,12 @@ package struct TopicDecisions: Sendable {
     self.replicationFactorDefault = replicationFactorDefault
   }
 
-  /// The brokers of each partition of a topic to be made.
+  /// Returns the replicas of each partition of a new topic.
   ///
   /// - Parameters:
-  ///   - existing: tells what a topic has when there is one of that name.
-  ///   - colliding: names a topic whose name differs in `.` and `_` alone.
-  ///   - start: where the first partition goes among the brokers; any number.
+  ///   - existing: returns the topic of that name, if any.
+  ///   - colliding: returns a topic whose name differs in `.` and `_` alone.
+  ///   - start: the index of the first partition's broker, modulo their number.
   package func create(
     _ topic: NewTopic, existing: (String) -> TopicShape?, colliding: (String) -> String?, start: Int
   ) throws(Refusal) -> [[BrokerID]] {
@@ -105,7 +105,7 @@ package struct TopicDecisions: Sendable {
       firstPartition: 0, start: start)
   }
 
-  /// The brokers of the partitions to be added to a topic, so that it has `count`.
+  /// Returns the replicas of the partitions to add to a topic so that it has `count`.
   package func grow(
     _ name: String, to count: Int32, assignments: [[BrokerID]]?, existing: TopicShape?
   ) throws(Refusal) -> [[BrokerID]] {
@@ -142,8 +142,8 @@ package struct TopicDecisions: Sendable {
     return assignments
   }
 
-  /// Spreads replicas over the brokers: partition n's first replica is on the broker `start + n` places on; the others
-  /// follow at a distance that grows by one each time round the brokers, so that a broker's followers are spread too.
+  /// Spreads replicas over the brokers: partition n's first replica is on broker `start + n`; the others follow at a
+  /// distance that grows by one with each round of the brokers, so that a broker's followers are spread as well.
   package func assign(
     partitions: Int32, replicationFactor: Int16, firstPartition: Int, start: Int
   ) throws(Refusal) -> [[BrokerID]] {
@@ -204,15 +204,15 @@ package struct TopicDecisions: Sendable {
   }
 }
 
-/// Producer ids are handed out in blocks, so that a broker writes to the tree once in a thousand.
+/// Allocates producer ids in blocks, so that a broker writes to the tree once per thousand ids.
 package enum ProducerIDBlocks {
   package static let blockSize: Int64 = 1000
 
-  /// The block after `last`; nil when all ids are used up.
+  /// Returns the block after `last`; nil when all ids are used up.
   package static func block(after last: ClosedRange<Int64>?) -> ClosedRange<Int64>? {
     guard let last else { return 0...blockSize - 1 }
     let (end, overflow) = last.upperBound.addingReportingOverflow(blockSize)
-    // The block is handed out as a half-open range, which the largest number cannot end.
+    // Callers get the block as a half-open range, which cannot include `Int64.max`.
     return overflow || end == .max ? nil : last.upperBound + 1...end
   }
 }

@@ -1,6 +1,6 @@
 package import Model
 
-/// A topic as the z-node tree has it.
+/// Describes a topic as the z-node tree stores it.
 package struct TopicDescription: Sendable, Equatable {
   package var name: String
   package var id: TopicID
@@ -8,9 +8,9 @@ package struct TopicDescription: Sendable, Equatable {
   package var partitions: [PartitionDescription]
   /// The values of `/config/topics/T`.
   package var overrides: [String: String]
-  /// `/config/topics/T` exists. Kafka's tools delete it with its last value.
+  /// Whether `/config/topics/T` exists. Kafka's tools delete it with its last value.
   package var hasConfigNode: Bool
-  /// The topic is marked for deletion, and its logs may still exist.
+  /// Whether the topic is marked for deletion; its logs may still exist.
   package var isBeingDeleted: Bool
 
   package init(
@@ -31,15 +31,15 @@ package struct TopicDescription: Sendable, Equatable {
     TopicShape(id: id, replicas: partitions.map(\.replicas), isBeingDeleted: isBeingDeleted)
   }
 
-  /// The brokers that have a replica of any of its partitions.
+  /// The brokers with a replica of any partition.
   var hosts: Set<BrokerID> { hosts(from: 0) }
 
-  /// The brokers that have a replica of any partition from `first` on.
+  /// Returns the brokers with a replica of any partition from `first` on.
   func hosts(from first: Int) -> Set<BrokerID> {
     partitions[first...].reduce(into: Set()) { $0.formUnion($1.replicas) }
   }
 
-  /// `/brokers/topics/T`, as it is now.
+  /// The contents of `/brokers/topics/T`.
   var zNode: TopicZNode {
     var node = TopicZNode(name: name, id: id, replicas: partitions.map(\.replicas))
     for (index, partition) in partitions.enumerated() {
@@ -50,20 +50,21 @@ package struct TopicDescription: Sendable, Equatable {
   }
 }
 
-/// A partition as the z-node tree has it.
+/// Describes a partition as the z-node tree stores it.
 package struct PartitionDescription: Sendable, Equatable {
-  /// The preferred leader first.
+  /// The assigned replicas, the preferred leader first.
   package var replicas: [BrokerID]
-  /// -1 when there is no leader.
+  /// -1 without a leader.
   package var leader: BrokerID
   package var leaderEpoch: LeaderEpoch
   package var inSyncReplicas: [BrokerID]
-  /// The version of the partition's state z-node: one who changes the state names the version that it saw.
+  /// The version of the partition's state z-node. A change must name the version it read (compare-and-set).
   package var partitionEpoch: Int32
-  /// While the partition is reassigned; both are among `replicas`.
+  /// The replicas that a reassignment adds, which are among `replicas`.
   package var addingReplicas: [BrokerID] = []
+  /// The replicas that a reassignment removes, which are among `replicas`.
   package var removingReplicas: [BrokerID] = []
-  /// The leader was elected uncleanly and has not yet recovered.
+  /// Whether the leader was elected uncleanly and has not yet recovered.
   package var isRecovering = false
 
   package init(
@@ -77,10 +78,10 @@ package struct PartitionDescription: Sendable, Equatable {
     self.partitionEpoch = partitionEpoch
   }
 
-  /// The largest epoch is not passed: what a damaged tree holds must not end the broker.
+  /// Raises the leader epoch, up to the largest: the contents of a damaged tree must not end the broker.
   mutating func raiseLeaderEpoch() { leaderEpoch = leaderEpoch == .max ? .max : leaderEpoch + 1 }
 
-  /// The replicas that remain when a reassignment is done.
+  /// The replicas that remain after a reassignment.
   var targetReplicas: [BrokerID] { replicas.filter { !removingReplicas.contains($0) } }
   var isReassigned: Bool { !addingReplicas.isEmpty || !removingReplicas.isEmpty }
 }

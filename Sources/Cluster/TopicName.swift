@@ -1,13 +1,13 @@
-/// Kafka's rules for topic names.
+/// Applies Kafka's rules for topic names.
 package enum TopicName {
   package static let bytesMax = 249
 
-  /// Topics that the cluster keeps for itself.
+  /// The internal topics.
   package static let groupOffsets = "__consumer_offsets", transactionState = "__transaction_state"
 
   package static func isInternal(_ name: String) -> Bool { name == groupOffsets || name == transactionState }
 
-  /// Why `name` is no topic's name, in Kafka's words; nil when it can be one.
+  /// Returns Kafka's error message for an invalid topic name; nil for a valid one.
   package static func problem(with name: String) -> String? {
     if name.isEmpty { return "Topic name is invalid: the empty string is not allowed" }
     if name == "." || name == ".." { return "Topic name is invalid: '\(name)' is not allowed" }
@@ -23,7 +23,7 @@ package enum TopicName {
 
   package static func isValid(_ name: String) -> Bool { problem(with: name) == nil }
 
-  /// Kafka's metrics write `_` for `.`, so two names that differ in those alone cannot both be: `a.b` and `a_b`.
+  /// Returns whether two names are equal in metrics, which write `_` for `.`: `a.b` and `a_b` cannot both exist.
   package static func collides(_ a: String, with b: String) -> Bool { metricName(a) == metricName(b) }
 
   package static func metricName(_ name: String) -> String {

@@ -1,10 +1,10 @@
 import Base
 package import Model
 
-// The z-nodes of a Kafka cluster: for each its path, what it holds, and the JSON Kafka writes, byte for byte. Whoever knows
-// Kafka's tree in ZooKeeper knows ours.
+// The z-nodes of a Kafka cluster: for each its path, its contents, and the JSON that Kafka writes, byte for byte. The tree
+// is Kafka's tree in ZooKeeper.
 
-/// The nodes that are there before any broker is.
+/// Names the nodes that exist before any broker.
 package enum ZNodeRoots {
   /// Parents first.
   package static let persistent = [
@@ -15,7 +15,7 @@ package enum ZNodeRoots {
   ]
 }
 
-/// Why a z-node's data is not what its path says.
+/// Says why a z-node's data is invalid for its path.
 package struct ZNodeDataError: Error, Equatable, CustomStringConvertible {
   package var path: String
   package var reason: String
@@ -23,7 +23,7 @@ package struct ZNodeDataError: Error, Equatable, CustomStringConvertible {
   package var description: String { "\(path): \(reason)" }
 }
 
-/// Reads the members of a z-node's JSON object; what is missing is an error that names it.
+/// Reads the members of a z-node's JSON object; the error for a missing member names it.
 struct ZNodeReader {
   var path: String
   var json: JSON
@@ -38,7 +38,7 @@ struct ZNodeReader {
 
   func required<Value>(_ name: String, _ read: (JSON) -> Value?) throws(ZNodeDataError) -> Value {
     guard let member = json[name] else { throw error("\(name) is missing") }
-    guard let value = read(member) else { throw error("\(name) is not what it should be") }
+    guard let value = read(member) else { throw error("\(name) has an invalid value") }
     return value
   }
 
@@ -137,7 +137,7 @@ package struct BrokerZNode: Equatable, Sendable {
   }
 }
 
-/// `/brokers/seqid`: empty; its version is the number of broker ids that were generated.
+/// `/brokers/seqid`: empty; the node's version is the number of generated broker ids.
 package enum BrokerSequenceZNode {
   package static let path = "/brokers/seqid"
 }
@@ -167,7 +167,7 @@ package struct ControllerZNode: Equatable, Sendable {
   }
 }
 
-/// `/controller_epoch`: how often the cluster has had a new controller, as plain text.
+/// `/controller_epoch`: the controller epoch, as plain text.
 package enum ControllerEpochZNode {
   package static let path = "/controller_epoch"
 
@@ -284,12 +284,12 @@ package struct PartitionStateZNode: Equatable, Sendable {
   }
 }
 
-/// `/config/<type>/<name>`: what was set for a topic, a broker, or all brokers.
+/// `/config/<type>/<name>`: the overrides of a topic, a broker, or all brokers.
 package struct ConfigZNode: Equatable, Sendable {
   package enum Entity: Equatable, Sendable {
     case topic(String)
     case broker(BrokerID)
-    /// Every broker that says nothing of its own.
+    /// The default of all brokers.
     case brokerDefault
   }
 
@@ -328,7 +328,7 @@ package struct ConfigZNode: Equatable, Sendable {
   }
 }
 
-/// `/config/changes/config_change_NNN`: persistent and sequential; names a configuration that changed.
+/// `/config/changes/config_change_NNN`: persistent and sequential; names a changed configuration.
 package enum ConfigChangeZNode {
   package static let parent = "/config/changes"
   package static let prefix = "\(parent)/config_change_"
@@ -346,7 +346,7 @@ package enum DeleteTopicZNode {
   package static func path(_ topic: String) -> String { "\(parent)/\(topic)" }
 }
 
-/// `/latest_producer_id_block`: the producer ids that were handed to a broker last.
+/// `/latest_producer_id_block`: the block of producer ids allocated last.
 package struct ProducerIDBlockZNode: Equatable, Sendable {
   package static let path = "/latest_producer_id_block"
   package var brokerID: BrokerID

@@ -18,7 +18,7 @@ private struct ReplicationModel {
   var partitionEpoch: Int32 = 1
   /// A change of the ISR on its way to the controller, and an answer on its way back.
   var asked: Replication.ISRChange?
-  var answer: (change: Replication.ISRChange, refusal: Replication.Refusal?)?
+  var answer: (change: Replication.ISRChange, refusal: Replication.ISRRefusal?)?
   /// When a follower last had everything, by the model's own book: all times at which its fetch reached the leader's end as of then.
   var levelMs: [BrokerID: Int64] = [:]
   var ledEnds: [(ms: Int64, end: Offset)] = []

@@ -80,9 +80,9 @@ struct ZNodesTests {
       ("nonsense", "/brokers/topics/T: not JSON at byte 0: expected null"),
       ("[]", "/brokers/topics/T: not a JSON object"),
       (#"{"partitions":{}}"#, "/brokers/topics/T: topic_id is missing"),
-      (#"{"topic_id":"x","partitions":{}}"#, "/brokers/topics/T: topic_id is not what it should be"),
+      (#"{"topic_id":"x","partitions":{}}"#, "/brokers/topics/T: topic_id has an invalid value"),
       (#"{"topic_id":"\#(id)","partitions":{"1":[1]}}"#, "/brokers/topics/T: partition 0 is missing"),
-      (#"{"topic_id":"\#(id)","partitions":{"0":["a"]}}"#, "/brokers/topics/T: partitions is not what it should be"),
+      (#"{"topic_id":"\#(id)","partitions":{"0":["a"]}}"#, "/brokers/topics/T: partitions has an invalid value"),
     ]
     for (data, message) in cases {
       let error = #expect(throws: ZNodeDataError.self, "\(data)") { try TopicZNode(name: "T", data: Array(data.utf8)) }
