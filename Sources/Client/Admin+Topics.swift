@@ -2,7 +2,7 @@ package import Model
 import Wire
 
 extension Admin {
-  /// Asks for a topic's partitions and their leaders. Waits for leaders that are still being elected, up to `timeoutMs`.
+  /// Fetches a topic's partitions and their leaders. Waits up to `timeoutMs` for leaders that are still being elected.
   ///
   /// - Parameter autoCreate: let the broker create a missing topic, if it is configured to.
   package func metadata(
@@ -15,8 +15,8 @@ extension Admin {
         return try Metadata(answer, topic: topic, from: endpoint)
       } catch .refused(let endpoint, let what, let code, let message) {
         // A topic that is being created is unknown, or without leaders, for a moment.
-        let mayPass = code == .leaderNotAvailable || (code == .unknownTopicOrPartition && autoCreate)
-        guard mayPass, waitedMs < timeoutMs else {
+        let isWaitingForLeader = code == .leaderNotAvailable || (code == .unknownTopicOrPartition && autoCreate)
+        guard isWaitingForLeader, waitedMs < timeoutMs else {
           throw .refused(endpoint, what: what, code: code, message: message)
         }
       }
@@ -25,9 +25,7 @@ extension Admin {
     }
   }
 
-  /// Creates a topic.
-  ///
-  /// - Returns: false when the topic existed already.
+  /// Creates a topic; returns false when it already existed.
   package func createTopic(
     _ name: String, partitions: Int, replicationFactor: Int = 1, configs: [(key: String, value: String)] = []
   ) async throws(ClientError) -> Bool {
@@ -68,7 +66,7 @@ extension Admin {
     }
   }
 
-  /// Asks for each partition's offset at a timestamp: `.earliest`, `.latest`, or milliseconds.
+  /// Looks up each partition's offset at a timestamp (ListOffsets): `.earliest`, `.latest`, or milliseconds.
   package func offsets(of metadata: Metadata, at timestamp: OffsetSpec) async throws(ClientError) -> [Int32: Offset] {
     var offsets: [Int32: Offset] = [:]
     for (leader, partitions) in Dictionary(grouping: metadata.partitions, by: \.leader) {
@@ -92,14 +90,14 @@ extension Admin {
             leader.endpoint, what: "the offsets of \(metadata.topic)-\(partition.partitionIndex)",
             code: partition.errorCode, message: nil)
         }
-        // Version 0 answered with segment boundaries, the newest first; nobody serves it any more.
+        // Only version 0 returns a list of segment boundaries, and this client does not use it.
         offsets[partition.partitionIndex] = partition.offset
       }
     }
     return offsets
   }
 
-  /// Asks for a producer id, which an idempotent producer needs.
+  /// Allocates a producer id, which an idempotent producer needs.
   package func producerID() async throws(ClientError) -> ProducerIdentity {
     var request = InitProducerIdRequest()
     request.transactionTimeoutMs = 60_000
@@ -109,22 +107,22 @@ extension Admin {
   }
 
   private func refusal(_ what: String, _ code: ErrorCode?, _ message: String?) -> ClientError {
-    guard let code else { return .malformed(endpoint, what: "no answer about \(what)") }
+    guard let code else { return .malformed(endpoint, what: "no result for \(what)") }
     return .refused(endpoint, what: what, code: code, message: message)
   }
 }
 
-/// The position that ListOffsets looks up.
+/// Names the position that ListOffsets looks up.
 package struct OffsetSpec: RawRepresentable, Hashable, Sendable {
   package var rawValue: Int64
-  /// Milliseconds since 1970, or one of Kafka's negative marks.
+  /// Milliseconds since 1970, or one of Kafka's negative constants.
   package init(rawValue: Int64) { self.rawValue = rawValue }
 
   package static let latest = OffsetSpec(rawValue: -1)
   package static let earliest = OffsetSpec(rawValue: -2)
 }
 
-/// The identity of an idempotent producer.
+/// Identifies an idempotent producer.
 package struct ProducerIdentity: Hashable, Sendable {
   package var id: Int64
   package var epoch: Int16

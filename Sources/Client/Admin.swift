@@ -2,9 +2,9 @@ package import Model
 package import NIOCore
 package import Wire
 
-/// Requests that are no part of the data path: metadata, topics, offsets, producer ids. Usable from any task.
+/// Sends administrative requests: metadata, topics, offsets, producer ids. Usable from any task.
 ///
-/// Holds one connection, to the first bootstrap address that answers, and one to each other broker it is sent to.
+/// An `Admin` holds one connection to the first bootstrap address that answers, and one to each broker that a request names.
 package actor Admin {
   /// The bootstrap address that answered.
   package nonisolated let endpoint: Endpoint
@@ -25,7 +25,7 @@ package actor Admin {
 
   /// Connects to the first of `endpoints` that answers.
   ///
-  /// - Throws: the last one's `ClientError` when none does.
+  /// - Throws: the `ClientError` of the last endpoint when none answers.
   package static func connect(
     to endpoints: [Endpoint], on group: any EventLoopGroup, _ options: ConnectionOptions
   ) async throws(ClientError) -> Admin {
@@ -48,7 +48,7 @@ package actor Admin {
     brokers = [:]
   }
 
-  /// Sends a request to the bootstrap broker, or to `broker`, and awaits the answer.
+  /// Sends a request to the bootstrap broker, or to `broker`, and awaits the response.
   package func call<R: Request>(_ request: R, to broker: Metadata.Broker? = nil) async throws(ClientError) -> R.Answer {
     let connection: NIOLoopBound<Connection>
     if let broker {
@@ -87,7 +87,7 @@ package actor Admin {
   }
 }
 
-/// The leaders of a topic's partitions, from one Metadata answer.
+/// Holds the leaders of a topic's partitions, from one Metadata response.
 package struct Metadata: Sendable {
   package struct Broker: Hashable, Sendable {
     package var id: BrokerID
@@ -113,7 +113,7 @@ package struct Metadata: Sendable {
 
   package var topic: String
   package var topicID: UUID128
-  /// The partitions by index, from 0; every one has a leader.
+  /// The partitions by index, from 0; each has a leader.
   package var partitions: [Partition]
 
   package init(topic: String, topicID: UUID128, partitions: [Partition]) {
@@ -122,7 +122,7 @@ package struct Metadata: Sendable {
     self.partitions = partitions
   }
 
-  /// - Throws: `.refused` for the topic's error, or LEADER_NOT_AVAILABLE when a partition has none.
+  /// - Throws: `.refused` with the topic's error, or with LEADER_NOT_AVAILABLE when a partition has no leader.
   package init(_ response: MetadataResponse, topic: String, from endpoint: Endpoint) throws(ClientError) {
     let what = "metadata of topic '\(topic)'"
     guard let found = response.topics.first(where: { $0.name == topic }) else {

@@ -1,6 +1,6 @@
 package import Wire
 
-/// The version of each API that a connection uses: the highest that both sides know.
+/// Chooses the version of each API that a connection uses: the highest that both sides support.
 package struct ApiVersionTable: Sendable {
   private var theirs: [Int16: ClosedRange<Int16>] = [:]
 
@@ -10,14 +10,14 @@ package struct ApiVersionTable: Sendable {
     }
   }
 
-  /// Uses our own highest version of every API: for a peer inside the process.
+  /// Uses our own highest version of every API, for a peer inside the process.
   package static let ours = ApiVersionTable()
 
   private init() {
     for request in Messages.requests { theirs[request.api.key] = request.api.versions }
   }
 
-  /// - Parameter limit: do not go beyond this version, because a later one needs what the caller does not have.
+  /// - Parameter limit: the highest version that the caller can fill in.
   package func version(of api: Api, limit: Int16 = .max) -> Int16? {
     guard let theirs = theirs[api.key] else { return nil }
     let version = min(api.versions.upperBound, theirs.upperBound, limit)

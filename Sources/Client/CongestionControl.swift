@@ -1,11 +1,11 @@
 import Glibc
 import NIOCore
 
-/// TCP_CONGESTION by name. NIO's options carry integers, and this one is a string of up to 16 bytes.
+/// Sets and reads TCP_CONGESTION by name. NIO's typed options carry integers; this option is a string of up to 16 bytes.
 extension SocketTransport {
   private typealias Name = (UInt64, UInt64)
 
-  /// Fails the future when the kernel does not have, or does not allow, the algorithm.
+  /// Sets the algorithm; the future fails when the kernel lacks it or does not allow it.
   static func setCongestionControl(_ name: String?, of channel: any Channel) -> EventLoopFuture<Void> {
     guard let name else { return channel.eventLoop.makeSucceededVoidFuture() }
     guard let options = channel as? any SocketOptionProvider else { return channel.eventLoop.makeSucceededVoidFuture() }

@@ -4,10 +4,10 @@ package import NIOCore
 import NIOPosix
 import Wire
 
-/// Options of new connections.
+/// Holds the options of new connections.
 package struct ConnectionOptions: Sendable {
   package var clientID = "millrace"
-  /// TCP_CONGESTION; nil leaves the kernel's default, which on loopback can be what limits a measurement (BBR paces it).
+  /// TCP_CONGESTION; nil leaves the kernel's default, which can be the bottleneck on loopback (BBR paces it).
   package var congestionControl: String?
   /// The most bytes read from the socket at a time.
   package var receiveBytes = 64 << 10
@@ -20,7 +20,7 @@ package struct ConnectionOptions: Sendable {
 }
 
 extension Connection {
-  /// Connects, sets the socket's options and asks for the broker's versions. Called on `eventLoop`; `then` comes there.
+  /// Connects, sets the socket's options and negotiates API versions. Called on `eventLoop`, as is `then`.
   package static func connect(
     to endpoint: Endpoint, on eventLoop: any EventLoop, _ options: ConnectionOptions,
     then: @escaping (Result<Connection, ClientError>) -> Void
@@ -93,10 +93,10 @@ extension Connection {
     }
   }
 
-  /// Asks for the versions: with ours, and when the broker is older than that, again with the one it names.
+  /// Negotiates API versions: sends our highest version of ApiVersions, and then the broker's if that is older.
   ///
-  /// A broker that does not know the version asked answers in the layout of version 0 with UNSUPPORTED_VERSION, so the
-  /// first answer is looked at before it is decoded.
+  /// A broker that does not support the version sent responds in the layout of version 0 with UNSUPPORTED_VERSION, so the
+  /// error code is read before the response is decoded.
   func negotiate(then: @escaping (Result<Void, ClientError>) -> Void) {
     negotiate(version: ApiVersionsRequest.api.versions.upperBound, mayRetry: true, then: then)
     flush()
@@ -133,12 +133,12 @@ extension Connection {
       let layout = code == ErrorCode.unsupportedVersion.rawValue ? 0 : version
       return .success(try ApiVersionsResponse(reading: &body, version: layout))
     } catch {
-      return .failure(.malformed(endpoint, what: "the answer to ApiVersions: \(error)"))
+      return .failure(.malformed(endpoint, what: "the response to ApiVersions: \(error)"))
     }
   }
 }
 
-/// A socket as a connection's transport: NIO's channel, with whole writes gathered until `flush`.
+/// Adapts a NIO channel to `Transport`: writes are gathered until `flush`.
 final class SocketTransport: ChannelInboundHandler, Transport {
   typealias InboundIn = ByteBuffer
 
@@ -152,7 +152,7 @@ final class SocketTransport: ChannelInboundHandler, Transport {
   func flush(written: (() -> Void)?) {
     guard let written else { return channel.flush() }
     let promise = channel.eventLoop.makePromise(of: Void.self)
-    // Success or not: a connection that fails tells so itself.
+    // Success or not: a failed connection calls `onEnd`.
     promise.futureResult.assumeIsolated().whenComplete { _ in written() }
     channel.writeAndFlush(ByteBuffer(), promise: promise)
   }
@@ -178,27 +178,27 @@ final class SocketTransport: ChannelInboundHandler, Transport {
 }
 
 extension Connection {
-  /// Connects to the broker of every place.
+  /// Makes one connection for each leader.
   ///
   /// - Parameters:
-  ///   - connect: makes the connection of one place, on the caller's event loop.
-  ///   - adopt: gets each connection as it comes.
-  ///   - then: is called once: when all are there, or with the first error when one cannot be reached.
-  static func toAll<Place>(
-    _ places: [Place], by connect: (Place, @escaping (Result<Connection, ClientError>) -> Void) -> Void,
-    adopt: @escaping (Place, Connection) -> Void, then: @escaping (Result<Void, ClientError>) -> Void
+  ///   - connect: makes the connection of one leader, on the caller's event loop.
+  ///   - adopt: gets each connection when it is made.
+  ///   - then: is called once, when all connections are made or with the first error.
+  static func toAll<Leader>(
+    _ leaders: [Leader], by connect: (Leader, @escaping (Result<Connection, ClientError>) -> Void) -> Void,
+    adopt: @escaping (Leader, Connection) -> Void, then: @escaping (Result<Void, ClientError>) -> Void
   ) {
-    var missing = places.count
+    var missing = leaders.count
     guard missing > 0 else { return then(.success(())) }
-    for place in places {
-      connect(place) { result in
+    for leader in leaders {
+      connect(leader) { result in
         guard missing > 0 else { return }
         switch result {
         case .failure(let error):
           missing = 0
           then(.failure(error))
         case .success(let connection):
-          adopt(place, connection)
+          adopt(leader, connection)
           missing -= 1
           if missing == 0 { then(.success(())) }
         }

@@ -1,19 +1,18 @@
 package import NIOCore
 package import Wire
 
-/// One connection to one broker: requests go out in the order they are sent, any number before the first answer, and
-/// Kafka answers in that order.
+/// Pipelines requests over one connection to one broker, which responds in the order of the requests.
 ///
-/// Confined to its event loop: every method is called there, every callback comes there. There is no lock, no hop and no
-/// `await` between a record and the socket.
+/// Confined to its event loop, on which every method and callback is called: no lock, no hop and no `await` lies between a
+/// record and the socket.
 package final class Connection {
   package let eventLoop: any EventLoop
   package let endpoint: Endpoint
-  /// The API versions in use. Set when the broker has answered ApiVersions.
+  /// The API versions in use, set by the broker's response to ApiVersions.
   package internal(set) var versions = ApiVersionTable.ours
-  /// The TCP congestion control in use; nil where there is no TCP.
+  /// The TCP congestion control in use; nil without TCP.
   package internal(set) var congestionControl: String?
-  /// Called once, when the connection has ended, after every unanswered request has failed.
+  /// Called once when the connection has ended, after all its outstanding requests have failed.
   package var onEnd: ((ClientError) -> Void)?
   package private(set) var bytesSent = 0
   package private(set) var bytesReceived = 0
@@ -46,7 +45,7 @@ package final class Connection {
       frames: FrameReader(), now: now)
   }
 
-  /// - Parameter frames: what the transport receives into.
+  /// - Parameter frames: the reader that the transport receives into.
   init(
     _ endpoint: Endpoint, on eventLoop: any EventLoop, transport: any Transport, clientID: String,
     requestTimeoutMs: Int, frames: FrameReader, now: @escaping () -> UInt64
@@ -61,14 +60,14 @@ package final class Connection {
   }
 
   package var isOpen: Bool { failure == nil }
-  /// The number of requests sent and not yet answered.
+  /// The number of requests sent and awaiting a response.
   package var requestsInFlight: Int { unanswered.count }
 
   // MARK: Sending
 
-  /// Queues a request; `flush` sends what is queued. `then` is called with the answer, or with why there is none.
+  /// Queues a request; `flush` sends the queue. `then` is called with the response or the error.
   ///
-  /// - Parameter limit: the highest version to use; the request has no meaning to the caller beyond it.
+  /// - Parameter limit: the highest version that the caller can fill in.
   package func send<R: Request>(
     _ request: consuming R, limit: Int16 = .max, then: @escaping (Result<R.Answer, ClientError>) -> Void
   ) {
@@ -94,7 +93,7 @@ package final class Connection {
     }
   }
 
-  /// Queues a request as `send` does, and returns the answer's frame undecoded.
+  /// Queues a request as `send` does; `answer` gets the response's frame undecoded.
   func sendRaw<R: Request>(
     _ request: consuming R, version: Int16, answer: @escaping (Result<ByteBuffer, ClientError>) -> Void
   ) {
@@ -103,7 +102,7 @@ package final class Connection {
     unanswered.append(Unanswered(correlationID: correlationID, sentNs: now(), api: R.api.key, answer: answer))
   }
 
-  /// Queues a request that the broker does not answer (Produce with acks=0).
+  /// Queues a request without a response (Produce with acks=0).
   package func sendUnanswered<R: Request>(_ request: consuming R) throws(ClientError) {
     if let failure { throw failure }
     guard let version = versions.version(of: R.api) else {
@@ -112,10 +111,10 @@ package final class Connection {
     _ = write(request, version: version)
   }
 
-  /// Sends what is queued; `written` is called when the system has taken it.
+  /// Sends the queued requests; `written` is called when the system has taken them.
   package func flush(written: (() -> Void)? = nil) { transport?.flush(written: written) }
 
-  package func close() { fail(.closed(endpoint, reason: "we closed it")) }
+  package func close() { fail(.closed(endpoint, reason: "closed by this client")) }
 
   private func write<R: Request>(_ request: consuming R, version: Int16) -> Int32 {
     let correlationID = nextCorrelationID
@@ -144,8 +143,8 @@ package final class Connection {
 
   // MARK: Receiving
 
-  /// Takes bytes from the peer. An answer's receiver may send, and a send that fails makes NIO read what is left, so this is called
-  /// while a call of it runs: answers keep their order all the same.
+  /// Handles bytes from the peer. Re-entrant: a callback may send, and a send that fails makes NIO read what is left. Responses
+  /// keep their order all the same.
   package func received(_ bytes: ByteBuffer) {
     do {
       bytesReceived += frames.append(bytes)
@@ -163,11 +162,11 @@ package final class Connection {
   private func answered(_ frame: ByteBuffer) {
     guard failure == nil else { return }
     guard let correlationID = frame.getInteger(at: frame.readerIndex, as: Int32.self) else {
-      return fail(.malformed(endpoint, what: "an answer of \(frame.readableBytes) bytes"))
+      return fail(.malformed(endpoint, what: "a response of \(frame.readableBytes) bytes"))
     }
     guard let first = unanswered.first, first.correlationID == correlationID else {
       let expected = unanswered.first.map { "\($0.correlationID)" } ?? "none"
-      return fail(.malformed(endpoint, what: "an answer to request \(correlationID) where \(expected) is due"))
+      return fail(.malformed(endpoint, what: "a response with correlation id \(correlationID), expected \(expected)"))
     }
     unanswered.removeFirst()
     first.answer(.success(frame))
@@ -189,8 +188,8 @@ package final class Connection {
 
   // MARK: Time
 
-  /// From now on a request that stays unanswered beyond the time limit ends the connection: its answer could come at any
-  /// time, and all later answers wait behind it.
+  /// Starts the request timeout: the connection ends when a response is later than `requestTimeoutMs`, since all later
+  /// responses wait behind it.
   package func watchForTimeouts() {
     guard failure == nil else { return }
     let period = TimeAmount.milliseconds(Int64(max(50, min(1000, requestTimeoutMs / 4))))

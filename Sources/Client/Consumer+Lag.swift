@@ -2,48 +2,46 @@ import Model
 import NIOCore
 import Wire
 
-/// Keeps a distance behind a partition's end.
+/// Keeps a distance behind each partition's end.
 ///
-/// A partition is asked for while it is further behind than `lagRecords`, and rests when it is not, until the end has moved on.
-/// Only its own answers carry a partition's end, so the end of a resting one is asked for by ListOffsets: by a route that rests
-/// as a whole, and beside the fetches of one that does not. Answers come whole: one may bring its partition nearer by as many records
-/// as it holds.
+/// A partition within `lagRecords` of its end is paused. A paused partition's end is polled by ListOffsets, since only fetch
+/// responses carry it. The distance is kept to within one fetch response, which may hold many records.
 extension Consumer {
-  /// Returns the route's partitions that are further behind than `lagRecords`; none before their ends are known.
-  func readable(_ route: Route, of leader: Leader) -> [Int] {
-    route.members.filter { at in
+  /// Returns the group's partitions that are further than `lagRecords` behind; none before their ends are known.
+  func readable(_ group: FetchGroup, of leader: Leader) -> [Int] {
+    group.members.filter { at in
       let position = leader.partitions[at]
       guard position.highWatermark != .unknown else { return false }
       return position.offset.rawValue + settings.lagRecords < position.highWatermark.rawValue
     }
   }
 
-  /// Asks for the ends, at once when they are unknown, and continues with what may be read then.
-  func awaitEnds(_ route: Route, of leader: Leader) {
-    let isFirst = route.members.allSatisfy { leader.partitions[$0].highWatermark == .unknown }
+  /// Polls the group's ends, at once when they are unknown, and then fetches.
+  func awaitEnds(_ group: FetchGroup, of leader: Leader) {
+    let isFirst = group.members.allSatisfy { leader.partitions[$0].highWatermark == .unknown }
     let pause = TimeAmount.milliseconds(isFirst ? 0 : Int64(ClientLimits.endPollMs))
     let epoch = leader.epoch
     eventLoop.assumeIsolated().scheduleTask(in: pause) { [weak self] in
       guard epoch == leader.epoch else { return }
-      self?.askForEnds(of: route.members, of: leader) { [weak self] refusal in
+      self?.askForEnds(of: group.members, of: leader) { [weak self] refusal in
         guard let self else { return }
-        if let refusal { return self.refuse(route, of: leader, refusal.code, refusal.what) }
-        self.fetch(route, of: leader)
+        if let refusal { return self.refuse(group, of: leader, refusal.code, refusal.what) }
+        self.fetch(group, of: leader)
       }
     }
   }
 
-  /// Asks for the ends of the route's resting partitions while others are read. The request is sent before their fetch, so its
-  /// answer has come when the route continues.
-  func lookAtResting(_ route: Route, beside read: [Int], of leader: Leader) {
+  /// Polls the ends of the group's paused partitions while its others are fetched. The request is sent before the fetch, so
+  /// its response arrives first.
+  func pollPausedEnds(_ group: FetchGroup, beside read: [Int], of leader: Leader) {
     let nowNs = now()
-    guard read.count < route.members.count, nowNs >= route.nextLookNs else { return }
-    route.nextLookNs = nowNs + UInt64(ClientLimits.endPollMs) * 1_000_000
+    guard read.count < group.members.count, nowNs >= group.nextPollNs else { return }
+    group.nextPollNs = nowNs + UInt64(ClientLimits.endPollMs) * 1_000_000
     let isRead = Set(read)
-    askForEnds(of: route.members.filter { !isRead.contains($0) }, of: leader) { [weak self] refusal in
+    askForEnds(of: group.members.filter { !isRead.contains($0) }, of: leader) { [weak self] refusal in
       guard let self, let refusal, !refusal.code.isRetriable else { return }
-      // One that may pass: the route is under way, and looks again.
-      self.refuse(route, of: leader, refusal.code, refusal.what)
+      // After a retriable error the group polls again with its next fetch.
+      self.refuse(group, of: leader, refusal.code, refusal.what)
     }
   }
 

@@ -1,18 +1,18 @@
 import NIOCore
 
-/// Reconnects after the connection to a leader was lost, and continues at the offsets reached.
+/// Reconnects to a leader after its connection was lost, and continues at the offsets reached.
 extension Consumer {
   func adopt(_ connection: Connection, _ leader: Leader) {
     leader.connection = connection
     leader.lostNs = nil
     connection.onEnd = { [weak self, weak connection] error in
-      // The end of a connection that was given up already is no news.
+      // A connection that was already abandoned may end later.
       guard let self, leader.connection === connection else { return }
       self.lost(leader, error)
     }
   }
 
-  /// Gives up a connection that ended or left a request without an answer, with every request on it.
+  /// Abandons a connection that ended or timed out, with every request on it.
   func lost(_ leader: Leader, _ error: ClientError) {
     guard !isClosed, leader.lostNs == nil else { return }
     guard error.isRetriable else { return failed(error) }

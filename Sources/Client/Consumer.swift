@@ -2,44 +2,44 @@ package import Model
 package import NIOCore
 import Wire
 
-/// Settings of a consumer, named as those of Kafka's.
+/// Holds a consumer's settings, named as Kafka's.
 package struct ConsumerSettings: Sendable {
   package var topic: String
   package var minBytes = 1
   package var maxWaitMs = 500
-  /// The most bytes of one answer.
+  /// The most bytes of one fetch response.
   package var maxBytes = 8 << 20
-  /// The most bytes of one partition in an answer.
+  /// The most bytes of one partition in a fetch response.
   package var partitionMaxBytes = 1 << 20
-  /// Requests outstanding at each leader at a time. Kafka's own consumers have one, so the leader waits for them between two
-  /// answers; with two, of different partitions, it does not.
+  /// Fetches outstanding at each leader. Kafka's own consumers have one, so the leader idles between a response and the next
+  /// request; with two, for different partitions, it does not.
   package var requestsInFlight = 1
-  /// Whether batches' checksums are compared.
+  /// Verifies the checksum of each batch.
   package var checksCRC = true
-  /// How many records each partition is read behind its end; 0: to the end.
+  /// The distance in records that reading keeps behind each partition's end; 0 reads to the end.
   package var lagRecords: Int64 = 0
-  /// How long a lost leader is tried again before the consumer fails.
+  /// The time for which reconnecting to a lost leader is tried before the consumer fails.
   package var reconnectTimeoutMs = 120_000
 
   package init(topic: String) { self.topic = topic }
 }
 
-/// Reads assigned partitions, from given offsets, without a group.
+/// Reads assigned partitions from given offsets, without a consumer group.
 ///
-/// The next request leaves as soon as an answer's batch headers tell where to go on, before its records are looked at, so that
+/// The next fetch is sent as soon as a response's batch headers give the next offset, before the records are read, so that
 /// broker and consumer work at the same time. Confined to one event loop.
 package final class Consumer {
   package let settings: ConsumerSettings
-  /// Called with each batch, in order within its partition; the time is when its answer had arrived whole.
+  /// Called with each batch, in order within its partition; the time is the arrival of the whole response.
   package var received: (_ partition: Int32, _ batch: RecordBatch, _ atNs: UInt64) -> Void = { _, _, _ in }
-  /// Called after all batches of an answer.
+  /// Called after all batches of a response.
   package var answered: () -> Void = {}
-  /// Called when a partition cannot be read on, or a connection does not come back.
+  /// Called when a partition cannot be read further, or reconnecting has failed for `reconnectTimeoutMs`.
   package var failed: (ClientError) -> Void = { _ in }
-  /// Called before each request, if set: returns the nanoseconds to wait first.
+  /// Called before each fetch, if set; returns the nanoseconds to wait first.
   package var pauseNs: (() -> UInt64)?
-  /// Called before each request, if set: returns the offset to read next, in place of where the last answer ended.
-  package var place: ((_ partition: Int32) -> Offset)?
+  /// Called before each fetch, if set; returns the offset to fetch from, instead of the end of the last response.
+  package var nextOffset: ((_ partition: Int32) -> Offset)?
 
   let eventLoop: any EventLoop
   let now: () -> UInt64
@@ -48,47 +48,48 @@ package final class Consumer {
   private var leaders: [Leader] = []
   private(set) var isClosed = false
   package internal(set) var requests = 0
-  /// With `lagRecords`: how near to a partition's end an answer brought it, and how far behind one found it.
+  /// With `lagRecords`: the smallest and largest distance seen between a position and its partition's end.
   package private(set) var lagSeen: ClosedRange<Int64>?
 
-  /// One broker that leads partitions we read: the connection, and where we are in each.
+  /// Holds the connection to one broker and the positions in the partitions that it leads.
   final class Leader {
     let broker: Metadata.Broker
     var connection: Connection?
     var partitions: [Position]
-    /// Partitions that are asked for together: one request of a route is outstanding at any time.
-    let routes: [Route]
-    /// All partitions in one request: what waits for new records, so that no route waits behind another's request.
-    let all: Route
+    /// Each group has one fetch outstanding.
+    let groups: [FetchGroup]
+    /// All partitions, for the long poll: a group's own long poll would hold up the others.
+    let all: FetchGroup
     var outstanding = 0
-    /// When the connection was lost; nil while there is one.
+    /// When the connection was lost; nil while connected.
     var lostNs: UInt64?
-    /// The number of connections lost so far: answers and timers of an earlier one are ignored.
+    /// The number of connections lost so far: responses and timers of an earlier connection are ignored.
     var epoch = 0
-    /// The bytes of the connections that were lost.
+    /// The bytes sent and received over lost connections.
     var pastBytes = (sent: 0, received: 0)
-    /// Routes whose last answer was empty.
-    var idle: [Route] = []
+    /// Groups whose last response was empty.
+    var idle: [FetchGroup] = []
 
     init(_ broker: Metadata.Broker, _ partitions: [Position], requestsInFlight: Int) {
       self.broker = broker
       self.partitions = partitions
-      all = Route(Array(partitions.indices))
+      all = FetchGroup(Array(partitions.indices))
       let count = min(requestsInFlight, partitions.count)
-      routes = (0..<count).map { first in Route(Array(stride(from: first, to: partitions.count, by: count))) }
+      groups = (0..<count).map { first in FetchGroup(Array(stride(from: first, to: partitions.count, by: count))) }
     }
 
-    /// Everything is asked for by one request at a time, which may wait at the broker.
-    var isSerial: Bool { routes.count == 1 }
+    /// One fetch covers all partitions and may long-poll.
+    var isSerial: Bool { groups.count == 1 }
   }
 
-  final class Route {
+  /// Names partitions of one leader that are fetched together.
+  final class FetchGroup {
     /// Indices of the leader's partitions.
     let members: [Int]
-    /// Where the next request's list begins, so that no partition is always served last.
+    /// The member that the next fetch names first, so that no partition is always served last.
     var rotation = 0
-    /// With `lagRecords`: not before this time are the ends of those asked for that rest while others are read.
-    var nextLookNs: UInt64 = 0
+    /// The earliest time of the next ListOffsets for paused partitions (with `lagRecords`).
+    var nextPollNs: UInt64 = 0
 
     init(_ members: [Int]) { self.members = members }
   }
@@ -99,7 +100,7 @@ package final class Consumer {
     var highWatermark: Offset = .unknown
   }
 
-  /// - Parameter offsets: where to begin; partitions without one are not read.
+  /// - Parameter offsets: the first offset of each partition; partitions without one are not read.
   package init(
     _ settings: ConsumerSettings, _ metadata: Metadata, from offsets: [Int32: Offset], on eventLoop: any EventLoop,
     now: @escaping () -> UInt64,
@@ -119,7 +120,7 @@ package final class Consumer {
     }
   }
 
-  /// Connects to every leader; `then` gets the first error when one cannot be reached. `fetch` begins to read.
+  /// Connects to every leader; `then` gets the first error. `fetch` starts reading.
   package func start(then: @escaping (Result<Void, ClientError>) -> Void) {
     Connection.toAll(
       leaders, by: { connect($0.broker, $1) },
@@ -150,32 +151,34 @@ package final class Consumer {
   }
 
   func fetchAll(of leader: Leader) {
-    for route in leader.routes { fetch(route, of: leader) }
+    for group in leader.groups { fetch(group, of: leader) }
   }
 
-  func fetch(_ route: Route, of leader: Leader) {
+  func fetch(_ group: FetchGroup, of leader: Leader) {
     guard !isClosed, let connection = leader.connection, connection.isOpen else { return }
-    if let pauseNs = pauseNs?(), pauseNs > 0 { return putOff(route, of: leader, .nanoseconds(Int64(pauseNs))) }
-    let members = settings.lagRecords > 0 ? readable(route, of: leader) : route.members
-    if members.isEmpty { return awaitEnds(route, of: leader) }
-    if settings.lagRecords > 0 { lookAtResting(route, beside: members, of: leader) }
-    if let place { for at in members { leader.partitions[at].offset = place(leader.partitions[at].partition) } }
-    // Answers come in the order of their requests: one that waited at the broker would hold up the others.
-    let mayWait = leader.isSerial || route === leader.all
+    if let pauseNs = pauseNs?(), pauseNs > 0 { return putOff(group, of: leader, .nanoseconds(Int64(pauseNs))) }
+    let members = settings.lagRecords > 0 ? readable(group, of: leader) : group.members
+    if members.isEmpty { return awaitEnds(group, of: leader) }
+    if settings.lagRecords > 0 { pollPausedEnds(group, beside: members, of: leader) }
+    if let nextOffset {
+      for at in members { leader.partitions[at].offset = nextOffset(leader.partitions[at].partition) }
+    }
+    // Responses come in the order of their requests: a long poll would hold up the others.
+    let mayWait = leader.isSerial || group === leader.all
     var request = FetchRequest()
     request.maxWaitMs = mayWait ? Int32(settings.maxWaitMs) : 0
     request.minBytes = mayWait ? Int32(settings.minBytes) : 0
     request.maxBytes = Int32(settings.maxBytes)
     let count = members.count
     let partitions = (0..<count).map { index in
-      let position = leader.partitions[members[(index + route.rotation) % count]]
+      let position = leader.partitions[members[(index + group.rotation) % count]]
       return FetchRequest.Partition.with {
         $0.partition = position.partition
         $0.fetchOffset = position.offset
         $0.partitionMaxBytes = Int32(settings.partitionMaxBytes)
       }
     }
-    route.rotation = (route.rotation + 1) % count
+    group.rotation = (group.rotation + 1) % count
     request.topics = [
       .with {
         $0.topic = settings.topic
@@ -185,30 +188,30 @@ package final class Consumer {
     ]
     requests += 1
     leader.outstanding += 1
-    // From version 13 topics go by id; a broker without ids for its topics cannot be asked so.
+    // From version 13 Fetch names topics by id, which a broker may lack.
     let epoch = leader.epoch
     connection.send(request, limit: topicID == .zero ? 12 : .max) { [self] result in
       guard !isClosed, epoch == leader.epoch else { return }
       leader.outstanding -= 1
       switch result {
       case .failure(let error): lost(leader, error)
-      case .success(let response): read(response, route, of: leader)
+      case .success(let response): read(response, group, of: leader)
       }
     }
     connection.flush()
   }
 
-  private func read(_ response: FetchResponse, _ route: Route, of leader: Leader) {
+  private func read(_ response: FetchResponse, _ group: FetchGroup, of leader: Leader) {
     let atNs = now()
     guard response.errorCode == .none else {
-      return refuse(route, of: leader, response.errorCode, "fetching \(settings.topic)")
+      return refuse(group, of: leader, response.errorCode, "fetching \(settings.topic)")
     }
     let answers = response.responses.flatMap(\.partitions)
     var spans: [(partition: Int32, from: Offset, bytes: ByteBuffer)] = []
     for answer in answers {
       guard let at = leader.partitions.firstIndex(where: { $0.partition == answer.partitionIndex }) else { continue }
       guard answer.errorCode == .none else {
-        return refuse(route, of: leader, answer.errorCode, "fetching \(settings.topic)-\(answer.partitionIndex)")
+        return refuse(group, of: leader, answer.errorCode, "fetching \(settings.topic)-\(answer.partitionIndex)")
       }
       leader.partitions[at].highWatermark = answer.highWatermark
       guard let bytes = answer.records.bytes, bytes.readableBytes > 0 else { continue }
@@ -217,8 +220,8 @@ package final class Consumer {
       if let next = Self.nextOffset(after: bytes) { leader.partitions[at].offset = max(from, next) }
       if settings.lagRecords > 0 { note(leader.partitions[at], from: from) }
     }
-    // The next requests are under way while these records are looked at.
-    fetchNext(after: route, of: leader, isEmpty: spans.isEmpty)
+    // The next fetches are in flight while these records are read.
+    fetchNext(after: group, of: leader, isEmpty: spans.isEmpty)
     for span in spans { deliver(span.partition, span.from, span.bytes, leader, atNs) }
     answered()
   }
@@ -229,20 +232,20 @@ package final class Consumer {
     lagSeen = min(lagSeen?.lowerBound ?? nearest, nearest)...max(lagSeen?.upperBound ?? furthest, furthest)
   }
 
-  /// A route whose answer was empty rests until another's is not; when all rest, one request for everything waits.
-  private func fetchNext(after route: Route, of leader: Leader, isEmpty: Bool) {
-    if leader.isSerial { return fetch(route, of: leader) }
+  /// A group whose response was empty idles until another's is not; when all idle, one long poll covers everything.
+  private func fetchNext(after group: FetchGroup, of leader: Leader, isEmpty: Bool) {
+    if leader.isSerial { return fetch(group, of: leader) }
     if isEmpty {
-      if route !== leader.all { leader.idle.append(route) }
+      if group !== leader.all { leader.idle.append(group) }
       if leader.outstanding == 0 { fetch(leader.all, of: leader) }
       return
     }
-    let rested = route === leader.all ? leader.routes : leader.idle + [route]
+    let rested = group === leader.all ? leader.groups : leader.idle + [group]
     leader.idle = []
-    for route in rested { fetch(route, of: leader) }
+    for group in rested { fetch(group, of: leader) }
   }
 
-  /// Returns the offset after the last whole batch, from the headers alone; nil when there is no whole batch.
+  /// Returns the offset after the last whole batch, from the headers alone; nil without a whole batch.
   static func nextOffset(after bytes: ByteBuffer) -> Offset? {
     bytes.withUnsafeReadableBytes { raw in
       var next: Offset?
@@ -263,10 +266,10 @@ package final class Consumer {
       do {
         let batch = try RecordBatch(viewing: bytes, checkingCRC: settings.checksCRC)
         bytes.moveReaderIndex(forwardBy: batch.sizeInBytes)
-        // A fetch in the middle of a batch gets all of it; what was read before is not the caller's again.
+        // A fetch from the middle of a batch gets all of it; the caller does not get its earlier records twice.
         if batch.header.lastOffset >= from && !batch.header.attributes.isControl { received(partition, batch, atNs) }
       } catch .truncated {
-        return  // The last batch was cut off at the size limit; the next fetch begins with it.
+        return  // The size limit truncated the last batch; the next fetch starts with it.
       } catch {
         return failed(
           .malformed(leader.broker.endpoint, what: "a batch of \(settings.topic)-\(partition): \(error)"))
@@ -274,20 +277,20 @@ package final class Consumer {
     }
   }
 
-  func refuse(_ route: Route, of leader: Leader, _ code: ErrorCode, _ what: String) {
+  func refuse(_ group: FetchGroup, of leader: Leader, _ code: ErrorCode, _ what: String) {
     let error = ClientError.refused(leader.broker.endpoint, what: what, code: code, message: nil)
     guard code.isRetriable else { return failed(error) }
-    putOff(route, of: leader, .milliseconds(Int64(ClientLimits.retryBackoffMs)))
+    putOff(group, of: leader, .milliseconds(Int64(ClientLimits.retryBackoffMs)))
   }
 
-  private func putOff(_ route: Route, of leader: Leader, _ time: TimeAmount) {
-    // It is still under way: what looks for routes that all rest must not ask for its partitions as well.
+  private func putOff(_ group: FetchGroup, of leader: Leader, _ time: TimeAmount) {
+    // The group counts as outstanding, or `fetchNext` would fetch its partitions with `all` as well.
     leader.outstanding += 1
     let epoch = leader.epoch
     eventLoop.assumeIsolated().scheduleTask(in: time) { [weak self] in
       guard epoch == leader.epoch else { return }
       leader.outstanding -= 1
-      self?.fetch(route, of: leader)
+      self?.fetch(group, of: leader)
     }
   }
 }

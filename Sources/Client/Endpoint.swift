@@ -1,4 +1,4 @@
-/// Where a broker listens: what `--bootstrap-server` and metadata name.
+/// Names a broker's address, as `--bootstrap-server` and metadata do.
 package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
   package var host: String
   package var port: Int
@@ -8,7 +8,7 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     self.port = port
   }
 
-  /// Reads `host:port` or `[v6]:port`; nil for anything else.
+  /// Parses `host:port` or `[v6]:port`; nil for anything else.
   package init?(_ text: some StringProtocol) {
     guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
       port > 0, port < 65536
@@ -19,7 +19,7 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     self.init(host: String(host), port: port)
   }
 
-  /// Reads a comma-separated list; nil when one of it is not an address.
+  /// Parses a comma-separated list; nil when an element is not an address.
   package static func list(_ text: String) -> [Endpoint]? {
     let parsed = text.split(separator: ",").map { Endpoint($0) }
     guard !parsed.isEmpty else { return nil }

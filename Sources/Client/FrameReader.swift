@@ -1,34 +1,34 @@
 import NIOCore
 import Wire
 
-/// Finds whole frames in a stream of bytes: give it what arrives, then take frames until there is none.
+/// Splits a stream of bytes into frames: `append` takes what arrives, `next` returns whole frames.
 ///
-/// It is also the socket's receive allocator, so that a frame in many pieces is received where it will lie whole: no byte is
-/// copied but those that came in the same read as the end of the frame before. Frames are slices of that buffer, which is
-/// used again once they are gone. Bytes may arrive while a frame is being dealt with: they wait their turn.
+/// The reader is also the socket's receive allocator, so that a frame in many pieces is received in place: only bytes read
+/// together with the end of the previous frame are copied. Frames are slices of the buffer, which is reused once they are
+/// released. Bytes may arrive while a frame is being handled; they are queued.
 ///
 /// Confined to its connection's event loop.
 final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
   // Unchecked: NIO wants its allocators Sendable, and calls this one only on the channel's event loop.
 
   private enum Sizes {
-    /// NIO keeps the first buffer of a channel for its life and the others not at all: the first is small.
+    /// NIO keeps a channel's first buffer for the channel's life and no other, so the first is small.
     static let first = 2048
     static let perRead = 64 << 10
   }
 
   /// The fewest bytes read from the socket at a time.
   private let readBytes: Int
-  /// Bytes that have arrived and were not handed out yet.
+  /// Bytes that have arrived and were not yet returned.
   private var unread = ByteBuffer()
   /// The start of a frame, in a buffer with room for all of it.
   private var kept: ByteBuffer?
-  /// The buffer of frames that have been dealt with, or are about to be.
+  /// The buffer of frames already returned, for reuse.
   private var spare: ByteBuffer?
   private var isFirst = true
-  /// The socket is reading behind the start of a frame.
+  /// The socket is reading into `kept`, behind the start of a frame.
   private var isContinuing = false
-  /// Bytes of that start: they come again with what is read.
+  /// The size of that start, which the read returns again with the new bytes.
   private var continuedBytes = 0
   private var isStartLost = false
 
@@ -41,8 +41,8 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
       isFirst = false
       return allocator.buffer(capacity: Sizes.first)
     }
-    // A read that brings nothing takes the buffer with it. Epoll promised bytes, so this does not happen; if it does, what
-    // follows would be read as something it is not.
+    // An empty read loses the buffer. Epoll reported bytes, so this should not happen; if it does, the rest of the stream
+    // cannot be framed.
     if isContinuing { isStartLost = true }
     guard let start = kept.take() else { return take(readBytes) }
     isContinuing = true
@@ -50,19 +50,19 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
     return start
   }
 
-  /// Whether NIO asks for a buffer each time.
+  /// Returns true, so that NIO asks for a buffer for each read.
   func record(actualReadBytes: Int) -> Bool { true }
 
   func nextBufferSize() -> Int? { nil }
 
   // MARK: As the connection's reader
 
-  /// Takes what a read brought; returns how many bytes of it are new.
+  /// Takes the bytes of a read; returns how many of them are new.
   func append(_ bytes: ByteBuffer) -> Int {
     let arrived = bytes.readableBytes - (isContinuing ? continuedBytes : 0)
     isContinuing = false
     if var start = kept.take() {
-      // Not from our socket, or read into NIO's own first buffer.
+      // The bytes were read into another buffer: not by our socket, or into NIO's first.
       start.writeImmutableBuffer(bytes)
       unread = start
     } else if unread.readableBytes == 0 {
@@ -73,7 +73,7 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
     return arrived
   }
 
-  /// The next whole frame, without its length prefix; nil when more bytes must come first.
+  /// Returns the next whole frame, without its length prefix; nil when more bytes are needed.
   func next() throws(FrameError) -> ByteBuffer? {
     if isStartLost { throw .startLost }
     if let frame = try Frame.next(in: &unread, limit: ClientLimits.answerBytesMax) { return frame }
@@ -99,8 +99,8 @@ final class FrameReader: RecvByteBufferAllocator, @unchecked Sendable {
     }
   }
 
-  /// Returns an empty buffer of `bytes` bytes or more: the spare one when it is large enough. (Where someone still holds a slice
-  /// of it, `clear` takes new memory.)
+  /// Returns an empty buffer of at least `bytes` bytes, the spare one if it is large enough. (`clear` allocates if a slice
+  /// of the spare is still held.)
   private func take(_ bytes: Int) -> ByteBuffer {
     guard var buffer = spare.take(), buffer.capacity >= bytes else {
       return ByteBufferAllocator().buffer(capacity: bytes)

@@ -2,10 +2,10 @@ import Compression
 import Model
 import NIOCore
 
-/// A batch being filled: Model's builder, and what the caller gets back when the batch is acknowledged.
+/// Holds a batch being filled: Model's builder, and the figures for the batch's `Delivery`.
 ///
-/// Used again and again, by one lane after the other: a producer of a thousand partitions that fills one at a time needs
-/// one buffer, not a thousand.
+/// Reused by one partition after the other: a producer of a thousand partitions that fills one at a time needs one buffer,
+/// not a thousand.
 final class OpenBatch {
   var builder: RecordBatchBuilder
   /// When the batch got its first record.

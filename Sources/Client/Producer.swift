@@ -3,34 +3,34 @@ package import Model
 package import NIOCore
 import Wire
 
-/// Settings of a producer, named as those of Kafka's.
+/// Holds a producer's settings, named as Kafka's.
 package struct ProducerSettings: Sendable {
   package var topic: String
-  /// The replicas that must have a batch before it is acknowledged: 0 none, 1 the leader, -1 all in sync.
+  /// The replicas that must have a batch before it is acknowledged: 0 none, 1 the leader, -1 the ISR.
   package var acks: Int16 = 1
   /// The most bytes of one batch before compression; a batch always takes one record, however large.
   package var batchBytes = 65_536
   /// The most records of one batch.
   package var batchRecords = Int.max
-  /// The most requests of one connection that are sent and not answered.
+  /// The most requests in flight on one connection.
   package var inFlightMax = 5
   package var codec = Codec.none
   package var level: Int?
-  /// Set for an idempotent producer: the broker drops what it has already, so that retries append nothing twice and in order.
+  /// Set for an idempotent producer: the broker drops duplicates, so retries append nothing twice and keep the order.
   package var identity: ProducerIdentity?
   package var requestTimeoutMs = 30_000
-  /// The age at which a batch is given up.
+  /// The age at which a batch fails.
   package var deliveryTimeoutMs = 120_000
 
   package init(topic: String) { self.topic = topic }
 
-  /// Whether a record of these sizes still fits the batch. An empty batch takes any.
+  /// Returns whether a record of these sizes still fits the batch. An empty batch takes any record.
   package func hasRoom(_ builder: borrowing RecordBatchBuilder, keyBytes: Int, valueBytes: Int) -> Bool {
     builder.isEmpty
       || (builder.sizeAtMost(afterKey: keyBytes, value: valueBytes) <= batchBytes && builder.count < batchRecords)
   }
 
-  /// Returns how many records without keys, of `valueBytes` bytes each, surely fit; 0 when there is no room for one.
+  /// Returns a number of records without keys, of `valueBytes` bytes each, that surely fit; 0 without room for one.
   package func recordsFitting(_ builder: borrowing RecordBatchBuilder, valueBytes: Int) -> Int {
     let each = builder.sizeAtMost(afterKey: 0, value: valueBytes) - builder.sizeInBytes
     let fitting = min((batchBytes - builder.sizeInBytes) / each, batchRecords - builder.count)
@@ -38,7 +38,7 @@ package struct ProducerSettings: Sendable {
   }
 }
 
-/// The outcome of one batch.
+/// Reports the outcome of one batch.
 package struct Delivery {
   package var partition: Int32
   package var records: Int
@@ -48,27 +48,26 @@ package struct Delivery {
   package var plainBytes: Int, sentBytes: Int
   /// When each record should have been sent; empty when the caller keeps no schedule.
   package var intendedNs: [UInt64]
-  /// When the request was handed to the connection, the last time.
+  /// When the last request with the batch was handed to the connection.
   package var sentNs: UInt64
   package var doneNs: UInt64
-  /// The first record's offset: `.unknown` with acks=0.
+  /// The first record's offset; `.unknown` with acks=0.
   package var result: Result<Offset, ClientError>
 }
 
-/// Collects records into batches, one open batch a partition, and keeps a bounded number of requests in flight to each
-/// leader.
+/// Collects records into batches, one open batch per partition, and bounds the requests in flight to each leader.
 ///
-/// Confined to one event loop. The caller asks `slots(lane)` before it fills a batch: the producer never buffers more
-/// than what is in flight or about to be, so its memory is bounded by in-flight requests x batch bytes x brokers.
+/// Confined to one event loop. The caller checks `batchesFree(lane)` before it fills a batch, so the producer's memory is
+/// bounded by in-flight requests x batch bytes x brokers. A lane is the index of a partition's queue.
 ///
-/// A batch that fails in a way that may pass is sent again, and the batches of its partition after it wait for it. Worked
-/// case, with sequence numbers: batches 1 2 3 are in flight and 1 is refused. 2 and 3 are then refused as out of order.
-/// The lane recovers only when all three have been answered, and sends 1 2 3 again, in that order.
+/// A batch that fails with a retriable error is sent again, and later batches of its partition wait for it. Worked case,
+/// with sequence numbers: batches 1 2 3 are in flight and 1 is refused. 2 and 3 are then refused as out of order. The
+/// partition recovers only when all three responses have arrived, and sends 1 2 3 again, in that order.
 package final class Producer {
   package let settings: ProducerSettings
   /// Called for each batch when it is acknowledged or given up.
   package var delivered: (Delivery) -> Void = { _ in }
-  /// Called when a lost connection has been made again: lanes have slots again.
+  /// Called after reconnecting: more batches may be sealed.
   package var resumed: () -> Void = {}
   /// The number of batches that were sent more than once.
   package private(set) var retries = 0
@@ -77,13 +76,13 @@ package final class Producer {
   let eventLoop: any EventLoop
   let now: () -> UInt64
   let connect: (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void
-  var lanes: [Lane]
-  var routes: [Route]
+  var lanes: [PartitionQueue]
+  var leaders: [LeaderConnection]
   private var isClosed = false
   private var spare: [OpenBatch] = []
 
-  /// A leader and the connection to it.
-  final class Route {
+  /// Holds the connection to one leader, and the batches to send over it.
+  final class LeaderConnection {
     var broker: Metadata.Broker
     var connection: Connection?
     var inFlight = 0
@@ -94,20 +93,20 @@ package final class Producer {
     init(_ broker: Metadata.Broker) { self.broker = broker }
   }
 
-  /// One partition.
-  struct Lane {
+  /// Holds the batches of one partition.
+  struct PartitionQueue {
     let partition: Int32
-    var route: Int
-    /// The batch being filled; nil while it would be empty.
+    var leader: Int
+    /// The batch being filled; nil while empty.
     var open: OpenBatch?
     /// Sealed batches not yet acknowledged, in order.
     var unacknowledged = CircularBuffer<Batch>()
     var nextSequence: Int32 = 0
-    /// A batch was refused: nothing of this partition is sent until all that is in flight has been answered.
+    /// A batch failed: nothing of this partition is sent until none of its batches is in flight.
     var isRecovering = false
   }
 
-  /// A sealed batch that is not yet acknowledged.
+  /// Holds a sealed batch that is not yet acknowledged.
   final class Batch {
     let lane: Int
     let bytes: ByteBuffer
@@ -129,7 +128,7 @@ package final class Producer {
     }
   }
 
-  /// - Parameter connect: makes a connection to a broker, on this event loop; called again when one is lost.
+  /// - Parameter connect: connects to a broker, on this event loop; called again when a connection is lost.
   package init(
     _ settings: ProducerSettings, _ metadata: Metadata, on eventLoop: any EventLoop, now: @escaping () -> UInt64,
     connect: @escaping (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void
@@ -139,42 +138,42 @@ package final class Producer {
     self.now = now
     self.connect = connect
     lanes = []
-    routes = []
+    leaders = []
     for partition in metadata.partitions {
-      let route = routeIndex(of: partition.leader)
-      lanes.append(Lane(partition: partition.index, route: route))
+      let leader = leaderIndex(of: partition.leader)
+      lanes.append(PartitionQueue(partition: partition.index, leader: leader))
     }
   }
 
-  /// Connects to every leader. `then` gets the first error when one cannot be reached.
+  /// Connects to every leader; `then` gets the first error.
   package func start(then: @escaping (Result<Void, ClientError>) -> Void) {
     Connection.toAll(
-      routes, by: { connect($0.broker, $1) }, adopt: { [self] route, connection in adopt(connection, route) },
+      leaders, by: { connect($0.broker, $1) }, adopt: { [self] leader, connection in adopt(connection, leader) },
       then: then)
   }
 
   package func close() {
     isClosed = true
-    for route in routes { route.connection?.close() }
+    for leader in leaders { leader.connection?.close() }
   }
 
   package var laneCount: Int { lanes.count }
   package func partition(ofLane lane: Int) -> Int32 { lanes[lane].partition }
-  package var bytesSent: Int { routes.reduce(0) { $0 + ($1.connection?.bytesSent ?? 0) } }
-  package var bytesReceived: Int { routes.reduce(0) { $0 + ($1.connection?.bytesReceived ?? 0) } }
+  package var bytesSent: Int { leaders.reduce(0) { $0 + ($1.connection?.bytesSent ?? 0) } }
+  package var bytesReceived: Int { leaders.reduce(0) { $0 + ($1.connection?.bytesReceived ?? 0) } }
   /// The number of batches sealed and not yet acknowledged.
   package var unacknowledged: Int { lanes.reduce(0) { $0 + $1.unacknowledged.count } }
 
   // MARK: Filling
 
-  /// How many more batches of this lane's leader may be sealed before it is over its requests in flight.
-  package func slots(_ lane: Int) -> Int {
-    let route = routes[lanes[lane].route]
-    return settings.inFlightMax - route.inFlight - route.ready.count - (lanes[lane].isRecovering ? .max / 2 : 0)
+  /// Returns how many more batches may be sealed for the leader of `lane` within the limit on requests in flight.
+  package func batchesFree(_ lane: Int) -> Int {
+    let leader = leaders[lanes[lane].leader]
+    return settings.inFlightMax - leader.inFlight - leader.ready.count - (lanes[lane].isRecovering ? .max / 2 : 0)
   }
 
-  /// Lets `body` append to the lane's open batch: to Model's builder, as long as `hasRoom`, and, if the caller keeps a
-  /// schedule, each record's intended time to the array. `body` returns the bytes of keys and values it appended.
+  /// Lets `body` append to the open batch of `lane`: records to the builder, while `hasRoom`, and their intended times to the
+  /// array if the caller keeps a schedule. `body` returns the bytes of keys and values it appended.
   package func fill(_ lane: Int, _ body: (inout RecordBatchBuilder, inout [UInt64]) -> Int) {
     let open = lanes[lane].open ?? spare.popLast() ?? OpenBatch(settings)
     if lanes[lane].open == nil {
@@ -184,10 +183,10 @@ package final class Producer {
     open.payloadBytes += body(&open.builder, &open.intendedNs)
   }
 
-  /// When the lane's open batch got its first record; nil when it is empty.
+  /// When the open batch of `lane` got its first record; nil when it is empty.
   package func openedNs(_ lane: Int) -> UInt64? { lanes[lane].open?.openedNs }
 
-  /// Closes the lane's open batch, if it holds anything, and queues it; `flush` sends.
+  /// Seals the open batch of `lane`, if it holds records, and queues it; `flush` sends it.
   package func seal(_ lane: Int) throws(CompressionError) {
     guard let open = lanes[lane].open, !open.builder.isEmpty else { return }
     let sequence = settings.identity == nil ? -1 : lanes[lane].nextSequence
@@ -200,24 +199,24 @@ package final class Producer {
     // Sequences wrap from Int32.max to 0.
     lanes[lane].nextSequence = Int32((Int64(lanes[lane].nextSequence) + Int64(records)) & 0x7FFF_FFFF)
     lanes[lane].unacknowledged.append(batch)
-    if !lanes[lane].isRecovering { routes[lanes[lane].route].ready.append(batch) }
+    if !lanes[lane].isRecovering { leaders[lanes[lane].leader].ready.append(batch) }
   }
 
-  /// Sends what is queued, as far as requests in flight allow.
+  /// Sends queued batches, within the limit on requests in flight.
   package func flush() {
-    for route in routes { send(route) }
+    for leader in leaders { send(leader) }
   }
 
   // MARK: Sending
 
-  func send(_ route: Route) {
-    guard let connection = route.connection, connection.isOpen else { return }
+  func send(_ leader: LeaderConnection) {
+    guard let connection = leader.connection, connection.isOpen else { return }
     var unanswered: [Batch] = []
     var sentAny = false
-    while route.inFlight < settings.inFlightMax, let batch = route.ready.popFirst() {
-      // Its lane began to recover after it was queued: it will be queued again.
+    while leader.inFlight < settings.inFlightMax, let batch = leader.ready.popFirst() {
+      // `recover` will queue the batch again.
       guard !lanes[batch.lane].isRecovering else { continue }
-      send(batch, route, connection)
+      send(batch, leader, connection)
       if settings.acks == 0 { unanswered.append(batch) }
       sentAny = true
     }
@@ -225,11 +224,11 @@ package final class Producer {
     if unanswered.isEmpty { return connection.flush() }
     let batches = unanswered
     connection.flush { [self] in
-      for batch in batches where batch.isInFlight { acknowledged(batch, route, .unknown) }
+      for batch in batches where batch.isInFlight { acknowledged(batch, leader, .unknown) }
     }
   }
 
-  private func send(_ batch: Batch, _ route: Route, _ connection: Connection) {
+  private func send(_ batch: Batch, _ leader: LeaderConnection, _ connection: Connection) {
     var request = ProduceRequest()
     request.acks = settings.acks
     request.timeoutMs = Int32(settings.requestTimeoutMs)
@@ -244,7 +243,7 @@ package final class Producer {
         ]
       }
     ]
-    route.inFlight += 1
+    leader.inFlight += 1
     requests += 1
     if batch.attempts > 0 { retries += 1 }
     batch.attempts += 1
@@ -254,47 +253,48 @@ package final class Producer {
       do {
         try connection.sendUnanswered(request)
       } catch {
-        failed(batch, route, error)
+        failed(batch, leader, error)
       }
       return
     }
-    connection.send(request) { [self] result in answered(batch, route, result) }
+    connection.send(request) { [self] result in answered(batch, leader, result) }
   }
 
-  private func answered(_ batch: Batch, _ route: Route, _ result: Result<ProduceResponse, ClientError>) {
+  private func answered(_ batch: Batch, _ leader: LeaderConnection, _ result: Result<ProduceResponse, ClientError>) {
     switch result {
     case .failure(let error):
-      failed(batch, route, error)
+      failed(batch, leader, error)
     case .success(let response):
       let partition = lanes[batch.lane].partition
       guard let answer = response.responses.first?.partitionResponses.first, answer.index == partition else {
-        return failed(batch, route, .malformed(route.broker.endpoint, what: "a produce answer without the partition"))
+        return failed(
+          batch, leader, .malformed(leader.broker.endpoint, what: "a Produce response without the partition"))
       }
-      // The broker has the batch already, from an attempt whose answer was lost.
+      // The broker already has the batch, from an attempt whose response was lost.
       let isDuplicate = answer.errorCode == .duplicateSequenceNumber
       if answer.errorCode == .none || isDuplicate {
-        return acknowledged(batch, route, isDuplicate ? .unknown : answer.baseOffset)
+        return acknowledged(batch, leader, isDuplicate ? .unknown : answer.baseOffset)
       }
       let what = "producing to \(settings.topic)-\(partition)"
       failed(
-        batch, route,
-        .refused(route.broker.endpoint, what: what, code: answer.errorCode, message: answer.errorMessage))
+        batch, leader,
+        .refused(leader.broker.endpoint, what: what, code: answer.errorCode, message: answer.errorMessage))
     }
   }
 
-  private func acknowledged(_ batch: Batch, _ route: Route, _ offset: Offset) {
-    leaveFlight(batch, route)
+  private func acknowledged(_ batch: Batch, _ leader: LeaderConnection, _ offset: Offset) {
+    leaveFlight(batch, leader)
     finish(batch, .success(offset))
     if lanes[batch.lane].isRecovering { recoverWhenQuiet(batch.lane) }
   }
 
-  func leaveFlight(_ batch: Batch, _ route: Route) {
-    precondition(batch.isInFlight, "a batch was answered twice")
+  func leaveFlight(_ batch: Batch, _ leader: LeaderConnection) {
+    precondition(batch.isInFlight, "a batch left flight twice")
     batch.isInFlight = false
-    route.inFlight -= 1
+    leader.inFlight -= 1
   }
 
-  /// Takes the batch out of its lane and tells the caller.
+  /// Removes the batch from its queue and reports its delivery.
   func finish(_ batch: Batch, _ result: Result<Offset, ClientError>) {
     if let index = lanes[batch.lane].unacknowledged.firstIndex(where: { $0 === batch }) {
       lanes[batch.lane].unacknowledged.remove(at: index)
@@ -306,29 +306,29 @@ package final class Producer {
         sentNs: batch.sentNs, doneNs: now(), result: result))
   }
 
-  func adopt(_ connection: Connection, _ route: Route) {
-    route.connection = connection
-    route.isConnecting = false
+  func adopt(_ connection: Connection, _ leader: LeaderConnection) {
+    leader.connection = connection
+    leader.isConnecting = false
     connection.onEnd = { [weak self] error in
       guard let self, !self.isClosed else { return }
-      self.lost(route, error)
+      self.lost(leader, error)
     }
   }
 
-  func routeIndex(of broker: Metadata.Broker) -> Int {
-    if let index = routes.firstIndex(where: { $0.broker.id == broker.id }) { return index }
-    routes.append(Route(broker))
-    return routes.count - 1
+  func leaderIndex(of broker: Metadata.Broker) -> Int {
+    if let index = leaders.firstIndex(where: { $0.broker.id == broker.id }) { return index }
+    leaders.append(LeaderConnection(broker))
+    return leaders.count - 1
   }
 }
 
 extension Producer {
-  /// Whether any leader may be sent one more batch.
-  package var hasSlot: Bool {
-    routes.contains { settings.inFlightMax - $0.inFlight - $0.ready.count > 0 && $0.connection != nil }
+  /// Whether any leader may get one more batch.
+  package var hasFreeBatch: Bool {
+    leaders.contains { settings.inFlightMax - $0.inFlight - $0.ready.count > 0 && $0.connection != nil }
   }
 
-  /// Whether the lane's open batch has no room for one more value of `valueBytes` bytes.
+  /// Returns whether the open batch of `lane` has no room for one more value of `valueBytes` bytes.
   package func isFull(_ lane: Int, valueBytes: Int, keyBytes: Int = 0) -> Bool {
     guard let open = lanes[lane].open else { return false }
     return !settings.hasRoom(open.builder, keyBytes: keyBytes, valueBytes: valueBytes)

@@ -5,14 +5,14 @@ import NIOCore
 import NIOPosix
 import Wire
 
-/// Topics of a cluster that others run: what a measurement makes there, and takes away again.
+/// Lists, creates and deletes topics of a cluster that is measured but not started by us.
 package enum ClusterTopics {
   package struct Topic: Sendable, Equatable {
     package var name: String
     package var partitions: Int
   }
 
-  /// Internal topics are left out.
+  /// Lists the topics, without internal ones.
   package static func list(at servers: String) async throws -> [Topic] {
     try await withAdmin(endpoints(servers)) { (admin) throws(ClientError) in
       let answer = try await admin.call(everything)
@@ -22,7 +22,9 @@ package enum ClusterTopics {
     }
   }
 
-  /// - Throws: also when a topic of this name is there: what is in it would be measured along.
+  /// Creates a topic.
+  ///
+  /// - Throws: also when the topic exists, since its records would be measured as well.
   package static func create(
     _ name: String, partitions: Int, replicationFactor: Int, at servers: String
   ) async throws {
@@ -30,7 +32,7 @@ package enum ClusterTopics {
       guard try await admin.createTopic(name, partitions: partitions, replicationFactor: replicationFactor) else {
         throw .refused(admin.endpoint, what: "creating topic '\(name)'", code: .topicAlreadyExists, message: nil)
       }
-      // Until every partition has a leader, so that no run measures elections.
+      // Waits until every partition has a leader, so that no run measures elections.
       _ = try await admin.metadata(of: name, autoCreate: true)
     }
   }
@@ -50,7 +52,7 @@ package enum ClusterTopics {
     return request
   }
 
-  /// Before KRaft only the controller creates and deletes topics.
+  /// Connects to the controller: before KRaft only the controller creates and deletes topics.
   private static func withController<Value: Sendable>(
     _ servers: [Endpoint], _ body: (Admin) async throws(ClientError) -> Value
   ) async throws(ClientError) -> Value {
@@ -78,7 +80,7 @@ package enum ClusterTopics {
     } catch {
       outcome = .failure(error)
     }
-    // Nothing is left to be lost by a loop that does not end well.
+    // A failed shutdown of the event loop loses nothing.
     try? await group.shutdownGracefully()
     return try outcome.get()
   }

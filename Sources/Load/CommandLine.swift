@@ -2,24 +2,24 @@ import Base
 import Glibc
 import Synchronization
 
-/// `millrace-load` from its arguments to its exit code.
+/// Runs `millrace-load`, from its arguments to its exit code.
 package enum LoadCommand {
-  /// The whole program. The main thread only waits: were it handed to the main queue, Valgrind 3.19 would die of the way
-  /// that queue waits for signals, and there would be no instruction counts.
+  /// Runs the whole program. The main thread only waits: Valgrind 3.19, which counts instructions, crashes on the main
+  /// queue's signal wait.
   package static func runProgram(_ arguments: [String]) -> Never {
     StandardStream.prepare()
     Task.detached {
       let code = await main(arguments)
       exit(code == 0 && StandardStream.output.failure != nil ? StandardStream.exitCode : code)
     }
-    // Whoever started us may have blocked signals, and threads inherit that: this one takes them.
+    // The parent process may have blocked signals, and threads inherit the mask: this thread unblocks them.
     var none = sigset_t()
     sigemptyset(&none)
     while true { sigsuspend(&none) }
   }
 
-  /// 0: all well. 1: records lost, duplicated or corrupt, or errors. 2: a plan that cannot be run. `runProgram` makes 74 of
-  /// 0 when standard output could not be written.
+  /// Returns the exit code. 0: success. 1: records lost, duplicated or corrupt, or errors. 2: an invalid plan. `runProgram`
+  /// turns 0 into 74 when standard output could not be written.
   package static func main(_ arguments: [String]) async -> Int32 {
     if arguments.first == SustainPlan.command, arguments.contains("--help") || arguments.contains("-h") {
       answer(SustainPlan.help)
@@ -91,14 +91,14 @@ package enum LoadCommand {
     let plan = report.plan
     var text = Output.summary(report) + "\n"
     if plan.printsJSON { text += Output.json(report) + "\n" }
-    // First what needs no file: a full disk takes the files, not the result.
+    // The summary is printed first: a full disk loses the files, not the result.
     answer(text)
     if let path = plan.intervalsCSV { try Output.write(Output.intervalsHeader + intervals, to: path) }
     if let path = plan.histogramFile { try Output.writeHistograms(report, to: path) }
     if let path = plan.csv { try Output.appendCSV(report, to: path) }
   }
 
-  /// Prints what was asked for. The run is over or goes on either way; its files and exit code still tell of it.
+  /// Prints requested output. A failed write does not end the run, whose files and exit code still report it.
   static func answer(_ text: String) {
     guard StandardStream.output.write(text), let failure = StandardStream.output.failure else { return }
     complain("millrace-load: \(StandardStream.sentence(failure))")
@@ -109,7 +109,7 @@ package enum LoadCommand {
   }
 }
 
-/// The progress line, and the rows of `--intervals-csv`. Called by one task.
+/// Shows the progress line, and collects the rows of `--intervals-csv`. Called by one task.
 private final class Screen: Sendable {
   private let isTerminal = StandardStream.error.isTerminal
   private let isQuiet: Bool
@@ -123,7 +123,7 @@ private final class Screen: Sendable {
     collected.withLock { $0 += Output.intervalRow(interval) }
     guard !isQuiet else { return }
     let line = Output.progress(interval)
-    // On a terminal the line is written over itself; in a log each has its own.
+    // A terminal's line is overwritten; in a log each update has its own line.
     StandardStream.error.write(isTerminal ? "\r\u{1B}[K" + line : line + "\n")
   }
 
@@ -132,14 +132,14 @@ private final class Screen: Sendable {
   }
 }
 
-/// Ctrl-C and SIGTERM: the first asks the run to end and report, the second ends the program.
+/// Handles Ctrl-C and SIGTERM: the first asks the run to end and report, the second ends the program.
 private enum Interrupt {
   private static let pending = Atomic<Bool>(false)
 
   static var isPending: Bool { pending.load(ordering: .relaxed) }
 
   static func catchSignal() {
-    _ = isPending  // Made before a signal can come: a handler may not make it.
+    _ = isPending  // Initialised before a signal can arrive: a signal handler must not do it.
     for number in [SIGINT, SIGTERM] {
       signal(number) { number in
         if Interrupt.pending.exchange(true, ordering: .relaxed) { _exit(128 + number) }

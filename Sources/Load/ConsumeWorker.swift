@@ -4,25 +4,25 @@ import Model
 import NIOCore
 import Synchronization
 
-/// What the workers of a run share across event loops: how far it is. Written a batch at a time.
+/// Shares the progress of a run's workers across event loops. Updated once per batch.
 final class RunProgress: Sendable {
   let received = Atomic<Int>(0)
   let finishedWorkers = Atomic<Int>(0)
-  /// Records acknowledged.
+  /// The number of records acknowledged.
   let produced = Atomic<Int>(0)
   let lastReceivedNs = Atomic<UInt64>(0)
-  /// Something went wrong that ends the run.
+  /// Whether an error ends the run.
   let hasFailed = Atomic<Bool>(false)
 }
 
-/// One connection's consuming: reads its partitions, checks every record. Confined to its event loop.
+/// Consumes over one connection: reads its partitions and checks every record. Confined to its event loop.
 final class ConsumeWorker {
   private let consumer: Consumer
   private let counts: LoopCounts
   private let progress: RunProgress
   private let plan: Plan
   private let from: [Int32: Offset]
-  /// Where each partition ends for this run; nil: it does not.
+  /// The end offset of each partition for this run; nil without one.
   private let ends: [Int32: Offset]?
   private let recordsPerSecond: Double?
   private let measuresEndToEnd: Bool
@@ -33,8 +33,8 @@ final class ConsumeWorker {
   private(set) var firstNs: UInt64 = 0, lastNs: UInt64 = 0
 
   /// - Parameters:
-  ///   - recordsPerSecond: the most records a second; nil: as fast as answers come.
-  ///   - ownRun: the run whose records are all read.
+  ///   - recordsPerSecond: the most records per second; nil for no limit.
+  ///   - ownRun: the run whose streams are read from their first record.
   init(
     _ plan: Plan, consumer: Consumer, counts: LoopCounts, progress: RunProgress, from: [Int32: Offset],
     ends: [Int32: Offset]?, recordsPerSecond: Double?, ownRun: Int? = nil
@@ -73,7 +73,7 @@ final class ConsumeWorker {
 
   func close() { consumer.close() }
 
-  /// Fetches wait until the next record is due. An answer brings what it holds, so the pace is kept over answers.
+  /// Limits the rate: each fetch waits until the next record is due. The rate is kept on average over whole responses.
   private func keep(to rate: Double) {
     let pacer = Pacer(startNs: firstNs, recordsPerSecond: rate)
     consumer.pauseNs = { [unowned self] in
@@ -83,10 +83,10 @@ final class ConsumeWorker {
     }
   }
 
-  /// Each fetch begins at an offset of its partition's range, drawn at random.
+  /// Makes each fetch begin at a random offset of its partition's range.
   func readAnywhere(in ranges: [Int32: Range<Offset>], seed: UInt64) {
     var random = SplitMix(seed: seed)
-    consumer.place = { partition in
+    consumer.nextOffset = { partition in
       guard let range = ranges[partition] else { return 0 }
       return range.lowerBound + random.below(range.upperBound - range.lowerBound)
     }
@@ -120,14 +120,14 @@ final class ConsumeWorker {
     progress.finishedWorkers.add(1, ordering: .relaxed)
   }
 
-  /// Whether every partition of this consumer has been read to its end.
+  /// Returns whether every partition of this consumer has been read to its end.
   func hasRead(to ends: [Int32: Offset]) -> Bool {
     consumer.positions.allSatisfy { partition, offset in offset >= ends[partition] ?? 0 }
   }
 
-  /// Counts which of the records its producer was given never came, at the end of each stream.
+  /// Counts the records missing at the end of a stream, of which its producer sent `given`.
   ///
-  /// - Parameter ends: where the partitions' logs end; nil where nobody could say.
+  /// - Parameter ends: the partitions' log ends; nil if ListOffsets failed.
   func addMissing(_ stream: StreamID, given: UInt64, ends: [Int32: Offset]?) {
     let partition = Int32(stream.partition)
     let wasRead = ends?[partition].map { (consumer.positions[partition] ?? 0) >= $0 } ?? false

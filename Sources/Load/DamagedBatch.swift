@@ -1,16 +1,16 @@
 import Model
 import NIOCore
 
-/// A batch whose records cannot be walked to their end: one of them is damaged, and what follows it is found again.
+/// Finds the intact records of a batch behind a damaged one.
 ///
 /// Worked case: records 0 to 9, and a byte of record 3 changed so that its fields no longer fill its length. The walk stops
 /// at record 3. From there on each byte is tried as the beginning of record 4: attributes 0, offset delta 4, fields that
-/// fill the length. The walk goes on from the first place where all of that holds; record 3 alone is not found.
+/// fill the length. The walk continues at the first byte where all of that holds; record 3 alone is not found.
 ///
-/// The bytes come from outside, so the search is bounded: `Limits.damagedSearchFactor` times the batch's bytes.
+/// The bytes are untrusted, so the search is bounded: `Limits.damagedSearchFactor` times the batch's bytes.
 struct DamagedBatch {
   private let header: RecordBatchHeader
-  /// Nil where the batch cannot be decompressed.
+  /// The decompressed records; nil if decompression fails.
   private let bytes: ByteBuffer?
 
   init(_ batch: RecordBatch) {
@@ -18,9 +18,9 @@ struct DamagedBatch {
     bytes = try? batch.recordBytes()
   }
 
-  /// How many records the batch should have from offset `start` on, by its header.
+  /// Returns the number of records from offset `start` on, by the header.
   func expected(from start: Offset) -> Int {
-    // No more are believed in than their least size, 7 bytes, allows.
+    // The header's count is capped by the minimum size of a record, 7 bytes.
     let most = bytes.map { $0.readableBytes / 7 } ?? Int(header.count)
     let before = max(0, start.rawValue.subtractingReportingOverflow(header.baseOffset.rawValue).partialValue)
     return max(0, min(Int(header.count), most) - min(Int(clamping: before), Int(header.count)))
@@ -46,9 +46,9 @@ struct DamagedBatch {
     }
   }
 
-  /// The walk at the first place behind `place` where a record follows the damaged one.
+  /// Returns the walk at the first record found behind `place`.
   private func resume(_ walk: RecordWalk, after place: UnsafeRawPointer, _ budget: inout Int) -> RecordWalk? {
-    // The damaged record's own delta cannot be relied on; where no record was compacted away it is the record's number.
+    // The damaged record's own delta is unreliable; without compaction it is the record's index.
     let isDense = Int64(header.count) == Int64(header.lastOffsetDelta) + 1
     let delta = isDense ? Int32(walk.index) : walk.previousDelta &+ 1
     var at = place + 1
@@ -59,7 +59,7 @@ struct DamagedBatch {
       next.index = walk.index + 1
       next.previousDelta = delta
       if let found = Self.delta(at: at, walk.cursor.end, &budget), found > delta, found <= walk.lastOffsetDelta {
-        // Where more than one is damaged, those in between are.
+        // Further damaged records may lie between.
         if isDense { next.index = Int(found) }
         var trial = next
         if next.index < next.count, (try? trial.next()) ?? nil != nil { return next }
@@ -69,7 +69,7 @@ struct DamagedBatch {
     return nil
   }
 
-  /// The offset delta of a record that may begin at `place`: its length lies within the batch, its attributes are 0.
+  /// Returns the offset delta of a record that may begin at `place`: its length lies within the batch, its attributes are 0.
   private static func delta(at place: UnsafeRawPointer, _ end: UnsafeRawPointer, _ budget: inout Int) -> Int32? {
     var cursor = RecordCursor(position: place, end: end)
     guard let length = try? cursor.varint(), length >= 6, Int(length) <= end - cursor.position,
@@ -77,7 +77,7 @@ struct DamagedBatch {
     else { return nil }
     cursor.position += 1
     guard (try? cursor.varlong()) != nil, let delta = try? cursor.varint() else { return nil }
-    // Headers may make the whole record cost its length.
+    // Reading headers may cost the record's whole length.
     budget -= Int(length)
     return delta
   }

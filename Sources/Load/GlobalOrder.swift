@@ -1,28 +1,28 @@
 import Client
 import Model
 
-/// Counts the records that reach one consumer out of the order in which their producer was given them, over all partitions
-/// it reads. Within a partition order is promised, and `IntegrityCheck` counts what breaks it; over several partitions
-/// nothing is promised, and this tells how far from it a consumer is.
+/// Counts the records that one consumer receives out of their producer's order over all its partitions. Within a partition
+/// Kafka promises order, and `IntegrityCheck` counts violations; over several partitions Kafka promises none, and this count
+/// measures how much is lost.
 ///
-/// Stamps carry no number that counts over all partitions, but the time, and a producer's times never go back. So a record
-/// with an earlier time than one that came before it is out of order. Records that were given at one moment are not told
-/// apart: the count is the least that it can be.
+/// Stamps carry no sequence over all partitions, but a time, and a producer's times never decrease. So a record with an
+/// earlier time than one received before it is out of order. Records with equal times are indistinguishable, so the count
+/// is a lower bound.
 ///
 /// Worked case: a producer fills a batch for partition 0 at 1 ms, one for partition 1 at 2 ms, one for partition 0 at 3 ms.
-/// The consumer's first answer holds both batches of partition 0, its second the one of partition 1: times 1 3 2, and all
+/// The consumer's first fetch response holds both batches of partition 0, its second the one of partition 1: times 1 3 2, and all
 /// records of the last batch are out of order.
 ///
-/// It walks the batch separately, so that runs without `--global-order` pay nothing.
+/// The count walks each batch separately, so that runs without `--global-order` pay nothing.
 struct GlobalOrder {
   private(set) var outOfOrder = 0
-  /// By run and producer: the latest time that came.
+  /// The latest time received, by run and producer.
   private var latestNs: [Int: UInt64] = [:]
   private var reader = StampReader()
 
-  /// The records of a batch from offset `start` on.
+  /// Counts the records of a batch from offset `start` on.
   mutating func look(at batch: RecordBatch, from start: Offset) {
-    // What cannot be decoded is the integrity check's to count.
+    // The integrity check counts what cannot be decoded.
     try? batch.forEachRecord { record in
       guard record.offset >= start, let value = record.value, let stamp = reader.read(value) else { return }
       received(stamp.stream, timeNs: stamp.timeNs)

@@ -3,11 +3,11 @@ import Client
 import Glibc
 import NIOCore
 
-/// A resolved address, and the plain sockets that the relay makes of it.
+/// Holds a resolved address, and makes the relay's sockets from it.
 struct InternetAddress {
   private let address: SocketAddress
 
-  /// The first address that the name has.
+  /// Resolves the name to its first address.
   init(_ endpoint: Endpoint) throws(RelayError) {
     do {
       address = try SocketAddress.makeAddressResolvingHost(endpoint.host, port: endpoint.port)
@@ -16,7 +16,7 @@ struct InternetAddress {
     }
   }
 
-  /// A listening socket; those it accepts have the same congestion control.
+  /// Creates a listening socket; accepted sockets have the same congestion control.
   func listen(_ congestionControl: String?, backlog: Int32) throws(RelayError) -> Int32 {
     let made = try make(congestionControl)
     Self.set(made, SOL_SOCKET, SO_REUSEADDR, 1)
@@ -28,12 +28,12 @@ struct InternetAddress {
     return made
   }
 
-  /// A socket that is connecting, or is already; never waits.
+  /// Creates a socket and starts connecting it, without blocking.
   func connect(_ congestionControl: String?) throws(RelayError) -> Int32 {
     try connect(make(congestionControl))
   }
 
-  /// The same of one that was made before; closes it when it cannot be.
+  /// Starts connecting a socket made by `make`, without blocking; closes the socket on an error.
   func connect(_ made: Int32) throws(RelayError) -> Int32 {
     Self.prepare(made)
     guard address.withSockAddr({ Glibc.connect(made, $0, socklen_t($1)) }) != 0, errno != EINPROGRESS else {
@@ -44,7 +44,7 @@ struct InternetAddress {
     throw .call("connect", number)
   }
 
-  /// A socket that is nothing yet.
+  /// Creates an unconnected, unbound socket.
   func make(_ congestionControl: String?) throws(RelayError) -> Int32 {
     let made = socket(address.protocol.rawValue, Int32(SOCK_STREAM.rawValue), 0)
     guard made >= 0 else { throw .call("socket", errno) }
@@ -61,7 +61,7 @@ struct InternetAddress {
     return made
   }
 
-  /// Nothing waits for more, and no call waits.
+  /// Sets TCP_NODELAY and O_NONBLOCK.
   static func prepare(_ socket: Int32) {
     set(socket, Int32(IPPROTO_TCP), TCP_NODELAY, 1)
     setNonBlocking(socket, 1)
@@ -81,7 +81,7 @@ struct InternetAddress {
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(socket, $0, &length) }
     }
     guard code == 0 else { return 0 }
-    // Both families have the port in the two bytes behind the family.
+    // In both address families the port is in the two bytes behind the family.
     return withUnsafeBytes(of: &address) { Int($0[2]) << 8 | Int($0[3]) }
   }
 

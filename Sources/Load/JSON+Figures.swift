@@ -3,14 +3,14 @@ package import Base
 extension JSON {
   static func count(_ value: Int) -> JSON { .int(Int64(value)) }
 
-  /// A measured number with at most six digits after the point; null where it is not finite.
+  /// Formats a measured number with at most six decimals; null if not finite.
   static func figure(_ value: Double) -> JSON {
     guard value.isFinite else { return .null }
     if value == value.rounded(), abs(value) < 1e15 { return .int(Int64(value)) }
     return Double(Number.exact(value)).map { .double($0) } ?? .null
   }
 
-  /// p50 to max in milliseconds; null where there are too few samples to tell.
+  /// Formats p50 to max in milliseconds; null with too few samples.
   static func latency(_ latency: Latency) -> JSON {
     func ms(_ ns: UInt64?) -> JSON { ns.map { figure(Double($0) / 1e6) } ?? .null }
     return object([
@@ -26,7 +26,7 @@ extension JSON {
 
   package var text: String { String(decoding: encoded, as: UTF8.self) }
 
-  /// As a CSV cell: quoted where it must be; null is empty, a list has semicolons.
+  /// The value as a CSV cell: quoted if necessary; null is empty, list elements are separated by semicolons.
   package var cell: String {
     switch self {
     case .null: return ""

@@ -1,12 +1,12 @@
 import Histogram
 
-/// Latencies of a run in nanoseconds, to three significant digits, from 1 ns to an hour.
+/// Records latencies in nanoseconds, to three significant digits, from 1 ns to an hour (an HDR histogram).
 ///
-/// HDR: the counts are of fixed buckets, so histograms of threads and of runs add up without loss, which percentiles do not.
+/// The buckets are fixed, so histograms of threads and of runs can be added without loss; percentiles cannot.
 package struct Latency: Sendable {
   private var histogram = HDR(
     lowestDiscernibleValue: 1, highestTrackableValue: Limits.latencyNsMax, numberOfSignificantValueDigits: .three)
-  /// Samples of 0 or less, which a clock that steps back or a mixed-up pair of times would give. They are recorded as 0.
+  /// Samples of 0 or less, which a faulty clock or a swapped pair of times would give. They are recorded as 0.
   package private(set) var nonPositive = 0
   /// Samples beyond an hour, recorded as an hour.
   package private(set) var clamped = 0
@@ -17,7 +17,7 @@ package struct Latency: Sendable {
 
   package var count: Int { Int(histogram.totalCount) }
 
-  /// Counts `records` samples that took from `start` to `end`.
+  /// Records `records` samples of the time from `start` to `end`.
   @inline(__always)
   package mutating func record(from start: UInt64, to end: UInt64, records: Int = 1) {
     if end > start && end - start <= Limits.latencyNsMax {
@@ -50,18 +50,18 @@ package struct Latency: Sendable {
     clamped = 0
   }
 
-  /// The latency in ns that a share `p` (0.99 is p99) of the samples does not exceed; nil when fewer than ten samples lie
-  /// beyond it, as then it says more about luck than about the system: p99.9 needs 10,000 samples.
+  /// Returns a percentile in ns (`p` = 0.99 is p99); nil when fewer than ten samples lie beyond it, which is too few for a
+  /// stable figure: p99.9 needs 10,000 samples.
   package func percentile(_ p: Double) -> UInt64? {
     guard Double(count) * (1 - p) >= 10 - 1e-6 else { return nil }
     return histogram.valueAtPercentile(p * 100)
   }
 
-  /// Nil without samples.
+  /// The longest latency; nil without samples.
   package var maxNs: UInt64? { count == 0 ? nil : histogram.max }
   package var meanNs: Double? { count == 0 ? nil : histogram.mean }
 
-  /// Every bucket that has samples: the lossless form. `low` is the bucket's smallest value, `high` its largest.
+  /// Every bucket with samples, which is the histogram without loss. `low` is the bucket's smallest value, `high` its largest.
   package var buckets: [(low: UInt64, high: UInt64, count: UInt64)] {
     histogram.recordedValues().map { step in
       (
@@ -74,7 +74,7 @@ package struct Latency: Sendable {
   package mutating func add(bucketLow: UInt64, count: UInt64) { histogram.record(bucketLow, count: count) }
 }
 
-/// Histograms as CSV: `kind,low_ns,high_ns,count`, a row a bucket.
+/// Writes and reads histograms as CSV: `kind,low_ns,high_ns,count`, one row per bucket.
 package enum LatencyFile {
   package static let header = "kind,low_ns,high_ns,count"
 
@@ -82,7 +82,7 @@ package enum LatencyFile {
     latency.buckets.map { "\(kind),\($0.low),\($0.high),\($0.count)\n" }.joined()
   }
 
-  /// The histograms of a file, by kind; nil for a line that is not of the format.
+  /// Reads the histograms of a file, by kind; nil if a line is invalid.
   package static func read(_ text: String) -> [String: Latency]? {
     var result: [String: Latency] = [:]
     let lines = text.split(separator: "\n")

@@ -4,30 +4,30 @@ import Compression
 import Model
 import NIOCore
 
-/// What all loops of a run need to know. The same for each.
+/// Holds what all event loops of a run share.
 struct RunSetup: Sendable {
   var plan: Plan
   var metadata: Metadata
   /// Marks this run's stamps, so that records of an earlier run in the same topic are not taken for ours.
   var run: Int
-  /// One a producing connection, with `--idempotent`.
+  /// One identity per producing connection, with `--idempotent`.
   var identities: [ProducerIdentity]
   var connection: ConnectionOptions
-  /// Where consuming begins; empty for produce.
+  /// The first offset to consume of each partition; empty for produce.
   var from: [Int32: Offset]
-  /// With `--order random`, what there is of each partition to draw from.
+  /// The offsets of each partition to draw from, with `--order random`.
   var ranges: [Int32: Range<Offset>]
-  /// Where it ends; nil when it ends otherwise.
+  /// The end offset of each partition; nil when consuming ends otherwise.
   var ends: [Int32: Offset]?
   let progress: RunProgress
 
-  /// Whether a partition belongs to a consumer: one connection of each copy has it.
+  /// Returns whether a consumer reads a partition: of each fan-out copy one connection does.
   func reads(_ partition: Int32, _ consumer: Int) -> Bool {
     Int(partition) % plan.connections == consumer % plan.connections
   }
 
-  /// Records a second of each consumer that has something to read; nil: as fast as answers come. A connection that has no
-  /// partition, or only such as end where it begins, keeps no pace, so its share would be missing from the rate.
+  /// The records per second of each consumer that has records to read; nil for no limit. Consumers without records get no
+  /// share of the rate.
   var readerPace: Double? {
     guard plan.command == .consume, let rate = plan.throughput else { return nil }
     let partitions = from.filter { partition, start in ends.map { start < $0[partition] ?? 0 } ?? true }.keys
@@ -36,7 +36,7 @@ struct RunSetup: Sendable {
   }
 }
 
-/// One event loop's share of a run: its producers, its consumers, their counts. Confined to the loop.
+/// Runs one event loop's share of a run: its producers, its consumers, their counts. Confined to the loop.
 final class LoopRun {
   private let setup: RunSetup
   private let readerPace: Double?
@@ -48,8 +48,8 @@ final class LoopRun {
   private(set) var congestionControl: String?
 
   /// - Parameters:
-  ///   - producing: which of the run's producers are this loop's.
-  ///   - consuming: which of its consumers.
+  ///   - producing: the indices of this loop's producers.
+  ///   - consuming: the indices of this loop's consumers.
   init(_ setup: RunSetup, producing: [Int], consuming: [Int], on eventLoop: any EventLoop) {
     self.setup = setup
     readerPace = setup.readerPace
@@ -64,7 +64,7 @@ final class LoopRun {
     for index in consuming { addConsumer(index) }
   }
 
-  /// Connects all; the first error ends it.
+  /// Connects all producers and consumers; `then` gets the first error.
   func connect(then: @escaping (Result<Void, ClientError>) -> Void) {
     var missing = producers.count + consumers.count
     guard missing > 0 else { return then(.success(())) }
@@ -100,12 +100,12 @@ final class LoopRun {
     return counts.takeInterval()
   }
 
-  /// When the last record was acknowledged or arrived.
+  /// The time at which the last record was acknowledged or arrived.
   private var lastNs: UInt64 {
     max(producers.reduce(0) { max($0, $1.worker.lastNs) }, consumers.reduce(0) { max($0, $1.worker.lastNs) })
   }
 
-  /// What producers gave to each stream: what a consumer must have seen in the end.
+  /// The number of records sent to each stream, all of which consumers must receive.
   var given: [(stream: StreamID, count: UInt64)] {
     producers.flatMap { index, _, worker in
       worker.given.filter { $0.count > 0 }.map { partition, count in
@@ -114,12 +114,12 @@ final class LoopRun {
     }
   }
 
-  /// Whether every consumer has read its partitions to their ends.
+  /// Returns whether every consumer has read its partitions to their ends.
   func hasRead(to ends: [Int32: Offset]) -> Bool { consumers.allSatisfy { $0.worker.hasRead(to: ends) } }
 
-  /// Everything this loop found. Ends the loop's part: connections are closed.
+  /// Closes the loop's connections and returns its results.
   ///
-  /// - Parameter ends: where the partitions' logs end; nil where nobody could say.
+  /// - Parameter ends: the partitions' log ends; nil if ListOffsets failed.
   func finish(given: [(stream: StreamID, count: UInt64)], ends: [Int32: Offset]?) -> LoopResult {
     var result = LoopResult()
     stopwatch.look(lastNs: lastNs)
@@ -148,8 +148,8 @@ final class LoopRun {
     return result
   }
 
-  /// A stream's partition belongs to one consumer of each copy: that one says what is missing at the stream's end. At a
-  /// distance behind the end nobody reads so far.
+  /// Adds the integrity counts. A stream's partition is read by one consumer of each fan-out copy, which counts the records
+  /// missing at the stream's end; with `--lag-records` nobody reads that far.
   private func addIntegrity(
     to result: inout LoopResult, _ given: [(stream: StreamID, count: UInt64)], _ ends: [Int32: Offset]?
   ) {
@@ -172,7 +172,7 @@ final class LoopRun {
     settings.batchBytes = plan.batchBytes
     settings.batchRecords = plan.batchRecords ?? .max
     settings.inFlightMax = plan.inFlight
-    // Values compressed one by one travel in batches that are not compressed again.
+    // Batches of values that are compressed alone are not compressed again.
     settings.codec = plan.compressesEachMessage ? .none : plan.codec
     settings.level = plan.compressesEachMessage ? nil : plan.level
     settings.identity = setup.identities.isEmpty ? nil : setup.identities[index]
@@ -188,7 +188,7 @@ final class LoopRun {
     producers.append((index, producer, worker))
   }
 
-  /// - Parameter number: of all consumers; the connections of one copy, which reads everything, follow each other.
+  /// - Parameter number: the index among all consumers, in which the connections of one fan-out copy are adjacent.
   private func addConsumer(_ number: Int) {
     let plan = setup.plan
     var settings = ConsumerSettings(topic: plan.topic)
@@ -199,7 +199,7 @@ final class LoopRun {
     settings.requestsInFlight = plan.fetchesInFlight
     settings.checksCRC = plan.checksCRC
     settings.lagRecords = Int64(plan.lagRecords)
-    // Without records for so long the run is over: then the reason is told rather than the silence.
+    // A run without records for `--timeout` ends: report the connection's error, not the timeout.
     settings.reconnectTimeoutMs = min(plan.deliveryTimeoutMs, plan.timeoutMs)
     let from = setup.from.filter { setup.reads($0.key, number) }
     let consumer = Consumer(
@@ -241,7 +241,7 @@ final class LoopRun {
   }
 }
 
-/// What one loop found, in the end.
+/// Holds the results of one event loop.
 struct LoopResult: Sendable {
   var counts = RunCounts()
   var integrity: [IntegrityCounts] = []
@@ -249,9 +249,9 @@ struct LoopResult: Sendable {
   var requests = 0, retries = 0
   var wireBytesSent = 0, wireBytesReceived = 0
   var firstNs: UInt64 = .max, lastNs: UInt64 = 0
-  /// How near to their partitions' ends consumers with `--lag-records` were, and how far behind.
+  /// The smallest and largest distance to a partition's end, with `--lag-records`.
   var lagSeen: ClosedRange<Int64>?
-  /// The share of the run's time that the loop's thread computed; nil where the run was too short to tell.
+  /// The CPU share of the loop's thread; nil for a run too short to measure.
   var cpuShare: Double?
 
   mutating func add(firstNs: UInt64, lastNs: UInt64) {

@@ -4,24 +4,23 @@ import Model
 import NIOCore
 import Wire
 
-/// A peer inside the process that acknowledges every produce request at once: what a run against it takes is the generator's
-/// own cost, and the most it could ever send.
+/// Acknowledges every produce request at once, inside the process: a run against it measures the generator's own cost and
+/// maximum rate.
 ///
-/// It reads just enough of a request to answer it, and never touches the records. With a service time it is a server of
-/// known rate: one request after another, each taking exactly so long, whatever else happens. What a harness measures of
-/// it shows what the harness is worth.
+/// The sink reads just enough of a request to respond, and never touches the records. With a service time it serves one
+/// request after another, each taking `serviceNs`: a test server whose true rate is known, for validating a harness.
 final class NullSink: Transport {
   weak var connection: Connection?
   private let eventLoop: any EventLoop
-  /// Bytes of the current request that are still to come.
+  /// Bytes of the current request that have not arrived.
   private var missing = 0
   private var answers: [ByteBuffer] = []
   private var offsets: [Int32: Int64] = [:]
   private let serviceNs: UInt64
-  /// When the request in service, and all that wait, will be done.
+  /// The time at which all requests in service and waiting will be done.
   private var freeNs: UInt64 = 0
 
-  /// - Parameter serviceNs: what each request takes; 0: nothing.
+  /// - Parameter serviceNs: the time that each request takes; 0 for none.
   init(on eventLoop: any EventLoop, serviceNs: UInt64 = 0) {
     self.eventLoop = eventLoop
     self.serviceNs = serviceNs
@@ -53,7 +52,7 @@ final class NullSink: Transport {
     }
   }
 
-  /// Absolute times: an event loop that wakes late for one answer is not later for the next.
+  /// Schedules the responses at absolute times, so that a late wake-up for one does not delay the next.
   private func serve(_ answers: [ByteBuffer]) {
     for answer in answers {
       freeNs = max(freeNs, Clocks.monotonicNs()) + serviceNs
@@ -65,13 +64,13 @@ final class NullSink: Transport {
 
   func close() { connection = nil }
 
-  /// Nil for acks=0.
+  /// Returns the response to a request; nil for acks=0.
   private func answer(to bytes: ByteBuffer) -> ByteBuffer? {
     var bytes = bytes
     bytes.moveReaderIndex(forwardBy: Frame.prefixBytes)
     guard let header = try? RequestHeader(reading: &bytes), header.apiKey == ProduceRequest.api.key,
       header.apiVersion == ProduceRequest.api.versions.upperBound, let head = ProduceHead(reading: &bytes)
-    else { preconditionFailure("the null sink was sent what is not our produce request") }
+    else { preconditionFailure("the null sink got a request that is not our Produce") }
     guard head.acks != 0 else { return nil }
     let base = offsets[head.partition, default: 0]
     offsets[head.partition] = base + 1
@@ -90,7 +89,7 @@ final class NullSink: Transport {
     return Frame.response(response, version: header.apiVersion, correlationID: header.correlationID).joined
   }
 
-  /// The front of a flexible ProduceRequest with one topic and one partition, up to its records:
+  /// Reads the start of a flexible ProduceRequest with one topic and one partition, up to its records:
   /// `transactionalId compact string │ acks 2 │ timeoutMs 4 │ topics varint │ name compact string │ partitions varint │ index 4`
   private struct ProduceHead {
     var acks: Int16
@@ -106,7 +105,7 @@ final class NullSink: Transport {
       (self.acks, self.topic, self.partition) = (acks, topic, partition)
     }
 
-    /// Length + 1 as a varint of at most two bytes (names end at 249 characters).
+    /// Reads a compact string: length + 1 as a varint of at most two bytes (names have at most 249 characters).
     private static func compactString(_ bytes: inout ByteBuffer) -> String? {
       guard let first = bytes.readInteger(as: UInt8.self) else { return nil }
       var length = Int(first)

@@ -1,4 +1,4 @@
-/// Numbers as people and programs read them.
+/// Formats numbers for people and programs.
 package enum Number {
   /// Formats a number with at most six digits after the point, without an exponent; `null` for what is not finite.
   package static func exact(_ value: Double) -> String {
@@ -32,7 +32,7 @@ package enum Number {
     return (value < 0 ? "-" : "") + out
   }
 
-  /// A whole number grouped, another with two digits.
+  /// Formats a whole number grouped, another with two decimals.
   static func short(_ value: Double) -> String {
     value == value.rounded() ? grouped(Int(value)) : fixed(value, 2)
   }

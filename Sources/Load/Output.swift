@@ -3,9 +3,9 @@ import Compression
 import Foundation
 import Measure
 
-/// Where a run's results go: files, the terminal, standard output.
+/// Writes a run's results to files, the terminal and standard output.
 package enum Output {
-  /// The summary for a person.
+  /// Formats the summary for a person.
   package static func summary(_ report: Report) -> String {
     var lines = [
       "\(report.plan.command.rawValue): \(Number.grouped(report.records)) records of \(report.plan.topic.isEmpty ? "null" : report.plan.topic)"
@@ -46,7 +46,7 @@ package enum Output {
     return lines.joined(separator: "\n")
   }
 
-  /// The bottleneck in words.
+  /// Describes the bottleneck.
   static func limiter(_ report: Report) -> String {
     let busy = report.cpuShares.max().map { "\(Int($0 * 100)) % of a core" } ?? "an unknown share of a core"
     switch report.bottleneck {
@@ -69,7 +69,7 @@ package enum Output {
       + (latency.nonPositive > 0 ? "  (\(latency.nonPositive) samples of 0 or less)" : "")
   }
 
-  /// One line of progress.
+  /// Formats one line of progress.
   package static func progress(_ interval: Run.Interval) -> String {
     func ms(_ p: Double) -> String {
       interval.latency.percentile(p).map { Number.fixed(Double($0) / 1e6, 2) } ?? "-"
@@ -96,7 +96,7 @@ package enum Output {
     try write(String(decoding: present, as: UTF8.self) + row, to: path)
   }
 
-  /// All histograms of the run, losslessly.
+  /// Writes all histograms of the run, without loss.
   package static func writeHistograms(_ report: Report, to path: String) throws(PlanError) {
     try write(
       LatencyFile.header + "\n" + LatencyFile.rows("service", report.service)

@@ -1,12 +1,12 @@
-/// The flags of a command beside those of a plan: their values as they were written, and the arguments that are none of them.
+/// Parses a command's own flags, beside those of a plan, and keeps the other arguments.
 struct OwnFlags {
-  /// In their order, values included: another table's flags, or mistakes.
+  /// The other arguments in order, values included: flags of a plan, or mistakes.
   private(set) var others: [String] = []
   private var values: [String: String] = [:]
 
   /// - Parameters:
   ///   - valued: names of flags with a value: `--name value` or `--name=value`.
-  ///   - switches: names of flags without.
+  ///   - switches: names of flags without a value.
   init(_ arguments: [String], valued: Set<String>, switches: Set<String>) throws(PlanError) {
     var queue = arguments[...]
     while let argument = queue.popFirst() {
@@ -27,13 +27,13 @@ struct OwnFlags {
     }
   }
 
-  /// Of a switch: empty when it is there.
+  /// The value of a flag; of a switch that is set, the empty string.
   subscript(name: String) -> String? { values[name] }
 
   func number(_ name: String, _ range: ClosedRange<Double>) throws(PlanError) -> Double? {
     guard let text = values[name] else { return nil }
     guard let value = Double(text), range.contains(value) else {
-      throw PlanError("'\(text)' is no value of '\(name)': a number from \(range.lowerBound) to \(range.upperBound)")
+      throw Plan.invalid(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
     }
     return value
   }

@@ -1,6 +1,6 @@
-/// When each record should be sent: record `i` at `start + i * interval`, whatever happened to the records before it.
+/// Schedules records: record `i` is due at `start + i * interval`, whatever happened to earlier records.
 ///
-/// Latency measured from these times keeps what a stalled target would hide from a generator that waits for it
+/// Latency measured from these times includes the stalls that a generator which waits for its target would miss
 /// ("coordinated omission"): during a stall of 100 ms at 1,000 records/s, a hundred records become late, and all of
 /// them count. Times are products, not sums, so an interval that is no whole number of nanoseconds never drifts.
 package struct Pacer: Sendable {
@@ -15,17 +15,17 @@ package struct Pacer: Sendable {
     intervalNs = 1e9 / recordsPerSecond
   }
 
-  /// When record `index` should be sent.
+  /// Returns the time at which record `index` is due.
   @inline(__always)
   package func intendedNs(_ index: Int) -> UInt64 {
     startNs + UInt64(Double(index) * intervalNs)
   }
 
-  /// How many records should have been sent at `nowNs`: the first is due at `startNs` itself.
+  /// Returns the number of records due at `nowNs`; the first is due at `startNs` itself.
   package func due(at nowNs: UInt64) -> Int {
     guard nowNs >= startNs else { return 0 }
     var count = Int(Double(nowNs - startNs) / intervalNs) + 1
-    // The quotient is rounded; the definition is by intended times.
+    // The quotient is rounded, so it is corrected by the intended times.
     while count > 0 && intendedNs(count - 1) > nowNs { count -= 1 }
     while intendedNs(count) <= nowNs { count += 1 }
     return count

@@ -1,15 +1,15 @@
 import Base
 
-/// Lines of a web server's access log in combined format, after a request id (the stamp) as many servers log it:
+/// Makes lines of a web server's access log in combined format, each after a request id (the stamp):
 /// `<id> 203.0.113.7 - - [22/Nov/2026:16:05:01 +0000] "GET /p HTTP/1.1" 200 5123 "<referrer>" "<user agent>"`.
 ///
-/// Records too small for a whole line get its beginning; larger ones go on with timings as `key=value`, as reverse
+/// Records too small for a whole line get its beginning; larger ones continue with timings as `key=value`, as reverse
 /// proxies write them.
 struct AccessLog {
   private var second = 0
   private var visitors: [Visitor] = []
 
-  /// People come back: a few hundred addresses with one user agent each make most of the requests.
+  /// Models returning visitors: a few hundred addresses with one user agent each make most of the requests.
   private struct Visitor {
     var address: String
     var agent: String
@@ -51,7 +51,7 @@ struct AccessLog {
   private static let timings = ["rt", "uct", "uht", "urt", "ssl"]
 }
 
-/// Words both text corpora draw from.
+/// Holds the words that both text corpora draw from.
 enum Vocabulary {
   static let userAgents = [
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",

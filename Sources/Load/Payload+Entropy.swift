@@ -1,16 +1,16 @@
 import Base
 import Glibc
 
-/// Independent symbols with a chosen Shannon entropy.
+/// Makes independent symbols with a chosen Shannon entropy.
 ///
 /// `n` symbols, all equally likely but one, whose share is found by bisection so that the entropy is exactly `bits`.
 /// Unlike "some random bytes, then zeros", the redundancy is spread evenly: codecs without an entropy coder
-/// (LZ4, snappy) gain nothing from it, and that is a fact about them.
+/// (LZ4, snappy) rightly gain nothing from it.
 struct Entropy {
   private let table: [UInt8]
 
   init(bits: Double) {
-    precondition(bits >= 0 && bits <= 8, "entropy is 0 to 8 bits a byte, not \(bits)")
+    precondition(bits >= 0 && bits <= 8, "entropy is 0 to 8 bits per byte, not \(bits)")
     let symbolCount = max(1, Int(exp2(bits).rounded(.up)))
     let rare = Self.rareShare(symbolCount, bits: bits)
     let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
@@ -53,7 +53,7 @@ struct Entropy {
 
   static func log2(_ value: Double) -> Double { Glibc.log2(value) }
 
-  /// The share of the one rare symbol among `count`, at most 1/count, that gives `bits`.
+  /// Returns the share of the rare symbol among `count`, at most 1/count, that gives `bits`.
   private static func rareShare(_ count: Int, bits: Double) -> Double {
     guard count > 1 else { return 1 }
     func entropy(_ rare: Double) -> Double {

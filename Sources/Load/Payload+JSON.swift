@@ -1,7 +1,7 @@
 import Base
 
-/// JSON events: the field names repeat from record to record, most values come from small sets, some are ids and
-/// numbers that do not repeat. This is the redundancy "across messages" that batch compression is said to use.
+/// Makes JSON events: the field names repeat from record to record, most values come from small sets, some are ids and
+/// numbers that do not repeat. Batch compression is claimed to use this redundancy across messages.
 struct JSONEvents {
   private var time = 1_763_827_200_000  // ms since 1970; events follow each other by a few ms
 
@@ -12,7 +12,7 @@ struct JSONEvents {
     line.append(contentsOf: [UInt8](repeating: UInt8(ascii: "-"), count: StampField.size))
     line.append(UInt8(ascii: "\""))
     for field in fields(&random) {
-      // What is left must still hold the closing note, or exactly the closing brace.
+      // The rest must still hold the closing note, or exactly the closing brace.
       guard line.count + field.utf8.count + Self.noteOverhead <= out.count else { break }
       line.append(contentsOf: field.utf8)
     }
@@ -43,7 +43,7 @@ struct JSONEvents {
     ]
   }
 
-  /// Fills up with a note of words, or, where there is no room for one, with the spaces JSON allows.
+  /// Fills the event with a note of words, or, without room for one, with spaces.
   private func close(_ line: inout [UInt8], at size: Int, _ random: inout SplitMix) {
     var room = size - line.count - Self.noteOverhead
     guard room >= 0 else {
@@ -72,7 +72,7 @@ struct JSONEvents {
   private static let experiments = ["checkout-v2:a", "checkout-v2:b", "ranking-7:control", "ranking-7:treatment"]
 }
 
-/// The low `4 * digits` bits in lower-case hexadecimal.
+/// Formats the low `4 * digits` bits in lower-case hexadecimal.
 func hex(_ value: UInt64, _ digits: Int) -> String {
   let text = String(value, radix: 16)
   return text.count >= digits

@@ -1,7 +1,7 @@
 package import NIOCore
 
 extension Corpus {
-  /// `count` values of one size, as a producer without stamps would send them: for codecs tried without a broker.
+  /// Makes `count` values of one size without stamps, for codec benchmarks without a broker.
   package func sample(count: Int, recordSize: Int, seed: UInt64) -> [ByteBuffer] {
     let pool = Payload(corpus: self, recordSize: recordSize, poolBytes: count * recordSize, seed: seed)
     return (0..<count).map { index in

@@ -1,15 +1,15 @@
 import Base
 import CMillrace
 
-/// What the records of a run say.
+/// Names the kind of data in a run's records.
 package enum Corpus: Hashable, Sendable, CustomStringConvertible {
-  /// Events with the same field names in every record, as services log them.
+  /// JSON events with the same field names in every record, as services log them.
   case json
-  /// Lines of a web server in combined log format: paths, referrers and user agents of the shapes seen in the wild.
+  /// Lines of a web server's log in combined format, with realistic paths, referrers and user agents.
   case accessLog
   /// Uniformly random bytes: no codec can shrink them.
   case random
-  /// Independent symbols with this many bits of entropy a byte, 0 to 8.
+  /// Independent symbols with `bits` of entropy per byte, 0 to 8.
   case entropy(bits: Double)
 
   package init?(_ text: String) {
@@ -41,11 +41,11 @@ package enum Corpus: Hashable, Sendable, CustomStringConvertible {
   }
 }
 
-/// A pool of distinct record values of one size, made once from a seed, stamped again and again in place.
+/// Holds a pool of distinct record values of one size, made once from a seed and stamped in place for each use.
 ///
-/// Making text costs a microsecond a record; a generator that aims at 10 million a second cannot. So some megabytes of
-/// values are made before the run, more than any codec's window sees of a batch, and each use writes a new stamp into
-/// the next value: no two records of a run are equal. Owned by one event loop, as stamping writes to it.
+/// Making text costs a microsecond per record, too much at 10 million records per second. So some megabytes of values, more
+/// than any codec's window, are made before the run, and each use writes a new stamp into the next value: no two records of a
+/// run are equal. Owned by one event loop, as stamping writes to the pool.
 final class Payload {
   let corpus: Corpus
   let recordSize: Int
@@ -54,7 +54,7 @@ final class Payload {
   /// CRC-32C of each value without its stamp; continuing it over the stamp gives the checksum the stamp carries.
   let restCRCs: UnsafeMutablePointer<UInt32>
 
-  /// Values smaller than this cannot carry a stamp.
+  /// Returns the smallest value size that can carry a stamp.
   package static func sizeMin(_ form: StampForm) -> Int {
     switch form {
     case .text(.none): StampField.size
@@ -98,12 +98,12 @@ final class Payload {
   @inline(__always)
   func restCRC(_ index: Int) -> UInt32 { restCRCs[index] }
 
-  /// All values, one after the other.
+  /// Calls `body` with all values, one after the other.
   func withContents<R>(_ body: (UnsafeRawBufferPointer) -> R) -> R {
     withExtendedLifetime(self) { body(UnsafeRawBufferPointer(start: bytes, count: count * recordSize)) }
   }
 
-  /// Shannon entropy of the pool's single bytes, in bits a byte: what `entropy:BITS` has really reached.
+  /// The Shannon entropy of the pool's bytes, in bits per byte, as a check of `entropy:BITS`.
   var entropyBitsPerByte: Double {
     var counts = [Int](repeating: 0, count: 256)
     withContents { for byte in $0 { counts[Int(byte)] += 1 } }

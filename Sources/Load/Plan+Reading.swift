@@ -1,12 +1,12 @@
 import Foundation
 
 extension Plan {
-  /// Reads a command line, without the program's name: `produce --topic t --num-records 1000 …`.
+  /// Parses a command line, without the program's name: `produce --topic t --num-records 1000 …`.
   ///
-  /// A plan file (`--plan FILE`) is read first, wherever it stands: flags go over it.
+  /// A plan file (`--plan FILE`) is read first, wherever the flag is; other flags override it.
   package init(arguments: [String]) throws(PlanError) {
     guard let first = arguments.first, let command = Command(rawValue: first) else {
-      throw PlanError("the first word says what to do: \(Command.allCases.map(\.rawValue).joined(separator: ", "))")
+      throw PlanError("missing command: expected produce, consume or end-to-end")
     }
     self.init(command)
     let flags = try Self.flags(arguments.dropFirst())
@@ -51,7 +51,7 @@ extension Plan {
       // A JSON true is an NSNumber too.
       if CFBooleanLike.isBoolean(number) { return number.boolValue ? "true" : "false" }
       return number.stringValue
-    default: throw PlanError("'\(name)' is text, a number, true or false")
+    default: throw PlanError("'\(name)' must be text, a number, true or false")
     }
   }
 
@@ -63,7 +63,7 @@ extension Plan {
     var flags: [(name: String, value: String)] = []
     var rest = arguments
     while let argument = rest.popFirst() {
-      guard argument.hasPrefix("--") else { throw PlanError("'\(argument)' is no flag: flags begin with --") }
+      guard argument.hasPrefix("--") else { throw PlanError("unexpected argument '\(argument)': flags begin with --") }
       let name = String(argument.dropFirst(2))
       if let equals = name.firstIndex(of: "=") {
         flags.append((String(name[..<equals]), String(name[name.index(after: equals)...])))
@@ -80,7 +80,7 @@ extension Plan {
     return flags
   }
 
-  /// What `--help` prints.
+  /// Returns the text of `--help`.
   package static func help(_ command: Command?) -> String {
     var text = """
       millrace-load drives a Kafka-compatible cluster and checks every record that it reads back.

@@ -2,10 +2,10 @@ import Base
 import Client
 import Compression
 
-/// One setting: its name (`--name` as a flag, `"name"` in a plan file), what it is for, and how its text is read.
+/// Describes one setting: its name (`--name` as a flag, `"name"` in a plan file), its help, and how its value is parsed.
 package struct PlanSetting: Sendable {
   package let name: String
-  /// What stands for its value in the help; nil for a switch, which is on when named.
+  /// The placeholder for the value in the help; nil for a switch.
   package let placeholder: String?
   package let commands: Set<Plan.Command>
   package let help: String
@@ -13,22 +13,21 @@ package struct PlanSetting: Sendable {
 }
 
 extension Plan {
-  /// Sets one field by its setting's name.
+  /// Sets one field by the setting's name.
   ///
-  /// - Throws: for an unknown name, with the nearest known one; for a value that cannot be read; for a setting the command
-  ///   does not have.
+  /// - Throws: for an unknown name, with the nearest known one; for an invalid value; for a setting of another command.
   package mutating func set(_ name: String, _ text: String) throws(PlanError) {
     let known = Self.aliases[name] ?? name
     guard let setting = Self.settings.first(where: { $0.name == known }) else {
       throw Self.unknown(name)
     }
     guard setting.commands.contains(command) else {
-      throw PlanError("'\(name)' is no setting of \(command.rawValue)")
+      throw PlanError("'\(name)' is not a setting of \(command.rawValue)")
     }
     try setting.set(&self, text)
   }
 
-  /// Kafka's perf tools' other names for the same things.
+  /// The names of the same settings in Kafka's perf tools.
   package static let aliases = [
     "bootstrap-servers": "bootstrap-server", "broker-list": "bootstrap-server", "messages": "num-records",
     "fetch-size": "fetch-max-partition-bytes", "reporting-interval": "interval-ms",
@@ -51,10 +50,10 @@ extension Plan {
   private static let reading: Set<Command> = [.consume, .endToEnd]
 
   package static let settings: [PlanSetting] = [
-    // What is driven.
+    // Target.
     .value("bootstrap-server", "HOST:PORT,…", all, "one or more brokers of the cluster") {
       (plan, text) throws(PlanError) in
-      guard let list = Endpoint.list(text) else { throw unreadable("bootstrap-server", text, "host:port,host:port,…") }
+      guard let list = Endpoint.list(text) else { throw invalid("bootstrap-server", text, "host:port,host:port,…") }
       plan.bootstrapServers = list
     },
     .value("topic", "NAME", all, "the topic") { (plan, text) throws(PlanError) in plan.topic = text },
@@ -83,7 +82,7 @@ extension Plan {
     .value("corpus", "NAME", sending, "json (default), access-log, random, entropy:BITS (0 to 8 a byte)") {
       (plan, text) throws(PlanError) in
       guard let corpus = Corpus(text) else {
-        throw unreadable("corpus", text, "json, access-log, random or entropy:BITS")
+        throw invalid("corpus", text, "json, access-log, random or entropy:BITS")
       }
       plan.corpus = corpus
     },
@@ -92,7 +91,7 @@ extension Plan {
       "none (default; batches go round the partitions), random, sequence (murmur2 chooses the partition)"
     ) {
       (plan, text) throws(PlanError) in
-      guard let key = Key(rawValue: text) else { throw unreadable("key", text, "none, random or sequence") }
+      guard let key = Key(rawValue: text) else { throw invalid("key", text, "none, random or sequence") }
       plan.key = key
     },
     .toggle(
@@ -104,10 +103,10 @@ extension Plan {
     // Producing.
     .value(
       "throughput", "RECORDS/S", all,
-      "records a second over all connections, as an open loop (consume: an upper limit); -1 (default): unlimited"
+      "records per second over all connections, as an open loop (consume: an upper limit); -1 (default): unlimited"
     ) { (plan, text) throws(PlanError) in
       guard let rate = Double(text), rate == -1 || rate > 0 && rate <= 1e9 else {
-        throw unreadable("throughput", text, "above 0 and at most 1e9, or -1 for unlimited")
+        throw invalid("throughput", text, "a number above 0 and at most 1e9, or -1 for unlimited")
       }
       plan.throughput = rate > 0 ? rate : nil
     },
@@ -120,19 +119,19 @@ extension Plan {
       case "0": plan.acks = .none
       case "1": plan.acks = .leader
       case "all", "-1": plan.acks = .all
-      default: throw unreadable("acks", text, "0, 1 or all")
+      default: throw invalid("acks", text, "0, 1 or all")
       }
     },
     .value("compression", "CODEC[:LEVEL]", all, "none (default), gzip, snappy, lz4, zstd") {
       (plan, text) throws(PlanError) in
       let parts = text.split(separator: ":", maxSplits: 1)
       guard let name = parts.first, let codec = Codec(name: String(name)) else {
-        throw unreadable("compression", text, "none, gzip, snappy, lz4 or zstd")
+        throw invalid("compression", text, "none, gzip, snappy, lz4 or zstd")
       }
       plan.codec = codec
       plan.level = nil
       guard parts.count == 2 else { return }
-      guard let level = Int(parts[1]) else { throw unreadable("compression", text, "CODEC:LEVEL with a number") }
+      guard let level = Int(parts[1]) else { throw invalid("compression", text, "CODEC:LEVEL with a number") }
       plan.level = level
     },
     .int("batch-size", "BYTES", sending, "size of a batch before compression (default 262144)", 1...(256 << 20)) {
@@ -163,7 +162,7 @@ extension Plan {
       plan.topicConfigs += try TopicConfig.list(reading: text)
     },
     .int(
-      "delivery-timeout-ms", "MS", sending, "give up a batch, or a lost broker, after this long (default 120000)",
+      "delivery-timeout-ms", "MS", sending, "fail a batch, or a lost broker, after this long (default 120000)",
       1...86_400_000
     ) {
       $0.deliveryTimeoutMs = $1
@@ -175,7 +174,7 @@ extension Plan {
     },
     .double(
       "null-sink-service-us", "US", [.produce],
-      "time that the null sink takes for each request, one after another: a server of known rate", 0...1e7
+      "time the null sink takes for each request, one after another: a server of known rate", 0...1e7
     ) {
       $0.nullSinkServiceUs = $1
     },
@@ -187,42 +186,43 @@ extension Plan {
       case "latest": plan.from = .latest
       default:
         guard let offset = Int64(text), offset >= 0 else {
-          throw unreadable("from", text, "earliest, latest or an offset")
+          throw invalid("from", text, "earliest, latest or an offset")
         }
         plan.from = .offset(offset)
       }
     },
     .toggle(
       "no-verify", all,
-      "do not read (or write) the records' sequence numbers and checksums; consume: count from batch headers alone"
+      "do not write or check the records' sequence numbers and checksums; consume: count from batch headers alone"
     ) {
       $0.verifies = !$1
     },
     .toggle(
       "global-order", reading,
-      "also count records that a connection receives out of their producer's order over all its partitions"
+      "also count records that a connection receives out of their producer's order over all partitions"
     ) {
       $0.countsGlobalOrder = $1
     },
-    .toggle("no-check-crc", reading, "do not compare the batches' checksums either") { $0.checksCRC = !$1 },
+    .toggle("no-check-crc", reading, "skip the batch CRC check") { $0.checksCRC = !$1 },
     .int("timeout", "MS", reading, "end the run when no record has come for this long (default 10000)", 1...86_400_000)
     {
       $0.timeoutMs = $1
     },
     .int(
-      "fetch-min-bytes", "BYTES", reading, "fewest bytes of an answer, for which the broker waits (default 1)",
+      "fetch-min-bytes", "BYTES", reading, "fewest bytes of a fetch response, for which the broker waits (default 1)",
       0...(1 << 30)
     ) {
       $0.fetchMinBytes = $1
     },
-    .int("fetch-max-wait-ms", "MS", reading, "longest that the broker waits for them (default 500)", 0...600_000) {
+    .int("fetch-max-wait-ms", "MS", reading, "longest wait for fetch-min-bytes (default 500)", 0...600_000) {
       $0.fetchMaxWaitMs = $1
     },
-    .int("fetch-max-bytes", "BYTES", reading, "most bytes of one answer (default 8388608)", 1...(200 << 20)) {
+    .int("fetch-max-bytes", "BYTES", reading, "most bytes of one fetch response (default 8388608)", 1...(200 << 20)) {
       $0.fetchMaxBytes = $1
     },
     .int(
-      "fetch-max-partition-bytes", "BYTES", reading, "most bytes of one partition in an answer (default 1048576)",
+      "fetch-max-partition-bytes", "BYTES", reading,
+      "most bytes of one partition in a fetch response (default 1048576)",
       1...(200 << 20)
     ) {
       $0.fetchPartitionMaxBytes = $1
@@ -238,14 +238,14 @@ extension Plan {
     },
     .int(
       "lag-records", "N", reading,
-      "begin N records before each partition's end and stay N behind, to within one answer (default 0)",
+      "begin N records before each partition's end and stay N behind, to within one fetch response (default 0)",
       0...(1 << 36)
     ) {
       $0.lagRecords = $1
     },
     .value("order", "HOW", [.consume], "sequential (default), or random: each fetch from an offset drawn at random") {
       (plan, text) throws(PlanError) in
-      guard let order = Order(rawValue: text) else { throw unreadable("order", text, "sequential or random") }
+      guard let order = Order(rawValue: text) else { throw invalid("order", text, "sequential or random") }
       plan.order = order
     },
 
@@ -254,7 +254,7 @@ extension Plan {
       (plan, text) throws(PlanError) in plan.congestionControl = text
     },
     .int(
-      "request-timeout-ms", "MS", all, "close a connection whose answer is later than this (default 30000)",
+      "request-timeout-ms", "MS", all, "close a connection whose response is later than this (default 30000)",
       1...3_600_000
     ) {
       $0.requestTimeoutMs = $1
@@ -285,8 +285,8 @@ extension Plan {
     .toggle("quiet", all, "print no progress") { $0.isQuiet = $1 },
   ]
 
-  static func unreadable(_ name: String, _ text: String, _ expected: String) -> PlanError {
-    PlanError("'\(text)' is no value of '\(name)': \(expected)")
+  static func invalid(_ name: String, _ text: String, _ expected: String) -> PlanError {
+    PlanError("--\(name) '\(text)' is invalid: expected \(expected)")
   }
 }
 
@@ -304,7 +304,7 @@ extension PlanSetting {
   ) -> PlanSetting {
     .value(name, placeholder, commands, help) { (plan, text) throws(PlanError) in
       guard let number = Int(text), range.contains(number) else {
-        throw Plan.unreadable(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
+        throw Plan.invalid(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
       }
       set(&plan, number)
     }
@@ -316,7 +316,7 @@ extension PlanSetting {
   ) -> PlanSetting {
     .value(name, placeholder, commands, help) { (plan, text) throws(PlanError) in
       guard let number = Double(text), range.contains(number) else {
-        throw Plan.unreadable(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
+        throw Plan.invalid(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
       }
       set(&plan, number)
     }
@@ -326,7 +326,7 @@ extension PlanSetting {
     _ name: String, _ commands: Set<Plan.Command>, _ help: String, _ set: @escaping @Sendable (inout Plan, Bool) -> Void
   ) -> PlanSetting {
     PlanSetting(name: name, placeholder: nil, commands: commands, help: help) { (plan, text) throws(PlanError) in
-      guard let on = Bool(text) else { throw Plan.unreadable(name, text, "true or false") }
+      guard let on = Bool(text) else { throw Plan.invalid(name, text, "true or false") }
       set(&plan, on)
     }
   }

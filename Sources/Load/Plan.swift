@@ -1,8 +1,8 @@
 package import Client
 package import Compression
 
-/// What a run does: every setting, with its default. Flags and plan files set the same fields by the same names, from the
-/// one table in `Plan+Settings.swift`.
+/// Holds every setting of a run, with its default. Flags and plan files set the same fields by the names of the table in
+/// `Plan+Settings.swift`.
 package struct Plan: Sendable, Equatable {
   package enum Command: String, CaseIterable, Sendable {
     case produce, consume
@@ -19,11 +19,11 @@ package struct Plan: Sendable, Equatable {
 
   package enum Key: String, CaseIterable, Sendable { case none, random, sequence }
 
-  /// In which order consumers read.
+  /// The order in which consumers read.
   package enum Order: String, CaseIterable, Sendable {
-    /// On from where the last answer ended.
+    /// Each fetch continues at the end of the last response.
     case sequential
-    /// Each fetch from an offset drawn at random.
+    /// Each fetch begins at an offset drawn at random.
     case random
   }
 
@@ -39,7 +39,7 @@ package struct Plan: Sendable, Equatable {
   package var durationSeconds: Double?
   package var threads = 1
   package var connections = 1
-  /// End to end: consumers run on event loops of their own, as many as `threads`, and not on the producers'.
+  /// End to end: whether consumers run on separate event loops, as many as `threads`.
   package var separatesConsumers = false
   package var seed: UInt64 = 1
 
@@ -50,7 +50,7 @@ package struct Plan: Sendable, Equatable {
   package var compressesEachMessage = false
 
   // Producing.
-  /// Records a second over all connections; nil: as fast as possible. For consumers an upper limit.
+  /// Records per second over all connections; nil for no limit. For consumers an upper limit.
   package var throughput: Double?
   package var acks = Acks.leader
   package var codec = Codec.none
@@ -65,14 +65,14 @@ package struct Plan: Sendable, Equatable {
   package var topicConfigs: [TopicConfig] = []
   package var deliveryTimeoutMs = 120_000
   package var usesNullSink = false
-  /// What each request takes the null sink; 0: nothing.
+  /// The time that the null sink takes for each request; 0 for none.
   package var nullSinkServiceUs = 0.0
 
   package struct TopicConfig: Equatable, Sendable {
     package var key: String
     package var value: String
 
-    /// Reads `KEY=VALUE,KEY=[A,B],…` as Kafka's own tools do: brackets keep a value's commas together, and are not of it.
+    /// Parses `KEY=VALUE,KEY=[A,B],…` as Kafka's own tools do: brackets protect a value's commas and are removed.
     static func list(reading text: String) throws(PlanError) -> [TopicConfig] {
       var pairs: [String] = [""]
       var isInBrackets = false
@@ -89,7 +89,7 @@ package struct Plan: Sendable, Equatable {
       for pair in pairs where !pair.isEmpty {
         let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2, !parts[0].isEmpty, !isInBrackets else {
-          throw Plan.unreadable("topic-config", text, "key=value,key=[a,b],…")
+          throw Plan.invalid("topic-config", text, "key=value,key=[a,b],…")
         }
         let isList = parts[1].hasPrefix("[") && parts[1].hasSuffix("]") && parts[1].count > 1
         configs.append(TopicConfig(key: parts[0], value: isList ? String(parts[1].dropFirst().dropLast()) : parts[1]))
@@ -101,7 +101,7 @@ package struct Plan: Sendable, Equatable {
   // Consuming.
   package var from = Start.earliest
   package var verifies = true
-  /// Counts, beside what each partition promises, the records that come out of their producer's order over all of them.
+  /// Also counts the records received out of their producer's order over all partitions.
   package var countsGlobalOrder = false
   package var checksCRC = true
   package var timeoutMs = 10_000
@@ -109,11 +109,11 @@ package struct Plan: Sendable, Equatable {
   package var fetchMaxWaitMs = 500
   package var fetchMaxBytes = 8 << 20
   package var fetchPartitionMaxBytes = 1 << 20
-  /// Fetches outstanding on a connection.
+  /// The number of fetches outstanding on a connection.
   package var fetchesInFlight = 1
-  /// Consumers that each read everything.
+  /// The number of consumers that each read everything.
   package var fanOut = 1
-  /// Records that each partition's reading is kept behind its end.
+  /// The distance in records that reading keeps behind each partition's end.
   package var lagRecords = 0
   package var order = Order.sequential
 
@@ -132,21 +132,21 @@ package struct Plan: Sendable, Equatable {
 
   package init(_ command: Command) { self.command = command }
 
-  /// Whether its consumers read every record of the run, so that one that never came is lost.
+  /// Whether consumers read every record of the run, so that a missing record is lost.
   var readsToTheEnd: Bool { command == .endToEnd && lagRecords == 0 && order == .sequential && !usesNullSink }
 
-  /// Bytes of a key; 0 without keys.
+  /// The bytes of a key; 0 without keys.
   package var keyBytes: Int { key == .none ? 0 : 16 }
 }
 
-/// A plan that cannot be run, in words for whoever wrote it.
+/// Says why a plan cannot be run.
 package struct PlanError: Error, Equatable, CustomStringConvertible {
   package var description: String
   package init(_ description: String) { self.description = description }
 }
 
 extension Plan {
-  /// What must hold of the settings together.
+  /// Checks the settings in combination.
   package func check() throws(PlanError) {
     guard !topic.isEmpty || usesNullSink else { throw PlanError("--topic is missing") }
     guard !bootstrapServers.isEmpty || usesNullSink else { throw PlanError("--bootstrap-server is missing") }
@@ -183,13 +183,13 @@ extension Plan {
       throw PlanError("--idempotent needs --in-flight 5 or less: a broker remembers five batches of a producer")
     }
     guard !isIdempotent || acks == .all else { throw PlanError("--idempotent needs --acks all") }
-    guard !isIdempotent || !usesNullSink else { throw PlanError("--null-sink gives out no producer ids") }
+    guard !isIdempotent || !usesNullSink else { throw PlanError("--null-sink has no producer ids") }
     guard !compressesEachMessage || codec != .none else {
       throw PlanError("--per-message-compression needs a --compression to use")
     }
     if let level, let levels = codec.levels, !levels.contains(level) {
       throw PlanError(
-        "--compression \(codec.name):\(level) is not a level: they are \(levels.lowerBound) to \(levels.upperBound)")
+        "--compression \(codec.name):\(level) is invalid: levels are \(levels.lowerBound) to \(levels.upperBound)")
     }
     if level != nil, codec.levels == nil { throw PlanError("\(codec.name) has no levels") }
   }

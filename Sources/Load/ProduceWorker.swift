@@ -5,8 +5,8 @@ import Model
 import NIOCore
 import Synchronization
 
-/// One connection's producing: fills batches as fast as answers make room, or as the schedule says. Confined to its event
-/// loop; works in slices, so that the loop's other connections get their turns.
+/// Produces over one connection: fills batches as fast as responses make room, or on schedule. Confined to its event loop;
+/// works in time slices, so that the loop's other connections are served.
 final class ProduceWorker {
   private let producer: Producer
   private let source: RecordSource
@@ -14,9 +14,9 @@ final class ProduceWorker {
   private let progress: RunProgress
   private let eventLoop: any EventLoop
   private let lingerNs: UInt64
-  /// This worker's share of the schedule, from `start` on; nil: as fast as possible.
+  /// This worker's share of the schedule, from `start` on; nil without a schedule.
   private var pacer: Pacer?
-  /// Records this worker may still append.
+  /// The number of records this worker may still append.
   private var left: Int
   private var endNs: UInt64?
   private let plan: Plan
@@ -26,14 +26,14 @@ final class ProduceWorker {
   private var isStopping = false
   private var isStepping = false, isStepQueued = false
   private var isFinished = false
-  /// No request may leave until an answer comes: lateness from now on is not the generator's.
+  /// Whether sending waits for a response: lateness from now on is not the generator's.
   private var isBlocked = false
   private var wake: Scheduled<Void>?
   private var wakeNs = UInt64.max
-  /// When the first request left and the last answer came.
+  /// The times of the first request and the last response.
   private(set) var firstNs: UInt64 = 0, lastNs: UInt64 = 0
 
-  /// - Parameter index: of the run's connections, which share its records and its schedule evenly.
+  /// - Parameter index: the index among the run's connections, which share its records and schedule evenly.
   init(
     _ plan: Plan, producer: Producer, source: RecordSource, counts: LoopCounts, progress: RunProgress,
     on eventLoop: any EventLoop, index: Int
@@ -47,7 +47,7 @@ final class ProduceWorker {
     self.index = index
     left = plan.recordCount.map { $0 / plan.connections + (index < $0 % plan.connections ? 1 : 0) } ?? .max
     lingerNs = UInt64(plan.lingerMs * 1e6)
-    // Connections begin at different partitions, so that the first batches do not all go to one.
+    // Connections begin at different partitions, to spread the first batches.
     lane = index % producer.laneCount
     producer.delivered = { [unowned self] in self.delivered($0) }
     producer.resumed = { [unowned self] in self.step() }
@@ -58,7 +58,7 @@ final class ProduceWorker {
   var bytesSent: Int { producer.bytesSent }
   var bytesReceived: Int { producer.bytesReceived }
   var valueBytes: (made: Int, packed: Int) { (source.valueBytes, source.packedValueBytes) }
-  /// How many records each lane was given, by partition.
+  /// The number of records appended to each partition.
   var given: [(partition: Int32, count: UInt64)] {
     source.sequences.indices.map { (producer.partition(ofLane: $0), source.sequences[$0]) }
   }
@@ -73,7 +73,7 @@ final class ProduceWorker {
     step()
   }
 
-  /// Sends nothing new; what is in flight is still awaited.
+  /// Stops sending new records; batches in flight are still awaited.
   func stop() {
     isStopping = true
     step()
@@ -84,12 +84,12 @@ final class ProduceWorker {
     producer.close()
   }
 
-  // MARK: One slice
+  // MARK: One time slice
 
-  /// Appends what is due, seals what is full or has lingered, sends, and arranges for the next slice.
+  /// Appends due records, seals batches that are full or have lingered, sends them, and schedules the next slice.
   private func step() {
     guard !isFinished else { return }
-    // With acks=0 the system may take a batch while it is being flushed, which would come back here, deeper each time.
+    // With acks=0 a flush may complete at once and call this again: without the guard, recursion.
     guard !isStepping else {
       if !isStepQueued {
         isStepQueued = true
@@ -122,10 +122,10 @@ final class ProduceWorker {
     scheduleNext()
   }
 
-  /// Fills every slot there is.
+  /// Fills batches while any leader may get one.
   private func appendAll(_ nowNs: UInt64) throws(CompressionError) {
     let timestampMs = Clocks.wallMs()
-    while left > 0, let lane = laneWithSlot() {
+    while left > 0, let lane = laneWithRoom() {
       if source.isOneByOne {
         try appendOneByOne(upTo: 1000, nowNs, timestampMs)
       } else {
@@ -140,7 +140,7 @@ final class ProduceWorker {
     note(lateness: nowNs - min(nowNs, pacer.intendedNs(appended)))
     let timestampMs = Clocks.wallMs()
     while due > 0 {
-      guard let lane = laneWithSlot() else {
+      guard let lane = laneWithRoom() else {
         isBlocked = true
         return
       }
@@ -160,23 +160,23 @@ final class ProduceWorker {
       $0.backlogMaxNs = max($0.backlogMaxNs, lateness)
       if !isBlocked {
         $0.scheduleLagMaxNs = max($0.scheduleLagMaxNs, lateness)
-        // A wake-up within the clock's step is no negative latency: it is on time.
+        // A wake-up within the clock's resolution is on time.
         $0.lag.record(from: 0, to: max(1, lateness))
       }
     }
   }
 
-  /// The lane to fill now: the same until its batch is sealed, then the next; nil when no leader may be sent more.
-  private func laneWithSlot() -> Int? {
+  /// Returns the lane (partition queue) to fill: the same until its batch is sealed, then the next; nil when no leader may get more.
+  private func laneWithRoom() -> Int? {
     for _ in 0..<producer.laneCount {
-      if producer.slots(lane) > 0 { return lane }
-      guard producer.hasSlot else { return nil }
+      if producer.batchesFree(lane) > 0 { return lane }
+      guard producer.hasFreeBatch else { return nil }
       lane = (lane + 1) % producer.laneCount
     }
     return nil
   }
 
-  /// Fills the lane's batch, and seals it when it is full.
+  /// Fills the open batch of `lane`, and seals it when it is full.
   private func append(
     upTo limit: Int, _ lane: Int, _ nowNs: UInt64, _ timestampMs: Int64, intended pacer: Pacer?
   ) throws(CompressionError) {
@@ -205,8 +205,8 @@ final class ProduceWorker {
     }
   }
 
-  /// Appends records whose partition is their key's, or whose values are compressed alone, until `limit` or until a sealed
-  /// batch has taken the last slot.
+  /// Appends records that are partitioned by key, or whose values are compressed alone, until `limit` or until no leader may
+  /// get another batch.
   private func appendOneByOne(upTo limit: Int, _ nowNs: UInt64, _ timestampMs: Int64) throws(CompressionError) {
     var count = 0
     while count < min(limit, left + count) {
@@ -220,7 +220,7 @@ final class ProduceWorker {
       appendOne(key.map { _ in lane } ?? self.lane, key, timeNs, timestampMs)
       count += 1
       took(1)
-      guard producer.hasSlot else { break }
+      guard producer.hasFreeBatch else { break }
     }
   }
 
@@ -240,9 +240,9 @@ final class ProduceWorker {
     left -= count
   }
 
-  /// Seals open batches that have waited long enough; all of them at the end of the run.
+  /// Seals batches that have lingered; at the end of the run, all open batches.
   private func sealLingered(_ nowNs: UInt64) throws(CompressionError) {
-    // As fast as possible, batches are sent when they are full: a part of one would be sent only because it was cut.
+    // Without a schedule batches are sent when full; a partial one would only mark the end of a slice.
     guard isStopping || pacer != nil else { return }
     for lane in source.isOneByOne ? Array(0..<producer.laneCount) : [self.lane] {
       guard let opened = producer.openedNs(lane), isStopping || nowNs >= opened + lingerNs else { continue }
@@ -251,7 +251,7 @@ final class ProduceWorker {
     }
   }
 
-  // MARK: What comes back
+  // MARK: Responses
 
   private func delivered(_ delivery: Delivery) {
     lastNs = delivery.doneNs
@@ -270,7 +270,7 @@ final class ProduceWorker {
         for intended in delivery.intendedNs { counts.response.record(from: intended, to: delivery.doneNs) }
       }
     }
-    // A refusal that will not pass would meet every batch after it as well.
+    // An error that is not retriable would meet every later batch as well.
     if case .failure = delivery.result { isStopping = true }
     step()
   }
@@ -280,19 +280,19 @@ final class ProduceWorker {
     isFinished = true
     wake?.cancel()
     if lastNs == 0 { lastNs = Clocks.monotonicNs() }
-    // Each record has an interval of the schedule, the last one too: ten at one a second take ten seconds, not nine.
+    // Each record has an interval of the schedule, including the last: ten at one per second take ten seconds, not nine.
     if let pacer, left == 0 { lastNs = max(lastNs, pacer.intendedNs(appended)) }
     progress.finishedWorkers.add(1, ordering: .relaxed)
   }
 
   // MARK: Time
 
-  /// Wakes for the next record's time, the next linger's end, or the end of the run, whichever is first.
+  /// Schedules the next wake-up: for the next due record, the end of a linger, or the end of the run.
   private func scheduleNext() {
     guard !isFinished, !isStopping else { return }
     var nextNs = endNs ?? .max
     if let pacer {
-      // Blocked, the next answer is what to wait for.
+      // When blocked, the next response wakes the worker.
       if !isBlocked { nextNs = min(nextNs, pacer.intendedNs(appended)) }
       for lane in source.isOneByOne ? Array(0..<producer.laneCount) : [self.lane] {
         if let opened = producer.openedNs(lane) { nextNs = min(nextNs, opened + lingerNs) }

@@ -1,19 +1,19 @@
-/// The search for the highest rate that a target sustains under a latency objective. Pure: it names the rate to try next and
-/// takes the result; `SustainRun` carries out the trials.
+/// Searches for the highest rate that a target sustains under a latency objective. Pure: `next` names the rate to try and
+/// `record` takes the result; `SustainRun` runs the trials.
 ///
 /// From `low` the rate doubles until one fails; between the last that held and the first that failed it is halved (by
-/// their geometric mean) until they are within `precision`; then the rate that held is tried `confirmations` times more.
-/// After a confirmation that fails the search continues below that rate. A single failure may come from other work on the
-/// machine: a rate counts as failed when it fails twice in a row.
+/// their geometric mean) until they are within `precision`; then the rate that held is tried `confirmations` more times.
+/// If a confirmation fails, the search continues below that rate. A single failure may come from other work on the
+/// machine, so a rate counts as failed when it fails twice in a row.
 package struct RateSearch: Sendable, Equatable {
   package struct Settings: Sendable, Equatable {
-    /// Records a second.
+    /// The lowest rate, in records per second.
     package var low: Double
     package var high: Double
-    /// How close the rate that held and the one that failed come, as a share.
+    /// The relative distance between the rate that held and the one that failed at which the search ends.
     package var precision = 0.05
     package var confirmations = 2
-    /// The most trials; after them the best rate that held is reported as not confirmed.
+    /// The most trials; after them the best rate is reported as not confirmed.
     package var trialsMax = 60
 
     package init(low: Double, high: Double) {
@@ -22,10 +22,10 @@ package struct RateSearch: Sendable, Equatable {
     }
   }
 
-  /// What a trial showed, judged against the objective.
+  /// The result of a trial, judged against the objective.
   package enum Trial: Sendable, Equatable {
     case held
-    /// The latency was above the objective, or records came slower than they were due.
+    /// The latency exceeded the objective, or the rate was not reached.
     case failed
     /// The generator was the bottleneck: rates above this one cannot be judged.
     case clientBound
@@ -37,11 +37,11 @@ package struct RateSearch: Sendable, Equatable {
   }
 
   package struct Outcome: Sendable, Equatable {
-    /// The highest rate that held; nil when not even the lowest did.
+    /// The highest rate that held; nil if the lowest failed.
     package var rate: Double?
-    /// How often it held beyond the first time.
+    /// The number of further trials in which `rate` held.
     package var confirmations: Int
-    /// The lowest rate that is known not to hold; nil when the search ended at its upper end.
+    /// The lowest rate that failed; nil if the search ended at `high`.
     package var failedRate: Double?
     package var trials: Int
     package var reason: String
@@ -52,8 +52,9 @@ package struct RateSearch: Sendable, Equatable {
   private var goodHeld = 0
   private var bad: Double?
   private var trials = 0
-  /// The rate being tried, and whether it failed the time before.
+  /// The rate being tried.
   private var current: Double
+  /// Whether `current` failed in the last trial.
   private var failedOnce = false
   private var isClientBound = false
 
@@ -67,7 +68,7 @@ package struct RateSearch: Sendable, Equatable {
   package var next: Step {
     if trials >= settings.trialsMax { return .done(outcome("after \(trials) trials, the most allowed")) }
     guard let good else {
-      // Nothing has held yet, or what held does not any more: downwards, and not below the lowest rate.
+      // No rate holds yet, or none any more: search downwards, to `low`.
       let isAtEnd = bad.map { $0 <= settings.low } ?? false
       return isAtEnd ? .done(outcome("not even the lowest rate held")) : .attempt(rate: current)
     }
@@ -76,11 +77,11 @@ package struct RateSearch: Sendable, Equatable {
     if goodHeld <= settings.confirmations { return .attempt(rate: good) }
     let end =
       bad == nil
-      ? "at the upper end of the search" : (isClientBound ? "the generator is what ends here" : "the next rate fails")
+      ? "at the upper end of the search" : (isClientBound ? "the generator is the bottleneck" : "the next rate fails")
     return .done(outcome(end))
   }
 
-  /// What came of the rate that `next` asked for.
+  /// Records the result of the rate that `next` named.
   package mutating func record(_ trial: Trial) {
     guard case .attempt(let rate) = next else { return }
     trials += 1
@@ -100,7 +101,7 @@ package struct RateSearch: Sendable, Equatable {
       failedOnce = false
       isClientBound = trial == .clientBound
       bad = rate
-      // It held once and does not any more: what lies below is searched anew.
+      // The rate no longer holds: search below it again.
       if rate == good { (good, goodHeld) = (nil, 0) }
       if good == nil {
         current = max(settings.low, rate / (1 + 4 * settings.precision))

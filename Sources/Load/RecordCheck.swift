@@ -2,12 +2,12 @@ import Compression
 import Model
 import NIOCore
 
-/// Looks at every record of one consumer. A struct, so that the loop over a batch's records reaches its state directly: as
-/// a class it spent a fifth of its time on Swift's exclusivity checks.
+/// Checks every record of one consumer. A struct, so that the loop over a batch's records accesses its state directly: as a
+/// class it spent a fifth of its time on Swift's exclusivity checks.
 struct RecordCheck {
   var integrity: IntegrityCheck
   private var reader = StampReader()
-  /// Set: each value was compressed alone.
+  /// The codec of values that are compressed alone; else nil.
   private let codec: Codec?
 
   /// - Parameter ownRun: the run whose streams are read from their first record on.
@@ -18,13 +18,13 @@ struct RecordCheck {
 
   /// Checks a batch's records from offset `start` on.
   ///
-  /// - Parameter endToEndAtNs: when the batch had arrived, if the time since its records were due is wanted.
-  /// - Returns: how many records, and bytes of keys and values.
+  /// - Parameter endToEndAtNs: the batch's arrival, to measure end-to-end latency; else nil.
+  /// - Returns: the number of records, and of bytes of keys and values.
   mutating func verify(
     _ batch: RecordBatch, _ partition: Int32, from start: Offset, _ counts: inout RunCounts, endToEndAtNs: UInt64?
   ) -> (count: Int, bytes: Int) {
     var (count, bytes) = (0, 0)
-    // Plain integers: comparing offsets as Comparable goes through a witness, record by record.
+    // Plain integers: comparing `Offset`s would call a protocol witness for each record.
     let first = start.rawValue
     do {
       try batch.forEachRecord { record in
@@ -34,7 +34,7 @@ struct RecordCheck {
         verify(record.value, partition, fromStart: first == 0, &counts, endToEndAtNs)
       }
     } catch {
-      // The batch's checksum was right, so it was stored like this. What surely is a record behind the damage still counts.
+      // The batch's checksum was right, so the damage was stored. Records found behind it still count.
       let rest = DamagedBatch(batch)
       rest.forEachRecordBehind { record in
         guard record.offset.rawValue >= first else { return }

@@ -5,8 +5,8 @@ import Compression
 import Model
 import NIOCore
 
-/// Makes the records of one producer: values from the pool, stamped with the lane's next number, appended to a batch.
-/// This is the loop every record goes through; the rest of the generator works by the batch.
+/// Makes the records of one producer: values from the pool, stamped with the next sequence number of the lane (partition
+/// queue), appended to a batch. The only code of the generator that runs for each record.
 final class RecordSource {
   private let payload: Payload
   private let settings: ProducerSettings
@@ -14,18 +14,18 @@ final class RecordSource {
   private let key: Plan.Key
   private let packing: (codec: Codec, level: Int?)?
   private var stampers: [Stamper]
-  /// The next number of each lane: as many records as it was given.
+  /// The next sequence number of each lane.
   private(set) var sequences: [UInt64]
   private var poolIndex: Int
   private var keys: SplitMix
   private var keyCount: UInt64 = 0
   private let keyBytes: UnsafeMutableRawBufferPointer
   private var packed = ByteBuffer()
-  /// Bytes of values as made, and as appended: unequal only with per-message compression.
+  /// Bytes of values before and after per-message compression.
   private(set) var valueBytes = 0, packedValueBytes = 0
 
   /// - Parameters:
-  ///   - partitions: of each lane, for the stamps.
+  ///   - partitions: the partition of each lane, for the stamps.
   ///   - codec: set with per-message compression only.
   init(
     _ plan: Plan, payload: Payload, settings: ProducerSettings, run: Int, producer: Int, partitions: [Int32]
@@ -40,7 +40,7 @@ final class RecordSource {
         stream: StreamID(run: run, producer: producer, partition: Int(partition)), form: plan.corpus.stampForm)
     }
     sequences = Array(repeating: 0, count: partitions.count)
-    // Producers that share a pool begin at different places of it.
+    // Producers that share a pool begin at different values.
     poolIndex = producer &* 7919 % payload.count
     keys = SplitMix(seed: plan.seed &+ UInt64(producer) &* 0x1234_5678_9ABC)
     keyBytes = .allocate(byteCount: 16, alignment: 8)
@@ -48,7 +48,7 @@ final class RecordSource {
 
   deinit { keyBytes.deallocate() }
 
-  /// The next record's key, of 16 hexadecimal characters; nil without keys.
+  /// Returns the next record's key, of 16 hexadecimal characters; nil without keys.
   func nextKey() -> UnsafeRawBufferPointer? {
     guard key != .none else { return nil }
     var value = key == .sequence ? keyCount : keys.next()
@@ -61,21 +61,19 @@ final class RecordSource {
     return UnsafeRawBufferPointer(keyBytes)
   }
 
-  /// Appends up to `limit` records without keys, all due at `timeNs`, until the batch is full.
-  ///
-  /// - Returns: how many.
+  /// Appends up to `limit` records without keys, all due at `timeNs`, until the batch is full; returns their number.
   @inline(__always)
   func append(upTo limit: Int, lane: Int, timeNs: UInt64, timestampMs: Int64, to builder: inout RecordBatchBuilder)
     -> Int
   {
-    // All that the loop needs in locals: what is reached through a class or an array is loaded again for each record.
+    // The loop's state is in local variables: members of a class or an array would be loaded again for each record.
     var stamper = stampers[lane]
     stamper.setTime(timeNs)
     let size = payload.recordSize
     let (pool, crcs, poolCount, isStamped) = (payload.value(0), payload.restCRCs, payload.count, isStamped)
     var (sequence, index, count) = (sequences[lane], poolIndex, 0)
     while count < limit {
-      // So many fit whatever their lengths take; asked again for the last few.
+      // A lower bound, computed again for the last few records.
       let fitting = settings.recordsFitting(builder, valueBytes: size)
       if fitting == 0 { break }
       for _ in 0..<min(fitting, limit &- count) {
@@ -96,9 +94,8 @@ final class RecordSource {
     return count
   }
 
-  /// Appends one record, with a key, or a value compressed alone.
-  ///
-  /// - Returns: bytes of key and value; nil when the batch has no room, and then nothing happened.
+  /// Appends one record, with a key or a value compressed alone; returns the bytes of key and value, or nil and no change
+  /// without room.
   func appendOne(
     lane: Int, key: UnsafeRawBufferPointer?, timeNs: UInt64, timestampMs: Int64, to builder: inout RecordBatchBuilder
   ) -> Int? {
@@ -129,7 +126,7 @@ final class RecordSource {
     return packed.readableBytes + (key?.count ?? 0)
   }
 
-  /// Records that can only be made one at a time: each needs a partition or a compression of its own.
+  /// Whether each record needs its own partition or compression, so that records are made one at a time.
   var isOneByOne: Bool { key != .none || packing != nil }
 
   var valueBytesEach: Int { payload.recordSize }

@@ -3,13 +3,13 @@ import CMillrace
 package import Client
 import Glibc
 
-/// How a relay is run.
+/// Holds a relay's settings.
 package struct RelaySettings: Sendable, Equatable {
   package var listen: Endpoint
   package var target: Endpoint
-  /// One way: a round trip takes twice as long.
+  /// The one-way delay; a round trip takes twice as long.
   package var delayMs = 0.0
-  /// The most bytes that wait in each direction of a connection.
+  /// The most bytes buffered in each direction of a connection.
   package var bufferBytes = 64 << 20
   package var connectionsMax = 64
   package var congestionControl: String?
@@ -32,47 +32,47 @@ package enum RelayError: Error, Equatable, CustomStringConvertible {
   }
 }
 
-/// A delay proxy: accepts TCP connections, opens one to the target for each, and forwards the bytes of either side after the
-/// delay. It stands in for netem where the kernel has none.
+/// Runs a delay proxy: accepts TCP connections, opens one to the target for each, and forwards the bytes of either side after
+/// the delay. Replaces netem where the kernel lacks it.
 ///
-///     client ══ relay ══ target        each byte waits in the relay for `delayMs`, however many follow it
+///     client ══ relay ══ target        each byte waits in the relay for `delayMs`
 ///
-/// Worked case: with 25 ms and 12.5 MB/s, 312 KB always wait, which `bufferBytes` must hold. TCP's own windows see only the
-/// two short paths, so they limit nothing; for the same reason a real connection's slow start over a long path is missing.
+/// Worked case: with 25 ms and 12.5 MB/s, 312 KB always wait, which `bufferBytes` must hold. TCP's own windows cover only the
+/// two short paths, so they limit nothing, and slow start over a long path is not modelled.
 /// Connecting is not delayed.
 ///
-/// One thread serves all connections: it waits for whichever comes first, a socket or the time of a byte. Not Sendable.
+/// One thread serves all connections: it polls the sockets until the next byte is due. Not Sendable.
 final class Relay {
   enum Limits {
-    /// The time between two checks whether to stop.
+    /// The time between two checks of `isEnded`.
     static let lookNs: UInt64 = 50_000_000
-    /// The listening socket is not polled for this long when there is no descriptor or memory for another socket: waiting
-    /// clients keep it readable, so a poll that includes it would return at once, again and again.
+    /// The time for which the listening socket is not polled after a lack of descriptors or memory: waiting clients keep it
+    /// readable, so each poll would return at once.
     static let restNs: UInt64 = 100_000_000
   }
 
   private let settings: RelaySettings
-  private let door: RelayDoor
+  private let listener: RelayListener
   private let target: InternetAddress
   private var connections: [RelayConnection] = []
   private var mostHeldBefore = 0
-  private let take: (Int32) -> Int32
-  private let tell: (String) -> Void
+  private let accept: (Int32) -> Int32
+  private let log: (String) -> Void
   private var restUntilNs: UInt64 = 0
-  private var hasToldOfRest = false
+  private var hasLoggedRest = false
 
   /// - Parameters:
-  ///   - take: accept(2), or a test's replacement.
-  ///   - tell: receives messages for the user.
+  ///   - accept: accept(2), or a test's replacement.
+  ///   - log: gets messages for the user.
   init(
-    _ settings: RelaySettings, at door: RelayDoor,
-    taking take: @escaping (Int32) -> Int32 = { Glibc.accept($0, nil, nil) },
-    tell: @escaping (String) -> Void
+    _ settings: RelaySettings, at listener: RelayListener,
+    taking accept: @escaping (Int32) -> Int32 = { Glibc.accept($0, nil, nil) },
+    log: @escaping (String) -> Void
   ) throws(RelayError) {
     self.settings = settings
-    self.door = door
-    self.take = take
-    self.tell = tell
+    self.listener = listener
+    self.accept = accept
+    self.log = log
     target = try InternetAddress(settings.target)
   }
 
@@ -80,7 +80,7 @@ final class Relay {
     for connection in connections { connection.close() }
   }
 
-  /// The most bytes that one direction ever held.
+  /// The peak of bytes buffered in one direction.
   var mostHeld: Int { max(mostHeldBefore, connections.map(\.mostHeld).max() ?? 0) }
 
   func run(until isEnded: () -> Bool) throws(RelayError) {
@@ -102,15 +102,15 @@ final class Relay {
         connection.close()
       }
       connections.removeAll(where: \.isDone)
-      if polled[0].revents != 0 { accept(nowNs) }
+      if polled[0].revents != 0 { acceptClient(nowNs) }
     }
   }
 
-  /// The listener first, then two sockets a connection.
+  /// Fills `polled`: the listening socket first, then two sockets per connection.
   private func prepare(_ polled: inout [pollfd], _ nowNs: UInt64) {
     polled.removeAll(keepingCapacity: true)
     let mayAccept = connections.count < settings.connectionsMax && nowNs >= restUntilNs
-    polled.append(pollfd(fd: mayAccept ? door.socket : -1, events: Int16(POLLIN), revents: 0))
+    polled.append(pollfd(fd: mayAccept ? listener.socket : -1, events: Int16(POLLIN), revents: 0))
     for connection in connections { polled += connection.interests }
   }
 
@@ -119,19 +119,19 @@ final class Relay {
     return Int64(min(Limits.lookNs, wake > nowNs ? wake - nowNs : 0))
   }
 
-  private func accept(_ nowNs: UInt64) {
+  private func acceptClient(_ nowNs: UInt64) {
     let made: Int32
     do throws(RelayError) {
-      // Made before the client is accepted: without a second socket the client had better wait in the listen queue.
+      // The second socket is made first: without it the client should stay in the listen queue.
       made = try target.make(settings.congestionControl)
     } catch {
       return rest(after: error, nowNs)
     }
-    let client = take(door.socket)
+    let client = accept(listener.socket)
     guard client >= 0 else {
       let number = errno
       close(made)
-      // A client that gave up while it waited is no reason to pause.
+      // A client that has disconnected meanwhile is no reason to pause.
       if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(number) { rest(after: .call("accept", number), nowNs) }
       return
     }
@@ -146,74 +146,74 @@ final class Relay {
 
   private func rest(after error: RelayError, _ nowNs: UInt64) {
     restUntilNs = nowNs + Limits.restNs
-    guard !hasToldOfRest else { return }
-    hasToldOfRest = true
-    tell(
+    guard !hasLoggedRest else { return }
+    hasLoggedRest = true
+    log(
       "\(error): \(connections.count) connections are relayed, two sockets each, and others wait until one ends; raise the "
         + "limit on open files (ulimit -n), or lower --connections")
   }
 }
 
-/// Where a relay listens, from its making to its end.
-final class RelayDoor: Sendable {
+/// Owns a relay's listening socket.
+final class RelayListener: Sendable {
   private static let backlog: Int32 = 128
 
   let socket: Int32
-  /// With port 0, the one it was given.
+  /// The port, also where the system chose it.
   let port: Int
 
   init(_ settings: RelaySettings) throws(RelayError) {
     socket = try InternetAddress(settings.listen).listen(settings.congestionControl, backlog: Self.backlog)
     port = InternetAddress.port(of: socket)
-    // A connection that was given up before it was taken must not make anybody wait.
+    // A client that disconnects before `accept` must not block the relay.
     InternetAddress.prepare(socket)
   }
 
   deinit { close(socket) }
 }
 
-/// Both directions of one connection.
+/// Relays both directions of one connection.
 private final class RelayConnection {
   private let client: Int32
   private let server: Int32
-  private let lanes: [RelayLane]
+  private let directions: [RelayDirection]
   private var hasFailed = false
 
   init(client: Int32, server: Int32, _ settings: RelaySettings) {
     self.client = client
     self.server = server
     let delayNs = UInt64(settings.delayMs * 1e6)
-    lanes = [(client, server), (server, client)].map { source, destination in
-      RelayLane(from: source, to: destination, delayNs: delayNs, bufferBytes: settings.bufferBytes)
+    directions = [(client, server), (server, client)].map { source, destination in
+      RelayDirection(from: source, to: destination, delayNs: delayNs, bufferBytes: settings.bufferBytes)
     }
   }
 
-  var isDone: Bool { hasFailed || lanes.allSatisfy(\.isDone) }
-  var mostHeld: Int { lanes.map(\.mostHeld).max() ?? 0 }
-  var wakeNs: UInt64? { lanes.compactMap(\.wakeNs).min() }
+  var isDone: Bool { hasFailed || directions.allSatisfy(\.isDone) }
+  var mostHeld: Int { directions.map(\.mostHeld).max() ?? 0 }
+  var wakeNs: UInt64? { directions.compactMap(\.wakeNs).min() }
 
-  /// A socket of which nothing is wanted is left out, or its end would wake us all the time.
+  /// The sockets to poll. One without interest is left out, or its end of stream would wake each poll.
   var interests: [pollfd] {
     [client, server].map { socket in
       var events: Int16 = 0
-      for lane in lanes {
-        if lane.source == socket, lane.canRead { events |= Int16(POLLIN) }
-        if lane.destination == socket, lane.isBlocked { events |= Int16(POLLOUT) }
+      for direction in directions {
+        if direction.source == socket, direction.canRead { events |= Int16(POLLIN) }
+        if direction.destination == socket, direction.isBlocked { events |= Int16(POLLOUT) }
       }
       return pollfd(fd: events == 0 ? -1 : socket, events: events, revents: 0)
     }
   }
 
-  /// What the sockets are ready for, and what is due. An error ends the connection on both sides.
+  /// Reads and writes as the sockets are ready and bytes are due. An error closes both sides.
   func pass(_ clientReady: Int16, _ serverReady: Int16, _ nowNs: UInt64) {
     let mayWrite = Int16(POLLOUT | POLLERR | POLLHUP)
     do throws(RelayError) {
-      for lane in lanes {
+      for direction in directions {
         let (source, destination) =
-          lane.source == client ? (clientReady, serverReady) : (serverReady, clientReady)
-        if source != 0 { try lane.read(nowNs) }
-        if destination & mayWrite != 0 { lane.unblock() }
-        try lane.write(nowNs)
+          direction.source == client ? (clientReady, serverReady) : (serverReady, clientReady)
+        if source != 0 { try direction.read(nowNs) }
+        if destination & mayWrite != 0 { direction.unblock() }
+        try direction.write(nowNs)
       }
     } catch {
       hasFailed = true

@@ -1,7 +1,7 @@
 import Base
 import Client
 
-/// `millrace-load relay`: its flags, and the relay from its start to its end.
+/// Holds the flags of `millrace-load relay`.
 package struct RelayPlan: Sendable, Equatable {
   package static let command = "relay"
 
@@ -13,7 +13,7 @@ package struct RelayPlan: Sendable, Equatable {
   }
 
   package var settings: RelaySettings
-  /// The length of the self-test over loopback; nil: no self-test, the relay runs.
+  /// The length of the self-test over loopback; nil without a self-test.
   package var selfTestSeconds: Double?
 
   package static let help = """
@@ -70,12 +70,12 @@ package struct RelayPlan: Sendable, Equatable {
     guard let text = flags[name] else { throw PlanError("--\(name) HOST:PORT is missing") }
     if let endpoint = Endpoint(text) { return endpoint }
     if mayBeZero, text.hasSuffix(":0"), text.count > 2 { return Endpoint(host: String(text.dropLast(2)), port: 0) }
-    throw PlanError("'\(text)' is no value of '\(name)': HOST:PORT")
+    throw Plan.invalid(name, text, "HOST:PORT")
   }
 }
 
 extension LoadCommand {
-  /// The relay until `isEnded`, or its self-test.
+  /// Runs the relay until `isEnded`, or its self-test.
   static func relay(_ arguments: [String], until isEnded: @escaping @Sendable () -> Bool) async -> Int32 {
     let plan: RelayPlan
     do throws(PlanError) {
@@ -90,10 +90,10 @@ extension LoadCommand {
         answer(JSON.object(result.fields).text + "\n")
         return 0
       }
-      let door = try RelayDoor(plan.settings)
-      let relay = try Relay(plan.settings, at: door, tell: { complain("millrace-load: \($0)") })
-      let told = Endpoint(host: plan.settings.listen.host, port: door.port)
-      answer("listening on \(told)\n")
+      let listener = try RelayListener(plan.settings)
+      let relay = try Relay(plan.settings, at: listener, log: { complain("millrace-load: \($0)") })
+      let bound = Endpoint(host: plan.settings.listen.host, port: listener.port)
+      answer("listening on \(bound)\n")
       try relay.run(until: isEnded)
       return 0
     } catch {

@@ -1,18 +1,17 @@
 import Glibc
 import NIOCore
 
-/// One direction of a relayed connection: bytes read from one socket lie in a ring until their time has come, and are then
+/// Relays one direction of a connection: bytes read from one socket stay in a ring buffer until they are due, and are then
 /// written to the other.
 ///
-/// The ring is all the memory there is: when it is full nothing more is read, and TCP holds the sender back. Owned by the
-/// relay's thread.
-final class RelayLane {
+/// While the ring is full nothing is read, and TCP slows the sender down. Owned by the relay's thread.
+final class RelayDirection {
   enum Limits {
-    /// Read at a time, so that no direction keeps the others waiting.
+    /// The most bytes of one read, so that one direction does not delay the others.
     static let readBytes = 256 << 10
-    /// What arrived within so much time becomes due together, with the last of it: never early, and so little late.
+    /// Bytes arriving within `mergeNs` share one due time, the last one's.
     static let mergeNs: UInt64 = 20_000
-    /// Due times remembered; with more nothing is read.
+    /// The most due times remembered; then reading pauses.
     static let marksMax = 65_536
   }
 
@@ -25,12 +24,12 @@ final class RelayLane {
   private(set) var held = 0
   private(set) var mostHeld = 0
   private var marks = CircularBuffer<Mark>()
-  /// Of `held`, those whose time has come.
+  /// The number of held bytes that are due.
   private var due = 0
-  /// When the end of the stream is to be passed on; nil before it came.
+  /// The due time of the end of stream; nil before it arrives.
   private var endNs: UInt64?
   private(set) var isDone = false
-  /// The destination takes no more for now.
+  /// Whether the destination's send buffer is full.
   private(set) var isBlocked = false
 
   private struct Mark {
@@ -43,7 +42,7 @@ final class RelayLane {
     self.source = source
     self.destination = destination
     self.delayNs = delayNs
-    // Large allocations cost nothing until they are written to.
+    // Untouched pages of a large allocation cost no memory.
     ring = .allocate(byteCount: bufferBytes, alignment: 4096)
   }
 
@@ -51,7 +50,7 @@ final class RelayLane {
 
   var canRead: Bool { endNs == nil && held < ring.count && marks.count < Limits.marksMax }
 
-  /// When there is something to do that no socket will tell of.
+  /// The next due time, which no socket event signals.
   var wakeNs: UInt64? {
     guard !isBlocked, !isDone else { return nil }
     return marks.first?.dueNs ?? (held == 0 ? endNs : nil)
@@ -59,10 +58,10 @@ final class RelayLane {
 
   func unblock() { isBlocked = false }
 
-  /// Takes what is there, as far as there is room.
+  /// Reads from the source while the ring has room.
   func read(_ nowNs: UInt64) throws(RelayError) {
     guard canRead else { return }
-    // From the start again, so that a lane that keeps up stays in the processor's cache.
+    // Restarts at the front of the empty ring, to stay in the processor's cache.
     if held == 0 { (readPlace, writePlace) = (0, 0) }
     let room = readPlace >= writePlace ? ring.count - readPlace : writePlace - readPlace
     let count = recv(source, ring.baseAddress.map { $0 + readPlace }, min(room, Limits.readBytes), 0)
@@ -85,7 +84,7 @@ final class RelayLane {
     }
   }
 
-  /// Passes on whatever is due, the end of the stream last.
+  /// Writes the due bytes to the destination, and the end of stream last.
   func write(_ nowNs: UInt64) throws(RelayError) {
     while let mark = marks.first, mark.dueNs <= nowNs {
       due += mark.bytes

@@ -5,13 +5,13 @@ import Glibc
 import NIOPosix
 import Synchronization
 
-/// What the relay itself carries: a sender and a receiver over loopback, with nothing but the relay between them.
+/// Measures the relay's own rate: a sender and a receiver over loopback, with the relay between them.
 struct RelaySelfTest: Sendable {
   enum Limits {
-    /// Time stamps sent alone, one after the other, before the bulk.
+    /// The number of time stamps sent one by one before the bulk.
     static let probes = 10
     static let bufferBytes = 256 << 10
-    /// A transfer that stands still so long has failed.
+    /// A transfer that stalls for this long has failed.
     static let stallSeconds = 30
   }
 
@@ -21,7 +21,7 @@ struct RelaySelfTest: Sendable {
   struct Result: Sendable {
     var delayMs: Double
     var received = Received()
-    /// The most that lay in the relay.
+    /// The peak of bytes buffered in the relay.
     var mostHeld = 0
 
     var mbPerSecond: Double { received.seconds > 0 ? Double(received.bytes) / 1e6 / received.seconds : 0 }
@@ -39,10 +39,11 @@ struct RelaySelfTest: Sendable {
   }
 
   struct Received: Sendable {
-    /// Of the bulk, and from its first byte to its last.
+    /// The bytes of the bulk.
     var bytes = 0
+    /// The time from the bulk's first byte to its last.
     var seconds = 0.0
-    /// Of the time stamps before it.
+    /// The one-way delays of the time stamps sent before the bulk.
     var oneWayMs: [Double] = []
   }
 
@@ -51,7 +52,7 @@ struct RelaySelfTest: Sendable {
     self.seconds = seconds
   }
 
-  /// Three threads: sender, relay, receiver.
+  /// Runs the test in three threads: sender, relay, receiver.
   func run() async throws -> Result {
     let pool = NIOThreadPool(numberOfThreads: 3)
     pool.start()
@@ -70,15 +71,15 @@ struct RelaySelfTest: Sendable {
     defer { close(sink) }
     Self.limitStalls(sink)
     let settings = aimed(at: InternetAddress.port(of: sink))
-    let door = try RelayDoor(settings)
+    let listener = try RelayListener(settings)
     let isEnded = Ended()
     async let held = pool.runIfActive {
-      let relay = try Relay(settings, at: door, tell: LoadCommand.complain)
+      let relay = try Relay(settings, at: listener, log: LoadCommand.complain)
       try relay.run { isEnded.value }
       return relay.mostHeld
     }
     async let received = pool.runIfActive { try Self.receive(at: sink) }
-    let sending = Swift.Result { try Self.connect(to: door.port, settings) }
+    let sending = Swift.Result { try Self.connect(to: listener.port, settings) }
     let sent: Swift.Result<Void, any Error>
     switch sending {
     case .success(let socket):
@@ -147,7 +148,7 @@ struct RelaySelfTest: Sendable {
     let endNs = Clocks.monotonicNs() + UInt64(seconds * 1e9)
     while Clocks.monotonicNs() < endNs { try sendAll(UnsafeRawBufferPointer(buffer), over: socket) }
     shutdown(socket, Int32(SHUT_WR))
-    // The relay ends the connection when both directions have ended.
+    // The relay closes the connection when both directions have ended.
     while recv(socket, buffer.baseAddress, buffer.count, 0) > 0 {}
   }
 

@@ -3,7 +3,7 @@ package import Client
 import Compression
 package import Measure
 
-/// The results of a run, in the names and units of the JSON object, the CSV row and the summary.
+/// Holds the results of a run, in the names and units of the JSON object, the CSV row and the summary.
 package struct Report: Sendable {
   package let plan: Plan
   package let ending: Run.Ending
@@ -20,18 +20,18 @@ package struct Report: Sendable {
   package let requests: Int, retries: Int
   package let wireBytesSent: Int, wireBytesReceived: Int
   package let integrity: IntegrityCounts
-  /// Nil where nobody asked (`--global-order`).
+  /// The records out of global order; nil without `--global-order`.
   package let outOfGlobalOrder: Int?
-  /// With `--lag-records`: how near to their partitions' ends consumers came, and how far behind they were.
+  /// The smallest and largest distance to a partition's end, with `--lag-records`.
   package let lagSeen: ClosedRange<Int64>?
   package let errors: Int
   package let firstError: ClientError?
   package let service: Latency, response: Latency, endToEnd: Latency
-  /// How late the generator itself was, a sample a wake-up.
+  /// The lateness of the generator itself, one sample per wake-up.
   package let lag: Latency
   package let cpuSeconds: Double
-  /// Of each loop's thread, the share of the run's time that it computed: near 1 the generator was what limited the run.
-  /// Empty where the run was too short to tell.
+  /// The CPU share of each event loop's thread; near 1 the generator was the bottleneck. Empty for a run too short to
+  /// measure.
   package let cpuShares: [Double]
   package let scheduleLagMaxMs: Double, backlogMaxMs: Double
   /// Bytes before compression over bytes after it: of batches, or of values with per-message compression.
@@ -71,7 +71,7 @@ package struct Report: Sendable {
     integrity = Self.sum(results.flatMap(\.integrity), plan, records: records, ending)
   }
 
-  /// True when nothing was lost, doubled, changed or refused; records in another order than sent are reported only.
+  /// True if nothing was lost, duplicated, corrupt or refused; reordered records are only reported.
   package var isGood: Bool {
     errors == 0 && integrity.lost == 0 && integrity.duplicated == 0 && integrity.corrupt == 0
       && (ending == .complete || ending == .interrupted)
@@ -96,7 +96,7 @@ package struct Report: Sendable {
       sum.corrupt += part.corrupt
       sum.unread += part.unread
     }
-    // The number of records was given, and they did not come: gaps tell of those in between, this of the end.
+    // With a given number of records, those missing at the end leave no gap and are counted here.
     if plan.command == .consume, ending == .timedOut, let expected = plan.recordCount {
       sum.lost += max(0, expected - (records - sum.duplicated) - sum.lost)
     }
@@ -106,7 +106,7 @@ package struct Report: Sendable {
   package var recordsPerSecond: Double { seconds > 0 ? Double(records) / seconds : 0 }
   package var mibPerSecond: Double { seconds > 0 ? Double(bytes) / seconds / 1_048_576 : 0 }
 
-  /// What limited the run, as far as the generator can tell; nil where it was too short to tell.
+  /// The bottleneck of the run, as far as the generator knows; nil for a run too short to measure.
   package var bottleneck: Bottleneck? {
     if plan.throughput != nil, backlogMaxMs < Limits.backlogMsMax, ending == .complete, plan.command != .consume {
       return .pace
@@ -116,7 +116,7 @@ package struct Report: Sendable {
 }
 
 extension Report {
-  /// Everything by name, in the order it is printed. CSV flattens what is nested: `service_latency_ms.p50` is the column
+  /// All results by name, in print order. CSV flattens nested objects: `service_latency_ms.p50` is the column
   /// `service_latency_p50_ms`.
   package var fields: [(name: String, value: JSON)] {
     var fields: [(String, JSON)] = [

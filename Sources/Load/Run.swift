@@ -5,12 +5,12 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// A plan, carried out: prepares the topic, starts the loops, watches them, adds up.
+/// Carries out a plan: prepares the topic, starts the event loops, monitors them, and adds up the results.
 package struct Run: Sendable {
   package let plan: Plan
-  /// Whether the person at the terminal wants it to end: what has happened until then is a valid result.
+  /// Returns whether the user has interrupted the run, whose results so far are then valid.
   package let isInterrupted: @Sendable () -> Bool
-  /// Called each interval.
+  /// Called at each interval.
   package let observe: @Sendable (Interval) -> Void
 
   package init(
@@ -21,9 +21,9 @@ package struct Run: Sendable {
     self.observe = observe
   }
 
-  /// What happened between two looks at the loops.
+  /// Holds the counts of one interval.
   package struct Interval: Sendable {
-    /// Since the run began, and since the interval before.
+    /// The time since the start of the run, and the length of the interval.
     package var endSeconds: Double, seconds: Double
     package var records: Int, bytes: Int, cumulativeBytes: Int
     package var errors: Int
@@ -32,8 +32,8 @@ package struct Run: Sendable {
 
   private typealias Loop = NIOLoopBound<LoopRun>
 
-  /// - Throws: when the run could not begin: `ClientError`, or `PlanError` when the topic is not one that the plan can be
-  ///   run on. What goes wrong later is in the report.
+  /// - Throws: `ClientError` when the run could not begin, `PlanError` when the topic does not suit the plan. Later errors are
+  ///   in the report.
   package func run() async throws -> Report {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads * (plan.separatesConsumers ? 2 : 1))
     let result: Result<Report, any Error>
@@ -121,7 +121,7 @@ package struct Run: Sendable {
     }
   }
 
-  /// A topic inside the process.
+  /// Describes the null sink's topic.
   private var nullMetadata: Metadata {
     let broker = Metadata.Broker(id: 0, endpoint: Endpoint(host: "null-sink", port: 0))
     let partitions = (0..<(plan.partitions ?? 1)).map {
@@ -137,7 +137,7 @@ package struct Run: Sendable {
     let threads = plan.threads
     for (thread, eventLoop) in group.makeIterator().enumerated() {
       func share(of count: Int) -> [Int] { Array(stride(from: thread % threads, to: count, by: threads)) }
-      // The second half of the loops, where there is one, is the consumers'.
+      // With separate consumers the second half of the event loops is theirs.
       let isForConsumers = thread >= threads
       let producing = plan.command == .consume || isForConsumers ? [] : share(of: plan.connections)
       let consuming =
@@ -157,10 +157,10 @@ package struct Run: Sendable {
 
   // MARK: During
 
-  /// How a run came to its end.
+  /// Says how a run ended.
   package enum Ending: String, Sendable { case complete, timedOut = "timed-out", interrupted, failed }
 
-  /// Waits for the end, and looks at the loops each interval.
+  /// Waits for the end of the run, and collects counts at each interval.
   private func watch(
     _ loops: [Loop], _ setup: RunSetup, on group: MultiThreadedEventLoopGroup, sinceNs: UInt64
   ) async -> Ending {
@@ -189,14 +189,14 @@ package struct Run: Sendable {
     return ending!
   }
 
-  /// A record that came twice makes up the number before the last one has come, so the number alone does not tell that all
-  /// has been read: the consumers must be at the ends of the logs.
+  /// Returns whether all records have been read. The number alone does not show that, since duplicates count: the consumers
+  /// must be at the ends of the logs.
   private func hasRead(_ loops: [Loop], to ends: [Int32: Offset]?) async -> Bool {
     guard let ends else { return false }
     return await gather(loops) { $0.hasRead(to: ends) }.allSatisfy { $0 }
   }
 
-  /// Where the partitions' logs end now; nil when no broker says.
+  /// Returns the partitions' log ends; nil if ListOffsets failed.
   private func ends(_ setup: RunSetup, on group: MultiThreadedEventLoopGroup) async -> [Int32: Offset]? {
     guard let admin = try? await Admin.connect(to: plan.bootstrapServers, on: group, setup.connection) else {
       return nil
@@ -206,7 +206,7 @@ package struct Run: Sendable {
     return ends
   }
 
-  /// After an interrupt: what is in flight gets two seconds to be answered.
+  /// Waits up to two seconds for batches in flight after an interrupt.
   private func settle(_ setup: RunSetup) async {
     for _ in 0..<200 where setup.progress.finishedWorkers.load(ordering: .relaxed) < plan.connections {
       guard plan.command != .consume else { return }
@@ -231,13 +231,13 @@ package struct Run: Sendable {
       return isQuiet ? .timedOut : nil
     case .endToEnd:
       guard isAllProduced else { return nil }
-      // With a lag as well: each consumer comes as far as the end went.
+      // This holds with a lag as well, since the distance is constant.
       if received >= progress.produced.load(ordering: .relaxed) * plan.fanOut { return .complete }
       return isQuiet ? .timedOut : nil
     }
   }
 
-  /// Whether no record has come for `--timeout`.
+  /// Returns whether no record has arrived for `--timeout`.
   private func isQuiet(_ setup: RunSetup, _ sinceNs: UInt64, _ nowNs: UInt64) -> Bool {
     let lastNs = max(setup.progress.lastReceivedNs.load(ordering: .relaxed), sinceNs)
     return nowNs - min(nowNs, lastNs) > UInt64(plan.timeoutMs) * 1_000_000

@@ -1,33 +1,33 @@
 import Client
 
-/// What one event loop's producers and consumers count; `Report` adds up the loops. Owned by the loop.
+/// Holds the counts of one event loop's producers and consumers; `Report` adds up the loops. Owned by the loop.
 struct RunCounts: Sendable {
-  /// Records acknowledged.
+  /// The number of records acknowledged.
   var records = 0
-  /// Their bytes of keys and values.
+  /// The bytes of keys and values of acknowledged records.
   var payloadBytes = 0
-  /// Bytes of batches before compression, and as they travelled.
+  /// Bytes of batches before compression, and as sent.
   var plainBytes = 0, batchBytes = 0
-  /// Values before and after `--per-message-compression`; equal without it.
+  /// Bytes of values before and after `--per-message-compression`; equal without it.
   var valueBytes = 0, packedValueBytes = 0
   var batches = 0
   var receivedRecords = 0
-  /// Bytes of keys and values; of batches' bodies where records are not looked at.
+  /// Bytes of keys and values received; of whole batch bodies with `--no-verify`.
   var receivedBytes = 0
   var receivedBatchBytes = 0
   var receivedBatches = 0
   var errors = 0
   var firstError: ClientError?
-  /// From the request's departure to its answer, a sample a record.
+  /// The time from request to response, one sample per record.
   var service = Latency()
-  /// From the moment the record should have been sent (open loop), or to its arrival at the consumer (end to end).
+  /// The time from a record's due time (open loop) to its response, or to its arrival at the consumer (end to end).
   var response = Latency()
   var endToEnd = Latency()
-  /// How late the generator itself woke, each time that records were due and it was free to send them.
+  /// The lateness of the generator's wake-ups, when records were due and it was free to send them.
   var lag = Latency()
-  /// How late the generator itself appended a record it was free to append.
+  /// The largest lateness of a record that the generator was free to append.
   var scheduleLagMaxNs: UInt64 = 0
-  /// How late any record was appended, waiting for answers included.
+  /// The largest lateness of any record, waiting for responses included.
   var backlogMaxNs: UInt64 = 0
 
   mutating func add(_ other: RunCounts) {
@@ -58,14 +58,14 @@ struct RunCounts: Sendable {
   }
 }
 
-/// The counts since the run began and those since the last look: the second make a progress line. Owned by one loop.
+/// Holds the counts since the run began and those of the current interval. Owned by one event loop.
 final class LoopCounts {
   private(set) var total = RunCounts()
   private(set) var interval = RunCounts()
 
   func count(_ change: (inout RunCounts) -> Void) { change(&interval) }
 
-  /// What was counted since the last call.
+  /// Returns the counts since the last call.
   func takeInterval() -> RunCounts {
     let taken = interval
     total.add(taken)

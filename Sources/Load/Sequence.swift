@@ -1,37 +1,37 @@
-/// What the check of a run's sequence numbers found.
+/// Holds the results of checking sequence numbers.
 package struct IntegrityCounts: Equatable, Sendable {
-  /// Records received, of whatever outcome: `verified`, `duplicated` or `corrupt`.
+  /// Records received: `verified`, `duplicated` or `corrupt`.
   package var records = 0
-  /// Numbers skipped and not seen since, but for those that corrupt records of their partition account for.
+  /// Numbers skipped and never received, minus the corrupt records of the partition, which account for one each.
   package var lost = 0
-  /// Numbers that were not read: the run ended before the consumer came to where they may be.
+  /// Numbers not read: the run ended before the consumer reached the end of the log.
   package var unread = 0
-  /// Numbers that came again.
+  /// Numbers received again.
   package var duplicated = 0
-  /// Numbers that came after a later one.
+  /// Numbers received after a later one.
   package var reordered = 0
-  /// Records without a stamp of ours, or changed since they were stamped, or in a partition they were not sent to.
+  /// Records without a valid stamp, or in a partition that they were not sent to.
   package var corrupt = 0
 
   package init() {}
 
-  /// Records found whole that came for the first time.
+  /// Valid records received for the first time.
   package var verified: Int { records - duplicated - corrupt }
 
   package var isClean: Bool { lost == 0 && duplicated == 0 && reordered == 0 && corrupt == 0 && unread == 0 }
 }
 
-/// Follows every stream (producer x partition) of a topic and counts what is lost, duplicated, reordered or corrupt.
+/// Tracks every stream (producer x partition) of a topic and counts lost, duplicated, reordered and corrupt records.
 ///
-/// Every number a producer gave is in one of the counts, in the end: verified + lost + corrupt + unread are the numbers given,
-/// where all records are ours, and duplicates come on top. So a corrupt record, whose number cannot be read, is not counted
-/// as lost as well: it accounts for one missing number of its partition.
+/// In the end every number sent is in one of the counts: verified + lost + corrupt + unread = sent, if all records are ours;
+/// duplicates are extra. So a corrupt record, whose number cannot be read, is not counted as lost as well: it accounts for
+/// one missing number of its partition.
 ///
-/// A stream costs 32 bytes plus 16 a gap, and gaps are bounded (`Limits.gapsTracked`), so memory does not grow with the
+/// A stream costs 32 bytes plus 16 per gap, and gaps are bounded (`Limits.gapsTracked`), so memory does not grow with the
 /// number of records.
 ///
 /// Worked case: 0 1 2 5 6 3 6 arrives. At 5 the range 3..<5 is missing; at 3 it shrinks to 4..<5 and one record is
-/// reordered; the second 6 is below what is expected next and in no gap: duplicated. In the end 4 is lost.
+/// reordered; the second 6 is below the next expected number and in no gap: duplicated. In the end 4 is lost.
 package struct IntegrityCheck {
   private var streams: [StreamProgress] = []
   private var indexOf: [StreamID: Int] = [:]
@@ -40,7 +40,7 @@ package struct IntegrityCheck {
   private var gapCount = 0
   private var counts = IntegrityCounts()
   private var partitions: [Int: PartitionCounts] = [:]
-  /// The run whose streams are read from their first record on, wherever reading began.
+  /// The run whose streams are read from their first record, wherever reading began.
   private let ownRun: Int?
   private let streamsMax: Int
   private let gapsMax: Int
@@ -54,20 +54,20 @@ package struct IntegrityCheck {
   private struct StreamProgress {
     /// One more than the highest number seen.
     var next: UInt64
-    /// Numbers below `next` not seen, rising, no two touching.
+    /// The missing ranges below `next`, ascending and not adjacent.
     var gaps: [Range<UInt64>] = []
     let partition: Int
   }
 
-  /// What is known of a partition beside its streams' gaps.
+  /// Holds a partition's counts beside its streams' gaps.
   private struct PartitionCounts {
     var corrupt = 0
-    /// Numbers missing that no gap tells of: of gaps forgotten, or after the last number seen.
+    /// Missing numbers in no gap: of forgotten gaps, or after the last number received.
     var missing = 0
   }
 
-  /// - Parameter fromStart: reading began at the partition's very first record, so that a stream must begin with 0, as must
-  ///   one of `ownRun`. Any other stream begins with the first number seen.
+  /// - Parameter fromStart: whether reading began at the partition's first record, so that streams must begin with 0, as
+  ///   those of `ownRun` must. Any other stream begins with the first number received.
   @inline(__always)
   package mutating func received(_ stream: StreamID, sequence: UInt64, fromStart: Bool) {
     counts.records += 1
@@ -86,7 +86,7 @@ package struct IntegrityCheck {
     partitions[partition, default: PartitionCounts()].corrupt += count
   }
 
-  /// The counts so far; what is missing now counts as lost.
+  /// The counts so far; numbers missing now count as lost.
   package var result: IntegrityCounts {
     var result = counts
     var found = partitions
@@ -97,16 +97,15 @@ package struct IntegrityCheck {
     return result
   }
 
-  /// How many of the numbers `0..<end` of a stream come after the last one seen: for the end of a run whose producer says
-  /// how far it got.
+  /// Returns how many of the numbers `0..<end` of a stream come after the last one received. `end` is the producer's count.
   package func missing(from stream: StreamID, upTo end: UInt64) -> Int {
     guard let index = indexOf[stream] else { return Int(end) }
     return end > streams[index].next ? Int(end - streams[index].next) : 0
   }
 
-  /// Adds the numbers `0..<end` of a stream that come after the last one seen.
+  /// Counts the numbers `0..<end` of a stream after the last one received as missing.
   ///
-  /// - Parameter wasRead: the consumer came to the end of the partition's log; otherwise they may be in it.
+  /// - Parameter wasRead: whether the consumer reached the end of the partition's log; otherwise the numbers count as unread.
   package mutating func addMissing(of stream: StreamID, upTo end: UInt64, wasRead: Bool) {
     let count = missing(from: stream, upTo: end)
     guard count > 0 else { return }

@@ -2,8 +2,8 @@ import Base
 import CMillrace
 import Model
 
-/// What every record of ours carries so that the way back can be checked: whose it is, its number, when it should have
-/// been sent, and a checksum over all of it. 32 bytes, in one of two forms.
+/// Lays out the stamp that every record carries for verification: run, producer, partition, sequence number, due time, and a
+/// checksum over the record. 32 bytes, in one of two forms.
 ///
 /// Text (JSON events, access log), base64 characters, six bits each, most significant first:
 /// ```
@@ -29,7 +29,7 @@ enum StampField {
   static let timeMax: UInt64 = 1 << 60 - 1
 }
 
-/// One producer's records in one partition, in one run: the unit within which sequence numbers count up from 0.
+/// Identifies one producer's records in one partition in one run, whose sequence numbers count up from 0.
 package struct StreamID: Hashable, Sendable, CustomStringConvertible {
   /// run 18 bits │ producer 12 │ partition 18
   @usableFromInline let packed: UInt64
@@ -53,7 +53,7 @@ package struct StreamID: Hashable, Sendable, CustomStringConvertible {
   package var description: String { "run \(run) producer \(producer) partition \(partition)" }
 }
 
-/// How a corpus carries the stamp.
+/// Says how a corpus carries the stamp.
 package enum StampForm: Hashable, Sendable {
   /// Text after a fixed prefix (`{"id":"` of a JSON event, nothing in an access log).
   case text(prefix: StaticPrefix)
@@ -70,7 +70,7 @@ package enum StampForm: Hashable, Sendable {
     }
   }
 
-  /// Where the stamp begins in the record's value.
+  /// The position of the stamp in the record's value.
   var position: Int {
     switch self {
     case .text(.none), .binary: 0
@@ -79,11 +79,11 @@ package enum StampForm: Hashable, Sendable {
   }
 }
 
-/// Base64 by twelve bits at a time: 8 KiB of pairs of characters instead of a loop over characters.
+/// Encodes base64 twelve bits at a time: 8 KiB of pairs of characters instead of a loop over characters.
 struct StampText: @unchecked Sendable {
   // Never freed and never written after init: one table for the program's life, read from any thread.
   let pairs: UnsafePointer<UInt16>
-  /// Character to six bits, 0xFF where it is none.
+  /// Character to six bits; 0xFF for other characters.
   let values: UnsafePointer<UInt8>
 
   static let shared = StampText()
@@ -101,7 +101,7 @@ struct StampText: @unchecked Sendable {
     self.values = UnsafePointer(values)
   }
 
-  /// Six characters: 36 bits.
+  /// Writes 36 bits as six characters.
   @inline(__always)
   func write36(_ value: UInt64, to out: UnsafeMutableRawPointer) {
     out.storeBytes(of: pairs[Int(value >> 24) & 4095], as: UInt16.self)
@@ -109,7 +109,7 @@ struct StampText: @unchecked Sendable {
     out.storeBytes(of: pairs[Int(value) & 4095], toByteOffset: 4, as: UInt16.self)
   }
 
-  /// Whether the six characters at `bytes` are what `write36` writes for `value`: quicker than to read them.
+  /// Returns whether the six characters at `bytes` are those that `write36` writes for `value`; faster than decoding.
   @inline(__always)
   func matches36(_ value: UInt64, at bytes: UnsafeRawPointer) -> Bool {
     let found =
@@ -119,7 +119,7 @@ struct StampText: @unchecked Sendable {
     return found == UInt64(high) | UInt64(middle) << 16 | UInt64(low) << 32
   }
 
-  /// `count` characters, each six bits, the most significant first.
+  /// Writes `count` characters of six bits, the most significant first.
   func write(_ value: UInt64, characters count: Int, to out: UnsafeMutableRawPointer) {
     for index in 0..<count {
       let shift = UInt64(6 * (count - 1 - index))
@@ -128,7 +128,7 @@ struct StampText: @unchecked Sendable {
     }
   }
 
-  /// Nil where a character is not of the alphabet.
+  /// Decodes characters; nil if one is not of the alphabet.
   @inline(__always)
   func read(_ bytes: UnsafeRawPointer, characters count: Int) -> UInt64? {
     var value: UInt64 = 0
@@ -142,7 +142,7 @@ struct StampText: @unchecked Sendable {
   }
 }
 
-/// Writes stamps of one stream, in place, into record values that are otherwise ready.
+/// Writes the stamps of one stream into record values, in place.
 ///
 /// The stream's ten characters and the time's ten are kept as text, so a record costs three table look-ups for its
 /// number, three for its checksum and the checksum of 26 bytes.
@@ -173,7 +173,7 @@ struct Stamper {
     }
   }
 
-  /// Sets the time of the records that follow, in nanoseconds.
+  /// Sets the time of the following records, in nanoseconds.
   mutating func setTime(_ ns: UInt64) {
     guard ns != time else { return }
     time = ns & StampField.timeMax
@@ -219,7 +219,7 @@ struct Stamper {
   }
 }
 
-/// Four words that hide a binary stamp among random bytes.
+/// Makes four words that mask a binary stamp, so that it looks random.
 struct StampMask {
   private let seed: UInt64
 

@@ -1,7 +1,7 @@
 package import Base
 import Client
 
-/// `millrace-load sustain`: its own flags, and those of the workload it drives.
+/// Holds the flags of `millrace-load sustain`, and its workload's.
 package struct SustainPlan: Sendable, Equatable {
   package static let command = "sustain"
 
@@ -9,16 +9,16 @@ package struct SustainPlan: Sendable, Equatable {
     static let trialSeconds = 3.0
     static let highDefault = 20_000_000.0
     static let lowDefault = 1000.0
-    /// Fewer records than due, by more than this share, are a rate not kept.
+    /// A rate is not reached if more than this share of the due records is missing.
     static let shortfall = 0.02
-    /// Shares of the sustainable rate that the curve is measured at.
+    /// The shares of the sustainable rate at which the curve is measured.
     static let curveShares = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95]
   }
 
-  /// What is driven, without a rate and an end.
+  /// The workload, without a rate and an end.
   package var base: Plan
   package var objectiveMs: Double
-  /// 0.99: the percentile of the response time that must be within the objective.
+  /// The percentile of the response time that must be within the objective; 0.99 is p99.
   package var percentile = 0.99
   package var search: RateSearch.Settings
   package var trialSeconds = Limits.trialSeconds
@@ -51,11 +51,11 @@ package struct SustainPlan: Sendable, Equatable {
     let rest = own.others
     for name in ["throughput", "num-records", "duration"]
     where rest.contains(where: { $0 == "--\(name)" || $0.hasPrefix("--\(name)=") }) {
-      throw PlanError("--\(name) is what the search sets itself")
+      throw PlanError("--\(name) is set by the search: leave it out")
     }
     let workload = own["workload"] ?? Plan.Command.produce.rawValue
     guard let command = Plan.Command(rawValue: workload), command != .consume else {
-      throw PlanError("--workload is produce or end-to-end, not '\(workload)'")
+      throw Plan.invalid("workload", workload, "produce or end-to-end")
     }
     let trial = try own.number("trial-seconds", 0.1...3600) ?? Limits.trialSeconds
     base = try Plan(arguments: [command.rawValue, "--duration", "\(trial)"] + rest)
@@ -83,7 +83,7 @@ package struct SustainPlan: Sendable, Equatable {
     "objective-ms", "percentile", "workload", "from", "to", "precision", "confirm", "trial-seconds",
   ]
 
-  /// One trial's figures, judged.
+  /// Holds one trial's figures, judged.
   package func judge(offered: Double, achieved: Double, latencyMs: Double?, clientShare: Double) -> RateSearch.Trial {
     let isKept = achieved >= offered * (1 - Limits.shortfall)
     if isKept, let latencyMs, latencyMs <= objectiveMs { return .held }
@@ -93,12 +93,12 @@ package struct SustainPlan: Sendable, Equatable {
 
 extension Run {
   enum Limits {
-    /// A generator thread at this share of a core has no time left to offer more.
+    /// A generator thread with a CPU share above this is saturated.
     static let clientShareMax = 0.95
   }
 }
 
-/// Carries a `SustainPlan` out: trial after trial, and then the curve.
+/// Carries out a `SustainPlan`: the trials of the search, and then the curve.
 package struct SustainRun: Sendable {
   package let plan: SustainPlan
   package let isInterrupted: @Sendable () -> Bool
@@ -129,13 +129,13 @@ package struct SustainRun: Sendable {
     package var service: Latency
   }
 
-  /// - Throws: what `Run` throws when a trial could not begin.
+  /// - Throws: the error of `Run` when a trial could not begin.
   package func run() async throws -> Report {
     var search = RateSearch(plan.search)
     var report = Report(
       plan: plan, outcome: .init(rate: nil, confirmations: 0, failedRate: nil, trials: 0, reason: "interrupted"),
       curve: [], records: 0, errors: 0, isInterrupted: false)
-    // A first trial nobody counts: connections, buffers and the topic itself are made in it.
+    // The first trial does not count: it warms up connections, buffers and the topic.
     _ = try await trial(plan.search.low, &report)
     while case .attempt(let rate) = search.next {
       let found = try await trial(rate, &report)
@@ -179,7 +179,7 @@ package struct SustainRun: Sendable {
     return found
   }
 
-  /// Over the time in which records were due: a run that went on to get its answers kept no pace by that.
+  /// The records per second over the time in which records were due, without the wait for the last responses.
   private func achieved(_ found: Load.Report) -> Double {
     Double(found.records) / max(found.seconds, plan.trialSeconds)
   }

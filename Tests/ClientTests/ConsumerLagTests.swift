@@ -151,7 +151,7 @@ struct ConsumerLagTests {
       let places: [Int64] = [50, 5, 95, 5]
       let consumer = try await Self.consumer(of: broker.endpoint, lag: 0, on: eventLoop) { consumer in
         var asked = 0
-        consumer.place = { _ in
+        consumer.nextOffset = { _ in
           defer { asked += 1 }
           return Offset(places[asked % places.count])
         }

@@ -60,7 +60,7 @@ private final class Filler {
   }
 
   func fill() {
-    while next < batches, atOnce || producer.slots(0) > 0 {
+    while next < batches, atOnce || producer.batchesFree(0) > 0 {
       let index = next
       next += 1
       producer.fill(0) { builder, _ in

@@ -55,8 +55,8 @@ struct PlanTests {
       (["consume", "--order", "random", "--no-verify"], "needs --no-verify"),
       (["consume", "--order", "backwards"], "sequential or random"),
       (["consume", "--connections", "100", "--fan-out", "100"], "beyond the limit"),
-      (["produce", "--fan-out", "2"], "no setting of produce"),
-      (["end-to-end", "--order", "random"], "no setting of end-to-end"),
+      (["produce", "--fan-out", "2"], "not a setting of produce"),
+      (["end-to-end", "--order", "random"], "not a setting of end-to-end"),
     ])
   func reading(arguments: [String], reason: String) {
     let place = ["--bootstrap-server", "127.0.0.1:9092", "--topic", "t"]
@@ -80,13 +80,13 @@ struct PlanTests {
       (["--compression", "snappy:1"], "no levels"),
       (["--record-size", "10"], "no room for the sequence number"),
       (["--threads", "3"], "more than --connections"),
-      (["--global-order"], "no setting of produce"),
-      (["--separate-consumers"], "no setting of produce"),
+      (["--global-order"], "not a setting of produce"),
+      (["--separate-consumers"], "not a setting of produce"),
       (["--idempotent"], "needs --acks all"),
       (["--per-message-compression"], "needs a --compression"),
       (["--topic"], "needs a value"),
       (["stray"], "flags begin with --"),
-      (["--from", "latest"], "no setting of produce"),
+      (["--from", "latest"], "not a setting of produce"),
       (["--num-records", "-4"], "a number from 1"),
     ] as [([String], String)])
   func refusals(arguments: [String], words: String) {

@@ -155,8 +155,8 @@ struct RateSearchTests {
     "what cannot be searched is said in words",
     arguments: [
       (["--null-sink"], "--objective-ms is missing"),
-      (["--null-sink", "--objective-ms", "0"], "no value of 'objective-ms'"),
-      (["--null-sink", "--objective-ms", "5", "--throughput", "3"], "the search sets itself"),
+      (["--null-sink", "--objective-ms", "0"], "--objective-ms '0' is invalid"),
+      (["--null-sink", "--objective-ms", "5", "--throughput", "3"], "set by the search"),
       (["--null-sink", "--objective-ms", "5", "--from", "10"], "fewer than ten records"),
       (["--null-sink", "--objective-ms", "5", "--from", "5000", "--to", "4000"], "is below --from"),
       (["--null-sink", "--objective-ms", "5", "--workload", "consume"], "produce or end-to-end"),

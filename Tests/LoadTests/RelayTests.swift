@@ -14,7 +14,7 @@ struct RelayLaneTests {
   final class Pipe {
     let entry: Int32
     let exit: Int32
-    let lane: RelayLane
+    let lane: RelayDirection
     private let inner: [Int32]
 
     init(delayNs: UInt64, bufferBytes: Int) throws {
@@ -22,7 +22,7 @@ struct RelayLaneTests {
       (entry, exit) = (first[0], second[1])
       inner = [first[1], second[0]]
       for socket in inner + [exit] { InternetAddress.prepare(socket) }
-      lane = RelayLane(from: inner[0], to: inner[1], delayNs: delayNs, bufferBytes: bufferBytes)
+      lane = RelayDirection(from: inner[0], to: inner[1], delayNs: delayNs, bufferBytes: bufferBytes)
     }
 
     deinit { for socket in inner + [entry, exit] { close(socket) } }
@@ -154,16 +154,16 @@ struct RelayTests {
   /// A relay on a thread of the pool for the length of `body`, which is given its port.
   private func relaying(
     to port: Int, taking take: @escaping @Sendable (Int32) -> Int32 = { accept($0, nil, nil) },
-    tell: @escaping @Sendable (String) -> Void = { Issue.record("the relay says: \($0)") },
+    log: @escaping @Sendable (String) -> Void = { Issue.record("the relay says: \($0)") },
     _ body: (Int, NIOThreadPool) async throws -> Void
   ) async throws {
     let pool = NIOThreadPool(numberOfThreads: 2)
     pool.start()
     let settings = Self.settings(delayMs: 1, bufferBytes: 1 << 16, target: port)
-    let door = try RelayDoor(settings)
+    let door = try RelayListener(settings)
     let isEnded = Flag()
     async let ended: Void = pool.runIfActive {
-      try Relay(settings, at: door, taking: take, tell: tell).run { isEnded.value.load(ordering: .relaxed) }
+      try Relay(settings, at: door, taking: take, log: log).run { isEnded.value.load(ordering: .relaxed) }
     }
     do {
       try await body(door.port, pool)
@@ -258,7 +258,7 @@ struct RelayTests {
         errno = EMFILE
         return -1
       },
-      tell: { words in told.withLock { $0.append(words) } }
+      log: { words in told.withLock { $0.append(words) } }
     ) { port, pool in
       async let answered: Void = pool.runIfActive {
         let peer = accept(sink, nil, nil)
@@ -282,9 +282,9 @@ struct RelayTests {
     "a plan that cannot be run says what is wrong",
     arguments: [
       (["--to", "h:1"], "--listen HOST:PORT is missing"),
-      (["--listen", "h:0", "--to", "h:0"], "'h:0' is no value of 'to'"),
-      (["--listen", "h:0", "--to", "h:1", "--delay-ms", "-1"], "'-1' is no value of 'delay-ms'"),
-      (["--listen", "h:0", "--to", "h:1", "--buffer-mib", "0"], "'0' is no value of 'buffer-mib'"),
+      (["--listen", "h:0", "--to", "h:0"], "--to 'h:0' is invalid"),
+      (["--listen", "h:0", "--to", "h:1", "--delay-ms", "-1"], "--delay-ms '-1' is invalid"),
+      (["--listen", "h:0", "--to", "h:1", "--buffer-mib", "0"], "--buffer-mib '0' is invalid"),
       (["--listen", "h:0", "--to"], "--to needs a value"), (["--dealy-ms", "5"], "unknown setting '--dealy-ms'"),
       (["--self-test=false"], "--self-test takes no value: leave out 'false'"),
       (["--self-test", "--to", "h:1"], "leave out --listen and --to"),

@@ -90,7 +90,7 @@ final class SteadyLoad {
 
   private func fill() {
     while allowed > 0 {
-      let ready = (0..<producer.laneCount).filter { producer.slots($0) > 0 }
+      let ready = (0..<producer.laneCount).filter { producer.batchesFree($0) > 0 }
       guard let lane = ready.randomElement(using: &seed) else { break }
       allowed -= 1
       send(lane)
