@@ -3,28 +3,27 @@ import Broker
 import Model
 import NIOCore
 
-/// What must be true of one partition's log, kept beside it: who sent what, what was acknowledged at which offset, what was
-/// read, and what a crash may have taken.
+/// Holds the expected contents of one partition's log: every batch sent, acknowledged, read or possibly lost.
 final class Ledger {
   let partition: TopicPartition
   private let promise: Promise
   private let report: (String) -> Void
 
-  /// What an acknowledgement is worth, by the flush settings.
+  /// Holds the settings that decide which promises the log makes.
   struct Promise {
     /// `millrace.flush.before.ack`.
     var flushesBeforeAck: Bool
-    /// `flush.messages`: an append that leaves so many records unflushed waits for a flush.
+    /// `flush.messages`: the number of unflushed records at which an append waits for a flush.
     var flushMessages: Int64
-    /// `retention.bytes`; nil when nothing is removed by size.
+    /// `retention.bytes`; nil without retention by size.
     var retentionBytes: Int64?
-    /// The admin may delete records.
+    /// Whether the admin may delete records.
     var mayDeleteRecords: Bool
-    /// `message.timestamp.type`.
+    /// Whether `message.timestamp.type` is LogAppendTime.
     var isLogAppendTime: Bool
   }
 
-  /// One batch, by its producer's number and its own.
+  /// Identifies a batch by its producer's number and its own.
   struct BatchID: Hashable {
     var producer: UInt32
     var batch: UInt32
@@ -34,16 +33,16 @@ final class Ledger {
     var count: Int
     var bytes: Int
     var isIdempotent: Bool
-    /// Of its first record; each later one is a millisecond later.
+    /// The first record's timestamp; each later record's is a millisecond later.
     var timestamp: Int64
     var sends = 0
-    /// Where its acknowledgement says it begins.
+    /// The acknowledged base offset.
     var acknowledgedAt: Int64?
-    /// Sent again under another producer id, or without one: it may stand there twice.
+    /// Whether the log may hold the batch twice: it was sent again without a producer id, or under another.
     var mayRepeat = false
-    /// Acknowledged, and taken by a power failure that was allowed to.
+    /// Whether the batch was acknowledged and then lost in a power failure, as is allowed.
     var isLost = false
-    /// Where its first record was seen or acknowledged.
+    /// The base offsets at which the batch was read or acknowledged.
     var places: Set<Int64> = []
   }
 
@@ -59,7 +58,7 @@ final class Ledger {
   private(set) var acknowledgedEnd: Int64 = 0
   private var durableEnd: Int64 = 0
   private var deletedBefore: Int64 = 0
-  /// A power failure has taken acknowledged records, so that producers may be out of step.
+  /// Whether a power failure has lost acknowledged records, so that producers' sequences may have gaps.
   private(set) var hasLostRecords = false
   private var crashes = 0
 
@@ -84,7 +83,7 @@ final class Ledger {
 
   func acknowledged(_ id: BatchID, at base: Int64, logStart start: Int64) {
     guard var batch = batches[id] else { return violation("an acknowledgement of batch \(id) that was never sent") }
-    // A duplicate that is too old to be remembered has no offset.
+    // The broker has forgotten the offset of an old duplicate.
     guard base >= 0 else { return }
     if let before = batch.acknowledgedAt, before != base, !batch.mayRepeat {
       violation("batch \(id) is acknowledged at \(base), and was at \(before)")
@@ -109,41 +108,41 @@ final class Ledger {
 
   // MARK: Reading
 
-  /// What one reader was told of the ends, which must not go back for it. Answers of several connections may overtake each
-  /// other, so that nothing can be said of two readers.
+  /// Holds the high watermark and log start that one reader has observed; neither may decrease. Responses of several
+  /// connections may overtake each other, so readers are not compared.
   struct Seen {
     fileprivate var crashes = 0
     fileprivate var highWatermark: Int64 = 0
     fileprivate var logStart: Int64 = 0
   }
 
-  /// A reader was told the ends.
+  /// Checks and records the high watermark and log start that one reader has observed.
   func saw(highWatermark mark: Int64, logStart start: Int64, by reader: inout Seen) {
     if reader.crashes != crashes { reader = Seen(crashes: crashes) }
-    if mark < reader.highWatermark { violation("the high watermark goes back from \(reader.highWatermark) to \(mark)") }
-    if start >= 0, start < reader.logStart { violation("the log start goes back from \(reader.logStart) to \(start)") }
+    if mark < reader.highWatermark { violation("the high watermark fell from \(reader.highWatermark) to \(mark)") }
+    if start >= 0, start < reader.logStart { violation("the log start fell from \(reader.logStart) to \(start)") }
     reader.highWatermark = max(reader.highWatermark, mark)
     reader.logStart = max(reader.logStart, start)
     highWatermark = max(highWatermark, mark)
     saw(logStart: start)
   }
 
-  /// Somebody was told the log's start.
+  /// Checks and records a log start that a client has observed.
   func saw(logStart start: Int64) {
     guard start > logStart else { return }
     logStart = start
     guard start > deletedBefore else { return }
     guard let kept = promise.retentionBytes else {
-      return violation("the log start moves to \(start), and nobody asked for that")
+      return violation("log start moved to \(start) without DeleteRecords or retention")
     }
     checkRetention(kept, start)
   }
 
-  /// Retention by size leaves at least so many bytes behind, those of batches that are not acknowledged yet included.
+  /// Checks that retention by size leaves at least `kept` bytes, counting batches that are not acknowledged yet.
   private func checkRetention(_ kept: Int64, _ start: Int64) {
     var bytes: Int64 = 0
     for batch in batches.values {
-      // Each time it was sent, it may stand there.
+      // Each send may have been appended.
       if batch.mayRepeat {
         bytes += Int64(batch.bytes * batch.sends)
       } else if let base = batch.acknowledgedAt ?? batch.places.max() {
@@ -159,9 +158,7 @@ final class Ledger {
 
   func deletingRecords(before offset: Int64) { deletedBefore = max(deletedBefore, offset) }
 
-  /// A reader that asked from `from` was given these batches.
-  ///
-  /// - Returns: where it goes on.
+  /// Checks the batches of a fetch from `from`; returns the next offset to fetch.
   func read(_ bytes: ByteBuffer, from: Int64) -> Int64 {
     var rest = bytes
     var position = from
@@ -169,15 +166,15 @@ final class Ledger {
     while rest.readableBytes > 0 {
       let batch: RecordBatch
       do throws(RecordBatchError) { batch = try RecordBatch(viewing: rest) } catch {
-        // The last one may be cut by partition.max.bytes, but only behind a whole one.
+        // partition.max.bytes may truncate the last batch, but not the first.
         if case .truncated = error, !isFirst { return position }
-        violation("what was read from \(position) on is no batch: \(error)")
+        violation("no valid batch was read at \(position): \(error)")
         return position
       }
       rest.moveReaderIndex(forwardBy: batch.sizeInBytes)
       let base = batch.header.baseOffset.rawValue
       if isFirst ? base > position : base != position {
-        violation("a read from \(from) goes on with \(base) where \(position) is due")
+        violation("a fetch from \(from) returned offset \(base), expected \(position)")
       }
       isFirst = false
       if promise.isLogAppendTime != batch.header.attributes.isLogAppendTime {
@@ -186,7 +183,7 @@ final class Ledger {
       var due = base
       do {
         for record in try batch.records() {
-          if record.offset.rawValue != due { violation("a record of offset \(record.offset) where \(due) is due") }
+          if record.offset.rawValue != due { violation("a record has offset \(record.offset), expected \(due)") }
           check(record)
           due += 1
         }
@@ -198,29 +195,32 @@ final class Ledger {
     return position
   }
 
-  /// ListOffsets by time was answered: `offset` is the first whose record is not older than `asked`; -1 says that all are.
+  /// Checks a response to ListOffsets by time: `offset` must be the first record not older than `asked`; -1 without one.
   ///
-  /// - Parameter isWhole: nothing can have been removed from the log's front.
+  /// - Parameter isWhole: whether nothing can have been removed from the log's front.
   func found(_ offset: Int64, timestamp: Int64, asked: Int64, end: Int64, isWhole: Bool) {
     if offset >= 0, timestamp < asked {
-      violation("the first record from \(asked) on is told to be \(offset), which is of \(timestamp)")
+      violation("ListOffsets at \(asked) returned offset \(offset) with the earlier timestamp \(timestamp)")
     }
     guard !promise.isLogAppendTime else { return }
     if let id = records[offset], let batch = batches[id.batch], batch.timestamp + Int64(id.index) != timestamp {
-      violation("\(offset) is told to be of \(timestamp), and is of \(batch.timestamp + Int64(id.index))")
+      violation(
+        "ListOffsets returned timestamp \(timestamp) for \(offset), which has \(batch.timestamp + Int64(id.index))")
     }
     guard isWhole else { return }
     for earlier in logStart..<max(logStart, offset < 0 ? end : offset) {
       guard let id = records[earlier], let batch = batches[id.batch] else { continue }
       if batch.timestamp + Int64(id.index) >= asked {
-        return violation("the first record from \(asked) on is told to be \(offset), and \(earlier) is one too")
+        return violation("ListOffsets at \(asked) returned offset \(offset), and \(earlier) is as late")
       }
     }
   }
 
   private func check(_ record: Record) {
     let offset = record.offset.rawValue
-    guard let id = Payload.id(of: record.value) else { return violation("the record at \(offset) is nobody's") }
+    guard let id = Payload.id(of: record.value) else {
+      return violation("the record at \(offset) was not written by a simulated producer")
+    }
     guard var batch = batches[id.batch], id.index < batch.count else {
       return violation("the record at \(offset) is \(id), which was never sent here")
     }
@@ -230,7 +230,7 @@ final class Ledger {
     let base = offset - Int64(id.index)
     if batch.places.insert(base).inserted {
       if batch.places.count > 1, !batch.mayRepeat {
-        violation("\(id) stands at \(offset) and again, its batch at \(batch.places.sorted())")
+        violation("\(id), at \(offset), is stored twice: its batch is at \(batch.places.sorted())")
       }
       batches[id.batch] = batch
     }
@@ -239,24 +239,24 @@ final class Ledger {
 
   // MARK: Crashes
 
-  /// What a client learns of the partition's ends after a restart, before any other client is back.
+  /// Checks the partition's ends after a restart, before any client is connected again.
   ///
   /// - Parameters:
-  ///   - lostPower: what was not promised to be durable may be gone.
-  ///   - isOrderly: the node was stopped, and everything it knew was written down.
+  ///   - lostPower: whether records that were not promised to be durable may be lost.
+  ///   - isOrderly: whether the node was stopped in order, with all its state written.
   func restarted(logStart start: Int64, end: Int64, lostPower: Bool, isOrderly: Bool) {
     let promised = lostPower ? durableEnd : max(acknowledgedEnd, highWatermark)
     if end < promised, end < max(promised, start) {
       violation("after a \(lostPower ? "power failure" : "restart") the log ends at \(end); \(promised) was promised")
     }
     if isOrderly, start < logStart {
-      violation("after an orderly stop the log start goes back from \(logStart) to \(start)")
+      violation("after an orderly stop the log start fell from \(logStart) to \(start)")
     }
     if start > max(logStart, deletedBefore), promise.retentionBytes == nil {
-      violation("after a restart the log starts at \(start), and nobody asked for that")
+      violation("after a restart the log starts at \(start) without DeleteRecords or retention")
     }
     if lostPower, end < max(acknowledgedEnd, highWatermark) { forget(from: end) }
-    // A start that was not written down is not there after a crash; the next DeleteRecords or retention moves it again.
+    // A crash may lose a log start that was not checkpointed; the next DeleteRecords or retention moves it again.
     logStart = start
     highWatermark = end
     if !isOrderly { crashes += 1 }
@@ -280,7 +280,7 @@ final class Ledger {
 
   // MARK: The end
 
-  /// The partition has been read from its start to `end`.
+  /// Checks the whole log, which has been read from its start to `end`.
   func finish(end: Int64) {
     for offset in logStart..<max(logStart, end) where records[offset] == nil {
       violation("offset \(offset) was never read")
@@ -290,7 +290,7 @@ final class Ledger {
       guard let base = batch.acknowledgedAt else { continue }
       for index in 0..<batch.count where base + Int64(index) >= logStart {
         if records[base + Int64(index)] != RecordID(batch: id, index: index) {
-          violation("\(id) was acknowledged at \(base) and is not there")
+          violation("\(id) was acknowledged at \(base) and is missing")
         }
       }
       guard batch.isIdempotent, !batch.mayRepeat else { continue }
@@ -300,13 +300,13 @@ final class Ledger {
   }
 }
 
-/// Record values that say whose they are: producer 4, batch 4, index 2, then bytes that follow from these.
+/// Builds record values that identify themselves: producer 4, batch 4, index 2, then bytes derived from these.
 enum Payload {
   static let headBytes = 10
 
   static func value(_ id: Ledger.RecordID, bytes: Int) -> ByteBuffer {
     let bytes = max(bytes, headBytes)
-    // Room for whole words, of which the last is cut.
+    // Room for whole words, of which the last is truncated.
     var value = ByteBuffer()
     value.reserveCapacity(bytes + MemoryLayout<UInt64>.size)
     value.writeInteger(id.batch.producer)
@@ -314,7 +314,7 @@ enum Payload {
     value.writeInteger(UInt16(truncatingIfNeeded: id.index))
     var random = SplitMix(seed: UInt64(id.batch.producer) << 48 ^ UInt64(id.batch.batch) << 16 ^ UInt64(id.index))
     value.writeWithUnsafeMutableBytes(minimumWritableBytes: 0) { space in
-      // Half of it compresses.
+      // Half of the words compress.
       for position in stride(from: 0, to: bytes - headBytes, by: MemoryLayout<UInt64>.size) {
         let word = random.next()
         let written = word & 1 == 0 ? word : 0x6D69_6C6C_7261_6365

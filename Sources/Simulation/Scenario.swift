@@ -2,7 +2,7 @@ import Base
 import Compression
 import Model
 
-/// What one seed runs: a node's configuration, topics, clients, and what goes wrong when.
+/// Draws from a seed what a run does: the node's configuration, topics, clients, and faults with their times.
 struct Scenario {
   /// `server.properties` of the node.
   var configuration: [String: String]
@@ -10,9 +10,9 @@ struct Scenario {
   var producers: [SimulatedProducer.Settings] = []
   var consumers: [SimulatedConsumer.Settings] = []
   var hasAdmin: Bool
-  /// In the order of their times.
+  /// The faults in the order of their times.
   var faults: [Fault] = []
-  /// Virtual seconds before everything is healed.
+  /// Virtual seconds before the world heals.
   var seconds: Int
 
   struct Topic {
@@ -52,7 +52,7 @@ struct Scenario {
       "replica.high.watermark.checkpoint.interval.ms": "\(500 + random.below(5_000))",
       "log.segment.delete.delay.ms": "\(random.below(2) == 0 ? 0 : 2_000)",
     ]
-    // Small ones, so that requests are larger than a buffer and have to wait for memory.
+    // Buffers are small, so that requests exceed one and have to wait for memory.
     if random.below(2) == 0 { configuration["millrace.receive.buffer.bytes"] = "\(4_096 + random.below(20_000))" }
     if random.below(3) == 0 { configuration["queued.max.request.bytes"] = "\(20_000 + random.below(200_000))" }
     if flushMessages < .max { configuration["log.flush.interval.messages"] = "\(flushMessages)" }
@@ -67,7 +67,7 @@ struct Scenario {
     }
     for number in 0..<1 + random.below(4) { producers.append(Self.producer(number, topics, seconds, &random)) }
     for number in 0..<1 + random.below(4) { consumers.append(Self.consumer(number, partitions, &random)) }
-    // Few faults of few kinds a run: what one does is not hidden by the others.
+    // A run has few faults of few kinds, so that one does not hide another.
     let kinds = (0..<1 + random.below(4)).map { _ in random.pick(Fault.Kind.allCases) }
     for _ in 0..<random.below(8) {
       faults.append(Fault(afterMs: random.below(seconds * 1000), kind: random.pick(kinds)))

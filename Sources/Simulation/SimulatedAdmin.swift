@@ -3,15 +3,15 @@ import Model
 import NIOCore
 import Wire
 
-/// An administrator: deletes records of the topics that allow it, changes configurations and looks whether they stay changed, and
-/// makes, fills, grows and deletes topics of its own.
+/// Simulates an administrator, who deletes records of the topics that allow it, changes configurations and checks that they stay
+/// changed, and creates, fills, grows and deletes further topics.
 final class SimulatedAdmin: @unchecked Sendable {
   let client: SimulatedClient
   private let simulation: Simulation
   private var random: SplitMix
   private var scratchNumber = 0
   private(set) var changes = 0
-  /// The values that were set and acknowledged, by topic and key. One whose request had no answer is not here: it may have been set.
+  /// The acknowledged values by topic and key. After a request without a response the value is unknown and left out.
   private var configured: [String: [String: String]] = [:]
 
   init(_ simulation: Simulation, seed: UInt64) {
@@ -92,7 +92,7 @@ final class SimulatedAdmin: @unchecked Sendable {
 
   // MARK: Configurations
 
-  /// Sets a key of which no other promise depends.
+  /// Sets a key on which no other promise depends.
   private func alterConfig() {
     let topic = random.pick(simulation.scenario.topics)
     let (key, value) =
@@ -124,7 +124,7 @@ final class SimulatedAdmin: @unchecked Sendable {
     }
   }
 
-  /// What was set is described, whatever happened meanwhile.
+  /// Checks that DescribeConfigs returns the acknowledged values.
   private func describeConfig() {
     let topic = random.pick(simulation.scenario.topics)
     var resource = DescribeConfigsRequest.Resource()
@@ -149,7 +149,7 @@ final class SimulatedAdmin: @unchecked Sendable {
 
   // MARK: A topic that comes and goes
 
-  /// One life of a scratch topic: its records are its own, and begin at 0, whatever had its name before.
+  /// Creates, fills, grows and deletes a scratch topic, whose offsets must begin at 0 even if the name was used before.
   private func useScratch() {
     scratchNumber += 1
     let (name, mark) = ("scratch", UInt32(1_000_000 + scratchNumber))

@@ -3,13 +3,13 @@ import Model
 import NIOCore
 import Wire
 
-/// Why a request has no answer.
+/// Says why a request got no response.
 enum NoAnswer: Error {
   case disconnected
   case notConnected
 }
 
-/// One client's connection: requests out, answers in, which must come in the order of the requests.
+/// Simulates one client's connection: sends requests, and checks that responses come in the order of the requests.
 final class SimulatedClient: @unchecked Sendable {
   let name: String
   private let simulation: Simulation
@@ -22,7 +22,7 @@ final class SimulatedClient: @unchecked Sendable {
     let correlationID: Int32
     let name: String
     let sent: NIODeadline
-    /// Nil is a request whose connection went.
+    /// Called with nil when the connection is lost.
     let answered: (ByteBuffer?) -> Void
   }
 
@@ -33,10 +33,10 @@ final class SimulatedClient: @unchecked Sendable {
 
   var isConnected: Bool { link != nil }
   var requestsWaiting: Int { waiting.count }
-  /// When the oldest request without an answer was sent.
+  /// When the oldest request without a response was sent.
   var oldestSent: NIODeadline? { waiting.first?.sent }
 
-  /// True: connected, now or before.
+  /// Connects unless connected; returns whether there is a connection.
   func connect() -> Bool {
     if link != nil { return true }
     guard let link = simulation.network.connect() else { return false }
@@ -48,12 +48,12 @@ final class SimulatedClient: @unchecked Sendable {
     return true
   }
 
-  /// A client that stops reading for a while.
+  /// Stops or resumes reading from the connection.
   func setReading(_ isReading: Bool) { link?.isReading = isReading }
 
   func breakConnection() { link?.cut() }
 
-  /// Leaves in order.
+  /// Closes the connection in order.
   func leave() {
     link?.finish()
     link = nil
@@ -62,8 +62,8 @@ final class SimulatedClient: @unchecked Sendable {
     for request in lost { request.answered(nil) }
   }
 
-  /// Sends a request; `then` is called once, with the answer or why there is none. A request that wants no answer
-  /// (`isSilent`) is done when it is sent.
+  /// Sends a request; `then` is called once, with the response or the reason without one. A request without a response
+  /// (`isSilent`) completes when it is sent.
   func ask<R: Request>(
     _ request: R, version: Int16, isSilent: Bool = false, then: @escaping (Result<R.Answer, NoAnswer>) -> Void
   ) {
@@ -98,7 +98,7 @@ final class SimulatedClient: @unchecked Sendable {
         }
         answered(frame)
       } catch {
-        return simulation.violation("\(name): no frame can have this length: \(error)")
+        return simulation.violation("\(name): invalid frame length: \(error)")
       }
     }
   }
@@ -106,14 +106,14 @@ final class SimulatedClient: @unchecked Sendable {
   private func answered(_ frame: ByteBuffer) {
     simulation.trace.note(frame)
     guard let id = frame.getInteger(at: frame.readerIndex, as: Int32.self) else {
-      return simulation.violation("\(name): an answer of \(frame.readableBytes) bytes")
+      return simulation.violation("\(name): a response of \(frame.readableBytes) bytes")
     }
     guard let request = waiting.first else {
-      return simulation.violation("\(name): an answer (correlation id \(id)) that nobody asked for")
+      return simulation.violation("\(name): a response without a request, correlation id \(id)")
     }
     guard request.correlationID == id else {
       return simulation.violation(
-        "\(name): an answer out of order: \(id) came, \(request.correlationID) (\(request.name)) is due")
+        "\(name): a response out of order: \(id), expected \(request.correlationID) (\(request.name))")
     }
     waiting.removeFirst()
     request.answered(frame)

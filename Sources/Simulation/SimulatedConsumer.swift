@@ -3,7 +3,7 @@ import Model
 import NIOCore
 import Wire
 
-/// A consumer of some partitions: long polls, seeks to anywhere, and at times does not read what it is sent.
+/// Simulates a consumer of some partitions, which long-polls, seeks anywhere, and at times stops reading its socket.
 final class SimulatedConsumer: @unchecked Sendable {
   struct Settings {
     var number: Int
@@ -14,7 +14,7 @@ final class SimulatedConsumer: @unchecked Sendable {
     var partitionMaxBytes: Int32
     var version: Int16
     var isReadCommitted: Bool
-    /// One fetch in so many is a seek.
+    /// One fetch in `seekEvery` is preceded by a seek.
     var seekEvery: Int
     var isSlow: Bool
   }
@@ -30,7 +30,7 @@ final class SimulatedConsumer: @unchecked Sendable {
   private var mustAnswerBy: NIODeadline?
   private var isReading = true
   private(set) var records = 0
-  /// Seeks no more, and reads to the end.
+  /// Whether the consumer has stopped seeking and reads to the end.
   var isCatchingUp = false
 
   init(_ settings: Settings, _ simulation: Simulation, seed: UInt64) {
@@ -100,7 +100,7 @@ final class SimulatedConsumer: @unchecked Sendable {
     if random.below(4) == 0 { askBehindFetch() }
   }
 
-  /// Asks for offsets by time on the same connection: the answers are ready before the fetch's, and must come behind it.
+  /// Sends ListOffsets by time behind the fetch: the response is ready first and must still arrive after the fetch's.
   private func askBehindFetch() {
     for _ in 0..<1 + random.below(2) {
       let partition = random.pick(settings.partitions)
@@ -123,7 +123,7 @@ final class SimulatedConsumer: @unchecked Sendable {
     }
   }
 
-  /// Leaves bytes lying in the network for a while.
+  /// Stops reading for a while, so that bytes stay in the network.
   private func stopReading() {
     simulation.trace.note("\(client.name) stops reading")
     isReading = false
@@ -146,7 +146,7 @@ final class SimulatedConsumer: @unchecked Sendable {
       for found in topic.partitions {
         let partition = TopicPartition(topic.topic, found.partitionIndex)
         guard let position = asked[partition] else {
-          simulation.violation("\(client.name): an answer for \(partition), which was not asked for")
+          simulation.violation("\(client.name): a response for \(partition), which was not requested")
           continue
         }
         read(found, of: partition, from: position, &lost)
@@ -205,21 +205,21 @@ final class SimulatedConsumer: @unchecked Sendable {
 
   // MARK: What the simulation checks
 
-  /// True when everything has been read.
+  /// Whether all acknowledged records have been read.
   var isAtEnd: Bool { settings.partitions.allSatisfy { positions[$0] ?? 0 >= simulation.ledger($0).acknowledgedEnd } }
 
-  /// An append to `partition` was acknowledged: a fetch that waits for so much must be answered soon.
+  /// Records an acknowledged append: a delayed fetch that it satisfies must complete within `Simulation.slackMs`.
   func appended(to partition: TopicPartition, bytes: Int, from base: Int64) {
     guard let sent = fetchSent, isReading, client.isConnected, let position = positions[partition], position <= base,
       bytes >= Int(settings.minBytes), simulation.now - sent > .milliseconds(100)
     else { return }
-    // A fetch whose own limits keep its answer below what it wants waits for its deadline, as Kafka has it.
+    // A fetch whose own size limits are below its min_bytes waits for its deadline, as in Kafka.
     guard settings.minBytes <= 1 || min(settings.maxBytes, settings.partitionMaxBytes) >= 1 << 20 else { return }
     let due = simulation.now + .milliseconds(Simulation.slackMs)
     mustAnswerBy = min(mustAnswerBy ?? due, due)
   }
 
-  /// Says so when a fetch has waited for too long.
+  /// Reports a fetch that has waited for too long.
   func checkWait() {
     guard let sent = fetchSent, isReading, client.isConnected else { return }
     let now = simulation.now
@@ -232,7 +232,7 @@ final class SimulatedConsumer: @unchecked Sendable {
 }
 
 extension ListOffsetsRequest {
-  /// Asks the same of several partitions.
+  /// Builds a request with one timestamp for several partitions.
   static func of(_ partitions: [TopicPartition], at timestamp: Int64) -> ListOffsetsRequest {
     var request = ListOffsetsRequest()
     request.replicaID = -1

@@ -3,22 +3,23 @@ import Glibc
 import Model
 package import Storage
 
-/// A file system in memory that forgets at a crash what was not synced, tears writes at sectors, fails, and runs full.
+/// Simulates a file system in memory, which loses unsynced data at a power failure, tears writes at sectors, fails, and runs
+/// full.
 ///
-/// It promises what POSIX promises and no more: bytes survive a power failure once their file was synced, a name once its
-/// directory was. What of the rest survives is drawn from the seed: nothing, or a prefix of the changes in their order, as
-/// journalling file systems keep it, with the last write torn at a sector.
+/// The disk promises what POSIX promises and no more: bytes survive a power failure once their file was synced, a name once its
+/// directory was. Of unsynced changes the seed decides: either none survives, or a prefix in their order, as with a
+/// journalling file system, with the last write torn at a sector.
 ///
 /// Used by one thread, that of the simulation.
 package final class SimulatedDisk: @unchecked Sendable {
   static let sectorBytes = 512
 
-  /// A file's bytes.
+  /// Holds a file's bytes, and those that a power failure would leave.
   final class Inode {
     var bytes: [UInt8] = []
     fileprivate var durable: [UInt8] = []
     fileprivate var pending: [(number: UInt64, change: Change)] = []
-    /// The generation that holds the lock.
+    /// The generation of the mount that holds the lock.
     fileprivate var lockedBy: Int?
 
     fileprivate enum Change {
@@ -47,7 +48,7 @@ package final class SimulatedDisk: @unchecked Sendable {
     }
   }
 
-  /// A directory's names, as they are and as they would be after a power failure.
+  /// Holds a directory's names, and those that a power failure would leave.
   fileprivate final class Directory {
     var names: [String: Node] = [:]
     var durable: [String: Node] = [:]
@@ -80,29 +81,29 @@ package final class SimulatedDisk: @unchecked Sendable {
 
   private let root = Directory()
   private var changes: UInt64 = 0
-  /// Grows at each crash: what an earlier generation opened is of no use any more.
+  /// Raised by each crash; files opened in an earlier generation fail.
   fileprivate private(set) var generation = 0
   private var descriptors: [Int32: Inode] = [:]
   private var nextDescriptor: Int32 = 1 << 20
-  /// Bytes that all files together may hold.
+  /// The most bytes of all files together.
   package var capacity = Int.max
-  /// The next so many writes fail, having written a part.
+  /// Number of next writes that fail, after writing a part.
   package var writesToFail = 0
-  /// The next so many syncs of files fail.
+  /// Number of next file syncs that fail.
   package var syncsToFail = 0
   private var random: SplitMix
-  /// Files opened and not let go of.
+  /// The number of open files.
   package private(set) var openFiles = 0
 
   package init(seed: UInt64) { random = SplitMix(seed: seed) }
 
-  /// The disk as a node sees it until the next crash.
+  /// Returns the disk for one node, valid until the next crash.
   package func mount() -> any Disk { Mounted(disk: self, generation: generation) }
 
-  /// The process dies, and the kernel keeps what it was given.
+  /// Kills the process; the kernel keeps all writes.
   package func kill() { generation += 1 }
 
-  /// The machine loses power.
+  /// Loses power: unsynced changes may be lost.
   package func losePower() {
     generation += 1
     let keepsPrefix = random.below(2) == 0
@@ -144,22 +145,22 @@ package final class SimulatedDisk: @unchecked Sendable {
     inode.bytes = inode.durable
   }
 
-  // MARK: What the simulation asks
+  // MARK: For the simulation
 
-  /// The bytes that a descriptor stands for, as sendfile would read them: fewer at the file's end.
+  /// Reads from an open file as sendfile would: fewer bytes at the end of the file.
   package func read(descriptor: Int32, at position: Int, count: Int) -> ArraySlice<UInt8>? {
     guard let inode = descriptors[descriptor] else { return nil }
     guard position <= inode.bytes.count else { return [] }
     return inode.bytes[position..<min(inode.bytes.count, position + count)]
   }
 
-  /// A whole file; nil where there is none.
+  /// Returns a file's contents; nil if it does not exist.
   package func contents(_ path: String) -> [UInt8]? {
     if case .file(let inode)? = node(path) { return inode.bytes }
     return nil
   }
 
-  /// The names in a directory, sorted.
+  /// Returns the names in a directory, sorted.
   package func list(_ path: String) -> [String] {
     if case .directory(let directory)? = node(path) { return directory.names.keys.sorted() }
     return []

@@ -4,7 +4,7 @@ import Model
 import NIOCore
 import NIOEmbedded
 
-/// A network in memory: listeners, and links whose bytes take a while, come in pieces, and may never come.
+/// Simulates a network in memory: listeners, and links that delay, split and lose bytes.
 ///
 /// Used by one thread, that of the simulation.
 final class SimulatedNetwork: Network, @unchecked Sendable {
@@ -15,9 +15,9 @@ final class SimulatedNetwork: Network, @unchecked Sendable {
   private(set) var links: [SimulatedLink] = []
   private var nextPort: UInt16 = 9092
   private var linksMade = 0
-  /// The most bytes of memory that ever waited for one client to read them.
+  /// The peak of bytes in memory that waited for one client to read.
   fileprivate(set) var mostWaitingInMemory = 0
-  /// One way, of each piece of bytes.
+  /// The maximum one-way delay of each piece.
   var delayMicrosecondsMax = 500
 
   init(loop: EmbeddedEventLoop, disk: SimulatedDisk, seed: UInt64) {
@@ -46,7 +46,7 @@ final class SimulatedNetwork: Network, @unchecked Sendable {
     if self.listener === listener { self.listener = nil }
   }
 
-  /// Connects a client to the node that listens; nil when none does.
+  /// Connects a client to the listening node; nil without one.
   func connect() -> SimulatedLink? {
     guard let listener else { return nil }
     linksMade += 1
@@ -58,11 +58,11 @@ final class SimulatedNetwork: Network, @unchecked Sendable {
 
   fileprivate func forget(_ link: SimulatedLink) { links.removeAll { $0 === link } }
 
-  /// Cuts every link at once, as when a machine dies.
+  /// Breaks all links at once, as a machine failure does.
   func cutAll() { for link in links { link.cut() } }
 }
 
-/// A listening socket. Clients that come before `accept` wait.
+/// Simulates a listening socket. Clients that connect before `accept` wait.
 private final class SimulatedListener: BoundListener, @unchecked Sendable {
   let name: String
   let host: String?
@@ -111,7 +111,7 @@ private final class SimulatedListener: BoundListener, @unchecked Sendable {
   }
 }
 
-/// The end of a listening channel's pipeline: begins each connection that was admitted.
+/// Sets up each accepted connection, at the end of a listening channel's pipeline.
 private final class Acceptor: ChannelInboundHandler {
   typealias InboundIn = any Channel
 
@@ -128,28 +128,28 @@ private final class Acceptor: ChannelInboundHandler {
   }
 }
 
-/// One connection: the client's end, and under the node's channel the socket of the other.
+/// Simulates one connection: the client's end, and the socket under the node's channel.
 final class SimulatedLink: @unchecked Sendable {
   let number: Int
   let network: SimulatedNetwork
-  /// No byte passes any more, and both ends know or will learn of it.
+  /// Whether the connection is broken: no byte passes, and both ends are notified.
   private(set) var isCut = false
   private var socket: SimulatedSocket?
   private var channel: EmbeddedChannel?
-  /// What came before the node had accepted.
+  /// Bytes that arrived before the node accepted.
   private var early = ByteBuffer()
   private var lastToServer: NIODeadline
   private var lastToClient: NIODeadline
   private var isFinished = false
 
-  /// The client's ears.
+  /// Called with bytes for the client.
   var onBytes: (ByteBuffer) -> Void = { _ in }
   var onClose: () -> Void = {}
-  /// A client that does not read leaves the node's bytes in the network, which takes so many.
+  /// Whether the client reads. Otherwise the node's bytes stay in the network, up to `window`.
   var isReading = true { didSet { if isReading { drain() } } }
   var window = 64 << 10
   private var unread = ByteBuffer()
-  /// Sent by the node, not read by the client.
+  /// Bytes sent by the node and not yet read by the client.
   fileprivate private(set) var inFlight = 0
 
   init(network: SimulatedNetwork, number: Int) {
@@ -188,7 +188,7 @@ final class SimulatedLink: @unchecked Sendable {
     }
   }
 
-  /// The client closes in order: what it has sent still arrives.
+  /// Closes the client's end in order: bytes already sent still arrive.
   func finish() {
     guard !isCut else { return }
     onBytes = { _ in }
@@ -201,7 +201,7 @@ final class SimulatedLink: @unchecked Sendable {
     }
   }
 
-  /// The connection breaks: whatever is under way is lost, on both sides.
+  /// Breaks the connection: bytes in flight in both directions are lost.
   func cut() {
     guard !isCut else { return }
     isCut = true
@@ -235,7 +235,7 @@ final class SimulatedLink: @unchecked Sendable {
     network.loop.execute { self.socket?.transmit() }
   }
 
-  /// The node has closed its end: the client learns of it behind the bytes that are still under way.
+  /// Handles the close of the node's end, which the client sees after the bytes in flight.
   fileprivate func closedByNode() {
     guard !isCut else { return }
     lastToClient = max(lastToClient + .nanoseconds(1), network.loop.now + network.delay())
@@ -243,9 +243,9 @@ final class SimulatedLink: @unchecked Sendable {
   }
 }
 
-/// What a socket is to a channel: brings bytes when it is asked to read, and takes as many as the link's window has room for.
+/// Simulates a channel's socket: delivers bytes when the channel reads, and takes as many as fit the link's window.
 ///
-/// The first handler of its channel's pipeline, so that nothing reaches `EmbeddedChannel`'s own buffers.
+/// The socket is the first handler of the pipeline, so that nothing reaches `EmbeddedChannel`'s own buffers.
 private final class SimulatedSocket: ChannelDuplexHandler {
   typealias InboundIn = ByteBuffer
   typealias InboundOut = ByteBuffer
@@ -258,12 +258,12 @@ private final class SimulatedSocket: ChannelDuplexHandler {
   private var wantsRead = false
   private var isReadScheduled = false
   private var hasEnded = false
-  /// The client had left before its connection was accepted.
+  /// Whether the client closed before its connection was accepted.
   private var endsWhenActive = false
   private var outbox: [(data: IOData, promise: EventLoopPromise<Void>?)] = []
   private var flushed = 0
   private var waitingBytes = 0
-  /// Of these, the bytes that are not a file's.
+  /// The part of `waitingBytes` that is in memory, not in files.
   private var waitingInMemory = 0
 
   init(_ link: SimulatedLink) { self.link = link }
@@ -315,7 +315,7 @@ private final class SimulatedSocket: ChannelDuplexHandler {
     if context.channel.isActive { context.channel.read() }
   }
 
-  /// The client has left in order. As NIO does, all that is there is read, asked for or not, and then the channel closes.
+  /// Handles the client's orderly close: as NIO does, all bytes are read, requested or not, and then the channel closes.
   func endOfStream() {
     guard !hasEnded, let context else { return }
     guard context.channel.isActive else { return endsWhenActive = true }
@@ -344,7 +344,7 @@ private final class SimulatedSocket: ChannelDuplexHandler {
     transmit()
   }
 
-  /// Sends what was flushed while the link takes bytes.
+  /// Sends flushed bytes while the link takes them.
   func transmit() {
     while flushed > 0, let context, context.channel.isActive, link.inFlight < link.window {
       let room = link.window - link.inFlight
@@ -361,7 +361,7 @@ private final class SimulatedSocket: ChannelDuplexHandler {
           link.network.disk.read(descriptor: descriptor, at: region.readerIndex, count: wanted)
         }
         guard let found = read ?? nil, !found.isEmpty || wanted == 0 else {
-          // The file ends before the region does: sendfile sends nothing, and never will.
+          // The file is shorter than the region: sendfile sends nothing, and never will.
           return context.channel.close(promise: nil)
         }
         piece.writeBytes(found)

@@ -3,14 +3,14 @@ import Broker
 import Model
 import NIOCore
 
-/// Work off the loops, done in one piece after a delay drawn from the seed. Work of a serial lane keeps its order.
+/// Simulates work off the event loops: each piece runs at once after a delay drawn from the seed. Serial lanes keep their order.
 final class SimulatedOffload: Offload, @unchecked Sendable {
   // Used by one thread, that of the simulation.
 
   private let loop: any EventLoop
   private var random: SplitMix
   private var lastOfLane: [NIODeadline]
-  /// The slowest piece of work of these days; a slow disk raises it.
+  /// The maximum delay of a piece of work; a slow disk raises it.
   var delayMicrosecondsMax = 2_000
 
   init(loop: any EventLoop, seed: UInt64) {

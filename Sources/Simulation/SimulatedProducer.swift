@@ -4,7 +4,7 @@ import Model
 import NIOCore
 import Wire
 
-/// A producer to one partition: sends batches in order, several in flight, and sends again what was not acknowledged.
+/// Simulates a producer to one partition, which sends batches in order, several in flight, and retries unacknowledged ones.
 final class SimulatedProducer: @unchecked Sendable {
   struct Settings {
     var number: UInt32
@@ -16,7 +16,7 @@ final class SimulatedProducer: @unchecked Sendable {
     var intervalMicroseconds: Int
     var recordsMax: Int
     var valueBytesMax: Int
-    /// A batch must fit a segment.
+    /// The most bytes of a batch, which must fit a segment.
     var batchBytesMax: Int
     var version: Int16
   }
@@ -29,7 +29,7 @@ final class SimulatedProducer: @unchecked Sendable {
     var sequence: Int32 = -1
     var isInFlight = false
     var wasSent = false
-    /// The life of the node in which it was sent first.
+    /// The node's life in which the batch was sent first.
     var firstLife = 0
   }
 
@@ -42,11 +42,11 @@ final class SimulatedProducer: @unchecked Sendable {
   private var identity: (id: Int64, epoch: Int16)?
   private var isAskingIdentity = false
   private var nextSequence: Int32 = 0
-  /// An answer was an error: nothing is sent until all answers are here and a while has passed.
+  /// Whether a request failed: nothing is sent until all responses have arrived and a pause has passed.
   private var isBackingOff = false
   private var isResting = false
   private var builder = RecordBatchBuilder(capacity: 4096)
-  /// Makes no new batches.
+  /// Whether the producer makes no new batches.
   var isStopping = false
   private(set) var acknowledged = 0
 
@@ -155,7 +155,7 @@ final class SimulatedProducer: @unchecked Sendable {
     pending[index].isInFlight = false
     guard case .success(let answer) = result else { return backOff() }
     guard let partition = answer.responses.first?.partitionResponses.first else {
-      return simulation.violation("\(client.name): an answer without its partition")
+      return simulation.violation("\(client.name): a response without its partition")
     }
     switch partition.errorCode {
     case .none, .duplicateSequenceNumber:
@@ -167,8 +167,8 @@ final class SimulatedProducer: @unchecked Sendable {
       simulation.appended(to: settings.partition, bytes: bytes, from: base)
       if isBackingOff { backOff() } else { pump() }
     case .outOfOrderSequenceNumber, .unknownProducerId, .invalidProducerEpoch:
-      // Behind a batch that failed every later one is out of order. The oldest never is, unless a crash took the one before, or
-      // a snapshot forgot it.
+      // After a failed batch every later one is out of order. The oldest never is, unless a crash lost the batch before it, or
+      // a snapshot left that out.
       if index == 0 {
         guard ledger.hasLostRecords || mayHaveBeenForgotten else {
           return simulation.violation("\(client.name): \(partition.errorCode) for batch \(id.batch), the oldest")
@@ -188,13 +188,13 @@ final class SimulatedProducer: @unchecked Sendable {
     }
   }
 
-  /// A producer snapshot, as Kafka writes it, knows the last batch of each producer alone. Of several batches that are in the log
-  /// since before a restart, and whose answers were lost with it, the node may know the last and take the others for new ones.
+  /// Whether the node may have forgotten batches. A producer snapshot, as Kafka writes it, holds only each producer's last
+  /// batch. Of several batches in the log whose responses a restart lost, the node may then take all but the last for new ones.
   private var mayHaveBeenForgotten: Bool {
     pending.count { $0.wasSent && $0.firstLife < simulation.lives } > 1
   }
 
-  /// Waits for the answers that are due, then sends everything again, in order.
+  /// Waits for the outstanding responses, then sends all pending batches again, in order.
   private func backOff() {
     isBackingOff = true
     guard inFlight == 0, !isResting else { return }

@@ -5,10 +5,10 @@ import NIOCore
 import NIOEmbedded
 import Wire
 
-/// What is asked of the node from outside: the ends of its partitions after a restart, everything it holds at the end, and what it leaves
-/// behind.
+/// Checks the node from outside: the ends of its partitions after a restart, all its records at the end of the run, and the files that it
+/// leaves behind.
 extension Simulation {
-  /// The ends of every partition, asked for over a connection of its own.
+  /// Reads the ends of every partition over a separate connection.
   func ends() -> [(TopicPartition, Range<Int64>)] {
     let partitions = ledgers.keys.sorted()
     let client = SimulatedClient("census", self)
@@ -17,7 +17,9 @@ extension Simulation {
     advance(seconds: 10, until: { client.connect() }, orElse: "nobody can connect")
     for (timestamp, isStart) in [(Int64(-2), true), (-1, false)] {
       client.ask(ListOffsetsRequest.of(partitions, at: timestamp), version: 5) { result in
-        guard case .success(let answer) = result else { return self.violation("the census is not answered") }
+        guard case .success(let answer) = result else {
+          return self.violation("ListOffsets after restart got no response")
+        }
         for topic in answer.topics {
           for found in topic.partitions {
             let partition = TopicPartition(topic.name, found.partitionIndex)
@@ -32,7 +34,7 @@ extension Simulation {
     }
     advance(
       seconds: 20, until: { starts.count == partitions.count && ends.count == partitions.count },
-      orElse: "the census is not answered")
+      orElse: "ListOffsets after restart got no response")
     client.leave()
     return partitions.compactMap { partition in
       guard let start = starts[partition], let end = ends[partition] else { return nil }
@@ -44,7 +46,7 @@ extension Simulation {
     }
   }
 
-  /// Nothing fails any more: everything that was sent is acknowledged, and everything acknowledged is read.
+  /// Ends all faults, and checks that every batch is then acknowledged and every acknowledged record read.
   func heal() {
     guard violations.isEmpty else { return }
     trace.note("no more faults")
@@ -52,7 +54,7 @@ extension Simulation {
     coldOneIn = 0
     offload.delayMicrosecondsMax = 2_000
     network.delayMicrosecondsMax = 500
-    // A log that has met a failed write or flush stays offline until a restart.
+    // A log stays offline after a failed write or flush until a restart.
     if diskMayFail { crash() }
     for producer in producers { producer.isStopping = true }
     for consumer in consumers { consumer.isCatchingUp = true }
@@ -64,7 +66,7 @@ extension Simulation {
       orElse: "after the faults, not every record is read")
   }
 
-  /// Reads everything, stops in order, starts again, and reads everything once more.
+  /// Reads all records, stops in order, starts again, and reads all records once more.
   func finish() {
     guard violations.isEmpty else { return }
     for client in clients { client.leave() }
@@ -74,7 +76,7 @@ extension Simulation {
     if violations.isEmpty, let running = node?.running {
       advance(
         seconds: 60, until: { running.server.connectionCount == 0 },
-        orElse: "connections stay when their clients have left")
+        orElse: "connections remain after their clients have closed them")
       checkNothingIsHeld(by: running)
     }
     stop(restarting: true)
@@ -83,7 +85,7 @@ extension Simulation {
     stop(restarting: false)
   }
 
-  /// With no connection left, no request, delayed fetch or reply holds memory.
+  /// Checks that without connections no request, delayed fetch or response holds memory.
   private func checkNothingIsHeld(by running: RunningNode) {
     guard violations.isEmpty else { return }
     if let held = outcome(of: running.server.heldByRequests(), "the look at the receive buffers"),
@@ -98,14 +100,14 @@ extension Simulation {
     }
   }
 
-  /// While the node runs, what it holds for its clients stays within its limits.
+  /// Checks that the memory held for clients stays within its limits.
   func checkMemory() {
     let most = Limits.replyBytesWaiting + Self.answerBytesMax
     if network.mostWaitingInMemory > most {
       violation("\(network.mostWaitingInMemory) bytes of answers waited in memory for one client; \(most) are allowed")
     }
     guard let delayed = node?.running?.broker.delayedFetches else { return }
-    // A connection whose client broke it is noticed a moment later.
+    // The node notices a broken connection a moment later.
     let fetches = 2 * consumers.count
     let places = fetches * (scenario.consumers.map(\.partitions.count).max() ?? 0)
     if delayed.fetches > fetches || delayed.places > places {
@@ -123,7 +125,7 @@ extension Simulation {
       var position = range.lowerBound
       while position < range.upperBound, violations.isEmpty {
         guard let next = read(client, partition, from: position) else { return }
-        // Retention may remove what is about to be read.
+        // Retention may remove the next records.
         if next < 0, mayShrink(partition), let now = ends().first(where: { $0.0 == partition })?.1 {
           ledger.saw(logStart: now.lowerBound)
           position = now.lowerBound
@@ -137,7 +139,7 @@ extension Simulation {
     client.leave()
   }
 
-  /// Where to go on; -1 when the position is out of range.
+  /// Reads once; returns the next offset, or -1 when `position` is out of range.
   private func read(_ client: SimulatedClient, _ partition: TopicPartition, from position: Int64) -> Int64? {
     var wanted = FetchRequest.Partition()
     wanted.partition = partition.partition
@@ -166,12 +168,14 @@ extension Simulation {
     return next
   }
 
-  /// What an orderly stop leaves on the disk.
+  /// Checks the disk after an orderly stop.
   func checkAfterStop() {
     guard violations.isEmpty else { return }
     if disk.openFiles != 0 { violation("\(disk.openFiles) files stay open when the node has stopped") }
     let names = disk.list("/data")
-    if !diskMayFail, !names.contains(".kafka_cleanshutdown") { violation("no clean mark after an orderly stop") }
+    if !diskMayFail, !names.contains(".kafka_cleanshutdown") {
+      violation("no .kafka_cleanshutdown after an orderly stop")
+    }
     for (name, checkpoint) in [
       ("replication-offset-checkpoint", { (ledger: Ledger) in ledger.highWatermark }),
       ("log-start-offset-checkpoint", { (ledger: Ledger) in ledger.logStart }),
@@ -185,7 +189,7 @@ extension Simulation {
       for partition in ledgers.keys.sorted() {
         let known = checkpoint(ledger(partition))
         if marks["\(partition)"] ?? 0 < known {
-          violation("\(name) says \(marks["\(partition)"] ?? 0) of \(partition), and clients were told \(known)")
+          violation("\(name) has \(marks["\(partition)"] ?? 0) for \(partition), and clients have seen \(known)")
         }
       }
     }

@@ -38,8 +38,8 @@ extension Simulation {
     }
   }
 
-  /// Waits for a moment in which a batch is likely to be in the log and its acknowledgement under way: a crash then has the
-  /// producer send again what is there.
+  /// Waits until a batch is likely to be in the log and its acknowledgement in flight: after a crash the producer then sends
+  /// a duplicate.
   private func awaitFlight() {
     let age = TimeAmount.microseconds(Int64(300 + random.below(800)))
     let deadline = loop.now + .seconds(2)

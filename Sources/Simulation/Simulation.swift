@@ -6,28 +6,28 @@ import NIOCore
 import NIOEmbedded
 import Wire
 
-/// One run of the shipped broker in a world that follows from a seed: its own `Connection`, handlers, partitions and logs over
-/// a simulated loop, network and disk, with producers, consumers and an administrator, and with faults.
+/// Runs one deterministic simulation of the shipped broker: its `Connection`, handlers, partitions and logs over a simulated
+/// loop, network and disk, with producers, consumers, an administrator, and faults, all derived from a seed.
 ///
 /// ```
 /// let outcome = Simulation.run(seed: 42)
-/// outcome.violations   // empty: everything held
+/// outcome.violations   // empty if all checks passed
 /// outcome.hash         // the same on every machine
 /// ```
 ///
 /// Everything happens on the calling thread, in virtual time.
 package final class Simulation: @unchecked Sendable {
-  /// How a run went.
+  /// Reports the outcome of a run.
   package struct Outcome: Sendable {
     package var seed: UInt64
-    /// Of everything that happened.
+    /// Hash of all events.
     package var hash: UInt64
     package var events: Int
-    /// What did not hold, in the order it was found. A run ends soon after the first.
+    /// The failed checks in order. A run ends soon after the first.
     package var violations: [String]
     /// The last events, oldest first.
     package var lastEvents: [String]
-    /// How much was done: a run that does nothing finds nothing.
+    /// The amount of work done: a run that does nothing finds nothing.
     package var counts: Counts
   }
 
@@ -35,19 +35,19 @@ package final class Simulation: @unchecked Sendable {
     package var batchesAcknowledged = 0
     package var recordsRead = 0
     package var adminChanges = 0
-    /// By the name of the fault.
+    /// Number of faults, by name.
     package var faults: [String: Int] = [:]
 
     package init() {}
   }
 
-  /// What an answer may be late by: the slowest disk and network, several times over.
+  /// The allowed lateness of a response: several times that of the slowest disk and network.
   static let slackMs: Int64 = 3_000
-  /// Of one answer to a client of the simulation: a fetch of 1 MiB, one batch more than that, and what is around them.
+  /// The most bytes of one response to a simulated client: a fetch of 1 MiB, one batch more, and headers.
   static let answerBytesMax = 2 << 20
-  /// How long the healed node may take to finish everything.
+  /// The time in which the healed node must acknowledge and serve everything.
   static let healingSeconds = 120
-  /// A start or stop takes less, whatever it has to recover.
+  /// The time limit of a start or stop, recovery included.
   private static let restartSeconds = 120
 
   let seed: UInt64
@@ -65,14 +65,14 @@ package final class Simulation: @unchecked Sendable {
   private(set) var admin: SimulatedAdmin?
   private(set) var violations: [String] = []
   var counts = Counts()
-  /// The node's wall clock is off by so much.
+  /// The node's wall clock is off by `clockOffsetMs`.
   var clockOffsetMs: Int64 = 0
   var coldOneIn = 0
-  /// A fault of the disk since the last restart: storage errors are then right.
+  /// Whether the disk has had a fault since the last restart, so that storage errors are expected.
   var diskMayFail = false
-  /// Clients may connect: a node runs, and its ends have been looked at.
+  /// Whether clients may connect: a node runs, and its ends have been checked.
   private(set) var mayConnect = false
-  /// How often the node has started.
+  /// The number of starts of the node.
   private(set) var lives = 0
   var isHealing = false
   var isOver = false
@@ -100,11 +100,11 @@ package final class Simulation: @unchecked Sendable {
       lastEvents: simulation.trace.last, counts: simulation.counts)
   }
 
-  // MARK: What the clients ask
+  // MARK: For the clients
 
-  /// Virtual time.
+  /// The virtual time.
   ///
-  /// Clients ask here and not `loop.now`: a file that imports NIOCore alone would get the default of the `EventLoop` protocol,
+  /// Clients use this instead of `loop.now`: a file that imports NIOCore alone would get the default of the `EventLoop` protocol,
   /// which is the machine's clock, and not `EmbeddedEventLoop`'s.
   var now: NIODeadline { loop.now }
 
@@ -116,7 +116,7 @@ package final class Simulation: @unchecked Sendable {
     return ledger
   }
 
-  /// Records may go for other reasons than a fault.
+  /// Returns whether records may be removed without a fault: by retention or DeleteRecords.
   func mayShrink(_ partition: TopicPartition) -> Bool {
     scenario.topics.contains { topic in
       topic.name == partition.topic && (topic.promise.retentionBytes != nil || topic.promise.mayDeleteRecords)
@@ -165,7 +165,7 @@ package final class Simulation: @unchecked Sendable {
     try? loop.syncShutdownGracefully()
   }
 
-  /// Lets virtual time pass, until something does not hold.
+  /// Advances virtual time to `deadline`, or to the first violation.
   func advance(to deadline: NIODeadline) {
     while violations.isEmpty, loop.now < deadline {
       loop.advanceTime(to: min(deadline, loop.now + .milliseconds(50)))
@@ -174,7 +174,7 @@ package final class Simulation: @unchecked Sendable {
     }
   }
 
-  /// Lets virtual time pass until `isDone`; otherwise `what` did not hold.
+  /// Advances virtual time until `isDone`; reports `what` as a violation after `seconds`.
   func advance(seconds: Int, until isDone: () -> Bool, orElse what: @autoclosure () -> String) {
     let deadline = loop.now + .seconds(Int64(seconds))
     while violations.isEmpty, !isDone() {
@@ -225,7 +225,7 @@ package final class Simulation: @unchecked Sendable {
     guard let node else { return }
     trace.note("the node stops")
     mayConnect = false
-    // With a disk that fails, a stop can write down no more than a crash does.
+    // With a failing disk a stop may write no more than a crash does.
     let isOrderly = !diskMayFail
     _ = outcome(of: node.stop(), "the stop")
     self.node = nil
@@ -245,7 +245,7 @@ package final class Simulation: @unchecked Sendable {
     node.abandon().assumeIsolated().whenComplete { _ in hasEnded = true }
     let deadline = loop.now + .seconds(Int64(Self.restartSeconds))
     while !hasEnded, loop.now < deadline { loop.advanceTime(by: .milliseconds(1)) }
-    if !hasEnded, violations == before { violation("a node that was abandoned does not end") }
+    if !hasEnded, violations == before { violation("an abandoned node does not end") }
     self.node = nil
     if restarting { restart(lostPower: lostPower, isOrderly: false) }
   }
@@ -330,7 +330,7 @@ package final class Simulation: @unchecked Sendable {
   var clients: [SimulatedClient] { producers.map(\.client) + consumers.map(\.client) }
 }
 
-/// The node's log lines, as events of the trace. An error while the disk is sound is something that does not hold.
+/// Adds the node's log lines to the trace. An error while the disk is sound is a violation.
 private struct SimulationLog: LogHandler {
   private let simulation: Simulation
   var logLevel: Logger.Level = .info

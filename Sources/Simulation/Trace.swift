@@ -1,9 +1,9 @@
 import CMillrace
 import NIOCore
 
-/// What happened in a run, in order: a hash of all of it, and the last events in words.
+/// Records the events of a run in order: a hash of all, and the text of the last.
 ///
-/// Two runs of one seed have the same hash, on any machine; where they do not, something depends on more than the seed.
+/// Two runs of one seed have the same hash, on any machine; otherwise the run depends on more than the seed.
 package final class Trace: @unchecked Sendable {
   // Used by one thread, that of the simulation.
 
@@ -14,7 +14,7 @@ package final class Trace: @unchecked Sendable {
   /// FNV-1a, 64 bits.
   package private(set) var hash: UInt64 = 0xCBF2_9CE4_8422_2325
   private let loop: any EventLoop
-  /// Also printed as they come, for a look at one seed.
+  /// Called with each event, to print it.
   private let echo: ((String) -> Void)?
 
   init(loop: any EventLoop, echo: ((String) -> Void)?) {
@@ -39,7 +39,7 @@ package final class Trace: @unchecked Sendable {
     echo?(line)
   }
 
-  /// Bytes count for the hash alone, by their checksum: byte for byte they would take half of a debug build's time.
+  /// Adds bytes to the hash by their checksum: hashing each byte would take half of a debug build's time.
   func note(_ bytes: ByteBuffer) {
     add(UInt64(bytes.withUnsafeReadableBytes { millrace_crc32c(0, $0.baseAddress, $0.count) }))
   }
@@ -47,6 +47,6 @@ package final class Trace: @unchecked Sendable {
   private func add(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
   private func add(_ number: UInt64) { hash = (hash ^ number) &* 0x100_0000_01B3 }
 
-  /// The last events, oldest first: virtual seconds, and what happened.
+  /// The last events, oldest first, each with its virtual seconds.
   package var last: [String] { Array(lines[start...] + lines[..<start]) }
 }
