@@ -8,14 +8,14 @@ struct BlockIOCommand: ParsableCommand {
   @Option(help: "The file; writing overwrites its contents and keeps its size.") var file: String
   @Option(help: "sequential, random.") var pattern = BlockIO.Pattern.sequential
   @Option(help: "read, write.") var op = BlockIO.Operation.read
-  @Option(help: "Bytes a block, a multiple of 4.") var blockBytes = 4096
-  @Option(help: "Blocks asked for at once, each by a thread of its own.") var queueDepth = 1
+  @Option(help: "Bytes per block, a multiple of 4.") var blockBytes = 4096
+  @Option(help: "Blocks requested at a time, each by its own thread.") var queueDepth = 1
   @Option(help: "buffered, direct (O_DIRECT), mapped.") var access = BlockIO.Access.buffered
   @Option(help: "automatic, off, on.") var readAhead = BlockIO.ReadAhead.automatic
   @Option(help: "fdatasync: never, end, mib, each.") var sync = BlockIO.Sync.never
-  @Option(help: "How long at most; the run ends with the file, too.") var seconds = 1.0
+  @Option(help: "Longest duration in seconds; the run also ends with the file.") var seconds = 1.0
   @Option(help: "Seed of the order and of what is written.") var seed: UInt64 = 1
-  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+  @Flag(help: "JSON is always printed, in the last line.") var json = false
 
   func run() throws {
     var mechanism = BlockIO(file: file)

@@ -6,20 +6,20 @@ import Runner
 
 struct CacheModelCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "cache-model", abstract: "Serve a trace of reads through the page cache or a cache of one's own.")
+    commandName: "cache-model", abstract: "Serve a trace of reads through the page cache or a process cache.")
 
   @Option(help: "The file; all of it is the working set.") var file: String
   @Option(help: "page-cache, boxed, arena, both.") var cache: CacheModel.Kind
   @Option(help: "uniform, zipf.") var trace = CacheModel.Trace.uniform
-  @Option(help: "Bytes a block.") var blockBytes = 16_384
-  @Option(help: "Bytes a record, where blocks are unpacked.") var recordBytes = 100
-  @Option(help: "Memory a cache in the process may take, MiB.") var cacheMib = 64
-  @Option(help: "Blocks read before measuring, and at most after the restart.") var warmReads = 10_000
+  @Option(help: "Bytes per block.") var blockBytes = 16_384
+  @Option(help: "Bytes per record, where blocks are unpacked.") var recordBytes = 100
+  @Option(help: "Memory limit of a process cache, MiB.") var cacheMib = 64
+  @Option(help: "Blocks read before measuring, and the most after the restart.") var warmReads = 10_000
   @Option(help: "Blocks read while measuring.") var reads = 5000
-  @Option(help: "How long all may take: what `plan` counts with.") var secondsMax: Double?
+  @Option(help: "Longest duration of the whole command in seconds, for `plan`.") var secondsMax: Double?
   @Option(help: "Seed of the trace.") var seed: UInt64 = 1
-  @Option(help: "What was measured before the restart; the program gives it to itself.") var before: String?
-  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+  @Option(help: "Results before the restart; the program passes them to itself.") var before: String?
+  @Flag(help: "JSON is always printed, in the last line.") var json = false
 
   func run() throws {
     var model = CacheModel(file: file, kind: cache)
@@ -42,13 +42,13 @@ struct CacheModelCommand: ParsableCommand {
     }
     guard var object = try JSONSerialization.jsonObject(with: Data(before.utf8)) as? [String: Any],
       let ratio = object["hit_ratio"] as? Double
-    else { throw ValidationError("before is not what this program wrote") }
+    else { throw ValidationError("--before is not this command's own output") }
     object["rewarm_ms"] = try model.rewarm(to: ratio).map { $0 * 1000 }
     try MechanismCommand.report(object)
   }
 
-  /// Becomes a new process image with the same arguments and what was found: nothing in memory outlives it, and the
-  /// kernel's page cache does. The process keeps its number, its cgroup and its output.
+  /// Replaces the process image, with the same arguments and the results: the process cache is lost, the page cache stays.
+  /// The process keeps its pid, cgroup and output.
   private func restart(with found: [String: Any]) throws -> Never {
     let text = String(decoding: try JSONSerialization.data(withJSONObject: found), as: UTF8.self)
     let arguments = CommandLine.arguments + ["--before", text]

@@ -6,7 +6,7 @@ import Results
 import Runner
 import Verdict
 
-/// One campaign from the command line: its directory, its progress on the terminal, and what is made of its rows.
+/// Runs one campaign from the command line: its directory, its progress on the terminal, and the results from its rows.
 struct CampaignRun {
   let experiment: Experiment
   let definition: String
@@ -14,20 +14,20 @@ struct CampaignRun {
   let seed: UInt64
   let places: Places
   let scratch: String
-  /// Nil for a new result.
+  /// The result directory to continue; nil for a new result.
   let resumed: String?
   let runs: [PlannedRun]
   let plan: Plan
   let changes: RunChanges
   let bareOnly: Bool
-  /// Parts of a campaign left out by name.
+  /// The parts of a campaign to leave out.
   var without: Set<Part> = []
 
-  /// What `--without` may name.
+  /// Names the parts that `--without` can leave out.
   enum Part: String, CaseIterable {
     case ceilingProbe = "ceiling-probe"
     case generatorProbe = "generator-probe"
-    /// Making a run again that the hypervisor or others disturbed, and waiting for a quiet machine before it.
+    /// Repeating a run that the hypervisor or other programs disturbed, after waiting for a quiet machine.
     case repeats
   }
 
@@ -52,7 +52,7 @@ struct CampaignRun {
     } catch {
       throw Stop(Exit.badData, "\(error)")
     }
-    guard !result.isComplete else { throw Stop(Exit.badData, "\(path) is complete: nothing is left to run") }
+    guard !result.isComplete else { throw Stop(Exit.badData, "\(path) is complete: nothing to resume") }
     let text = SmallFile.read("\(path)/\(ResultDirectory.Name.definition)") ?? ""
     self.init(
       result.experiment, text, result.profile, result.seed, places, scratch, resumed: path,
@@ -77,7 +77,7 @@ struct CampaignRun {
     plan = Plan(experiment, runs: runs)
   }
 
-  /// Runs to the end or to Ctrl-C, and returns the result as its files tell it.
+  /// Runs to the end or to Ctrl-C, and returns the result read from its files.
   func run() throws -> StoredResult {
     Self.removeDeadScratch(scratch)
     try FileManager.default.createDirectory(atPath: scratch, withIntermediateDirectories: true)
@@ -122,8 +122,8 @@ struct CampaignRun {
     return try conclude(results.path, outcome)
   }
 
-  /// What the machine and the generator can do at the most, just before the first run; of a resumed campaign as it was
-  /// then.
+  /// Measures the ceilings of the machine and the generator before the first run; a resumed campaign keeps its stored
+  /// ceilings.
   private func ceiling(_ runner: ProcessRunner) throws -> Ceiling {
     if let resumed {
       let stored = SmallFile.read("\(resumed)/\(ResultDirectory.Name.ceiling)")
@@ -149,7 +149,7 @@ struct CampaignRun {
     return ceiling
   }
 
-  /// The runs of a replicate beyond the planned ones: those it would have had if it had been planned.
+  /// Returns the runs of an additional replicate, as if it had been planned.
   private func block(_ replicate: Int, from order: Int) -> [PlannedRun] {
     var more = experiment
     more.replicates = replicate
@@ -182,7 +182,7 @@ struct CampaignRun {
     return directory
   }
 
-  /// Results of the self-validation, oldest first; damaged ones do not count.
+  /// Returns the results of the self-validation, oldest first, without damaged ones.
   private func validations() -> [StoredResult] {
     guard let (_, definition) = try? places.files.find([SelfValidation.Name.experiment]).first else { return [] }
     return StoredResult.directories(of: definition, under: places.results).compactMap { try? StoredResult(reading: $0) }
@@ -192,7 +192,7 @@ struct CampaignRun {
     var result = try StoredResult(reading: path)
     if outcome == .interrupted {
       Terminal.say(
-        "interrupted after \(result.finishedRuns) of \(result.plannedRuns) runs; go on with: millrace run --resume \(path)"
+        "interrupted after \(result.finishedRuns) of \(result.plannedRuns) runs; continue with: millrace run --resume \(path)"
       )
     }
     let verdict = result.verdict
@@ -242,7 +242,7 @@ struct CampaignRun {
     }
   }
 
-  /// Scratch of campaigns that were killed: directories named after processes that are gone.
+  /// Removes the scratch directories of killed campaigns, which are named after processes that no longer exist.
   private static func removeDeadScratch(_ own: String) {
     let parent = own.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
     for name in (try? FileManager.default.contentsOfDirectory(atPath: parent)) ?? [] {

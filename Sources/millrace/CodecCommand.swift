@@ -3,7 +3,7 @@ import Compression
 import Load
 import Mechanisms
 
-/// A codec alone, on the load generator's own corpora.
+/// Measures a codec alone, on the load generator's corpora.
 struct CodecCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "codec", abstract: "Compress and decompress a corpus, message by message or by the batch.")
@@ -17,16 +17,16 @@ struct CodecCommand: ParsableCommand {
   @Option(help: "json, access-log, random, entropy:BITS.") var corpus = "json"
   @Option(help: "Records compressed together; 1: each message's value alone.") var batchRecords = 100
   @Option(help: "Bytes of a record's value.") var recordBytes = 400
-  @Option(help: "How long in all.") var seconds = 0.5
+  @Option(help: "Duration in seconds.") var seconds = 0.5
   @Option(help: "Seed of the records.") var seed: UInt64 = 1
-  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+  @Flag(help: "JSON is always printed, in the last line.") var json = false
 
   func run() throws {
     let parts = codec.split(separator: ":", maxSplits: 1).map(String.init)
     guard let chosen = parts.first.flatMap({ Codec(name: $0) }) else {
-      throw ValidationError("no codec is called \(codec)")
+      throw ValidationError("unknown codec \(codec)")
     }
-    guard let texts = Corpus(corpus) else { throw ValidationError("no corpus is called \(corpus)") }
+    guard let texts = Corpus(corpus) else { throw ValidationError("unknown corpus \(corpus)") }
     let count = max(batchRecords, Limits.payloadBytes / recordBytes)
     let records = texts.sample(count: count, recordSize: recordBytes, seed: seed)
     let result = try CodecBench(

@@ -10,19 +10,19 @@ import Report
 import Runner
 import Verdict
 
-/// Which codec for which data: every codec and level on given records, by table, CSV and chart.
+/// Compares every codec and level on given records, by table, CSV and chart.
 struct CodecsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "codecs", abstract: "Compare codecs and levels on your data: ratio, speed, CPU, Pareto front.",
     discussion: """
-      Each codec and level compresses the same records message by message and by the batch. What goes in must come out:
+      Each codec and level compresses the same records message by message and in batches. The output must equal the input:
       a round trip that differs ends the command with exit code 1. Repetitions are interleaved in a seeded order;
       figures are medians with bootstrap 95 % intervals. A case is on the front (marked c for compressing, d for
       decompressing) when nothing is both smaller and faster.
 
       EXAMPLES
         millrace codecs                                            the json corpus, some seconds
-        millrace codecs --corpus events.ndjson access-log          a file of your own, a record a line
+        millrace codecs --corpus events.ndjson access-log          a file of your own, one record per line
         millrace codecs --corpus dump.bin --record-size 512        in records of 512 bytes
         millrace codecs --codec zstd lz4 --levels 1 3 9 12 --batch 1 100 --seconds 0.5
         millrace codecs --json --out figures                       one JSON document; CSVs and charts in figures/
@@ -40,8 +40,8 @@ struct CodecsCommand: ParsableCommand {
   var batch = [1, 10, 100, 1000]
   @Option(help: "Bytes of a record: of made-up corpora (400), or to split a file by instead of at its line ends.")
   var recordSize: Int?
-  @Option(help: "MiB of records; of a file, its beginning.") var sampleMib = 2
-  @Option(help: "Least seconds of each measurement.") var seconds = 0.05
+  @Option(help: "MiB of records to compress, from the beginning of a file.") var sampleMib = 2
+  @Option(help: "Shortest duration of each measurement in seconds.") var seconds = 0.05
   @Option(name: .customLong("repeat"), help: "Repetitions, interleaved.") var repetitions = 5
   @Option(help: "Seed of records and order.") var seed: UInt64 = 1
   @Option(help: "Directory of CSVs, scripts and charts.") var out = "codecs"
@@ -56,12 +56,18 @@ struct CodecsCommand: ParsableCommand {
   }
 
   func validate() throws {
-    guard Limits.sampleMiB.contains(sampleMib) else { throw ValidationError("--sample-mib \(sampleMib): 1 to 256") }
-    guard Limits.repetitions.contains(repetitions) else { throw ValidationError("--repeat \(repetitions): 1 to 1000") }
-    guard seconds > 0, seconds <= 60 else { throw ValidationError("--seconds \(seconds): more than 0, at most 60") }
-    if let size = recordSize, size < 1 { throw ValidationError("--record-size \(size): at least 1") }
+    guard Limits.sampleMiB.contains(sampleMib) else {
+      throw ValidationError("--sample-mib \(sampleMib): must be 1 to 256")
+    }
+    guard Limits.repetitions.contains(repetitions) else {
+      throw ValidationError("--repeat \(repetitions): must be 1 to 1000")
+    }
+    guard seconds > 0, seconds <= 60 else {
+      throw ValidationError("--seconds \(seconds): must be above 0 and at most 60")
+    }
+    if let size = recordSize, size < 1 { throw ValidationError("--record-size \(size): must be at least 1") }
     for size in batch where !Limits.batchRecords.contains(size) {
-      throw ValidationError("--batch \(size): 1 to 1000000")
+      throw ValidationError("--batch \(size): must be 1 to 1000000")
     }
     _ = try chosen()
   }
@@ -112,7 +118,7 @@ struct CodecsCommand: ParsableCommand {
     var level: Int?
   }
 
-  /// Codecs with their levels, in the order asked for.
+  /// Returns the codecs with their levels, in the order given.
   private func chosen() throws -> [Kind] {
     let words = codec.isEmpty ? Codec.allCases.map(\.name) : codec
     var kinds: [Kind] = []
@@ -120,7 +126,7 @@ struct CodecsCommand: ParsableCommand {
       let parts = word.split(separator: ":", maxSplits: 1).map(String.init)
       guard let codec = parts.first.flatMap({ Codec(name: $0) }) else {
         throw ValidationError(
-          "no codec is called '\(word)'" + NearMiss.hint(parts.first ?? word, Codec.allCases.map(\.name)))
+          "unknown codec '\(word)'" + NearMiss.hint(parts.first ?? word, Codec.allCases.map(\.name)))
       }
       for level in try wanted(codec, parts.count > 1 ? parts[1] : nil) {
         let kind = Kind(codec: codec, level: level)
@@ -151,7 +157,7 @@ struct CodecsCommand: ParsableCommand {
 
   // MARK: Measuring
 
-  /// Every repetition measures each case once, in an order of its own. Ctrl-C ends after the case in progress.
+  /// Measures each case once per repetition, each time in another order. Ctrl-C ends after the case in progress.
   private func measure(
     _ cases: [CodecSurvey.Case], _ sources: [CodecSource]
   ) throws -> [(subject: CodecSurvey.Case, sample: CodecSurvey.Sample)] {
@@ -215,7 +221,7 @@ struct CodecsCommand: ParsableCommand {
   }
 }
 
-/// Records to compress and where they come from.
+/// Holds the records to compress, and their source.
 struct CodecSource {
   let name: String
   let records: [CodecBench.Record]
@@ -241,7 +247,7 @@ struct CodecSource {
         file.usedBytes >= file.fileBytes
         ? "all of it"
         : "the first \(Self.megabytes(file.usedBytes)) of \(Self.megabytes(file.fileBytes)) MB (--sample-mib)"
-      let split = recordSize.map { "of \($0) bytes" } ?? "(one a line)"
+      let split = recordSize.map { "of \($0) bytes" } ?? "(one per line)"
       let skipped = file.emptyLines > 0 ? ", \(file.emptyLines) empty lines left out" : ""
       sentence =
         "\(word): \(file.records.count) records \(split), \(part)\(skipped)"

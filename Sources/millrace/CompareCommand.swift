@@ -20,20 +20,20 @@ struct CompareCommand: ParsableCommand {
         millrace compare A B --json | jq -r '.effects[] | select(.change == "worse") | .arm'
 
       EXIT CODES
-        0 nothing is worse by more than the margin   1 something is   2 nothing could be compared
-        65 a result that cannot be read, or two that must not be compared
+        0 nothing is worse by more than the margin   1 at least one effect is   2 nothing could be compared
+        65 a result cannot be read, or the two are not comparable
       """)
 
   @Argument(help: "The earlier result's directory.") var first: String
   @Argument(help: "The later one's.") var second: String
   @Option(help: "Also write the comparison as an HTML page to this file.") var html: String?
   @Flag(help: "Print JSON.") var json = false
-  @Option(help: "The share by which something must be worse to count: 0.05 is 5 %.")
+  @Option(help: "Equivalence margin as a share: 0.05 is 5 %.")
   var margin = Comparison.defaultMargin
-  @Flag(help: "Compare arms whose bytes survive different things.") var acrossDurability = false
+  @Flag(help: "Also compare arms of different durability.") var acrossDurability = false
 
   func validate() throws {
-    guard margin > 0, margin < 10 else { throw ValidationError("--margin: more than 0 and less than 10, such as 0.05") }
+    guard margin > 0, margin < 10 else { throw ValidationError("--margin: must be above 0 and below 10, such as 0.05") }
   }
 
   func run() throws {

@@ -6,7 +6,7 @@ import Runner
 
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "doctor", abstract: "Find what on this machine spoils a measurement, and how to fix it.",
+    commandName: "doctor", abstract: "Find what distorts measurements on this machine, and how to fix it.",
     discussion: """
       Each finding is good, a note (it keeps a result from being quoted) or bad (it spoils it), with the command that
       mends it. Exit code 0 when nothing is bad, 69 otherwise.

@@ -1,10 +1,10 @@
 import ArgumentParser
 import Storage
 
-/// What a log's files hold, as text.
+/// Prints the contents of a log's files as text.
 struct DumpLogCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "dump-log", abstract: "Write a log's files out as text, and say what does not fit together.",
+    commandName: "dump-log", abstract: "Print a log's files as text, and report inconsistencies.",
     discussion: """
       Line for line as kafka-dump-log --print-data-log. Exit code 65 when something is wrong with the files.
 
@@ -14,7 +14,7 @@ struct DumpLogCommand: ParsableCommand {
       """)
 
   @Argument(help: "Partition directories or single files.") var paths: [String]
-  @Flag(inversion: .prefixedNo, help: "Records too, not only batches.") var records = true
+  @Flag(inversion: .prefixedNo, help: "Print records as well as batches.") var records = true
 
   func run() throws {
     try Stop.translating {

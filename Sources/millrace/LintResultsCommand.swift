@@ -19,7 +19,7 @@ struct LintResultsCommand: ParsableCommand {
 
   @Argument(help: "Result directories.") var directories: [String] = []
   @OptionGroup var places: Places
-  @Option(help: "A file with the table that `report --markdown --into` writes, looked at without directories.")
+  @Option(help: "File with the table of `report --markdown --into`, checked when no directories are named.")
   var table = "README.md"
   @Flag(help: "Print the disclosure page of each result instead (Markdown).") var disclosure = false
   @Flag(help: "List the checks and why each is made.") var explain = false
@@ -55,7 +55,7 @@ struct LintResultsCommand: ParsableCommand {
     }
   }
 
-  /// By experiment, oldest first.
+  /// Reads the results by experiment, oldest first.
   private func read() throws -> [[StoredResult]] {
     do {
       guard directories.isEmpty else {
@@ -73,21 +73,21 @@ struct LintResultsCommand: ParsableCommand {
     }
   }
 
-  /// What the table tells, against the rows.
+  /// Checks the table's figures against the rows.
   private func sayTable(_ results: [StoredResult]) -> Int {
     guard let text = SmallFile.read(table) else {
-      Terminal.say("not looked at: \(table) cannot be read, so nothing is known of what it tells")
+      Terminal.say("not checked: \(table) cannot be read")
       return 0
     }
     do {
       return say(table, try CrimeLint.findings(table: text, named: table, of: results), checks: 1)
     } catch {
-      Terminal.say("not looked at: \(table): \(error)")
+      Terminal.say("not checked: \(table): \(error)")
       return 0
     }
   }
 
-  /// Each reason once.
+  /// Prints each reason for a check not made once.
   private func sayUnmade(_ unmade: [UnmadeChecks]) {
     var counts: [(sentence: String, count: Int)] = []
     for one in unmade {
@@ -98,11 +98,11 @@ struct LintResultsCommand: ParsableCommand {
       }
     }
     for (sentence, count) in counts {
-      Terminal.say("not looked for in \(count) result\(count == 1 ? "" : "s"): \(sentence)")
+      Terminal.say("not checked in \(count) result\(count == 1 ? "" : "s"): \(sentence)")
     }
   }
 
-  /// Returns how many of them are crimes.
+  /// Prints findings; returns the number of crimes.
   private func say(_ title: String, _ findings: [CrimeFinding], checks: Int) -> Int {
     let crimes = findings.count { $0.weight == .crime }
     let nothing = checks == 1 ? ": nothing found by one check" : ": nothing found by \(checks) checks"

@@ -5,23 +5,23 @@ struct LogVsTreeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "log-vs-tree", abstract: "Append to and get from a log or a tree, at growing sizes.")
 
-  @Option(help: "Where the files go; they are removed afterwards.") var directory: String
+  @Option(help: "Directory for the files, which are removed afterwards.") var directory: String
   @Option(help: "append-log, lmdb-offset, lmdb-random, sqlite-offset, sqlite-random, rocksdb-random.")
   var structure: LogVsTree.Structure
-  @Option(help: "Records at which to measure, ascending, with commas between.") var levels: String
-  @Option(help: "Bytes of a value.") var recordBytes = 100
-  @Option(help: "Records put as one unit.") var batchRecords = 100
+  @Option(help: "Sizes in records at which to measure, ascending, separated by commas.") var levels: String
+  @Option(help: "Bytes per value.") var recordBytes = 100
+  @Option(help: "Records per put.") var batchRecords = 100
   @Option(help: "batch: each batch is synced; window: one sync after the measured batches.")
   var sync = LogVsTree.Sync.batch
   @Option(help: "Appends measured at each size.") var appends = 2000
   @Option(help: "Gets measured at each size.") var gets = 500
-  @Option(help: "Records of the largest size: what `plan` counts with.") var records: Int?
+  @Option(help: "Records of the largest size, for `plan`.") var records: Int?
   @Option(help: "Seed of keys and values.") var seed: UInt64 = 1
-  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+  @Flag(help: "JSON is always printed, in the last line.") var json = false
 
   func run() throws {
     let sizes = levels.split(separator: ",").map { Int($0.filter { $0 != " " }) }
-    guard !sizes.contains(nil) else { throw ValidationError("levels must be whole numbers with commas between") }
+    guard !sizes.contains(nil) else { throw ValidationError("--levels must be whole numbers separated by commas") }
     var mechanism = LogVsTree(directory: directory, structure: structure, levels: sizes.compactMap(\.self))
     mechanism.valueBytes = recordBytes
     mechanism.batchRecords = batchRecords

@@ -3,8 +3,8 @@ import Foundation
 import Mechanisms
 import Results
 
-/// One bare mechanism in a process of its own, so that replicates share no heap, no warm branch and no thread: how the lab
-/// runs bare arms. The last line of output is one JSON object whose keys are metric names.
+/// Runs one bare mechanism in a separate process, as the lab does for bare arms, so that replicates share no heap, branch
+/// predictor state or thread. The last line of output is one JSON object whose keys are metric names.
 struct MechanismCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "mechanism", abstract: "Run one bare mechanism (what experiments start).", shouldDisplay: false,
@@ -25,15 +25,15 @@ struct MechanismCommand: ParsableCommand {
 struct RawAppendCommand: ParsableCommand {
   static let configuration = CommandConfiguration(commandName: "raw-append", abstract: "Append to files as a log does.")
 
-  @Option(help: "Where the files go; they are removed afterwards.") var directory: String
-  @Option(help: "Bytes in all.") var bytes: Int
-  @Option(help: "Bytes a write.") var writeBytes = 65_536
-  @Option(help: "Bytes a file.") var segmentBytes = 1 << 30
-  @Option(name: .customLong("mib-per-s"), help: "Pace, MiB a second; none: as fast as possible.") var pace: Double?
-  @Option(help: "Bytes between two moments of the series.") var intervalBytes = 4 << 20
+  @Option(help: "Directory for the files, which are removed afterwards.") var directory: String
+  @Option(help: "Total bytes.") var bytes: Int
+  @Option(help: "Bytes per write.") var writeBytes = 65_536
+  @Option(help: "Bytes per file.") var segmentBytes = 1 << 30
+  @Option(name: .customLong("mib-per-s"), help: "Rate in MiB per second; default: unlimited.") var pace: Double?
+  @Option(help: "Bytes between two points of the series.") var intervalBytes = 4 << 20
   @Option(name: .customLong("intervals-csv"), help: "The series: t_s, records, bytes, cumulative_bytes.")
   var intervalsCSV: String?
-  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+  @Flag(help: "JSON is always printed, in the last line.") var json = false
 
   func run() throws {
     var mechanism = RawAppend(
@@ -64,14 +64,14 @@ struct RawAppendCommand: ParsableCommand {
 struct ReceiveAppendCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "receive-append",
-    abstract: "Receive batches and append them to files: what a broker does at the least.")
+    abstract: "Receive batches and append them to files, as a broker does at least.")
 
-  @Option(help: "Where the files go; they are removed afterwards.") var directory: String
-  @Option(help: "Bytes in all.") var bytes: Int
-  @Option(help: "Bytes a batch: one receive, one write.") var batchBytes = 65_536
-  @Option(help: "Connections, each with a file of its own.") var connections = 1
+  @Option(help: "Directory for the files, which are removed afterwards.") var directory: String
+  @Option(help: "Total bytes.") var bytes: Int
+  @Option(help: "Bytes per batch, with one receive and one write.") var batchBytes = 65_536
+  @Option(help: "Connections, each with its own file.") var connections = 1
   @Option(help: "TCP_CONGESTION of both sockets.") var congestionControl = "cubic"
-  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+  @Flag(help: "JSON is always printed, in the last line.") var json = false
 
   func run() throws {
     let result = try ReceiveAppend(
@@ -89,16 +89,16 @@ struct ReceiveAppendCommand: ParsableCommand {
 
 struct CopyPathCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "copy-path", abstract: "Send a file through a loopback socket, one way of several.")
+    commandName: "copy-path", abstract: "Send a file through a loopback socket by sendfile, copy or another way.")
 
   @Option(help: "The file.") var file: String
   @Option(help: "read-write, mmap-write, sendfile, splice.") var path: CopyPath.Path
-  @Option(help: "Bytes a system call is asked to move.") var bufferBytes = 65_536
+  @Option(help: "Bytes per system call.") var bufferBytes = 65_536
   @Option(help: "Connections, which take chunks in turn.") var connections = 1
-  @Option(help: "Memory each connection's bytes are received into.") var receiveBytes = 1_048_576
-  @Option(help: "How long.") var seconds = 1.0
+  @Option(help: "Size of each connection's receive buffer.") var receiveBytes = 1_048_576
+  @Option(help: "Duration in seconds.") var seconds = 1.0
   @Option(help: "TCP_CONGESTION of both sockets.") var congestionControl = "cubic"
-  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+  @Flag(help: "JSON is always printed, in the last line.") var json = false
 
   func run() throws {
     var mechanism = CopyPath(

@@ -8,9 +8,9 @@ struct MemoryAccessCommand: ParsableCommand {
   @Option(help: "MiB of the array: several times the last-level cache.") var arrayMib: Int
   @Option(help: "sequential, random, chained.") var pattern: MemoryAccess.Pattern
   @Option(help: "small (4 KiB), huge (if the kernel grants them).") var pages = MemoryAccess.Pages.small
-  @Option(help: "How long.") var seconds = 1.0
+  @Option(help: "Duration in seconds.") var seconds = 1.0
   @Option(help: "Seed of the order.") var seed: UInt64 = 1
-  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+  @Flag(help: "JSON is always printed, in the last line.") var json = false
 
   func run() throws {
     var mechanism = MemoryAccess(arrayBytes: arrayMib << 20, pattern: pattern)

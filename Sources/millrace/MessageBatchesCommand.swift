@@ -3,13 +3,13 @@ import Mechanisms
 
 struct MessageBatchesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "message-batches", abstract: "Send messages through a loopback socket, several with each system call.")
+    commandName: "message-batches", abstract: "Send messages through a loopback socket, several per system call.")
 
-  @Option(help: "Bytes a message.") var messageBytes = 200
-  @Option(help: "Messages a write.") var batch = 1
-  @Option(help: "How long.") var seconds = 1.0
+  @Option(help: "Bytes per message.") var messageBytes = 200
+  @Option(help: "Messages per write.") var batch = 1
+  @Option(help: "Duration in seconds.") var seconds = 1.0
   @Option(help: "TCP_CONGESTION of both sockets.") var congestionControl = "cubic"
-  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+  @Flag(help: "JSON is always printed, in the last line.") var json = false
 
   func run() throws {
     let result = try MessageBatches(

@@ -7,7 +7,7 @@ import Report
 import Results
 import Verdict
 
-/// The command line of the lab.
+/// Defines the command line of the lab.
 @main
 struct Millrace: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -15,13 +15,13 @@ struct Millrace: AsyncParsableCommand {
     abstract: "Puts Kafka's performance claims to the test, on this machine.",
     discussion: """
       EXAMPLES
-        millrace doctor                                  what on this machine spoils a measurement
+        millrace doctor                                  what distorts measurements on this machine
         millrace list                                    the experiments and their last verdicts
         millrace plan zero-copy --profile standard       cells, order, minutes and disk, without running
         millrace run --all --profile quick               every experiment, in minutes; never reportable
         millrace run zero-copy --seed 7                  one experiment, standard profile
-        millrace run --resume results/11-zero-copy/…     go on with an interrupted run
-        millrace lint-results                            the known benchmarking crimes, looked for in the results
+        millrace run --resume results/11-zero-copy/…     continue an interrupted run
+        millrace lint-results                            look for known benchmarking crimes in the results
         millrace znodes ls /brokers/topics               look into a broker's metadata
         millrace plot; millrace report                   draw charts and results/index.html from the CSVs
 
@@ -34,7 +34,7 @@ struct Millrace: AsyncParsableCommand {
         64 wrong arguments   65 a definition or result is wrong (file, line and key are named)
         69 a program, a cluster or the machine lacks what is needed   73 refused: it would fill the disk
         74 standard output cannot be written
-        130 interrupted: what is there is valid, and can be gone on with
+        130 interrupted: the partial result is valid; --resume continues it
       """,
     subcommands: [
       ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, CompareCommand.self,
@@ -45,11 +45,11 @@ struct Millrace: AsyncParsableCommand {
 }
 
 extension Millrace {
-  /// The program: parses, runs the command, and exits. ArgumentParser's own `main` prints through the standard library,
-  /// which drops what cannot be written.
+  /// Parses the arguments, runs the command, and exits. ArgumentParser's own `main` prints through the standard library,
+  /// which ignores write errors.
   static func main() async {
     StandardStream.prepare()
-    // The parser would only call a command that does not exist unexpected; this names the one that was meant.
+    // For an unknown command the parser would only say "unexpected"; this suggests the nearest one.
     if let complaint = unknownCommand(Array(CommandLine.arguments.dropFirst())) {
       Terminal.complain(complaint)
       Terminal.exit(ExitCode.validationFailure.rawValue)
@@ -89,7 +89,7 @@ extension Millrace {
   }
 }
 
-/// Exit codes beyond ArgumentParser's own (64 for wrong arguments); sysexits.h has most of the names.
+/// Names the exit codes beyond ArgumentParser's own (64 for wrong arguments), mostly as in sysexits.h.
 enum Exit {
   static let failed = ExitCode(1)
   static let undecided = ExitCode(2)
@@ -99,7 +99,7 @@ enum Exit {
   static let interrupted = ExitCode(130)
 }
 
-/// Where things are; the same in every command.
+/// Holds the directories that every command uses.
 struct Places: ParsableArguments {
   @Option(help: "Directory of definitions.") var experiments = "experiments"
   @Option(help: "Directory of results.") var results = "results"
@@ -107,7 +107,7 @@ struct Places: ParsableArguments {
 
   var files: DefinitionFiles { DefinitionFiles(directory: experiments) }
 
-  /// The named definitions, or all. Says what is wrong and exits with 65.
+  /// Returns the named definitions, or all; a definition with an error ends the command with exit code 65.
   func find(_ names: [String], all: Bool) throws -> [(path: String, experiment: Experiment)] {
     do {
       guard all || !names.isEmpty else {
@@ -120,7 +120,7 @@ struct Places: ParsableArguments {
   }
 }
 
-/// An end with a reason for the person and a code for the script.
+/// Ends a command with a message for the user and an exit code.
 struct Stop: Error {
   let code: ExitCode
   let reason: String
@@ -138,8 +138,8 @@ struct Stop: Error {
     }
   }
 
-  /// Runs `body`, and reports what it throws on standard error: a `Stop` with its exit code, a file that is wrong with 65, a
-  /// program that is missing with 69, anything else with 1.
+  /// Runs `body`, and reports its error on standard error: a `Stop` with its exit code, an invalid file with 65, a missing
+  /// program with 69, any other error with 1.
   static func translating(_ body: () throws -> Void) throws {
     do {
       try body()
@@ -157,13 +157,13 @@ struct Stop: Error {
   }
 }
 
-/// Colours and carriage returns only where a person looks; `NO_COLOR` is honoured.
+/// Prints to the terminal, with colours and carriage returns only on a terminal; `NO_COLOR` is honoured.
 enum Terminal {
-  /// With --json standard output is one document for a program, and what a person wants to see goes to standard error.
+  /// Whether standard output is one JSON document, so that text for the user is printed on standard error.
   static let wantsJSON = CommandLine.arguments.contains("--json")
   private static var person: StandardStream { wantsJSON ? .error : .output }
   static let isTerminal = person.isTerminal
-  /// https://no-color.org: set and not empty.
+  /// Whether to colour: `NO_COLOR` (https://no-color.org) is unset or empty.
   static let hasColour = isTerminal && (getenv("NO_COLOR").map { $0.pointee == 0 } ?? true)
 
   enum Colour: String {
@@ -178,12 +178,12 @@ enum Terminal {
     write(text + "\n", to: person)
   }
 
-  /// What a program asked for: always on standard output.
+  /// Prints output for programs, always on standard output.
   static func answer(_ text: String) {
     write(text + "\n", to: .output)
   }
 
-  /// Replaces the line being written on a terminal; elsewhere nothing.
+  /// Replaces the current line on a terminal; does nothing elsewhere.
   static func update(_ text: String) {
     guard isTerminal else { return }
     write("\r\u{1B}[K\(text)", to: person)
@@ -195,12 +195,12 @@ enum Terminal {
     StandardStream.error.write("millrace: \(text)\n")
   }
 
-  /// Work goes on when its output cannot be written: a campaign's rows are in files.
+  /// Writes, and continues after a write error: a campaign's rows are in files.
   private static func write(_ text: String, to stream: StandardStream) {
     if stream.write(text), let failure = StandardStream.output.failure { complain(StandardStream.sentence(failure)) }
   }
 
-  /// Ends the program. Output that could not be written turns success, and nothing else, into a code of its own.
+  /// Ends the program. A write error of the output turns exit code 0, and no other, into 74.
   static func exit(_ code: Int32) -> Never {
     Glibc.exit(code == 0 && StandardStream.output.failure != nil ? StandardStream.exitCode : code)
   }

@@ -15,19 +15,19 @@ struct NewCommand: ParsableCommand {
         millrace new group-commit --number 42 --experiments mine
       """)
 
-  @Argument(help: "Small letters, digits and dashes: what will be typed after millrace run.") var name: String
-  @Option(help: "Its number, unique; none: the next one free.") var number: Int?
+  @Argument(help: "The experiment's name, for millrace run: small letters, digits and dashes.") var name: String
+  @Option(help: "Its unique number; default: the next free one.") var number: Int?
   @OptionGroup var places: Places
 
   func run() throws {
     try Stop.translating {
       guard NewDefinition.isName(name) else {
-        throw ValidationError("'\(name)' is no name: small letters, digits and dashes, a letter first")
+        throw ValidationError("invalid name '\(name)': expected small letters, digits and dashes, a letter first")
       }
       try FileManager.default.createDirectory(atPath: places.experiments, withIntermediateDirectories: true)
       let others = try places.files.all().map(\.experiment)
       if let other = others.first(where: { $0.name == name }) {
-        throw Stop(Exit.badData, "\(places.experiments)/\(other.stem).yaml is called so already")
+        throw Stop(Exit.badData, "\(places.experiments)/\(other.stem).yaml already exists with this name")
       }
       let free = number ?? (others.map(\.number).max() ?? 0) + 1
       guard NewDefinition.numbers.contains(free) else {

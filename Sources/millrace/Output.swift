@@ -4,9 +4,9 @@ import Foundation
 import Glibc
 import Verdict
 
-/// What the commands print for programs.
+/// Formats the commands' JSON output.
 enum JSONText {
-  /// Keys sorted, so that two runs can be compared as text.
+  /// Encodes an object with sorted keys, so that two runs can be compared as text.
   static func of(_ object: Any) throws -> String {
     let options: JSONSerialization.WritingOptions = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     return String(decoding: try JSONSerialization.data(withJSONObject: object, options: options), as: UTF8.self)
@@ -18,7 +18,7 @@ extension JSONText {
     ["value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.count]
   }
 
-  /// A result's verdict, as `list` and `run` give it.
+  /// Returns a result's verdict, as `list` and `run` print it.
   static func object(_ result: StoredResult) -> [String: Any] {
     let verdict = result.verdict
     return [
@@ -38,16 +38,16 @@ extension JSONText {
   }
 }
 
-/// The nearest of the words a person could have meant, for the end of an error.
+/// Suggests the nearest known word at the end of an error.
 enum NearMiss {
   static func hint(_ word: String, _ known: [String]) -> String {
     Spelling.nearest(to: word, among: known).map { "; did you mean '\($0)'?" } ?? ""
   }
 }
 
-/// Sizes as a person writes them.
+/// Parses sizes.
 enum ByteSize {
-  /// `512MiB`, `50GiB`, `1TiB`, `2048` (MiB); nil for anything else, or less than 1 MiB.
+  /// Parses `512MiB`, `50GiB`, `1TiB` or `2048` (MiB); nil for anything else, or less than 1 MiB.
   static func mebibytes(_ text: String) -> Int? {
     let units = ["mib": 1, "gib": 1 << 10, "tib": 1 << 20, "": 1]
     let digits = text.prefix { $0.isNumber || $0 == "." }
@@ -59,7 +59,7 @@ enum ByteSize {
 }
 
 enum Address {
-  /// `HOST:PORT`, or several with commas.
+  /// Returns whether a text is `HOST:PORT`, or several separated by commas.
   static func isList(_ text: String) -> Bool {
     let parts = text.split(separator: ",", omittingEmptySubsequences: false)
     return !parts.isEmpty
@@ -70,7 +70,7 @@ enum Address {
   }
 }
 
-/// Of this machine.
+/// Reads the size of this machine's memory.
 enum MachineMemory {
   static var totalMiB: Double? {
     let pages = sysconf(Int32(_SC_PHYS_PAGES)), size = sysconf(Int32(_SC_PAGESIZE))

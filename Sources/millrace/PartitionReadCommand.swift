@@ -6,11 +6,11 @@ struct PartitionReadCommand: ParsableCommand {
     commandName: "partition-read", abstract: "Read parts of a file from several threads at once.")
 
   @Option(help: "The file.") var file: String
-  @Option(help: "Parts of it.") var partitions = 1
+  @Option(help: "Parts of the file.") var partitions = 1
   @Option(help: "Threads, among which the parts are divided.") var consumers = 1
-  @Option(help: "Bytes a system call is asked for.") var readBytes = 1_048_576
-  @Option(help: "How long.") var seconds = 1.0
-  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+  @Option(help: "Bytes per system call.") var readBytes = 1_048_576
+  @Option(help: "Duration in seconds.") var seconds = 1.0
+  @Flag(help: "JSON is always printed, in the last line.") var json = false
 
   func run() throws {
     var mechanism = PartitionRead(file: file, partitions: partitions, consumers: consumers, seconds: seconds)

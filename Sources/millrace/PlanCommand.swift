@@ -6,7 +6,7 @@ import Runner
 
 struct PlanCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plan", abstract: "What a run would do: cells, order, bytes, minutes, disk. Runs nothing.",
+    commandName: "plan", abstract: "Show what a run would do: cells, order, bytes, minutes, disk. Runs nothing.",
     discussion: """
       Exit code 73 when a campaign would take more than 80 % of the free disk, 65 when a definition is wrong.
 
@@ -16,7 +16,7 @@ struct PlanCommand: ParsableCommand {
         millrace plan --json
       """)
 
-  @Argument(help: "Experiments by name, number or id; none: all.") var names: [String] = []
+  @Argument(help: "Experiments by name, number or id; default: all.") var names: [String] = []
   @OptionGroup var places: Places
   @Option(help: "quick, standard or full.") var profile = Profile.standard
   @Option(help: "Seed of the order.") var seed: UInt64 = 1
@@ -83,7 +83,7 @@ extension PlanCommand {
   }
 }
 
-/// Matrix, order and costs for one seed.
+/// Holds matrix, order and costs of a campaign for one seed.
 struct PlannedCampaign {
   let matrix: Matrix
   let runs: [PlannedRun]
@@ -97,7 +97,7 @@ struct PlannedCampaign {
   }
 }
 
-/// Seconds as a person says them.
+/// Formats seconds for people.
 struct Duration: CustomStringConvertible {
   let seconds: Double
   init(_ seconds: Double) { self.seconds = seconds }

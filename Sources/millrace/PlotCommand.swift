@@ -15,7 +15,7 @@ struct PlotCommand: ParsableCommand {
         millrace plot --result results/06-throughput-over-volume/20260101T000000Z-abc1234 --plots /tmp/charts
       """)
 
-  @Argument(help: "Experiments; none: all that have results.") var names: [String] = []
+  @Argument(help: "Experiments; default: all with results.") var names: [String] = []
   @OptionGroup var places: Places
   @Option(help: "A result directory instead of the latest.") var result: String?
 

@@ -46,7 +46,7 @@ struct ReportCommand: ParsableCommand {
     Terminal.say("verdicts: \(file)")
   }
 
-  /// The page, and on the terminal where it is and what it could not show.
+  /// Writes the page, and prints its path and what it could not show.
   static func write(_ places: Places) throws {
     let report = try Report.write(results: places.results, plots: places.plots)
     for failure in report.unreadable + report.entries.flatMap(\.chartFailures) { Terminal.complain(failure) }

@@ -27,16 +27,18 @@ struct RunCommand: ParsableCommand {
   @Flag(help: "All experiments.") var all = false
   @OptionGroup var places: Places
   @Option(help: "quick (minutes, never reportable), standard or full.") var profile = Profile.standard
-  @Option(help: "Seed of order, payloads and intervals; none: chosen and printed.") var seed: UInt64?
+  @Option(help: "Seed of order, payloads and intervals; default: random, printed.") var seed: UInt64?
   @Option(help: "Continue the interrupted run in this result directory.") var resume: String?
-  @Option(help: "Directory for data while running, on the disk to be measured; none: results/scratch.") var scratch:
+  @Option(help: "Directory for data while running, on the disk to measure; default: results/scratch.") var scratch:
     String?
   @Flag(help: "Only bare arms: no broker is started.") var bareOnly = false
-  @Option(help: "HOST:PORT of a cluster that runs already, measured instead of a broker of our own.") var target:
-    String?
-  @Option(help: "Partitions of the topics made at the target.") var targetPartitions = 1
-  @Option(help: "Replicas of the topics made at the target.") var targetReplicas = 1
-  @Option(help: "Memory of the target's machines, such as 64GiB, to mark in the chart; known where it is this machine.")
+  @Option(help: "HOST:PORT of a running cluster to measure instead of our own broker.") var target: String?
+  @Option(help: "Partitions of topics created at the target.") var targetPartitions = 1
+  @Option(help: "Replicas of topics created at the target.") var targetReplicas = 1
+  @Option(
+    help:
+      "Memory of the target's machines, such as 64GiB, to mark in the chart; default for a local target: this machine's."
+  )
   var targetMemory: String?
   @Option(help: "The size at which the sweep of each run ends, such as 50GiB.") var until: String?
   @Option(help: "Leave out a part by name: ceiling-probe, generator-probe, repeats; the result says so.")
@@ -64,7 +66,7 @@ struct RunCommand: ParsableCommand {
       throw ValidationError(
         "--resume continues with the settings of the interrupted run: leave out --target and --until")
     }
-    if resume != nil, all || !names.isEmpty { throw ValidationError("--resume names its experiment itself") }
+    if resume != nil, all || !names.isEmpty { throw ValidationError("--resume takes no experiment names") }
   }
 
   func run() throws {
@@ -100,7 +102,7 @@ struct RunCommand: ParsableCommand {
       return [campaign]
     }
     let found = try places.find(names, all: all)
-    // The harness is validated first: where it fails, no verdict after it counts.
+    // The harness is validated first: if it fails, no later verdict counts.
     let first = found.filter { $0.experiment.id == SelfValidation.Name.experiment }
     let rest = found.filter { $0.experiment.id != SelfValidation.Name.experiment }
     return try (first + rest).map { path, experiment in

@@ -7,35 +7,35 @@ import Simulation
 import Storage
 import Synchronization
 
-/// Runs the shipped broker in simulated worlds, one for each seed.
+/// Runs deterministic simulations of the shipped broker, one for each seed.
 struct SimulateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "simulate", abstract: "Run the broker in a simulated world, with faults, and check what it promises.",
+    commandName: "simulate", abstract: "Deterministic simulation: run the broker with faults, and check its promises.",
     discussion: """
       A seed decides everything: configuration, clients, faults, and the order of all events. The broker is the shipped code,
       from the bytes of a connection to the files of a log; the clock, the network and the disk are simulated. A seed that
       fails is printed with the command that replays it, and fails again on any machine.
 
       EXAMPLES
-        millrace simulate --seed 42                      one seed: its trace's hash; what did not hold, and the last events
+        millrace simulate --seed 42                      one seed: its hash, failed checks and last events
         millrace simulate --seed 42 --trace              every event as it happens
         millrace simulate --seeds 1000                   seeds 1 to 1000
         millrace simulate --seeds 1000000 --minutes 30   as many as half an hour allows
-        millrace simulate --seeds 20 --fresh             seeds that nobody has run
+        millrace simulate --seeds 20 --fresh             the first seed drawn at random
 
       EXIT CODES
-        0 everything held   1 something did not, in the seeds that are named   64 wrong arguments
+        0 all checks passed   1 checks failed, in the seeds that are named   64 wrong arguments
       """)
 
   @Option(help: "Run this seed alone.") var seed: UInt64?
-  @Option(help: "Run so many seeds.") var seeds: Int?
+  @Option(help: "Number of seeds to run.") var seeds: Int?
   @Option(help: "The first of the seeds.") var from: UInt64 = 1
   @Flag(help: "Draw the first seed at random.") var fresh = false
-  @Option(help: "Begin no further seed after so many minutes.") var minutes: Double?
-  @Option(help: "Seeds that run at once; one for each processor when it is not given.") var threads: Int?
-  @Flag(help: "Print every event as it happens (with --seed).") var trace = false
-  @Option(help: "How many of the last events of a failing seed are printed.") var last = 60
-  @Flag(help: "Begin no further seed after one has failed.") var untilFailure = false
+  @Option(help: "Start no seed after N minutes.") var minutes: Double?
+  @Option(help: "Seeds that run at a time; default: one per processor.") var threads: Int?
+  @Flag(help: "Print every event as it happens (requires --seed).") var trace = false
+  @Option(help: "Number of last events to print of a failing seed.") var last = 60
+  @Flag(help: "Start no seed after one has failed.") var untilFailure = false
   #if DEBUG
     @Option(
       help:
@@ -46,17 +46,17 @@ struct SimulateCommand: ParsableCommand {
 
   func validate() throws {
     guard (seed == nil) != (seeds == nil) else {
-      throw ValidationError("give either --seed N, one seed, or --seeds K, so many of them")
+      throw ValidationError("give either --seed N or --seeds COUNT")
     }
-    if let seeds, seeds < 1 { throw ValidationError("--seeds: at least 1") }
-    if let minutes, !(minutes > 0 && minutes < 1e6) { throw ValidationError("--minutes: more than 0") }
-    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads: 1 to 1024") }
+    if let seeds, seeds < 1 { throw ValidationError("--seeds: must be at least 1") }
+    if let minutes, !(minutes > 0 && minutes < 1e6) { throw ValidationError("--minutes: must be above 0") }
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads: must be 1 to 1024") }
     #if DEBUG
       if let plant, !PlantedFault.allCases.contains(where: { "\($0)" == plant }) {
-        throw ValidationError("--plant: no fault is called \(plant)")
+        throw ValidationError("--plant: unknown fault \(plant)")
       }
     #endif
-    if trace, seed == nil { throw ValidationError("--trace goes with --seed") }
+    if trace, seed == nil { throw ValidationError("--trace requires --seed") }
   }
 
   func run() throws {
@@ -96,7 +96,7 @@ struct SimulateCommand: ParsableCommand {
     throw Exit.failed
   }
 
-  /// What many seeds came to. The hash does not depend on the order in which they ended.
+  /// Adds up the outcomes of many seeds. The hash does not depend on the order in which they ended.
   private struct Sweep {
     var seeds = 0
     var events = 0

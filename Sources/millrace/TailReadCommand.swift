@@ -3,17 +3,17 @@ import Mechanisms
 
 struct TailReadCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "tail-read", abstract: "Append to a file at a pace and read it at a distance behind its end.")
+    commandName: "tail-read", abstract: "Append to a file at a given rate and read it at a distance behind its end.")
 
-  @Option(help: "Where the file goes; it is removed afterwards.") var directory: String
-  @Option(name: .customLong("mb-per-s"), help: "Pace of the appends.") var mbPerSecond: Double
-  @Option(help: "How long.") var seconds: Double
-  @Option(help: "Bytes an append, and a read.") var blockBytes = 16_384
-  @Option(help: "How far behind the end reading keeps, MB; appended first.") var lagMb = 0.0
-  @Option(help: "Another file, read in order meanwhile.") var beside: String?
-  @Option(name: .customLong("beside-mb-per-s"), help: "Pace of that.") var besideMBPerSecond = 100.0
+  @Option(help: "Directory for the file, which is removed afterwards.") var directory: String
+  @Option(name: .customLong("mb-per-s"), help: "Rate of the appends.") var mbPerSecond: Double
+  @Option(help: "Duration in seconds.") var seconds: Double
+  @Option(help: "Bytes per append and per read.") var blockBytes = 16_384
+  @Option(help: "Distance of reading behind the end, MB; appended first.") var lagMb = 0.0
+  @Option(help: "Another file to read in order at the same time.") var beside: String?
+  @Option(name: .customLong("beside-mb-per-s"), help: "Rate of reading that file.") var besideMBPerSecond = 100.0
   @Option(help: "Seed of the bytes.") var seed: UInt64 = 1
-  @Flag(help: "Results as JSON in the last line (always so).") var json = false
+  @Flag(help: "JSON is always printed, in the last line.") var json = false
 
   func run() throws {
     var mechanism = TailRead(directory: directory, mbPerSecond: mbPerSecond, seconds: seconds)

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Load
 
-/// Topics of any Kafka-compatible cluster, by address.
+/// Lists, creates and deletes topics of any Kafka-compatible cluster.
 struct TopicsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "topics", abstract: "List, create and delete topics of any Kafka-compatible cluster.",
@@ -14,7 +14,7 @@ struct TopicsCommand: AsyncParsableCommand {
     subcommands: [List.self, Create.self, Delete.self])
 
   struct Cluster: ParsableArguments {
-    @Option(help: "HOST:PORT of any of its brokers; several with commas.") var bootstrapServer: String
+    @Option(help: "HOST:PORT of brokers of the cluster, separated by commas.") var bootstrapServer: String
 
     func validate() throws {
       guard Address.isList(bootstrapServer) else {
@@ -25,7 +25,7 @@ struct TopicsCommand: AsyncParsableCommand {
 
   struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "list", abstract: "Names and partition counts.",
+      commandName: "list", abstract: "List topics with their partition counts.",
       discussion: "EXAMPLE\n  millrace topics list --bootstrap-server 127.0.0.1:9092 --json")
     @OptionGroup var cluster: Cluster
     @Flag(help: "Print JSON.") var json = false
@@ -43,11 +43,11 @@ struct TopicsCommand: AsyncParsableCommand {
 
   struct Create: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "create", abstract: "Create a topic; one of this name must not be there.",
+      commandName: "create", abstract: "Create a topic, whose name must be new.",
       discussion: "EXAMPLE\n  millrace topics create t --partitions 6 --bootstrap-server 127.0.0.1:9092")
     @Argument(help: "The topic.") var name: String
     @Option(help: "Partitions.") var partitions = 1
-    @Option(help: "Replicas of each.") var replicationFactor = 1
+    @Option(help: "Replicas per partition.") var replicationFactor = 1
     @OptionGroup var cluster: Cluster
 
     func run() async throws {
@@ -71,7 +71,7 @@ struct TopicsCommand: AsyncParsableCommand {
   }
 }
 
-/// What the cluster refuses, or that it is not there, ends with exit code 69.
+/// Ends the command with exit code 69 if the cluster refuses or cannot be reached.
 private func orUnavailable<Value>(_ body: () async throws -> Value) async throws -> Value {
   do {
     return try await body()

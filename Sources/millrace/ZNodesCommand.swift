@@ -3,7 +3,7 @@ import Coordination
 import Glibc
 import Model
 
-/// Looks into the z-node tree of a broker, which may be running meanwhile.
+/// Reads the z-node tree of a broker, which may be running.
 struct ZNodesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "znodes", abstract: "Print a broker's z-nodes: topics, configurations, leaders.",
@@ -17,14 +17,14 @@ struct ZNodesCommand: ParsableCommand {
       """,
     subcommands: [List.self, Get.self, Tree.self])
 
-  /// Where the journal is: one of the broker's log directories.
+  /// Locates the journal in one of the broker's log directories.
   struct Place: ParsableArguments {
-    @Option(help: "The broker's log directory that holds the journal.") var logDir: String?
+    @Option(help: "The broker's log directory with the journal.") var logDir: String?
     @Option(help: "The broker's server.properties, for its log.dirs.") var config: String?
 
     func validate() throws {
       guard logDir == nil || config == nil else {
-        throw ValidationError("--log-dir and --config say the same: give one")
+        throw ValidationError("give either --log-dir or --config")
       }
     }
 
@@ -33,7 +33,7 @@ struct ZNodesCommand: ParsableCommand {
       return try orStop { () throws(ZNodeError) in try ZNodeView(directory: directory) }
     }
 
-    /// Kafka's default where nothing is said.
+    /// Returns the log directory, by default Kafka's.
     private func directory() throws -> String {
       if let logDir { return logDir }
       guard let config else { return "/tmp/kafka-logs" }
@@ -51,7 +51,7 @@ struct ZNodesCommand: ParsableCommand {
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "ls", abstract: "The names of a node's children.",
+      commandName: "ls", abstract: "Print the names of a node's children.",
       discussion: "EXAMPLE\n  millrace znodes ls /brokers/topics --log-dir /var/lib/millrace")
     @Argument(help: "A path, such as /brokers/topics.") var path = "/"
     @OptionGroup var place: Place
@@ -68,7 +68,7 @@ struct ZNodesCommand: ParsableCommand {
       commandName: "get", abstract: "A node's data.",
       discussion: "EXAMPLE\n  millrace znodes get /controller --stat --log-dir /var/lib/millrace")
     @Argument(help: "A path, such as /controller.") var path: String
-    @Flag(help: "Also the node's stat: zxids, versions, times.") var stat = false
+    @Flag(help: "Also print the node's stat: zxids, versions, times.") var stat = false
     @OptionGroup var place: Place
 
     func run() throws {
@@ -81,7 +81,7 @@ struct ZNodesCommand: ParsableCommand {
 
   struct Tree: ParsableCommand {
     static let configuration = CommandConfiguration(
-      commandName: "tree", abstract: "Every node and its data, one a line.",
+      commandName: "tree", abstract: "Print every node with its data, one per line.",
       discussion: "EXAMPLE\n  millrace znodes tree --config server.properties")
     @OptionGroup var place: Place
 
@@ -95,7 +95,7 @@ struct ZNodesCommand: ParsableCommand {
   }
 }
 
-/// Says what is wrong, in zkCli's words where they fit, and ends with exit code 1.
+/// Prints the error, in zkCli's words where they fit, and ends with exit code 1.
 private func orStop<Value>(_ body: () throws(ZNodeError) -> Value) throws -> Value {
   do throws(ZNodeError) { return try body() } catch {
     if error.code == .noNode, error.detail.isEmpty { throw complaint("Node does not exist: \(error.path)") }
@@ -109,7 +109,7 @@ private func complaint(_ reason: String) -> ExitCode {
 }
 
 extension ZNodeStat {
-  /// As zkCli prints it, but times in milliseconds since 1970.
+  /// The stat as zkCli prints it, but times in milliseconds since 1970.
   fileprivate var lines: String {
     func hexadecimal(_ number: Int64) -> String { "0x" + String(number, radix: 16) }
     return """
