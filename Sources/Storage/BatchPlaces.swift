@@ -1,11 +1,11 @@
 import Model
 
-/// The positions of batches that a read is likely to begin with: the newest ones, and those at which reads ended.
+/// Caches the positions of batches that reads are likely to begin with: the newest batches, and those at which reads ended.
 ///
-/// A consumer at the tail, and one that reads on from where it stopped, find their place here and not on the disk.
+/// A consumer at the tail, and a sequential one, find their position here without a read of the disk.
 struct BatchPlaces {
   struct Place: Hashable {
-    /// The batch's first offset; where a read ended, the offset the next one asks for.
+    /// The batch's first offset, or the next offset of a read that ended here.
     var offset: Offset
     /// Base offset of the batch's segment.
     var segment: Offset
@@ -33,13 +33,13 @@ struct BatchPlaces {
     readEnds = Ring(limit: Self.readEndsKept)
   }
 
-  /// The batch that holds `offset`, when it is remembered.
+  /// Returns the batch that holds `offset`, if it is cached.
   func place(holding offset: Offset) -> Place? {
     if let place = newest.last(where: { $0.offset <= offset }) { return place }
     return readEnds.places.first { $0.offset == offset }
   }
 
-  /// The last batch of `segment` that begins at or before `position`, when it is remembered.
+  /// Returns the last cached batch of `segment` that begins at or before `position`.
   func place(inSegment segment: Offset, atOrBefore position: Int) -> Place? {
     let found = newest.last { $0.segment < segment || ($0.segment == segment && $0.position <= position) }
     return found?.segment == segment ? found : nil
@@ -62,7 +62,7 @@ struct BatchPlaces {
       }
     }
 
-    /// The last, in order of appending, for which `isBefore` holds, when it holds for none after one it does not hold for.
+    /// Returns the last element, in order of appending, for which `isBefore` holds; the elements are partitioned by it.
     func last(where isBefore: (Place) -> Bool) -> Place? {
       var low = 0
       var high = places.count

@@ -3,12 +3,12 @@ import Model
 
 /// Walks the batches of a segment by their headers, reading a chunk of the file at a time.
 struct BatchScan: ~Copyable {
-  /// What stands at a position.
+  /// Says what a position holds.
   enum Found {
     case batch(RecordBatchHeader, position: Int)
     /// The scan's end was reached, on a batch's boundary.
     case end
-    /// Bytes that are no whole batch.
+    /// Bytes that are not a whole batch.
     case damaged(position: Int)
   }
 
@@ -28,7 +28,7 @@ struct BatchScan: ~Copyable {
   /// Reads for replays of headers over whole segments.
   static let replayBytes = 64 << 10
 
-  /// - Parameter buffer: belongs to the caller, who keeps it for the scan's life.
+  /// - Parameter buffer: owned by the caller; must outlive the scan.
   init(
     _ file: SegmentFile, from position: Int, to end: Int, checkingCRC: Bool, buffer: UnsafeMutableRawBufferPointer
   ) {

@@ -1,7 +1,7 @@
 import Model
 
-/// The small text files beside the logs. Each is replaced as a whole: written under another name, synced, renamed over
-/// the old one, the directory synced; a crash leaves the old or the new, never half.
+/// Reads and writes the small text files beside the logs. Each is replaced atomically: written under another name, synced,
+/// renamed over the old one, the directory synced; a crash leaves the old file or the new one.
 ///
 /// ```
 /// 0                            version
@@ -20,7 +20,7 @@ enum CheckpointFile {
     try disk.syncDirectory(path.directoryPart)
   }
 
-  /// The lines after the count, split at blanks; nil where the file is missing or is no checkpoint.
+  /// Reads the lines after the count, split at blanks; nil if the file is missing or invalid.
   static func lines(of path: String, columns: Int, on disk: any Disk) throws(DiskError) -> [[Substring]]? {
     guard let bytes = try disk.contents(of: path) else { return nil }
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
@@ -34,13 +34,13 @@ enum CheckpointFile {
   }
 }
 
-/// The offsets a log directory keeps for all its partitions.
+/// Names the offset checkpoints of a log directory.
 package enum OffsetCheckpoint: String, Sendable, CaseIterable {
-  /// Everything below is on the disk for sure: recovery begins there.
+  /// The recovery point: all records below are on the disk, and recovery begins there.
   case recoveryPoint = "recovery-point-offset-checkpoint"
-  /// Where DeleteRecords and retention moved the log's start.
+  /// The log start, as DeleteRecords and retention moved it.
   case logStart = "log-start-offset-checkpoint"
-  /// Everything below is on all in-sync replicas.
+  /// The high watermark: all records below are on all in-sync replicas.
   case highWatermark = "replication-offset-checkpoint"
 
   func read(in directory: String, on disk: any Disk) throws(DiskError) -> [TopicPartition: Offset] {
@@ -76,7 +76,7 @@ extension LeaderEpochs {
   }
 }
 
-/// `partition.metadata`: which topic, by id, the directory belongs to; a topic deleted and made again has another.
+/// Reads and writes `partition.metadata`: the id of the directory's topic, which differs when a topic is deleted and created again.
 enum PartitionMetadata {
   static let fileName = "partition.metadata"
 

@@ -1,10 +1,10 @@
 package import Model
 
-/// `log-directories`: the id of a log directory, and the directories that the broker had beside it when it last started.
+/// Holds `log-directories`: the id of a log directory, and the broker's other directories at its last start.
 ///
 /// Worked case: a broker has /a and /b, and starts once with log.dirs=/a. The roster in /a still names /b, so the start knows
-/// that the partitions it misses may lie there, and makes none of them anew. A disk that is not mounted is found out the same
-/// way: its mount point has no roster, and so not the id that the others name.
+/// that missing partitions may be there, and does not create them. An unmounted disk is detected in the same way: its mount
+/// point has no roster, and so not the id that the others name.
 ///
 /// ```
 /// 0                            version
@@ -12,7 +12,7 @@ package import Model
 /// <id> <path> …                each other one
 /// ```
 package struct DirectoryRoster: Hashable, Sendable {
-  /// Random, and the directory's for as long as it lives: paths change, and an id goes with the files.
+  /// The directory's random, permanent id: paths change, and the id stays with the files.
   package var id: UUID128
   /// The path of every directory of the broker, this one among them, by its id.
   package var paths: [UUID128: String]
@@ -24,7 +24,7 @@ package struct DirectoryRoster: Hashable, Sendable {
 
   package static let fileName = "log-directories"
 
-  /// Nil for text that `text` did not write.
+  /// Parses `text`; nil for other text.
   init?(_ text: String) {
     let lines = text.split(separator: "\n")
     guard lines.count >= 2, lines[0] == "0" else { return nil }

@@ -1,23 +1,23 @@
 import Glibc
 
-/// What the log asks of a file system, so that a test can own one that crashes, tears writes and runs full.
+/// Abstracts the file system of the logs, so that a test can provide one that crashes, tears writes and runs full.
 ///
 /// Paths are absolute or relative to the process. Nothing is durable before a `sync`: neither bytes (`DiskFile.sync`)
 /// nor names (`syncDirectory`).
 package protocol Disk: Sendable {
-  /// Opens a file for reading and writing; creates an empty one where the caller asks for that.
+  /// Opens a file for reading and writing; with `creating`, creates an empty one if missing.
   func open(_ path: String, creating: Bool) throws(DiskError) -> any DiskFile
-  /// Names in a directory, in no order, without `.` and `..`.
+  /// Returns the names in a directory, unordered, without `.` and `..`.
   func names(in directory: String) throws(DiskError) -> [String]
-  /// Nil where there is no such file.
+  /// Returns a file's size and times; nil if it does not exist.
   func info(_ path: String) throws(DiskError) -> FileInfo?
-  /// Makes one directory; one that is already there is not an error.
+  /// Creates one directory; an existing one is not an error.
   func makeDirectory(_ path: String) throws(DiskError)
-  /// Replaces `to` when it exists.
+  /// Renames a file; replaces `to` if it exists.
   func rename(_ from: String, to: String) throws(DiskError)
-  /// Removes a file; one that is already gone is not an error.
+  /// Removes a file; a missing one is not an error.
   func remove(_ path: String) throws(DiskError)
-  /// Removes an empty directory; one that is already gone is not an error.
+  /// Removes an empty directory; a missing one is not an error.
   func removeDirectory(_ path: String) throws(DiskError)
   /// Makes the names in a directory durable.
   func syncDirectory(_ path: String) throws(DiskError)
@@ -25,11 +25,11 @@ package protocol Disk: Sendable {
   /// lasts as long as the returned file.
   func lock(_ path: String) throws(DiskError) -> (any DiskFile)?
 
-  /// An append to a segment leaves zeros behind its last byte: a segment that is closed must be cut to its length.
+  /// Whether an append to a segment leaves zeros behind its last byte, so that a closed segment must be truncated.
   var padsFiles: Bool { get }
   /// The first descriptor that a segment may not keep open: those from here on are for what is opened for a moment.
   var segmentDescriptorsEnd: Int { get }
-  /// Throws when the file system under a directory cannot do what this disk wants of it.
+  /// Throws if the file system under a directory lacks a feature that this disk needs.
   func probe(_ directory: String) throws(DiskError)
 }
 
@@ -39,9 +39,9 @@ extension Disk {
   package func probe(_ directory: String) throws(DiskError) {}
 }
 
-/// An open file. It is closed with its last reference, so that a reader may outlive the file's deletion.
+/// Represents an open file, closed with its last reference, so that a reader may outlive the file's deletion.
 package protocol DiskFile: AnyObject, Sendable {
-  /// The descriptor for sendfile; -1 when there is no real file behind.
+  /// The descriptor for sendfile; -1 without a real file.
   var descriptor: Int32 { get }
 
   func size() throws(DiskError) -> Int
@@ -50,10 +50,10 @@ package protocol DiskFile: AnyObject, Sendable {
   /// Fills `buffer` from `position`; fewer bytes only at the file's end.
   func read(into buffer: UnsafeMutableRawBufferPointer, at position: Int) throws(DiskError) -> Int
   func truncate(to size: Int) throws(DiskError)
-  /// Allocates blocks up to `size`; the file ends there afterwards, in zeros.
+  /// Allocates blocks up to `size`, to which the file is extended with zeros.
   func reserve(_ size: Int) throws(DiskError)
-  /// Allocates blocks from `position` to `end`, beyond the file's end, without moving it: appends then find them there.
-  /// False where the file system cannot, or has no room; nothing is wrong then, appends are only dearer.
+  /// Allocates blocks from `position` to `end`, beyond the file's end, without extending the file, for later appends. Returns
+  /// false without support or space, which only makes appends slower.
   func reserveAhead(from position: Int, to end: Int) -> Bool
   /// Where the first bytes begin that were never written; nil where the file system cannot tell.
   func firstHole() throws(DiskError) -> Int?
@@ -88,7 +88,7 @@ package struct FileInfo: Hashable, Sendable {
   }
 }
 
-/// A file operation the system refused.
+/// Reports a file operation that the system refused.
 package struct DiskError: Error, Hashable, Sendable {
   package var operation: String
   package var path: String
@@ -108,13 +108,13 @@ extension DiskError: CustomStringConvertible {
 }
 
 extension DiskError {
-  /// The process or the machine lacks a resource: nothing is wrong with the disk, and the same may succeed later.
+  /// Whether the process or the machine lacks a resource: the disk is sound, and the operation may succeed later.
   package var isOfProcess: Bool { [EMFILE, ENFILE, ENOMEM, EINTR, EAGAIN].contains(code) }
 }
 
 extension DiskError {
-  /// The disk or the directory cannot be used, as far as the error tells. A full disk can: what is on it is read, and an
-  /// append succeeds when there is room again.
+  /// Whether the error means that the disk or directory is unusable. A full disk is usable: it can be read, and appends
+  /// succeed when there is space again.
   package var isOfDirectory: Bool { !isOfProcess && code != ENOSPC && code != EDQUOT }
 }
 
@@ -139,7 +139,7 @@ extension DiskFile {
 }
 
 extension Disk {
-  /// A whole file; nil where there is none.
+  /// Returns a whole file; nil if it does not exist.
   package func contents(of path: String) throws(DiskError) -> [UInt8]? {
     guard let size = try info(path)?.size else { return nil }
     return try open(path, creating: false).read(size, at: 0)

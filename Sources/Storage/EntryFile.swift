@@ -1,19 +1,19 @@
-/// A file of fixed-width entries, only ever appended to and cut: what both of a segment's indexes are.
+/// Stores fixed-width entries in a file that is only appended to and truncated, for both indexes of a segment.
 ///
 /// The newest entries wait in memory (`tail`, at most `EntryFile.tailBytesMax`) and go to the file together: an append to the
 /// log costs no system call for its index. A crash loses the tail, and recovery rebuilds indexes from the log, as
 /// it must anyway for what the kernel had not written. No descriptor stays open: thousands of partitions have two
 /// indexes per segment, most of them never asked.
 struct EntryFile {
-  /// Kept in memory before it is written; also the unit in which a lookup reads the file.
+  /// The most bytes kept in memory before they are written; also the unit in which a lookup reads the file.
   static let tailBytesMax = 2040  // divides by 8 and by 12, so a block holds whole entries
 
   let entryBytes: Int
   private(set) var path: String
-  /// Entries in the file; nil until the file was looked at.
+  /// The number of entries in the file; nil before `load`.
   private var stored: Int?
   private var tail: [UInt8] = []
-  /// The block of the file that was read last, so that a consumer reading on costs no system call.
+  /// The block of the file that was read last, so that a sequential consumer costs no system call.
   private var block: (first: Int, bytes: [UInt8]) = (0, [])
 
   init(path: String, entryBytes: Int) {
@@ -21,7 +21,7 @@ struct EntryFile {
     self.entryBytes = entryBytes
   }
 
-  /// Looks at the file once. Kafka pre-sizes indexes, so that a crash leaves zeros behind the last entry: no entry is all
+  /// Counts the file's entries, once. Kafka pre-sizes indexes, so that a crash leaves zeros behind the last entry: no entry is all
   /// zeros, so they are not counted.
   mutating func load(from disk: any Disk) throws(DiskError) {
     guard stored == nil else { return }
@@ -32,7 +32,7 @@ struct EntryFile {
     block = (0, [])
   }
 
-  /// Begins anew, whatever the file holds. The file is cut, and made if it is missing.
+  /// Starts with an empty file, which is truncated, or created if missing.
   mutating func reset(on disk: any Disk) throws(DiskError) {
     try disk.open(path, creating: true).truncate(to: 0)
     stored = 0
@@ -42,15 +42,15 @@ struct EntryFile {
 
   mutating func moved(to path: String) { self.path = path }
 
-  /// Entries, in the file and in memory. Only after `load`.
+  /// The number of entries, in the file and in memory. Only after `load`.
   var count: Int { (stored ?? 0) + tail.count / entryBytes }
 
-  /// Makes sure that the next `append` needs no disk.
+  /// Makes room, so that the next `append` needs no disk access.
   mutating func makeRoom(on disk: any Disk) throws(DiskError) {
     if tail.count + entryBytes > Self.tailBytesMax { try spill(to: disk) }
   }
 
-  /// Only after `load` and `makeRoom`.
+  /// Appends an entry. Only after `load` and `makeRoom`.
   mutating func append(_ write: (inout [UInt8]) -> Void) {
     let before = tail.count
     write(&tail)
@@ -68,7 +68,7 @@ struct EntryFile {
     tail.removeAll(keepingCapacity: true)
   }
 
-  /// Writes the tail and gives memory back: the segment takes no more entries. The file ends at its last entry.
+  /// Writes the tail and frees memory when the segment is closed. The file ends at its last entry.
   mutating func finish(on disk: any Disk) throws(DiskError) {
     try load(from: disk)
     try spill(to: disk)
@@ -78,7 +78,7 @@ struct EntryFile {
     try disk.open(path, creating: true).truncate(to: size)
   }
 
-  /// Forgets all entries from `count` on.
+  /// Removes all entries from `count` on.
   mutating func truncate(to count: Int, on disk: any Disk) throws(DiskError) {
     try load(from: disk)
     guard let stored, count < self.count else { return }
@@ -92,7 +92,7 @@ struct EntryFile {
     }
   }
 
-  /// Gives `body` the bytes of entry `index`. Only after `load`.
+  /// Calls `body` with the bytes of entry `index`. Only after `load`.
   mutating func withEntry<T>(
     _ index: Int, on disk: any Disk, _ body: (UnsafeRawBufferPointer) -> T
   ) throws(DiskError) -> T {
@@ -117,7 +117,7 @@ struct EntryFile {
     block = (first, bytes)
   }
 
-  /// The number of entries before the first that satisfies `isAfter`, which must hold for all after one it holds for.
+  /// Returns the number of entries before the first that satisfies `isAfter`, by which the entries are partitioned.
   mutating func partitionPoint(
     on disk: any Disk, _ isAfter: (UnsafeRawBufferPointer) -> Bool
   ) throws(DiskError) -> Int {
@@ -150,9 +150,9 @@ struct EntryFile {
 }
 
 extension DiskError {
-  /// The file ended before what its size promised (EIO).
+  /// The error of a file that is shorter than its size said (EIO).
   package static let unexpectedEnd: Int32 = 5
-  /// A log's last offset has been given (EOVERFLOW).
+  /// The error of a log whose offsets are used up (EOVERFLOW).
   static let offsetsUsedUp: Int32 = 75
 }
 

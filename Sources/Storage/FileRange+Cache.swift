@@ -2,14 +2,14 @@ import CMillrace
 import Glibc
 
 extension FileRange {
-  /// True when a part of the range is not in the page cache, so that a send waits for the disk. False where the kernel
-  /// does not say (before Linux 6.5), and on a disk without real files.
+  /// Returns whether a part of the range is not in the page cache, so that a send would wait for the disk. False where the
+  /// kernel cannot tell (before Linux 6.5), and on a disk without real files.
   package var isCold: Bool {
     guard file.descriptor >= 0, length > 0 else { return false }
     return millrace_missing_pages(file.descriptor, off_t(position), off_t(length)) > 0
   }
 
-  /// Has the kernel read the range from the disk into the page cache, and waits. A read error is left to the send.
+  /// Reads the range from the disk into the page cache, and waits. A read error is left to the send.
   package func warm() {
     guard file.descriptor >= 0, let sink = Self.sink else { return }
     var from = off_t(position)

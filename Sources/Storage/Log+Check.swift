@@ -1,7 +1,7 @@
 import Model
 
 extension Log {
-  /// What is wrong with the indexes, by the rules of Kafka's dump tool: an offset entry names the last offset of the batch
+  /// Checks the indexes by the rules of Kafka's dump tool: an offset entry names the last offset of the batch
   /// that begins at its position; a time entry the last offset of a batch with that largest timestamp; both rise. Reads
   /// all batch headers: for tools and tests.
   package func indexFaults() throws(DiskError) -> [String] {

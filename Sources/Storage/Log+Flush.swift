@@ -1,23 +1,23 @@
 import Base
 package import Model
 
-/// What a log knows of its flushes.
+/// Holds the flush state of a log.
 struct FlushState {
-  /// When the data that is not flushed began to be appended; nil when there is none.
+  /// The time of the first unflushed append; nil without unflushed data.
   var unflushedSinceMs: Int64?
-  /// True while a flush ticket is out. There is one at a time: flushes asked for meanwhile share the next.
+  /// Whether a flush ticket is in use. There is one at a time: flushes requested meanwhile share the next.
   var isRunning = false
-  /// A flush was asked for while a ticket was out.
+  /// Whether a flush was requested while a ticket was in use.
   var isWantedAgain = false
-  /// Segments were made whose names are not durable yet.
+  /// Whether there are new segments whose names are not durable yet.
   var hasNewNames = true
-  /// The log's own directory is new in its parent.
+  /// Whether the log's directory is new in its parent, and not durable there.
   var isNewDirectory = false
   /// Segments closed since the last ticket: their indexes and lengths must be durable before a start may trust them.
   var closed: [Segment] = []
-  /// Those the ticket that is out takes care of.
+  /// The closed segments that the ticket in use syncs.
   var closing: [Segment] = []
-  /// Grows when appended data is taken back: a ticket from before says nothing about what came after.
+  /// Raised when appended data is truncated: an earlier ticket does not cover later data.
   var generation = 0
 
   mutating func appended(nowMs: Int64) {
@@ -38,7 +38,7 @@ struct FlushState {
     return takeNewNames(in: directory)
   }
 
-  /// The directories that hold names not durable yet; the caller makes them so.
+  /// Returns the directories with names that are not durable yet, for the caller to sync.
   mutating func takeNewNames(in directory: String) -> [String] {
     var directories = hasNewNames ? [directory] : []
     if isNewDirectory { directories.append(directory.directoryPart) }
@@ -48,7 +48,7 @@ struct FlushState {
   }
 }
 
-/// One flush: made under the log's lock, run off it, handed back under it.
+/// Carries out one flush: created under the log's lock, run without it, completed under it.
 ///
 /// ```
 /// let ticket = partition.withLock { $0.log.flushTicket() }          // nil: nothing to do, or one is out already
@@ -56,9 +56,9 @@ struct FlushState {
 /// let next = partition.withLock { $0.log.complete(ticket, outcome) }  // run that too; waiters look at flushedOffset
 /// ```
 ///
-/// Group commit falls out of it: all appends since the last ticket was made share the next one's fdatasync.
+/// This is group commit: all appends since the creation of the last ticket share the next one's fdatasync.
 package struct FlushTicket: Sendable {
-  /// Everything below will be durable.
+  /// The offset below which all records will be durable.
   package let upTo: Offset
   let generation: Int
   let disk: any Disk
@@ -84,8 +84,8 @@ package struct FlushTicket: Sendable {
 }
 
 extension Log {
-  /// What to sync so that everything appended so far is durable. Nil when it is already, and when another ticket is out:
-  /// completing that one returns the next.
+  /// Returns a ticket to make all appends so far durable. Nil if they are, or if another ticket is in use, whose completion
+  /// returns the next.
   package func flushTicket() -> FlushTicket? {
     guard failure == nil, flushedOffset < logEndOffset || !flushing.closed.isEmpty else { return nil }
     guard !flushing.isRunning else {
@@ -98,9 +98,9 @@ extension Log {
     }
   }
 
-  /// Takes a ticket back after it has run, raises `flushedOffset`, and returns the next one when a flush was asked for.
+  /// Completes a ticket that has run: raises `flushedOffset`, and returns the next ticket if a flush was requested.
   ///
-  /// After a failed sync nobody knows what the disk holds (the kernel may have dropped the pages), so the log goes offline.
+  /// After a failed sync the contents of the disk are unknown (the kernel may have dropped the pages), so the log goes offline.
   package func complete(_ ticket: FlushTicket, _ outcome: Result<Void, DiskError>, nowMs: Int64) -> FlushTicket? {
     flushing.isRunning = false
     switch outcome {
@@ -116,7 +116,7 @@ extension Log {
     }
   }
 
-  /// Flushes here and now, whether or not a ticket is out: for a stop, tools and tests.
+  /// Flushes synchronously, even if a ticket is in use: for a stop, tools and tests.
   package func flush(nowMs: Int64) throws(DiskError) {
     if let failure { throw failure }
     flushing.closed += flushing.closing
@@ -160,8 +160,8 @@ extension Log {
       directories: flushing.begin(in: directory))
   }
 
-  /// Whether the log should be flushed in the background now: data has waited longer than flush.ms, or a segment was
-  /// closed (flushed then, so that recovery after a crash reads the active segment and not all).
+  /// Returns whether a background flush is due: data is older than flush.ms, or a segment was closed, whose flush spares
+  /// recovery from reading it after a crash.
   package func wantsFlush(nowMs: Int64) -> Bool {
     if case .arm(let arm) = store {
       let isFull = arm.bytesSinceFlush >= config.segmentBytes
@@ -206,13 +206,13 @@ extension Log {
     try disk.syncDirectory(directory)
   }
 
-  /// Data has waited longer than flush.ms.
+  /// Whether data has been unflushed for longer than flush.ms.
   private func hasWaitedLong(nowMs: Int64) -> Bool {
     guard failure == nil, flushedOffset < logEndOffset, let since = flushing.unflushedSinceMs else { return false }
     return nowMs.subtractingClamped(since) >= config.flushMs
   }
 
-  /// Everything is durable by now: a store that syncs each append says so.
+  /// Records that all data is durable, for a store that syncs each append.
   func wasFlushed() {
     flushedOffset = logEndOffset
     flushing.unflushedSinceMs = nil

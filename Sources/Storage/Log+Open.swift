@@ -6,7 +6,7 @@ extension Log {
   ///
   /// A directory without segments becomes an empty log at `memory.logStartOffset`.
   ///
-  /// - Parameter arms: makes what keeps the batches, when segments do not.
+  /// - Parameter arms: makes the store arm, unless the log uses segments.
   package static func open(
     disk: any Disk, directory: String, partition: TopicPartition, config: LogConfig, memory: LogMemory, nowMs: Int64,
     arms: (any StoreArmMaker)? = nil
@@ -88,7 +88,7 @@ extension Log {
 
   // MARK: After a truncation
 
-  /// Finds again what a segment that was cut at `end` knows of its last stretch.
+  /// Rebuilds the state of a segment that was truncated at `end`.
   func resume(_ segment: Segment, to end: Int) throws(DiskError) {
     let from = try segment.beginResumption()
     var headers: [RecordBatchHeader] = []
@@ -103,7 +103,7 @@ extension Log {
     }
   }
 
-  /// Offsets of the producer snapshots in the directory, rising.
+  /// Returns the offsets of the producer snapshots in the directory, ascending.
   private func snapshotOffsets() throws(DiskError) -> [Offset] {
     try disk.names(in: directory).compactMap { Segment.offset(inName: $0, suffix: ProducerSnapshot.suffix) }.sorted()
   }
@@ -114,7 +114,7 @@ extension Log {
     }
   }
 
-  /// Makes the producer state what the files say up to the log's end.
+  /// Restores the producer state from the files, up to the log end.
   func reloadProducers() throws(DiskError) {
     var recovery = LogRecovery(disk: disk, directory: directory, config: config, nowMs: 0)
     recovery.segments = segments

@@ -3,9 +3,9 @@ package import Model
 extension Log {
   /// Finds whole batches from the one that holds `offset` to the last one wholly below `upTo`, in at most `maxBytes`.
   ///
-  /// Returns file ranges, no bytes; empty when `offset` is at or past `upTo` or the log's end. With `atLeastOneBatch` the
-  /// first batch comes whole even when it is larger than `maxBytes`. A slice stays within one segment: the next read goes on
-  /// from `nextOffset`. A consumer that reads on, or reads the newest batches, costs no system call here.
+  /// Returns file ranges, not bytes; none when `offset` is at or past `upTo` or the log end. With `atLeastOneBatch` the
+  /// first batch is returned whole even when it is larger than `maxBytes`. A slice stays within one segment; the next read
+  /// continues at `nextOffset`. A sequential consumer, or one at the tail, costs no system call here.
   package func read(
     from offset: Offset, upTo: Offset, maxBytes: Int, atLeastOneBatch: Bool
   ) throws(ReadError) -> LogSlice {
@@ -48,7 +48,7 @@ extension Log {
     return slice
   }
 
-  /// The segment that would hold `offset`: the last that begins at or before it.
+  /// Returns the segment that would hold `offset`: the last that begins at or before it.
   func segmentIndex(holding offset: Offset) -> Int {
     if offset >= active.baseOffset { return segments.count - 1 }
     var low = 0
@@ -60,12 +60,12 @@ extension Log {
     return low
   }
 
-  /// The offset after a segment's last: where the next one begins.
+  /// Returns the offset after a segment's last, where the next one begins.
   func endOffset(ofSegment index: Int) -> Offset {
     index + 1 < segments.count ? segments[index + 1].baseOffset : logEndOffset
   }
 
-  /// The first batch of a segment whose last offset is `offset` or more.
+  /// Returns the first batch of a segment whose last offset is at least `offset`.
   func locate(_ offset: Offset, inSegment index: Int) throws(DiskError) -> BatchPlaces.Place? {
     let segment = segments[index]
     guard offset < endOffset(ofSegment: index), segment.size > 0 else { return nil }
@@ -80,7 +80,7 @@ extension Log {
     }
   }
 
-  /// Where a segment's batches wholly below `bound` end, and the offset to read on from; nil when there are none.
+  /// Returns the end position of a segment's batches wholly below `bound`, and the next offset; nil without such batches.
   private func end(before bound: Offset, inSegment index: Int) throws(DiskError) -> BatchPlaces.Place? {
     let segment = segments[index]
     let segmentEnd = endOffset(ofSegment: index)
@@ -95,8 +95,8 @@ extension Log {
     return place
   }
 
-  /// The last boundary between batches in a segment after `start` and not past `limit`; the end of the batch at `start` when
-  /// that is past it.
+  /// Returns the last batch boundary of a segment after `start` and not past `limit`, or the end of the batch at `start` if
+  /// that is past `limit`.
   private func lastBoundary(
     in segment: Segment, after start: BatchPlaces.Place, atOrBefore limit: Int
   ) throws(DiskError) -> BatchPlaces.Place {
@@ -117,7 +117,7 @@ extension Log {
     return boundary ?? BatchPlaces.Place(offset: start.offset, segment: segment.baseOffset, position: segment.size)
   }
 
-  /// Looks at a segment's batch headers from `position` on until `body` has an answer.
+  /// Passes a segment's batch headers from `position` on to `body` until it returns a value.
   func scan<Answer>(
     _ segment: Segment, from position: Int, chunkBytes: Int = BatchScan.lookupBytes,
     _ body: (RecordBatchHeader, _ position: Int) -> Answer?

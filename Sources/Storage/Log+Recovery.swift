@@ -1,13 +1,13 @@
 package import Model
 import NIOCore
 
-/// What a log directory remembers of a partition besides its files.
+/// Holds a partition's entries in the checkpoints of its log directory.
 package struct LogMemory: Hashable, Sendable {
   package var logStartOffset: Offset
   package var recoveryPoint: Offset
   /// Of the last checkpoint: records before it were acknowledged.
   package var highWatermark: Offset
-  /// The last stop was orderly: files are as they should be.
+  /// Whether the last stop was orderly, so that files are trusted.
   package var isClean: Bool
 
   package init(
@@ -23,11 +23,11 @@ package struct LogMemory: Hashable, Sendable {
   package var endExpected: Offset { max(recoveryPoint, highWatermark) }
 }
 
-/// How a log comes back from its files.
+/// Opens a log from its files, with recovery after a crash.
 ///
-/// After an orderly stop only the active segment is looked at, from its last index entry on. Else every segment that reaches
-/// past the recovery point is read batch by batch: length, magic, CRC. The log ends before the first bytes that are no
-/// batch; what lies behind them, later segments too, goes. Worked case: a power failure kept segment 200 (its pages happened
+/// After an orderly stop only the active segment is checked, from its last index entry on. Otherwise every segment that
+/// reaches past the recovery point is read batch by batch: length, magic, CRC. The log ends before the first bytes that are
+/// not a batch; everything behind them, including later segments, is removed. Worked case: a power failure kept segment 200 (its pages happened
 /// to be written) but lost the tail of segment 100, which now ends at 180. Readers must not see 200…: records 180–199, which
 /// came before them, are gone. So the log ends at 180.
 struct LogRecovery {
@@ -41,9 +41,9 @@ struct LogRecovery {
   var names: Set<String> = []
   var producers = ProducerState()
   var epochs = LeaderEpochs()
-  /// The leader epochs as `leader-epoch-checkpoint` has them.
+  /// The leader epochs from `leader-epoch-checkpoint`.
   private(set) var storedEpochs = LeaderEpochs()
-  /// The files were as an orderly stop left them: no name was changed.
+  /// Whether the file names are as an orderly stop left them.
   private(set) var wasResumed = false
 
   /// Bytes read again of the closed segments before the first suspect one: a snapshot has each producer's last batch
@@ -60,7 +60,7 @@ struct LogRecovery {
 
   // MARK: What is there
 
-  /// Lists the directory, removes what an interrupted deletion or cleaning left, and finds the segments.
+  /// Lists the directory, removes the remains of an interrupted deletion or cleaning, and finds the segments.
   mutating func findFiles() throws(DiskError) {
     var logs: [Offset] = []
     var swaps: [Offset] = []
@@ -115,7 +115,7 @@ struct LogRecovery {
     names.insert(Segment.name(base) + Segment.logSuffix)
   }
 
-  /// Indexes without a log are left from a deletion that a crash cut short.
+  /// Removes indexes without a log, which a deletion interrupted by a crash has left.
   private mutating func removeOrphans(_ bases: Set<Offset>) throws(DiskError) {
     for suffix in [OffsetIndex.suffix, TimeIndex.suffix, TransactionIndex.suffix] {
       for name in names {
@@ -133,7 +133,7 @@ struct LogRecovery {
 
   // MARK: Coming back
 
-  /// Makes `segments`, `producers` and `epochs` what the files say; returns the log's end.
+  /// Restores `segments`, `producers` and `epochs` from the files; returns the log end.
   mutating func recover(_ memory: LogMemory) throws(DiskError) -> Offset {
     storedEpochs = try LeaderEpochs(readingFrom: directory, on: disk)
     epochs = storedEpochs
@@ -148,7 +148,7 @@ struct LogRecovery {
     return logEnd
   }
 
-  /// Trusts the files: makes missing indexes, looks at the active segment's last stretch. Nil when that is damaged after all.
+  /// Opens trusted files: rebuilds missing indexes and checks the end of the active segment. Nil if that is damaged after all.
   private mutating func resume() throws(DiskError) -> Offset? {
     for segment in segments.dropLast() where !hasIndexes(segment) {
       guard try rebuildIndexes(segment) else { return nil }
@@ -185,7 +185,7 @@ struct LogRecovery {
     return end
   }
 
-  /// The first segment that may hold what was not flushed. One that ends at the recovery point is among them: its records are
+  /// Returns the first segment that may hold unflushed data. A segment that ends at the recovery point is among them: its records are
   /// safe, but it may have been closed, and the last of its index written, after that flush.
   private func firstSuspect(_ memory: LogMemory) -> Int {
     if memory.isClean { return max(0, segments.count - 1) }
@@ -196,7 +196,7 @@ struct LogRecovery {
     return max(0, segments.count - 1)
   }
 
-  /// Reads every batch of the segments from `first` on; cuts the log at the first byte that is no batch.
+  /// Reads every batch of the segments from `first` on; truncates the log at the first invalid byte.
   private mutating func recoverSegments(
     from first: Int, flushedBefore recoveryPoint: Offset
   ) throws(DiskError) -> Offset {
@@ -243,7 +243,7 @@ struct LogRecovery {
     try disk.syncDirectory(directory)
   }
 
-  /// Asks the batches before the first known epoch which epochs they are of. Worked case: DeleteRecords raised the start from
+  /// Reads the epochs of the batches before the first known epoch. Worked case: DeleteRecords raised the start from
   /// 177 to 193, and the epochs with it; a crash before the start's checkpoint brings 177–192 back.
   mutating func findEpochs(from start: Offset) throws(DiskError) {
     let known = epochs.entries
@@ -265,7 +265,7 @@ struct LogRecovery {
     epochs = found
   }
 
-  /// Reads one segment, CRCs and all, and makes its indexes again; false when it was cut.
+  /// Reads one segment, checks CRCs, and rebuilds its indexes; returns false if it was truncated.
   private mutating func recoverSegment(_ segment: Segment, _ end: inout Offset) throws(DiskError) -> Bool {
     let file = try segment.file()
     let size = try file.file.size()
@@ -300,7 +300,7 @@ struct LogRecovery {
     return false
   }
 
-  /// Makes a closed segment's indexes again after an orderly stop; false when its batches are damaged.
+  /// Rebuilds a closed segment's indexes after an orderly stop; returns false if its batches are damaged.
   private func rebuildIndexes(_ segment: Segment) throws(DiskError) -> Bool {
     let size = segment.size
     try segment.beginRecovery(keepingTransactions: true)
@@ -319,9 +319,9 @@ struct LogRecovery {
 
   // MARK: Producers
 
-  /// The producers as of `end`: a snapshot that is not after it, and the batches since.
+  /// Restores the producers as of `end`, from a snapshot at or before it and the batches since.
   ///
-  /// - Parameter rereadingBytes: go back to a snapshot before as many bytes of segments, or a little fewer.
+  /// - Parameter rereadingBytes: use a snapshot at most this many bytes of segments before `end`.
   mutating func producers(at end: Offset, rereadingBytes: Int = 0) throws(DiskError) -> ProducerState {
     let start = rereadStart(before: end, bytes: rereadingBytes)
     var found = ProducerState()
@@ -343,7 +343,7 @@ struct LogRecovery {
     return producers
   }
 
-  /// The base of the first of those segments that end at `end` and have no more than `bytes`; `end` when there are none.
+  /// Returns the base offset of the earliest run of segments that ends at `end` with at most `bytes`; `end` without one.
   private func rereadStart(before end: Offset, bytes: Int) -> Offset {
     var (start, left) = (end, bytes)
     for segment in segments.reversed() where segment.baseOffset < end {
@@ -354,7 +354,7 @@ struct LogRecovery {
     return start
   }
 
-  /// Returns the newest snapshot that can be read; those that cannot be read are removed.
+  /// Returns the newest readable snapshot; unreadable ones are removed.
   private mutating func snapshot(notAfter end: Offset) throws(DiskError) -> ProducerState? {
     for offset in snapshots.reversed() where offset <= end {
       let path = "\(directory)/\(Segment.name(offset))\(ProducerSnapshot.suffix)"
@@ -415,7 +415,7 @@ struct LogRecovery {
     snapshots.removeAll { $0 > end }
   }
 
-  /// Lends a buffer from the heap: recovery runs on several threads with stacks of their own size.
+  /// Lends a buffer from the heap, since recovery threads may have small stacks.
   private func withBuffer<T>(
     _ bytes: Int, _ body: (UnsafeMutableRawBufferPointer) throws(DiskError) -> T
   ) throws(DiskError) -> T {

@@ -5,8 +5,8 @@ extension Log {
   /// Deletes whole segments from the front that are older than retention.ms, more than retention.bytes need, or below the
   /// log's start; returns how many, or how many batches where an arm keeps them.
   ///
-  /// Nothing at or above the high watermark goes. When all of the log is due, the active segment is closed first, so that an
-  /// idle partition empties too.
+  /// No record at or above the high watermark is deleted. If the whole log is due, the active segment is closed first, so that
+  /// an idle partition is emptied too.
   package func applyRetention(nowMs: Int64, highWatermark: Offset) throws(DiskError) -> Int {
     if let failure { throw failure }
     if case .arm(let arm) = store {
@@ -34,7 +34,7 @@ extension Log {
     return byStart + byTime + bySize
   }
 
-  /// Deletes segments from the front for as long as `isDue` says; it is given the segment and the offset after its last.
+  /// Deletes segments from the front while `isDue` returns true for the segment and the offset after its last.
   private func deleteFront(
     nowMs: Int64, highWatermark: Offset, _ isDue: (Segment, Offset) throws(DiskError) -> Bool
   ) throws(DiskError) -> Int {
@@ -59,8 +59,8 @@ extension Log {
     return count
   }
 
-  /// Moves the log's start (DeleteRecords): records below `offset` are gone for readers at once, their files when a
-  /// whole segment is below. The caller bounds `offset` by the high watermark.
+  /// Moves the log start (DeleteRecords): readers cannot see records below `offset` any more, and segments wholly below it are
+  /// deleted. The caller bounds `offset` by the high watermark.
   package func deleteRecords(before offset: Offset, nowMs: Int64) throws(DiskError) {
     if let failure { throw failure }
     guard offset > logStartOffset else { return }
@@ -78,7 +78,7 @@ extension Log {
     if epochs.raiseStart(to: offset) { try writeEpochs() }
   }
 
-  /// Removes files that were renamed away at least file.delete.delay.ms ago; returns how many segments' files.
+  /// Removes files renamed for deletion at least file.delete.delay.ms ago; returns the number of segments.
   package func purgeDeleted(nowMs: Int64) throws(DiskError) -> Int {
     let due = deleted.filter { $0.removableAtMs <= nowMs }
     for files in due {
@@ -92,7 +92,7 @@ extension Log {
 
   /// Truncates the log to `offset`; a batch that holds `offset` is removed whole, so the log may end before it.
   ///
-  /// A failure on the way leaves the log offline: opening it again recovers.
+  /// A failure takes the log offline; opening it again recovers.
   package func truncate(to offset: Offset, nowMs: Int64) throws(DiskError) {
     if let failure { throw failure }
     guard offset < logEndOffset else { return }
@@ -145,7 +145,7 @@ extension Log {
     check()
   }
 
-  /// Renames the segments after `index` away, the last first: a crash on the way leaves a log without gaps.
+  /// Renames the segments after `index` for deletion, the last first, so that a crash leaves a log without gaps.
   private func removeSegments(after index: Int, nowMs: Int64) throws(DiskError) {
     while segments.count > index + 1 {
       let paths = try segments[segments.count - 1].markDeleted()
@@ -156,7 +156,7 @@ extension Log {
     try disk.syncDirectory(directory)
   }
 
-  /// Cuts a segment before the batch at `place`, and finds again what it knew of its last stretch.
+  /// Truncates a segment before the batch at `place`, and rebuilds its state.
   private func cut(_ segment: Segment, at place: BatchPlaces.Place) throws(DiskError) {
     try segment.truncate(toPosition: place.position, offset: place.offset)
     // A later append in the same place must not be followed by the old bytes after a crash.

@@ -1,7 +1,7 @@
 package import Model
 import NIOCore
 
-/// The segments of a log: what they take in, and when the next one begins.
+/// Appends to segments, and rolls them.
 extension Log {
   var active: Segment { segments[segments.count - 1] }
   package var segmentCount: Int { segments.count }
@@ -9,7 +9,7 @@ extension Log {
 
   // MARK: Appending
 
-  /// Puts a batch at the log's end under the header that the log has given it.
+  /// Appends a batch with the header that the log has given it.
   @inline(__always)
   func append(
     _ header: RecordBatchHeader, _ body: ByteBuffer, _ marker: EndTransactionMarker?, nowMs: Int64
@@ -22,7 +22,7 @@ extension Log {
     }
   }
 
-  /// Puts a batch, which comes in one part or two, at the log's end.
+  /// Appends a batch, given in one part or two.
   func append(
     _ header: RecordBatchHeader, _ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer,
     _ marker: EndTransactionMarker?, nowMs: Int64
@@ -35,7 +35,7 @@ extension Log {
     try note(header, marker, in: segment, nowMs: nowMs)
   }
 
-  /// Sees that the active segment can take the batch, and notes its leadership; returns the segment.
+  /// Returns the active segment, rolled if the batch does not fit, and records the batch's leader epoch.
   private func place(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) -> Segment {
     var segment = active
     do {
@@ -57,8 +57,8 @@ extension Log {
     areEpochsUnwritten = false
   }
 
-  /// Takes note of the batch just written. The index of aborted transactions is the one thing that may fail here;
-  /// the batch is in the log already, so the log is then offline until recovery has made the index again.
+  /// Records the batch just written. Only the index of aborted transactions can fail here; the batch is already in the log, so
+  /// the log then goes offline until recovery has rebuilt the index.
   private func note(
     _ header: RecordBatchHeader, _ marker: EndTransactionMarker?, in segment: Segment, nowMs: Int64
   ) throws(AppendError) {
@@ -72,7 +72,7 @@ extension Log {
     }
   }
 
-  /// Tells the producer state of a batch, and the transaction index of an abort.
+  /// Updates the producer state with a batch, and the transaction index with an abort.
   func noteProducer(_ header: RecordBatchHeader, _ marker: EndTransactionMarker?, in segment: Segment) throws(DiskError)
   {
     guard let marker else {
@@ -87,7 +87,7 @@ extension Log {
 
   // MARK: Rolling
 
-  /// Closes the active segment and begins one at `offset`, if the active one has anything.
+  /// Closes the active segment and begins one at `offset`, unless the active one is empty.
   package func roll(nowMs: Int64) throws(AppendError) {
     try checkUsable()
     guard active.size > 0 else { return }
@@ -111,7 +111,7 @@ extension Log {
     flushing.rolled(from: before)
   }
 
-  /// The segment takes no more batches; a file that is longer than they are is cut.
+  /// Closes a segment; a file longer than its batches is truncated.
   func finish(_ segment: Segment) throws(DiskError) {
     // To cut the file to its length would fill what is missing with zeros.
     try check(segment)
@@ -141,7 +141,7 @@ extension Log {
     if case .segments = store { active.path + LogFileSuffix.log } else { directory }
   }
 
-  /// Makes a segment's files, all or none: an empty segment left behind would hide what is appended before it.
+  /// Creates a segment's files, all or none: an empty segment left behind would hide batches appended before it.
   func makeSegment(at offset: Offset, nowMs: Int64) throws(DiskError) -> Segment {
     do {
       return try Segment.create(disk: disk, directory: directory, baseOffset: offset, config: config, nowMs: nowMs)
@@ -153,7 +153,7 @@ extension Log {
     }
   }
 
-  /// Writes the producers as of the log's end, which is where the next segment begins.
+  /// Writes a producer snapshot at the log end, where the next segment begins.
   func writeSnapshot() throws(DiskError) {
     let path = "\(directory)/\(Segment.name(logEndOffset))\(ProducerSnapshot.suffix)"
     let file = try disk.open(path, creating: true)

@@ -72,12 +72,12 @@ package enum AppendError: Error, Hashable, Sendable {
   case offline(DiskError)
 }
 
-/// What an append did.
+/// Reports the outcome of an append.
 package struct Appended: Hashable, Sendable {
   /// Offset of the first record; of an earlier append when this was a duplicate.
   package var baseOffset: Offset
   package var lastOffset: Offset
-  /// The batch was here already; nothing was written.
+  /// Whether the batch is a duplicate, so that nothing was written.
   package var isDuplicate: Bool
   /// The broker's clock when it set the timestamps, else -1.
   package var logAppendTimeMs: Int64
@@ -86,7 +86,7 @@ package struct Appended: Hashable, Sendable {
   package var needsFlush: Bool
 }
 
-/// Why nothing can be read.
+/// Says why a read failed.
 package enum ReadError: Error, Hashable, Sendable {
   /// Before the log's start or after its end (OFFSET_OUT_OF_RANGE).
   case outOfRange(logStart: Offset, logEnd: Offset)

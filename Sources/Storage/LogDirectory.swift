@@ -2,7 +2,7 @@ import Glibc
 package import Model
 import Synchronization
 
-/// Why a log directory cannot be used.
+/// Says why a log directory cannot be used.
 package enum LogDirectoryError: Error, Hashable, Sendable {
   case disk(DiskError)
   /// Another process, or another directory object of this one, holds `.lock`.
@@ -13,13 +13,13 @@ package enum LogDirectoryError: Error, Hashable, Sendable {
   case belongsTo(brokerID: BrokerID?, clusterID: String?, path: String)
   /// meta.properties has a version or a value that we cannot read.
   case malformed(path: String, line: String)
-  /// The partition's directory is there already.
+  /// The partition's directory already exists.
   case exists(TopicPartition)
   /// The partition was written by the other engine: set `millrace.log.engine` to that, or give another log.dirs.
   case otherEngine(TopicPartition, writtenBy: LogEngine, path: String)
-  /// The program has not what `setting` asks for: millrace-broker has.
+  /// The program does not support `setting`; millrace-broker does.
   case noArm(setting: String)
-  /// No log directory can be used any more.
+  /// No log directory is usable any more.
   case noneLeft
   /// The file system takes no direct reads or writes (O_DIRECT), which the broker is configured to use.
   case noDirectIO(path: String, DiskError)
@@ -143,7 +143,7 @@ package final class LogDirectory: Sendable {
     do { try removeMark() } catch { throw .disk(error) }
   }
 
-  /// Removes the clean mark, once.
+  /// Removes `.kafka_cleanshutdown`, once.
   private func removeMark() throws(DiskError) {
     let outcome = state.withLock { state -> Result<Void, DiskError> in
       guard state.isMarkedClean else { return .success(()) }
@@ -230,7 +230,7 @@ package final class LogDirectory: Sendable {
   /// The directory's id and its neighbours at the last start; nil for one that no start has accepted yet.
   package var roster: DirectoryRoster? { state.withLock { $0.roster } }
 
-  /// Writes the directory's id and its neighbours down: the start has accepted them all.
+  /// Writes the directory's id and its neighbours, all accepted by the start.
   package func write(_ roster: DirectoryRoster) throws(LogDirectoryError) {
     guard self.roster != roster else { return }
     do { try CheckpointFile.replace("\(path)/\(DirectoryRoster.fileName)", with: roster.text, on: disk) } catch {
@@ -279,7 +279,7 @@ package final class LogDirectory: Sendable {
     state.withLock { state in state.checkpoints.values.reduce(into: []) { $0.formUnion($1.keys) } }
   }
 
-  /// Makes a new, empty log.
+  /// Creates a new, empty log.
   package func create(
     _ partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
   ) throws(LogDirectoryError) -> sending Log {
@@ -300,7 +300,7 @@ package final class LogDirectory: Sendable {
     }
   }
 
-  /// Opens one log that is here.
+  /// Opens one log of this directory.
   package func open(
     _ partition: TopicPartition, config: LogConfig, nowMs: Int64
   ) throws(LogDirectoryError) -> sending Log {

@@ -1,8 +1,7 @@
 import Model
 import NIOCore
 
-/// Writes a log's files out as text, line for line as Kafka's `kafka-dump-log --print-data-log` does, and finds what in them does
-/// not fit together.
+/// Prints a log's files as text, line for line as Kafka's `kafka-dump-log --print-data-log` does, and reports inconsistencies.
 package struct LogDump {
   private let disk: any Disk
   /// Records too, not only batches.

@@ -1,6 +1,6 @@
 import Model
 
-/// A segment's `.index`: from offsets to positions in its `.log`, one entry for every `indexIntervalBytes` or so.
+/// Maps offsets to positions in a segment's `.log` (the `.index` file), with about one entry per `indexIntervalBytes`.
 ///
 /// ```
 /// offset less the segment's base 4 │ position 4

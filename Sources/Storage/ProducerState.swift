@@ -1,7 +1,7 @@
 package import Model
 
-/// What a log remembers of its idempotent producers: enough to know a retried batch, to refuse a gap, and to say where
-/// the first open transaction begins.
+/// Tracks a log's idempotent producers: detects retried batches, refuses gaps in sequences, and finds the start of the first
+/// open transaction.
 ///
 /// Owned by one `Log`; `check` before a batch is written, `appended` after.
 package struct ProducerState {

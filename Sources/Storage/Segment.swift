@@ -2,7 +2,7 @@ import Base
 import Glibc
 import Model
 
-/// One stretch of a partition's log: `<base>.log` holds the batches back to back exactly as sent, `.index` and
+/// Holds one segment of a partition's log: `<base>.log` holds the batches back to back exactly as sent, `.index` and
 /// `.timeindex` find offsets and timestamps in it, `.txnindex` its aborted transactions, `.snapshot` the producers as
 /// they were at its start. All but the last segment of a log are closed: they never change again.
 ///

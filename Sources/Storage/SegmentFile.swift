@@ -49,7 +49,7 @@ package struct FileRange: Sendable {
     }
   }
 
-  /// True when the file ends before the range does, or its size cannot be read: another program has cut it.
+  /// Returns whether the file ends before the range does, or its size cannot be read: another program has truncated it.
   package var isCut: Bool {
     guard let size = try? file.file.size() else { return true }
     return size < position + length
@@ -95,7 +95,7 @@ package struct LogSlice: Sendable {
   package var byteCount: Int
   /// The offset asked for: the first batch may begin before it.
   package var firstOffset: Offset
-  /// Where the next read goes on; `firstOffset` when nothing was found.
+  /// The offset of the next read; `firstOffset` when nothing was found.
   package var nextOffset: Offset
   /// The slice ends where its segment does, and the log goes on in the next one: more is there than a read returns.
   package var isCutBySegment = false

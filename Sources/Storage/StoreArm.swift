@@ -37,7 +37,7 @@ package protocol StoreArm: AnyObject {
   /// Writes everything down and syncs it, for an orderly stop.
   func close(_ log: Log) throws(DiskError)
 
-  /// Returns how many batches went.
+  /// Returns the number of batches removed.
   func applyRetention(to log: Log, nowMs: Int64, highWatermark: Offset) throws(DiskError) -> Int
   /// Takes the batches out that are wholly before `offset`, where the log begins from now on; returns how many.
   func dropFront(of log: Log, before offset: Offset) throws(DiskError) -> Int
@@ -49,7 +49,7 @@ package protocol StoreArm: AnyObject {
 
 /// Makes the arms of one `millrace.log.engine`.
 package protocol StoreArmMaker: Sendable {
-  /// Opens the arm's files in a log's directory, making those that are not there.
+  /// Opens the arm's files in a log's directory, creating missing ones.
   func open(in directory: String, on disk: any Disk, nowMs: Int64) throws(DiskError) -> any StoreArm
 }
 

@@ -1,6 +1,6 @@
 import Model
 
-/// A segment's `.timeindex`: the largest timestamp up to an offset.
+/// Maps timestamps to offsets (a segment's `.timeindex`): each entry has the largest timestamp up to an offset.
 ///
 /// ```
 /// timestamp 8 │ offset less the segment's base 4

@@ -10,7 +10,7 @@ package struct AbortedTransaction: Hashable, Sendable {
   package var lastStableOffset: Offset
 }
 
-/// A segment's `.txnindex`: the transactions that a marker in this segment aborted. Made with the first of them.
+/// Lists the transactions that a marker in a segment aborted (its `.txnindex`). Created with the first of them.
 ///
 /// ```
 /// version 2 (= 0) │ producer id 8 │ first offset 8 │ last offset 8 │ last stable offset 8
