@@ -49,7 +49,7 @@ package struct Handler: Sendable {
   package let api: Api
   /// The versions that the handler answers.
   package let served: ClosedRange<Int16>
-  /// The versions that ApiVersions lists, which may begin lower: see `docs/broker.md`.
+  /// The versions that ApiVersions lists; may begin below `served`.
   package let offered: ClosedRange<Int16>
   let serve: @Sendable (inout ByteBuffer, RequestContext) -> Served
 
@@ -81,7 +81,7 @@ package struct Handler: Sendable {
   }
 }
 
-/// Every API this broker serves, by key. ApiVersions is answered from this table, so it cannot lie.
+/// Holds the handler of every API this broker serves. ApiVersions lists each handler's `offered` versions.
 package struct HandlerTable: RequestService {
   package let requestBytesMax: Int
   /// The handlers by API key: a request finds its handler by index.

@@ -6,11 +6,11 @@ import Storage
 import Synchronization
 import Wire
 
-/// This broker: its topics and their partitions, and everything the handlers act on.
+/// Holds this broker's topics and partitions, and everything the handlers act on (Kafka: KafkaServer with KafkaApis).
 ///
-/// `Handlers/*.swift` extend it, one file per API. Requests call it from every event loop at once; what is mutable sits
-/// behind the locks of its parts. A request reads one `image`; what it wants changed it asks of the `controller`, and is
-/// answered later.
+/// `Handlers/*.swift` extend it, one file per API. Requests call it from all event loops concurrently; mutable state is behind
+/// the locks of its parts. A request reads one `image`; changes are submitted to the `controller`, and the response follows
+/// when they are made.
 package final class LocalBroker: Sendable {
   /// The configuration with which the broker started; `image` has the values that can change while it runs.
   package let config: Config
@@ -74,14 +74,14 @@ package final class LocalBroker: Sendable {
     TopicConfig(overrides: topic.overrides, broker: image.config)
   }
 
-  /// The APIs that ApiVersions answers with; set by the handler table once it is made.
+  /// The APIs that ApiVersions lists; set by the handler table once it is made.
   var offeredApis: [ApiVersionsResponse.ApiVersion] {
     get { apis.withLock { $0 } }
     set { apis.withLock { $0 = newValue } }
   }
 
-  /// Answers every request that waits with what there is.
-  func releaseParkedFetches() {
+  /// Ends every wait: delayed fetches return the data there is, delayed produces REQUEST_TIMED_OUT.
+  func releaseWaiters() {
     for topic in image.all {
       for partition in topic.partitions {
         for waiter in partition.release() { waiter.wake(.released) }
@@ -130,7 +130,7 @@ extension LocalBroker {
   }
 }
 
-/// Producer ids, taken from the controller a block at a time. The next block is asked for when `Limits.producerIDsLeft` are left of
+/// Allocates producer ids from blocks, which come from the controller. The next block is asked for when `Limits.producerIDsLeft` are left of
 /// the present one: the tree may be busy with a large change just when it is used up.
 final class ProducerIDSource: Sendable {
   typealias Then = @Sendable (Result<Int64, Refusal>) -> Void

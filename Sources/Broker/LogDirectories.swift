@@ -2,12 +2,12 @@ import Logging
 import Model
 package import Storage
 
-/// All of the broker's log.dirs: a new partition is placed in the one with the fewest; each log is found where it is.
+/// Manages the broker's log.dirs. A new partition is placed in the directory with the fewest partitions.
 ///
-/// A directory that cannot be used, at the start or later, is offline until the next start: its partitions answer with a
-/// storage error, nothing new is put there, and the others work.
+/// An unusable directory, at the start or later, is offline until the next start: its partitions return storage errors, no new
+/// partition is placed there, and the other directories work.
 package struct LogDirectories: Sendable {
-  /// Those that could be used at the start.
+  /// The directories usable at the start.
   package let all: [LogDirectory]
   /// What each of log.dirs said of itself before the start changed anything.
   let reports: [DirectoryReport]
@@ -65,13 +65,13 @@ package struct LogDirectories: Sendable {
     cache = nil
   }
 
-  /// Those that can be used now.
+  /// The directories usable now.
   var online: [LogDirectory] { all.filter { $0.failure == nil } }
 
-  /// Every one of log.dirs can be used.
+  /// Whether all log.dirs are usable.
   var areAllUsable: Bool { reports.allSatisfy { $0.failure == nil } && online.count == all.count }
 
-  /// The last stop of every directory was orderly.
+  /// Whether the last stop of every directory was orderly.
   package var wereClean: Bool { all.allSatisfy(\.wasClean) }
 
   /// Takes the directories as this broker's, together: from here on logs are opened and made in them.
@@ -134,7 +134,7 @@ package struct LogDirectories: Sendable {
     throw .noneLeft
   }
 
-  /// The directory a partition is in.
+  /// Returns the directory of a partition.
   func holding(_ partition: TopicPartition) -> LogDirectory? {
     online.first { directory in (try? directory.disk.info(directory.directory(of: partition))) != nil }
   }

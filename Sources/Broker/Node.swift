@@ -5,11 +5,11 @@ package import NIOCore
 import Storage
 import Synchronization
 
-/// One broker from its start to its end, in a world that its maker owns.
+/// Runs one broker in one world, which its creator owns; can be started again after a stop.
 ///
 /// Start: lock the directories, read the tree, recover the logs (in parallel), then listen. Stop: listen no more, let
-/// requests in flight finish, flush and close every log, write the checkpoints, and last the clean mark. After its end a node
-/// can start again.
+/// requests in flight finish, flush and close every log, write the checkpoints, and last the
+/// clean-shutdown files (`.kafka_cleanshutdown`).
 ///
 /// No call waits: each returns a future. Any thread may call.
 package final class Node: Sendable {
@@ -72,7 +72,7 @@ package final class Node: Sendable {
   package func stop() -> EventLoopFuture<Void> {
     let running = beginStop()
     let loop = world.loops.next()
-    return running.server.stop(releasing: running.broker.releaseParkedFetches).hop(to: loop)
+    return running.server.stop(releasing: running.broker.releaseWaiters).hop(to: loop)
       .flatMap {
         running.housekeeper.stop()
         return running.offload.whenIdle(on: loop)
@@ -87,7 +87,7 @@ package final class Node: Sendable {
   }
 
   /// Stops as a crash would, as far as a process can do that to itself: connections end in the midst of what they do, and
-  /// neither a checkpoint nor the clean mark is written.
+  /// neither a checkpoint nor `.kafka_cleanshutdown` is written.
   ///
   /// - Returns: completes when nothing of the broker is under way any more.
   /// - Precondition: the node runs.

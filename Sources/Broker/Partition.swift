@@ -5,14 +5,14 @@ import NIOCore
 package import Storage
 import Synchronization
 
-/// One partition on this broker: its log, what its leader knows of the other replicas, and the requests that wait.
+/// Holds one partition on this broker: its log, its replication state, its waiters.
 ///
 /// Everything mutable is behind one lock, taken once for a whole append or read, so what was checked at its start still
 /// holds at its end. The system calls of the log run under the lock; waiting for a disk flush does not.
 package final class Partition: Sendable {
   package let name: TopicPartition
   package let topicID: TopicID
-  /// The log.dir its files are in.
+  /// The log.dir of the partition's files.
   package let directory: LogDirectory?
 
   struct State {
@@ -58,14 +58,14 @@ package final class Partition: Sendable {
   /// The outcome of an append, and the waiters it satisfies, which the caller wakes after the lock is gone.
   struct Placed {
     var appended: Appended
-    /// Every in-sync replica has the batch: with one replica always.
+    /// Whether every in-sync replica has the batch; always with one replica.
     var isReplicated: Bool
     var woken: [Waiter]
   }
 
   /// Appends a checked batch and releases the fetches that now have enough.
   ///
-  /// - Parameter forAllInSync: acks=all: refused while fewer than min.insync.replicas are in sync.
+  /// - Parameter forAllInSync: whether acks=all, which is refused while fewer than min.insync.replicas are in sync.
   func append(_ batch: RecordBatch, forAllInSync: Bool, nowMs: Int64) throws(PartitionError) -> Placed {
     try state.withLock { state throws(PartitionError) in
       let log = try state.usableLog()
@@ -95,8 +95,8 @@ package final class Partition: Sendable {
     var askISR: Replication.ISRChange?
   }
 
-  /// Passes an event to the partition's replication: a follower has fetched, time has passed, the controller has
-  /// answered, or this replica leads from now on.
+  /// Passes an event to the partition's replication: a follower's fetch, the timer, the controller's response, or this
+  /// replica's election.
   func advance(_ event: (inout Replication) -> Replication.Steps) -> Advanced {
     state.withLock { state in
       let before = state.replication.highWatermark
@@ -109,7 +109,7 @@ package final class Partition: Sendable {
     }
   }
 
-  /// Follows another replica from now on. Returns all waiters, to be answered that this broker does not lead.
+  /// Becomes follower of another replica. Returns all waiters, whose requests get NOT_LEADER_OR_FOLLOWER.
   func follow(leaderEpoch: LeaderEpoch) -> [Waiter] {
     state.withLock { state in
       state.replication.follow(leaderEpoch: leaderEpoch)
@@ -117,7 +117,7 @@ package final class Partition: Sendable {
     }
   }
 
-  /// What has become of the records below `end`, which were appended for acks=all: nil while a replica in sync may lack some.
+  /// Returns the outcome of an append for acks=all up to `end`; nil while a replica in sync may lack records.
   func replicated(upTo end: Offset) -> Result<Void, PartitionError>? {
     state.withLock { state in
       do throws(PartitionError) { _ = try state.usableLog() } catch { return .failure(error) }
@@ -134,19 +134,19 @@ package final class Partition: Sendable {
     var lastStableOffset: Offset
     var logStartOffset: Offset
     var aborted: [AbortedTransaction] = []
-    /// Where the reader's log parts from ours, when it does.
+    /// The point from which the reader's log diverges, if it does.
     var diverging: (epoch: LeaderEpoch, endOffset: Offset)?
   }
 
-  /// What a read asks for.
+  /// Describes a read.
   struct Wanted {
     var offset: Offset
     var maxBytes: Int
     var atLeastOneBatch: Bool
     var isReadCommitted: Bool
-    /// -1: do not check.
+    /// -1 for no check.
     var currentLeaderEpoch: LeaderEpoch
-    /// -1: do not check.
+    /// -1 for no check.
     var lastFetchedEpoch: LeaderEpoch
   }
 
@@ -157,7 +157,8 @@ package final class Partition: Sendable {
     }
   }
 
-  /// Parks a waiter. False: its need has been met since it looked, or the partition is gone or led by another, so look again.
+  /// Parks a waiter. Returns false if the need has been met since the read, or the partition was deleted or has another leader;
+  /// the caller then reads again.
   func park(_ waiter: Waiter, for need: Need) -> Bool {
     state.withLock { state in
       guard let log = state.log, state.replication.isLeader else { return false }
@@ -229,7 +230,7 @@ package final class Partition: Sendable {
     }
   }
 
-  /// Finds the record with the largest timestamp, likewise.
+  /// Finds the record with the largest timestamp; the lock is held to find a batch, not to unpack it.
   func offsetOfMaxTimestamp(isReadCommitted: Bool, allowance: inout Int) throws(PartitionError) -> TimedOffset? {
     let found = try withLog { log, marks throws(PartitionError) -> (batch: TimedBatch, readableEnd: Offset)? in
       let end = marks.readableEnd(of: log, isReadCommitted: isReadCommitted)
@@ -244,7 +245,7 @@ package final class Partition: Sendable {
     } catch { throw .read(error) }
   }
 
-  /// The largest leader epoch not above `epoch` and where it ended; nil when unknown.
+  /// Returns the largest leader epoch not above `epoch`, and its end offset; nil if unknown.
   func endOffset(
     forEpoch epoch: LeaderEpoch
   ) throws(PartitionError) -> (epoch: LeaderEpoch, endOffset: Offset)? {
@@ -253,7 +254,7 @@ package final class Partition: Sendable {
     }
   }
 
-  /// Bytes on disk; 0 when the log cannot be used.
+  /// The bytes on disk; 0 if the log is offline.
   var sizeInBytes: Int { state.withLock { $0.log?.sizeInBytes ?? 0 } }
 
   /// Throws when this replica does not lead, or the epoch a client knows is not the partition's.
@@ -261,7 +262,7 @@ package final class Partition: Sendable {
     try state.withLock { state throws(PartitionError) in try state.check(currentLeaderEpoch) }
   }
 
-  /// Gives the log other settings; they hold from the next append.
+  /// Sets the log's configuration, effective from the next append.
   func configure(_ config: LogConfig) {
     state.withLock { state in
       state.log?.config = config
@@ -269,16 +270,16 @@ package final class Partition: Sendable {
     }
   }
 
-  /// How a flush ended.
+  /// The outcome of a flush.
   enum Flushed {
     case durable
-    /// The topic was deleted meanwhile: nothing of it is wanted any more.
+    /// The topic was deleted during the flush.
     case deleted
     case failed
   }
 
-  /// Makes everything appended so far durable; waits for the disk, without the lock. One thread at a time: the `Flusher`
-  /// sees to that.
+  /// Makes everything appended so far durable; waits for the disk, without the lock. The `Flusher` ensures that one thread at a
+  /// time calls it.
   func flush(nowMs: Int64) -> Flushed {
     var ticket = state.withLock { $0.log?.flushTicket() }
     while let current = ticket {
@@ -291,10 +292,10 @@ package final class Partition: Sendable {
     }
   }
 
-  /// Removes every waiter and returns them, to be answered with what there is.
+  /// Removes every waiter and returns them, to be woken with `released`.
   func release() -> [Waiter] { state.withLock { $0.waiters.releaseAll() } }
 
-  /// Takes the log away, for the caller to close or delete; every waiter is released to find the partition gone.
+  /// Removes the log, for the caller to close or delete, and wakes every waiter with `released`.
   func retire(deleted: Bool) -> [Waiter] {
     state.withLock { state in
       state.log = nil
@@ -383,7 +384,7 @@ extension Partition.State {
 }
 
 extension Partition {
-  /// True when a batch of the slice is compressed with zstd, which clients before Fetch version 10 cannot read.
+  /// Returns whether a batch of the slice is compressed with zstd, which clients before Fetch version 10 cannot read.
   func hasZstd(_ slice: LogSlice) throws(PartitionError) -> Bool {
     for range in slice.ranges {
       var position = 0

@@ -1,11 +1,11 @@
 package import Model
 package import Storage
 
-/// Why a partition did not do what was asked.
+/// Says why a partition refused a request.
 package enum PartitionError: Error, Equatable {
-  /// The topic was deleted while the request was under way.
+  /// The topic was deleted during the request.
   case deleted
-  /// Its files cannot be used.
+  /// The partition's files are unusable.
   case offline
   /// Another replica leads.
   case notLeader

@@ -133,7 +133,8 @@ extension LocalBroker {
     reportCache()
     for directory in directories.online where !failed.contains(directory.path) {
       do { try directory.closeCleanly() } catch {
-        log.error("no clean mark", metadata: ["directory": "\(directory.path)", "error": "\(error)"])
+        log.error(
+          "writing .kafka_cleanshutdown failed", metadata: ["directory": "\(directory.path)", "error": "\(error)"])
       }
     }
     for directory in directories.all { directory.unlock() }

@@ -1,51 +1,51 @@
 import NIOCore
 import Synchronization
 
-/// A request that waits for partitions: a delayed fetch for bytes, a produce with acks=all for its replicas, both for no longer than
-/// their deadline.
+/// Carries out one wait of one request: a delayed fetch waits for bytes, a produce with acks=all for replicas, both until a deadline.
 ///
-/// It ends once: by the event that gives it what it lacks (on any thread, which only hands the word to the request's event loop), by its
-/// deadline, by a partition that is gone, or with its connection. At its end it leaves every partition it waits on.
+/// The wait ends once: by the event that meets its need (on any thread, which schedules the end on the event loop), at its deadline,
+/// because a partition was deleted or has another leader, or with its connection. The waiter then leaves all its partitions.
 ///
-/// Made, parked and ended on its event loop.
+/// Created, parked and ended on its event loop.
 final class Waiter: AwaitsPartitions, Sendable {
   enum Reason {
-    /// It has what it lacked, as far as could be counted.
+    /// The need is met, as far as could be counted.
     case satisfied
     case timeIsUp
-    /// A partition is gone or led by another, or the broker stops: answer with what there is.
+    /// A partition was deleted or has another leader, or the broker stops. A fetch returns the data there is, a produce
+    /// REQUEST_TIMED_OUT.
     case released
   }
 
-  /// What is lacking, bytes or partitions; at 0 it has been woken.
+  /// The bytes or partitions still missing; 0 once woken.
   private let lacking: Atomic<Int>
   private let isDone = Atomic(false)
   private let eventLoop: any EventLoop
   private let onEnd: @Sendable (Reason) -> Void
   private let held = Mutex(Held())
 
-  /// The places and the timer that a waiter gives up at its end.
+  /// Holds the tickets and the timer that a waiter releases at its end.
   private struct Held {
-    var places: [(partition: Partition, ticket: Waiters<Waiter>.Ticket)] = []
+    var parked: [(partition: Partition, ticket: Waiters<Waiter>.Ticket)] = []
     var timer: Scheduled<Void>?
   }
 
   /// - Parameters:
   ///   - lacking: bytes for a fetch, partitions for a produce.
-  ///   - onEnd: answers, or parks anew; called at most once, on `eventLoop`.
+  ///   - onEnd: sends the response, or parks again; called at most once, on `eventLoop`.
   init(lacking: Int, eventLoop: any EventLoop, onEnd: @escaping @Sendable (Reason) -> Void) {
-    precondition(lacking > 0, "one that lacks nothing does not wait")
+    precondition(lacking > 0, "a waiter needs a positive amount")
     self.lacking = Atomic(lacking)
     self.eventLoop = eventLoop
     self.onEnd = onEnd
   }
 
-  /// Waits on one more partition, where `ticket` is its place.
+  /// Records that the waiter is parked in `partition` under `ticket`.
   func holds(_ ticket: Waiters<Waiter>.Ticket, in partition: Partition) {
-    held.withLock { $0.places.append((partition, ticket)) }
+    held.withLock { $0.parked.append((partition, ticket)) }
   }
 
-  /// Waits until `deadline` at most: call it when it is parked everywhere.
+  /// Starts the timer; to be called when the waiter is parked in all its partitions.
   func start(until deadline: NIODeadline) {
     guard !isDone.load(ordering: .relaxed) else { return }
     let timer = eventLoop.scheduleTask(deadline: deadline) { self.finish(.timeIsUp) }
@@ -63,18 +63,18 @@ final class Waiter: AwaitsPartitions, Sendable {
     return false
   }
 
-  /// Ends the wait from any thread: hands `reason` to the event loop.
+  /// Ends the wait from any thread, by scheduling its end on the event loop.
   func wake(_ reason: Reason) {
     eventLoop.execute { self.finish(reason) }
   }
 
-  /// On the event loop: ends the wait, unless something else ended it before.
+  /// Ends the wait unless it has ended before. Called on the event loop.
   func finish(_ reason: Reason) {
     guard end() else { return }
     onEnd(reason)
   }
 
-  /// On the event loop: ends the wait without an answer. False: it had ended.
+  /// Ends the wait without a response; returns false if it had ended before. Called on the event loop.
   func cancel() -> Bool { end() }
 
   private func end() -> Bool {
@@ -84,7 +84,7 @@ final class Waiter: AwaitsPartitions, Sendable {
       return held
     }
     held.timer?.cancel()
-    for place in held.places { place.partition.unpark(place.ticket) }
+    for one in held.parked { one.partition.unpark(one.ticket) }
     return true
   }
 }

@@ -3,16 +3,17 @@ package import Model
 
 /// What a waiter needs of a partition.
 package enum Need: Hashable, Sendable {
-  /// More bytes below the high watermark than when it stood at this offset. The waiter counts them over all its partitions together.
+  /// More bytes below the high watermark. At parking it must still be at `past`; afterwards the waiter counts appended bytes over all
+  /// its partitions.
   case bytes(past: Offset)
-  /// All records below this offset on every in-sync replica: what a produce with acks=all waits for.
+  /// All records below this offset on every in-sync replica, for a produce with acks=all.
   case replicated(Offset)
-  /// A last stable offset above this one: what a fetch of committed records waits for while a transaction is open.
+  /// A last stable offset above this one, for a fetch of committed records while a transaction is open.
   case stable(past: Offset)
 }
 
-/// The requests that wait for a partition to change: delayed fetches, and produces whose records are not on every
-/// in-sync replica yet. Kafka calls such a place a purgatory.
+/// Keeps the waiters parked in a partition: delayed fetches, and produces whose records are not on every in-sync replica
+/// yet. (Kafka: a delayed-operation purgatory.)
 ///
 /// A waiter leaves when its need is met. A delayed fetch counts bytes: the append that gives it enough wakes it, the
 /// ones before do not. Example: a fetch of min.bytes 100,000 parks on two partitions; appends of 60,000 to one and
@@ -67,8 +68,8 @@ package struct Waiters<Waiter: AwaitsPartitions> {
     if entries.count > 2 * count { entries.removeAll { $0.waiter == nil } }
   }
 
-  /// The partition's marks have moved, `bytes` more can be read below the high watermark. Returns those whose need this was the last to
-  /// meet, each exactly once over all partitions.
+  /// Records that the high watermark or the last stable offset has risen, with `bytes` more to read. Returns the waiters that this
+  /// advance satisfies, each exactly once over all partitions.
   package mutating func advanced(bytes: Int, highWatermark: Offset, lastStableOffset: Offset) -> [Waiter] {
     guard count > 0 else { return [] }
     var woken: [Waiter] = []
@@ -113,9 +114,9 @@ package struct Waiters<Waiter: AwaitsPartitions> {
   }
 }
 
-/// One that waits on several partitions at once, so what it lacks is shared between their locks.
+/// Counts what is missing for a waiter. A waiter parked in several partitions shares one counter.
 package protocol AwaitsPartitions: AnyObject {
-  /// Lowers what is lacking: bytes for a fetch, partitions for a produce. True for the one call that satisfies the waiter; false
-  /// before, and false ever after.
+  /// Lowers the number of missing bytes (fetch) or partitions (produce). Returns true for the one call that satisfies the waiter,
+  /// false before and after.
   func gained(_ amount: Int) -> Bool
 }

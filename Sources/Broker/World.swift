@@ -1,10 +1,10 @@
 package import NIOCore
 package import Storage
 
-/// Everything a node knows of the outside: time, threads, disk, network and chance.
+/// Holds all dependencies of a node on its environment: time, threads, disk, network and randomness.
 ///
-/// `RealWorld` makes the machine's own; the simulation makes one in which a whole run follows from a seed. A node reaches
-/// the outside by no other way, so what it does depends on its configuration and on what its world answers.
+/// `RealWorld` makes the machine's own; the simulation makes a deterministic one. A node has no other access to its
+/// environment, so its behaviour depends only on its configuration and its world.
 package struct World: Sendable {
   /// The event loops of connections and timers. Monotonic time is the loop's own: `loop.now`, `loop.scheduleTask`.
   package var loops: any EventLoopGroup

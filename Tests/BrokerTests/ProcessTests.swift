@@ -79,7 +79,7 @@ struct ProcessTests {
       }
     }
     #expect(BrokerArguments.parse(["--override"]) == .invalid("--override needs key=value"))
-    #expect(BrokerArguments.parse([]) == .invalid("which server.properties?"))
+    #expect(BrokerArguments.parse([]) == .invalid("missing argument: path of server.properties"))
     #expect(
       BrokerArguments.parse(["a.properties", "--override", "a=b", "--override=c=d"])
         == .run(path: "a.properties", overrides: ["a=b", "c=d"]))

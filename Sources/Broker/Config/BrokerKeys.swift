@@ -35,7 +35,8 @@ package struct ServerKeys: KeyTable {
     "log.dir", "/tmp/kafka-logs", .notEmpty, "The directory that holds the logs, when log.dirs is not set.")
   let numNetworkThreads = Key(
     "num.network.threads", 3, .between(1, 1024),
-    "Event loops that serve connections; each connection stays on one, and a request runs on it to its end.")
+    "Event loops that serve connections. A connection stays on one, where Produce and Fetch run unless much must be unpacked."
+  )
   let recoveryThreadsPerDataDir = Key(
     "num.recovery.threads.per.data.dir", 1, .atLeast(1), "Threads that recover logs after a crash, per directory.")
 }
@@ -66,35 +67,35 @@ package struct LimitKeys: KeyTable {
     "max.connections.per.ip.overrides", "", "max.connections.per.ip for some addresses: address:count, comma separated."
   )
   let connectionsIdleMaxMs = Key<Int64>(
-    "connections.max.idle.ms", 600_000, "A connection that has been silent so long is closed; negative is never.")
+    "connections.max.idle.ms", 600_000, "Connections idle longer than this are closed; negative disables it.")
   let queuedMaxRequests = Key(
     "queued.max.requests", 500, .atLeast(1),
-    "Requests received and not yet answered, over all connections, after which no connection is read. Nothing is queued here: a request is served as it is read, and docs/broker.md says what bounds memory instead."
+    "Accepted for compatibility, without effect. docs/broker.md says what bounds memory instead."
   ).withoutEffect
   let queuedRequestBytesMax = Key<Int64>(
     "queued.max.request.bytes", -1,
     "Memory of requests in progress that are larger than millrace.receive.buffer.bytes, over all connections; beyond it only one of them on each event loop goes on, and the others are not read. -1 is 512 MiB."
   )
-  let fetchMaxBytes = Key("fetch.max.bytes", 57_671_680, .atLeast(1024), "The most bytes one fetch is answered with.")
+  let fetchMaxBytes = Key("fetch.max.bytes", 57_671_680, .atLeast(1024), "The most bytes of one fetch response.")
   let maxRequestPartitionSizeLimit = Key(
     "max.request.partition.size.limit", 2000, .atLeast(1),
-    "The most partitions one DescribeTopicPartitions is answered with."
+    "The most partitions of one DescribeTopicPartitions response."
   ).withoutEffect
   let requestTimeoutMs = Key(
-    "request.timeout.ms", 30_000, .atLeast(0), "How long an administrative request may wait inside the broker."
+    "request.timeout.ms", 30_000, .atLeast(0), "The longest wait of an administrative request inside the broker."
   ).withoutEffect
 }
 
-/// What is decided when a topic is made.
+/// Defaults and permissions for topics.
 package struct TopicsKeys: KeyTable {
   let autoCreateTopics = Key(
-    "auto.create.topics.enable", true, "Whether a client that asks for an unknown topic makes it.")
+    "auto.create.topics.enable", true, "Whether a request for an unknown topic creates it.")
   let deleteTopics = Key("delete.topic.enable", true, "Whether topics can be deleted.")
   let numPartitions = Key<Int32>(
-    "num.partitions", 1, .atLeast(1), "Partitions of a topic for which nobody gave a number."
+    "num.partitions", 1, .atLeast(1), "Default partition count."
   ).dynamic()
   let defaultReplicationFactor = Key(
-    "default.replication.factor", 1, .atLeast(1), "Replicas of a topic for which nobody gave a number."
+    "default.replication.factor", 1, .atLeast(1), "Default replication factor."
   ).dynamic()
 }
 
@@ -110,14 +111,14 @@ package struct LogKeys: KeyTable {
   let retentionCheckIntervalMs = Key<Int64>(
     "log.retention.check.interval.ms", 300_000, .atLeast(1), "How often retention is applied.")
   let producerIDExpirationMs = Key(
-    "producer.id.expiration.ms", 86_400_000, .atLeast(1), "A producer id unused for so long is forgotten.")
+    "producer.id.expiration.ms", 86_400_000, .atLeast(1), "A producer id unused for longer than this is forgotten.")
   let flushSchedulerIntervalMs = Key<Int64>(
-    "log.flush.scheduler.interval.ms", .max, "How often the logs are looked through for flushing by time.")
+    "log.flush.scheduler.interval.ms", .max, "How often the logs are checked for flushing by time.")
   let recoveryPointCheckpointIntervalMs = Key(
-    "log.flush.offset.checkpoint.interval.ms", 60_000, .atLeast(0), "How often the recovery points are written down.")
+    "log.flush.offset.checkpoint.interval.ms", 60_000, .atLeast(0), "How often the recovery points are checkpointed.")
   let logStartOffsetCheckpointIntervalMs = Key(
     "log.flush.start.offset.checkpoint.interval.ms", 60_000, .atLeast(0),
-    "How often log start offsets are written down.")
+    "How often log start offsets are checkpointed.")
   let highWatermarkCheckpointIntervalMs = Key<Int64>(
     "replica.high.watermark.checkpoint.interval.ms", 5000, .atLeast(1), "How often high watermarks are written down.")
 }

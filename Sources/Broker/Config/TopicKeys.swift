@@ -34,7 +34,7 @@ package struct TopicKeys: Sendable {
   ).withoutEffect
   let indexIntervalBytes = TopicKey(
     "index.interval.bytes", broker: "log.index.interval.bytes", 4096, .atLeast(0),
-    "An index entry is made every so many bytes of log.")
+    "Bytes of log between index entries.")
   let leaderReplicationThrottledReplicas = TopicKey<[String]>(
     "leader.replication.throttled.replicas", [], "Replicas whose serving of followers is throttled."
   ).withoutEffect
@@ -104,7 +104,7 @@ package struct TopicKeys: Sendable {
     "The size of an index file; full, its segment is closed.")
   let segmentJitterMs = TopicKey<Int64>(
     "segment.jitter.ms", broker: "log.roll.jitter.ms", or: [("log.roll.jitter.hours", .hours)], 0, .atLeast(0),
-    "At most so much is taken off segment.ms."
+    "Random amount, up to this, subtracted from segment.ms."
   ).withoutEffect
   let segmentMs = TopicKey<Int64>(
     "segment.ms", broker: "log.roll.ms", or: [("log.roll.hours", .hours)], 604_800_000, .atLeast(1),

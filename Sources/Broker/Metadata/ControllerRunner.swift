@@ -63,7 +63,7 @@ package final class ControllerRunner: Sendable {
     state = Mutex(State(controller: elected.controller, effects: elected.effects, random: random))
   }
 
-  /// Carries out what the start has brought, when the logs are open. On the control lane; waits for the disk.
+  /// Carries out the start's effects, when the logs are open. On the control lane; waits for the disk.
   func start() { state.withLock { carryOut(&$0) } }
 
   /// The cluster as the controller has it. On the control lane.

@@ -26,8 +26,8 @@ package final class Topic: Sendable {
   }
 }
 
-/// The cluster as this broker's clients see it: brokers, topics, configuration, controller. Immutable; a request reads
-/// one image from its beginning to its end.
+/// Holds the metadata cache (brokers, topics, configuration, controller), and for each topic this broker's `Partition` objects.
+/// Immutable; a request reads one image from its beginning to its end. Not KRaft's MetadataImage.
 package final class MetadataImage: Sendable {
   /// The living brokers, by rising id.
   package let brokers: [BrokerID]
@@ -114,7 +114,7 @@ package final class Metadata: Sendable {
   /// Called on the control lane alone, so that no change is lost between reading and replacing.
   func replace(_ change: (MetadataImage) -> MetadataImage) {
     let changed = change(image)
-    // The old image may be the last of many topics: it goes after the lock.
+    // The old image, perhaps with many topics, is freed after the lock.
     let old = current.withLock { current in
       let old = current
       current = changed

@@ -53,8 +53,8 @@ final class Admission: Sendable {
 
 /// At a listening socket: lets accepted connections through while there is room, and closes the others.
 ///
-/// A connection that is refused has a descriptor until its own event loop has closed it. So the next is accepted only when few
-/// of them are left: a thousand clients at once must not take the descriptors that the logs need. Worked case: of 300
+/// A connection that is refused has a descriptor until its own event loop has closed it. So the next is accepted only while few
+/// refused connections are still open: a thousand clients at once must not take the descriptors that the logs need. Worked case: of 300
 /// descriptors 150 are for connections; 500 clients came, the listener's loop accepted 300 before the others had closed one,
 /// and a segment that was about to roll could not open its files.
 ///

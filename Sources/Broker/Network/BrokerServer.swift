@@ -2,10 +2,10 @@ package import Logging
 package import NIOCore
 import Synchronization
 
-/// The listeners and the event loops behind them.
+/// Runs the listeners and their event loops.
 ///
-/// Each connection lives on one event loop for good, and requests run on it to their end: no request changes threads.
-/// Owned by its `Node`.
+/// A connection stays on one event loop. Produce and Fetch run there, except large batches that must be unpacked; these and
+/// requests that touch files or name many things run on `Offload`. Owned by its `Node`.
 package final class BrokerServer: Sendable {
   package struct Settings: Sendable {
     package var listeners: [Listener]

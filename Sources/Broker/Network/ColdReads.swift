@@ -1,7 +1,7 @@
 import Storage
 
-/// Reads what is to be sent and is not in the page cache, on threads that may wait for the disk. sendfile waits too, on a socket
-/// that never blocks, and on an event loop it is all of that loop's connections that wait.
+/// Reads file ranges into the page cache before they are sent, on threads that may wait for the disk: sendfile of uncached pages
+/// blocks the event loop and all its connections.
 package final class ColdReads: Sendable {
   private let cache: PageCache
   private let offload: any Offload
@@ -13,7 +13,7 @@ package final class ColdReads: Sendable {
 
   func isCold(_ range: FileRange) -> Bool { cache.isCold(range) }
 
-  /// Reads `range` into the page cache; then calls `done`, on a thread of its own. It stays there unless memory is short.
+  /// Reads `range` into the page cache, and calls `done` on a separate thread. The range stays cached unless memory is short.
   func warm(_ range: FileRange, done: @escaping @Sendable () -> Void) {
     offload.submit(.coldRead) {
       self.cache.warm(range)

@@ -10,14 +10,13 @@ package struct ConnectionLimits: Sendable {
   package var readPath: ReadPath
 }
 
-/// One client's connection: carries out what its `ConnectionMachine` decides, between the channel, the received bytes and
-/// the handlers.
+/// Carries out the decisions of a client's `ConnectionMachine`, between the channel, the received bytes and the handlers.
 ///
-/// A request is served to its end inside `channelRead`, from where it lies in the receive buffer; replies made during a
-/// read leave together in one flush at its end. A request that must wait (a long poll, a flush to disk) is answered later,
-/// through its `PendingReply`.
+/// Requests are served in place in the receive buffer, in `channelRead` or in a later time slice; responses made during a
+/// read share one flush at its end. A request that must wait (a long poll, a flush to disk) gets its response later, through
+/// its `PendingReply`.
 ///
-/// Lives on its event loop and is used nowhere else.
+/// Confined to its event loop.
 package final class Connection: ChannelDuplexHandler {
   package typealias InboundIn = ByteBuffer
   package typealias InboundOut = Never
@@ -62,7 +61,7 @@ package final class Connection: ChannelDuplexHandler {
   /// The connection's number on its event loop, in the order of accepting.
   var number: Int { received.number }
   var requestsInFlight: Int { machine.inFlight }
-  /// Part of a request has come, and the connection waits for the rest of it (and not the peer for the connection).
+  /// Whether a request has arrived in part and the broker has not muted the connection.
   var isStalling: Bool { machine.isStalling }
   var holdsLargeFrame: Bool { received.isLarge }
 
@@ -232,7 +231,7 @@ package final class Connection: ChannelDuplexHandler {
 
   // MARK: Steps
 
-  /// Takes every step that the way is clear for.
+  /// Takes all steps of the machine, if `advance` says so.
   private func advance(_ advance: Machine.Advance) {
     guard case .now = advance else { return }
     guard let context else { preconditionFailure("a connection without a channel has steps to take") }
@@ -254,7 +253,7 @@ package final class Connection: ChannelDuplexHandler {
     }
   }
 
-  /// The event loop's other connections had their turns.
+  /// Handles this connection's next time slice.
   func takeTurn() { advance(machine.turnTaken()) }
 
   /// Lets the writer go on with what it holds back, and reports how far the socket took it.
@@ -276,7 +275,7 @@ package final class Connection: ChannelDuplexHandler {
     }
   }
 
-  /// Closes when the file that is being sent was cut. Asked now and then, because asking costs a system call.
+  /// Closes if the file being sent has been truncated. Called rarely, because it costs a system call.
   func closeIfCut() {
     if writer.isCut { close(.warning, because: "a segment cannot be read") }
   }
@@ -291,7 +290,8 @@ package final class Connection: ChannelDuplexHandler {
     }
   }
 
-  /// NIO drops unwritten bytes when it closes, so an empty write goes behind them and closes when it has left.
+  /// Closes behind the pending writes. NIO drops unwritten bytes when it closes, so an empty write is queued last, and its
+  /// completion closes the channel.
   private func closeAfterWrites(_ context: ChannelHandlerContext) {
     let channel = context.channel
     let written = context.eventLoop.makePromise(of: Void.self)

@@ -33,14 +33,14 @@ final class ConnectionLoop {
 
   func add(_ connection: Connection) { connections.insert(connection, at: place(of: connection.number)) }
 
-  /// Forgets `connection`. Harmless when it is not here.
+  /// Removes `connection`, if present.
   func remove(_ connection: Connection) {
     let place = place(of: connection.number)
     guard place < connections.count, connections[place] === connection else { return }
     connections.remove(at: place)
   }
 
-  /// Where the connection with this number is, or belongs.
+  /// Returns the index of the connection with this number, or its insertion point.
   private func place(of number: Int) -> Int {
     var low = 0
     var high = connections.count
@@ -51,7 +51,7 @@ final class ConnectionLoop {
     return low
   }
 
-  /// Gives `connection` its next turn when the others have had theirs.
+  /// Queues the next time slice of `connection` behind the other connections.
   func queueTurn(of connection: Connection) {
     queued.append(connection)
     if queued.count == 1, !isTakingTurns { scheduleTurns() }
@@ -66,15 +66,17 @@ final class ConnectionLoop {
     if !queued.isEmpty { scheduleTurns() }
   }
 
-  /// Schedules the queued turns after a pause, in which NIO looks at its sockets: NIO does so only when no task is due.
+  /// Schedules the queued turns after a pause, in which NIO polls its sockets: NIO does so only when no task is due.
   private func scheduleTurns() {
     let bound = NIOLoopBound(self, eventLoop: eventLoop)
     eventLoop.scheduleTask(in: .microseconds(Limits.turnPauseMicroseconds)) { bound.value.takeTurns() }
   }
 
-  /// Closes connections that have been silent for `connections.max.idle.ms` with no request in flight, and those that
-  /// stopped within a request: soon, when they hold memory that others wait for; and those that are sent a file which was
-  /// cut.
+  /// Closes connections that are
+  ///
+  /// - idle: silent for `connections.max.idle.ms` with no request in flight;
+  /// - stalled within a request, sooner if they hold memory that others wait for;
+  /// - being sent a file that has been truncated.
   func sweep(now: NIODeadline) {
     for connection in connections {
       let idle = now - connection.lastActivity
@@ -90,7 +92,7 @@ final class ConnectionLoop {
     }
   }
 
-  /// Lets every connection answer what it has begun, begin nothing, and close.
+  /// Drains every connection: requests in flight finish, no further one starts, and the connection closes.
   func drainAll() { for connection in connections { connection.drain() } }
 
   /// Closes every connection at once.

@@ -1,29 +1,29 @@
 import Base
 import DequeModule
 
-/// One connection's decisions as a value: events go in one at a time, and what to do comes back. The machine knows no
-/// socket, no clock and no bytes; its `Connection` carries the actions out and reports how they ended.
+/// Decides for one connection, as a value: each event returns what to do. The machine knows no socket, no clock and no
+/// bytes; its `Connection` carries the actions out and reports how they ended.
 ///
 /// Three promises hold whatever the order of events:
 ///
 /// - **Replies leave in the order of their requests.** Of requests 0, 1 and 2, request 0 is a fetch that waits. Requests 1
 ///   and 2 finish, and their replies stay here; when request 0 finishes, all three leave. A request without a reply
 ///   (acks=0) holds its place like any other, so that no later reply overtakes it.
-/// - **The socket is read only when what is read may start.** At the limit of requests in flight, while the peer takes no
-///   more replies, or while whole requests lie here unserved, a read that the channel asks for is owed instead. The step
-///   that clears the way also pays the read. Example, with a limit of two: requests 0 and 1 wait, the channel asks to read
-///   (`.wait`); request 0 finishes (`.now`), and the steps are `send`, `flush`, `read`.
-/// - **A connection has one turn at a time.** Requests left over when a turn has ended are served after the event loop has
-///   looked at its other connections. Example: a read brings 900 requests and the turn ends after 400. The steps at the
-///   read's completion are `flush` and `queueTurn`; each turn that the loop gives then is `serveKept`, `flush` and
-///   `queueTurn`, until the last request has started and `read` follows.
+/// - **The socket is read only while another request may start.** At the limit of requests in flight, while the peer takes
+///   no more replies, or while whole requests are unserved, the channel's read is deferred (Kafka: the channel is muted) and
+///   resumed by `Step.read`. Example, with a limit of two: requests 0 and 1 wait, the channel asks to read (`.wait`);
+///   request 0 finishes (`.now`), and the steps are `send`, `flush`, `read`.
+/// - **Requests are served in time slices** (turns of `Limits.turnMicroseconds`, 5 ms); the rest waits until the event loop's
+///   other connections had theirs. Example: a read brings 900 requests and the turn ends after 400. The steps at the read's
+///   completion are `flush` and `queueTurn`; each later turn is `serveKept`, `flush` and `queueTurn`, until the last request
+///   has started and `read` follows.
 ///
 /// A request that is worked on elsewhere and must be done before the next one may hold the connection (`hold`): nothing starts
 /// behind it until its `release`. Only a peer that has left is not waited for: what it had sent is served at once.
 ///
-/// Whatever clears the way answers whether steps are to be taken `.now`. They are not while an event of this connection is
-/// still on the stack, because a write to a channel may come back with another event. Example: a flush finds the peer gone;
-/// NIO reports the end of the connection from inside that flush. The event is noted, and the step after the flush is none.
+/// Each event returns an `Advance`; `.now` means: call `next` until nil. During a write to the channel it is `.none`, because
+/// NIO may re-enter. Example: a flush finds the peer gone; NIO reports the end of the connection from inside that flush. The
+/// event is recorded, and the step after the flush is nil.
 ///
 /// Owned by its `Connection`; generic over the reply so that tests use strings. Events that cannot come trap.
 package struct ConnectionMachine<Reply> {
@@ -61,22 +61,22 @@ package struct ConnectionMachine<Reply> {
   package enum Advance {
     /// Take the steps of `next` until there is none.
     case now
-    /// Nothing is to be done: an event on the stack takes the steps, or the connection has ended.
-    case later
+    /// Take no steps: an event on the stack takes them, or the connection has ended.
+    case none
   }
 
   package enum ReadAction {
     /// Read from the socket.
     case read
-    /// Do not; `Step.read` follows when the way is clear.
+    /// Defer the read; `Step.read` resumes it.
     case wait
   }
 
   package enum ArrivalAction {
     /// Serve what is there for one turn, and report with `turnEnded`.
     case serve
-    /// The same, but the peer has closed the connection and no other turn may follow: serve requests that want no reply
-    /// beyond the turn's end.
+    /// Serve as with `serve`, and requests with acks=0 beyond the turn's end: the peer has closed the connection, so this is
+    /// the last turn.
     case serveAll
     /// Drop the bytes.
     case drop
@@ -87,7 +87,7 @@ package struct ConnectionMachine<Reply> {
     case nothing
     /// The start of a request, whose end has not arrived.
     case part
-    /// Bytes that were not looked at: the turn has ended, or no request may start.
+    /// Unserved bytes: the turn has ended, or no request may start.
     case requests
   }
 
@@ -110,7 +110,7 @@ package struct ConnectionMachine<Reply> {
   package enum EndAction {
     /// Release everything the connection holds, what the writer holds back too.
     case release
-    /// The same, but the writer is in use further down the stack; `wrote` answers when it can be emptied.
+    /// Release everything but the writer, which is in use further down the stack; `wrote` says when to empty it.
     case releaseAllButWriter
     /// Everything has been released before.
     case nothing
@@ -122,7 +122,7 @@ package struct ConnectionMachine<Reply> {
     case emptyWriter
   }
 
-  private enum Place {
+  private enum RequestState {
     case running
     case finished(Outcome)
   }
@@ -146,24 +146,24 @@ package struct ConnectionMachine<Reply> {
     case nothing
     /// The start of a request; the next read continues it.
     case part
-    /// The start of a large request, and the event loop's memory for such is spent.
+    /// The start of a large request; no memory is left for large requests.
     case starved
-    /// Bytes that hold whole requests, as far as anyone knows; nothing is read behind them.
+    /// Bytes that may hold whole requests; the socket is not read.
     case requests
-    /// They are being served, further down the stack.
+    /// The bytes are being served, further down the stack.
     case inHand
   }
 
   /// The channel asks for each read, and a completion follows each.
   private enum Reading {
     case idle
-    /// The channel asked, and was not let.
+    /// The channel's read is deferred.
     case owed
     /// The socket is being read.
     case asked
     /// Bytes have come; the completion has not.
     case arrived
-    /// The same, and the channel asked for another read, or had one owed that these bytes did not pay.
+    /// Bytes have arrived, and another read is deferred.
     case arrivedOwing
   }
 
@@ -175,7 +175,7 @@ package struct ConnectionMachine<Reply> {
     case unflushed
     /// The writer holds back parts until the socket takes more, or until a range has been read from the disk.
     case heldBack
-    /// The same, and there is reason to try again.
+    /// The writer holds back parts, and may try again.
     case resumable
   }
 
@@ -204,8 +204,8 @@ package struct ConnectionMachine<Reply> {
   private var activity = Activity.idle
   /// The socket holds no more reply bytes than it should, and the writer holds back none.
   private var takesReplies = true
-  /// `places[i]` belongs to slot `first + i`. The front is the oldest request whose reply has not left.
-  private var places = Deque<Place>()
+  /// `states[i]` is the state of slot `first + i`. The front is the oldest request whose reply has not left.
+  private var states = Deque<RequestState>()
   private var first: Slot = 0
   private let requestsInFlightMax: Int
   /// With as many requests in flight none starts: `requestsInFlightMax`, or 0 while a request holds the connection.
@@ -221,7 +221,7 @@ package struct ConnectionMachine<Reply> {
   // MARK: What may be asked
 
   /// Requests begun whose reply has not left.
-  package var inFlight: Int { places.count }
+  package var inFlight: Int { states.count }
 
   /// True when the next of the requests in hand may start.
   package var mayBegin: Bool { input == .inHand && hasRoom }
@@ -229,11 +229,11 @@ package struct ConnectionMachine<Reply> {
   /// The socket is gone.
   package var hasEnded: Bool { phase == .gone }
 
-  /// Part of a request has come, and the connection waits for the rest of it (and not the peer for the connection).
+  /// Whether a request has arrived in part and the broker has not muted the connection.
   package var isStalling: Bool { input == .part && !isReadOwed }
 
   private var hasRoom: Bool {
-    guard places.count < requestsMax else { return false }
+    guard states.count < requestsMax else { return false }
     return phase == .open ? takesReplies : phase == .leaving
   }
 
@@ -263,9 +263,8 @@ extension ConnectionMachine {
 
   /// A read has brought bytes.
   ///
-  /// A channel that fails to write reads to the last byte before it closes, whether or not it was let: nobody is left to
-  /// answer, and megabytes of requests may have piled up. So bytes that come out of a write, or before the completion of the
-  /// read before them, are dropped, and no request starts any more.
+  /// NIO drains the socket after a failed write, even when muted; megabytes of requests may have piled up. So bytes that
+  /// arrive during a write, or before the previous read has completed, are dropped, and no further request starts.
   package mutating func bytesArrived() -> ArrivalAction {
     let isCompletionMissing = reading == .arrived || reading == .arrivedOwing
     reading = isReadOwed ? .arrivedOwing : .arrived
@@ -296,8 +295,8 @@ extension ConnectionMachine {
   /// - Precondition: `mayBegin`.
   package mutating func begin() -> Slot {
     precondition(mayBegin, "a request began while the connection was muted")
-    places.append(.running)
-    return first + UInt64(places.count - 1)
+    states.append(.running)
+    return first + UInt64(states.count - 1)
   }
 
   /// The request of `slot`, which has just begun, lets none start behind it.
@@ -309,7 +308,7 @@ extension ConnectionMachine {
 
   /// The request of `slot` lets others start, if it held the connection.
   package mutating func release(_ slot: Slot) -> Advance {
-    guard holder == slot else { return .later }
+    guard holder == slot else { return .none }
     endHold()
     return advance()
   }
@@ -348,7 +347,7 @@ extension ConnectionMachine {
 
   /// Memory for large requests may be free again.
   package mutating func fed() -> Advance {
-    guard input == .starved else { return .later }
+    guard input == .starved else { return .none }
     input = .requests
     return advance()
   }
@@ -367,14 +366,14 @@ extension ConnectionMachine {
   /// The request of `slot` ended. Ignored when the connection has ended meanwhile.
   package mutating func finish(_ slot: Slot, _ outcome: Outcome) -> Advance {
     switch phase {
-    case .closing, .closed, .gone: return .later
+    case .closing, .closed, .gone: return .none
     case .open, .draining, .leaving: break
     }
     precondition(slot >= first, "request \(slot) finished twice")
     let index = Int(slot - first)
-    precondition(index < places.count, "request \(slot) never began")
-    guard case .running = places[index] else { preconditionFailure("request \(slot) finished twice") }
-    places[index] = .finished(outcome)
+    precondition(index < states.count, "request \(slot) never began")
+    guard case .running = states[index] else { preconditionFailure("request \(slot) finished twice") }
+    states[index] = .finished(outcome)
     if phase == .leaving { dropReplies() }
     return advance()
   }
@@ -384,14 +383,14 @@ extension ConnectionMachine {
   package mutating func nextReply() -> Reply? {
     guard activity != .writing else { return nil }
     #if DEBUG
-      if PlantedFault.swapsReplies.isPlanted, places.count > 1, case .finished(.reply) = places[0],
-        case .finished(.reply) = places[1]
+      if PlantedFault.swapsReplies.isPlanted, states.count > 1, case .finished(.reply) = states[0],
+        case .finished(.reply) = states[1]
       {
-        places.swapAt(0, 1)
+        states.swapAt(0, 1)
       }
     #endif
-    while phase == .open || phase == .draining, case .finished(let outcome)? = places.first {
-      places.removeFirst()
+    while phase == .open || phase == .draining, case .finished(let outcome)? = states.first {
+      states.removeFirst()
       first += 1
       switch outcome {
       case .reply(let reply):
@@ -444,12 +443,12 @@ extension ConnectionMachine {
 
   private mutating func endReplies() {
     phase = .closing
-    places.removeAll()
+    states.removeAll()
   }
 
   private mutating func dropReplies() {
-    while case .finished? = places.first {
-      places.removeFirst()
+    while case .finished? = states.first {
+      states.removeFirst()
       first += 1
     }
   }
@@ -460,12 +459,12 @@ extension ConnectionMachine {
 extension ConnectionMachine {
   /// The next step; nil when nothing is to be done until another event.
   ///
-  /// - Precondition: an event answered `.now`, and no step has been nil since.
+  /// - Precondition: an event returned `.now`, and no step has been nil since.
   package mutating func next() -> Step? {
     precondition(activity == .advancing, "a step was asked for that no event had announced")
     precondition(input != .inHand, "a step was asked for in the midst of a turn")
     if let reply = nextReply() { return .send(reply) }
-    if phase == .draining, places.isEmpty { endReplies() }
+    if phase == .draining, states.isEmpty { endReplies() }
     if let step = nextWrite() { return step }
     if let step = nextInput() { return step }
     activity = .idle
@@ -515,7 +514,7 @@ extension ConnectionMachine {
 
   /// Takes the steps if nothing of this connection is on the stack: what is there asks for steps at its own end.
   private mutating func advance() -> Advance {
-    guard activity == .idle, input != .inHand, phase != .leaving, phase != .gone else { return .later }
+    guard activity == .idle, input != .inHand, phase != .leaving, phase != .gone else { return .none }
     activity = .advancing
     return .now
   }
@@ -546,7 +545,7 @@ extension ConnectionMachine {
   package mutating func socketClosed() -> EndAction {
     guard phase != .gone else { return .nothing }
     phase = .gone
-    places.removeAll()
+    states.removeAll()
     if input != .inHand { input = .nothing }
     return activity == .writing ? .releaseAllButWriter : .release
   }

@@ -16,7 +16,7 @@ package enum OutgoingReply: Sendable {
 package enum ReadPath: Sendable, Equatable {
   /// The kernel moves them from the page cache to the socket: one system call a range, no copy of ours.
   case sendfile
-  /// pread into a buffer of so many bytes, then write, again and again: what a broker without sendfile does.
+  /// The range is read into a buffer of `bufferBytes` and written, repeatedly, as in a broker without sendfile.
   case copy(bufferBytes: Int)
   /// Written from a mapping of the file: no read call, but page faults and mapping work.
   case mmap

@@ -18,8 +18,8 @@ package struct ReceiveMemory: Equatable, Sendable {
 ///
 /// A read takes a buffer, the requests in it are served from where they lie, and the buffer comes back, still in the
 /// processor's cache, for the next read of any connection. A connection keeps a buffer only while a frame has arrived in
-/// part, so a thousand idle connections hold none. Handlers must not keep slices of a request beyond their call; if one
-/// does, `ByteBuffer` sees that the buffer is shared and takes new memory, which is slower and still right.
+/// part, so a thousand idle connections hold none. Handlers should not keep slices of a request beyond their call: a kept
+/// slice is safe, but costs a new buffer.
 ///
 /// Owned by its event loop; not locked.
 final class ReceiveBuffers {
@@ -29,8 +29,8 @@ final class ReceiveBuffers {
   /// Memory of frames too large for a shared buffer. `largeBytes <= largeBytesMax`, except for what `unbounded` has.
   private var largeBytes = 0
   private let largeBytesMax: Int
-  /// The number of the one connection whose frame may pass the limit. Without such a connection, frames that have all come
-  /// in part, and together fill the memory, would wait for each other.
+  /// The one connection allowed over the limit, to avoid deadlock: partial frames that together fill the memory would wait for
+  /// each other.
   private var unbounded: Int?
   /// Connections that are not read until memory is free, oldest first.
   private var waiting: [() -> Void] = []

@@ -41,7 +41,7 @@ final class ReplyWriter {
   /// The socket, for the mmap path; nil while it was not asked for.
   private var socket: CInt?
 
-  /// How far `pump` came.
+  /// Says where `pump` stopped.
   enum Pumped {
     /// As far as the socket takes bytes, or to the end.
     case onward
@@ -72,7 +72,7 @@ final class ReplyWriter {
     while let first = sending.first, !first.handle.isOpen { sending.removeFirst() }
   }
 
-  /// Writes a reply, or queues it behind what waits. The caller flushes.
+  /// Writes a reply, or queues it behind waiting ones. The caller flushes.
   func write(_ reply: OutgoingReply, to context: ChannelHandlerContext) {
     switch reply {
     case .bytes(let bytes):
@@ -126,7 +126,7 @@ final class ReplyWriter {
     }
   }
 
-  /// Continues with what waits while the socket takes bytes. `buffer` is the event loop's, reused when it is free again.
+  /// Writes the waiting parts while the socket takes bytes. `buffer` is the event loop's, reused when it is free again.
   func pump(_ context: ChannelHandlerContext, buffer: inout ByteBuffer?) -> Pumped {
     guard isWaiting, !isWarming else { return .onward }
     while isWaiting, context.channel.isWritable, context.channel.isActive {
@@ -171,7 +171,7 @@ final class ReplyWriter {
     return .onward
   }
 
-  /// Reads and writes the next buffer's worth. False: the file cannot be read.
+  /// Reads and writes the next buffer of bytes; returns false if the file cannot be read.
   private func copy(
     _ range: FileRange, _ bufferBytes: Int, to context: ChannelHandlerContext, _ buffer: inout ByteBuffer?
   ) -> Bool {

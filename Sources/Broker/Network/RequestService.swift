@@ -39,8 +39,8 @@ package enum Served: Sendable {
   case later
   /// The connection closes when this request's turn comes.
   case close
-  /// The same, because the bytes are no request that this broker knows: nothing behind them is served, and the log says
-  /// why.
+  /// The connection closes when this request's turn comes, because the bytes are not a valid request: nothing behind them is
+  /// served, and the log has the reason.
   case refuse(String)
 }
 

@@ -59,11 +59,11 @@ enum BrokerArguments: Equatable {
       case _ where argument.hasPrefix("-"):
         return .invalid("unknown option \(argument)")
       default:
-        guard path == nil else { return .invalid("one file of properties, not also \(argument)") }
+        guard path == nil else { return .invalid("unexpected argument \(argument): one file is allowed") }
         path = argument
       }
     }
-    guard let path else { return .invalid("which server.properties?") }
+    guard let path else { return .invalid("missing argument: path of server.properties") }
     return .run(path: path, overrides: overrides)
   }
 }

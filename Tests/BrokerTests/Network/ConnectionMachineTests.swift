@@ -140,7 +140,7 @@ struct ConnectionMachineTests {
     var (machine, slots) = reading(2, limit: 2, leaving: .requests)
     startWrite(&machine, slots[0])
     #expect(machine.bytesArrived() == .drop, "a channel that fails to write reads all there is")
-    #expect(machine.finish(slots[1], .reply("one")) == .later)
+    #expect(machine.finish(slots[1], .reply("one")) == .none)
     #expect(machine.nextReply() == nil)
     #expect(machine.peerLeft() == .end)
     #expect(machine.socketClosed() == .releaseAllButWriter)
@@ -176,9 +176,9 @@ struct ConnectionMachineTests {
     while machine.next() != nil {}
     #expect(machine.peerLeft() == .serveKept)
     #expect(!machine.mayBegin, "two are in flight")
-    #expect(machine.finish(slots[0], .reply("zero")) == .later)
+    #expect(machine.finish(slots[0], .reply("zero")) == .none)
     for _ in 0..<20 {
-      #expect(machine.finish(machine.begin(), .silent) == .later)
+      #expect(machine.finish(machine.begin(), .silent) == .none)
       #expect(machine.nextReply() == nil)
     }
     #expect(machine.turnEnded(leaving: .requests) == .drop)
