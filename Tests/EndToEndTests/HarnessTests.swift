@@ -192,7 +192,7 @@ struct HarnessTests {
     }
     let honest = try await lint()
     #expect(!honest.output.contains("an effect the rows do not give: "), "\(honest.output)")
-    #expect(!honest.output.contains("not looked for in 1 result: no interval"), "\(honest.output)")
+    #expect(!honest.output.contains("not checked in 1 result: no interval"), "\(honest.output)")
     // One run decides nothing, and is told as if it had.
     let told = place.text("verdict.json").replacingOccurrences(of: "INCONCLUSIVE", with: "SUPPORTED")
     try Data(told.utf8).write(to: URL(fileURLWithPath: path))
@@ -200,7 +200,7 @@ struct HarnessTests {
     #expect(edited.status == 2 && edited.output.contains("an effect the rows do not give: fast"), "\(edited.output)")
     try FileManager.default.removeItem(atPath: path)
     let without = try await lint()
-    #expect(without.output.contains("not looked for in 1 result: no interval"), "\(without.output)")
+    #expect(without.output.contains("not checked in 1 result: no interval"), "\(without.output)")
   }
 
   @Test("replicates go on until the interval is narrow or there are enough, and the journal has each decision")
