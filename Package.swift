@@ -92,14 +92,21 @@ let package = Package(
         "Client", "Wire", "Model", "Compression", "Measure", "Base", "CMillrace", nioCore, nioPosix,
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
-    library("Mechanisms", ["Compression", "Model", "Base", "CMillrace", "Clmdb", "Csqlite", "Crocksdb", nioCore]),
     // The lab: each imports only those above it.
     library("Experiment", ["Base", "Measure", .product(name: "Yams", package: "Yams")]),
     library("Verdict", ["Experiment", "Measure", "Base"]),
     library(
+      "Mechanisms",
+      [
+        "Verdict", "Load", "Compression", "Model", "Measure", "Base", "CMillrace", "Clmdb", "Csqlite", "Crocksdb",
+        nioCore,
+        argumentParser,
+      ]),
+    library(
       "Results",
       [
-        "Experiment", "Verdict", "Measure", "Base", "CMillrace", .product(name: "Crypto", package: "swift-crypto"),
+        "Experiment", "Verdict", "Mechanisms", "Measure", "Base", "CMillrace",
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
     library("Runner", ["Experiment", "Verdict", "Results", "Measure", "Load", "Mechanisms", "Base", "CMillrace"]),
@@ -143,10 +150,10 @@ let package = Package(
     tests("LoadTests", ["Load", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", "Base", nioCore]),
     .target(
-      name: "LabFixtures", dependencies: ["Measure", "Experiment", "Verdict", "Results", "Base"],
+      name: "LabFixtures", dependencies: ["Measure", "Mechanisms", "Experiment", "Verdict", "Results", "Base"],
       path: "Tests/LabFixtures",
       swiftSettings: strict),
-    tests("ExperimentTests", ["LabFixtures", "Measure", "Experiment", "Verdict", "Results"]),
+    tests("ExperimentTests", ["LabFixtures", "Mechanisms", "Measure", "Experiment", "Verdict", "Results"]),
     tests("VerdictTests", ["LabFixtures", "Measure", "Experiment", "Verdict", "Results", "Base"]),
     tests("ResultsTests", ["LabFixtures", "Measure", "Experiment", "Verdict", "Results"]),
     tests(

@@ -51,7 +51,7 @@ package struct Arm: Sendable, Equatable {
 
   /// One mechanism alone, in a process of its own.
   package struct Bare: Sendable, Equatable {
-    package var mechanism: Mechanism
+    package var mechanism: MechanismDescription
     /// Options of the mechanism without their dashes; values may be `{factor}`, `{fixed}` or plain.
     package var options: [Setting]
     package var data: DataFile?

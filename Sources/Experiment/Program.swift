@@ -1,21 +1,6 @@
-extension Arm {
-  /// A mechanism alone: a subprocess whose last line of output is one JSON object.
-  package enum Mechanism: String, Sendable, CaseIterable {
-    case rawAppend = "raw-append"
-    case receiveAppend = "receive-append"
-    case copyPath = "copy-path"
-    case codec
-    case blockIO = "block-io"
-    case memoryAccess = "memory-access"
-    case cacheModel = "cache-model"
-    case logVsTree = "log-vs-tree"
-    case partitionRead = "partition-read"
-    case tailRead = "tail-read"
-    case messageBatches = "message-batches"
-    /// A/A comparisons of synthetic or measured rows: how many are called differences.
-    case falsePositives = "false-positives"
-  }
+package import Measure
 
+extension Arm {
   /// A load that runs until it has done what it was asked for, or is stopped.
   package enum Flow: String, Sendable, CaseIterable {
     case produce, consume
@@ -45,19 +30,17 @@ extension Arm {
 
   /// What measures, by the name that a definition has for it: `mechanism raw-append`, `load produce`.
   package enum Program: Sendable, Equatable {
-    case mechanism(Mechanism)
+    case mechanism(MechanismDescription)
     case load(Load)
 
-    package static let all = Mechanism.allCases.map(Program.mechanism) + Load.all.map(Program.load)
-
-    package init?(name: String) {
-      guard let found = Program.all.first(where: { $0.name == name }) else { return nil }
-      self = found
+    /// All that a definition may name.
+    package static func all(_ mechanisms: [MechanismDescription]) -> [Program] {
+      mechanisms.map(Program.mechanism) + Load.all.map(Program.load)
     }
 
     package var name: String {
       switch self {
-      case .mechanism(let mechanism): "mechanism \(mechanism.rawValue)"
+      case .mechanism(let mechanism): "mechanism \(mechanism.name)"
       case .load(let load): "load \(load.verb)"
       }
     }

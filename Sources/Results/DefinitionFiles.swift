@@ -1,6 +1,7 @@
 import Base
 package import Experiment
 import Foundation
+import Mechanisms
 
 /// The definitions of a directory: `NN-name.yaml`, found by name, number or id.
 package struct DefinitionFiles: Sendable {
@@ -29,7 +30,7 @@ package struct DefinitionFiles: Sendable {
     } catch {
       throw DefinitionError(file: path, line: 0, column: 0, key: "", message: "cannot be read")
     }
-    return try Experiment(file: path, yaml: yaml)
+    return try Experiment(file: path, yaml: yaml, mechanisms: MechanismList.descriptions)
   }
 
   /// All definitions; the first bad one throws.

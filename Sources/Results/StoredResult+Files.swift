@@ -1,5 +1,6 @@
 package import Experiment
 import Foundation
+import Mechanisms
 package import Verdict
 
 extension StoredResult {
@@ -20,7 +21,9 @@ extension StoredResult {
     guard Fingerprint.of(definition) == begin.definition else {
       throw Failure(path: definitionPath, reason: "differs from what was fixed before the run (hash in the journal)")
     }
-    let experiment = try Experiment(file: definitionPath, yaml: definition).under(profile)
+    let experiment = try Experiment(
+      file: definitionPath, yaml: definition, mechanisms: MechanismList.descriptions
+    ).under(profile)
       .changed(by: begin.changes ?? RunChanges())
     let rows = try CSV.rows(
       reading: try Self.text("\(path)/\(ResultDirectory.Name.rows)", upTo: history.rowsBytes),

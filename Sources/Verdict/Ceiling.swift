@@ -91,8 +91,8 @@ extension Ceiling {
     switch Metric.named(metric) {
     case .mbPerSecond, .mibPerSecond:
       let scale = metric == Metric.mbPerSecond.name ? 1 : 1 / 1.048_576
-      return path(of: arm).compactMap { name, key in
-        figures[key].map { Bound(name: name, value: $0 * scale) }
+      return path(of: arm).compactMap { part in
+        figures[part.figure].map { Bound(name: part.name, value: $0 * scale) }
       }
     case .compressMBPerSecond, .decompressMBPerSecond:
       // The codec by its default level; another level has the same ceiling, or a lower one.
@@ -109,19 +109,18 @@ extension Ceiling {
   }
 
   /// What the arm's bytes pass through.
-  private func path(of arm: Arm) -> [(name: String, key: String)] {
-    let disk = ("sequential direct writes", "sequential_write_mb_per_s")
-    let cold = arm.cache == .cold ? [("sequential direct reads", "sequential_read_mb_per_s")] : []
-    let link = ("loopback TCP", "loopback_mb_per_s")
-    let memory = ("one copy in memory", "memcpy_mb_per_s")
-    switch arm.program {
-    case .mechanism(.codec): return [("CRC-32C", "crc32c_mb_per_s")]
-    case .mechanism(.copyPath), .load(.flow(.consume)): return [link] + cold
-    case .mechanism(.messageBatches): return [link]
-    case .mechanism(.receiveAppend), .load(.flow(.produce)), .load(.flow(.endToEnd)):
-      return [link] + (arm.durability.isSynced ? [disk] : [])
-    case .mechanism(.rawAppend): return [arm.durability.isSynced ? disk : memory]
-    case .mechanism, .load(.sustain): return [memory] + cold + (arm.durability.isSynced ? [disk] : [])
+  private func path(of arm: Arm) -> [MachineCeiling] {
+    let isSynced = arm.durability.isSynced
+    switch arm.work {
+    case .bare(let bare): return bare.mechanism.ceilings(arm.cache == .cold, isSynced)
+    case .through(let broker):
+      let cold: [MachineCeiling] = arm.cache == .cold ? [.sequentialRead] : []
+      let synced: [MachineCeiling] = isSynced ? [.sequentialWrite] : []
+      switch broker.phases.load {
+      case .flow(.consume): return [.loopback] + cold
+      case .flow(.produce), .flow(.endToEnd): return [.loopback] + synced
+      case .sustain: return [.memoryCopy] + cold + synced
+      }
     }
   }
 }

@@ -1,3 +1,4 @@
+import Base
 import Experiment
 import Foundation
 import Glibc
@@ -90,14 +91,14 @@ struct CampaignRun {
     }
     if let target = experiment.target {
       do {
-        try ProcessRunner.probe(target, programs: .beside(ProcessRunner.Programs.own), scratch: scratch)
+        try ProcessRunner.probe(target, programs: .beside(OwnProgram.path), scratch: scratch)
       } catch {
         throw Stop(Exit.unavailable, "\(target.address): \(error)")
       }
     }
     let machine = Machine.read(data: scratch)
     var runner = try ProcessRunner(
-      experiment: experiment, programs: .beside(ProcessRunner.Programs.own), scratch: scratch, seed: seed,
+      experiment: experiment, programs: .beside(OwnProgram.path), scratch: scratch, seed: seed,
       device: machine.disk.device, stopRequested: { Interrupt.isRequested })
     runner.ceiling = try ceiling(runner)
     let results = try open(machine, runner.ceiling)

@@ -2,6 +2,7 @@ import Base
 
 @testable import Experiment
 @testable import Measure
+@testable import Mechanisms
 @testable import Verdict
 
 /// Definitions and rows made up for tests: the shapes of the real experiments with known answers.
@@ -114,4 +115,18 @@ enum Fixture {
       "loopback_mb_per_s": 6000, "memcpy_mb_per_s": 10_000, "sequential_write_mb_per_s": 500,
       "sequential_read_mb_per_s": 800, "fsync_p50_ms": 0.5, "zstd_compress_mb_per_s": 300, "crc32c_mb_per_s": 20_000,
     ], seconds: 3, generatorRecordsPerSecond: ["new": 1_000_000])
+}
+
+/// Mechanisms by name, as definitions have them.
+extension MechanismDescription {
+  static func named(_ name: String) -> MechanismDescription {
+    guard let found = MechanismList.descriptions.first(where: { $0.name == name }) else {
+      fatalError("there is no mechanism `\(name)`")
+    }
+    return found
+  }
+
+  static var codec: Self { named("codec") }
+  static var rawAppend: Self { named("raw-append") }
+  static var blockIO: Self { named("block-io") }
 }

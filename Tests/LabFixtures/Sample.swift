@@ -1,4 +1,5 @@
 @testable import Experiment
+@testable import Mechanisms
 
 /// The smallest definition that says all it must; tests spoil it line by line.
 enum Sample {
@@ -55,6 +56,6 @@ enum Sample {
     """
 
   static func experiment(_ change: (String) -> String = { $0 }) throws -> Experiment {
-    try Experiment(file: "sample.yaml", yaml: change(yaml))
+    try Experiment(file: "sample.yaml", yaml: change(yaml), mechanisms: MechanismList.descriptions)
   }
 }

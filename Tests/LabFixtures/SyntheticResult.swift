@@ -3,6 +3,7 @@ import Foundation
 
 @testable import Experiment
 @testable import Measure
+@testable import Mechanisms
 @testable import Results
 @testable import Verdict
 
@@ -17,7 +18,8 @@ enum Synthetic {
 
   static func experiment(_ stem: String) throws -> Experiment {
     let path = "\(root)/experiments/\(stem).yaml"
-    return try Experiment(file: path, yaml: String(contentsOfFile: path, encoding: .utf8))
+    return try Experiment(
+      file: path, yaml: String(contentsOfFile: path, encoding: .utf8), mechanisms: MechanismList.descriptions)
   }
 
   static let stems = [

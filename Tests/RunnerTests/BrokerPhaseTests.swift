@@ -3,6 +3,7 @@ import Testing
 
 @testable import Experiment
 @testable import LabFixtures
+@testable import Measure
 @testable import Runner
 
 /// What surrounds the measured load of an arm with a broker: what fills its topic, runs beside it, or comes after.

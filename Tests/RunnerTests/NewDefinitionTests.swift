@@ -2,6 +2,7 @@ import Base
 import Testing
 
 @testable import Experiment
+@testable import Mechanisms
 @testable import Runner
 
 @Suite("A new definition")
@@ -10,7 +11,7 @@ struct NewDefinitionTests {
 
   @Test("is accepted as it stands, under every profile, and costs little")
   func accepted() throws {
-    let experiment = try Experiment(file: "07-group-commit.yaml", yaml: text)
+    let experiment = try Experiment(file: "07-group-commit.yaml", yaml: text, mechanisms: MechanismList.descriptions)
     #expect(experiment.stem == "07-group-commit" && experiment.id == "E7")
     for profile in Profile.allCases {
       let changed = experiment.under(profile)
@@ -44,7 +45,9 @@ struct NewDefinitionTests {
     ])
   func located(good: String, bad: String, meant: String) throws {
     let spoilt = text.replacing(good, with: bad, maxReplacements: 1)
-    let error = #expect(throws: DefinitionError.self) { try Experiment(file: "x.yaml", yaml: spoilt) }
+    let error = #expect(throws: DefinitionError.self) {
+      try Experiment(file: "x.yaml", yaml: spoilt, mechanisms: MechanismList.descriptions)
+    }
     let found = try #require(error)
     let lines = spoilt.split(separator: "\n", omittingEmptySubsequences: false)
     let line = try #require(lines.firstIndex { $0.contains(bad) }) + 1

@@ -4,6 +4,7 @@ import Testing
 
 @testable import Experiment
 @testable import LabFixtures
+@testable import Mechanisms
 @testable import Results
 @testable import Runner
 @testable import Verdict

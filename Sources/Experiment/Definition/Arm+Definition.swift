@@ -38,7 +38,7 @@ extension Arm.Memory {
 }
 
 extension Arm.Bare {
-  fileprivate init(_ mechanism: Arm.Mechanism, reading reader: inout DefinitionReader) throws(DefinitionError) {
+  fileprivate init(_ mechanism: MechanismDescription, reading reader: inout DefinitionReader) throws(DefinitionError) {
     for (key, reason) in Self.foreignKeys where reader.node(key) != nil {
       if key == "restart", try !reader.flag(key, default: false) { continue }
       throw reader.error(key, reason)
@@ -105,8 +105,9 @@ extension DefinitionReader {
 
   fileprivate mutating func program(_ key: String) throws(DefinitionError) -> Arm.Program? {
     guard let text = try level(key)?.text else { return nil }
-    if let program = Arm.Program(name: text) { return program }
-    let names = Arm.Program.all.map(\.name)
+    let programs = Arm.Program.all(mechanisms)
+    if let program = programs.first(where: { $0.name == text }) { return program }
+    let names = programs.map(\.name)
     var error = error(key, "`\(text)` is not one of \(names.joined(separator: ", "))")
     error.suggestion = Spelling.nearest(to: text, among: names)
     throw error

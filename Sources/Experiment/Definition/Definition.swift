@@ -1,3 +1,5 @@
+package import Measure
+
 /// Reading a definition: the keys of `experiments/NN-name.yaml`, one function a section. docs/experiments.md explains them.
 extension Experiment {
   /// Largest count of replicates and of levels a definition may ask for; more is a typing error.
@@ -8,8 +10,8 @@ extension Experiment {
   }
 
   /// Throws the first thing wrong with the text, with its line.
-  package init(file: String, yaml: String) throws(DefinitionError) {
-    var root = try DefinitionReader(file: file, yaml: yaml)
+  package init(file: String, yaml: String, mechanisms: [MechanismDescription]) throws(DefinitionError) {
+    var root = try DefinitionReader(file: file, yaml: yaml, mechanisms: mechanisms)
     self.init(
       id: try root.text("id"), number: try root.requiredInteger("number", in: Bounds.number),
       name: try root.text("name"), title: try root.text("title"),

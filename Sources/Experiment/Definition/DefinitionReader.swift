@@ -1,4 +1,5 @@
 import Base
+import Measure
 import Yams
 
 /// One mapping of a definition, read strictly: every key is asked for by name, and what nobody asked for is an error.
@@ -6,13 +7,18 @@ import Yams
 /// Use: ask for each key, then `finish()`. Asking marks the key as known, whether or not it is present.
 struct DefinitionReader {
   let file: String
+  /// Those that a definition may name.
+  let mechanisms: [MechanismDescription]
   /// Path of this mapping from the root; empty at the root.
   let path: String
   private let mapping: Node.Mapping
   private var known: Set<String> = []
 
-  init(file: String, path: String, node: Node) throws(DefinitionError) {
+  init(
+    file: String, path: String, node: Node, mechanisms: [MechanismDescription]
+  ) throws(DefinitionError) {
     self.file = file
+    self.mechanisms = mechanisms
     self.path = path
     guard case .mapping(let mapping) = node else {
       throw Self.error(file, node, path, "a mapping of keys to values is needed here")
@@ -21,7 +27,7 @@ struct DefinitionReader {
   }
 
   /// The root of a file; duplicate keys anywhere are found here.
-  init(file: String, yaml: String) throws(DefinitionError) {
+  init(file: String, yaml: String, mechanisms: [MechanismDescription]) throws(DefinitionError) {
     let root: Node?
     do {
       root = try compose(yaml: yaml)
@@ -33,7 +39,7 @@ struct DefinitionReader {
     guard let root else {
       throw DefinitionError(file: file, line: 0, column: 0, key: "", message: "the file is empty")
     }
-    try self.init(file: file, path: "", node: root)
+    try self.init(file: file, path: "", node: root, mechanisms: mechanisms)
   }
 
   /// Throws for the first key nobody asked for.
@@ -167,7 +173,7 @@ extension DefinitionReader {
     guard case .sequence(let sequence) = node else { throw error(node, key, "a list is needed") }
     var values: [Value] = []
     for (index, item) in sequence.enumerated() {
-      var reader = try DefinitionReader(file: file, path: child("\(key)[\(index)]"), node: item)
+      var reader = try DefinitionReader(file: file, path: child("\(key)[\(index)]"), node: item, mechanisms: mechanisms)
       values.append(try body(&reader))
       try reader.finish()
     }
@@ -179,7 +185,7 @@ extension DefinitionReader {
     _ key: String, _ body: (inout DefinitionReader) throws(DefinitionError) -> Value
   ) throws(DefinitionError) -> Value? {
     guard let node = node(key) else { return nil }
-    var reader = try DefinitionReader(file: file, path: child(key), node: node)
+    var reader = try DefinitionReader(file: file, path: child(key), node: node, mechanisms: mechanisms)
     let value = try body(&reader)
     try reader.finish()
     return value
@@ -200,7 +206,7 @@ extension DefinitionReader {
   mutating func factors(_ key: String) throws(DefinitionError) -> [Factor] {
     guard let node = node(key) else { return [] }
     guard case .mapping(let mapping) = node else { throw error(node, key, "a mapping of factors to levels is needed") }
-    var reader = try DefinitionReader(file: file, path: child(key), node: node)
+    var reader = try DefinitionReader(file: file, path: child(key), node: node, mechanisms: mechanisms)
     var factors: [Factor] = []
     for (name, value) in mapping {
       let texts = try reader.texts(name.string ?? "")

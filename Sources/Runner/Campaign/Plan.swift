@@ -1,4 +1,5 @@
 package import Experiment
+package import Measure
 
 /// What a campaign will do and cost, before it starts: cells, order, bytes, minutes, disk.
 ///
@@ -6,9 +7,8 @@ package import Experiment
 /// within a factor, to plan an afternoon and to refuse to fill the disk.
 package struct Plan: Sendable, Equatable {
   package enum Rates {
-    static let produceBytesPerSecond = 250e6
+    static let produceBytesPerSecond = RunCost.Rates.produceBytesPerSecond
     static let consumeBytesPerSecond = 600e6
-    static let appendBytesPerSecond = 700e6
     static let preparedBytesPerSecond = 250e6
     /// Small produce requests, each answered, as fast as a connection takes them.
     static let requestsPerSecond = 60_000.0
@@ -16,12 +16,6 @@ package struct Plan: Sendable, Equatable {
     static let compressedShare = 0.3
     /// Two namespaces and a link between them, made and taken away.
     static let linkSeconds = 0.1
-    /// Touching fresh memory, page by page.
-    static let touchedMiBPerSecond = 1500.0
-    /// A structure filled, measured and grown, the slow ones and the quick together.
-    static let treeBytesPerSecond = 45e6
-    /// Pages half full, journals, and what compaction has not yet removed.
-    static let storedPerTreePayload = 4.0
     /// Starting and stopping a program, and what surrounds a run.
     static let bareOverheadSeconds = 0.25
     static let brokerOverheadSeconds = 0.5
@@ -37,23 +31,7 @@ package struct Plan: Sendable, Equatable {
     static let timeoutSeconds = 30.0
   }
 
-  /// One run's price.
-  package struct Cost: Sendable, Equatable {
-    package var seconds = 0.0
-    /// Bytes moved to or from files and sockets.
-    package var bytes = 0.0
-    /// Disk held while it runs.
-    package var diskBytes = 0.0
-
-    /// A topic filled before the run.
-    mutating func add(filling filled: Double) {
-      seconds += filled / Rates.preparedBytesPerSecond
-      bytes += filled
-      diskBytes += filled * Rates.storedPerPayload
-    }
-
-    package var timeoutSeconds: Double { seconds * Limits.timeoutFactor + Limits.timeoutSeconds }
-  }
+  package typealias Cost = RunCost
 
   package var runs: [PlannedRun]
   package var costs: [Cost]
@@ -106,49 +84,13 @@ package struct Plan: Sendable, Equatable {
     if experiment.target == nil, let replicas = ProcessRunner.replicas(of: arm), replicas > 1 { return Cost() }
     switch arm.work {
     case .bare(let bare):
-      return cost(of: bare, options, dataMB: arm.data.flatMap { values.number($0.mb.text) }, isPaced: arm.paceOf != nil)
+      let run = PricedRun(
+        options: options, dataMB: bare.data.flatMap { values.number($0.mb.text) }, isPaced: arm.paceOf != nil)
+      var cost = bare.mechanism.cost(run)
+      cost.seconds += Rates.bareOverheadSeconds
+      return cost
     case .through(let broker): return cost(of: arm, broker, options, values, at: experiment.target)
     }
-  }
-
-  /// Of a mechanism with its options filled.
-  private static func cost(
-    of bare: Arm.Bare, _ options: [String: Double], dataMB: Double?, isPaced: Bool
-  ) -> Cost {
-    // An option that is not given costs nothing here; the mechanism's own default is small.
-    func option(_ name: String) -> Double { options[name] ?? 0 }
-    let measured = option("seconds")
-    var cost: Cost
-    switch bare.mechanism {
-    case .copyPath: cost = Cost(seconds: measured + 2.5 * (dataMB ?? 0) * 1e6 / 1e9, bytes: measured * 2e9)
-    case .blockIO:
-      // Data to be cold are dropped first; a sync at the end takes as long again.
-      cost = Cost(seconds: 1.3 * measured, bytes: measured * 0.5e9)
-    case .messageBatches: cost = Cost(seconds: measured, bytes: measured * 0.5e9)
-    case .memoryAccess:
-      cost = Cost(seconds: measured + option("array-mib") / Rates.touchedMiBPerSecond, bytes: measured * 1e9)
-    case .partitionRead: cost = Cost(seconds: measured, bytes: measured * 4e9)
-    case .cacheModel: cost = Cost(seconds: option("seconds-max"), bytes: measured * 0.1e9)
-    case .logVsTree:
-      let bytes = option("records") * option("record-bytes")
-      cost = Cost(
-        seconds: bytes / Rates.treeBytesPerSecond, bytes: bytes, diskBytes: bytes * Rates.storedPerTreePayload)
-    case .codec: cost = Cost(seconds: 2 * measured, bytes: measured * 0.3e9)
-    case .receiveAppend:
-      let bytes = option("bytes")
-      cost = Cost(seconds: bytes / Rates.appendBytesPerSecond, bytes: bytes, diskBytes: bytes)
-    case .falsePositives: cost = Cost(seconds: 0.3)
-    case .rawAppend:
-      let bytes = option("bytes")
-      let rate = isPaced ? Rates.produceBytesPerSecond : Rates.appendBytesPerSecond
-      cost = Cost(seconds: bytes / rate, bytes: bytes, diskBytes: bytes)
-    case .tailRead:
-      let behind = option("lag-mb") * 1e6
-      let appended = measured * option("mb-per-s") * 1e6 + behind
-      cost = Cost(seconds: measured + behind / Rates.appendBytesPerSecond, bytes: appended, diskBytes: appended)
-    }
-    cost.seconds += Rates.bareOverheadSeconds
-    return cost
   }
 
   private static func cost(
@@ -245,4 +187,16 @@ package struct RunValues: Sendable {
   package func number(_ text: String) -> Double? {
     Placeholder.fill(text, from: values).flatMap { Double($0) }
   }
+}
+
+extension RunCost {
+  /// A topic filled before the run.
+  mutating func add(filling filled: Double) {
+    seconds += filled / Plan.Rates.preparedBytesPerSecond
+    bytes += filled
+    diskBytes += filled * Plan.Rates.storedPerPayload
+  }
+
+  /// When a run that takes longer than this is stopped.
+  package var timeoutSeconds: Double { seconds * Plan.Limits.timeoutFactor + Plan.Limits.timeoutSeconds }
 }

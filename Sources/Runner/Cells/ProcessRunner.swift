@@ -21,13 +21,6 @@ package struct ProcessRunner: CellRunner {
       let directory = program.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
       return Programs(millrace: program, broker: "\(directory)/millrace-broker", load: "\(directory)/millrace-load")
     }
-
-    /// The path of this very program.
-    package static var own: String {
-      var buffer = [CChar](repeating: 0, count: 4096)
-      let count = readlink("/proc/self/exe", &buffer, buffer.count)
-      return String(decoding: buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
   }
 
   package enum Limits {
@@ -199,8 +192,8 @@ package struct ProcessRunner: CellRunner {
   private func measure(_ scene: Scene, _ bare: Arm.Bare) throws(RunError) -> Measured {
     let intervals = "\(scene.directory)/intervals.csv"
     let options = scene.values.filled(bare.options)
-    var arguments = ["mechanism", bare.mechanism.rawValue] + Self.arguments(options) + ["--json"]
-    if bare.mechanism == .rawAppend { arguments += ["--intervals-csv", intervals] }
+    var arguments = ["mechanism", bare.mechanism.name] + Self.arguments(options) + ["--json"]
+    if bare.mechanism.writesIntervals { arguments += ["--intervals-csv", intervals] }
     let cache = scene.values.values["data_file"].map { CacheState(paths: [$0.text]) }
     let resident = prove(cache, scene.arm.cache)
     let begun = Uptime.seconds

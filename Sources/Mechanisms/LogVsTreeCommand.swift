@@ -1,7 +1,7 @@
 import ArgumentParser
-import Mechanisms
+import Measure
 
-struct LogVsTreeCommand: ParsableCommand {
+struct LogVsTreeCommand: Mechanism {
   static let configuration = CommandConfiguration(
     commandName: "log-vs-tree", abstract: "Append to and get from a log or a tree, at growing sizes.")
 
@@ -19,7 +19,19 @@ struct LogVsTreeCommand: ParsableCommand {
   @Option(help: "Seed of keys and values.") var seed: UInt64 = 1
   @Flag(help: "JSON is always printed, in the last line.") var json = false
 
-  func run() throws {
+  private enum Rates {
+    /// A structure filled, measured and grown, the slow ones and the quick together.
+    static let bytesPerSecond = 45e6
+    /// Pages half full, journals, and what compaction has not yet removed.
+    static let storedPerPayload = 4.0
+  }
+
+  static func cost(of run: PricedRun) -> RunCost {
+    let bytes = run.option("records") * run.option("record-bytes")
+    return RunCost(seconds: bytes / Rates.bytesPerSecond, bytes: bytes, diskBytes: bytes * Rates.storedPerPayload)
+  }
+
+  func measure() throws -> [String: Any] {
     let sizes = levels.split(separator: ",").map { Int($0.filter { $0 != " " }) }
     guard !sizes.contains(nil) else { throw ValidationError("--levels must be whole numbers separated by commas") }
     var mechanism = LogVsTree(directory: directory, structure: structure, levels: sizes.compactMap(\.self))
@@ -38,10 +50,10 @@ struct LogVsTreeCommand: ParsableCommand {
         "write_amplification": point.writeAmplification, "stored_bytes": point.storedBytes,
       ]
     }
-    try MechanismCommand.report([
+    return [
       "seconds": result.seconds, "records": result.records, "bytes": result.bytes, "cpu_seconds": result.cpuSeconds,
       "at": at,
-    ])
+    ]
   }
 }
 

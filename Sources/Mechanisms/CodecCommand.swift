@@ -1,10 +1,10 @@
 import ArgumentParser
 import Compression
 import Load
-import Mechanisms
+import Measure
 
 /// Measures a codec alone, on the load generator's corpora.
-struct CodecCommand: ParsableCommand {
+struct CodecCommand: Mechanism {
   static let configuration = CommandConfiguration(
     commandName: "codec", abstract: "Compress and decompress a corpus, message by message or by the batch.")
 
@@ -21,7 +21,15 @@ struct CodecCommand: ParsableCommand {
   @Option(help: "Seed of the records.") var seed: UInt64 = 1
   @Flag(help: "JSON is always printed, in the last line.") var json = false
 
-  func run() throws {
+  static func cost(of run: PricedRun) -> RunCost {
+    RunCost(seconds: 2 * run.seconds, bytes: run.seconds * 0.3e9)
+  }
+
+  static func ceilings(isCold: Bool, isSynced: Bool) -> [MachineCeiling] {
+    [.checksum]
+  }
+
+  func measure() throws -> [String: Any] {
     let parts = codec.split(separator: ":", maxSplits: 1).map(String.init)
     guard let chosen = parts.first.flatMap({ Codec(name: $0) }) else {
       throw ValidationError("unknown codec \(codec)")
@@ -34,7 +42,7 @@ struct CodecCommand: ParsableCommand {
       grouping: batchRecords == 1 ? .message : .batch(records: batchRecords), seconds: seconds
     ).run()
     let measured = result.compressSeconds + result.decompressSeconds
-    try MechanismCommand.report([
+    return [
       "seconds": measured, "records": result.records * result.rounds, "bytes": result.payloadBytes * result.rounds,
       "payload_bytes": result.payloadBytes, "stored_bytes": result.storedBytes, "compression_ratio": result.ratio,
       "compress_mb_per_s": result.compressMBPerSecond, "decompress_mb_per_s": result.decompressMBPerSecond,
@@ -42,6 +50,6 @@ struct CodecCommand: ParsableCommand {
       "decompress_cpu_s_per_gb": result.decompressCPUSecondsPerGB,
       "cpu_seconds": result.compressCPUSeconds + result.decompressCPUSeconds, "streams": result.streams,
       "rounds": result.rounds, "checksum": Int(result.checksum),
-    ])
+    ]
   }
 }

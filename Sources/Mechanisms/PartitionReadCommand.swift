@@ -1,7 +1,7 @@
 import ArgumentParser
-import Mechanisms
+import Measure
 
-struct PartitionReadCommand: ParsableCommand {
+struct PartitionReadCommand: Mechanism {
   static let configuration = CommandConfiguration(
     commandName: "partition-read", abstract: "Read parts of a file from several threads at once.")
 
@@ -12,14 +12,18 @@ struct PartitionReadCommand: ParsableCommand {
   @Option(help: "Duration in seconds.") var seconds = 1.0
   @Flag(help: "JSON is always printed, in the last line.") var json = false
 
-  func run() throws {
+  static func cost(of run: PricedRun) -> RunCost {
+    RunCost(seconds: run.seconds, bytes: run.seconds * 4e9)
+  }
+
+  func measure() throws -> [String: Any] {
     var mechanism = PartitionRead(file: file, partitions: partitions, consumers: consumers, seconds: seconds)
     mechanism.readBytes = readBytes
     let result = try mechanism.run()
-    try MechanismCommand.report([
+    return [
       "bytes": result.bytes, "seconds": result.seconds, "mb_per_s": result.mbPerSecond,
       "cpu_seconds": result.cpuSeconds, "cpu_s_per_gb": result.cpuSecondsPerGB, "partitions": partitions,
       "connections": consumers, "working": result.working,
-    ])
+    ]
   }
 }

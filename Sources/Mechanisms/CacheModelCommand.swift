@@ -1,10 +1,10 @@
 import ArgumentParser
+import Base
 import Foundation
 import Glibc
-import Mechanisms
-import Runner
+import Measure
 
-struct CacheModelCommand: ParsableCommand {
+struct CacheModelCommand: Mechanism {
   static let configuration = CommandConfiguration(
     commandName: "cache-model", abstract: "Serve a trace of reads through the page cache or a process cache.")
 
@@ -21,7 +21,11 @@ struct CacheModelCommand: ParsableCommand {
   @Option(help: "Results before the restart; the program passes them to itself.") var before: String?
   @Flag(help: "JSON is always printed, in the last line.") var json = false
 
-  func run() throws {
+  static func cost(of run: PricedRun) -> RunCost {
+    RunCost(seconds: run.option("seconds-max"), bytes: run.seconds * 0.1e9)
+  }
+
+  func measure() throws -> [String: Any] {
     var model = CacheModel(file: file, kind: cache)
     model.trace = trace
     model.blockBytes = blockBytes
@@ -44,7 +48,7 @@ struct CacheModelCommand: ParsableCommand {
       let ratio = object["hit_ratio"] as? Double
     else { throw ValidationError("--before is not this command's own output") }
     object["rewarm_ms"] = try model.rewarm(to: ratio).map { $0 * 1000 }
-    try MechanismCommand.report(object)
+    return object
   }
 
   /// Replaces the process image, with the same arguments and the results: the process cache is lost, the page cache stays.
@@ -53,8 +57,8 @@ struct CacheModelCommand: ParsableCommand {
     let text = String(decoding: try JSONSerialization.data(withJSONObject: found), as: UTF8.self)
     let arguments = CommandLine.arguments + ["--before", text]
     var pointers = arguments.map { strdup($0) } + [nil]
-    execv(ProcessRunner.Programs.own, &pointers)
-    throw MechanismError.call("execv \(ProcessRunner.Programs.own)", errno: errno)
+    execv(OwnProgram.path, &pointers)
+    throw MechanismError.call("execv \(OwnProgram.path)", errno: errno)
   }
 }
 

@@ -1,7 +1,7 @@
 import ArgumentParser
-import Mechanisms
+import Measure
 
-struct TailReadCommand: ParsableCommand {
+struct TailReadCommand: Mechanism {
   static let configuration = CommandConfiguration(
     commandName: "tail-read", abstract: "Append to a file at a given rate and read it at a distance behind its end.")
 
@@ -15,7 +15,14 @@ struct TailReadCommand: ParsableCommand {
   @Option(help: "Seed of the bytes.") var seed: UInt64 = 1
   @Flag(help: "JSON is always printed, in the last line.") var json = false
 
-  func run() throws {
+  static func cost(of run: PricedRun) -> RunCost {
+    let behind = run.option("lag-mb") * 1e6
+    let appended = run.seconds * run.option("mb-per-s") * 1e6 + behind
+    return RunCost(
+      seconds: run.seconds + behind / RunCost.Rates.appendBytesPerSecond, bytes: appended, diskBytes: appended)
+  }
+
+  func measure() throws -> [String: Any] {
     var mechanism = TailRead(directory: directory, mbPerSecond: mbPerSecond, seconds: seconds)
     mechanism.blockBytes = blockBytes
     mechanism.lagBytes = Int(lagMb * 1e6)
@@ -37,6 +44,6 @@ struct TailReadCommand: ParsableCommand {
     ] {
       object[name] = us.map { $0 / 1000 }
     }
-    try MechanismCommand.report(object)
+    return object
   }
 }
