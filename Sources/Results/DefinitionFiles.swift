@@ -3,7 +3,7 @@ package import Experiment
 import Foundation
 import Mechanisms
 
-/// The definitions of a directory: `NN-name.yaml`, found by name, number or id.
+/// The definitions of a directory: `NN-name.yaml`, found by name, number or id; others by their paths.
 package struct DefinitionFiles: Sendable {
   package let directory: String
 
@@ -22,8 +22,11 @@ package struct DefinitionFiles: Sendable {
     return names.filter { $0.hasSuffix(".yaml") }.sorted().map { "\(directory)/\($0)" }
   }
 
-  /// One definition; its file name must agree with its number and name.
+  /// One definition.
   package static func read(_ path: String) throws(DefinitionError) -> Experiment {
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw DefinitionError(file: path, line: 0, column: 0, key: "", message: "there is no such file")
+    }
     let yaml: String
     do {
       yaml = try String(contentsOfFile: path, encoding: .utf8)
@@ -33,7 +36,7 @@ package struct DefinitionFiles: Sendable {
     return try Experiment(file: path, yaml: yaml, mechanisms: MechanismList.descriptions)
   }
 
-  /// All definitions; the first bad one throws.
+  /// All definitions, each in a file that is called by its number and name; the first bad one throws.
   package func all() throws(DefinitionError) -> [(path: String, experiment: Experiment)] {
     var found: [(path: String, experiment: Experiment)] = []
     for path in try paths() {
@@ -48,11 +51,16 @@ package struct DefinitionFiles: Sendable {
     return found
   }
 
-  /// By name (`zero-copy`), stem (`11-zero-copy`), id (`E11`) or number (`11`).
+  /// By name (`zero-copy`), stem (`11-zero-copy`), id (`E11`), number (`11`), or by path (`mine/group-commit.yaml`), which may
+  /// lead out of the directory.
   package func find(_ words: [String]) throws(DefinitionError) -> [(path: String, experiment: Experiment)] {
-    let all = try all()
+    let all = words.allSatisfy(Self.isPath) ? [] : try all()
     var found: [(path: String, experiment: Experiment)] = []
     for word in words {
+      if Self.isPath(word) {
+        if !found.contains(where: { $0.path == word }) { found.append((word, try Self.read(word))) }
+        continue
+      }
       let match = all.first { _, experiment in
         [experiment.name, experiment.stem, String(experiment.number)].contains(word)
           || experiment.id.lowercased() == word.lowercased()
@@ -66,5 +74,10 @@ package struct DefinitionFiles: Sendable {
       if !found.contains(where: { $0.path == match.path }) { found.append(match) }
     }
     return found
+  }
+
+  /// No name of an experiment has a slash or a dot.
+  private static func isPath(_ word: String) -> Bool {
+    word.contains("/") || [".yaml", ".yml"].contains { word.hasSuffix($0) }
   }
 }

@@ -53,6 +53,47 @@ struct DefinitionTests {
   }
 
   @Test(
+    "a level that no run has is an error with its line and the level that was meant",
+    arguments: [
+      ("test: {arms: [new]}", "test: {arms: [new], levels: {colour: rad}}", "red"),
+      ("baseline: {arms: [old]}", "baseline: {arms: [old], levels: {size: 11}}", "1"),
+      ("per: [size, colour]", "per: [size, colour]\n    only: {colour: [blu]}", "blue"),
+      ("only: {size: [1]}", "only: {colour: [gren]}", "green"),
+      ("series: [arm],", "series: [arm], only: {colour: [bleu]},", "blue"),
+    ])
+  func unknownLevel(good: String, bad: String, meant: String) throws {
+    let error = #expect(throws: DefinitionError.self, "\(bad)") {
+      try Sample.experiment { $0.replacingOccurrences(of: good, with: bad) }
+    }
+    let found = try #require(error)
+    #expect(found.message.contains("is no level of the factor"), "\(found)")
+    #expect(found.suggestion == meant && found.line > 0, "\(found)")
+  }
+
+  @Test(
+    "a flag is true or false and nothing else", arguments: ["yes", "True", "on", "maybe", "1", "\"\""],
+    [
+      ("    role: baseline", "    role: baseline\n    memory_mib: 64\n    memory_full: "),
+      ("    role: baseline", "    role: baseline\n    restart: "),
+      ("    threshold: 1.5", "    threshold: 1.5\n    decides: "),
+      ("    threshold: 1.5", "    threshold: 1.5\n    across_durability: "),
+      ("replicates: 3", "replicates: 3\nminimum:\n  memory_cgroup: "),
+      (
+        "  - {title: A chart,",
+        "  - title: B\n    x: size\n    y: mb_per_s\n    x_title: x\n    y_title: y\n    log_x: "
+      ),
+    ])
+  func flags(value: String, place: (good: String, key: String)) throws {
+    let error = #expect(throws: DefinitionError.self, "\(place.key)\(value)") {
+      try Sample.experiment {
+        let tail = place.key.hasSuffix("log_x: ") ? "\n  - {title: A chart," : ""
+        return $0.replacingOccurrences(of: place.good, with: place.key + value + tail)
+      }
+    }
+    #expect(try #require(error).message == "`true` or `false` is needed", "\(place.key)\(value)")
+  }
+
+  @Test(
     "what needs another key says which",
     arguments: [("data_write_bytes: 100", "data_mb"), ("memory_full: true", "memory_mib")])
   func needs(given: String, needed: String) throws {

@@ -26,7 +26,7 @@ extension Arm {
 extension Arm.Memory {
   /// Nil where neither key is there.
   fileprivate init?(reading reader: inout DefinitionReader) throws(DefinitionError) {
-    let isFull = try reader.level("memory_full")?.text == "true"
+    let isFull = try reader.flag("memory_full", default: false)
     guard let mib = try reader.level("memory_mib") else {
       guard !isFull else {
         throw reader.error("memory_full", "fills a memory cgroup, and there is no `memory_mib`")

@@ -96,7 +96,9 @@ struct DefinitionCheck {
           throw error("\(key).\(name)", "arm `\(arm)` is not \(rule.tier.rawValue)")
         }
       }
-      for setting in selection.levels { try known(setting.name, factorNames, "\(key).\(name).levels", "factor") }
+      for setting in selection.levels {
+        try check(levels: Factor(name: setting.name, levels: [setting.value]), "\(key).\(name).levels")
+      }
     }
     try checkDurability(rule, key)
     try checkLevels(rule, key)

@@ -31,7 +31,7 @@ extension DefinitionError {
   ///
   /// `arms.new.repeats: `old` is no arm` is looked for as the first line with the word `old` from the line on that says
   /// `name: new`; `metrics: `mb_per_second` is no metric` from the line `metrics:`.
-  func located(in yaml: String) -> DefinitionError {
+  package func located(in yaml: String) -> DefinitionError {
     guard line == 0 else { return self }
     let lines = yaml.split(separator: "\n", omittingEmptySubsequences: false).map(Self.withoutComment)
     let parts = key.split(separator: ".").map(String.init)
