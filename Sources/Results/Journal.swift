@@ -11,8 +11,8 @@ package enum JournalEntry: Sendable, Equatable, Codable {
   case begin(Begin)
   /// A pilot run's median throughput, which paced arms keep to.
   case pilot(arm: String, mibPerSecond: Double)
-  /// A run ended, counted or not; so long were the two files when its lines were in them.
-  case finished(order: Int, rowsBytes: Int, seriesBytes: Int)
+  /// A run ended, counted or not; so long were the two files when its lines were in them. Nil: nobody sealed them then.
+  case finished(order: Int, rowsBytes: Int, seriesBytes: Int, seal: RunSeal? = nil)
   /// A run was thrown away and made again, because of what the machine did meanwhile; its figures had no say in it.
   case disturbed(order: Int, reason: String)
   /// Another replicate of every cell (so many runs) was added, because an interval was too wide.
@@ -39,6 +39,8 @@ package enum JournalEntry: Sendable, Equatable, Codable {
     package var changes: RunChanges?
     /// Whether the arms with a broker were left out of the order; nil in journals of before it was written down.
     package var bareOnly: Bool?
+    /// SHA-256 of the files that were written before the first run, by name; nil in journals of before there were seals.
+    package var files: [String: String]?
 
     package init(
       experiment: String, definition: String, profile: String, seed: UInt64, runs: Int, startedAt: String,

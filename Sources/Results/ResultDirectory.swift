@@ -35,8 +35,13 @@ package final class ResultDirectory {
     package var settled: String?
     package var validation: SelfValidation?
     package var isComplete = false
-    var rowsBytes: Int?
-    var seriesBytes: Int?
+    /// In the order in which they ended, which is that of their lines.
+    var runs: [SealedRun] = []
+    /// What the journal vouches for of either file; nil before the first run ended.
+    var rowsBytes: Int? { runs.last?.rowsEnd }
+    var seriesBytes: Int? { runs.last?.seriesEnd }
+    /// Whether the journal has the checksums of what lies beside it.
+    var isSealed: Bool { begin?.files != nil && runs.allSatisfy { $0.seal != nil } }
 
     package init(_ entries: [JournalEntry]) {
       for entry in entries { add(entry) }
@@ -46,9 +51,9 @@ package final class ResultDirectory {
       switch entry {
       case .begin(let begin): self.begin = begin
       case .pilot(let arm, let pace): paces[arm] = pace
-      case .finished(let order, let rows, let series):
+      case .finished(let order, let rows, let series, let seal):
         finished.insert(order)
-        (rowsBytes, seriesBytes) = (rows, series)
+        runs.append(SealedRun(order: order, rowsEnd: rows, seriesEnd: series, seal: seal))
       case .disturbed: disturbed += 1
       case .extended(_, let runs, let reason):
         extensions.append(reason)
@@ -86,9 +91,11 @@ package final class ResultDirectory {
     self.path = path
     self.experiment = experiment
     try SmallFile.replace("\(path)/\(Name.definition)", definition)
-    try SmallFile.replace("\(path)/\(Name.machine)", machineJSON)
-    if let ceilingJSON { try SmallFile.replace("\(path)/\(Name.ceiling)", ceilingJSON) }
-    try SmallFile.replace("\(path)/\(Name.schema)", CSV.schema(of: experiment))
+    var files = [Name.machine: machineJSON, Name.schema: CSV.schema(of: experiment)]
+    files[Name.ceiling] = ceilingJSON
+    for (name, text) in files { try SmallFile.replace("\(path)/\(name)", text) }
+    var begin = begin
+    begin.files = files.mapValues { Fingerprint.of($0) }
     rows = try AppendedFile("\(path)/\(Name.rows)", header: CSV.rowsHeader(of: experiment), keeping: nil)
     series = try AppendedFile("\(path)/\(Name.series)", header: CSV.seriesHeader, keeping: nil)
     (journal, _) = try Journal.open("\(path)/\(Name.journal)")
@@ -112,9 +119,17 @@ package final class ResultDirectory {
 
   /// Rows and series first, then the journal's word for them.
   package func record(_ run: PlannedRun, rows newRows: [Row], series points: [SeriesPoint]) throws {
-    try rows.append(newRows.map { CSV.line($0, of: experiment) }.joined())
-    try series.append(points.map { CSV.line($0) }.joined())
-    try append(.finished(order: run.order, rowsBytes: rows.length, seriesBytes: series.length))
+    let (lines, pointLines) = (
+      newRows.map { CSV.line($0, of: experiment) }.joined(), points.map { CSV.line($0) }.joined()
+    )
+    try rows.append(lines)
+    try series.append(pointLines)
+    // The first run's seal is of the headers, too.
+    let isFirst = history.runs.isEmpty
+    let seal = RunSeal(
+      rows: (isFirst ? CSV.rowsHeader(of: experiment) : "") + lines,
+      series: (isFirst ? CSV.seriesHeader : "") + pointLines)
+    try append(.finished(order: run.order, rowsBytes: rows.length, seriesBytes: series.length, seal: seal))
   }
 
   /// The rows so far, as the file has them.

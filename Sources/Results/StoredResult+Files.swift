@@ -25,12 +25,12 @@ extension StoredResult {
       file: definitionPath, yaml: definition, mechanisms: MechanismList.descriptions
     ).under(profile)
       .changed(by: begin.changes ?? RunChanges())
-    let rows = try CSV.rows(
-      reading: try Self.text("\(path)/\(ResultDirectory.Name.rows)", upTo: history.rowsBytes),
-      file: "\(path)/\(ResultDirectory.Name.rows)", of: experiment)
-    let series = try CSV.series(
-      reading: try Self.text("\(path)/\(ResultDirectory.Name.series)", upTo: history.seriesBytes),
-      file: "\(path)/\(ResultDirectory.Name.series)")
+    let rowsText = try Self.text("\(path)/\(ResultDirectory.Name.rows)", upTo: history.rowsBytes)
+    let seriesText = try Self.text("\(path)/\(ResultDirectory.Name.series)", upTo: history.seriesBytes)
+    let rows = try CSV.rows(reading: rowsText, file: "\(path)/\(ResultDirectory.Name.rows)", of: experiment)
+    let series = try CSV.series(reading: seriesText, file: "\(path)/\(ResultDirectory.Name.series)")
+    try history.check(rows: Array(rowsText.utf8), series: Array(seriesText.utf8), of: path)
+    try history.checkFiles(of: path)
     let machine = try Machine(json: try Self.text("\(path)/\(ResultDirectory.Name.machine)"))
     let ceiling = try SmallFile.read("\(path)/\(ResultDirectory.Name.ceiling)").map { try Ceiling(json: $0) }
     self.init(
@@ -41,7 +41,7 @@ extension StoredResult {
       isBareOnly: begin.bareOnly ?? (begin.runs < experiment.replicates * Matrix(experiment).cells.count),
       finishedRuns: history.finished.count, isComplete: history.isComplete, ceiling: ceiling,
       extensions: history.extensions, settled: history.settled, validation: history.validation,
-      disturbed: history.disturbed,
+      disturbed: history.disturbed, isSealed: history.isSealed,
       told: try SmallFile.read("\(path)/\(ResultDirectory.Name.told)").map { try Self.told($0, path: path) })
   }
 
@@ -56,7 +56,7 @@ extension StoredResult {
     guard let found = SmallFile.bytes(path) else { throw Failure(path: path, reason: "cannot be read") }
     guard let bytes else { return String(decoding: found, as: UTF8.self) }
     let all = CSV.asWritten(found)
-    guard bytes <= all.count else {
+    guard (0...all.count).contains(bytes) else {
       throw Failure(path: path, reason: "is shorter than the journal says")
     }
     guard bytes == 0 || all[bytes - 1] == UInt8(ascii: "\n") else {

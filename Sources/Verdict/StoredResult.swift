@@ -31,6 +31,8 @@ package struct StoredResult: Sendable {
   package var validation: SelfValidation?
   /// Runs thrown away and made again.
   package var disturbed: Int
+  /// Whether the journal has checksums of the rows, which were held against them when the result was read.
+  package var isSealed: Bool
   /// What the campaign told when it ended; nil in results of before that was kept.
   package var told: ToldVerdict?
 
@@ -55,6 +57,7 @@ package struct StoredResult: Sendable {
     settled: String?,
     validation: SelfValidation?,
     disturbed: Int,
+    isSealed: Bool,
     told: ToldVerdict?
   ) {
     self.path = path
@@ -82,6 +85,7 @@ package struct StoredResult: Sendable {
     self.settled = settled
     self.validation = validation
     self.disturbed = disturbed
+    self.isSealed = isSealed
     self.told = told
   }
 

@@ -44,7 +44,8 @@ struct LintResultsCommand: ParsableCommand {
       var unmade: [UnmadeChecks] = []
       for result in latest {
         let out = CrimeLint.unmade(result, beside: others(of: result))
-        crimes += say(result.path, CrimeLint.findings(result), checks: CrimeLint.made(out))
+        crimes += say(
+          result.path, CrimeLint.findings(result) + CrimeLint.findings(beside: result), checks: CrimeLint.made(out))
         unmade += out
       }
       let across = CrimeLint.findings(across: results.flatMap(\.self))

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Report
 import Results
+import Verdict
 
 struct ReportCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -52,6 +53,10 @@ struct ReportCommand: ParsableCommand {
     for failure in report.unreadable + report.entries.flatMap(\.chartFailures) { Terminal.complain(failure) }
     let overview = Overview(Report.stored(in: places.results).results.map { $0[0] })
     if !overview.lines.isEmpty { Terminal.say("\n\(overview.text)\n") }
+    let unsealed = report.entries.count { !$0.result.isSealed }
+    if unsealed > 0 {
+      Terminal.say("not sealed: \(unsealed) results, made before journals had checksums of the rows")
+    }
     Terminal.say("report: \(places.results)/index.html")
   }
 }

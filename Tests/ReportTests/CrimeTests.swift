@@ -147,21 +147,22 @@ struct CrimeTests {
     let alone = CrimeLint.unmade(honest)
     #expect(
       Set(alone.flatMap(\.crimes))
-        == [.noInterval, .effectNotFromRows, .meanOfRatios, .differentMachines, .missingUnits])
-    #expect(CrimeLint.made(alone) == Crime.allCases.count - 5)
+        == [.noInterval, .effectNotFromRows, .meanOfRatios, .differentMachines, .missingUnits, .rowsChanged])
+    #expect(CrimeLint.made(alone) == Crime.allCases.count - 6)
     let page = Disclosure(honest).markdown
-    #expect(page.contains("None of the \(Crime.allCases.count - 5) that can be looked for here."))
+    #expect(page.contains("None of the \(Crime.allCases.count - 7) that can be looked for here."))
     for one in alone { #expect(page.contains("Not looked for: \(one.sentence).")) }
     var older = honest
     older.path = honest.path + "-older"
     var told = honest
     told.told = ToldVerdict(honest.verdict, runs: honest.finishedRuns)
-    #expect(CrimeLint.unmade(told, beside: [older]).flatMap(\.crimes) == [.missingUnits])
+    #expect(CrimeLint.unmade(told, beside: [older]).flatMap(\.crimes) == [.rowsChanged, .missingUnits])
     // Another profile is drawn in no line with it.
     older.profile = .quick
-    #expect(CrimeLint.unmade(told, beside: [older]).flatMap(\.crimes) == [.differentMachines, .missingUnits])
+    #expect(
+      CrimeLint.unmade(told, beside: [older]).flatMap(\.crimes) == [.differentMachines, .rowsChanged, .missingUnits])
     let html = try Report(entries: [Report.Entry(result: honest, charts: [])], writtenAt: "now").html()
-    #expect(html.contains("None of the \(Crime.allCases.count - 5) crimes that can be looked for here."))
+    #expect(html.contains("None of the \(Crime.allCases.count - 7) crimes that can be looked for here."))
   }
 
   @Test("the arithmetic mean of ratios is told apart from another wrong number")

@@ -4,12 +4,14 @@ import Testing
 @testable import Experiment
 @testable import LabFixtures
 @testable import Results
+@testable import Verdict
 
 @Suite("Journal")
 struct JournalTests {
   static let entries: [JournalEntry] = [
     .begin(.init(experiment: "99-sample", definition: "ab", profile: "quick", seed: .max, runs: 2, startedAt: "now")),
     .pilot(arm: "new", mibPerSecond: 1.5), .finished(order: 0, rowsBytes: 10, seriesBytes: 20),
+    .finished(order: 1, rowsBytes: 20, seriesBytes: 30, seal: RunSeal(rows: "a", series: "b")),
     .disturbed(order: 1, reason: "stolen"), .skipped(arm: "old", reason: "no root"), .resumed(at: "later"),
     .end(complete: true, at: "now"),
   ]
@@ -31,6 +33,56 @@ struct JournalTests {
       #expect(entries == Array(Self.entries[..<whole]), "cut at \(cut)")
       try journal.append(.resumed(at: "again"))
       #expect(try Journal.read(path) == entries + [.resumed(at: "again")], "cut at \(cut)")
+    }
+  }
+
+  @Test("a journal of before there were seals is read, and its result is told as not sealed and no worse")
+  func unsealed() throws {
+    let json = #"{"finished":{"order":0,"rowsBytes":519,"seriesBytes":88}}"#
+    let entry = try JSONDecoder().decode(JournalEntry.self, from: Data(json.utf8))
+    #expect(entry == .finished(order: 0, rowsBytes: 519, seriesBytes: 88))
+
+    let scratch = try Scratch()
+    let sealed = try Synthetic.store("11-zero-copy", .quick, in: scratch.path)
+    #expect(sealed.isSealed)
+    let journal = sealed.path + "/journal"
+    let entries = try Journal.read(journal).map { entry -> JournalEntry in
+      switch entry {
+      case .begin(var begin):
+        begin.files = nil
+        return .begin(begin)
+      case .finished(let order, let rows, let series, _):
+        return .finished(order: order, rowsBytes: rows, seriesBytes: series)
+      default: return entry
+      }
+    }
+    let lines = try entries.flatMap { try Journal.line($0, path: journal) }
+    try Data(lines).write(to: URL(filePath: journal))
+    let old = try StoredResult(reading: sealed.path)
+    #expect(!old.isSealed)
+    #expect(CrimeLint.unmade(old).contains { $0.sentence.contains("not sealed") })
+    #expect(CrimeLint.findings(beside: old).map(\.weight) == [.remark])
+    #expect(CrimeLint.findings(beside: sealed).map(\.weight) == [.crime])
+  }
+
+  @Test(
+    "a journal whose lengths go back or beyond the file is refused, whatever they are", arguments: [-1, 0, 10, .max])
+  func lengths(rowsBytes: Int) throws {
+    let scratch = try Scratch()
+    let result = try Synthetic.store("11-zero-copy", .quick, in: scratch.path)
+    let journal = result.path + "/journal"
+    for place in [2, 5] {
+      var entries = try Journal.read(journal)
+      guard case .finished(let order, _, let series, let seal) = entries[place] else {
+        Issue.record("entry \(place) is \(entries[place])")
+        return
+      }
+      entries[place] = .finished(order: order, rowsBytes: rowsBytes, seriesBytes: series, seal: seal)
+      if rowsBytes < 0 { entries.removeSubrange((place + 1)...) }
+      let good = try Data(contentsOf: URL(filePath: journal))
+      try Data(try entries.flatMap { try Journal.line($0, path: journal) }).write(to: URL(filePath: journal))
+      #expect(throws: (any Error).self, "run \(order) ends at \(rowsBytes)") { try StoredResult(reading: result.path) }
+      try good.write(to: URL(filePath: journal))
     }
   }
 

@@ -24,6 +24,9 @@ package struct Disclosure: Sendable, Equatable {
     items = Self.what(result) + Self.how(result) + Self.counted(result) + Self.machine(result)
     crimes = CrimeLint.findings(result) + CrimeLint.findings(across: others + [result])
     unmade = CrimeLint.unmade(result, beside: others)
+    if result.told == nil {
+      unmade.append(UnmadeChecks(crimes: [.nothingTold], reason: "verdict.json does not lie beside the rows yet"))
+    }
     limitations = result.experiment.caveats
   }
 

@@ -23,6 +23,8 @@ package enum Crime: String, Sendable, CaseIterable {
   case unsettledRows = "rows that never settled"
   case mixedDurability = "different durability compared"
   case unprovedCache = "cache state not proved"
+  case rowsChanged = "rows changed after the run"
+  case nothingTold = "no verdict kept"
   // Improper comparison.
   case missingBaseline = "no baseline"
   case onlyAgainstItself = "compared with itself only"
@@ -52,6 +54,9 @@ package enum Crime: String, Sendable, CaseIterable {
     case .unsettledRows: "The mean of a run that still changes depends on when it was ended."
     case .mixedDurability: "An acknowledgement that survives less is another promise, not a faster one."
     case .unprovedCache: "Cold or hot is only what was proved to be."
+    case .rowsChanged:
+      "Rows that somebody changed are no measurement; a checksum of each run's lines is in the journal."
+    case .nothingTold: "What a campaign told when it ended is kept beside its rows, or nobody can hold it against them."
     case .missingBaseline: "A ratio needs something to be a ratio to."
     case .onlyAgainstItself: "A claim without an original number cannot be reproduced, only repeated."
     case .differentMachines: "A difference between machines is not a difference between programs."
@@ -96,6 +101,17 @@ package enum CrimeLint {
   package static func findings(_ result: StoredResult) -> [CrimeFinding] {
     let scene = CrimeScene(result: result, told: result.toldOfAllRuns)
     return scene.selection + scene.handling + scene.comparison + scene.information
+  }
+
+  /// What is missing of what a campaign that ended leaves beside its rows: a crime where the journal seals them, for since then
+  /// every campaign has left it.
+  package static func findings(beside result: StoredResult) -> [CrimeFinding] {
+    guard result.isComplete, result.told == nil else { return [] }
+    return [
+      CrimeFinding(
+        crime: .nothingTold, weight: result.isSealed ? .crime : .remark,
+        detail: "\(ResultDirectory.Name.told) is missing")
+    ]
   }
 
   /// What only several results together can commit: each against the latest of its experiment, where their effects are drawn

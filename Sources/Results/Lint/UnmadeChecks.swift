@@ -7,6 +7,11 @@ package struct UnmadeChecks: Sendable, Equatable {
   package var crimes: [Crime]
   package var reason: String
 
+  package init(crimes: [Crime], reason: String) {
+    self.crimes = crimes
+    self.reason = reason
+  }
+
   /// `no interval, no A/A: nothing is told`.
   package var sentence: String { "\(crimes.map(\.rawValue).joined(separator: ", ")): \(reason)" }
 }
@@ -25,6 +30,12 @@ extension CrimeLint {
       unmade.append(
         UnmadeChecks(crimes: [.differentMachines], reason: "no other result is drawn in a line with this one"))
     }
+    unmade.append(
+      UnmadeChecks(
+        crimes: [.rowsChanged],
+        reason: result.isSealed
+          ? "a result whose rows are not those of its journal's checksums is refused when read"
+          : "not sealed: made before journals had checksums of the rows"))
     unmade.append(
       UnmadeChecks(crimes: [.missingUnits], reason: "a definition with a metric of unknown unit is refused when read"))
     return unmade

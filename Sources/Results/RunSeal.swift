@@ -1,0 +1,64 @@
+import Verdict
+
+/// SHA-256 of what a run appended to the two files, kept in the journal: whoever changes a figure must change the journal too,
+/// whose own lines have checksums.
+package struct RunSeal: Sendable, Equatable, Codable {
+  package var rows: String
+  package var series: String
+
+  package init(rows: String, series: String) {
+    self.rows = Fingerprint.of(rows)
+    self.series = Fingerprint.of(series)
+  }
+}
+
+/// A run of the journal: where its lines end in the files, and what they were.
+struct SealedRun: Sendable, Equatable {
+  var order: Int
+  var rowsEnd: Int
+  var seriesEnd: Int
+  /// Nil in journals of before there were seals.
+  var seal: RunSeal?
+}
+
+extension ResultDirectory.History {
+  /// Throws for the first run whose lines are not what it appended. Both files as they were written, up to what the journal
+  /// vouches for.
+  func check(rows: [UInt8], series: [UInt8], of path: String) throws(StoredResult.Failure) {
+    var (rowsStart, seriesStart) = (0, 0)
+    for run in runs {
+      guard rowsStart <= run.rowsEnd, run.rowsEnd <= rows.count, seriesStart <= run.seriesEnd,
+        run.seriesEnd <= series.count
+      else {
+        throw StoredResult.Failure(
+          path: "\(path)/\(ResultDirectory.Name.journal)", reason: "has run \(run.order) end where no line can")
+      }
+      defer { (rowsStart, seriesStart) = (run.rowsEnd, run.seriesEnd) }
+      guard let seal = run.seal else { continue }
+      let own = RunSeal(
+        rows: String(decoding: rows[rowsStart..<run.rowsEnd], as: UTF8.self),
+        series: String(decoding: series[seriesStart..<run.seriesEnd], as: UTF8.self))
+      for (name, isSame) in [
+        (ResultDirectory.Name.rows, own.rows == seal.rows), (ResultDirectory.Name.series, own.series == seal.series),
+      ] where !isSame {
+        throw StoredResult.Failure(
+          path: "\(path)/\(name)",
+          reason:
+            "was changed after the run: the lines of run \(run.order) are not what it wrote (checksum in the journal)")
+      }
+    }
+  }
+
+  /// Throws for the first file of before the first run that is not what was written then.
+  func checkFiles(of path: String) throws(StoredResult.Failure) {
+    for (name, hash) in (begin?.files ?? [:]).sorted(by: { $0.key < $1.key }) {
+      guard let text = SmallFile.read("\(path)/\(name)") else {
+        throw StoredResult.Failure(path: "\(path)/\(name)", reason: "is missing, and the journal has its checksum")
+      }
+      guard Fingerprint.of(text) == hash else {
+        throw StoredResult.Failure(
+          path: "\(path)/\(name)", reason: "was changed after it was written (checksum in the journal)")
+      }
+    }
+  }
+}
