@@ -39,6 +39,11 @@ package enum Gates {
     static let generatorShare = 0.9
   }
 
+  /// Whether others left the machine alone in the second before it was read.
+  package static func isQuiet(_ machine: Machine) -> Bool {
+    machine.processor.busyPercentBefore <= Limits.busyShortcomingPercent
+  }
+
   /// The machine against the definition's minimum and against what spoils measurements.
   package static func judge(_ machine: Machine, for experiment: Experiment) -> [Gate] {
     let busy = machine.processor.busyPercentBefore

@@ -1,3 +1,6 @@
+package import Experiment
+import Verdict
+
 /// Waits for the neighbours.
 package enum Quiet {
   package enum Limits {
@@ -6,6 +9,24 @@ package enum Quiet {
     /// One look. What the hypervisor takes shows only while we want the CPU, so looking is work.
     static let lookSeconds = 0.3
     static let takenPercentMax = 5.0
+    /// The longest wait before a campaign; then it begins, and its result says that others were busy.
+    package static let startSeconds = 120.0
+  }
+
+  /// The machine as a campaign begins: read again until the second before was quiet, for one busy second would be held
+  /// against all that follows it.
+  ///
+  /// - Parameters:
+  ///   - read: takes a second or more of `now`.
+  ///   - waiting: called once, when there is something to wait for.
+  package static func machine(
+    now: () -> Double, stopRequested: () -> Bool, waiting: (Machine) -> Void, read: () -> Machine
+  ) -> Machine {
+    let deadline = now() + Limits.startSeconds
+    var machine = read()
+    if !Gates.isQuiet(machine) { waiting(machine) }
+    while !Gates.isQuiet(machine), now() < deadline, !stopRequested() { machine = read() }
+    return machine
   }
 
   package static func wait() {
