@@ -1,4 +1,4 @@
-# make bench   installs what is missing, builds, runs the quick suite: CSVs, charts, results/index.html
+# make bench   installs what is missing, builds, runs the quick suite: CSVs, charts, out/results/index.html
 # make perf    the broker and the generator against the bare mechanisms: ratios, docs/performance.md says how to read them
 #              and the instructions of the hot loops against benchmarks/instructions.csv (make instructions: only those)
 # make test    lint, build with warnings as errors, all tests, real clients, one experiment end to end
@@ -10,7 +10,6 @@ RELEASE := .build/release
 bench: build
 	@.ci/dependencies bench
 	$(RELEASE)/millrace run --all --profile quick
-	@echo "report: results/index.html"
 
 # The README's table of verdicts, from the committed results.
 readme: build

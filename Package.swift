@@ -118,7 +118,7 @@ let package = Package(
       "millrace",
       [
         "Experiment", "Verdict", "Results", "Runner", "Report", "Load", "Mechanisms", "Simulation", "Compression",
-        "Coordination", "Storage", "Model", "Base",
+        "Coordination", "Storage", "Broker", "Model", "Base",
         argumentParser,
       ]),
     program("millrace-broker", ["Broker", "StorageArms"]),

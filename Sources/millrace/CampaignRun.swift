@@ -37,12 +37,7 @@ struct CampaignRun {
     bareOnly: Bool, changes: RunChanges = RunChanges()
   ) throws {
     guard let text = SmallFile.read(path) else { throw Stop(Exit.badData, "\(path) cannot be read") }
-    let changed: Experiment
-    do {
-      changed = try experiment.under(profile).changed(by: changes)
-    } catch {
-      throw Stop(Exit.badData, "\(error)")
-    }
+    let changed = try experiment.planned(path, profile, changes)
     self.init(changed, text, profile, seed, places, scratch, resumed: nil, bareOnly: bareOnly, changes)
   }
 
@@ -54,6 +49,7 @@ struct CampaignRun {
       throw Stop(Exit.badData, "\(error)")
     }
     guard !result.isComplete else { throw Stop(Exit.badData, "\(path) is complete: nothing to resume") }
+    let places = try places.around(result)
     let text = SmallFile.read("\(path)/\(ResultDirectory.Name.definition)") ?? ""
     self.init(
       result.experiment, text, result.profile, result.seed, places, scratch, resumed: path,
@@ -96,7 +92,7 @@ struct CampaignRun {
         throw Stop(Exit.unavailable, "\(target.address): \(error)")
       }
     }
-    let machine = Machine.read(data: scratch)
+    let machine = machine()
     var runner = try ProcessRunner(
       experiment: experiment, programs: .beside(OwnProgram.path), scratch: scratch, seed: seed,
       device: machine.disk.device, stopRequested: { Interrupt.isRequested })
@@ -121,6 +117,18 @@ struct CampaignRun {
     let outcome = try campaign.run(runs, extending: block)
     Terminal.clearLine()
     return try conclude(results.path, outcome)
+  }
+
+  private func machine() -> Machine {
+    guard !without.contains(.repeats) else { return Machine.read(data: scratch) }
+    return Quiet.machine(
+      now: { Uptime.seconds }, stopRequested: { Interrupt.isRequested },
+      waiting: {
+        Terminal.say(
+          "  others use \(Figures.text($0.processor.busyPercentBefore)) % of the CPU: waiting for a quiet second, at most "
+            + "\(Duration(Quiet.Limits.startSeconds))")
+      },
+      read: { Machine.read(data: scratch) })
   }
 
   /// Measures the ceilings of the machine and the generator before the first run; a resumed campaign keeps its stored
@@ -186,7 +194,10 @@ struct CampaignRun {
   /// Returns the results of the self-validation, oldest first, without damaged ones.
   private func validations() -> [StoredResult] {
     guard let (_, definition) = try? places.files.find([SelfValidation.Name.experiment]).first else { return [] }
-    return StoredResult.directories(of: definition, under: places.results).compactMap { try? StoredResult(reading: $0) }
+    // Quick runs are told how the harness did when it was validated for good, too.
+    let directories = places.results == ResultDirectory.Place.quick ? [ResultDirectory.Place.kept] : []
+    return (directories + [places.results]).flatMap { StoredResult.directories(of: definition, under: $0) }
+      .compactMap { try? StoredResult(reading: $0) }.sorted { $0.name < $1.name }
   }
 
   private func conclude(_ path: String, _ outcome: Campaign.Outcome) throws -> StoredResult {
@@ -250,5 +261,26 @@ struct CampaignRun {
       guard let pid = Int32(name), kill(pid, 0) != 0, errno == ESRCH else { continue }
       try? FileManager.default.removeItem(atPath: "\(parent)/\(name)")
     }
+  }
+}
+
+extension Experiment {
+  /// As `plan` prices it and `run` runs it. Exit code 65 where the definition does not have what is to be changed, or asks of
+  /// a program what that does not take.
+  ///
+  /// - Parameter file: the definition.
+  func planned(_ file: String, _ profile: Profile, _ changes: RunChanges) throws -> Experiment {
+    let changed: Experiment
+    do {
+      changed = try under(profile).changed(by: changes)
+    } catch {
+      throw Stop(Exit.badData, "\(error)")
+    }
+    do {
+      try ProgramCheck(experiment: changed, file: file).check()
+    } catch {
+      throw error.located(in: SmallFile.read(file) ?? "")
+    }
+    return changed
   }
 }

@@ -18,7 +18,7 @@ struct Millrace: AsyncParsableCommand {
         millrace doctor                                  what distorts measurements on this machine
         millrace list                                    the experiments and their last verdicts
         millrace plan zero-copy --profile standard       cells, order, minutes and disk, without running
-        millrace run --all --profile quick               every experiment, in minutes; never reportable
+        millrace run --all --profile quick               every experiment, in minutes, into out/; never reportable
         millrace run zero-copy --seed 7                  one experiment, standard profile
         millrace run --resume results/11-zero-copy/…     continue an interrupted run
         millrace lint-results                            look for known benchmarking crimes in the results
@@ -102,10 +102,48 @@ enum Exit {
 /// Holds the directories that every command uses.
 struct Places: ParsableArguments {
   @Option(help: "Directory of definitions.") var experiments = "experiments"
-  @Option(help: "Directory of results.") var results = "results"
-  @Option(help: "Directory of charts.") var plots = "plots"
+  @Option(name: .customLong("results"), help: "Directory of results; default: results, and for quick runs out/results.")
+  var chosenResults: String?
+  @Option(
+    name: .customLong("plots"),
+    help: "Directory of charts; default: plots beside results, and within any other directory of results.")
+  var chosenPlots: String?
 
+  var results: String { chosenResults ?? ResultDirectory.Place.kept }
+  var plots: String { chosenPlots ?? ResultDirectory.Place.plots(of: results) }
   var files: DefinitionFiles { DefinitionFiles(directory: experiments) }
+
+  /// Where a new campaign's result goes: a quick one, which no result may be replaced by, to a directory that is not kept.
+  func ofNew(_ profile: Profile) throws -> Places {
+    guard profile == .quick else { return self }
+    guard let chosen = chosenResults else {
+      var own = self
+      own.chosenResults = ResultDirectory.Place.quick
+      return own
+    }
+    guard let kept = ResultDirectory.Place.firstKept(in: chosen) else { return self }
+    throw Stop(
+      Exit.badData,
+      "\(chosen) holds results that are kept (\(kept)), whose charts and page a quick run would replace: give another "
+        + "--results, or none for \(ResultDirectory.Place.quick)")
+  }
+
+  /// Where a campaign that goes on has its result: rows, charts and page stay together, whoever asks from wherever.
+  func around(_ result: StoredResult) throws -> Places {
+    guard let around = ResultDirectory.Place.results(around: result) else {
+      throw Stop(
+        Exit.badData,
+        "\(result.path) lies in no directory of results, which would be called …/\(result.experiment.stem)/\(result.name)"
+      )
+    }
+    if let chosenResults, !ResultDirectory.Place.isSame(chosenResults, around) {
+      throw ValidationError(
+        "--resume goes on in \(around), where the result lies: leave out --results \(chosenResults)")
+    }
+    var own = self
+    own.chosenResults = around
+    return own
+  }
 
   /// Returns the named definitions, or all; a definition with an error ends the command with exit code 65.
   func find(_ names: [String], all: Bool) throws -> [(path: String, experiment: Experiment)] {

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Base
 import Experiment
 import Foundation
@@ -55,6 +56,12 @@ enum ByteSize {
     guard let factor = units[unit], let number = Double(digits), number.isFinite else { return nil }
     let size = number * Double(factor)
     return size >= 1 && size < 1e9 ? Int(size) : nil
+  }
+
+  /// Of an option that need not be there.
+  static func check(_ text: String?, of option: String) throws {
+    guard let text, mebibytes(text) == nil else { return }
+    throw ValidationError("\(option) \(text): a size such as 512MiB, 50GiB or 1TiB is needed")
   }
 }
 

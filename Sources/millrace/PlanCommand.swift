@@ -13,24 +13,31 @@ struct PlanCommand: ParsableCommand {
       EXAMPLES
         millrace plan
         millrace plan zero-copy compression --profile quick --order
+        millrace plan throughput-over-volume --until 50GiB
+        millrace plan mine/group-commit.yaml
         millrace plan --json
       """)
 
-  @Argument(help: "Experiments by name, number or id; default: all.") var names: [String] = []
+  @Argument(help: "Experiments by name, number, id or path; default: all.") var names: [String] = []
   @OptionGroup var places: Places
   @Option(help: "quick, standard or full.") var profile = Profile.standard
   @Option(help: "Seed of the order.") var seed: UInt64 = 1
+  @Option(help: "The size at which the sweep of each run ends, such as 50GiB.") var until: String?
   @Flag(help: "Print the order of all runs.") var order = false
 
   @Flag(help: "Print JSON.") var json = false
+
+  func validate() throws { try ByteSize.check(until, of: "--until") }
+
+  private var changes: RunChanges { RunChanges(untilMiB: until.flatMap(ByteSize.mebibytes)) }
 
   func run() throws {
     try Stop.translating {
       var seconds = 0.0
       var refused = false
       var documents: [[String: Any]] = []
-      for (_, definition) in try places.find(names, all: true) {
-        let experiment = definition.under(profile)
+      for (path, definition) in try places.find(names, all: true) {
+        let experiment = try definition.planned(path, profile, changes)
         let campaign = PlannedCampaign(experiment, seed: seed)
         let plan = campaign.plan
         seconds += plan.seconds

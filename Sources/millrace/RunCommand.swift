@@ -10,20 +10,22 @@ struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run", abstract: "Run experiments: rows, series, charts, report and verdicts.",
     discussion: """
-      Every result gets a directory of its own, results/NN-name/UTC-commit, and none is overwritten. Ctrl-C ends after
-      the run in progress is stopped and leaves a valid partial result; --resume continues it.
+      Every result gets a directory of its own, results/NN-name/UTC-commit, and none is overwritten; a quick one gets it in
+      out/results, beside out/plots, and never in a directory of standard results. Ctrl-C ends after the run in progress is
+      stopped and leaves a valid partial result; --resume continues it, and writes charts and report where it lies.
 
       With --target the load goes to a Kafka-compatible cluster that runs already: each run makes a topic of its own
       there and deletes it. What needs the broker's process, settings or files is left out by name.
 
       EXAMPLES
         millrace run zero-copy --profile quick
+        millrace run mine/group-commit.yaml --profile quick
         millrace run --all --json > verdicts.json
         millrace run --resume results/11-zero-copy/20260101T000000Z-abc1234
         millrace run throughput-over-volume --until 50GiB --target 10.0.0.7:9092 --target-memory 64GiB
       """)
 
-  @Argument(help: "Experiments by name, number or id.") var names: [String] = []
+  @Argument(help: "Experiments by name, number, id or path.") var names: [String] = []
   @Flag(help: "All experiments.") var all = false
   @OptionGroup var places: Places
   @Option(help: "quick (minutes, never reportable), standard or full.") var profile = Profile.standard
@@ -57,11 +59,8 @@ struct RunCommand: ParsableCommand {
     guard (1...10_000).contains(targetPartitions), (1...100).contains(targetReplicas) else {
       throw ValidationError("--target-partitions: 1 to 10000; --target-replicas: 1 to 100")
     }
-    for (name, text) in [("--until", until), ("--target-memory", targetMemory)] {
-      if let text, ByteSize.mebibytes(text) == nil {
-        throw ValidationError("\(name) \(text): a size such as 512MiB, 50GiB or 1TiB is needed")
-      }
-    }
+    try ByteSize.check(until, of: "--until")
+    try ByteSize.check(targetMemory, of: "--target-memory")
     if resume != nil, target != nil || until != nil {
       throw ValidationError(
         "--resume continues with the settings of the interrupted run: leave out --target and --until")
@@ -73,7 +72,8 @@ struct RunCommand: ParsableCommand {
     try Stop.translating {
       Interrupt.install()
       var finished: [StoredResult] = []
-      for campaign in try campaigns() where !Interrupt.isRequested { finished.append(try campaign.run()) }
+      let (campaigns, places) = try campaigns()
+      for campaign in campaigns where !Interrupt.isRequested { finished.append(try campaign.run()) }
       try ReportCommand.write(places)
       if json { try Terminal.answer(JSONText.of(finished.map { JSONText.object($0) })) }
       let outcomes = finished.map(\.verdict.outcome)
@@ -93,24 +93,27 @@ struct RunCommand: ParsableCommand {
     return RunChanges(target: own, untilMiB: until.flatMap(ByteSize.mebibytes))
   }
 
-  private func campaigns() throws -> [CampaignRun] {
+  /// What is to be run, and where its results, charts and page go.
+  private func campaigns() throws -> ([CampaignRun], Places) {
     let seed = seed ?? UInt64.random(in: 1...999_999)
     let without = Set(without.compactMap(CampaignRun.Part.init(rawValue:)))
     if let resume {
       var campaign = try CampaignRun(resuming: resume, places: places, scratch: scratch)
       campaign.without = without
-      return [campaign]
+      return ([campaign], campaign.places)
     }
+    let places = try places.ofNew(profile)
     let found = try places.find(names, all: all)
     // The harness is validated first: if it fails, no later verdict counts.
     let first = found.filter { $0.experiment.id == SelfValidation.Name.experiment }
     let rest = found.filter { $0.experiment.id != SelfValidation.Name.experiment }
-    return try (first + rest).map { path, experiment in
+    let campaigns = try (first + rest).map { path, experiment in
       var campaign = try CampaignRun(
         definition: path, experiment: experiment, profile: profile, seed: seed, places: places, scratch: scratch,
         bareOnly: bareOnly, changes: changes)
       campaign.without = without
       return campaign
     }
+    return (campaigns, places)
   }
 }

@@ -86,6 +86,9 @@ struct HarnessTests {
     }
   }
 
+  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent()
+
   @Test("killed by SIGKILL in mid-campaign and resumed, a campaign has every row once, those before the kill unchanged")
   func killed() async throws {
     let whole = try Place(bytes: 1 << 20)
@@ -160,6 +163,216 @@ struct HarnessTests {
       #expect(refused.errors.contains("of disk, and only"), "\(refused.errors)")
       #expect(place.result == nil)
     }
+  }
+
+  @Test(
+    "plan names a misspelt option of a program, key of the broker or of a topic, with the one that was meant; run begins nothing"
+  )
+  func misspelt() async throws {
+    let place = try Place(bytes: 1 << 20)
+    let path = place.path + "/experiments/98-appending.yaml"
+    let right = try String(contentsOfFile: path, encoding: .utf8)
+    // What is measured through a broker, with all the places that options can stand in.
+    let served = """
+      arms:
+        - name: broker
+          role: test
+          program: load consume
+          broker: {millrace.read.path: sendfile}
+          fill: {num-records: 1000, record-size: 100, topic-config: retention.ms=1000}
+          warm: {num-records: 1000}
+          beside: {program: load produce, options: {throughput: 10, num-records: 1000, acks: all}}
+          options: {num-records: 1000, fetch-max-bytes: "{write_bytes}"}
+      """
+    let start = try #require(right.range(of: "arms:")).lowerBound
+    let end = try #require(right.range(of: "metrics:")).lowerBound
+    let broker =
+      right[..<start] + served + "\n"
+      + right[end...].replacing("tier: bare", with: "tier: end-to-end").replacing(
+        "arms: [append]", with: "arms: [broker]"
+      )
+      .replacing("cpu_s_per_gb", with: "mb_per_s")
+    let wrongs: [(text: String, from: String, to: String, told: [String])] = [
+      (right, "write-bytes:", "write-byte:", ["arms.append.options.write-byte", "did you mean '--write-bytes'?"]),
+      (right, "directory: \"{directory}\"", "dirctory: x", ["'--dirctory'; did you mean '--directory'?"]),
+      (right, "bytes: 1048576", "bytes: many", ["arms.append.options.bytes", "'many' is invalid"]),
+      (String(broker), "millrace.read.path", "millrace.read.pth", ["did you mean `millrace.read.path`?"]),
+      (String(broker), "read.path: sendfile", "read.path: sendfil", ["Invalid value sendfil"]),
+      (
+        String(broker), "fetch-max-bytes", "fetch-max-byte", ["arms.broker.options", "did you mean 'fetch-max-bytes'?"]
+      ),
+      (String(broker), "record-size", "record-sise", ["arms.broker.fill.record-sise", "did you mean 'record-size'?"]),
+      (String(broker), "retention.ms", "retension.ms", ["arms.broker.fill", "did you mean 'retention.ms'?"]),
+      (String(broker), "warm: {num-records", "warm: {num-record", ["arms.broker.warm", "did you mean 'num-records'?"]),
+      (
+        String(broker), "throughput: 10", "througput: 10", ["arms.broker.beside.options", "did you mean 'throughput'?"]
+      ),
+    ]
+    for (text, from, to, told) in wrongs {
+      try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+      let accepted = try await Running("millrace", ["plan", "appending"] + place.places).outcome()
+      #expect(accepted.status == 0, "\(accepted.errors)\n\(text)")
+      try Data(text.replacing(from, with: to).utf8).write(to: URL(fileURLWithPath: path))
+      for command in ["plan", "run"] {
+        let refused = try await Running("millrace", [command, "appending"] + place.places).outcome()
+        #expect(refused.status == 65, "\(command) with \(to): \(refused.output)\(refused.errors)")
+        #expect(refused.errors.contains("98-appending.yaml:"), "\(to): \(refused.errors)")
+        for words in told { #expect(refused.errors.contains(words), "\(to): \(refused.errors)") }
+      }
+    }
+    #expect(place.result == nil)
+  }
+
+  @Test("plan and run take a definition's path, from whatever directory; a path that is not there is named")
+  func byPath() async throws {
+    let place = try Place(bytes: 1 << 20, replicates: 1)
+    let mine = place.path + "/mine.yaml"
+    try FileManager.default.moveItem(atPath: place.path + "/experiments/98-appending.yaml", toPath: mine)
+    try FileManager.default.removeItem(atPath: place.path + "/experiments")
+    let planned = try await Running("millrace", ["plan", mine]).outcome()
+    #expect(planned.status == 0 && planned.output.contains("98-appending: "), "\(planned.output)\(planned.errors)")
+    let run = try await Running("millrace", ["run", mine, "--without", "ceiling-probe"] + place.arguments).outcome()
+    #expect(run.status == 0 && place.rows.count == 4, "\(run.output)\(run.errors)")
+    for command in ["plan", "run"] {
+      let missing = try await Running("millrace", [command, "nowhere/mine.yaml"] + place.places).outcome()
+      #expect(missing.status == 65, "\(missing.status)")
+      #expect(missing.errors.contains("nowhere/mine.yaml: there is no such file"), "\(missing.errors)")
+    }
+  }
+
+  @Test("plan --until prices what run --until would do, and refuses what it would refuse")
+  func untilPriced() async throws {
+    let path = Self.root.appendingPathComponent("experiments/06-throughput-over-volume.yaml").path
+    func bytes(_ arguments: [String]) async throws -> Double {
+      let plan = try await Running("millrace", ["plan", path, "--json"] + arguments).outcome()
+      #expect(plan.status == 0, "\(plan.errors)")
+      let found = try JSONSerialization.jsonObject(with: Data(plan.output.utf8)) as? [[String: Any]]
+      return try #require(found?.first?["bytes"] as? Double)
+    }
+    let (one, two) = (try await bytes(["--until", "1GiB"]), try await bytes(["--until", "2GiB"]))
+    #expect((1.8...2.2).contains(two / one), "\(one) \(two)")
+    let place = try Place(bytes: 1 << 20)
+    let refused = try await Running("millrace", ["plan", "appending", "--until", "1GiB"] + place.places).outcome()
+    #expect(refused.status == 65 && refused.errors.contains("--until needs a sweep"), "\(refused.errors)")
+    let wrong = try await Running("millrace", ["plan", "appending", "--until", "much"] + place.places).outcome()
+    #expect(wrong.status == 64 && wrong.errors.contains("a size such as"), "\(wrong.errors)")
+  }
+
+  @Test("a quick run leaves kept results, charts and page as they are, and a repository clean")
+  func quickLeavesKept() async throws {
+    let place = try Place(bytes: 1 << 16, replicates: 1)
+    func run(_ arguments: [String]) async throws -> Programs.Outcome {
+      let program = Programs.directory.appendingPathComponent("millrace").path
+      return try await Running(
+        command: "/bin/sh",
+        [
+          "-c", "cd \"$1\" && shift && exec \"$0\" \"$@\"", program, place.path, "run", "appending", "--without",
+          "repeats",
+          "--without", "ceiling-probe",
+        ] + arguments
+      ).outcome()
+    }
+    func files() throws -> [String: Data] {
+      let names = try FileManager.default.subpathsOfDirectory(atPath: place.path)
+      let kept = names.filter { $0.hasPrefix("results/") || $0.hasPrefix("plots/") }
+      return Dictionary(
+        uniqueKeysWithValues: kept.compactMap { name in
+          FileManager.default.contents(atPath: place.path + "/" + name).map { (name, $0) }
+        })
+    }
+    let standard = try await run([])
+    #expect(standard.status == 0, "\(standard.output)\(standard.errors)")
+    let before = try files()
+    #expect(
+      before.keys.contains("plots/98-appending.svg") && before.keys.contains("results/index.html"), "\(before.keys)")
+
+    let quick = try await run(["--profile", "quick"])
+    #expect(
+      quick.status == 0 && quick.output.contains("report: out/results/index.html"), "\(quick.output)\(quick.errors)")
+    #expect(FileManager.default.fileExists(atPath: place.path + "/out/plots/98-appending.svg"))
+    #expect(try files() == before)
+
+    let refused = try await run(["--profile", "quick", "--results", "results"])
+    #expect(refused.status == 65, "\(refused.output)\(refused.errors)")
+    #expect(refused.errors.contains("results holds results that are kept"), "\(refused.errors)")
+    let chosen = try await run(["--profile", "quick", "--results", "mine"])
+    #expect(chosen.status == 0, "\(chosen.output)\(chosen.errors)")
+    for file in ["mine/index.html", "mine/plots/98-appending.svg"] {
+      #expect(FileManager.default.fileExists(atPath: place.path + "/" + file), "\(file)")
+    }
+    #expect(try files() == before)
+    let ignored = try String(contentsOf: Self.root.appendingPathComponent(".gitignore"), encoding: .utf8)
+    #expect(ignored.split(separator: "\n").contains("/out/"))
+  }
+
+  @Test("resumed from another directory, a result gets its charts and report where it lies")
+  func resumedFromElsewhere() async throws {
+    let place = try Place(bytes: 1 << 16, replicates: 1)
+    _ = try await Running("millrace", ["run", "appending", "--without", "ceiling-probe"] + place.arguments).outcome()
+    let result = try #require(place.result)
+    // As a campaign leaves it that was interrupted after its second run.
+    let lines = place.text("journal").split(separator: "\n", omittingEmptySubsequences: false)
+    let second = try #require(lines.indices.filter { lines[$0].contains("\"finished\"") }.dropFirst().first)
+    try Data((lines[...second].joined(separator: "\n") + "\n").utf8).write(
+      to: URL(fileURLWithPath: result + "/journal"))
+    for name in ["results/index.html", "plots"] { try FileManager.default.removeItem(atPath: place.path + "/" + name) }
+    let elsewhere = place.path + "/elsewhere"
+    try FileManager.default.createDirectory(atPath: elsewhere, withIntermediateDirectories: true)
+    let program = Programs.directory.appendingPathComponent("millrace").path
+    func resume(_ arguments: [String]) async throws -> Programs.Outcome {
+      try await Running(
+        command: "/bin/sh",
+        ["-c", "cd \"$1\" && shift && exec \"$0\" \"$@\"", program, elsewhere, "run", "--resume", result] + arguments
+      ).outcome()
+    }
+    let wrong = try await resume(["--results", "mine"])
+    #expect(wrong.status == 64 && wrong.errors.contains("where the result lies"), "\(wrong.errors)")
+    let resumed = try await resume(["--without", "repeats"])
+    #expect(resumed.status == 0, "\(resumed.output)\(resumed.errors)")
+    #expect(place.rows.count == 4)
+    let page = try String(contentsOfFile: place.path + "/results/index.html", encoding: .utf8)
+    #expect(page.contains("E98"))
+    #expect(FileManager.default.fileExists(atPath: place.path + "/plots/98-appending.svg"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: elsewhere) == [])
+  }
+
+  @Test("an edit of the same length in rows, series, machine or ceiling is found by lint-results and report")
+  func sealed() async throws {
+    let place = try Place(bytes: 1 << 16, replicates: 1)
+    _ = try await Running("millrace", ["run", "appending", "--without", "ceiling-probe"] + place.arguments).outcome()
+    let result = try #require(place.result)
+    func lint() async throws -> Programs.Outcome {
+      try await Running("millrace", ["lint-results", result] + place.places).outcome()
+    }
+    let honest = try await lint()
+    #expect(!honest.output.contains("not sealed") && !honest.output.contains("no verdict kept"), "\(honest.output)")
+    // The last digit of a file, one up.
+    func counted(_ text: String) -> String {
+      guard let at = text.lastIndex(where: \.isNumber) else { return text }
+      return text.replacingCharacters(in: at...at, with: text[at] == "7" ? "8" : "7")
+    }
+    let edits: [(file: String, edit: (String) -> String)] = [
+      ("rows.csv", counted), ("series.csv", counted), ("machine.json", counted),
+      ("rows.csv", { $0.replacing("mib_per_s,cpu_s_per_gb", with: "cpu_s_per_gb,mib_per_s") }),
+      ("ceiling.json", { $0.replacing("ceiling-probe", with: "ceiling-prone") }),
+      ("schema.csv", { $0.replacing("order", with: "ordre") }),
+    ]
+    for (file, edit) in edits {
+      let text = place.text(file)
+      let changed = edit(text)
+      #expect(changed != text && changed.utf8.count == text.utf8.count, "\(file):\n\(text)")
+      try Data(changed.utf8).write(to: URL(fileURLWithPath: "\(result)/\(file)"))
+      let found = try await lint()
+      #expect(found.status == 65 && found.errors.contains(file), "\(file): \(found.output)\(found.errors)")
+      #expect(found.errors.contains("was changed after"), "\(file): \(found.errors)")
+      let report = try await Running("millrace", ["report"] + place.places).outcome()
+      #expect(report.errors.contains("was changed after"), "\(file): \(report.errors)")
+      try Data(text.utf8).write(to: URL(fileURLWithPath: "\(result)/\(file)"))
+    }
+    try FileManager.default.removeItem(atPath: "\(result)/verdict.json")
+    let without = try await lint()
+    #expect(
+      without.status == 2 && without.output.contains("no verdict kept: verdict.json is missing"), "\(without.output)")
   }
 
   @Test("ceilings are probed before the first run and stored, and left out only by name")

@@ -309,7 +309,7 @@ package struct ProcessRunner: CellRunner {
   }
 
   /// `--name value`; `true` is a flag alone, `false` is left out.
-  static func arguments(_ settings: [Setting]) -> [String] {
+  package static func arguments(_ settings: [Setting]) -> [String] {
     settings.flatMap { setting -> [String] in
       switch setting.value.text {
       case "true": ["--\(setting.name)"]
