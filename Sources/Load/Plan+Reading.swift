@@ -6,7 +6,9 @@ extension Plan {
   /// A plan file (`--plan FILE`) is read first, wherever the flag is; other flags override it.
   package init(arguments: [String]) throws(PlanError) {
     guard let first = arguments.first, let command = Command(rawValue: first) else {
-      throw PlanError("missing command: expected produce, consume or end-to-end")
+      throw PlanError(
+        "\(arguments.first.map { "'\($0)' is no command" } ?? "missing command"): expected produce, consume or end-to-end"
+      )
     }
     self.init(command)
     let flags = try Self.flags(arguments.dropFirst())

@@ -76,7 +76,7 @@ struct PlanTests {
     arguments: [
       (["--acks", "2"], "0, 1 or all"),
       (["--compression", "rar"], "none, gzip, snappy, lz4 or zstd"),
-      (["--compression", "zstd:99"], "not a level"),
+      (["--compression", "zstd:99"], "is invalid: levels are"),
       (["--compression", "snappy:1"], "no levels"),
       (["--record-size", "10"], "no room for the sequence number"),
       (["--threads", "3"], "more than --connections"),
@@ -99,7 +99,7 @@ struct PlanTests {
     #expect(refusal(["produce", "--topic", "t", "--num-records", "1"])?.contains("--bootstrap-server") == true)
     #expect(refusal(["produce", "--bootstrap-server", "h:1", "--num-records", "1"])?.contains("--topic") == true)
     #expect(refusal(["produce", "--bootstrap-server", "h:1", "--topic", "t"])?.contains("must have an end") == true)
-    #expect(refusal(["dance"])?.contains("produce, consume, end-to-end") == true)
+    #expect(refusal(["dance"])?.contains("'dance' is no command: expected produce, consume or end-to-end") == true)
     #expect(refusal(["produce", "--null-sink", "--num-records", "1"]) == nil)
     #expect(refusal(["consume", "--bootstrap-server", "h:1", "--topic", "t"]) == nil)
   }
