@@ -11,7 +11,7 @@ import Wire
 /// A page cache that has nothing from the moment on that the test says so, and a disk that is as slow as it wants.
 private final class StagedCache: Sendable {
   private let isEmpty = Atomic(false)
-  private let read = Mutex<[Int]>([])
+  private let read = Mutex<[Range<Int>]>([])
   private let begun = DispatchSemaphore(value: 0)
   private let gate = DispatchSemaphore(value: 0)
 
@@ -19,15 +19,15 @@ private final class StagedCache: Sendable {
     PageCache(
       isCold: { _ in self.isEmpty.load(ordering: .sequentiallyConsistent) },
       warm: { range in
-        self.read.withLock { $0.append(range.length) }
+        self.read.withLock { $0.append(range.position..<range.position + range.length) }
         self.begun.signal()
         self.gate.wait()
         self.gate.signal()
       })
   }
 
-  /// The lengths of what was read, in order.
-  var pieces: [Int] { read.withLock { $0 } }
+  /// What was read, in order.
+  var pieces: [Range<Int>] { read.withLock { $0 } }
 
   func empty() { isEmpty.store(true, ordering: .sequentiallyConsistent) }
 
@@ -76,8 +76,13 @@ struct ColdReadsTests {
       let cold = try #require(answer.responses.first?.partitions.first)
       #expect(cold.records.bytes == warm.records.bytes && cold.records.bytes?.readableBytes ?? 0 > 3_000_000)
       _ = try client.receive(ApiVersionsRequest.self, version: 3, correlationID: behind)
-      #expect(staged.pieces.reduce(0, +) == warm.records.bytes?.readableBytes)
-      #expect(staged.pieces.count == 3 && staged.pieces.allSatisfy { $0 <= Limits.coldPieceBytes })
+      // A piece of which the socket took a part is begun again where that part ends: pieces may overlap, and miss nothing.
+      #expect(staged.pieces.count >= 3 && staged.pieces.allSatisfy { $0.count <= Limits.coldPieceBytes })
+      #expect(staged.pieces.first?.lowerBound == 0)
+      for (piece, next) in zip(staged.pieces, staged.pieces.dropFirst()) {
+        #expect(piece.lowerBound < next.lowerBound && next.lowerBound <= piece.upperBound)
+      }
+      #expect(staged.pieces.last?.upperBound == warm.records.bytes?.readableBytes)
     }
   }
 
