@@ -18,7 +18,7 @@
     /// The high watermark is never written down.
     case skipsHighWatermarkCheckpoint
     /// Of two answers that are ready, the second leaves first.
-    case swapsReplies
+    case swapsResponses
     /// Retention by size removes one segment more than it may.
     case removesOneSegmentTooMany
     /// An entry of the offset index points at the next batch.

@@ -16,7 +16,7 @@ final class Flusher: Sendable {
     self.nowMs = nowMs
   }
 
-  /// Partitions whose flush did not make their records durable, and the error that each is answered with.
+  /// Partitions whose flush did not make their records durable, and the error that its response gets.
   typealias Failures = [TopicPartition: ErrorCode]
 
   /// Flushes what is in the partitions' logs now. `done` gets those that are not flushed, on any thread.

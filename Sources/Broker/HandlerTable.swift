@@ -3,16 +3,16 @@ package import NIOCore
 package import Storage
 package import Wire
 
-/// What a handler returns: the answer, or what becomes of the request without one.
-package enum Reply<Answer: Response>: Sendable {
-  case now(Answer)
-  /// An answer whose spliced records are these ranges, in order.
-  case spliced(Answer, [FileRange])
-  /// The client asked for no answer (acks=0).
+/// What a handler returns: the response, or what happens to the request without one.
+package enum HandlerResult<Body: Response>: Sendable {
+  case now(Body)
+  /// A response whose records are these file ranges, in order.
+  case spliced(Body, [FileRange])
+  /// The client asked for no response (acks=0).
   case silent
-  /// A `PendingAnswer` of this request will be completed.
-  case later
-  /// The connection must close when this request's turn to answer has come.
+  /// The response follows when the `PendingResponse` of this request is completed.
+  case pending
+  /// The connection closes when the responses of earlier requests have been sent.
   case close
 }
 
@@ -22,32 +22,32 @@ package struct RequestContext: Sendable {
   package let correlationID: Int32
   package let clientID: String?
   package let origin: RequestOrigin
-  let reply: PendingReply
+  let slot: ResponseSlot
 
   /// The event loop of the request's connection: where its timers and its time are.
-  package var eventLoop: any EventLoop { reply.eventLoop }
+  package var eventLoop: any EventLoop { slot.eventLoop }
 
-  /// Returns the place of an answer that must wait. The handler returns `.later`.
-  func pending<Answer: Response>(_ answer: Answer.Type = Answer.self) -> PendingAnswer<Answer> {
-    PendingAnswer(version: version, correlationID: correlationID, reply: reply)
+  /// Returns what the handler completes later; the handler then returns `.pending`.
+  func pending<Body: Response>(_ response: Body.Type = Body.self) -> PendingResponse<Body> {
+    PendingResponse(version: version, correlationID: correlationID, slot: slot)
   }
 }
 
-/// The place of an answer that had to wait. Complete it once, from any thread.
-package struct PendingAnswer<Answer: Response>: Sendable {
+/// A response that is made later. Complete it exactly once, from any thread.
+package struct PendingResponse<Body: Response>: Sendable {
   let version: Int16
   let correlationID: Int32
-  let reply: PendingReply
+  let slot: ResponseSlot
 
-  package func complete(_ answer: Answer, ranges: [FileRange] = []) {
-    reply.complete(.reply(OutgoingReply(answer, ranges, version: version, correlationID: correlationID)))
+  package func complete(_ response: Body, ranges: [FileRange] = []) {
+    slot.complete(.response(OutgoingResponse(response, ranges, version: version, correlationID: correlationID)))
   }
 }
 
 /// One row of the handler table.
 package struct Handler: Sendable {
   package let api: Api
-  /// The versions that the handler answers.
+  /// The versions that the handler serves.
   package let served: ClosedRange<Int16>
   /// The versions that ApiVersions lists; may begin below `served`.
   package let offered: ClosedRange<Int16>
@@ -56,7 +56,7 @@ package struct Handler: Sendable {
   /// - Parameter offered: when it differs from `served`.
   static func on<R: Request>(
     _ type: R.Type, _ served: ClosedRange<Int16>, offered: ClosedRange<Int16>? = nil,
-    do body: @escaping @Sendable (R, RequestContext) -> Reply<R.Answer>
+    do body: @escaping @Sendable (R, RequestContext) -> HandlerResult<R.Answer>
   ) -> Handler {
     precondition(
       R.api.versions.contains(served.lowerBound) && R.api.versions.contains(served.upperBound),
@@ -69,12 +69,13 @@ package struct Handler: Sendable {
         return .refuse("malformed \(R.self) v\(context.version): \(error)")
       }
       switch body(request, context) {
-      case .now(let answer):
-        return .reply(OutgoingReply(answer, [], version: context.version, correlationID: context.correlationID))
-      case .spliced(let answer, let ranges):
-        return .reply(OutgoingReply(answer, ranges, version: context.version, correlationID: context.correlationID))
+      case .now(let response):
+        return .response(OutgoingResponse(response, [], version: context.version, correlationID: context.correlationID))
+      case .spliced(let response, let ranges):
+        return .response(
+          OutgoingResponse(response, ranges, version: context.version, correlationID: context.correlationID))
       case .silent: return .silent
-      case .later: return .later
+      case .pending: return .pending
       case .close: return .close
       }
     }
@@ -100,7 +101,7 @@ package struct HandlerTable: RequestService {
   /// The handlers in the order of their API keys.
   package var handlers: [Handler] { byKey.compactMap { $0 } }
 
-  package func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ reply: PendingReply) -> Served {
+  package func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ slot: ResponseSlot) -> Served {
     var bytes = frame
     let header: RequestHeader
     do {
@@ -115,22 +116,22 @@ package struct HandlerTable: RequestService {
       guard header.apiKey == Api.apiVersionsKey else {
         return .refuse("API \(header.apiKey) is served in versions \(handler.served), not \(header.apiVersion)")
       }
-      return .reply(ApiVersionsResponse.unsupportedVersion(handler, correlationID: header.correlationID))
+      return .response(ApiVersionsResponse.unsupportedVersion(handler, correlationID: header.correlationID))
     }
     return handler.serve(
       &bytes,
       RequestContext(
         version: header.apiVersion, correlationID: header.correlationID, clientID: header.clientID,
-        origin: origin, reply: reply))
+        origin: origin, slot: slot))
   }
 }
 
-extension OutgoingReply {
+extension OutgoingResponse {
   /// The whole frame: header, body, and `ranges` where the body has spliced records.
-  init<Answer: Response>(
-    _ answer: consuming Answer, _ ranges: [FileRange], version: Int16, correlationID: Int32
+  init<Body: Response>(
+    _ response: consuming Body, _ ranges: [FileRange], version: Int16, correlationID: Int32
   ) {
-    let pieces = Frame.response(answer, version: version, correlationID: correlationID).parts
+    let pieces = Frame.response(response, version: version, correlationID: correlationID).parts
     if pieces.count == 1, case .bytes(let bytes) = pieces[0] {
       self = .bytes(bytes)
       return
@@ -143,7 +144,7 @@ extension OutgoingReply {
       case .bytes(let bytes): parts.append(.bytes(bytes))
       case .hole(var byteCount):
         while byteCount > 0 {
-          guard let range = left.popFirst() else { preconditionFailure("an answer has more records than ranges") }
+          guard let range = left.popFirst() else { preconditionFailure("a response has more records than ranges") }
           precondition(range.length <= byteCount, "a file range passes the records it stands for")
           parts.append(range.bytesInMemory.map { .bytes($0) } ?? .file(range))
           byteCount -= range.length

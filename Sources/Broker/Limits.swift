@@ -33,20 +33,20 @@ package enum Limits {
   /// Between such turns, so that the event loop looks at its sockets.
   package static let turnPauseMicroseconds: Int64 = 100
 
-  /// Reply bytes waiting in memory for a slow reader. Beyond it we stop reading its requests until they have drained.
-  package static let replyBytesWaiting = 1024 * 1024
+  /// Response bytes waiting in memory for a slow reader. Beyond it we stop reading its requests until they have drained.
+  package static let responseBytesWaiting = 1024 * 1024
 
-  /// The bytes in which small replies of one turn are handed to the channel together.
-  package static let gatheredReplyBytes = 64 * 1024
+  /// The bytes in which small responses of one turn are handed to the channel together.
+  package static let gatheredResponseBytes = 64 * 1024
 
-  /// The bytes of an answer in messages older than Kafka 0.11, which is made in memory; one batch may pass them.
-  package static let messageAnswerBytes = 8 * 1024 * 1024
+  /// The bytes of a fetch response in messages older than Kafka 0.11, which is made in memory; one batch may exceed them.
+  package static let messageResponseBytes = 8 * 1024 * 1024
 
-  /// Bytes that the batches of such an answer may unpack to together. The next batch waits for the next fetch; one that is larger by
+  /// Bytes that the batches of such a response may unpack to together. The next batch waits for the next fetch; one that is larger by
   /// itself cannot be had in the old formats.
   package static let downConvertedBytes = 32 * 1024 * 1024
 
-  /// Partitions that all parked fetches name together, some 150 bytes each; beyond it a fetch is answered at once.
+  /// Partitions that all parked fetches name together, some 150 bytes each; beyond it a fetch gets its response at once.
   package static let parkedPartitions = 1_000_000
 
   /// Connections that are refused and still hold a descriptor; beyond it no other is accepted until one is closed.
@@ -94,8 +94,8 @@ package enum Limits {
   /// Bytes that one compressed batch may unpack to while it is validated or recompressed.
   package static let decompressedBatchBytes = 256 * 1024 * 1024
 
-  /// Bytes that all compressed batches together may unpack to that a request makes the broker look into. Partitions for which it does
-  /// not suffice are answered with an error upon which clients ask again: for the rest alone.
+  /// Bytes that the compressed batches a request makes the broker look into may unpack to together. Partitions beyond it get a
+  /// retriable error, so that clients ask again for those alone.
   package static let unpackedRequestBytes = decompressedBatchBytes
 
   /// Bytes that one produce request's batches may unpack to on the event loop: some milliseconds. A batch with more is
@@ -109,11 +109,10 @@ package enum Limits {
   /// take in the whole broker, and twice that while they are compressed anew. Further ones wait for a thread.
   package static let unpackThreads = 2
 
-  /// Bytes of produced batches, as they came, that wait for one of these threads. A batch beyond it is answered with an error
-  /// upon which clients send it again.
+  /// Bytes of produced batches, still compressed, that wait for one of these threads. A batch beyond it gets a retriable error.
   package static let waitingToUnpackBytes = 256 * 1024 * 1024
 
-  /// Records at fault that a produce answer names of one batch, the first of them.
+  /// The most records at fault that a produce response names of one batch: the first ones.
   package static let recordErrors = 1_000
 
   /// The longest name of client software that ApiVersions accepts.
@@ -140,7 +139,7 @@ package enum Limits {
   /// Threads that serve requests which take too long for an event loop.
   package static let requestThreads = 2
 
-  /// Topics, partitions or resources that a request may name, or its answer describe, for an event loop to serve it. One with
+  /// Topics, partitions or resources that a request may name, or its response describe, for an event loop to serve it. One with
   /// more is served off the loop: other connections are not kept waiting.
   package static let servedOnLoop = 200
 
@@ -151,7 +150,7 @@ package enum Limits {
   /// Producer ids left of the broker's block when the next block is asked for, so that no producer waits for the tree.
   package static let producerIDsLeft = 500
 
-  /// The topics of one CreateTopics answer that are described with their configuration; the others are without.
+  /// The topics of one CreateTopics response that are described with their configuration; the others are without.
   package static let createdTopicsDescribed = 1_000
 
   /// Resources that one DescribeConfigs describes, some ten kilobytes each; the others are refused.

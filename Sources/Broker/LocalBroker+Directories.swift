@@ -5,7 +5,7 @@ import Synchronization
 
 /// Log directories that fail under a running broker.
 extension LocalBroker {
-  /// Takes a directory offline: says so once, and has its partitions answer with a storage error.
+  /// Takes a directory offline: says so once, and makes requests for its partitions get KAFKA_STORAGE_ERROR.
   func failed(_ directory: LogDirectory, _ cause: DiskError) {
     guard directory.fail(cause) else { return }
     let count = takeOffline(directory)

@@ -89,16 +89,17 @@ package final class LocalBroker: Sendable {
     }
   }
 
-  /// Answers where it can be done in no time, or else off the event loop.
+  /// Makes a response on the event loop when it is small, and off it otherwise.
   ///
-  /// - Parameter size: what the request names or its answer describes.
-  func serve<Answer>(
-    _ context: RequestContext, size: Int, _ answer: @escaping @Sendable () -> Answer
-  ) -> Reply<Answer> {
-    if size <= Limits.servedOnLoop { return .now(answer()) }
-    let pending = context.pending(Answer.self)
-    offload.submit(.request) { pending.complete(answer()) }
-    return .later
+  /// - Parameter size: the number of topics, partitions or resources that the request names or its response describes; more than
+  ///   `Limits.servedOnLoop` is not small.
+  func serve<Body>(
+    _ context: RequestContext, size: Int, _ makeResponse: @escaping @Sendable () -> Body
+  ) -> HandlerResult<Body> {
+    if size <= Limits.servedOnLoop { return .now(makeResponse()) }
+    let pending = context.pending(Body.self)
+    offload.submit(.request) { pending.complete(makeResponse()) }
+    return .pending
   }
 }
 
@@ -183,7 +184,7 @@ final class ProducerIDSource: Sendable {
     controller.ask({ _ in .producerIDs(for: brokerID) }) { self.received($0.first) }
   }
 
-  /// Serves the requests that wait; where more wait than there are ids, another block is asked for. A failure answers all.
+  /// Serves the requests that wait; where more wait than there are ids, another block is asked for. A failure ends all of them.
   private func received(_ outcome: Controller.Outcome?) {
     let (served, asks) = state.withLock { state -> ([(Then, Result<Int64, Refusal>)], Bool) in
       state.isAsked = false

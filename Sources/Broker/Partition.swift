@@ -33,7 +33,7 @@ package final class Partition: Sendable {
   /// until the controller says so.
   ///
   /// - Parameters:
-  ///   - log: nil when its files cannot be used: every request is answered with a storage error.
+  ///   - log: nil when its files cannot be used: every request gets KAFKA_STORAGE_ERROR.
   ///   - highWatermark: as it was written down last; it counts within the log.
   package init(
     _ name: TopicPartition, topicID: TopicID, log: sending Log?, directory: LogDirectory?,
@@ -127,8 +127,8 @@ package final class Partition: Sendable {
     }
   }
 
-  /// What one read found, with the offsets that a fetch answer reports.
-  struct Found {
+  /// The slice of the log that one read returns, with the offsets that a fetch response reports.
+  struct ReadResult {
     var slice: LogSlice
     var highWatermark: Offset
     var lastStableOffset: Offset
@@ -150,7 +150,7 @@ package final class Partition: Sendable {
     var lastFetchedEpoch: LeaderEpoch
   }
 
-  func read(_ wanted: Wanted) throws(PartitionError) -> Found {
+  func read(_ wanted: Wanted) throws(PartitionError) -> ReadResult {
     try state.withLock { state throws(PartitionError) in
       try state.check(wanted.currentLeaderEpoch)
       return try state.read(wanted, from: state.usableLog())
@@ -311,10 +311,10 @@ extension Partition.State {
     return log
   }
 
-  func read(_ wanted: Partition.Wanted, from log: Log) throws(PartitionError) -> Partition.Found {
+  func read(_ wanted: Partition.Wanted, from log: Log) throws(PartitionError) -> Partition.ReadResult {
     let mark = replication.highWatermark
     let stable = log.lastStableOffset(highWatermark: mark)
-    var found = Partition.Found(
+    var found = Partition.ReadResult(
       slice: LogSlice(ranges: [], byteCount: 0, firstOffset: wanted.offset, nextOffset: wanted.offset),
       highWatermark: mark, lastStableOffset: stable,
       logStartOffset: log.logStartOffset)

@@ -34,7 +34,7 @@ extension ErrorCode {
     case .append(let error): self.init(error)
     case .read(.outOfRange): self = .offsetOutOfRange
     case .read(.diskFailed): self = .kafkaStorageError
-    // Clients ask again, for those partitions alone that had no answer.
+    // Retriable: clients ask again, for the partitions that got this error.
     case .read(.unpacksTooMuch): self = .offsetNotAvailable
     }
   }

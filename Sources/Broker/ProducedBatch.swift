@@ -5,7 +5,7 @@ package import NIOCore
 /// The checks that make a produced batch fit for the log, before any lock is taken: the rules Kafka's broker has for what
 /// a producer sends, and recompression where the topic wants a codec of its own.
 package enum ProducedBatch {
-  /// Why a batch is refused, in the words and with the code that go into the answer.
+  /// Why a batch is refused, with the error code and the message of the response.
   package struct Refusal: Error, Equatable {
     package var code: ErrorCode
     package var message: String

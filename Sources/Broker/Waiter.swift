@@ -100,7 +100,8 @@ final class ParkedFetches: Sendable {
 
   var current: Int { fetches.load(ordering: .relaxed) }
 
-  /// False: as many are parked as may be, and this one must be answered at once.
+  /// Counts a fetch of `count` partitions; returns false, and counts nothing, at the limit: the fetch then gets its response at
+  /// once.
   func enter(partitions count: Int) -> Bool {
     let isWithinLimits =
       fetches.wrappingAdd(1, ordering: .relaxed).newValue <= limit

@@ -55,7 +55,7 @@ package struct Waiters<Waiter: AwaitsPartitions> {
     return Ticket(number: lastTicket)
   }
 
-  /// Removes a waiter that was answered or whose connection is gone. Does nothing when it has left already.
+  /// Removes a waiter whose request got its response or whose connection is gone. Does nothing when it has left already.
   package mutating func remove(_ ticket: Ticket) {
     var low = 0
     var high = entries.count
@@ -98,7 +98,8 @@ package struct Waiters<Waiter: AwaitsPartitions> {
     return woken
   }
 
-  /// Something other than growth changed what a read answers (the partition was deleted or truncated, its leader is another): all leave.
+  /// Removes and returns all waiters: what a read returns has changed otherwise than by growth, because the partition was deleted
+  /// or truncated, or has another leader.
   package mutating func releaseAll() -> [Waiter] {
     let left = entries.compactMap(\.waiter)
     entries.removeAll()

@@ -381,7 +381,7 @@ private final class SimulatedSocket: ChannelDuplexHandler {
   private func noteWritability() {
     guard let channel, channel.isActive else { return }
     let isWritable =
-      channel.isWritable ? waitingBytes <= Limits.replyBytesWaiting : waitingBytes < Limits.replyBytesWaiting / 2
+      channel.isWritable ? waitingBytes <= Limits.responseBytesWaiting : waitingBytes < Limits.responseBytesWaiting / 2
     guard isWritable != channel.isWritable else { return }
     channel.isWritable = isWritable
     context?.fireChannelWritabilityChanged()

@@ -102,7 +102,7 @@ extension Simulation {
 
   /// Checks that the memory held for clients stays within its limits.
   func checkMemory() {
-    let most = Limits.replyBytesWaiting + Self.answerBytesMax
+    let most = Limits.responseBytesWaiting + Self.responseBytesMax
     if network.mostWaitingInMemory > most {
       violation("\(network.mostWaitingInMemory) bytes of answers waited in memory for one client; \(most) are allowed")
     }

@@ -44,7 +44,7 @@ package final class Simulation: @unchecked Sendable {
   /// The allowed lateness of a response: several times that of the slowest disk and network.
   static let slackMs: Int64 = 3_000
   /// The most bytes of one response to a simulated client: a fetch of 1 MiB, one batch more, and headers.
-  static let answerBytesMax = 2 << 20
+  static let responseBytesMax = 2 << 20
   /// The time in which the healed node must acknowledge and serve everything.
   static let healingSeconds = 120
   /// The time limit of a start or stop, recovery included.

@@ -4,7 +4,7 @@ import Model
 /// Walks the batches of a segment by their headers, reading a chunk of the file at a time.
 struct BatchScan: ~Copyable {
   /// Says what a position holds.
-  enum Found {
+  enum Element {
     case batch(RecordBatchHeader, position: Int)
     /// The scan's end was reached, on a batch's boundary.
     case end
@@ -39,7 +39,7 @@ struct BatchScan: ~Copyable {
     self.buffer = buffer
   }
 
-  mutating func next() throws(DiskError) -> Found {
+  mutating func next() throws(DiskError) -> Element {
     let start = position
     guard start < end else { return .end }
     guard start + BatchField.records <= end, try hold(start, BatchField.records) else {

@@ -3,9 +3,9 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Replaces a resource's own values by the ones given. A resource named twice is changed once, to what is given last, as by
-  /// Kafka.
-  func alterConfigs(_ request: AlterConfigsRequest, _ context: RequestContext) -> Reply<AlterConfigsResponse> {
+  /// Replaces the values that are set on each resource by the given ones. A resource named twice gets the values given last,
+  /// as in Kafka.
+  func alterConfigs(_ request: AlterConfigsRequest, _ context: RequestContext) -> HandlerResult<AlterConfigsResponse> {
     let resources = request.resources
     return alter(
       {
@@ -21,10 +21,11 @@ extension LocalBroker {
       }, validateOnly: request.validateOnly, context)
   }
 
-  /// Sets, deletes, appends to or subtracts from single values of a resource. A resource named twice is refused once.
+  /// Sets, deletes, appends to or subtracts from single values of each resource. A resource named twice gets one
+  /// INVALID_REQUEST, and is not changed.
   func incrementalAlterConfigs(
     _ request: IncrementalAlterConfigsRequest, _ context: RequestContext
-  ) -> Reply<IncrementalAlterConfigsResponse> {
+  ) -> HandlerResult<IncrementalAlterConfigsResponse> {
     let resources = request.resources
     return alter(
       {
@@ -42,7 +43,7 @@ extension LocalBroker {
       }, validateOnly: request.validateOnly, context)
   }
 
-  /// A resource as a request names it.
+  /// A configuration resource by its type number and name in a request; neither has been checked.
   struct NamedResource: Hashable, Sendable {
     var type: Int8
     var name: String
@@ -53,28 +54,29 @@ extension LocalBroker {
     var alteration: Result<ConfigAlteration, Refusal>
   }
 
-  /// Has the controller make the alterations, and answers for each resource.
+  /// Submits the alterations to the controller, and responds with a result for each resource.
   ///
-  /// - Parameter asked: makes them, on the control lane.
-  private func alter<Answer: AlterationAnswer>(
+  /// - Parameter asked: makes the alterations from the request; called on the control lane, where a large request delays no
+  ///   event loop.
+  private func alter<Body: AlterationResponse>(
     _ asked: @escaping @Sendable () -> [AskedAlteration], validateOnly: Bool, _ context: RequestContext
-  ) -> Reply<Answer> {
-    let pending = context.pending(Answer.self)
+  ) -> HandlerResult<Body> {
+    let pending = context.pending(Body.self)
     let nowMs = nowMs
     controller.ask({ _ in
       let changes = asked().compactMap { try? self.change($0) }
       return .alterConfigs(changes, validateOnly: validateOnly, nowMs: nowMs())
     }) { outcomes in
       var outcomes = outcomes[...]
-      var answer = Answer()
-      answer.responses = asked().map { asked in
-        do throws(Refusal) { _ = try self.change(asked) } catch { return Answer.Resource(asked.named, error) }
-        if case .refused(let refusal) = outcomes.popFirst() { return Answer.Resource(asked.named, refusal) }
-        return Answer.Resource(asked.named, nil)
+      var response = Body()
+      response.responses = asked().map { asked in
+        do throws(Refusal) { _ = try self.change(asked) } catch { return Body.Resource(asked.named, error) }
+        if case .refused(let refusal) = outcomes.popFirst() { return Body.Resource(asked.named, refusal) }
+        return Body.Resource(asked.named, nil)
       }
-      pending.complete(answer)
+      pending.complete(response)
     }
-    return .later
+    return .pending
   }
 
   private func change(_ asked: AskedAlteration) throws(Refusal) -> Controller.ConfigChange {
@@ -84,8 +86,8 @@ extension LocalBroker {
   }
 }
 
-/// The answers of both requests, which are alike.
-private protocol AlterationAnswer: Response {
+/// The fields that the responses of AlterConfigs and IncrementalAlterConfigs have in common.
+private protocol AlterationResponse: Response {
   associatedtype Resource: AlteredResource
   init()
   var responses: [Resource] { get set }
@@ -100,7 +102,7 @@ private protocol AlteredResource {
 }
 
 extension AlteredResource {
-  /// - Parameter refusal: nil when it was altered.
+  /// - Parameter refusal: nil when the resource was altered.
   fileprivate init(_ named: LocalBroker.NamedResource, _ refusal: Refusal?) {
     self.init()
     resourceType = named.type
@@ -110,7 +112,7 @@ extension AlteredResource {
   }
 }
 
-extension AlterConfigsResponse: AlterationAnswer {}
+extension AlterConfigsResponse: AlterationResponse {}
 extension AlterConfigsResponse.Resource: AlteredResource {}
-extension IncrementalAlterConfigsResponse: AlterationAnswer {}
+extension IncrementalAlterConfigsResponse: AlterationResponse {}
 extension IncrementalAlterConfigsResponse.Resource: AlteredResource {}

@@ -3,20 +3,22 @@ import NIOCore
 import Wire
 
 extension LocalBroker {
-  /// Lists what the handler table serves. A client whose name or version is malformed gets INVALID_REQUEST (KIP-511).
-  func apiVersions(_ request: ApiVersionsRequest, _ context: RequestContext) -> Reply<ApiVersionsResponse> {
-    var answer = ApiVersionsResponse()
+  /// Lists the APIs and versions of the handler table. A client whose software name or version is malformed gets
+  /// INVALID_REQUEST (KIP-511).
+  func apiVersions(_ request: ApiVersionsRequest, _ context: RequestContext) -> HandlerResult<ApiVersionsResponse> {
+    var response = ApiVersionsResponse()
     if context.version >= 3,
       !Self.isSoftwareName(request.clientSoftwareName) || !Self.isSoftwareName(request.clientSoftwareVersion)
     {
-      answer.errorCode = .invalidRequest
-      return .now(answer)
+      response.errorCode = .invalidRequest
+      return .now(response)
     }
-    answer.apiKeys = offeredApis
-    return .now(answer)
+    response.apiKeys = offeredApis
+    return .now(response)
   }
 
-  /// Letters, digits, dots and dashes, beginning and ending with a letter or digit: Kafka's rule.
+  /// Whether `name` consists of letters, digits, dots and dashes, and begins and ends with a letter or digit: Kafka's rule
+  /// for a client's software name and version.
   private static func isSoftwareName(_ name: String) -> Bool {
     guard let first = name.utf8.first, let last = name.utf8.last else { return false }
     guard name.utf8.count <= Limits.clientSoftwareNameBytes else { return false }
@@ -35,13 +37,13 @@ extension LocalBroker {
 }
 
 extension ApiVersionsResponse {
-  /// The answer to a version we do not know: in version 0, which every client reads, naming only ApiVersions itself,
-  /// so that the client can ask again (KIP-511).
-  static func unsupportedVersion(_ handler: Handler, correlationID: Int32) -> OutgoingReply {
-    var answer = ApiVersionsResponse()
-    answer.errorCode = .unsupportedVersion
-    answer.apiKeys = [ApiVersion(handler)]
-    return OutgoingReply(answer, [], version: 0, correlationID: correlationID)
+  /// Makes the response to an ApiVersions request of a version that is not served: in version 0, which every client can read,
+  /// and with ApiVersions alone, so that the client asks again in a version from that range (KIP-511).
+  static func unsupportedVersion(_ handler: Handler, correlationID: Int32) -> OutgoingResponse {
+    var response = ApiVersionsResponse()
+    response.errorCode = .unsupportedVersion
+    response.apiKeys = [ApiVersion(handler)]
+    return OutgoingResponse(response, [], version: 0, correlationID: correlationID)
   }
 }
 

@@ -3,10 +3,11 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Raises the number of partitions; lowering it is refused. Each topic is answered for itself, one named twice refused once.
+  /// Raises the number of partitions of topics; lowering it is refused. Each topic has a result of its own; one named twice gets
+  /// one INVALID_REQUEST.
   func createPartitions(
     _ request: CreatePartitionsRequest, _ context: RequestContext
-  ) -> Reply<CreatePartitionsResponse> {
+  ) -> HandlerResult<CreatePartitionsResponse> {
     let pending = context.pending(CreatePartitionsResponse.self)
     controller.ask({ _ in
       let mentions = Mentions(request.topics.lazy.map(\.name))
@@ -18,21 +19,21 @@ extension LocalBroker {
     }) { outcomes in
       let mentions = Mentions(request.topics.lazy.map(\.name))
       var outcomes = outcomes[...]
-      var answer = CreatePartitionsResponse()
-      answer.results = mentions.firsts.map { index in
-        var answered = CreatePartitionsResponse.Topic()
-        answered.name = request.topics[index].name
+      var response = CreatePartitionsResponse()
+      response.results = mentions.firsts.map { index in
+        var topicResponse = CreatePartitionsResponse.Topic()
+        topicResponse.name = request.topics[index].name
         let outcome =
-          mentions.isDoubled(answered.name)
+          mentions.isDoubled(topicResponse.name)
           ? .refused(Refusal(.invalidRequest, "Duplicate topic in request.")) : outcomes.popFirst()
         if case .refused(let refusal) = outcome {
-          answered.errorCode = refusal.code
-          answered.errorMessage = refusal.message
+          topicResponse.errorCode = refusal.code
+          topicResponse.errorMessage = refusal.message
         }
-        return answered
+        return topicResponse
       }
-      pending.complete(answer)
+      pending.complete(response)
     }
-    return .later
+    return .pending
   }
 }

@@ -3,9 +3,9 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Creates topics; each is answered for itself, and those created can be produced to when the answer arrives. A topic named
-  /// twice is refused once.
-  func createTopics(_ request: CreateTopicsRequest, _ context: RequestContext) -> Reply<CreateTopicsResponse> {
+  /// Creates topics. Each has a result of its own, and a topic that was created can be produced to when the response arrives. A
+  /// topic named twice gets one INVALID_REQUEST.
+  func createTopics(_ request: CreateTopicsRequest, _ context: RequestContext) -> HandlerResult<CreateTopicsResponse> {
     let pending = context.pending(CreateTopicsResponse.self)
     let validateOnly = request.validateOnly && context.version >= 1
     controller.ask({ random in
@@ -14,38 +14,38 @@ extension LocalBroker {
       return .create(
         singles.map { Controller.Creation($0, id: UUID128.random(using: &random)) }, validateOnly: validateOnly)
     }) { outcomes in
-      pending.complete(self.answer(request, outcomes))
+      pending.complete(self.response(to: request, outcomes))
     }
-    return .later
+    return .pending
   }
 
-  private func answer(_ request: CreateTopicsRequest, _ outcomes: [Controller.Outcome]) -> CreateTopicsResponse {
-    var answer = CreateTopicsResponse()
+  private func response(to request: CreateTopicsRequest, _ outcomes: [Controller.Outcome]) -> CreateTopicsResponse {
+    var response = CreateTopicsResponse()
     let image = image
     let mentions = Mentions(request.topics.lazy.map(\.name))
     var outcomes = outcomes[...]
     var described = 0
-    answer.topics = mentions.firsts.map { index in
-      var answered = CreateTopicsResponse.Topic()
-      answered.name = request.topics[index].name
-      guard !mentions.isDoubled(answered.name) else {
-        answered.refuse(
+    response.topics = mentions.firsts.map { index in
+      var topicResponse = CreateTopicsResponse.Topic()
+      topicResponse.name = request.topics[index].name
+      guard !mentions.isDoubled(topicResponse.name) else {
+        topicResponse.refuse(
           Refusal(.invalidRequest, "Create topics request from client contains multiple entries for the topic."))
-        return answered
+        return topicResponse
       }
       switch outcomes.popFirst() {
       case .topic(let topic):
-        answered.topicID = topic.id
-        answered.numPartitions = Int32(topic.partitions.count)
-        answered.replicationFactor = topic.replicationFactor
+        topicResponse.topicID = topic.id
+        topicResponse.numPartitions = Int32(topic.partitions.count)
+        topicResponse.replicationFactor = topic.replicationFactor
         described += 1
-        if described <= Limits.createdTopicsDescribed { answered.describe(topic, image) }
-      case .refused(let refusal): answered.refuse(refusal)
+        if described <= Limits.createdTopicsDescribed { topicResponse.describe(topic, image) }
+      case .refused(let refusal): topicResponse.refuse(refusal)
       default: preconditionFailure("a creation ends with a topic or a refusal")
       }
-      return answered
+      return topicResponse
     }
-    return answer
+    return response
   }
 }
 

@@ -3,23 +3,25 @@ import Storage
 import Wire
 
 extension LocalBroker {
-  /// Moves partitions' log start: records below are gone for readers at once, whole segments from the disk. The files are
-  /// changed, so the event loop does not do it. Of a partition named more than once the last offset counts, as in Kafka.
-  func deleteRecords(_ request: DeleteRecordsRequest, _ context: RequestContext) -> Reply<DeleteRecordsResponse> {
+  /// Raises the log start offset of partitions: readers no longer see the records below it, and segments that lie wholly below
+  /// it are deleted. Runs off the event loop, because files are written. Of a partition named more than once the last offset
+  /// counts, as in Kafka.
+  func deleteRecords(_ request: DeleteRecordsRequest, _ context: RequestContext) -> HandlerResult<DeleteRecordsResponse>
+  {
     let pending = context.pending(DeleteRecordsResponse.self)
     let image = image
     offload.submit(.request) { pending.complete(self.delete(request, image)) }
-    return .later
+    return .pending
   }
 
   private func delete(_ request: DeleteRecordsRequest, _ image: MetadataImage) -> DeleteRecordsResponse {
     let now = nowMs()
-    var answer = DeleteRecordsResponse()
+    var response = DeleteRecordsResponse()
     for (name, offsets) in Self.offsets(request) {
       let topic = image.named(name)
-      var answered = DeleteRecordsResponse.Topic()
-      answered.name = name
-      answered.partitions = offsets.map { index, offset in
+      var topicResponse = DeleteRecordsResponse.Topic()
+      topicResponse.name = name
+      topicResponse.partitions = offsets.map { index, offset in
         var moved = DeleteRecordsResponse.Partition()
         moved.partitionIndex = index
         moved.lowWatermark = .unknown
@@ -38,12 +40,12 @@ extension LocalBroker {
         }
         return moved
       }
-      answer.topics.append(answered)
+      response.topics.append(topicResponse)
     }
-    return answer
+    return response
   }
 
-  /// Each topic and each of its partitions once, in the order of first mention.
+  /// Returns each topic and each of its partitions once, in the order of first mention, with the last offset given for it.
   private static func offsets(_ request: DeleteRecordsRequest) -> [(String, [(Int32, Offset)])] {
     var places: [TopicPartition: Int] = [:]
     var topics: [(String, [(Int32, Offset)])] = []
@@ -69,7 +71,8 @@ extension LocalBroker {
 }
 
 extension Partition {
-  /// Returns the log's start as it then is. -1 is the high watermark; an offset already deleted changes nothing.
+  /// Raises the log start offset to `offset` (-1: to the high watermark) and returns the log start offset. An offset below it
+  /// changes nothing.
   fileprivate func deleteRecords(before offset: Offset, nowMs: Int64) throws(PartitionError) -> Offset {
     try check(.init(-1))
     return try withLog { log, marks throws(PartitionError) in

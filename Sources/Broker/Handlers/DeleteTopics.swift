@@ -3,36 +3,36 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Deletes topics by name, or (from version 6) by id. When the answer leaves, the name is free and no client sees
-  /// the topic; its files are removed later, after `file.delete.delay.ms`. A topic named twice is answered once.
-  func deleteTopics(_ request: DeleteTopicsRequest, _ context: RequestContext) -> Reply<DeleteTopicsResponse> {
+  /// Deletes topics by name or, from version 6, by id. When the response is sent, the name is free and no client sees the
+  /// topic; its files are removed after `file.delete.delay.ms`. A topic named twice appears once in the response.
+  func deleteTopics(_ request: DeleteTopicsRequest, _ context: RequestContext) -> HandlerResult<DeleteTopicsResponse> {
     let pending = context.pending(DeleteTopicsResponse.self)
     let image = image
     let byID = context.version >= 6
     controller.ask({ _ in .delete(Self.deletions(request, byID: byID, image).compactMap(\.deletion)) }) { outcomes in
       var outcomes = outcomes[...]
-      var answer = DeleteTopicsResponse()
-      answer.responses = Self.deletions(request, byID: byID, image).map { asked in
-        var answered = DeleteTopicsResponse.Topic()
-        answered.name = asked.name
-        answered.topicID = asked.id
+      var response = DeleteTopicsResponse()
+      response.responses = Self.deletions(request, byID: byID, image).map { asked in
+        var topicResponse = DeleteTopicsResponse.Topic()
+        topicResponse.name = asked.name
+        topicResponse.topicID = asked.id
         switch asked.refusal.map({ .refused($0) }) ?? outcomes.popFirst() {
         case .topic(let topic):
-          answered.name = topic.name
-          answered.topicID = topic.id
+          topicResponse.name = topic.name
+          topicResponse.topicID = topic.id
         case .refused(let refusal):
-          answered.errorCode = refusal.code
-          answered.errorMessage = refusal.message
+          topicResponse.errorCode = refusal.code
+          topicResponse.errorMessage = refusal.message
         default: preconditionFailure("a deletion ends with a topic or a refusal")
         }
-        return answered
+        return topicResponse
       }
-      pending.complete(answer)
+      pending.complete(response)
     }
-    return .later
+    return .pending
   }
 
-  /// One topic of a request: what was named, and what is to be deleted, or why not.
+  /// One topic of a request: its name or id, with the deletion to be made, or the error for which none is.
   private struct AskedDeletion {
     var name: String?
     var id: TopicID

@@ -1,7 +1,8 @@
 import Model
 import Wire
 
-/// What a client may do, as sets of Kafka's operation numbers. Nothing is forbidden here, so each is "everything".
+/// Kafka's bit fields of the operations that a client is authorized to do (bit n: `AclOperation` n). There is no authorizer, so
+/// each has every operation of its resource type.
 enum AuthorizedOperations {
   /// Read, write, create, delete, alter, describe, describe configs, alter configs.
   static let topic: Int32 = bits([3, 4, 5, 6, 7, 8, 10, 11])
@@ -12,28 +13,30 @@ enum AuthorizedOperations {
 }
 
 extension LocalBroker {
+  /// Lists this broker, at the address of the listener by which the client came, as the only one, with the cluster's id and
+  /// controller.
   func describeCluster(
     _ request: DescribeClusterRequest, _ context: RequestContext
-  ) -> Reply<DescribeClusterResponse> {
-    var answer = DescribeClusterResponse()
-    answer.endpointType = request.endpointType
+  ) -> HandlerResult<DescribeClusterResponse> {
+    var response = DescribeClusterResponse()
+    response.endpointType = request.endpointType
     guard request.endpointType == 1 else {
-      answer.errorCode = request.endpointType == 2 ? .mismatchedEndpointType : .unsupportedEndpointType
-      answer.errorMessage = "This is a broker's endpoint."
-      return .now(answer)
+      response.errorCode = request.endpointType == 2 ? .mismatchedEndpointType : .unsupportedEndpointType
+      response.errorMessage = "This is a broker's endpoint."
+      return .now(response)
     }
-    answer.clusterID = clusterID
-    answer.controllerID = image.controllerID
+    response.clusterID = clusterID
+    response.controllerID = image.controllerID
     let endpoint = endpoint(of: context)
     var broker = DescribeClusterResponse.Broker()
     broker.brokerID = brokerID
     broker.host = endpoint.host
     broker.port = Int32(endpoint.port)
     broker.rack = config.rack
-    answer.brokers = [broker]
+    response.brokers = [broker]
     if request.includeClusterAuthorizedOperations {
-      answer.clusterAuthorizedOperations = AuthorizedOperations.cluster
+      response.clusterAuthorizedOperations = AuthorizedOperations.cluster
     }
-    return .now(answer)
+    return .now(response)
   }
 }

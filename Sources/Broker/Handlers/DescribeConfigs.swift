@@ -3,41 +3,42 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Every key with its value, source and synonyms; sensitive values are null. A resource named twice is described once.
+  /// Lists the configuration keys of each resource with value, source and synonyms; sensitive values are null. A resource
+  /// named twice is described once.
   func describeConfigs(
     _ request: DescribeConfigsRequest, _ context: RequestContext
-  ) -> Reply<DescribeConfigsResponse> {
+  ) -> HandlerResult<DescribeConfigsResponse> {
     let image = image
-    // A resource has some forty keys.
+    // A topic has 34 keys. A broker has more, but a request can name only this one and the cluster default.
     return serve(context, size: request.resources.count * 40) { self.describe(request, image) }
   }
 
   private func describe(_ request: DescribeConfigsRequest, _ image: MetadataImage) -> DescribeConfigsResponse {
-    var answer = DescribeConfigsResponse()
+    var response = DescribeConfigsResponse()
     let mentions = Mentions(request.resources.lazy.map { NamedResource(type: $0.resourceType, name: $0.resourceName) })
     for (count, index) in mentions.firsts.enumerated() {
       let asked = request.resources[index]
-      var answered = DescribeConfigsResponse.Resource()
-      answered.resourceType = asked.resourceType
-      answered.resourceName = asked.resourceName
+      var resourceResponse = DescribeConfigsResponse.Resource()
+      resourceResponse.resourceType = asked.resourceType
+      resourceResponse.resourceName = asked.resourceName
       do throws(Refusal) {
         guard count < Limits.resourcesDescribed else {
           throw Refusal(.invalidRequest, "A request can describe \(Limits.resourcesDescribed) resources.")
         }
         let resource = try ConfigResource(type: asked.resourceType, name: asked.resourceName, brokerID: brokerID)
-        // Kafka takes an empty list for all in every version but the newest clients' null.
+        // As in Kafka, an empty list asks for every key, as null does.
         let names = asked.configurationKeys?.isEmpty == true ? nil : asked.configurationKeys
-        answered.configs = try describe(resource, only: names, image).map { described in
+        resourceResponse.configs = try describe(resource, only: names, image).map { described in
           DescribeConfigsResponse.Config(
             described, synonyms: request.includeSynonyms, documentation: request.includeDocumentation)
         }
       } catch {
-        answered.errorCode = error.code
-        answered.errorMessage = error.message
+        resourceResponse.errorCode = error.code
+        resourceResponse.errorMessage = error.message
       }
-      answer.results.append(answered)
+      response.results.append(resourceResponse)
     }
-    return answer
+    return response
   }
 }
 

@@ -4,15 +4,15 @@ import Storage
 import Wire
 
 extension LocalBroker {
-  /// What each log.dir holds of the topics asked for, and how much room its file system has; of one that is offline, a
-  /// storage error. The file system is asked, so the event loop does not do it.
+  /// Lists the partitions that each log directory holds of the topics asked for, their sizes in bytes, and the size and free
+  /// space of its file system. An offline directory gets KAFKA_STORAGE_ERROR. Runs off the event loop, because statvfs may block.
   func describeLogDirs(
     _ request: DescribeLogDirsRequest, _ context: RequestContext
-  ) -> Reply<DescribeLogDirsResponse> {
+  ) -> HandlerResult<DescribeLogDirsResponse> {
     let pending = context.pending(DescribeLogDirsResponse.self)
     let image = image
     offload.submit(.request) { pending.complete(self.describe(request, image)) }
-    return .later
+    return .pending
   }
 
   private func describe(_ request: DescribeLogDirsRequest, _ image: MetadataImage) -> DescribeLogDirsResponse {
@@ -21,8 +21,8 @@ extension LocalBroker {
       wanted = [:]
       for topic in topics { wanted?[topic.topic, default: []].formUnion(topic.partitions) }
     }
-    var answer = DescribeLogDirsResponse()
-    answer.results = directories.reports.map { report in
+    var response = DescribeLogDirsResponse()
+    response.results = directories.reports.map { report in
       var described = DescribeLogDirsResponse.LogDir()
       described.logDir = report.path
       guard let directory = directories.online.first(where: { $0.path == report.path }) else {
@@ -48,12 +48,12 @@ extension LocalBroker {
       }
       return described
     }
-    return answer
+    return response
   }
 }
 
 enum FileSystemRoom {
-  /// The file system's size and what is free of it for us; -1 where the system does not say.
+  /// Returns the bytes of the file system at `path`, and those free to an unprivileged process; -1 for both when statvfs fails.
   static func bytes(at path: String) -> (total: Int64, usable: Int64) {
     var room = statvfs()
     guard statvfs(path, &room) == 0 else { return (-1, -1) }

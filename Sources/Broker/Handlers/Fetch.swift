@@ -4,62 +4,62 @@ import Storage
 import Wire
 
 extension LocalBroker {
-  /// Reads each partition in the order of the request, as file ranges. When all together are fewer bytes than the client
-  /// wants, and nothing went wrong, the fetch parks until there are enough or its time is up.
-  func fetch(_ request: FetchRequest, _ context: RequestContext) -> Reply<FetchResponse> {
-    var answer = FetchResponse()
-    // Sessions are never granted: a client that asks for one gets session 0 and goes on with full fetches (KIP-227).
-    // A client that speaks of a session has it from another broker.
+  /// Reads each partition in the order of the request, as file ranges. When all together have fewer bytes than `min.bytes`, and
+  /// no partition has an error, the fetch parks until there are enough or `max.wait.ms` is over.
+  func fetch(_ request: FetchRequest, _ context: RequestContext) -> HandlerResult<FetchResponse> {
+    var response = FetchResponse()
+    // Sessions are never granted: a client that asks for one gets session 0 and sends full fetches from then on (KIP-227).
+    // So a client that names a session has it from another broker.
     if request.sessionID != 0, request.sessionEpoch > 0 {
-      answer.errorCode = .fetchSessionIdNotFound
-      return .now(answer)
+      response.errorCode = .fetchSessionIdNotFound
+      return .now(response)
     }
     let fetch = Fetch(request, version: context.version, maxBytes: config.fetchMaxBytes)
     if fetch.wantsMessages { return fetchMessages(fetch, context) }
     let first = fetch.read(self)
     if first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty {
-      return .spliced(first.answer, first.ranges)
+      return .spliced(first.response, first.ranges)
     }
-    guard parkedFetches.enter(partitions: fetch.partitionCount) else { return .spliced(first.answer, first.ranges) }
+    guard parkedFetches.enter(partitions: fetch.partitionCount) else { return .spliced(first.response, first.ranges) }
     let pending = context.pending(FetchResponse.self)
-    park(fetch, after: first, until: pending.reply.eventLoop.now + .milliseconds(Int64(fetch.maxWaitMs)), pending)
-    return .later
+    park(fetch, after: first, until: pending.slot.eventLoop.now + .milliseconds(Int64(fetch.maxWaitMs)), pending)
+    return .pending
   }
 
-  /// The same for a client that wants messages older than Kafka 0.11: its batches are read and unpacked in memory, which takes too
-  /// long for an event loop.
-  private func fetchMessages(_ fetch: Fetch, _ context: RequestContext) -> Reply<FetchResponse> {
+  /// Fetches for a client older than Kafka 0.11, off the event loop: its batches are read, unpacked and rewritten as messages, in
+  /// memory.
+  private func fetchMessages(_ fetch: Fetch, _ context: RequestContext) -> HandlerResult<FetchResponse> {
     let pending = context.pending(FetchResponse.self)
-    let deadline = pending.reply.eventLoop.now + .milliseconds(Int64(fetch.maxWaitMs))
+    let deadline = pending.slot.eventLoop.now + .milliseconds(Int64(fetch.maxWaitMs))
     offload.submit(.request) {
       let first = fetch.read(self)
-      pending.reply.onEventLoop {
+      pending.slot.onEventLoop {
         if first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty
           || !self.parkedFetches.enter(partitions: fetch.partitionCount)
         {
-          return pending.complete(first.answer, ranges: first.ranges)
+          return pending.complete(first.response, ranges: first.ranges)
         }
         self.park(fetch, after: first, until: deadline, pending)
       }
     }
-    return .later
+    return .pending
   }
 
-  /// Parks on every partition that was read; one that has changed since makes it read again at once. A wake that finds too
-  /// little after all (a partition grew between read and parking) parks again.
+  /// Parks the fetch in every partition that was read. Where one has grown since the read, the fetch reads again at once; an attempt
+  /// that was woken and still has too few bytes parks again.
   private func park(
-    _ fetch: Fetch, after read: Fetch.Found, until deadline: NIODeadline, _ pending: PendingAnswer<FetchResponse>
+    _ fetch: Fetch, after read: Fetch.Attempt, until deadline: NIODeadline, _ pending: PendingResponse<FetchResponse>
   ) {
-    let waiter = Waiter(lacking: fetch.minBytes - read.byteCount, eventLoop: pending.reply.eventLoop) { reason in
+    let waiter = Waiter(lacking: fetch.minBytes - read.byteCount, eventLoop: pending.slot.eventLoop) { reason in
       guard fetch.wantsMessages else {
-        return self.answer(fetch, fetch.read(self), after: reason, until: deadline, pending)
+        return self.respond(fetch, fetch.read(self), after: reason, until: deadline, pending)
       }
       self.offload.submit(.request) {
-        let found = fetch.read(self)
-        pending.reply.onEventLoop { self.answer(fetch, found, after: reason, until: deadline, pending) }
+        let attempt = fetch.read(self)
+        pending.slot.onEventLoop { self.respond(fetch, attempt, after: reason, until: deadline, pending) }
       }
     }
-    pending.reply.whenClosed {
+    pending.slot.whenClosed {
       if waiter.cancel() { self.parkedFetches.leave(partitions: fetch.partitionCount) }
     }
     for place in read.places where !place.partition.park(waiter, for: place.need) {
@@ -69,19 +69,19 @@ extension LocalBroker {
     waiter.start(until: deadline)
   }
 
-  private func answer(
-    _ fetch: Fetch, _ found: Fetch.Found, after reason: Waiter.Reason, until deadline: NIODeadline,
-    _ pending: PendingAnswer<FetchResponse>
+  private func respond(
+    _ fetch: Fetch, _ attempt: Fetch.Attempt, after reason: Waiter.Reason, until deadline: NIODeadline,
+    _ pending: PendingResponse<FetchResponse>
   ) {
-    guard found.byteCount >= fetch.minBytes || found.mustNotWait || reason != .satisfied else {
-      return park(fetch, after: found, until: deadline, pending)
+    guard attempt.byteCount >= fetch.minBytes || attempt.mustNotWait || reason != .satisfied else {
+      return park(fetch, after: attempt, until: deadline, pending)
     }
     parkedFetches.leave(partitions: fetch.partitionCount)
-    pending.complete(found.answer, ranges: found.ranges)
+    pending.complete(attempt.response, ranges: attempt.ranges)
   }
 }
 
-/// One fetch, resolved to partitions, and read as often as it needs to be.
+/// One Fetch request with the limits that hold for it. `read` is one attempt; a fetch that waits makes several.
 struct Fetch: Sendable {
   private let request: FetchRequest
   private let version: Int16
@@ -94,58 +94,58 @@ struct Fetch: Sendable {
     if request.namesOnePartition { self.request = request } else { self.request = request.withoutDoubles }
     self.version = version
     let most = min(Int(request.maxBytes), maxBytes)
-    // Messages are made in memory, and a request may name one partition many thousand times.
-    self.maxBytes = Self.messageMagic(version) == nil ? most : min(most, Limits.messageAnswerBytes)
-    // More than the answer may hold can never be reached.
+    // Messages are made in memory, so their response has a lower limit.
+    self.maxBytes = Self.messageMagic(version) == nil ? most : min(most, Limits.messageResponseBytes)
+    // The response can never have more bytes than its limit.
     minBytes = min(max(Int(request.minBytes), 0), self.maxBytes)
     maxWaitMs = request.maxWaitMs
   }
 
-  /// The client is older than batches.
+  /// Whether the client is older than record batches (Kafka 0.11).
   var wantsMessages: Bool { Self.messageMagic(version) != nil }
 
   var isEmpty: Bool { partitionCount == 0 }
 
   var partitionCount: Int { request.topics.reduce(0) { $0 + $1.partitions.count } }
 
-  /// An answer so far, with what it takes to wait for more.
-  struct Found: Sendable {
-    var answer = FetchResponse()
+  /// The response that one reading of all partitions gives, with what is needed to wait for more.
+  struct Attempt: Sendable {
+    var response = FetchResponse()
     var ranges: [FileRange] = []
     var byteCount = 0
-    /// The answer goes out however few bytes it has: a partition failed, or more is in the partition than one read returns, so that
-    /// waiting would bring nothing (Kafka's DelayedFetch completes at once for a fetch on an older segment).
+    /// The response is sent with however few bytes it has: a partition has an error, or a partition has more bytes than one read
+    /// returns, so that waiting brings nothing (Kafka's DelayedFetch completes at once for a fetch on an older segment).
     var mustNotWait = false
-    /// Bytes that batches may still unpack to, where they are answered as messages.
+    /// The bytes that further batches may unpack to, in a response of messages.
     var unpackAllowance = Limits.downConvertedBytes
-    /// What was read, and what each must have for it to be worth reading again.
+    /// The partitions that were read without an error, each with what must happen there before it is worth reading again.
     var places: [(partition: Partition, need: Need)] = []
   }
 
-  func read(_ broker: LocalBroker) -> Found {
+  func read(_ broker: LocalBroker) -> Attempt {
     let image = broker.image
-    var found = Found()
+    var attempt = Attempt()
     for topic in request.topics {
       let (resolved, missing) = resolve(topic, image)
-      var answered = FetchResponse.Topic()
-      answered.topic = topic.topic
-      answered.topicID = topic.topicID
-      answered.partitions.reserveCapacity(topic.partitions.count)
+      var topicResponse = FetchResponse.Topic()
+      topicResponse.topic = topic.topic
+      topicResponse.topicID = topic.topicID
+      topicResponse.partitions.reserveCapacity(topic.partitions.count)
       for wanted in topic.partitions {
         var partition = FetchResponse.Partition()
         partition.partitionIndex = wanted.partition
         partition.abortedTransactions = request.isolationLevel == 1 ? [] : nil
         if let target = resolved?.partition(wanted.partition) {
-          read(wanted, from: target, &partition, &found)
+          read(wanted, from: target, &partition, &attempt)
         } else {
           partition.fail(missing)
         }
-        if partition.errorCode != .none { found.mustNotWait = true }
-        answered.partitions.append(partition)
+        if partition.errorCode != .none { attempt.mustNotWait = true }
+        topicResponse.partitions.append(partition)
       }
-      found.answer.responses.append(answered)
+      attempt.response.responses.append(topicResponse)
     }
-    return found
+    return attempt
   }
 
   /// The magic of the messages, older than Kafka 0.11, that a version wants; nil for batches, as they are in the log.
@@ -164,35 +164,35 @@ struct Fetch: Sendable {
   }
 
   private func read(
-    _ wanted: FetchRequest.Partition, from partition: Partition, _ answer: inout FetchResponse.Partition,
-    _ found: inout Found
+    _ wanted: FetchRequest.Partition, from partition: Partition, _ response: inout FetchResponse.Partition,
+    _ attempt: inout Attempt
   ) {
-    let left = max(0, maxBytes - found.byteCount)
+    let left = max(0, maxBytes - attempt.byteCount)
     do throws(PartitionError) {
       let read = try partition.read(
         Partition.Wanted(
           offset: wanted.fetchOffset, maxBytes: min(Int(wanted.partitionMaxBytes), left),
-          // The first batch of an answer may pass every limit, or a consumer would wait for it for ever. Before version 3
-          // Kafka gave each partition a part of a message, from which old clients learned to ask for more: they get it whole,
-          // as long as the answer has room.
-          atLeastOneBatch: found.byteCount == 0 || (version < 3 && left > 0),
+          // The first batch of a response may exceed every limit, or a consumer would wait for it for ever. Before version 3
+          // Kafka cut the first message at the limit, upon which clients asked for more bytes: here they get it whole, as
+          // long as the response has room.
+          atLeastOneBatch: attempt.byteCount == 0 || (version < 3 && left > 0),
           isReadCommitted: request.isolationLevel == 1,
           currentLeaderEpoch: wanted.currentLeaderEpoch,
           lastFetchedEpoch: version >= 12 ? wanted.lastFetchedEpoch : -1))
-      answer.highWatermark = read.highWatermark
-      answer.lastStableOffset = read.lastStableOffset
-      answer.logStartOffset = read.logStartOffset
+      response.highWatermark = read.highWatermark
+      response.lastStableOffset = read.lastStableOffset
+      response.logStartOffset = read.logStartOffset
       if let diverging = read.diverging {
-        answer.divergingEpoch.epoch = diverging.epoch
-        answer.divergingEpoch.endOffset = diverging.endOffset
-        found.mustNotWait = true
+        response.divergingEpoch.epoch = diverging.epoch
+        response.divergingEpoch.endOffset = diverging.endOffset
+        attempt.mustNotWait = true
         return
       }
       if (4..<10).contains(version), !read.slice.isEmpty, try partition.hasZstd(read.slice) {
-        return answer.fail(.unsupportedCompressionType)
+        return response.fail(.unsupportedCompressionType)
       }
       if request.isolationLevel == 1 {
-        answer.abortedTransactions = read.aborted.map {
+        response.abortedTransactions = read.aborted.map {
           var aborted = FetchResponse.AbortedTransaction()
           aborted.producerID = $0.producerID
           aborted.firstOffset = $0.firstOffset
@@ -202,34 +202,34 @@ struct Fetch: Sendable {
       if let magic = Self.messageMagic(version) {
         let messages = try partition.messages(
           read.slice, magic: magic, from: wanted.fetchOffset, maxBytes: Int(wanted.partitionMaxBytes),
-          allowance: &found.unpackAllowance)
-        guard let messages else { return answer.fail(.unsupportedCompressionType) }
-        answer.records = .bytes(messages)
+          allowance: &attempt.unpackAllowance)
+        guard let messages else { return response.fail(.unsupportedCompressionType) }
+        response.records = .bytes(messages)
       } else {
-        if read.slice.byteCount > 0 { answer.records = .spliced(byteCount: read.slice.byteCount) }
-        if found.ranges.isEmpty { found.ranges = read.slice.ranges } else { found.ranges += read.slice.ranges }
+        if read.slice.byteCount > 0 { response.records = .spliced(byteCount: read.slice.byteCount) }
+        if attempt.ranges.isEmpty { attempt.ranges = read.slice.ranges } else { attempt.ranges += read.slice.ranges }
       }
-      found.byteCount += read.slice.byteCount
-      if read.slice.isCutBySegment { found.mustNotWait = true }
+      attempt.byteCount += read.slice.byteCount
+      if read.slice.isCutBySegment { attempt.mustNotWait = true }
       // A fetch that has enough does not wait.
-      if found.byteCount >= minBytes { return }
+      if attempt.byteCount >= minBytes { return }
       if request.isolationLevel == 1, read.lastStableOffset < read.highWatermark {
-        // An open transaction: what is appended cannot be read before it is decided.
-        found.places.append((partition, .stable(past: read.lastStableOffset)))
+        // A transaction is open: records appended now cannot be read before it is committed or aborted.
+        attempt.places.append((partition, .stable(past: read.lastStableOffset)))
       } else {
-        found.places.append((partition, .bytes(past: read.highWatermark)))
+        attempt.places.append((partition, .bytes(past: read.highWatermark)))
       }
     } catch {
-      answer.fail(ErrorCode(error))
+      response.fail(ErrorCode(error))
       if case .fencedLeaderEpoch = error {
-        answer.currentLeader.leaderEpoch = partition.leaderEpoch
+        response.currentLeader.leaderEpoch = partition.leaderEpoch
       }
     }
   }
 }
 
 extension FetchResponse.Partition {
-  /// As Kafka answers a partition it cannot read: no marks, and records that are empty but not null.
+  /// Sets the error as Kafka does for a partition that cannot be read: offsets of -1, and records that are empty but not null.
   fileprivate mutating func fail(_ code: ErrorCode) {
     errorCode = code
     highWatermark = .unknown
@@ -239,11 +239,11 @@ extension FetchResponse.Partition {
 }
 
 extension FetchRequest {
-  /// True for the request that needs no look for doubles.
+  /// Whether the request names one partition, and so none twice.
   fileprivate var namesOnePartition: Bool { topics.count == 1 && topics[0].partitions.count == 1 }
 
-  /// The request with each partition once, at its first mention. Kafka too keeps one of several; what a fetch costs is then
-  /// bounded by the partitions there are.
+  /// The request with each partition once, at its first mention. Kafka also keeps one of several; the cost of a fetch is then
+  /// bounded by the number of partitions that exist.
   fileprivate var withoutDoubles: FetchRequest {
     guard mayHaveDoubles else { return self }
     struct Key: Hashable {
@@ -263,7 +263,8 @@ extension FetchRequest {
     return request
   }
 
-  /// Seen without memory of its own for what consumers send: few topics, partitions in rising order or rotated.
+  /// False only when no partition is named twice. Allocates nothing; it finds that for what consumers send: few topics, with
+  /// partitions in rising order or rotated (3, 4, 0, 1, 2).
   private var mayHaveDoubles: Bool {
     guard topics.count <= 8 else { return true }
     // By index: a loop over the elements would copy each, and count references for it, on every fetch.

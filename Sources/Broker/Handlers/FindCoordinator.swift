@@ -2,30 +2,31 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Consumer groups and transactions are not served, and this says so in the way clients bear best.
+  /// Returns an error for every key: consumer groups and transactions are not served.
   ///
-  /// A group's coordinator is "not available": retriable, so consumers with assigned partitions, which look for one all
-  /// the same when they have a group id, go on without (librdkafka 2.0 also takes LZ4 and `BrokerGroupCoordinator` from
-  /// "has FindCoordinator 0"). A transactional id is refused for good, so that a transactional producer fails at once.
+  /// A group id gets COORDINATOR_NOT_AVAILABLE, which is retriable: consumers with assigned partitions look for a coordinator
+  /// when they have a group id, and keep fetching while they retry. The API is listed at all because librdkafka 2.0 enables LZ4
+  /// and `BrokerGroupCoordinator` only for brokers that have FindCoordinator 0. A transactional id gets
+  /// TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which is not retriable, so that a transactional producer fails at once.
   func findCoordinator(
     _ request: FindCoordinatorRequest, _ context: RequestContext
-  ) -> Reply<FindCoordinatorResponse> {
+  ) -> HandlerResult<FindCoordinatorResponse> {
     serve(context, size: request.coordinatorKeys.count) { Self.refusal(of: request) }
   }
 
   private static func refusal(of request: FindCoordinatorRequest) -> FindCoordinatorResponse {
-    var answer = FindCoordinatorResponse()
+    var response = FindCoordinatorResponse()
     let (code, message): (ErrorCode, String) =
       switch request.keyType {
       case 0: (.coordinatorNotAvailable, "Consumer groups are not served.")
       case 1: (.transactionalIdAuthorizationFailed, "Transactions are not served.")
       default: (.invalidRequest, "Coordinators of type \(request.keyType) are not served.")
       }
-    answer.errorCode = code
-    answer.errorMessage = message
-    answer.nodeID = -1
-    answer.port = -1
-    answer.coordinators = request.coordinatorKeys.map { key in
+    response.errorCode = code
+    response.errorMessage = message
+    response.nodeID = -1
+    response.port = -1
+    response.coordinators = request.coordinatorKeys.map { key in
       var coordinator = FindCoordinatorResponse.Coordinator()
       coordinator.key = key
       coordinator.nodeID = -1
@@ -34,6 +35,6 @@ extension LocalBroker {
       coordinator.errorMessage = message
       return coordinator
     }
-    return answer
+    return response
   }
 }

@@ -4,28 +4,31 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Hands out a producer id for idempotence. Transactions are not served: a transactional id gets an error.
-  func initProducerID(_ request: InitProducerIdRequest, _ context: RequestContext) -> Reply<InitProducerIdResponse> {
+  /// Returns a new producer id with epoch 0, for an idempotent producer. Transactions are not served: a transactional id gets
+  /// an error.
+  func initProducerID(
+    _ request: InitProducerIdRequest, _ context: RequestContext
+  ) -> HandlerResult<InitProducerIdResponse> {
     guard request.transactionalID == nil else {
-      var answer = InitProducerIdResponse()
-      answer.errorCode = request.transactionalID == "" ? .invalidRequest : .transactionalIdAuthorizationFailed
-      return .now(answer)
+      var response = InitProducerIdResponse()
+      response.errorCode = request.transactionalID == "" ? .invalidRequest : .transactionalIdAuthorizationFailed
+      return .now(response)
     }
     let pending = context.pending(InitProducerIdResponse.self)
-    let id = producerIDs.next { id in pending.complete(self.answer(id)) }
-    return id.map { .now(answer(.success($0))) } ?? .later
+    let id = producerIDs.next { id in pending.complete(self.response(with: id)) }
+    return id.map { .now(response(with: .success($0))) } ?? .pending
   }
 
-  private func answer(_ id: Result<Int64, Refusal>) -> InitProducerIdResponse {
-    var answer = InitProducerIdResponse()
+  private func response(with id: Result<Int64, Refusal>) -> InitProducerIdResponse {
+    var response = InitProducerIdResponse()
     switch id {
     case .success(let id):
-      answer.producerID = id
-      answer.producerEpoch = 0
+      response.producerID = id
+      response.producerEpoch = 0
     case .failure(let refusal):
       log.error("no producer id", metadata: ["error": "\(refusal)"])
-      answer.errorCode = .coordinatorNotAvailable
+      response.errorCode = .coordinatorNotAvailable
     }
-    return answer
+    return response
   }
 }

@@ -8,7 +8,7 @@ extension LocalBroker {
     static let latest: Int64 = -1, earliest: Int64 = -2, maxTimestamp: Int64 = -3
     static let earliestLocal: Int64 = -4, latestTiered: Int64 = -5
 
-    /// The first version that has a negative timestamp; nil: none.
+    /// Returns the first version in which a negative timestamp has a meaning; nil when it has none.
     static func firstVersion(_ timestamp: Int64) -> Int16? {
       switch timestamp {
       case latest, earliest: 1
@@ -20,11 +20,12 @@ extension LocalBroker {
     }
   }
 
-  /// Offsets by time, exact to the record. No record at or after the time is no error: offset and timestamp are -1.
+  /// Returns the first offset at or after a timestamp in each partition, exact to the record; -1 for offset and timestamp when
+  /// there is none.
   ///
-  /// The ends of a log are known. A time is looked up in files, and a batch may have to be unpacked, so the event loop does not
-  /// do that. A partition named twice is refused, as by Kafka: what a request costs is bounded by the partitions there are.
-  func listOffsets(_ request: ListOffsetsRequest, _ context: RequestContext) -> Reply<ListOffsetsResponse> {
+  /// The ends of a log are in memory. A timestamp is looked up in files, and a batch may have to be unpacked, so that runs off the
+  /// event loop. A partition named twice is refused, as by Kafka: the cost of a request is bounded by the number of partitions.
+  func listOffsets(_ request: ListOffsetsRequest, _ context: RequestContext) -> HandlerResult<ListOffsetsResponse> {
     let image = image
     let version = context.version
     let areEndsOnly = request.topics.allSatisfy { topic in
@@ -36,12 +37,12 @@ extension LocalBroker {
 
   private func list(_ request: ListOffsetsRequest, _ version: Int16, _ image: MetadataImage) -> ListOffsetsResponse {
     let doubled = Self.doubled(request)
-    var answer = ListOffsetsResponse()
+    var response = ListOffsetsResponse()
     var allowance = Limits.unpackedRequestBytes
     for asked in request.topics {
       let topic = image.named(asked.name)
-      var answered = ListOffsetsResponse.Topic()
-      answered.name = asked.name
+      var topicResponse = ListOffsetsResponse.Topic()
+      topicResponse.name = asked.name
       for wanted in asked.partitions {
         var found = ListOffsetsResponse.Partition()
         found.partitionIndex = wanted.partitionIndex
@@ -59,11 +60,11 @@ extension LocalBroker {
         } else {
           found.errorCode = .unknownTopicOrPartition
         }
-        answered.partitions.append(found)
+        topicResponse.partitions.append(found)
       }
-      answer.topics.append(answered)
+      response.topics.append(topicResponse)
     }
-    return answer
+    return response
   }
 
   private static func doubled(_ request: ListOffsetsRequest) -> Set<TopicPartition> {
@@ -91,7 +92,7 @@ extension LocalBroker {
         let time = wanted.timestamp == Special.latest ? .max : wanted.timestamp
         let boundaries = log.boundaries(writtenUpTo: time, nowMs: nowMs, max: max)
         let readable = boundaries.drop { $0 > marks.highWatermark }
-        // What lies behind the high watermark is not there yet; the log ends at the mark.
+        // Consumers do not see records above the high watermark: for them the log ends there.
         return readable.count == boundaries.count ? boundaries : [marks.highWatermark] + readable
       }
       return

@@ -1,5 +1,5 @@
-/// The names of a request, each once: a request may name one thing a hundred thousand times, and what that costs must be no
-/// more than to look at them.
+/// The distinct names of a request, with those that appear more than once. A request may name one topic a hundred thousand
+/// times; a handler works on each name once, so that the repetitions cost one look-up each.
 struct Mentions<Name: Hashable> {
   /// The index of each name's first mention, rising.
   private(set) var firsts: [Int] = []

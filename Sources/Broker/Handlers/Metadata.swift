@@ -4,27 +4,27 @@ import Synchronization
 import Wire
 
 extension LocalBroker {
-  /// The brokers (this one) at the address of the client's own listener, and the topics asked for, each once. Topics that are
-  /// asked for by name and do not exist are created when the client and the configuration allow it.
-  func metadata(_ request: MetadataRequest, _ context: RequestContext) -> Reply<MetadataResponse> {
+  /// Lists this broker, at the address of the listener by which the client came, and the topics asked for, each once. Topics
+  /// asked for by name that do not exist are created when the request and `auto.create.topics.enable` allow it.
+  func metadata(_ request: MetadataRequest, _ context: RequestContext) -> HandlerResult<MetadataResponse> {
     let image = image
     let endpoint = endpoint(of: context)
     let asked = AskedMetadata(
       request: request, version: context.version, endpoint: Endpoint(host: endpoint.host, port: endpoint.port),
       mayCreate: config.autoCreateTopics && (context.version < 4 || request.allowAutoTopicCreation))
     let isShort = asked.size(image) <= Limits.servedOnLoop
-    if isShort, asked.missing(in: image).isEmpty { return .now(answer(asked, image)) }
+    if isShort, asked.missing(in: image).isEmpty { return .now(response(to: asked, image)) }
     let pending = context.pending(MetadataResponse.self)
     if isShort {
       create(asked, missing: asked.missing(in: image), pending)
     } else {
       offload.submit(.request) {
         let missing = asked.missing(in: image)
-        if missing.isEmpty { return pending.complete(self.answer(asked, image)) }
+        if missing.isEmpty { return pending.complete(self.response(to: asked, image)) }
         self.create(asked, missing: missing, pending)
       }
     }
-    return .later
+    return .pending
   }
 
   func endpoint(of context: RequestContext) -> (host: String, port: UInt16) {
@@ -34,8 +34,8 @@ extension LocalBroker {
     return (endpoint.host ?? context.origin.localAddress, endpoint.port)
   }
 
-  /// Creates the missing topics with partitions and replicas as the broker is configured, and answers.
-  private func create(_ asked: AskedMetadata, missing: [String], _ pending: PendingAnswer<MetadataResponse>) {
+  /// Creates the missing topics with `num.partitions` and `default.replication.factor`, and responds.
+  private func create(_ asked: AskedMetadata, missing: [String], _ pending: PendingResponse<MetadataResponse>) {
     controller.ask({ random in
       .create(
         missing.map { Controller.Creation(NewTopic(name: $0), id: UUID128.random(using: &random)) },
@@ -46,71 +46,71 @@ extension LocalBroker {
         // Another client has created it meanwhile, or it is still being deleted.
         if case .refused(let refusal) = outcome, refusal.code != .topicAlreadyExists { refused[name] = refusal.code }
       }
-      pending.complete(self.answer(asked, self.image, refused: refused))
+      pending.complete(self.response(to: asked, self.image, refused: refused))
     }
   }
 
   /// - Parameter refused: topics that could not be created.
-  private func answer(
-    _ asked: AskedMetadata, _ image: MetadataImage, refused: [String: ErrorCode] = [:]
+  private func response(
+    to asked: AskedMetadata, _ image: MetadataImage, refused: [String: ErrorCode] = [:]
   ) -> MetadataResponse {
-    var answer = MetadataResponse()
+    var response = MetadataResponse()
     var broker = MetadataResponse.Broker()
     broker.nodeID = brokerID
     broker.host = asked.endpoint.host ?? ""
     broker.port = Int32(asked.endpoint.port)
     broker.rack = config.rack
-    answer.brokers = [broker]
-    answer.clusterID = clusterID
-    answer.controllerID = image.controllerID
+    response.brokers = [broker]
+    response.clusterID = clusterID
+    response.controllerID = image.controllerID
     if let topics = asked.topics {
-      answer.topics = Mentions(topics.lazy.map { AskedMetadata.Named($0) }).firsts.map { index in
+      response.topics = Mentions(topics.lazy.map { AskedMetadata.Named($0) }).firsts.map { index in
         describe(topics[index], asked, image, refused)
       }
     } else {
-      answer.topics = image.all.map { describe($0, image) }
+      response.topics = image.all.map { describe($0, image) }
     }
     if asked.request.includeTopicAuthorizedOperations {
-      for index in answer.topics.indices where answer.topics[index].errorCode == .none {
-        answer.topics[index].topicAuthorizedOperations = AuthorizedOperations.topic
+      for index in response.topics.indices where response.topics[index].errorCode == .none {
+        response.topics[index].topicAuthorizedOperations = AuthorizedOperations.topic
       }
     }
     if asked.request.includeClusterAuthorizedOperations {
-      answer.clusterAuthorizedOperations = AuthorizedOperations.cluster
+      response.clusterAuthorizedOperations = AuthorizedOperations.cluster
     }
-    return answer
+    return response
   }
 
   private func describe(
     _ wanted: MetadataRequest.Topic, _ asked: AskedMetadata, _ image: MetadataImage, _ refused: [String: ErrorCode]
   ) -> MetadataResponse.Topic {
-    var answer = MetadataResponse.Topic()
+    var response = MetadataResponse.Topic()
     guard let name = wanted.name else {
       if let topic = image.withID(wanted.topicID) { return describe(topic, image) }
-      answer.topicID = wanted.topicID
-      answer.errorCode = .unknownTopicId
-      return answer
+      response.topicID = wanted.topicID
+      response.errorCode = .unknownTopicId
+      return response
     }
     if let topic = image.named(name) { return describe(topic, image) }
-    answer.name = name
-    answer.errorCode =
+    response.name = name
+    response.errorCode =
       if TopicName.problem(with: name) != nil {
         .invalidTopicException
       } else if let code = refused[name] {
         code
       } else {
-        // Allowed and not there: it was deleted again, or is still being deleted.
+        // Its creation succeeded, and it was deleted since; or its deletion is not finished.
         asked.mayCreate ? .leaderNotAvailable : .unknownTopicOrPartition
       }
-    return answer
+    return response
   }
 
   private func describe(_ topic: Topic, _ image: MetadataImage) -> MetadataResponse.Topic {
-    var answer = MetadataResponse.Topic()
-    answer.name = topic.name
-    answer.topicID = topic.id
-    answer.isInternal = topic.isInternal
-    answer.partitions = topic.description.partitions.enumerated().map { index, state in
+    var response = MetadataResponse.Topic()
+    response.name = topic.name
+    response.topicID = topic.id
+    response.isInternal = topic.isInternal
+    response.partitions = topic.description.partitions.enumerated().map { index, state in
       var described = MetadataResponse.Partition()
       described.partitionIndex = Int32(index)
       described.leaderID = state.leader
@@ -126,18 +126,18 @@ extension LocalBroker {
       if described.leaderID == -1 { described.errorCode = .leaderNotAvailable }
       return described
     }
-    return answer
+    return response
   }
 }
 
-/// A Metadata request with what it takes to answer it on another thread.
+/// A Metadata request with the values of its connection and version that the response needs, for use on any thread.
 private struct AskedMetadata: Sendable {
   let request: MetadataRequest
   let version: Int16
   let endpoint: LocalBroker.Endpoint
   let mayCreate: Bool
 
-  /// A topic as it is asked for: by name, or by id.
+  /// The name by which a topic is asked for, or its id when it has none.
   struct Named: Hashable {
     let name: String?
     let id: TopicID
@@ -148,13 +148,14 @@ private struct AskedMetadata: Sendable {
     }
   }
 
-  /// Nil: all. In version 0, which has no null, an empty list means all.
+  /// The topics asked for; nil asks for all. In version 0, which has no null, an empty list asks for all.
   var topics: [MetadataRequest.Topic]? {
     guard let topics = request.topics, version > 0 || !topics.isEmpty else { return nil }
     return topics
   }
 
-  /// How many topics and partitions the answer may have; more than can be served on the loop where it is not worth counting.
+  /// The number of topics and partitions that the response can have. A request that names more topics than
+  /// `Limits.servedOnLoop` is not counted further: its number of topics is returned.
   func size(_ image: MetadataImage) -> Int {
     guard let topics else { return image.count + image.partitionCount }
     guard topics.count <= Limits.servedOnLoop else { return topics.count }
@@ -164,7 +165,7 @@ private struct AskedMetadata: Sendable {
     }
   }
 
-  /// The topics to be created, each once.
+  /// Returns the names of the topics to be created, each once.
   func missing(in image: MetadataImage) -> [String] {
     guard mayCreate, let topics else { return [] }
     let names = topics.lazy.compactMap(\.name).filter { image.named($0) == nil && TopicName.isValid($0) }

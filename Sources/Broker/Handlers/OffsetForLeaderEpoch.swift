@@ -2,10 +2,11 @@ import Model
 import Wire
 
 extension LocalBroker {
-  /// Where leader epochs ended: how a client finds out whether what it read is still there.
+  /// Returns the end offset of a leader epoch in each partition. From it a client that was told of a new leader finds out whether
+  /// the records it has read are still in the log (KIP-320).
   func offsetForLeaderEpoch(
     _ request: OffsetForLeaderEpochRequest, _ context: RequestContext
-  ) -> Reply<OffsetForLeaderEpochResponse> {
+  ) -> HandlerResult<OffsetForLeaderEpochResponse> {
     let image = image
     let size = request.topics.reduce(0) { $0 + 1 + $1.partitions.count }
     return serve(context, size: size) { Self.ends(request, image) }
@@ -14,12 +15,12 @@ extension LocalBroker {
   private static func ends(
     _ request: OffsetForLeaderEpochRequest, _ image: MetadataImage
   ) -> OffsetForLeaderEpochResponse {
-    var answer = OffsetForLeaderEpochResponse()
+    var response = OffsetForLeaderEpochResponse()
     for asked in request.topics {
       let topic = image.named(asked.topic)
-      var answered = OffsetForLeaderEpochResponse.Topic()
-      answered.topic = asked.topic
-      answered.partitions = asked.partitions.map { wanted in
+      var topicResponse = OffsetForLeaderEpochResponse.Topic()
+      topicResponse.topic = asked.topic
+      topicResponse.partitions = asked.partitions.map { wanted in
         var found = OffsetForLeaderEpochResponse.Partition()
         found.partition = wanted.partition
         guard let partition = topic?.partition(wanted.partition) else {
@@ -37,8 +38,8 @@ extension LocalBroker {
         }
         return found
       }
-      answer.topics.append(answered)
+      response.topics.append(topicResponse)
     }
-    return answer
+    return response
   }
 }

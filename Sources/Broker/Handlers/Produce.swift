@@ -5,58 +5,59 @@ import Synchronization
 import Wire
 
 extension LocalBroker {
-  /// Appends each partition's batch, in the order of the request. All of it is done before the connection's next
-  /// request starts; the answer waits for a flush to disk, where one is asked for, and with acks=all for the replicas in sync.
-  /// Batches that unpack to too much for an event loop are checked and appended off it, and the connection's next request waits.
-  func produce(_ request: ProduceRequest, _ context: RequestContext) -> Reply<ProduceResponse> {
+  /// Appends each partition's batch, in the order of the request, before the connection's next request starts. The response
+  /// waits for the flush to disk, where the flush settings ask for one, and with acks=all for the in-sync replicas. Batches that
+  /// unpack to more than `Limits.unpackedOnLoopBytes` are checked and appended off the event loop.
+  func produce(_ request: ProduceRequest, _ context: RequestContext) -> HandlerResult<ProduceResponse> {
     var appends = Appends(acks: request.acks, version: context.version, nowMs: nowMs())
     appends.refusal = refusal(of: request)
     let image = image
     for topic in request.topicData {
       let found = image.named(topic.name)
-      appends.topicIndex = appends.answer.responses.count
-      var answers: [ProduceResponse.Partition] = []
-      answers.reserveCapacity(topic.partitionData.count)
+      appends.topicIndex = appends.response.responses.count
+      var partitions: [ProduceResponse.Partition] = []
+      partitions.reserveCapacity(topic.partitionData.count)
       for data in topic.partitionData {
-        var answer = ProduceResponse.Partition()
-        answer.index = data.index
-        appends.partitionIndex = answers.count
-        produce(data, to: found, &answer, &appends)
-        answers.append(answer)
+        var response = ProduceResponse.Partition()
+        response.index = data.index
+        appends.partitionIndex = partitions.count
+        produce(data, to: found, &response, &appends)
+        partitions.append(response)
       }
-      var answer = ProduceResponse.Topic()
-      answer.name = topic.name
-      answer.partitionResponses = answers
-      appends.answer.responses.append(answer)
+      var response = ProduceResponse.Topic()
+      response.name = topic.name
+      response.partitionResponses = partitions
+      appends.response.responses.append(response)
     }
     for waiter in appends.woken { waiter.wake(.satisfied) }
     guard appends.deferred.isEmpty else { return appendOffLoop(appends, timeoutMs: request.timeoutMs, context) }
-    // Kafka's only way to tell a producer that wants no answers.
+    // With acks=0 Kafka's only way to report an error to the producer is to close the connection.
     if request.acks == 0 { return appends.hasFailed ? .close : .silent }
-    guard !appends.unflushed.isEmpty || !appends.unreplicated.isEmpty else { return .now(appends.answer) }
+    guard !appends.unflushed.isEmpty || !appends.unreplicated.isEmpty else { return .now(appends.response) }
     let pending = context.pending(ProduceResponse.self)
-    answer(appends, until: pending.reply.eventLoop.now + .milliseconds(Int64(request.timeoutMs)), pending)
-    return .later
+    respond(appends, until: pending.slot.eventLoop.now + .milliseconds(Int64(request.timeoutMs)), pending)
+    return .pending
   }
 
-  /// Answers when the records are as durable as was asked for. From any thread.
-  private func answer(_ appends: Appends, until deadline: NIODeadline, _ pending: PendingAnswer<ProduceResponse>) {
-    let (answer, unreplicated) = (appends.answer, appends.unreplicated)
+  /// Responds when the records are as durable as was asked for. Called on any thread.
+  private func respond(_ appends: Appends, until deadline: NIODeadline, _ pending: PendingResponse<ProduceResponse>) {
+    let (response, unreplicated) = (appends.response, appends.unreplicated)
     let whenFlushed: @Sendable (Flusher.Failures) -> Void = { failed in
-      let answer = answer.failing(failed)
-      guard !unreplicated.isEmpty else { return pending.complete(answer) }
-      pending.reply.onEventLoop { self.awaitReplicas(unreplicated, until: deadline, answer, pending) }
+      let response = response.failing(failed)
+      guard !unreplicated.isEmpty else { return pending.complete(response) }
+      pending.slot.onEventLoop { self.awaitReplicas(unreplicated, until: deadline, response, pending) }
     }
     if appends.unflushed.isEmpty { whenFlushed([:]) } else { flusher.flush(appends.unflushed, done: whenFlushed) }
   }
 
-  /// Checks and appends what was deferred on the unpack lane; then answers the whole request.
+  /// Checks and appends the deferred batches on the unpack lane, then responds to the whole request. The connection's next request
+  /// starts when they are appended.
   private func appendOffLoop(
     _ appends: Appends, timeoutMs: Int32, _ context: RequestContext
-  ) -> Reply<ProduceResponse> {
+  ) -> HandlerResult<ProduceResponse> {
     let pending = context.pending(ProduceResponse.self)
-    let deadline = pending.reply.eventLoop.now + .milliseconds(Int64(timeoutMs))
-    pending.reply.holdConnection()
+    let deadline = pending.slot.eventLoop.now + .milliseconds(Int64(timeoutMs))
+    pending.slot.holdConnection()
     offload.submit(.unpack) {
       var appends = appends
       appends.unpackAllowance = UnpackAllowance(offLoop: appends.unpackAllowance)
@@ -65,61 +66,61 @@ extension LocalBroker {
       for batch in deferred {
         appends.partitionIndex = batch.partitionIndex
         appends.topicIndex = batch.topicIndex
-        var answer = ProduceResponse.Partition()
-        answer.index = batch.data.index
-        self.produce(batch.data, to: batch.topic, &answer, &appends)
-        appends.answer.responses[batch.topicIndex].partitionResponses[batch.partitionIndex] = answer
+        var response = ProduceResponse.Partition()
+        response.index = batch.data.index
+        self.produce(batch.data, to: batch.topic, &response, &appends)
+        appends.response.responses[batch.topicIndex].partitionResponses[batch.partitionIndex] = response
         self.waitingToUnpack.leave(batch.byteCount)
       }
       for waiter in appends.woken { waiter.wake(.satisfied) }
-      pending.reply.releaseConnection()
-      guard appends.acks == 0 else { return self.answer(appends, until: deadline, pending) }
-      pending.reply.complete(appends.hasFailed ? .close : .silent)
+      pending.slot.releaseConnection()
+      guard appends.acks == 0 else { return self.respond(appends, until: deadline, pending) }
+      pending.slot.complete(appends.hasFailed ? .close : .silent)
     }
-    return .later
+    return .pending
   }
 
-  /// Answers when every in-sync replica has the records, or the request's time is up: then REQUEST_TIMED_OUT, and the records stay.
+  /// Responds when every in-sync replica has the records; at `deadline` with REQUEST_TIMED_OUT, and the records stay in the log.
   private func awaitReplicas(
-    _ places: [Unreplicated], until deadline: NIODeadline, _ answer: ProduceResponse,
-    _ pending: PendingAnswer<ProduceResponse>
+    _ places: [Unreplicated], until deadline: NIODeadline, _ response: ProduceResponse,
+    _ pending: PendingResponse<ProduceResponse>
   ) {
-    let waiter = Waiter(lacking: places.count, eventLoop: pending.reply.eventLoop) { _ in
-      pending.complete(answer.afterWaiting(for: places))
+    let waiter = Waiter(lacking: places.count, eventLoop: pending.slot.eventLoop) { _ in
+      pending.complete(response.afterWaiting(for: places))
     }
-    pending.reply.whenClosed { _ = waiter.cancel() }
+    pending.slot.whenClosed { _ = waiter.cancel() }
     for place in places where !place.partition.park(waiter, for: .replicated(place.end)) {
       if waiter.gained(1) { return waiter.finish(.satisfied) }
     }
     waiter.start(until: deadline)
   }
 
-  /// Records that not every in-sync replica has yet, with where their answer stands in the request's.
+  /// Records that not every in-sync replica has yet, with their place in the response.
   struct Unreplicated: Sendable {
     var partition: Partition
-    /// The offset after their last.
+    /// The offset after the last of them.
     var end: Offset
     var topicIndex: Int
     var partitionIndex: Int
   }
 
-  /// What one request's appends leave behind.
+  /// The response of one request so far, and what is left to do before it is sent.
   private struct Appends {
     let acks: Int16
     let version: Int16
     let nowMs: Int64
-    /// The whole request is refused with this.
+    /// The error of the whole request: nothing is appended.
     var refusal: (code: ErrorCode, message: String)?
-    var answer = ProduceResponse()
+    var response = ProduceResponse()
     var woken: [Waiter] = []
     var unreplicated: [Unreplicated] = []
     var unflushed: [Partition] = []
-    /// Where the next partition's answer stands: of which topic, and within the topic.
+    /// The place of the next partition in the response: the index of its topic, and its index within the topic.
     var topicIndex = 0
     var partitionIndex = 0
     var hasFailed = false
     var unpackAllowance = UnpackAllowance()
-    /// The first batch that unpacks to too much for the event loop, and all behind it.
+    /// The first batch that unpacks to too much for the event loop, and all batches behind it.
     var deferred: [Deferred] = []
 
     init(acks: Int16, version: Int16, nowMs: Int64) {
@@ -129,7 +130,7 @@ extension LocalBroker {
     }
   }
 
-  /// A partition's data that wait for the unpack lane, in memory of their own: the receive buffer is used again meanwhile.
+  /// The data of a partition that wait for the unpack lane, copied out of the receive buffer, which is reused meanwhile.
   private struct Deferred {
     var topic: Topic
     var data: ProduceRequest.Partition
@@ -145,46 +146,46 @@ extension LocalBroker {
   }
 
   private func produce(
-    _ data: ProduceRequest.Partition, to topic: Topic?, _ answer: inout ProduceResponse.Partition,
+    _ data: ProduceRequest.Partition, to topic: Topic?, _ response: inout ProduceResponse.Partition,
     _ appends: inout Appends
   ) {
-    append(data, to: topic, &answer, &appends)
-    if answer.errorCode != .none {
-      answer.baseOffset = .unknown
+    append(data, to: topic, &response, &appends)
+    if response.errorCode != .none {
+      response.baseOffset = .unknown
       appends.hasFailed = true
     }
   }
 
   @inline(__always)
   private func append(
-    _ data: ProduceRequest.Partition, to topic: Topic?, _ answer: inout ProduceResponse.Partition,
+    _ data: ProduceRequest.Partition, to topic: Topic?, _ response: inout ProduceResponse.Partition,
     _ appends: inout Appends
   ) {
     if let refusal = appends.refusal {
-      answer.errorCode = refusal.code
-      answer.errorMessage = refusal.message
+      response.errorCode = refusal.code
+      response.errorMessage = refusal.message
       return
     }
     guard let topic, let partition = topic.partition(data.index) else {
-      answer.errorCode = .unknownTopicOrPartition
+      response.errorCode = .unknownTopicOrPartition
       return
     }
-    if !appends.deferred.isEmpty { return wait(data, of: topic, &answer, &appends) }
+    if !appends.deferred.isEmpty { return wait(data, of: topic, &response, &appends) }
     let batch: RecordBatch
     do throws(ProducedBatch.Refusal) {
       batch = try ProducedBatch.checked(
         data.records.bytes, for: topic.config, version: appends.version, nowMs: appends.nowMs,
         allowance: &appends.unpackAllowance)
     } catch {
-      if appends.unpackAllowance.wantsOffload { return wait(data, of: topic, &answer, &appends) }
-      answer.refuse(error)
+      if appends.unpackAllowance.wantsOffload { return wait(data, of: topic, &response, &appends) }
+      response.refuse(error)
       return
     }
     do throws(PartitionError) {
       let placed = try partition.append(batch, forAllInSync: appends.acks == -1, nowMs: appends.nowMs)
-      answer.baseOffset = placed.appended.baseOffset
-      answer.logAppendTimeMs = placed.appended.logAppendTimeMs
-      answer.logStartOffset = placed.appended.logStartOffset
+      response.baseOffset = placed.appended.baseOffset
+      response.logAppendTimeMs = placed.appended.logAppendTimeMs
+      response.logStartOffset = placed.appended.logStartOffset
       if placed.appended.needsFlush { appends.unflushed.append(partition) }
       if appends.acks == -1, !placed.isReplicated {
         appends.unreplicated.append(
@@ -194,21 +195,21 @@ extension LocalBroker {
       }
       if !placed.woken.isEmpty { appends.woken += placed.woken }
     } catch {
-      answer.errorCode = ErrorCode(error)
+      response.errorCode = ErrorCode(error)
     }
   }
 }
 
 extension LocalBroker {
-  /// Leaves a partition's data to the unpack lane, unless too much waits there.
+  /// Defers the data of a partition to the unpack lane; with `Limits.waitingToUnpackBytes` waiting there, refuses them.
   @inline(never)
   private func wait(
-    _ data: ProduceRequest.Partition, of topic: Topic, _ answer: inout ProduceResponse.Partition,
+    _ data: ProduceRequest.Partition, of topic: Topic, _ response: inout ProduceResponse.Partition,
     _ appends: inout Appends
   ) {
     let byteCount = data.records.bytes?.readableBytes ?? 0
     guard waitingToUnpack.enter(byteCount) else {
-      return answer.refuse(
+      return response.refuse(
         ProducedBatch.Refusal(
           .requestTimedOut, "more than \(Limits.waitingToUnpackBytes) bytes of compressed batches wait to be unpacked"))
     }
@@ -221,11 +222,11 @@ extension LocalBroker {
   }
 }
 
-/// Bytes of produced batches that wait for the unpack lane, over all connections.
+/// Counts the bytes of produced batches that wait for the unpack lane, over all connections.
 final class WaitingToUnpack: Sendable {
   private let bytes = Atomic(0)
 
-  /// False: too many wait already.
+  /// Adds `count` bytes; returns false, and adds nothing, when that would exceed `Limits.waitingToUnpackBytes`.
   func enter(_ count: Int) -> Bool {
     if bytes.wrappingAdd(count, ordering: .relaxed).newValue <= Limits.waitingToUnpackBytes { return true }
     leave(count)
@@ -249,9 +250,10 @@ extension ProduceResponse.Partition {
 }
 
 extension ProduceResponse {
-  /// The same answer with an error for every partition whose records are not on all replicas in sync, or on too few of them.
+  /// The same response with an error for every partition whose records are not on all in-sync replicas, or whose ISR is smaller
+  /// than `min.insync.replicas`.
   fileprivate func afterWaiting(for places: [LocalBroker.Unreplicated]) -> ProduceResponse {
-    var answer = self
+    var response = self
     for place in places {
       let code: ErrorCode
       switch place.partition.replicated(upTo: place.end) {
@@ -259,26 +261,26 @@ extension ProduceResponse {
       case nil: code = .requestTimedOut
       case .failure(let error): code = ErrorCode(error)
       }
-      let partition = answer.responses[place.topicIndex].partitionResponses[place.partitionIndex]
-      // A failed flush was told already.
+      let partition = response.responses[place.topicIndex].partitionResponses[place.partitionIndex]
+      // The response has the error of a failed flush already.
       guard partition.errorCode == .none else { continue }
-      answer.responses[place.topicIndex].partitionResponses[place.partitionIndex].errorCode = code
-      answer.responses[place.topicIndex].partitionResponses[place.partitionIndex].baseOffset = .unknown
+      response.responses[place.topicIndex].partitionResponses[place.partitionIndex].errorCode = code
+      response.responses[place.topicIndex].partitionResponses[place.partitionIndex].baseOffset = .unknown
     }
-    return answer
+    return response
   }
 
-  /// The same answer with an error for partitions that were not flushed: their records may not survive.
+  /// The same response with an error for every partition whose flush failed: its records may not survive a crash.
   fileprivate func failing(_ partitions: Flusher.Failures) -> ProduceResponse {
     guard !partitions.isEmpty else { return self }
-    var answer = self
+    var response = self
     for (t, topic) in responses.enumerated() {
       for (p, partition) in topic.partitionResponses.enumerated() {
         guard let code = partitions[TopicPartition(topic.name, partition.index)] else { continue }
-        answer.responses[t].partitionResponses[p].errorCode = code
-        answer.responses[t].partitionResponses[p].baseOffset = .unknown
+        response.responses[t].partitionResponses[p].errorCode = code
+        response.responses[t].partitionResponses[p].baseOffset = .unknown
       }
     }
-    return answer
+    return response
   }
 }

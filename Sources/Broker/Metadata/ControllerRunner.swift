@@ -6,7 +6,7 @@ import Storage
 import Synchronization
 
 /// Runs this broker's `Controller`: feeds it events in order, and carries out what it wants in order: writes of the tree,
-/// replicas' logs, the metadata image, answers.
+/// replicas' logs, the metadata image, responses.
 ///
 /// All of that waits for the disk, so it is done on the control lane. Event loops only ask: a short lock around a list. What
 /// is asked while the tree is written is there when the write ends, and shares the next. With one broker the only member is

@@ -119,7 +119,7 @@ package final class BrokerServer: Sendable {
 
   /// Stops accepting, lets requests in flight finish for up to `Limits.drainMs`, then closes what is left.
   ///
-  /// - Parameter release: called when no connection starts a request any more: what waits is to be answered now.
+  /// - Parameter release: called when no connection starts a request any more, to complete the requests that wait.
   package func stop(releasing release: @escaping @Sendable () -> Void) -> EventLoopFuture<Void> {
     let loop = loops[0].eventLoop
     return closeListeners()

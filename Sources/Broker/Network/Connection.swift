@@ -14,7 +14,7 @@ package struct ConnectionLimits: Sendable {
 ///
 /// Requests are served in place in the receive buffer, in `channelRead` or in a later time slice; responses made during a
 /// read share one flush at its end. A request that must wait (a long poll, a flush to disk) gets its response later, through
-/// its `PendingReply`.
+/// its `ResponseSlot`.
 ///
 /// Confined to its event loop.
 package final class Connection: ChannelDuplexHandler {
@@ -22,7 +22,7 @@ package final class Connection: ChannelDuplexHandler {
   package typealias InboundOut = Never
   package typealias OutboundIn = IOData
   package typealias OutboundOut = IOData
-  typealias Machine = ConnectionMachine<OutgoingReply>
+  typealias Machine = ConnectionMachine<OutgoingResponse>
 
   private let listener: String
   private let service: any RequestService
@@ -31,15 +31,15 @@ package final class Connection: ChannelDuplexHandler {
   private let log: Logger
 
   private var machine: Machine
-  private let writer: ReplyWriter
+  private let writer: ResponseWriter
   private var context: ChannelHandlerContext?
   /// The peer's address and port, for the log.
   private var client = "?"
   /// What requests get to know of their connection; nil while it has no channel.
   private var origin: RequestOrigin?
-  /// The way back for replies; nil while the connection has no channel.
+  /// The way back for responses; nil while the connection has no channel.
   private var port: ConnectionPort?
-  /// Requests whose handlers want to know when the connection ends before their replies are given.
+  /// Requests whose handlers want to know when the connection ends before their responses are given.
   private var onClose: [Machine.Slot: @Sendable () -> Void] = [:]
   /// For the idle sweep.
   private(set) var lastActivity: NIODeadline
@@ -54,7 +54,7 @@ package final class Connection: ChannelDuplexHandler {
     self.received = received
     self.log = log
     machine = Machine(requestsInFlightMax: limits.requestsInFlight)
-    writer = ReplyWriter(path: limits.readPath, coldReads: loop.coldReads)
+    writer = ResponseWriter(path: limits.readPath, coldReads: loop.coldReads)
     lastActivity = loop.eventLoop.now
   }
 
@@ -112,7 +112,7 @@ package final class Connection: ChannelDuplexHandler {
   package func channelReadComplete(context: ChannelHandlerContext) { advance(machine.readCompleted()) }
 
   package func channelWritabilityChanged(context: ChannelHandlerContext) {
-    advance(machine.writabilityChanged(takesReplies: context.channel.isWritable))
+    advance(machine.writabilityChanged(takesResponses: context.channel.isWritable))
   }
 
   package func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -134,7 +134,7 @@ package final class Connection: ChannelDuplexHandler {
   ///
   /// - Parameters:
   ///   - start: when the turn began.
-  ///   - isLast: the client has closed the connection, and no other turn may follow: requests that want no reply (acks=0)
+  ///   - isLast: the client has closed the connection, and no other turn may follow: requests that want no response (acks=0)
   ///     are served beyond the turn's end.
   private func serve(_ bytes: consuming ByteBuffer, from start: NIODeadline, isLast: Bool) {
     var bytes = bytes
@@ -174,52 +174,52 @@ package final class Connection: ChannelDuplexHandler {
     return kept
   }
 
-  /// True when the request wants no reply.
+  /// True when the request wants no response.
   private func begin(_ frame: ByteBuffer) -> Bool {
     guard let origin, let port else { preconditionFailure("a request began on a connection without a channel") }
     let slot = machine.begin()
     var isSilent = false
-    switch service.serve(frame, from: origin, PendingReply(port: port, slot: slot)) {
-    case .reply(let reply): advance(machine.finish(slot, .reply(reply)))
+    switch service.serve(frame, from: origin, ResponseSlot(port: port, slot: slot)) {
+    case .response(let response): advance(machine.finish(slot, .response(response)))
     case .silent:
       advance(machine.finish(slot, .silent))
       isSilent = true
-    case .later: break
+    case .pending: break
     case .close: advance(machine.finish(slot, .close))
     case .refuse(let reason):
       advance(machine.finish(slot, .close))
       refuse(reason)
     }
-    handOverReplies()
+    handOverResponses()
     return isSilent
   }
 
-  /// Hands over the replies that are ready in the midst of a turn. What was handed over counts at once: a read may bring
-  /// thousands of small requests with large answers.
-  private func handOverReplies() {
+  /// Hands over the responses that are ready in the midst of a turn. What was handed over counts at once: a read may bring
+  /// thousands of small requests with large responses.
+  private func handOverResponses() {
     guard let context else { return }
-    var next = machine.nextReply()
-    while let reply = next {
-      writer.write(reply, to: context)
-      next = machine.handedOver(takesReplies: context.channel.isWritable && !writer.isWaiting)
+    var next = machine.nextResponse()
+    while let response = next {
+      writer.write(response, to: context)
+      next = machine.handedOver(takesResponses: context.channel.isWritable && !writer.isWaiting)
     }
   }
 
-  /// The peer sent what no client should: earlier replies leave, then the connection closes; one line says why.
+  /// The peer sent what no client should: earlier responses leave, then the connection closes; one line says why.
   private func refuse(_ reason: String) {
     log.warning("closing a connection", metadata: ["client": "\(client)", "reason": "\(reason)"])
     advance(machine.drain())
   }
 
-  // MARK: Replies
+  // MARK: Responses
 
-  /// Ends the request of `slot`, which was to be answered later.
+  /// Ends the request of `slot`, which was left pending.
   fileprivate func finish(_ slot: Machine.Slot, _ outcome: Machine.Outcome) {
     if !onClose.isEmpty { onClose[slot] = nil }
     advance(machine.finish(slot, outcome))
   }
 
-  /// Calls `body` when the connection ends before the reply of `slot` was given; soon, if it has ended.
+  /// Calls `body` when the connection ends before the response of `slot` was given; soon, if it has ended.
   fileprivate func whenClosed(_ slot: Machine.Slot, _ body: @escaping @Sendable () -> Void) {
     guard !machine.hasEnded else { return loop.eventLoop.execute(body) }
     onClose[slot] = body
@@ -237,7 +237,7 @@ package final class Connection: ChannelDuplexHandler {
     guard let context else { preconditionFailure("a connection without a channel has steps to take") }
     while let step = machine.next() {
       switch step {
-      case .send(let reply): writer.write(reply, to: context)
+      case .send(let response): writer.write(response, to: context)
       case .flush:
         writer.handOver(to: context)
         context.flush()
@@ -258,9 +258,9 @@ package final class Connection: ChannelDuplexHandler {
 
   /// Lets the writer go on with what it holds back, and reports how far the socket took it.
   private func resumeWriting(_ context: ChannelHandlerContext) {
-    let pumped: ReplyWriter.Pumped =
+    let pumped: ResponseWriter.Pumped =
       writer.isWaiting ? writer.pump(context, buffer: &loop.copyBuffer) : .onward
-    switch machine.wrote(isHeldBack: writer.isWaiting, takesReplies: context.channel.isWritable) {
+    switch machine.wrote(isHeldBack: writer.isWaiting, takesResponses: context.channel.isWritable) {
     case .emptyWriter: return writer.discard()
     case .goOn: break
     }
@@ -280,7 +280,7 @@ package final class Connection: ChannelDuplexHandler {
     if writer.isCut { close(.warning, because: "a segment cannot be read") }
   }
 
-  /// Has a piece of the reply read from the disk, off this event loop; the writer goes on with it then.
+  /// Has a piece of the response read from the disk, off this event loop; the writer goes on with it then.
   private func warm(_ piece: FileRange) {
     loop.coldReads?.warm(piece) { [port] in
       port?.onEventLoop { connection in
@@ -301,7 +301,7 @@ package final class Connection: ChannelDuplexHandler {
 
   // MARK: The end
 
-  /// Takes no new request; closes once those in flight are answered.
+  /// Takes no new request; closes once the responses of those in flight are sent.
   func drain() { advance(machine.drain()) }
 
   /// Closes at once.
@@ -325,10 +325,10 @@ package final class Connection: ChannelDuplexHandler {
   }
 }
 
-/// The way back to a connection for replies that could not be given at once, from any thread.
+/// The way back to a connection for responses that could not be given at once, from any thread.
 ///
-/// Made by its connection when the channel is there; keeps the connection for as long as a reply is to come.
-final class ConnectionPort: ReplyPort {
+/// Made by its connection when the channel is there; keeps the connection for as long as a response is to come.
+final class ConnectionPort: ResponsePort {
   private let connection: NIOLoopBound<Connection>
   let eventLoop: any EventLoop
 
@@ -337,16 +337,17 @@ final class ConnectionPort: ReplyPort {
     self.eventLoop = eventLoop
   }
 
-  func finish(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ outcome: ConnectionMachine<OutgoingReply>.Outcome) {
+  func finish(_ slot: ConnectionMachine<OutgoingResponse>.Slot, _ outcome: ConnectionMachine<OutgoingResponse>.Outcome)
+  {
     connection.value.finish(slot, outcome)
   }
 
-  func whenClosed(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ body: @escaping @Sendable () -> Void) {
+  func whenClosed(_ slot: ConnectionMachine<OutgoingResponse>.Slot, _ body: @escaping @Sendable () -> Void) {
     connection.value.whenClosed(slot, body)
   }
 
-  func hold(for slot: ConnectionMachine<OutgoingReply>.Slot) { connection.value.hold(for: slot) }
-  func release(_ slot: ConnectionMachine<OutgoingReply>.Slot) { connection.value.release(slot) }
+  func hold(for slot: ConnectionMachine<OutgoingResponse>.Slot) { connection.value.hold(for: slot) }
+  func release(_ slot: ConnectionMachine<OutgoingResponse>.Slot) { connection.value.release(slot) }
 
   /// Runs `body` with the connection later, on its event loop.
   func onEventLoop(_ body: @escaping @Sendable (Connection) -> Void) {

@@ -7,7 +7,7 @@ import NIOCore
 final class ConnectionLoop {
   let eventLoop: any EventLoop
   let buffers: ReceiveBuffers
-  /// Reads ranges that are not in the page cache; nil when replies are not sent from the page cache.
+  /// Reads ranges that are not in the page cache; nil when responses are not sent from the page cache.
   let coldReads: ColdReads?
   /// The copy path's buffer while no chunk of it is on its way.
   var copyBuffer: ByteBuffer?

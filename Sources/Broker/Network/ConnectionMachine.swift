@@ -6,11 +6,11 @@ import DequeModule
 ///
 /// Three promises hold whatever the order of events:
 ///
-/// - **Replies leave in the order of their requests.** Of requests 0, 1 and 2, request 0 is a fetch that waits. Requests 1
-///   and 2 finish, and their replies stay here; when request 0 finishes, all three leave. A request without a reply
-///   (acks=0) holds its place like any other, so that no later reply overtakes it.
+/// - **Responses leave in the order of their requests.** Of requests 0, 1 and 2, request 0 is a fetch that waits. Requests 1
+///   and 2 finish, and their responses stay here; when request 0 finishes, all three leave. A request without a response
+///   (acks=0) holds its place like any other, so that no later response overtakes it.
 /// - **The socket is read only while another request may start.** At the limit of requests in flight, while the peer takes
-///   no more replies, or while whole requests are unserved, the channel's read is deferred (Kafka: the channel is muted) and
+///   no more responses, or while whole requests are unserved, the channel's read is deferred (Kafka: the channel is muted) and
 ///   resumed by `Step.read`. Example, with a limit of two: requests 0 and 1 wait, the channel asks to read (`.wait`);
 ///   request 0 finishes (`.now`), and the steps are `send`, `flush`, `read`.
 /// - **Requests are served in time slices** (turns of `Limits.turnMicroseconds`, 5 ms); the rest waits until the event loop's
@@ -25,24 +25,24 @@ import DequeModule
 /// NIO may re-enter. Example: a flush finds the peer gone; NIO reports the end of the connection from inside that flush. The
 /// event is recorded, and the step after the flush is nil.
 ///
-/// Owned by its `Connection`; generic over the reply so that tests use strings. Events that cannot come trap.
-package struct ConnectionMachine<Reply> {
-  /// A request's place in the connection's order of replies.
+/// Owned by its `Connection`; generic over the response so that tests use strings. Events that cannot come trap.
+package struct ConnectionMachine<Response> {
+  /// A request's place in the connection's order of responses.
   package typealias Slot = UInt64
 
   /// How a request ended.
   package enum Outcome {
-    case reply(Reply)
-    /// The client asked for no reply (acks=0).
+    case response(Response)
+    /// The client asked for no response (acks=0).
     case silent
-    /// The connection must close when this request's turn to answer has come: earlier replies still leave.
+    /// The connection must close when this request's turn to respond has come: earlier responses still leave.
     case close
   }
 
   /// What is to be done next. Each step is carried out before the next one is asked for.
   package enum Step {
-    /// Hand the reply to the channel; a flush follows as a step of its own, so that one flush serves many replies.
-    case send(Reply)
+    /// Hand the response to the channel; a flush follows as a step of its own, so that one flush serves many responses.
+    case send(Response)
     /// Flush what was handed over, let the writer go on with what it holds back, and report with `wrote`.
     case flush
     /// Let the writer go on with what it holds back, and report with `wrote`.
@@ -129,13 +129,13 @@ package struct ConnectionMachine<Reply> {
 
   private enum Phase {
     case open
-    /// No new request starts; the connection closes when the last reply has left.
+    /// No new request starts; the connection closes when the last response has left.
     case draining
-    /// The last reply was handed over; the socket closes when the writer holds nothing back.
+    /// The last response was handed over; the socket closes when the writer holds nothing back.
     case closing
     /// The step `close` was taken.
     case closed
-    /// The peer has closed the connection, and what it sent before is being served; replies are dropped.
+    /// The peer has closed the connection, and what it sent before is being served; responses are dropped.
     case leaving
     /// The socket is gone.
     case gone
@@ -167,11 +167,11 @@ package struct ConnectionMachine<Reply> {
     case arrivedOwing
   }
 
-  /// Replies on their way to the socket.
+  /// Responses on their way to the socket.
   private enum Output {
     /// The channel has everything, flushed.
     case written
-    /// The channel has replies that were not flushed.
+    /// The channel has responses that were not flushed.
     case unflushed
     /// The writer holds back parts until the socket takes more, or until a range has been read from the disk.
     case heldBack
@@ -202,9 +202,9 @@ package struct ConnectionMachine<Reply> {
   private var output = Output.written
   private var turn = Turn.free
   private var activity = Activity.idle
-  /// The socket holds no more reply bytes than it should, and the writer holds back none.
-  private var takesReplies = true
-  /// `states[i]` is the state of slot `first + i`. The front is the oldest request whose reply has not left.
+  /// The socket holds no more response bytes than it should, and the writer holds back none.
+  private var takesResponses = true
+  /// `states[i]` is the state of slot `first + i`. The front is the oldest request whose response has not left.
   private var states = Deque<RequestState>()
   private var first: Slot = 0
   private let requestsInFlightMax: Int
@@ -220,7 +220,7 @@ package struct ConnectionMachine<Reply> {
 
   // MARK: What may be asked
 
-  /// Requests begun whose reply has not left.
+  /// Requests begun whose response has not left.
   package var inFlight: Int { states.count }
 
   /// True when the next of the requests in hand may start.
@@ -234,7 +234,7 @@ package struct ConnectionMachine<Reply> {
 
   private var hasRoom: Bool {
     guard states.count < requestsMax else { return false }
-    return phase == .open ? takesReplies : phase == .leaving
+    return phase == .open ? takesResponses : phase == .leaving
   }
 
   private var isReadOwed: Bool { reading == .owed || reading == .arrivedOwing }
@@ -374,17 +374,17 @@ extension ConnectionMachine {
     precondition(index < states.count, "request \(slot) never began")
     guard case .running = states[index] else { preconditionFailure("request \(slot) finished twice") }
     states[index] = .finished(outcome)
-    if phase == .leaving { dropReplies() }
+    if phase == .leaving { dropResponses() }
     return advance()
   }
 
-  /// The next reply whose turn to leave has come: to be handed to the channel. Asked for in the midst of a turn too, as
-  /// requests finish, so that a read of thousands of small requests cannot make more replies than the socket should hold.
-  package mutating func nextReply() -> Reply? {
+  /// The next response whose turn to leave has come: to be handed to the channel. Asked for in the midst of a turn too, as
+  /// requests finish, so that a read of thousands of small requests cannot make more responses than the socket should hold.
+  package mutating func nextResponse() -> Response? {
     guard activity != .writing else { return nil }
     #if DEBUG
-      if PlantedFault.swapsReplies.isPlanted, states.count > 1, case .finished(.reply) = states[0],
-        case .finished(.reply) = states[1]
+      if PlantedFault.swapsResponses.isPlanted, states.count > 1, case .finished(.response) = states[0],
+        case .finished(.response) = states[1]
       {
         states.swapAt(0, 1)
       }
@@ -393,43 +393,43 @@ extension ConnectionMachine {
       states.removeFirst()
       first += 1
       switch outcome {
-      case .reply(let reply):
+      case .response(let response):
         output = .unflushed
-        return reply
+        return response
       case .silent: continue
-      case .close: endReplies()
+      case .close: endResponses()
       }
     }
     return nil
   }
 
-  /// A reply was handed to the channel in the midst of a turn; the next one, if there is one, is to follow.
+  /// A response was handed to the channel in the midst of a turn; the next one, if there is one, is to follow.
   ///
-  /// - Parameter takesReplies: the socket holds no more reply bytes than it should, and the writer holds back none.
-  package mutating func handedOver(takesReplies: Bool) -> Reply? {
-    self.takesReplies = takesReplies
-    return nextReply()
+  /// - Parameter takesResponses: the socket holds no more response bytes than it should, and the writer holds back none.
+  package mutating func handedOver(takesResponses: Bool) -> Response? {
+    self.takesResponses = takesResponses
+    return nextResponse()
   }
 
   /// The step `flush` or `resumeWriting` was carried out.
   ///
   /// - Parameters:
   ///   - isHeldBack: the writer holds back parts.
-  ///   - takesReplies: the socket holds no more reply bytes than it should.
-  package mutating func wrote(isHeldBack: Bool, takesReplies: Bool) -> WrittenAction {
+  ///   - takesResponses: the socket holds no more response bytes than it should.
+  package mutating func wrote(isHeldBack: Bool, takesResponses: Bool) -> WrittenAction {
     precondition(activity == .writing, "a write ended that had not begun")
     activity = .advancing
     guard phase != .gone else { return .emptyWriter }
     output = isHeldBack ? .heldBack : .written
-    self.takesReplies = takesReplies && !isHeldBack
+    self.takesResponses = takesResponses && !isHeldBack
     return .goOn
   }
 
-  /// The socket holds more reply bytes than it should, or no more than it should.
-  package mutating func writabilityChanged(takesReplies: Bool) -> Advance {
+  /// The socket holds more response bytes than it should, or no more than it should.
+  package mutating func writabilityChanged(takesResponses: Bool) -> Advance {
     switch output {
-    case .written, .unflushed: self.takesReplies = takesReplies
-    case .heldBack: if takesReplies { output = .resumable }
+    case .written, .unflushed: self.takesResponses = takesResponses
+    case .heldBack: if takesResponses { output = .resumable }
     case .resumable: break
     }
     return advance()
@@ -441,12 +441,12 @@ extension ConnectionMachine {
     return advance()
   }
 
-  private mutating func endReplies() {
+  private mutating func endResponses() {
     phase = .closing
     states.removeAll()
   }
 
-  private mutating func dropReplies() {
+  private mutating func dropResponses() {
     while case .finished? = states.first {
       states.removeFirst()
       first += 1
@@ -463,8 +463,8 @@ extension ConnectionMachine {
   package mutating func next() -> Step? {
     precondition(activity == .advancing, "a step was asked for that no event had announced")
     precondition(input != .inHand, "a step was asked for in the midst of a turn")
-    if let reply = nextReply() { return .send(reply) }
-    if phase == .draining, states.isEmpty { endReplies() }
+    if let response = nextResponse() { return .send(response) }
+    if phase == .draining, states.isEmpty { endResponses() }
     if let step = nextWrite() { return step }
     if let step = nextInput() { return step }
     activity = .idle
@@ -524,7 +524,7 @@ extension ConnectionMachine {
 
 extension ConnectionMachine {
   /// No further request starts (the peer sent what cannot be a request, or the broker stops): requests in flight still
-  /// finish and their replies leave, then the connection closes.
+  /// finish and their responses leave, then the connection closes.
   package mutating func drain() -> Advance {
     if phase == .open { phase = .draining }
     return advance()
@@ -537,7 +537,7 @@ extension ConnectionMachine {
     phase = .leaving
     endHold()
     input = .inHand
-    dropReplies()
+    dropResponses()
     return .serveKept
   }
 
@@ -551,4 +551,4 @@ extension ConnectionMachine {
   }
 }
 
-extension ConnectionMachine.Outcome: Sendable where Reply: Sendable {}
+extension ConnectionMachine.Outcome: Sendable where Response: Sendable {}

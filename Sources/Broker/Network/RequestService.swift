@@ -7,13 +7,13 @@ package protocol RequestService: Sendable {
 
   /// Serves the request in `frame` to its end, or to where it must wait. Called on the connection's event loop, in the
   /// order the requests arrived. Must not keep slices of `frame` beyond the call.
-  func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ reply: PendingReply) -> Served
+  func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ slot: ResponseSlot) -> Served
 }
 
 /// What a request's handler may know of the connection by which the request came: plain values, which outlive the
 /// connection. All requests of a connection share one object, because copying three strings for each was noticeable.
 package final class RequestOrigin: Sendable {
-  /// The name of the listener that accepted the connection: Metadata answers with addresses of the same one.
+  /// The name of the listener that accepted the connection: Metadata returns the addresses of that listener.
   package let listener: String
   /// The IP address by which the client came, without a port.
   package let localAddress: String
@@ -32,11 +32,11 @@ package final class RequestOrigin: Sendable {
 
 /// How serving a request went.
 package enum Served: Sendable {
-  case reply(OutgoingReply)
-  /// The client asked for no reply.
+  case response(OutgoingResponse)
+  /// The client asked for no response.
   case silent
-  /// A `PendingReply` will be completed.
-  case later
+  /// A `ResponseSlot` will be completed.
+  case pending
   /// The connection closes when this request's turn comes.
   case close
   /// The connection closes when this request's turn comes, because the bytes are not a valid request: nothing behind them is
@@ -44,29 +44,29 @@ package enum Served: Sendable {
   case refuse(String)
 }
 
-/// Brings late replies back into the order of their connection. Used on the connection's event loop only.
-package protocol ReplyPort: AnyObject, Sendable {
+/// Brings late responses back into the order of their connection. Used on the connection's event loop only.
+package protocol ResponsePort: AnyObject, Sendable {
   var eventLoop: any EventLoop { get }
 
   /// Ends the request of `slot`.
-  func finish(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ outcome: ConnectionMachine<OutgoingReply>.Outcome)
+  func finish(_ slot: ConnectionMachine<OutgoingResponse>.Slot, _ outcome: ConnectionMachine<OutgoingResponse>.Outcome)
 
   /// Calls `body` later, when the connection ends before the request of `slot` does or has ended. A second call for a slot
   /// replaces the first.
-  func whenClosed(_ slot: ConnectionMachine<OutgoingReply>.Slot, _ body: @escaping @Sendable () -> Void)
+  func whenClosed(_ slot: ConnectionMachine<OutgoingResponse>.Slot, _ body: @escaping @Sendable () -> Void)
 
   /// Lets no later request start until `release`.
-  func hold(for slot: ConnectionMachine<OutgoingReply>.Slot)
-  func release(_ slot: ConnectionMachine<OutgoingReply>.Slot)
+  func hold(for slot: ConnectionMachine<OutgoingResponse>.Slot)
+  func release(_ slot: ConnectionMachine<OutgoingResponse>.Slot)
 }
 
-/// Where a reply that could not be given at once is to go. Complete it exactly once, from any thread; nothing happens
+/// Where a response that could not be given at once is to go. Complete it exactly once, from any thread; nothing happens
 /// when the connection has ended meanwhile.
-package struct PendingReply: Sendable {
-  private let port: any ReplyPort
-  private let slot: ConnectionMachine<OutgoingReply>.Slot
+package struct ResponseSlot: Sendable {
+  private let port: any ResponsePort
+  private let slot: ConnectionMachine<OutgoingResponse>.Slot
 
-  package init(port: any ReplyPort, slot: ConnectionMachine<OutgoingReply>.Slot) {
+  package init(port: any ResponsePort, slot: ConnectionMachine<OutgoingResponse>.Slot) {
     self.port = port
     self.slot = slot
   }
@@ -74,7 +74,7 @@ package struct PendingReply: Sendable {
   /// The event loop of the connection.
   package var eventLoop: any EventLoop { port.eventLoop }
 
-  package func complete(_ outcome: ConnectionMachine<OutgoingReply>.Outcome) {
+  package func complete(_ outcome: ConnectionMachine<OutgoingResponse>.Outcome) {
     let eventLoop = port.eventLoop
     if eventLoop.inEventLoop {
       port.finish(slot, outcome)
@@ -87,7 +87,7 @@ package struct PendingReply: Sendable {
   /// before. Called on the event loop, by the request's handler.
   package func holdConnection() { port.hold(for: slot) }
 
-  /// Lets the connection's later requests start. From any thread, before or after the reply is given.
+  /// Lets the connection's later requests start. From any thread, before or after the response is given.
   package func releaseConnection() { onEventLoop { port.release(slot) } }
 
   /// Runs `body` on the event loop: at once when called there.
@@ -95,7 +95,7 @@ package struct PendingReply: Sendable {
     if port.eventLoop.inEventLoop { body() } else { port.eventLoop.execute(body) }
   }
 
-  /// Runs `body` later, on the event loop, when the connection ends before the reply was given or has ended. Called on the
+  /// Runs `body` later, on the event loop, when the connection ends before the response was given or has ended. Called on the
   /// event loop.
   package func whenClosed(_ body: @escaping @Sendable () -> Void) { port.whenClosed(slot, body) }
 }

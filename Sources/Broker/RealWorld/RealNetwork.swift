@@ -63,7 +63,7 @@ package struct RealNetwork: Network {
       .childChannelOption(ChannelOptions.maxMessagesPerRead, value: 1)
       .childChannelOption(
         ChannelOptions.writeBufferWaterMark,
-        value: .init(low: Limits.replyBytesWaiting / 2, high: Limits.replyBytesWaiting))
+        value: .init(low: Limits.responseBytesWaiting / 2, high: Limits.responseBytesWaiting))
     if let bytes = options.sendBufferBytes {
       bootstrap = bootstrap.childChannelOption(
         ChannelOptions.socketOption(.so_sndbuf), value: SocketOptionValue(bytes))

@@ -41,7 +41,7 @@ extension LocalBroker {
     }
   }
 
-  /// A partition whose files are in no directory that can be used: every request for it is answered with a storage error.
+  /// Makes a partition whose files are in no directory that can be used: every request for it gets KAFKA_STORAGE_ERROR.
   func offlinePartition(_ name: TopicPartition, _ topic: TopicDescription, removed: [TopicPartition]) -> Partition {
     if removed.contains(name) {
       log.error(

@@ -15,7 +15,7 @@ struct ConnectionMachineTests {
       case .send(let reply): steps.append(reply)
       case .flush, .resumeWriting:
         steps.append("\(step)")
-        _ = machine.wrote(isHeldBack: false, takesReplies: true)
+        _ = machine.wrote(isHeldBack: false, takesResponses: true)
       case .serveKept:
         steps.append("serveKept")
         _ = machine.begin()
@@ -39,7 +39,7 @@ struct ConnectionMachineTests {
 
   /// Gives the reply of `slot`, and takes steps up to the flush, which is under way then.
   private func startWrite(_ machine: inout Machine, _ slot: UInt64) {
-    #expect(machine.finish(slot, .reply("zero")) == .now)
+    #expect(machine.finish(slot, .response("zero")) == .now)
     #expect(machine.next().map { "\($0)" } == "send(\"zero\")")
     #expect(machine.next().map { "\($0)" } == "flush")
   }
@@ -47,9 +47,9 @@ struct ConnectionMachineTests {
   @Test("replies leave in the order of their requests, whatever order they finish in, and in one flush")
   func order() {
     var (machine, slots) = reading(3)
-    #expect(steps(&machine, machine.finish(slots[1], .reply("one"))).isEmpty)
-    #expect(steps(&machine, machine.finish(slots[2], .reply("two"))).isEmpty)
-    #expect(steps(&machine, machine.finish(slots[0], .reply("zero"))) == ["zero", "one", "two", "flush"])
+    #expect(steps(&machine, machine.finish(slots[1], .response("one"))).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[2], .response("two"))).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[0], .response("zero"))) == ["zero", "one", "two", "flush"])
     #expect(machine.inFlight == 0)
   }
 
@@ -57,25 +57,25 @@ struct ConnectionMachineTests {
   func silent() {
     var (machine, slots) = reading(3)
     #expect(steps(&machine, machine.finish(slots[1], .silent)).isEmpty)
-    #expect(steps(&machine, machine.finish(slots[2], .reply("third"))).isEmpty)
-    #expect(steps(&machine, machine.finish(slots[0], .reply("first"))) == ["first", "third", "flush"])
+    #expect(steps(&machine, machine.finish(slots[2], .response("third"))).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[0], .response("first"))) == ["first", "third", "flush"])
   }
 
   @Test("at the limit of requests in flight a read is owed, and paid when one reply has left")
   func limit() {
     var (machine, slots) = reading(2, limit: 2)
     #expect(machine.readAsked() == .wait)
-    #expect(steps(&machine, machine.finish(slots[1], .reply("second"))).isEmpty, "the reply has not left yet")
-    #expect(steps(&machine, machine.finish(slots[0], .reply("first"))) == ["first", "second", "flush", "read"])
+    #expect(steps(&machine, machine.finish(slots[1], .response("second"))).isEmpty, "the reply has not left yet")
+    #expect(steps(&machine, machine.finish(slots[0], .response("first"))) == ["first", "second", "flush", "read"])
     #expect(machine.readAsked() == .read)
   }
 
   @Test("a socket that takes no more replies is not read until it does")
   func unwritable() {
     var (machine, _) = reading(0)
-    #expect(steps(&machine, machine.writabilityChanged(takesReplies: false)).isEmpty)
+    #expect(steps(&machine, machine.writabilityChanged(takesResponses: false)).isEmpty)
     #expect(machine.readAsked() == .wait)
-    #expect(steps(&machine, machine.writabilityChanged(takesReplies: true)) == ["read"])
+    #expect(steps(&machine, machine.writabilityChanged(takesResponses: true)) == ["read"])
   }
 
   @Test("draining lets requests in flight answer, starts none, and closes once")
@@ -83,17 +83,17 @@ struct ConnectionMachineTests {
     var (machine, slots) = reading(2)
     #expect(steps(&machine, machine.drain()).isEmpty)
     #expect(machine.readAsked() == .wait)
-    #expect(steps(&machine, machine.finish(slots[1], .reply("second"))).isEmpty)
-    #expect(steps(&machine, machine.finish(slots[0], .reply("first"))) == ["first", "second", "flush", "close"])
+    #expect(steps(&machine, machine.finish(slots[1], .response("second"))).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[0], .response("first"))) == ["first", "second", "flush", "close"])
     #expect(steps(&machine, machine.drain()).isEmpty)
   }
 
   @Test("a request that must close the connection lets earlier replies leave and drops later ones")
   func close() {
     var (machine, slots) = reading(3)
-    #expect(steps(&machine, machine.finish(slots[2], .reply("third"))).isEmpty)
+    #expect(steps(&machine, machine.finish(slots[2], .response("third"))).isEmpty)
     #expect(steps(&machine, machine.finish(slots[1], .close)).isEmpty)
-    #expect(steps(&machine, machine.finish(slots[0], .reply("first"))) == ["first", "flush", "close"])
+    #expect(steps(&machine, machine.finish(slots[0], .response("first"))) == ["first", "flush", "close"])
   }
 
   @Test("a reply for a connection that has gone is dropped")
@@ -101,7 +101,7 @@ struct ConnectionMachineTests {
     var (machine, slots) = reading(1)
     #expect(machine.socketClosed() == .release)
     #expect(machine.socketClosed() == .nothing, "it was released before")
-    #expect(steps(&machine, machine.finish(slots[0], .reply("late"))) == ["later"])
+    #expect(steps(&machine, machine.finish(slots[0], .response("late"))) == ["later"])
     #expect(machine.readAsked() == .wait)
   }
 
@@ -113,14 +113,14 @@ struct ConnectionMachineTests {
     #expect(machine.turnEnded(leaving: .requests) == .keep)
     #expect(machine.readAsked() == .wait)
     #expect(steps(&machine, machine.readCompleted()) == ["queueTurn"], "the read had its turn")
-    #expect(steps(&machine, machine.finish(slot, .reply("zero"))) == ["zero", "flush"], "a reply brings no turn")
+    #expect(steps(&machine, machine.finish(slot, .response("zero"))) == ["zero", "flush"], "a reply brings no turn")
     #expect(steps(&machine, machine.turnTaken()) == ["serveKept", "queueTurn"])
   }
 
   @Test("requests kept at the limit start, as many as may, when a reply has left")
   func keptAtTheLimit() {
     var (machine, slots) = reading(2, limit: 2, leaving: .requests)
-    #expect(steps(&machine, machine.finish(slots[0], .reply("zero"))) == ["zero", "flush", "serveKept"])
+    #expect(steps(&machine, machine.finish(slots[0], .response("zero"))) == ["zero", "flush", "serveKept"])
     #expect(machine.inFlight == 2)
   }
 
@@ -140,11 +140,11 @@ struct ConnectionMachineTests {
     var (machine, slots) = reading(2, limit: 2, leaving: .requests)
     startWrite(&machine, slots[0])
     #expect(machine.bytesArrived() == .drop, "a channel that fails to write reads all there is")
-    #expect(machine.finish(slots[1], .reply("one")) == .none)
-    #expect(machine.nextReply() == nil)
+    #expect(machine.finish(slots[1], .response("one")) == .none)
+    #expect(machine.nextResponse() == nil)
     #expect(machine.peerLeft() == .end)
     #expect(machine.socketClosed() == .releaseAllButWriter)
-    #expect(machine.wrote(isHeldBack: true, takesReplies: false) == .emptyWriter)
+    #expect(machine.wrote(isHeldBack: true, takesResponses: false) == .emptyWriter)
     #expect(machine.next() == nil)
   }
 
@@ -152,10 +152,10 @@ struct ConnectionMachineTests {
   func heldBack() {
     var (machine, slots) = reading(1)
     startWrite(&machine, slots[0])
-    #expect(machine.wrote(isHeldBack: true, takesReplies: true) == .goOn)
+    #expect(machine.wrote(isHeldBack: true, takesResponses: true) == .goOn)
     #expect(machine.next() == nil)
     #expect(machine.readAsked() == .wait)
-    #expect(steps(&machine, machine.writabilityChanged(takesReplies: false)).isEmpty)
+    #expect(steps(&machine, machine.writabilityChanged(takesResponses: false)).isEmpty)
     #expect(steps(&machine, machine.rangeRead()) == ["resumeWriting", "read"])
   }
 
@@ -163,23 +163,23 @@ struct ConnectionMachineTests {
   func heldBackDrained() {
     var (machine, slots) = reading(1)
     startWrite(&machine, slots[0])
-    #expect(machine.wrote(isHeldBack: true, takesReplies: false) == .goOn)
+    #expect(machine.wrote(isHeldBack: true, takesResponses: false) == .goOn)
     #expect(machine.next() == nil)
     #expect(steps(&machine, machine.drain()).isEmpty)
-    #expect(steps(&machine, machine.writabilityChanged(takesReplies: true)) == ["resumeWriting", "close"])
+    #expect(steps(&machine, machine.writabilityChanged(takesResponses: true)) == ["resumeWriting", "close"])
   }
 
   @Test("when the peer has left, what it sent before is served, however much it is, and not answered")
   func leaving() {
     var (machine, slots) = reading(2, limit: 2, leaving: .requests)
-    _ = machine.finish(slots[1], .reply("one"))
+    _ = machine.finish(slots[1], .response("one"))
     while machine.next() != nil {}
     #expect(machine.peerLeft() == .serveKept)
     #expect(!machine.mayBegin, "two are in flight")
-    #expect(machine.finish(slots[0], .reply("zero")) == .none)
+    #expect(machine.finish(slots[0], .response("zero")) == .none)
     for _ in 0..<20 {
       #expect(machine.finish(machine.begin(), .silent) == .none)
-      #expect(machine.nextReply() == nil)
+      #expect(machine.nextResponse() == nil)
     }
     #expect(machine.turnEnded(leaving: .requests) == .drop)
     #expect(machine.socketClosed() == .release)

@@ -175,7 +175,7 @@ struct ConnectionWorld {
       advance(machine.release(UInt64(held)))
     case .writability(let writable):
       isWritable = writable
-      advance(machine.writabilityChanged(takesReplies: writable))
+      advance(machine.writabilityChanged(takesResponses: writable))
     case .rangeRead:
       isRangeRead = wait == .disk
       advance(machine.rangeRead())
@@ -305,10 +305,10 @@ struct ConnectionWorld {
     } else if !will.happens(will.late) {
       end(Int(slot), will.happens(30) ? .silent : .answered)
     }
-    var next = machine.nextReply()
+    var next = machine.nextResponse()
     while let reply = next {
       send(reply)
-      next = machine.handedOver(takesReplies: isWritable && !isHeldBack)
+      next = machine.handedOver(takesResponses: isWritable && !isHeldBack)
     }
     skipSilent()
   }
@@ -323,7 +323,7 @@ struct ConnectionWorld {
     fates[slot] = fate
     skipSilent()
     switch fate {
-    case .answered: advance(machine.finish(UInt64(slot), .reply(slot)))
+    case .answered: advance(machine.finish(UInt64(slot), .response(slot)))
     case .silent: advance(machine.finish(UInt64(slot), .silent))
     case .closes: advance(machine.finish(UInt64(slot), .close))
     case .running: break
@@ -400,7 +400,7 @@ struct ConnectionWorld {
     isRangeRead = false
     if wait == .nothing, will.happens(will.heldBack) { wait = isWritable ? .disk : .socket }
     isWriting = false
-    switch machine.wrote(isHeldBack: isHeldBack, takesReplies: isWritable) {
+    switch machine.wrote(isHeldBack: isHeldBack, takesResponses: isWritable) {
     case .emptyWriter: expect(isGone, "the writer of an open connection was emptied")
     case .goOn: expect(!isGone, "the writer of a connection that is gone was not emptied")
     }

@@ -17,7 +17,7 @@ struct StagedConnectionTests {
       // Five requests are a turn.
       ticking.withLock { $0?.tick(.microseconds(Limits.turnMicroseconds / 5)) }
       served.withLock { $0 += String(buffer: frame) }
-      return .reply(.bytes(frame))
+      return .response(.bytes(frame))
     }
     ticking.withLock { $0 = staged.loop }
     func taken() -> String {
@@ -52,18 +52,18 @@ struct StagedConnectionTests {
 
   @Test("late replies bring a connection that waits for its turn no other turn")
   func lateReplies() throws {
-    let waiting = Mutex<[PendingReply]>([])
+    let waiting = Mutex<[ResponseSlot]>([])
     let ticking = Mutex<StagedConnections.TickingLoop?>(nil)
     let staged = StagedConnections { _, _, reply in
       ticking.withLock { $0?.tick(.microseconds(Limits.turnMicroseconds / 5)) }
       waiting.withLock { $0.append(reply) }
-      return .later
+      return .pending
     }
     ticking.withLock { $0 = staged.loop }
     let channel = try staged.connect()
     try channel.writeInbound(StagedConnections.frames("a", 20))
     #expect(waiting.withLock { $0.count } == 5)
-    for reply in waiting.withLock({ $0 }) { reply.complete(.reply(.bytes(ByteBuffer(string: "r")))) }
+    for reply in waiting.withLock({ $0 }) { reply.complete(.response(.bytes(ByteBuffer(string: "r")))) }
     #expect(try replies(of: channel) == 5)
     #expect(waiting.withLock { $0.count } == 5, "the queued turn comes first")
     staged.loop.base.advanceTime(by: .microseconds(Limits.turnPauseMicroseconds))
@@ -103,7 +103,7 @@ struct StagedConnectionTests {
         return count
       }
       reply.whenClosed { told.withLock { $0.append(index) } }
-      return .later
+      return .pending
     }
     let channel = try staged.connect()
     try channel.writeInbound(StagedConnections.frames("a", 30))
@@ -113,10 +113,10 @@ struct StagedConnectionTests {
 
   @Test("a connection that has ended is freed when its last reply has come")
   func freed() throws {
-    let waiting = Mutex<[PendingReply]>([])
+    let waiting = Mutex<[ResponseSlot]>([])
     let staged = StagedConnections { _, _, reply in
       waiting.withLock { $0.append(reply) }
-      return .later
+      return .pending
     }
     let channel = try staged.connect()
     try channel.writeInbound(StagedConnections.frames("a", 2))
@@ -133,7 +133,7 @@ struct StagedConnectionTests {
   }
 
   /// Takes replies where no connection is.
-  private final class Port: ReplyPort {
+  private final class Port: ResponsePort {
     let loop: EmbeddedEventLoop
     let finished = Mutex<[UInt64]>([])
 
@@ -141,7 +141,7 @@ struct StagedConnectionTests {
 
     init(_ loop: EmbeddedEventLoop) { self.loop = loop }
 
-    func finish(_ slot: UInt64, _ outcome: ConnectionMachine<OutgoingReply>.Outcome) {
+    func finish(_ slot: UInt64, _ outcome: ConnectionMachine<OutgoingResponse>.Outcome) {
       finished.withLock { $0.append(slot) }
     }
 
@@ -158,14 +158,14 @@ struct StagedConnectionTests {
       let context = RequestContext(
         version: 11, correlationID: 1, clientID: "test",
         origin: RequestOrigin(listener: "PLAINTEXT", localAddress: "192.0.2.1", peerAddress: "192.0.2.2"),
-        reply: PendingReply(port: port, slot: 41))
+        slot: ResponseSlot(port: port, slot: 41))
       guard case .now(let metadata) = broker.broker.metadata(MetadataRequest(), context) else {
         Issue.record("metadata waits for nothing")
         return
       }
       #expect(metadata.brokers.map(\.port) == [Int32(broker.port)])
       guard
-        case .later = broker.broker.fetch(FetchRequest.from("t", 0, 0, maxWaitMs: 300, minBytes: 1), context)
+        case .pending = broker.broker.fetch(FetchRequest.from("t", 0, 0, maxWaitMs: 300, minBytes: 1), context)
       else {
         Issue.record("a fetch of an empty partition waits")
         return

@@ -35,10 +35,10 @@ final class StagedConnections {
 
   struct Service: RequestService {
     let requestBytesMax = 1 << 20
-    let body: @Sendable (ByteBuffer, RequestOrigin, PendingReply) -> Served
+    let body: @Sendable (ByteBuffer, RequestOrigin, ResponseSlot) -> Served
 
-    func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ reply: PendingReply) -> Served {
-      body(frame, origin, reply)
+    func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ slot: ResponseSlot) -> Served {
+      body(frame, origin, slot)
     }
   }
 
@@ -48,7 +48,7 @@ final class StagedConnections {
   private(set) weak var newest: Connection?
   private let service: Service
 
-  init(_ body: @escaping @Sendable (ByteBuffer, RequestOrigin, PendingReply) -> Served) {
+  init(_ body: @escaping @Sendable (ByteBuffer, RequestOrigin, ResponseSlot) -> Served) {
     service = Service(body: body)
     connections = ConnectionLoop(
       eventLoop: loop, receiveBufferBytes: 65536, largeBytesMax: 1 << 20, idleMax: nil, coldReads: nil)

@@ -3,10 +3,10 @@ import Glibc
 import NIOCore
 import Storage
 
-/// Puts replies into the channel in order, by the broker's read path.
+/// Puts responses into the channel in order, by the broker's read path.
 ///
 /// Sendfile hands whole ranges to NIO, which writes what the socket takes. The copy path reads one buffer's worth
-/// at a time and only while the socket takes it, so a slow reader costs one buffer and not a whole reply. A range that the page
+/// at a time and only while the socket takes it, so a slow reader costs one buffer and not a whole response. A range that the page
 /// cache does not hold is sent by sendfile and mmap in pieces, each when it has been read.
 ///
 /// Mapped memory is written to the socket here, when the channel has written all before it: another program may cut the file, and
@@ -15,11 +15,11 @@ import Storage
 ///
 /// Owned by its `Connection`, on its event loop. A class: writing to the channel may come back to the connection, and a struct
 /// would be held, and looked up in the list of what is held, for as long as that takes: 90 instructions a call.
-final class ReplyWriter {
+final class ResponseWriter {
   private let path: ReadPath
   private let coldReads: ColdReads?
   /// Parts that must wait: for the copy path and for a cold range, what follows a range that is not fully written yet.
-  private var waiting: [OutgoingReply.Part] = []
+  private var waiting: [OutgoingResponse.Part] = []
   private var waitingFrom = 0
   /// Bytes of the first waiting range already written.
   private var written = 0
@@ -27,8 +27,8 @@ final class ReplyWriter {
   private var isWarming = false
   /// The next piece was prefetched; it is sent now, even if it has been evicted since.
   private var isNextWarm = false
-  /// Small replies on their way to the channel as one. A reply of 50 bytes by itself takes ten times that in buffers and in the
-  /// channel's list, so a client that reads none of 20,000 would cost ten times what `Limits.replyBytesWaiting` says.
+  /// Small responses on their way to the channel as one. A response of 50 bytes by itself takes ten times that in buffers and in the
+  /// channel's list, so a client that reads none of 20,000 would cost ten times what `Limits.responseBytesWaiting` says.
   private var gathered: ByteBuffer?
   /// Ranges given to the channel for sendfile, the next first. One that has been sent has given its handle back.
   private var sending = Deque<(range: FileRange, handle: NIOFileHandle)>()
@@ -49,7 +49,7 @@ final class ReplyWriter {
     case behind
     /// This has to be read from the disk first; `warmed` is to be called when it was.
     case cold(FileRange)
-    /// A file could not be read, so the reply cannot be completed and the connection must close.
+    /// A file could not be read, so the response cannot be completed and the connection must close.
     case unreadable
   }
 
@@ -72,9 +72,9 @@ final class ReplyWriter {
     while let first = sending.first, !first.handle.isOpen { sending.removeFirst() }
   }
 
-  /// Writes a reply, or queues it behind waiting ones. The caller flushes.
-  func write(_ reply: OutgoingReply, to context: ChannelHandlerContext) {
-    switch reply {
+  /// Writes a response, or queues it behind waiting ones. The caller flushes.
+  func write(_ response: OutgoingResponse, to context: ChannelHandlerContext) {
+    switch response {
     case .bytes(let bytes):
       if isWaiting {
         waiting.append(.bytes(bytes))
@@ -88,7 +88,7 @@ final class ReplyWriter {
   }
 
   private func gather(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
-    guard bytes.readableBytes < Limits.gatheredReplyBytes else {
+    guard bytes.readableBytes < Limits.gatheredResponseBytes else {
       handOver(to: context)
       return context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
     }
@@ -98,7 +98,7 @@ final class ReplyWriter {
       all = together
     }
     gathered = all
-    if all.readableBytes >= Limits.gatheredReplyBytes { handOver(to: context) }
+    if all.readableBytes >= Limits.gatheredResponseBytes { handOver(to: context) }
   }
 
   /// Gives the channel what was gathered: before a flush, and before anything that must come behind it.
@@ -107,7 +107,7 @@ final class ReplyWriter {
     context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
   }
 
-  private func write(_ part: OutgoingReply.Part, to context: ChannelHandlerContext) {
+  private func write(_ part: OutgoingResponse.Part, to context: ChannelHandlerContext) {
     guard !isWaiting else {
       waiting.append(part)
       return
@@ -243,7 +243,7 @@ final class ReplyWriter {
       if sent < 0, errno == EINTR { continue }
       if sent < 0, errno == EFAULT { return false }
       // The channel waits for room, or finds out what else is wrong with the socket.
-      guard sent > 0 else { return copyToChannel(range, min(left, Limits.gatheredReplyBytes), context) }
+      guard sent > 0 else { return copyToChannel(range, min(left, Limits.gatheredResponseBytes), context) }
       written += sent
       left -= sent
     }

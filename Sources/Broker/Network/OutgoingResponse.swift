@@ -1,8 +1,8 @@
 package import NIOCore
 package import Storage
 
-/// A whole reply frame on its way out: bytes, and file ranges that never become bytes of ours (by the default read path).
-package enum OutgoingReply: Sendable {
+/// A whole response frame on its way out: bytes, and file ranges that never become bytes of ours (by the default read path).
+package enum OutgoingResponse: Sendable {
   case bytes(ByteBuffer)
   case parts([Part])
 
