@@ -4,7 +4,8 @@
 /// Only the width of intervals decides, never where they lie: stopping when a result pleases would make chance look like
 /// an effect. What was decided after each block stands in the journal.
 package struct AdaptiveReplicates: Sendable, Equatable {
-  /// The most that half an interval may be of its median, as a share.
+  /// The most that half an interval may be: of a median as a share of it, of a slope or an exponent as a share of the rule's
+  /// tolerance.
   package var width: Double
   /// Replicates in all.
   package var max: Int

@@ -103,13 +103,16 @@ package struct Arm: Sendable, Equatable {
   /// On every row; rows of different durability are not compared.
   package var durability: Durability
   package var client = Client.drives
+  /// The arm runs in the first of the replicates only, so many: what is shown and decides nothing need not be paid for each
+  /// time. Nil: in all.
+  package var replicatesMax: Int?
 }
 
 extension Arm {
   package init(
     name: String, label: String? = nil, role: Role, repeats: String? = nil, work: Work, cache: Cache = .any,
     memory: Memory? = nil, paceOf: String? = nil, only: [Factor] = [], ignores: [String] = [],
-    durability: Durability = .nothing, client: Client = .drives
+    durability: Durability = .nothing, client: Client = .drives, replicatesMax: Int? = nil
   ) {
     self.name = name
     self.label = label ?? name
@@ -123,6 +126,7 @@ extension Arm {
     self.ignores = ignores
     self.durability = durability
     self.client = client
+    self.replicatesMax = replicatesMax
   }
 
   package var tier: Tier {

@@ -118,6 +118,8 @@ package struct ChartDefinition: Sendable, Equatable {
     case bars
     /// A field of x by `series` (a factor), coloured by the ratio of the first arm's median to the second's.
     case heatmap
+    /// Over the course of the runs, from `series.csv`: x is `stored_mib`, y columns of that file; each arm a line.
+    case curve
   }
 
   /// Empty for the experiment's own chart (`plots/NN-name.svg`); else `plots/NN-name-NAME.svg`.
@@ -140,6 +142,8 @@ package struct ChartDefinition: Sendable, Equatable {
   package var logX: Bool
   package var logY: Bool
   package var references: [ReferenceLine]
+  /// Of `curve`: further columns in the same unit, each a line of each arm.
+  package var otherY: [String] = []
 }
 
 /// A line across a chart: the original claim's value or a threshold.
@@ -148,8 +152,12 @@ package struct ReferenceLine: Sendable, Equatable {
     case x, y
   }
 
+  /// What was probed before the campaign and has no value in the definition: `{device_write_mib_per_s}` is the data's device
+  /// written in order.
+  package static let probed = ["device_write_mib_per_s"]
+
   package var axis: Axis
-  /// A number or `{name}` of a fixed value.
+  /// A number, `{name}` of a fixed value, or a name of `probed`.
   package var at: Level
   package var label: String
 }

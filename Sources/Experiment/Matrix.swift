@@ -33,10 +33,13 @@ package struct PlannedRun: Sendable, Hashable {
 package struct Matrix: Sendable, Equatable {
   package let cells: [Cell]
   package let replicates: Int
+  /// By arm, where an arm runs in the first replicates only.
+  private let replicatesMax: [String: Int]
 
   /// Arms times the levels they run at; an arm's `only` restricts, its `ignores` removes factors.
   package init(_ experiment: Experiment) {
     replicates = experiment.replicates
+    replicatesMax = experiment.arms.reduce(into: [:]) { most, arm in most[arm.name] = arm.replicatesMax }
     cells = experiment.arms.flatMap { arm -> [Cell] in
       let factors = experiment.factors.filter { !arm.ignores.contains($0.name) }
       let choices = factors.map { factor in arm.only.first { $0.name == factor.name }?.levels ?? factor.levels }
@@ -60,7 +63,9 @@ package struct Matrix: Sendable, Equatable {
   package func block(
     _ replicate: Int, from order: Int, using generator: inout some RandomNumberGenerator
   ) -> [PlannedRun] {
-    cells.shuffled(using: &generator).enumerated().map { index, cell in
+    // Shuffled as a whole: what runs in fewer replicates changes nothing in the order of the others.
+    cells.shuffled(using: &generator).filter { replicate <= replicatesMax[$0.arm] ?? .max }.enumerated().map {
+      index, cell in
       PlannedRun(order: order + index, replicate: replicate, cell: cell)
     }
   }

@@ -12,14 +12,17 @@ extension Arm {
     case flow(Flow)
     /// The highest rate under a latency objective, and the latency below it.
     case sustain
+    /// Step by step to a topic that grows, and the same step to a fresh one: what the stored volume does.
+    case twin
 
-    package static let all = Flow.allCases.map(Load.flow) + [.sustain]
+    package static let all = Flow.allCases.map(Load.flow) + [.sustain, .twin]
 
     /// The generator's own word for it.
     package var verb: String {
       switch self {
       case .flow(let flow): flow.rawValue
       case .sustain: "sustain"
+      case .twin: "twin"
       }
     }
 

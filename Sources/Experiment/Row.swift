@@ -70,6 +70,34 @@ package struct SeriesPoint: Sendable, Equatable {
     "order", "arm", "replicate", "t_s", "stored_mib", "mib_per_s", "records_per_s", "dirty_mib", "device_written_mib",
   ]
 
+  /// Columns of what only some programs say of an interval, by the names these have for it: latency of the interval's records,
+  /// CPU of the broker, and the same of a twin's fresh topic. Series without them are read too.
+  package static let figureColumns = [
+    "p50_ms", "p99_ms", "cpu_s_per_gb", "fresh_mib_per_s", "fresh_p99_ms", "fresh_cpu_s_per_gb",
+  ]
+
+  /// The column that a curve is over.
+  package static let volume = "stored_mib"
+  /// What a curve can show: columns, and ratios of two of them.
+  package static let curveColumns =
+    ["mib_per_s", "records_per_s", "dirty_mib"] + figureColumns + ["grown_over_fresh_cpu", "grown_over_fresh_rate"]
+
+  /// Nil where the interval has no such value.
+  package func value(of column: String) -> Double? {
+    func ratio(_ over: Double?, _ under: String) -> Double? {
+      guard let over, let below = figures[under], below > 0 else { return nil }
+      return over / below
+    }
+    switch column {
+    case "mib_per_s": return mibPerSecond
+    case "records_per_s": return recordsPerSecond
+    case "dirty_mib": return dirtyMiB
+    case "grown_over_fresh_cpu": return ratio(figures["cpu_s_per_gb"], "fresh_cpu_s_per_gb")
+    case "grown_over_fresh_rate": return ratio(mibPerSecond, "fresh_mib_per_s")
+    default: return figures[column]
+    }
+  }
+
   package var order: Int
   package var arm: String
   package var replicate: Int
@@ -83,10 +111,13 @@ package struct SeriesPoint: Sendable, Equatable {
   package var dirtyMiB: Double?
   /// Written to the device during the interval; nil where not sampled.
   package var deviceWrittenMiB: Double?
+  /// By `figureColumns`.
+  package var figures: [String: Double]
 
   package init(
     order: Int, arm: String, replicate: Int, seconds: Double, storedMiB: Double, mibPerSecond: Double,
-    recordsPerSecond: Double, dirtyMiB: Double? = nil, deviceWrittenMiB: Double? = nil
+    recordsPerSecond: Double, dirtyMiB: Double? = nil, deviceWrittenMiB: Double? = nil,
+    figures: [String: Double] = [:]
   ) {
     self.order = order
     self.arm = arm
@@ -97,6 +128,7 @@ package struct SeriesPoint: Sendable, Equatable {
     self.recordsPerSecond = recordsPerSecond
     self.dirtyMiB = dirtyMiB
     self.deviceWrittenMiB = deviceWrittenMiB
+    self.figures = figures
   }
 }
 

@@ -48,6 +48,9 @@ extension Experiment {
   private enum Volume {
     /// A sweep has at least so many windows, so that its slope and its last tenth mean something.
     static let windowsMin = 8
+    /// A window holds at least so many steps, and a step so many bytes.
+    static let stepsMin = 4, stepBytesMin = 65_536
+    static let (skip, step) = ("skip_mib", "step_bytes")
     static let names = (bytes: "total_bytes", records: "num_records", recordBytes: "record_bytes", memory: "memory_mib")
   }
 
@@ -67,13 +70,40 @@ extension Experiment {
         description: "\(name) stores no volume that could end elsewhere (--until needs a sweep and the fixed values "
           + "total_bytes, num_records and record_bytes)")
     }
-    let count = max(Volume.windowsMin, old.levels.count)
-    guard mebibytes >= count else {
-      throw RunChanges.Refusal(description: "--until \(mebibytes) MiB: at least \(count) MiB, one for each window")
-    }
-    sweep = Factor(name: old.name, levels: (1...count).map { Level(String(mebibytes * $0 / count)) })
+    let levels = try Self.levels(old, until: mebibytes)
+    sweep = Factor(name: old.name, levels: levels.map { Level(String($0)) })
+    fitSteps(toWindowAt: levels[0])
     set(Volume.names.bytes, mebibytes << 20)
     set(Volume.names.records, Int(Double(mebibytes << 20) / recordBytes))
+  }
+
+  /// Levels that double go on doubling from the first one, or, where that is too much, from a quarter of the end; others
+  /// become as many (at least `windowsMin`) of the same size.
+  private static func levels(_ old: Factor, until end: Int) throws(RunChanges.Refusal) -> [Int] {
+    let known = old.levels.compactMap(\.number).map { Int($0) }
+    if let first = known.first, known.count > 1, zip(known, known.dropFirst()).allSatisfy({ $0 * 2 == $1 }) {
+      guard end >= 8 else { throw RunChanges.Refusal(description: "--until \(end) MiB: at least 8 MiB") }
+      var levels = [min(first, end / 4)]
+      while let last = levels.last, last * 2 <= end { levels.append(last * 2) }
+      // What is left over is no doubling, and belongs to the last window.
+      levels[levels.count - 1] = end
+      return levels
+    }
+    let count = max(Volume.windowsMin, known.count)
+    guard end >= count else {
+      throw RunChanges.Refusal(description: "--until \(end) MiB: at least \(count) MiB, one for each window")
+    }
+    return (1...count).map { end * $0 / count }
+  }
+
+  /// Of a twin: the first window begins at half of where it ends, and holds whole steps.
+  private mutating func fitSteps(toWindowAt first: Int) {
+    if let skip = fixed.first(where: { $0.name == Volume.skip })?.value.number {
+      set(Volume.skip, min(Int(skip), first / 2))
+    }
+    if let step = fixed.first(where: { $0.name == Volume.step })?.value.number {
+      set(Volume.step, max(Volume.stepBytesMin, min(Int(step), (first << 20) / 2 / Volume.stepsMin)))
+    }
   }
 
   private mutating func aim(at target: Target) throws(RunChanges.Refusal) {

@@ -19,7 +19,7 @@ package struct VerdictRule: Sendable, Equatable {
     /// R lies within `around` ± tolerance of it. Around 1, which is the default, it is the control that must show nothing;
     /// around an original's ratio, the shape of the original.
     case equal
-    /// test / baseline against the sweep: Theil-Sen slope within ± tolerance a doubling, and the median of the last
+    /// test / baseline, or the test's metric where that is a ratio itself, against the sweep: Theil-Sen slope within ± tolerance a doubling, and the median of the last
     /// tenth of the sweep at least `lastDecile` of the whole's median.
     case flat
     /// The test's own curve over the sweep as N^-b, b by Theil-Sen in logarithms: with `tolerance`, b lies within ± it;
@@ -34,8 +34,8 @@ package struct VerdictRule: Sendable, Equatable {
     /// Whether the rule compares the test with another arm.
     package var needsBaseline: Bool {
       switch self {
-      case .ratio, .equal, .flat: true
-      case .value, .exponent, .trend, .never: false
+      case .ratio, .equal: true
+      case .flat, .value, .exponent, .trend, .never: false
       }
     }
 

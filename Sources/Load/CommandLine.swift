@@ -25,6 +25,13 @@ package enum LoadCommand {
       answer(SustainPlan.help)
       return 0
     }
+    if arguments.first == TwinPlan.command {
+      if arguments.contains("--help") || arguments.contains("-h") {
+        answer(TwinPlan.help)
+        return 0
+      }
+      return await twin(Array(arguments.dropFirst()))
+    }
     if arguments.first == RelayPlan.command {
       if arguments.contains("--help") || arguments.contains("-h") {
         answer(RelayPlan.help)
@@ -81,6 +88,29 @@ package enum LoadCommand {
       if plan.base.printsJSON { text += JSON.object(report.fields).text + "\n" }
       answer(text)
       return report.outcome.rate != nil ? 0 : 1
+    } catch {
+      complain("millrace-load: \(error)")
+      return error is PlanError ? 2 : 1
+    }
+  }
+
+  private static func twin(_ arguments: [String]) async -> Int32 {
+    let plan: TwinPlan
+    do throws(PlanError) {
+      plan = try TwinPlan(arguments: arguments)
+    } catch {
+      complain("millrace-load: \(error)\nmillrace-load twin --help lists the flags")
+      return 2
+    }
+    Interrupt.catchSignal()
+    let run = TwinRun(plan, isInterrupted: { Interrupt.isPending }, tell: { if !plan.base.isQuiet { complain($0) } })
+    do {
+      let report = try await run.run()
+      var text = report.summary + "\n"
+      if plan.base.printsJSON { text += JSON.object(report.fields).text + "\n" }
+      answer(text)
+      if let path = plan.base.intervalsCSV { try Output.write(report.intervals, to: path) }
+      return report.isGood ? 0 : 1
     } catch {
       complain("millrace-load: \(error)")
       return error is PlanError ? 2 : 1

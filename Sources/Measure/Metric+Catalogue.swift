@@ -48,6 +48,16 @@ extension Metric {
     "start_ms", "ms", .less, .latency, "from starting the broker's process to its accepting connections, to 1 ms")
   package static let cpuSecondsPerGB = Metric(
     "cpu_s_per_gb", "s/GB", .less, .cost, "user and system CPU of the side under test per 10^9 bytes")
+  package static let freshMiBPerSecond = Metric(
+    "fresh_mib_per_s", "MiB/s", .more, .rate, "as mib_per_s, of the same steps to fresh topics")
+  package static let freshCPUSecondsPerGB = Metric(
+    "fresh_cpu_s_per_gb", "s/GB", .less, .cost, "as cpu_s_per_gb, of the same steps to fresh topics")
+  package static let grownOverFreshCPU = Metric(
+    "grown_over_fresh_cpu", "", .less, .cost,
+    "CPU for a byte to the grown topic over that to a fresh one, geometric mean over the window's steps")
+  package static let grownOverFreshRate = Metric(
+    "grown_over_fresh_rate", "", .more, .quality,
+    "bytes a second to the grown topic over those to a fresh one, geometric mean over the window's steps")
   package static let clientCPUSecondsPerGB = Metric(
     "client_cpu_s_per_gb", "s/GB", .less, .cost, "CPU of the load generator per 10^9 bytes")
   package static let cpuSecondsPerMillionRecords = Metric(
@@ -163,7 +173,7 @@ extension Metric {
     valuesPerSecond, operationsPerSecond, getsPerSecond, pagesPerAppend, pagesPerGet, writeAmplification,
     hugePagePercent, hitRatio, cachedMiB, heldTwiceMiB, rewarmMs, responseP50Ms, responseP99Ms, responseP999Ms,
     serviceP50Ms, serviceP99Ms, serviceP999Ms, endToEndP50Ms, endToEndP99Ms, startMs, cpuSecondsPerGB,
-    clientCPUSecondsPerGB, cpuSecondsPerMillionRecords, clientCPUSecondsPerMillionRecords, machineBusyPercent,
+    freshMiBPerSecond, freshCPUSecondsPerGB, grownOverFreshCPU, grownOverFreshRate, clientCPUSecondsPerGB, cpuSecondsPerMillionRecords, clientCPUSecondsPerMillionRecords, machineBusyPercent,
     diskCeilingPercent, linkCeilingPercent, mbPerSecondPerWorker, reordered, outOfGlobalOrder,
     outOfGlobalOrderPercent, brokerCPUSeconds, clientCPUShare, scheduleLagMaxMs, scheduleLagP99Ms, compressionRatio,
     compressMBPerSecond, decompressMBPerSecond, compressCPUSecondsPerGB, decompressCPUSecondsPerGB, payloadBytes,

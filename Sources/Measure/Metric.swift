@@ -40,6 +40,9 @@ package struct Metric: Sendable, Hashable, CustomStringConvertible {
 
   package var description: String { name }
 
+  /// The value is itself one thing over another that was measured beside it.
+  package var comparesTwins: Bool { self == .grownOverFreshCPU || self == .grownOverFreshRate }
+
   package static func == (a: Metric, b: Metric) -> Bool { a.name == b.name }
   package func hash(into hasher: inout Hasher) { hasher.combine(name) }
 }

@@ -56,30 +56,35 @@ extension CSV {
 
   // MARK: series.csv
 
-  package static var seriesHeader: String { line(SeriesPoint.columns) }
+  package static var seriesHeader: String { line(SeriesPoint.columns + SeriesPoint.figureColumns) }
 
   package static func line(_ point: SeriesPoint) -> String {
-    line([
+    let common = [
       String(point.order), point.arm, String(point.replicate), number(point.seconds), number(point.storedMiB),
       number(point.mibPerSecond), number(point.recordsPerSecond), number(point.dirtyMiB),
       number(point.deviceWrittenMiB),
-    ])
+    ]
+    return line(common + SeriesPoint.figureColumns.map { number(point.figures[$0]) })
   }
 
   package static func series(reading text: String, file: String) throws(CSVError) -> [SeriesPoint] {
     let table = try table(reading: text, file: file)
-    try check(table, has: SeriesPoint.columns, file: file)
+    try check(table, has: SeriesPoint.columns, or: SeriesPoint.figureColumns, file: file)
+    let figures = SeriesPoint.figureColumns.filter(table.columns.contains)
     var points: [SeriesPoint] = []
     points.reserveCapacity(table.records.count)
     for record in table.records {
       let cells = CSVCells(record, of: table, file: file)
+      var known: [String: Double] = [:]
+      for name in figures { known[name] = try cells.number(name) }
       points.append(
         SeriesPoint(
           order: try cells.integer("order"), arm: cells.text("arm"), replicate: try cells.integer("replicate"),
           seconds: try cells.requiredNumber("t_s"), storedMiB: try cells.requiredNumber("stored_mib"),
           mibPerSecond: try cells.requiredNumber("mib_per_s"),
           recordsPerSecond: try cells.requiredNumber("records_per_s"), dirtyMiB: try cells.number("dirty_mib"),
-          deviceWrittenMiB: try cells.number("device_written_mib")))
+          deviceWrittenMiB: try cells.number("device_written_mib"),
+          figures: known))
     }
     return points
   }
@@ -93,10 +98,12 @@ extension CSV {
     }
   }
 
-  private static func check(_ table: Table, has columns: [String], file: String) throws(CSVError) {
+  private static func check(
+    _ table: Table, has columns: [String], or optional: [String] = [], file: String
+  ) throws(CSVError) {
     var seen: Set<String> = []
     for column in table.columns {
-      guard columns.contains(column) else {
+      guard columns.contains(column) || optional.contains(column) else {
         throw CSVError(file: file, line: 1, reason: "column \(column) is not in the definition")
       }
       guard seen.insert(column).inserted else {

@@ -20,7 +20,9 @@ extension AdaptiveReplicates {
     guard let widest = Self.widest(experiment, rows, seed) else {
       return .enough(reason: "no deciding metric has an interval")
     }
-    let shown = "\(widest.name) is known to ± \(Figures.percent(widest.share))"
+    let shown =
+      widest.share.isFinite
+      ? "\(widest.name) is known to ± \(Figures.percent(widest.share))" : "\(widest.name) is not known yet"
     if widest.share <= width { return .enough(reason: "the widest interval is narrow enough: \(shown)") }
     if done >= max { return .enough(reason: "\(done) replicates are the most: \(shown)") }
     if seconds >= minutes * 60 {
@@ -36,6 +38,10 @@ extension AdaptiveReplicates {
   ) -> (name: String, share: Double)? {
     var widest: (name: String, share: Double)?
     for rule in experiment.verdicts where rule.decides {
+      if let slope = RuleBench(experiment: experiment, rows: rows.filter(\.isValid), seed: seed).slopeShare(of: rule) {
+        if slope > widest?.share ?? -1 { widest = ("the slope of \(rule.name), of its tolerance,", slope) }
+        continue
+      }
       let arms = Set(rule.test.arms + rule.baseline.arms)
       let ours = rows.filter { arms.contains($0.arm) && $0.isValid }
       let cells = Dictionary(grouping: ours) { row in

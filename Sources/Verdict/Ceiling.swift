@@ -118,7 +118,7 @@ extension Ceiling {
       let synced: [MachineCeiling] = isSynced ? [.sequentialWrite] : []
       switch broker.phases.load {
       case .flow(.consume): return [.loopback] + cold
-      case .flow(.produce), .flow(.endToEnd): return [.loopback] + synced
+      case .flow(.produce), .flow(.endToEnd), .twin: return [.loopback] + synced
       case .sustain: return [.memoryCopy] + cold + synced
       }
     }

@@ -104,8 +104,11 @@ struct ProgramCheck {
     let all = ["--bootstrap-server", "127.0.0.1:9092", "--topic", "topic", "--json", "--quiet"] + arguments
     do throws(PlanError) {
       let plan =
-        verb == SustainPlan.command
-        ? try SustainPlan(arguments: all).base : try Load.Plan(arguments: [verb] + all)
+        switch verb {
+        case SustainPlan.command: try SustainPlan(arguments: all).base
+        case TwinPlan.command: try TwinPlan(arguments: all).base
+        default: try Load.Plan(arguments: [verb] + all)
+        }
       // Another's broker may have keys of its own.
       guard experiment.target == nil,
         let unknown = plan.topicConfigs.first(where: { TopicConfigKeys.named[$0.key] == nil })

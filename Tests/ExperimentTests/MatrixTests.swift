@@ -21,6 +21,19 @@ struct MatrixTests {
     #expect(matrix.cells.filter { $0.arm == "new-again" }.map(\.description) == ["new-again size=1"])
   }
 
+  @Test("an arm with `replicates_max` runs in the first replicates only, and the others' order stays")
+  func fewerReplicates() throws {
+    let all = try Sample.experiment()
+    var fewer = all
+    fewer.arms[0].replicatesMax = 2
+    var one = Counter(state: 1), same = Counter(state: 1)
+    let runs = Matrix(fewer).order(using: &one)
+    #expect(Set(runs.filter { $0.cell.arm == all.arms[0].name }.map(\.replicate)) == [1, 2])
+    #expect(runs.map(\.order) == Array(0..<runs.count))
+    let others = Matrix(all).order(using: &same).filter { $0.replicate < 3 || $0.cell.arm != all.arms[0].name }
+    #expect(runs.map(\.cell) == others.map(\.cell))
+  }
+
   @Test("the order is the seed's, and replicates are interleaved in blocks")
   func order() throws {
     let matrix = Matrix(try Sample.experiment())

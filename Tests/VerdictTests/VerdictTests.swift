@@ -269,6 +269,75 @@ struct FlatnessTests {
   }
 }
 
+@Suite("Verdict: flatness of a ratio measured side by side")
+struct TwinFlatnessTests {
+  static let sweep = Factor(name: "stored_mib", levels: ["2048", "4096", "8192", "16384", "32768"])
+  let experiment: Experiment = {
+    var rule = Fixture.rule(
+      "flat", .flat, metric: "grown_over_fresh_cpu", better: .lower, test: ["twin"], baseline: [], tolerance: 0.02,
+      tier: .endToEnd)
+    rule.lastDecile = 0.9
+    return Fixture.experiment(
+      number: 6, name: "volume", factors: [], sweep: sweep,
+      arms: [
+        Fixture.arm("twin", .test, program: .load(.twin)),
+        Fixture.arm("twin-again", .again, program: .load(.twin), repeats: "twin"),
+      ],
+      metrics: ["grown_over_fresh_cpu"], verdicts: [rule])
+  }()
+
+  private func rows(_ arm: String, spread: Double, replicates: Int, _ ratio: (Int) -> Double) -> [Row] {
+    (1...replicates).flatMap { replicate -> [Row] in
+      let noise = Fixture.around(1, spread: spread, count: 5, seed: UInt64(replicate * 7 + arm.count))
+      return Self.sweep.levels.enumerated().map { index, level in
+        var row = Fixture.rows(arm, "grown_over_fresh_cpu", [ratio(index) * noise[index]])[0]
+        row.replicate = replicate
+        row.levels["stored_mib"] = level
+        return row
+      }
+    }
+  }
+
+  private func judge(spread: Double = 0.005, again: Double = 0, _ ratio: (Int) -> Double) -> Verdict {
+    let rows =
+      rows("twin", spread: spread, replicates: 7, ratio)
+      + rows("twin-again", spread: 0.002, replicates: 3) { 1 + again * Double($0) }
+    return Verdict.judge(experiment, rows: rows, under: Fixture.calm)
+  }
+
+  @Test("the same cost at each volume is flat; cost that rises by 4 % a doubling is not, and is told as a loss")
+  func rising() throws {
+    #expect(judge { _ in 1 }.outcome == .supported)
+    let verdict = judge { 1 + 0.04 * Double($0) }
+    #expect(verdict.outcome == .notSupported, "\(verdict.sentence)")
+    #expect(try #require(verdict.findings[0].effect).value < -0.03, "\(verdict.sentence)")
+  }
+
+  @Test("a slope that the A/A twin has as well refutes nothing")
+  func ownNoise() {
+    #expect(judge(again: -0.05) { 1 + 0.03 * Double($0) }.outcome == .inconclusive)
+  }
+
+  @Test("where it stays open the bound that is known is told")
+  func bound() {
+    let verdict = judge(spread: 0.2) { _ in 1 }
+    #expect(verdict.outcome == .inconclusive)
+    #expect(verdict.sentence.contains("it loses at most"), "\(verdict.sentence)")
+  }
+
+  @Test("adaptive replicates go on until the slope is known to the wanted share of its tolerance")
+  func adaptive() {
+    let adaptive = AdaptiveReplicates(width: 0.5, max: 9, minutes: .infinity)
+    func decide(_ spread: Double) -> AdaptiveReplicates.Decision {
+      adaptive.decide(
+        experiment, rows: rows("twin", spread: spread, replicates: 7) { _ in 1 }, done: 7, seconds: 0, seed: 1)
+    }
+    guard case .enough = decide(0.003) else { return #expect(Bool(false), "\(decide(0.003))") }
+    guard case .more(let reason) = decide(0.1) else { return #expect(Bool(false), "\(decide(0.1))") }
+    #expect(reason.contains("the slope of flat, of its tolerance"), "\(reason)")
+  }
+}
+
 @Suite("Verdict: conjunctions, combinations and states")
 struct VerdictStateTests {
   let faster = Fixture.rule("faster", .ratio, metric: "mb_per_s", test: ["new"], baseline: ["old"], threshold: 1.5)

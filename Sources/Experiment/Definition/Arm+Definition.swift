@@ -19,7 +19,8 @@ extension Arm {
       cache: try reader.choice("cache", of: Cache.self) ?? .any, memory: try Memory(reading: &reader),
       paceOf: try reader.level("pace_of")?.text, only: try reader.factors("only"), ignores: try reader.texts("ignores"),
       durability: try reader.choice("durability", of: Durability.self) ?? .nothing,
-      client: try reader.choice("client", of: Client.self) ?? .drives)
+      client: try reader.choice("client", of: Client.self) ?? .drives,
+      replicatesMax: try reader.integer("replicates_max", in: Experiment.Bounds.replicates))
   }
 }
 

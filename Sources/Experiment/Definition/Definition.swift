@@ -101,13 +101,18 @@ extension VerdictRule {
 
 extension ChartDefinition {
   init(reading reader: inout DefinitionReader) throws(DefinitionError) {
+    let kind = try reader.choice("kind", of: Kind.self) ?? .lines
+    let columns = kind == .curve ? try reader.texts("y") : [try reader.text("y")]
+    guard let first = columns.first else {
+      throw reader.error(nil, "y", "the key `y` is missing: a column of series.csv, or several")
+    }
     self.init(
-      name: try reader.text("name", default: ""), kind: try reader.choice("kind", of: Kind.self) ?? .lines,
-      title: try reader.text("title"), x: try reader.text("x"), y: try reader.text("y"),
+      name: try reader.text("name", default: ""), kind: kind, title: try reader.text("title"),
+      x: try reader.text("x"), y: first,
       series: try reader.texts("series"), panels: try reader.level("panels")?.text, only: try reader.factors("only"),
       arms: try reader.texts("arms"), xTitle: try reader.text("x_title"), yTitle: try reader.text("y_title"),
       logX: try reader.flag("log_x", default: false), logY: try reader.flag("log_y", default: false),
-      references: try reader.list("lines", ReferenceLine.init(reading:)))
+      references: try reader.list("lines", ReferenceLine.init(reading:)), otherY: Array(columns.dropFirst()))
   }
 }
 

@@ -111,6 +111,9 @@ struct DefinitionCheck {
     case .flat where rule.tolerance == nil || rule.lastDecile == nil:
       throw error(key, "`flat` needs a `tolerance` and `last_decile`")
     case .flat where experiment.sweep == nil: throw error(key, "`flat` needs a `sweep`")
+    case .flat where rule.baseline.arms.isEmpty && Metric.named(rule.metric)?.comparesTwins != true:
+      throw error(
+        "\(key).baseline", "names no arm, and `\(rule.metric)` is no ratio of two things measured side by side")
     case .exponent where (rule.tolerance == nil) == (rule.threshold == nil):
       throw error(key, "`exponent` needs a `tolerance` around zero, or a `threshold` to be above")
     case .exponent where experiment.sweep == nil: throw error(key, "`exponent` needs a `sweep`")
@@ -164,13 +167,20 @@ struct DefinitionCheck {
 
   private func check(_ chart: ChartDefinition) throws(DefinitionError) {
     let key = "charts.\(chart.name.isEmpty ? experiment.name : chart.name)"
+    for name in chart.arms { try known(name, arms, "\(key).arms", "arm") }
+    for line in chart.references {
+      for name in Placeholder.names(in: line.at.text) {
+        try known(
+          name, experiment.fixed.map(\.name) + ReferenceLine.probed, "\(key).lines", "fixed value, nor what was probed")
+      }
+    }
+    guard chart.kind != .curve else { return try checkCurve(chart, key) }
     try known(chart.y, experiment.metrics, "\(key).y", "metric of this experiment")
     let axes = factorNames + ["arm", "tier"]
     try known(chart.x, axes, "\(key).x", "factor")
     for name in chart.series { try known(name, axes, "\(key).series", "factor") }
     if let panels = chart.panels { try known(panels, axes, "\(key).panels", "factor") }
     for factor in chart.only { try check(levels: factor, "\(key).only") }
-    for name in chart.arms { try known(name, arms, "\(key).arms", "arm") }
     if chart.kind == .heatmap {
       if chart.arms.count != 2 {
         throw error("\(key).arms", "a heat map shows one arm's median over another's: name two")
@@ -179,10 +189,16 @@ struct DefinitionCheck {
         throw error("\(key).series", "a heat map has one factor up its side, another along its foot, and no panels")
       }
     }
-    for line in chart.references {
-      for name in Placeholder.names(in: line.at.text) {
-        try known(name, experiment.fixed.map(\.name), "\(key).lines", "fixed value")
-      }
+  }
+
+  private func checkCurve(_ chart: ChartDefinition, _ key: String) throws(DefinitionError) {
+    try known(chart.x, [SeriesPoint.volume], "\(key).x", "column of series.csv that a curve can be over")
+    for name in [chart.y] + chart.otherY {
+      try known(name, SeriesPoint.curveColumns, "\(key).y", "column of series.csv that a curve can show")
+    }
+    if chart.arms.isEmpty { throw error("\(key).arms", "a curve names the arms whose course it shows") }
+    if chart.panels != nil || !chart.series.isEmpty || !chart.only.isEmpty {
+      throw error(key, "a curve has a line for each arm: leave out `series`, `panels` and `only`")
     }
   }
 

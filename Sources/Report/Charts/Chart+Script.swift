@@ -150,18 +150,35 @@ extension Chart {
 
   private func yPlaces(count: Int) -> [Double] {
     let range = yRange
+    if let reach = reachAroundOne {
+      let step = Script.step(to: 2 * reach, count: count)
+      return (Int((range.lowerBound / step).rounded(.up))...Int((range.upperBound / step).rounded(.down))).map {
+        Double($0) * step
+      }
+    }
     return definition.logY
       ? Script.decades(from: range.lowerBound, to: range.upperBound) : Script.steps(to: range.upperBound, count: count)
   }
 
+  /// A curve of ratios is drawn around one, as far as its medians go; nil of other charts. Single intervals may lie outside.
+  private var reachAroundOne: Double? {
+    guard definition.kind == .curve, definition.y.hasPrefix("grown_over_fresh") else { return nil }
+    let medians = points.filter { $0.kind == .median }
+    let most = medians.flatMap { [$0.y, $0.low, $0.high] }.map { abs($0 - 1) }.max() ?? 0
+    return min(max(most * 1.2, 0.1), 0.9)
+  }
+
   private var yRange: ClosedRange<Double> {
     let most = max(points.map(\.high).max() ?? 1, self.lines.filter { $0.axis == .y }.map(\.at).max() ?? 0)
+    if let reach = reachAroundOne { return 1 - reach...1 + reach }
     guard definition.logY else { return 0...max(most, 1e-9) * (definition.kind == .bars ? 1.12 : 1.06) }
     let least = points.map(\.low).filter { $0 > 0 }.min() ?? 1
     // A share of the axis on both sides, on top more of it where numbers stand over the marks.
     let reach = max(10, most / least)
     return least / pow(reach, 0.05)...max(most, least) * pow(reach, definition.kind == .bars ? 0.12 : 0.05)
   }
+
+  private var isLines: Bool { definition.kind == .lines || definition.kind == .curve }
 
   private var isCategory: Bool { definition.kind == .bars || ticks.contains { Double($0.label) == nil } }
 
@@ -243,7 +260,7 @@ extension Chart {
     if hasInvalid { entries.append("keyentry with points pt 6 ps 0.8 lw 1.3 lc rgb \"#444444\" title \"invalid run\"") }
     if !claimLabel.isEmpty {
       entries.append(
-        "keyentry \(definition.kind == .lines ? claimStyle : "with lines lw 2.4 lc rgb \"#000000\"") title \(Script.quoted(claimLabel))"
+        "keyentry \(isLines ? claimStyle : "with lines lw 2.4 lc rgb \"#000000\"") title \(Script.quoted(claimLabel))"
       )
     }
     guard !entries.isEmpty else { return "  # The x axis names every series." }
@@ -268,6 +285,7 @@ extension Chart {
         : "with boxes fs solid 0.75 noborder lc rgb \"\(color)\""
     }
     let dash = series.isControl ? " dt (8,4)" : ""
+    if definition.kind == .curve { return "with lines lw 2.6\(dash) lc rgb \"\(color)\"" }
     let size = Set(points.map(\.x)).count > 16 ? 0.45 : 0.75
     return "with linespoints lw 2.2\(dash) pt \(Script.shape(index)) ps \(size) lc rgb \"\(color)\""
   }
@@ -280,7 +298,7 @@ extension Chart {
     let shown = series.enumerated().filter { entry in
       points.contains { $0.panel == panel.key && $0.series == entry.element.key }
     }
-    let layers: [(Int, Series) -> String?] = definition.kind == .lines ? lineLayers(panel) : barLayers(panel)
+    let layers: [(Int, Series) -> String?] = isLines ? lineLayers(panel) : barLayers(panel)
     let common: [(Int, Series) -> String?] = [
       { index, one in
         points.contains { $0.kind == .invalid && $0.series == one.key && $0.panel == panel.key }
@@ -330,7 +348,7 @@ extension Chart {
     guard points.contains(where: { $0.kind == .claim && $0.series == series.key && $0.panel == panel.key }) else {
       return nil
     }
-    if definition.kind == .lines { return "\(data(panel, series, .claim)):6 \(claimStyle) notitle" }
+    if isLines { return "\(data(panel, series, .claim)):6 \(claimStyle) notitle" }
     let half = Script.number(barWidth / 2)
     let from = "(pick(\(Script.quoted(panel.key)), \(Script.quoted(series.key)), \"claim\", 4) - \(half))"
     return "data skip 1 using \(from):6:(2 * \(half)):(0) with vectors nohead lw 2.4 lc rgb \"#000000\" notitle"

@@ -101,9 +101,7 @@ package struct Chart: Sendable, Equatable {
     claimLabel = claims.label
     points += claims.points
     self.points = points
-    lines = definition.references.compactMap { reference in
-      plotter.number(reference.at).map { Line(axis: reference.axis, at: $0, label: reference.label) }
-    }
+    lines = plotter.lines(probed: [:])
     self.caption = caption
   }
 }
@@ -273,12 +271,7 @@ private struct Plotter {
     return count > 1 ? (Double(index) / Double(count - 1) - 0.5) * width : 0
   }
 
-  func number(_ at: Level) -> Double? {
-    if let number = at.number { return number }
-    let name = at.text.dropFirst().dropLast()
-    guard at.text.hasPrefix("{"), at.text.hasSuffix("}") else { return nil }
-    return experiment.fixed.first { $0.name == name }?.value.number
-  }
+  func lines(probed: [String: Double]) -> [Chart.Line] { Chart.lines(of: definition, experiment, probed: probed) }
 
   // MARK: The original claim
 
@@ -343,6 +336,21 @@ private struct Plotter {
 }
 
 extension Chart {
+  /// The reference lines whose places are known.
+  static func lines(
+    of definition: ChartDefinition, _ experiment: Experiment, probed: [String: Double]
+  ) -> [Line] {
+    definition.references.compactMap { reference in
+      let text = reference.at.text
+      let name = String(text.dropFirst().dropLast())
+      let isName = text.hasPrefix("{") && text.hasSuffix("}")
+      let value =
+        reference.at.number
+        ?? (isName ? probed[name] ?? experiment.fixed.first { $0.name == name }?.value.number : nil)
+      return value.map { Line(axis: reference.axis, at: $0, label: reference.label) }
+    }
+  }
+
   /// Share of the distance between two groups of bars that the bars fill.
   static let groupWidth = 0.8
 }

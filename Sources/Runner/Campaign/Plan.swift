@@ -18,6 +18,8 @@ package struct Plan: Sendable, Equatable {
     static let linkSeconds = 0.1
     /// Starting and stopping a program, and what surrounds a run.
     static let bareOverheadSeconds = 0.25
+    /// Around the two parts of a twin's step: a topic made and deleted, four connections, and the broker's coming to rest.
+    static let twinStepSeconds = 0.1
     static let brokerOverheadSeconds = 0.5
     /// Log framing and indexes beside the payload.
     static let storedPerPayload = 1.15
@@ -106,6 +108,13 @@ package struct Plan: Sendable, Equatable {
       cost = Cost(
         seconds: seconds + Rates.brokerOverheadSeconds, bytes: seconds * Rates.produceBytesPerSecond / 2,
         diskBytes: seconds * Rates.produceBytesPerSecond / 2 * Rates.storedPerPayload)
+    case .twin:
+      // Each step twice; the fresh topic of a step is deleted behind it.
+      let (bytes, step) = (options["total-bytes"] ?? 0, options["step-bytes"] ?? 0)
+      cost = Cost(
+        seconds: 2 * bytes / Rates.produceBytesPerSecond + Rates.brokerOverheadSeconds
+          + (step > 0 ? bytes / step * Rates.twinStepSeconds : 0),
+        bytes: 2 * bytes, diskBytes: (bytes + 2 * step) * Rates.storedPerPayload)
     case .flow(.produce), .flow(.endToEnd):
       let load = offered(options)
       cost.seconds = load.seconds + Rates.brokerOverheadSeconds + distance(arm, values, options, load.bytes)

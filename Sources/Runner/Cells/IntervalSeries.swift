@@ -11,10 +11,13 @@ package struct IntervalSeries: Sendable, Equatable {
     package var seconds: Double
     package var bytes: Double
     package var records: Double
-    package init(seconds: Double, bytes: Double, records: Double) {
+    /// What the program says of the interval that ends here, by `SeriesPoint.figureColumns`.
+    package var figures: [String: Double]
+    package init(seconds: Double, bytes: Double, records: Double, figures: [String: Double] = [:]) {
       self.seconds = seconds
       self.bytes = bytes
       self.records = records
+      self.figures = figures
     }
   }
 
@@ -31,13 +34,15 @@ package struct IntervalSeries: Sendable, Equatable {
     guard let time = header.firstIndex(of: "t_s"), let bytes = header.firstIndex(of: "cumulative_bytes"),
       let records = header.firstIndex(of: "records")
     else { return nil }
+    let known = SeriesPoint.figureColumns.compactMap { name in header.firstIndex(of: name).map { (name, $0) } }
     moments = []
     var recordsSoFar = 0.0
     for line in lines.dropFirst() {
       let cells = line.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
       guard cells.count == header.count, let at = cells[time], let sum = cells[bytes] else { continue }
       recordsSoFar += cells[records] ?? 0
-      moments.append(Moment(seconds: at, bytes: sum, records: recordsSoFar))
+      let figures = known.reduce(into: [String: Double]()) { $0[$1.0] = cells[$1.1] }
+      moments.append(Moment(seconds: at, bytes: sum, records: recordsSoFar, figures: figures))
     }
   }
 

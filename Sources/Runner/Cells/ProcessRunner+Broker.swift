@@ -55,8 +55,7 @@ extension ProcessRunner {
     if let besideFigures { try Self.addBeside(&metrics, besideFigures) }
     if phases.restarts { try restart(scene, through, data, &metrics) }
     if let resident { metrics[.residentPercent] = resident * 100 }
-    // A search reports no time of its own: its trials are not one run.
-    let seconds: Double? = phases.load == .sustain ? nil : try metrics.needed(.seconds)
+    let seconds = try Self.busySeconds(phases.load, metrics, finished.figures)
     addShares(&metrics, finished.figures, before, after, seconds: seconds)
     let options = scene.values.filled(scene.arm.options)
     Stall.add(to: &metrics, stallMs: finished.stallMs)
@@ -78,7 +77,20 @@ extension ProcessRunner {
     }
     return measured(
       scene, metrics, IntervalSeries(path: Self.intervals(scene)), check, limitation, cache: cacheState,
-      dirty: finished.dirty)
+      // A twin's series counts the time of the growing topic alone, so the dirty pages' samples have no place in it.
+      dirty: phases.load == .twin ? [] : finished.dirty, figures: finished.figures)
+  }
+
+  /// How long the broker was loaded; nil of a search, whose trials are not one run. A twin's `seconds` are those of the growing
+  /// topic alone.
+  private static func busySeconds(
+    _ load: Arm.Load, _ metrics: [String: Double], _ figures: ReportedFigures
+  ) throws(RunError) -> Double? {
+    switch load {
+    case .sustain: nil
+    case .twin: try figures.required("elapsed_seconds")
+    case .flow: try metrics.needed(.seconds)
+    }
   }
 
   private func limitation(
@@ -123,6 +135,7 @@ extension ProcessRunner {
     arguments += Self.arguments(scene.values.filled(options))
     let intervals = intervals ?? (name == "load" ? Self.intervals(scene) : nil)
     if let intervals { arguments += ["--intervals-csv", intervals] }
+    if load == .twin { arguments += windowArguments + ["--broker-pid", String(broker.pid)] }
     do {
       return try finish(programs.load, arguments, scene, name, alongside: broker, beside: beside, look: look)
     } catch {
@@ -130,6 +143,11 @@ extension ProcessRunner {
       guard case .failed = error, let end = broker.end else { throw error }
       throw .failed("the broker ended in the midst of it with \(end): \(broker.lastWord)")
     }
+  }
+
+  /// Where a twin's windows end: at the levels that the experiment sweeps.
+  var windowArguments: [String] {
+    experiment.sweep.map { ["--levels", $0.levels.map(\.text).joined(separator: ",")] } ?? []
   }
 
   /// What every load against a broker of ours begins with; an option `topic` behind it names another.
@@ -208,11 +226,12 @@ extension ProcessRunner {
   ) throws(RunError) {
     let cpu = after.cpuSeconds - before.cpuSeconds
     metrics[.brokerCPUSeconds] = cpu
-    if let gigabytes = metrics[.bytes].map({ $0 / 1e9 }), gigabytes > 0 {
+    // What a twin's broker spent is on both topics: the windows say how much on which.
+    if load != .twin, let gigabytes = metrics[.bytes].map({ $0 / 1e9 }), gigabytes > 0 {
       metrics[.cpuSecondsPerGB] = cpu / gigabytes
       metrics[.clientCPUSecondsPerGB] = figures["cpu_seconds"].map { $0 / gigabytes }
     }
-    if let millions = metrics[.records].map({ $0 / 1e6 }), millions > 0 {
+    if load != .twin, let millions = metrics[.records].map({ $0 / 1e6 }), millions > 0 {
       metrics[.cpuSecondsPerMillionRecords] = cpu / millions
       metrics[.clientCPUSecondsPerMillionRecords] = figures["cpu_seconds"].map { $0 / millions }
     }
@@ -242,6 +261,10 @@ extension ProcessRunner {
     check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics[.records])
     let keepsAll = !through.settings.contains { $0.name.hasPrefix("log.retention.bytes") }
     let isSunk = Self.isSunk(options)
+    // Fresh topics alone leave nothing.
+    if through.phases.load == .twin, keepsAll, !options.contains(where: { $0.name == "fresh-only" }) {
+      check.stored(bytes: try metrics.needed(.storedBytes), payload: try metrics.needed(.bytes), isCompressed: false)
+    }
     if through.phases.load == .produce, keepsAll, !isSunk {
       let codec = options.first { $0.name == "compression" }?.value.text ?? "none"
       let stored = try metrics.needed(.storedBytes)

@@ -9,9 +9,15 @@ extension ProcessRunner {
   func measure(_ scene: Scene, _ asked: Arm.Load, at target: Target) throws(RunError) -> Measured {
     // Two campaigns of this name at one cluster differ in time or process.
     let topic = "millrace-\(experiment.name)-\(UTC.stamp())-\(getpid())-\(scene.run.order)"
-    try topics(
-      ["create", topic, "--partitions", "\(target.partitions)", "--replication-factor", "\(target.replicationFactor)"],
-      scene, target)
+    // A twin makes its topics itself.
+    if asked != .twin {
+      try topics(
+        [
+          "create", topic, "--partitions", "\(target.partitions)", "--replication-factor",
+          "\(target.replicationFactor)",
+        ],
+        scene, target)
+    }
     let before = MachineFigures.now(device: target.isLocal ? device : nil)
     let finished: Finished
     do throws(RunError) {
@@ -52,7 +58,7 @@ extension ProcessRunner {
     }
     var result = measured(
       scene, metrics, IntervalSeries(path: "\(scene.directory)/intervals.csv"), check, limitation,
-      cache: (.unknown, nil), dirty: target.isLocal ? finished.dirty : [])
+      cache: (.unknown, nil), dirty: target.isLocal ? finished.dirty : [], figures: finished.figures)
     result.warnings += warnings
     return result
   }
@@ -60,6 +66,7 @@ extension ProcessRunner {
   private func load(_ scene: Scene, _ load: Arm.Load, _ topic: String, _ target: Target) throws(RunError) -> Finished {
     var arguments = [load.verb, "--bootstrap-server", target.address, "--topic", topic, "--json", "--quiet"]
     arguments += Self.arguments(scene.values.filled(scene.arm.options).filter { $0.name != "partitions" })
+    if load == .twin { arguments += windowArguments + ["--replication-factor", "\(target.replicationFactor)"] }
     arguments += ["--intervals-csv", "\(scene.directory)/intervals.csv"]
     return try finish(programs.load, arguments, scene, "load")
   }

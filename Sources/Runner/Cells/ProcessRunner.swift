@@ -379,7 +379,8 @@ package struct ProcessRunner: CellRunner {
       limitation: limitation)
   }
 
-  /// A part for each level the run reached: what the program says of it, else the rate of the series' window.
+  /// A part for each level the run reached: what the program says of it, else the rate of the series' window. What is one value
+  /// a run stands in the part of the last level alone.
   private func windows(
     of sweep: Factor, _ metrics: [String: Double], _ series: IntervalSeries?, _ figures: ReportedFigures?
   ) -> [Measured.Part] {
@@ -387,15 +388,19 @@ package struct ProcessRunner: CellRunner {
       figures.map { $0.metrics(at: level) }.flatMap { $0.isEmpty ? nil : (level, $0) }
     }
     if !said.isEmpty {
-      return said.map { Measured.Part(sweepLevel: $0.0, metrics: metrics.merging($0.1) { $1 }) }
+      return said.enumerated().map { index, part in
+        let ofRun = index == said.count - 1 ? metrics : [:]
+        return Measured.Part(sweepLevel: part.0, metrics: ofRun.merging(part.1) { $1 })
+      }
     }
     let rates = series?.windows(endingAt: sweep.levels.compactMap(\.number)) ?? []
-    return zip(sweep.levels, rates).compactMap { level, rate in
-      rate.map { rate in
-        var own = metrics
+    let last = rates.lastIndex { $0 != nil }
+    return zip(sweep.levels, rates).enumerated().compactMap { index, window in
+      window.1.map { rate in
+        var own = index == last ? metrics : [:]
         own[.mibPerSecond] = rate
         own[.mbPerSecond] = rate * 1.048_576
-        return Measured.Part(sweepLevel: level, metrics: own)
+        return Measured.Part(sweepLevel: window.0, metrics: own)
       }
     }
   }
@@ -412,7 +417,8 @@ package struct ProcessRunner: CellRunner {
       return SeriesPoint(
         order: run.order, arm: run.cell.arm, replicate: run.replicate, seconds: moment.seconds,
         storedMiB: moment.bytes / 1_048_576, mibPerSecond: (moment.bytes - before.bytes) / 1_048_576 / seconds,
-        recordsPerSecond: (moment.records - before.records) / seconds, dirtyMiB: sample?.mib)
+        recordsPerSecond: (moment.records - before.records) / seconds, dirtyMiB: sample?.mib,
+        figures: moment.figures)
     }
   }
 }

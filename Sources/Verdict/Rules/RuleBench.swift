@@ -166,13 +166,14 @@ package struct RuleBench {
     return finding
   }
 
-  /// test / baseline over the sweep, replicate by replicate: the slope of each replicate is one independent value (its
-  /// levels are not: they share a process and a disk's mood), and the interval is that of the slopes' median.
+  /// test / baseline over the sweep (without a baseline the metric is itself a comparison), replicate by replicate: the slope of
+  /// each replicate is one independent value (its levels are not: they share a process and a disk's mood), and the interval is
+  /// that of the slopes. Where lower is better the curve is turned, so that falling is always losing.
   private func flat(_ rule: VerdictRule, at levels: [Setting]) -> Finding {
     var finding = blank(rule, levels)
     let tolerance = rule.tolerance ?? 0.02
     let lastDecile = rule.lastDecile ?? 0.95
-    let curves = curves(rule, levels)
+    let curves = turned(rule, curves(rule, levels))
     guard curves.count >= Verdict.Limits.replicatesMin else {
       finding.sentence = "\(name(rule, levels)): " + tooFew(curves.count, of: experiment.replicates)
       return finding
@@ -206,7 +207,20 @@ package struct RuleBench {
       + "\(Figures.percent(tolerance)) (\(slopeOutcome.word)); the last tenth is at \(Figures.percent(last.value)) "
       + "[\(Figures.percent(last.low)), \(Figures.percent(last.high))] of the rest, at least "
       + "\(Figures.percent(lastDecile)) wanted (\(lastOutcome.word))."
+    if slopeOutcome == .inconclusive {
+      finding.sentence += " What is known: it loses at most \(Figures.percent(max(0, -slope.low))) a doubling (95 %)."
+    }
     return finding
+  }
+
+  /// Half the interval of a `flat` or `exponent` rule's slope, as a share of the tolerance; infinite with too few replicates, and nil
+  /// of rules of another kind.
+  func slopeShare(of rule: VerdictRule) -> Double? {
+    guard let tolerance = rule.tolerance, rule.kind == .flat || rule.kind == .exponent else { return nil }
+    let shares = findings(of: rule).map { finding in
+      finding.effect.map { ($0.high - $0.low) / 2 / tolerance } ?? .infinity
+    }
+    return shares.max()
   }
 
   /// The slope, without its sign, that the A/A twin of the test or of the baseline shows against what it repeats; nil without one.
@@ -215,8 +229,10 @@ package struct RuleBench {
     return experiment.arms.filter { $0.role == .again && compared.contains($0.repeats ?? "") }.compactMap { twin in
       var own = rule
       own.test = Selection(arms: [twin.name], levels: rule.test.levels)
-      own.baseline = Selection(arms: [twin.repeats ?? ""], levels: rule.test.levels)
-      return Statistics.median(curves(own, levels).compactMap(slopeShare)).map { abs($0) }
+      if !rule.baseline.arms.isEmpty {
+        own.baseline = Selection(arms: [twin.repeats ?? ""], levels: rule.test.levels)
+      }
+      return Statistics.median(turned(own, curves(own, levels)).compactMap(slopeShare)).map { abs($0) }
     }.max()
   }
 
@@ -306,6 +322,11 @@ package struct RuleBench {
       }
       return points.count >= 3 ? points : nil
     }
+  }
+
+  private func turned(_ rule: VerdictRule, _ curves: [[(x: Double, y: Double)]]) -> [[(x: Double, y: Double)]] {
+    guard rule.better == .lower else { return curves }
+    return curves.map { curve in curve.filter { $0.y > 0 }.map { ($0.x, 1 / $0.y) } }
   }
 
   /// Theil-Sen slope against log2 of the level, as a share of the curve's median.

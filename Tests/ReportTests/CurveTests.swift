@@ -1,0 +1,94 @@
+import Testing
+
+@testable import Experiment
+@testable import LabFixtures
+@testable import Report
+
+@Suite("A chart of the runs' course")
+struct CurveTests {
+  private let experiment = Fixture.experiment(
+    number: 6, name: "volume", factors: [], sweep: Factor(name: "stored_mib", levels: ["4096", "8192", "16384"]),
+    arms: [Fixture.arm("broker", .control, program: .load(.produce), label: "broker, one long run")],
+    metrics: ["mib_per_s"], verdicts: [])
+
+  /// 900 MiB/s until memory (512 MiB) is full, then 400; a step of 128 MiB each.
+  private func points(runs: Int, last: Double = 16384) -> [SeriesPoint] {
+    (0..<runs).flatMap { run in
+      stride(from: 128.0, through: last, by: 128).map { stored in
+        SeriesPoint(
+          order: run, arm: "broker", replicate: run + 1, seconds: stored / 500, storedMiB: stored,
+          mibPerSecond: stored <= 512 ? 900 : 400 + Double(run), recordsPerSecond: 1,
+          figures: ["p50_ms": 1, "p99_ms": 20])
+      }
+    }
+  }
+
+  private func rows(runs: Int) -> [Row] {
+    Fixture.rows("broker", "mib_per_s", Array(repeating: 400, count: runs), tier: .endToEnd)
+  }
+
+  private func drawn(_ definition: ChartDefinition, runs: Int = 3, rows: [Row]? = nil) -> Chart? {
+    Chart(
+      curve: definition, of: experiment, rows: rows ?? self.rows(runs: runs), series: points(runs: runs),
+      ceiling: Fixture.ceiling, seed: 1, caption: "made up")
+  }
+
+  private func definition(_ y: String, other: [String] = []) -> ChartDefinition {
+    var chart = Fixture.chart(
+      .curve, x: "stored_mib", y: y, series: [], arms: ["broker"], logX: true,
+      references: [
+        ReferenceLine(axis: .x, at: "{memory_mib}", label: "memory"),
+        ReferenceLine(axis: .y, at: "{device_write_mib_per_s}", label: "device"),
+      ])
+    chart.otherY = other
+    return chart
+  }
+
+  @Test("has a dot for each interval and a line through medians of an eighth of a doubling")
+  func points() throws {
+    let chart = try #require(drawn(definition("mib_per_s")))
+    #expect(chart.points.count { $0.kind == .raw } == 128)
+    let line = chart.points.filter { $0.kind == .median }
+    #expect(line.count > 25 && line.count < 57, "\(line.count)")
+    #expect(line.first?.y == 900 && line.last?.y == 401 && chart.replicates == 3...3)
+  }
+
+  @Test("draws the claim at the level after memory is full, not at the burst before")
+  func claim() throws {
+    let chart = try #require(drawn(definition("mib_per_s")))
+    let claim = chart.points.filter { $0.kind == .claim }
+    #expect(!claim.isEmpty && claim.allSatisfy { $0.y == 401 && $0.x >= 1000 }, "\(claim)")
+    #expect(chart.claimLabel.contains("memory had just filled"))
+  }
+
+  @Test("marks memory from the definition and the device's own rate from the probe")
+  func marks() throws {
+    let chart = try #require(drawn(definition("mib_per_s")))
+    #expect(chart.lines.map(\.label) == ["memory", "device"])
+    #expect(chart.lines[0].at == 512 && abs(chart.lines[1].at - 500 / 1.048_576) < 1e-6)
+  }
+
+  @Test("has a line for each of several columns, named in words")
+  func columns() throws {
+    let chart = try #require(drawn(definition("p50_ms", other: ["p99_ms"])))
+    #expect(chart.series.map(\.label) == ["broker, one long run, median", "broker, one long run, 99th percentile"])
+    #expect(chart.claimLabel.isEmpty)
+  }
+
+  @Test("leaves out runs that do not count, and is not there without any")
+  func invalid() {
+    var rows = rows(runs: 3)
+    for index in rows.indices { rows[index].invalid = "a reason" }
+    #expect(drawn(definition("mib_per_s"), rows: rows) == nil)
+  }
+
+  @Test("thins its dots, never its line, where runs are long")
+  func thinned() throws {
+    let chart = try #require(
+      Chart(
+        curve: definition("mib_per_s"), of: experiment, rows: rows(runs: 1), series: points(runs: 1, last: 131_072),
+        ceiling: nil, seed: 1, caption: ""))
+    #expect(chart.points.count { $0.kind == .raw } <= 320)
+    #expect(chart.lines.count == 1, "no probe, no line of the device")
+  }
+}
