@@ -28,6 +28,9 @@ package struct VerdictRule: Sendable, Equatable {
     /// The test rises over the levels of the factor `over` (falls, where lower is better), by Mann and Kendall's test within
     /// each replicate, and no step between two neighbouring levels goes the other way.
     case trend
+    /// Things of the sizes that are the levels of the factor `over` cost a time each and a time for each byte, both above zero; the
+    /// metric is how many of them a second.
+    case cost
     /// The metric is zero in every single run: what must not happen did not happen once.
     case never
 
@@ -35,7 +38,7 @@ package struct VerdictRule: Sendable, Equatable {
     package var needsBaseline: Bool {
       switch self {
       case .ratio, .equal: true
-      case .flat, .value, .exponent, .trend, .never: false
+      case .flat, .value, .exponent, .trend, .cost, .never: false
       }
     }
 
@@ -44,7 +47,7 @@ package struct VerdictRule: Sendable, Equatable {
     package var suffix: String {
       switch self {
       case .ratio, .equal: "×"
-      case .value, .flat, .exponent, .trend, .never: ""
+      case .value, .flat, .exponent, .trend, .cost, .never: ""
       }
     }
   }
@@ -76,7 +79,7 @@ package struct VerdictRule: Sendable, Equatable {
   package var acrossDurability = false
   /// Of `equal`: the ratio that is expected.
   package var around = 1.0
-  /// Of `trend`: the factor whose levels are the steps.
+  /// Of `trend` and `cost`: the factor whose levels are the steps, or the sizes in bytes.
   package var over: String?
 }
 

@@ -14,6 +14,8 @@ extension Metric {
   package static let getsPerSecond = Metric("gets_per_s", "1/s", .more, .rate, "records got at random a second")
   package static let pagesPerAppend = Metric(
     "pages_per_append", "", .less, .cost, "4 KiB read and written for one record appended")
+  package static let cpuUsPerAppend = Metric(
+    "cpu_us_per_append", "µs", .less, .cost, "user and system CPU for one record appended, that of syncing included")
   package static let pagesPerGet = Metric("pages_per_get", "", .less, .cost, "4 KiB read for one record got at random")
   package static let writeAmplification = Metric(
     "write_amplification", "", .less, .cost, "bytes the device took for writing over bytes put")
@@ -170,7 +172,7 @@ extension Metric {
   /// All of them, in the order in which `rows.csv` may have them.
   package static let catalogue: [Metric] = [
     seconds, bytes, records, mibPerSecond, mbPerSecond, recordsPerSecond, sustainableRecordsPerSecond,
-    valuesPerSecond, operationsPerSecond, getsPerSecond, pagesPerAppend, pagesPerGet, writeAmplification,
+    valuesPerSecond, operationsPerSecond, getsPerSecond, pagesPerAppend, cpuUsPerAppend, pagesPerGet, writeAmplification,
     hugePagePercent, hitRatio, cachedMiB, heldTwiceMiB, rewarmMs, responseP50Ms, responseP99Ms, responseP999Ms,
     serviceP50Ms, serviceP99Ms, serviceP999Ms, endToEndP50Ms, endToEndP99Ms, startMs, cpuSecondsPerGB,
     freshMiBPerSecond, freshCPUSecondsPerGB, grownOverFreshCPU, grownOverFreshRate, clientCPUSecondsPerGB, cpuSecondsPerMillionRecords, clientCPUSecondsPerMillionRecords, machineBusyPercent,

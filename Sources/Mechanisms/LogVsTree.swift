@@ -61,6 +61,8 @@ package struct LogVsTree: Sendable {
     package var getsPerSecond: Double
     /// Pages of 4 KiB read and written for one append, and read for one get.
     package var pagesPerAppend: Double
+    /// CPU time of the process for one append.
+    package var cpuUsPerAppend: Double
     package var pagesPerGet: Double
     /// Bytes the device took for writing, its journal included, over bytes of keys and values put.
     package var writeAmplification: Double
@@ -174,6 +176,7 @@ package struct LogVsTree: Sendable {
       Point(
         records: level, appendsPerSecond: Double(appends) / appendSeconds, getsPerSecond: Double(gets) / getSeconds,
         pagesPerAppend: Double(putting.readBytes + written) / 4096 / Double(appends),
+        cpuUsPerAppend: (cpuAppended - cpuBegun) * 1e6 / Double(appends),
         pagesPerGet: Double(getting.readBytes) / 4096 / Double(gets),
         writeAmplification: Double(written) / payload, storedBytes: storedBytes(in: place)),
       appendSeconds + getSeconds, cpuAppended - cpuBegun + cpuGot - cpuGettingBegun

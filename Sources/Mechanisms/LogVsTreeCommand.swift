@@ -46,7 +46,8 @@ struct LogVsTreeCommand: Mechanism {
     for point in result.points {
       at[String(point.records)] = [
         "records_per_s": point.appendsPerSecond, "gets_per_s": point.getsPerSecond,
-        "pages_per_append": point.pagesPerAppend, "pages_per_get": point.pagesPerGet,
+        "pages_per_append": point.pagesPerAppend, "cpu_us_per_append": point.cpuUsPerAppend,
+        "pages_per_get": point.pagesPerGet,
         "write_amplification": point.writeAmplification, "stored_bytes": point.storedBytes,
       ]
     }

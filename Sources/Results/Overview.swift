@@ -69,6 +69,7 @@ package struct Overview: Sendable, Equatable {
     case .ratio, .equal: return Figures.times(effect.value)
     case .flat: return "\(Figures.percent(effect.value, signed: true)) a doubling"
     case .exponent: return "N^\(Figures.text(-effect.value))"
+    case .cost: return "knee at \(Figures.short(effect.value)) B"
     case .trend: return "τ = \(Figures.text(effect.value))"
     case .value, .never:
       let metric = experiment.verdicts.first { $0.name == finding.rule }.flatMap { Metric.named($0.metric) }

@@ -90,7 +90,7 @@ package struct VerdictTable {
         ? "\(percent(least.value)) [\(percent(least.low)), \(percent(least.high))] a doubling"
         : "\(percent(least.value)) to \(percent(most.value)) a doubling"
     }
-    let own = rule.kind == .value ? Metric.named(rule.metric)?.unit ?? "" : ""
+    let own = rule.kind == .cost ? "B" : rule.kind == .value ? Metric.named(rule.metric)?.unit ?? "" : ""
     let unit = own.isEmpty ? rule.kind.suffix : " \(own)"
     let sign = rule.kind == .exponent ? "b = " : rule.kind == .trend ? "τ = " : ""
     if effects.count == 1 {

@@ -96,7 +96,7 @@ extension Verdict.Finding {
         : "does not slow, \(Figures.percent(effect.low)) a doubling"
     case .exponent:
       return "falls as N^-\(Figures.text(max(0, effect.high))) at most"
-    case .value, .trend, .never: return "between \(Figures.text(effect.low)) and \(Figures.text(effect.high))"
+    case .value, .trend, .cost, .never: return "between \(Figures.text(effect.low)) and \(Figures.text(effect.high))"
     }
   }
 }

@@ -58,6 +58,28 @@ enum Synthetic {
     return rows
   }
 
+  /// The course of each run of an experiment that sweeps a stored volume, from 128 MiB on: fast until memory (512 MiB) is full.
+  static func series(of experiment: Experiment, rows: [Row], seed: UInt64 = 1) -> [SeriesPoint] {
+    guard experiment.sweep?.name == SeriesPoint.volume, let end = experiment.sweep?.levels.last?.number else {
+      return []
+    }
+    var generator = SplitMix(seed: seed)
+    let runs = Dictionary(grouping: rows, by: \.order).sorted { $0.key < $1.key }.compactMap(\.value.first)
+    return runs.flatMap { row -> [SeriesPoint] in
+      var seconds = 0.0
+      return stride(from: 128.0, through: end, by: 128).map { stored in
+        let level = (stored <= 512 ? 900.0 : 640) * (row.arm == "raw-append" ? 1.9 : 1)
+        let rate = level * (1 + 0.1 * Double.random(in: -1...1, using: &generator))
+        seconds += 128 / rate
+        let cpu = 0.7 + 0.1 * Double.random(in: -1...1, using: &generator)
+        return SeriesPoint(
+          order: row.order, arm: row.arm, replicate: row.replicate, seconds: seconds, storedMiB: stored,
+          mibPerSecond: rate, recordsPerSecond: rate * 1000,
+          figures: ["p50_ms": 1, "p99_ms": 20, "cpu_s_per_gb": cpu, "fresh_cpu_s_per_gb": 0.7, "fresh_mib_per_s": 640])
+      }
+    }
+  }
+
   private static func truth(_ number: Int, _ arm: Arm, _ levels: [String: Level], share: Double) -> [String: Double] {
     switch number {
     case 1:
@@ -82,10 +104,15 @@ enum Synthetic {
       let stored = levels["stored_records"]?.number ?? 1
       let falls = arm.name == "lmdb-random" || arm.name == "sqlite-random"
       let rate = falls ? 1e5 * pow(stored / 1e5, -0.4) : 1e5
-      return ["records_per_s": rate, "gets_per_s": rate / 3, "write_amplification": falls ? 40 : 1.3]
+      return [
+        "records_per_s": rate, "gets_per_s": rate / 3, "write_amplification": falls ? 40 : 1.3,
+        "pages_per_append": 1e5 / rate, "cpu_us_per_append": 2,
+      ]
     case 6:
-      let pace = share < 0.15 ? 900.0 : 640
-      return ["mib_per_s": arm.name.hasSuffix("unpaced") ? pace * 1.9 : pace * (arm.role == .control ? 1 : 0.98)]
+      return [
+        "mib_per_s": (share < 0.15 ? 900 : 640) * (arm.name == "raw-append" ? 1.9 : 1), "grown_over_fresh_cpu": 1,
+        "grown_over_fresh_rate": 1,
+      ]
     case 7:
       let rates: [String: Double] = [
         "three-producers": 1.5e6, "consumer": 9e6, "three-consumers": 14e6, "producer-and-consumer": 0.7e6, "sink": 3e7,
@@ -140,6 +167,7 @@ extension Synthetic {
     let definition = try String(contentsOfFile: "\(root)/experiments/\(stem).yaml", encoding: .utf8)
     let experiment = try experiment(stem).under(profile)
     let rows = rows(of: experiment)
+    let series = Dictionary(grouping: series(of: experiment, rows: rows), by: \.order)
     let path = "\(results)/\(stem)/\(name)"
     let begin = JournalEntry.Begin(
       experiment: experiment.name, definition: Fingerprint.of(definition), profile: profile.rawValue, seed: 7,
@@ -149,7 +177,7 @@ extension Synthetic {
     for (order, ours) in Dictionary(grouping: rows, by: \.order).sorted(by: { $0.key < $1.key }) {
       let run = PlannedRun(
         order: order, replicate: ours[0].replicate, cell: Cell(arm: ours[0].arm, levels: [], factors: []))
-      try directory.record(run, rows: ours, series: [])
+      try directory.record(run, rows: ours, series: series[order] ?? [])
     }
     try directory.append(.end(complete: true, at: "2026-01-01T00:10:00Z"))
     return try StoredResult(reading: path)

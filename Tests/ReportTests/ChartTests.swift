@@ -33,7 +33,9 @@ struct ChartTests {
     let experiment = try Synthetic.experiment(stem).under(profile)
     let rows = Synthetic.rows(of: experiment)
     return experiment.charts.compactMap {
-      Chart($0, of: experiment, rows: rows, seed: 1, caption: "\(profile.rawValue) profile · 20260101T000000Z-0000000")
+      Chart(
+        $0, of: experiment, rows: rows, series: Synthetic.series(of: experiment, rows: rows), seed: 1,
+        caption: "\(profile.rawValue) profile · 20260101T000000Z-0000000")
     }
   }
 
@@ -167,13 +169,24 @@ struct ChartTests {
 
   @Test("the claim of flatness is a line at the level of the first tenth")
   func flatClaim() throws {
-    let chart = try #require(try charts("06-throughput-over-volume").first)
-    let experiment = try Synthetic.experiment("06-throughput-over-volume")
+    let sweep = Factor(name: "stored_mib", levels: (1...10).map { Level(String($0 * 64)) })
+    let definition = Fixture.chart(
+      .lines, x: "stored_mib", y: "mib_per_s", series: ["arm"],
+      references: [ReferenceLine(axis: .x, at: "{memory_mib}", label: "memory")])
+    let experiment = Fixture.experiment(
+      number: 6, name: "volume", factors: [], sweep: sweep,
+      arms: [Fixture.arm("broker", .test), Fixture.arm("raw", .control)], metrics: ["mib_per_s"],
+      verdicts: [
+        Fixture.rule("flat", .flat, metric: "mib_per_s", test: ["broker"], baseline: ["raw"], tolerance: 0.02)
+      ])
+    let rows = sweep.levels.flatMap { level in
+      Fixture.rows("broker", "mib_per_s", [level == "64" ? 900 : 640], levels: ["stored_mib": level])
+        + Fixture.rows("raw", "mib_per_s", [700], levels: ["stored_mib": level])
+    }
+    let chart = try #require(Chart(definition, of: experiment, rows: rows, seed: 1, caption: ""))
     let claim = chart.points.filter { $0.kind == .claim }
-    #expect(claim.count == experiment.sweep?.levels.count && Set(claim.map(\.y)).count == 1)
-    let memory = try #require(experiment.fixed.first { $0.name == "memory_mib" }?.value.number)
-    #expect(chart.lines == [Chart.Line(axis: .x, at: memory, label: "memory")])
-    #expect(chart.points.contains { $0.kind == .invalid })
+    #expect(claim.count == 10 && claim.allSatisfy { $0.y == 900 })
+    #expect(chart.lines == [Chart.Line(axis: .x, at: 512, label: "memory")])
   }
 
   @Test("no rows, no chart")

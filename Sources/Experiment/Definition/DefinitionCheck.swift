@@ -117,12 +117,17 @@ struct DefinitionCheck {
     case .exponent where (rule.tolerance == nil) == (rule.threshold == nil):
       throw error(key, "`exponent` needs a `tolerance` around zero, or a `threshold` to be above")
     case .exponent where experiment.sweep == nil: throw error(key, "`exponent` needs a `sweep`")
-    case .trend: try checkTrend(rule, key)
+    case .trend, .cost: try checkSteps(rule, key)
     case .ratio, .value, .equal, .flat, .exponent, .never: break
     }
     if rule.kind != .equal, rule.around != 1 { throw error("\(key).around", "belongs to `equal`") }
     if !(rule.around > 0) { throw error("\(key).around", "a ratio is above zero") }
-    if rule.kind != .trend, rule.over != nil { throw error("\(key).over", "belongs to `trend`") }
+    if rule.kind != .trend, rule.kind != .cost, rule.over != nil {
+      throw error("\(key).over", "belongs to `trend` and `cost`")
+    }
+    if rule.kind == .cost, Metric.named(rule.metric)?.kind != .rate {
+      throw error("\(key).metric", "a `cost` is the inverse of a rate, and `\(rule.metric)` is none")
+    }
   }
 
   /// Rows of different levels make no median together: of each factor that an arm runs at several levels of, the rule says at
@@ -145,10 +150,12 @@ struct DefinitionCheck {
     }
   }
 
-  private func checkTrend(_ rule: VerdictRule, _ key: String) throws(DefinitionError) {
-    guard let over = rule.over else { throw error(key, "a trend needs `over`: the factor whose levels are its steps") }
+  private func checkSteps(_ rule: VerdictRule, _ key: String) throws(DefinitionError) {
+    guard let over = rule.over else {
+      throw error(key, "`\(rule.kind.rawValue)` needs `over`: the factor whose levels are its steps")
+    }
     try known(over, factorNames, "\(key).over", "factor")
-    if rule.per.contains(over) { throw error("\(key).per", "holds `\(over)`, and the trend is over it") }
+    if rule.per.contains(over) { throw error("\(key).per", "holds `\(over)`, and the rule is over it") }
     guard allLevels(of: over).allSatisfy({ Level($0).number != nil }) else {
       throw error("\(key).over", "the levels of `\(over)` are no numbers, so they have no order")
     }

@@ -1,22 +1,21 @@
-package import Experiment
+import Experiment
 import Glibc
-package import Verdict
+import Verdict
 
 /// A chart of what happened in the course of the runs: one line an arm over the stored volume, from `series.csv`.
 extension Chart {
   private enum Curve {
     /// Places of the line for each doubling of the volume: at small volumes one interval or none, at large ones many.
-    static let binsPerDoubling = 8.0
+    static let binsPerDoubling = 4.0
+    /// A rate is that of at least so much: of shorter intervals it tells when the kernel wrote back, and nothing else.
+    static let rateMiB = 128.0
     /// Intervals drawn alone, of each arm and column; beyond, every second one, every third and so on.
     static let dotsMax = 320
     /// The claim's level is that of the volumes from twice the memory to four times it: memory is full, and nothing has grown.
     static let fullMemory = 2.0...4.0
   }
 
-  /// Nil when no interval has a place in the chart.
-  ///
-  /// - Parameter ceiling: what was probed before the campaign, for reference lines.
-  package init?(
+  init?(
     curve definition: ChartDefinition, of experiment: Experiment, rows: [Row], series points: [SeriesPoint],
     ceiling: Ceiling?, seed: UInt64, caption: String
   ) {
@@ -26,8 +25,11 @@ extension Chart {
     var counts: [Int] = []
     for arm in definition.arms {
       for column in [definition.y] + definition.otherY {
-        let own = points.filter { $0.arm == arm && valid.contains($0.order) && $0.storedMiB > 0 }
-          .compactMap { point in point.value(of: column).map { (x: point.storedMiB, y: $0) } }
+        let ofArm = points.filter { $0.arm == arm && valid.contains($0.order) && $0.storedMiB > 0 }
+        let own =
+          column == "mib_per_s"
+          ? Self.rates(ofArm)
+          : ofArm.compactMap { point in point.value(of: column).map { (x: point.storedMiB, y: $0) } }
         guard !own.isEmpty else { continue }
         let label = experiment.arm(named: arm)?.label ?? arm
         let series = Series(
@@ -55,6 +57,19 @@ extension Chart {
     claimLabel = claim.isEmpty ? "" : "the claim: as fast as when memory had just filled"
     self.points = drawn + claim
     self.caption = caption
+  }
+
+  /// Bytes over time of as many intervals of a run together as make `rateMiB`; what is left at its end is no rate.
+  private static func rates(_ points: [SeriesPoint]) -> [(x: Double, y: Double)] {
+    Dictionary(grouping: points, by: \.order).sorted { $0.key < $1.key }.flatMap { _, run in
+      var from = (seconds: 0.0, mib: 0.0)
+      return run.sorted { $0.seconds < $1.seconds }.compactMap { point -> (x: Double, y: Double)? in
+        // Records rarely divide the volume.
+        guard point.storedMiB - from.mib >= Curve.rateMiB * 0.99, point.seconds > from.seconds else { return nil }
+        defer { from = (point.seconds, point.storedMiB) }
+        return (point.storedMiB, (point.storedMiB - from.mib) / (point.seconds - from.seconds))
+      }
+    }
   }
 
   /// Medians of the intervals between neighbouring places, with their intervals.

@@ -19,11 +19,9 @@ extension Chart {
     let place = result.experiment.target.map { " · at \($0.address)" } ?? ""
     let caption = "\(result.profile.rawValue) profile · \(result.name)\(place)"
     return result.experiment.charts.compactMap { definition in
-      definition.kind == .curve
-        ? Chart(
-          curve: definition, of: result.experiment, rows: result.rows, series: result.series, ceiling: result.ceiling,
-          seed: result.seed, caption: caption)
-        : Chart(definition, of: result.experiment, rows: result.rows, seed: result.seed, caption: caption)
+      Chart(
+        definition, of: result.experiment, rows: result.rows, series: result.series, ceiling: result.ceiling,
+        seed: result.seed, caption: caption)
     }
   }
 

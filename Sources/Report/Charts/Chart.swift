@@ -1,5 +1,5 @@
 package import Experiment
-import Verdict
+package import Verdict
 
 /// The values of one chart, computed from rows: medians with their intervals, every raw value, and what the claim says.
 ///
@@ -78,8 +78,26 @@ package struct Chart: Sendable, Equatable {
     package static let seriesMax = 8
   }
 
-  /// Nil when no row has a place in the chart. `rows` may include invalid ones.
-  package init?(_ definition: ChartDefinition, of experiment: Experiment, rows: [Row], seed: UInt64, caption: String) {
+  /// Nil when nothing that was measured has a place in the chart. `rows` may include invalid ones.
+  ///
+  /// - Parameters:
+  ///   - series: of the same runs; only a curve is drawn from it.
+  ///   - ceiling: what was probed before the campaign, for reference lines.
+  package init?(
+    _ definition: ChartDefinition, of experiment: Experiment, rows: [Row], series: [SeriesPoint] = [],
+    ceiling: Ceiling? = nil, seed: UInt64, caption: String
+  ) {
+    if definition.kind == .curve {
+      self.init(
+        curve: definition, of: experiment, rows: rows, series: series, ceiling: ceiling, seed: seed, caption: caption)
+    } else {
+      self.init(levels: definition, of: experiment, rows: rows, seed: seed, caption: caption)
+    }
+  }
+
+  private init?(
+    levels definition: ChartDefinition, of experiment: Experiment, rows: [Row], seed: UInt64, caption: String
+  ) {
     let plotter = Plotter(definition: definition, experiment: experiment, seed: seed)
     let placed = plotter.place(rows)
     guard !placed.isEmpty else { return nil }

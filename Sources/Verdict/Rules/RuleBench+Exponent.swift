@@ -2,11 +2,11 @@ import Experiment
 import Glibc
 
 extension RuleBench {
-  /// A curve over the sweep as N^-b. Each replicate's b is one independent value, as with `flat`; the interval is that of
+  /// A curve over the sweep as N^-b, or as N^b where lower is better: b above zero is losing. Each replicate's b is one independent value, as with `flat`; the interval is that of
   /// their median.
   func exponent(_ rule: VerdictRule, at levels: [Setting]) -> Finding {
     var finding = blank(rule, levels)
-    let curves = curves(rule, levels)
+    let curves = turned(rule, curves(rule, levels))
     guard curves.count >= Verdict.Limits.replicatesMin else {
       finding.sentence = "\(name(rule, levels)): " + tooFew(curves.count, of: experiment.replicates)
       return finding
@@ -37,7 +37,7 @@ extension RuleBench {
       wanted = "above \(Figures.text(threshold))"
     }
     finding.sentence =
-      "\(name(rule, levels)): \(unitName(rule.metric)) as N^-b with b = \(Figures.interval(b, suffix: "")), "
+      "\(name(rule, levels)): \(unitName(rule.metric)) as N^\(rule.better == .lower ? "" : "-")b with b = \(Figures.interval(b, suffix: "")), "
       + "\(wanted) wanted; \(finding.outcome.word)."
     return finding
   }
@@ -48,7 +48,7 @@ extension RuleBench {
       let exponents = [twin.name, twin.repeats ?? ""].map { arm in
         var own = rule
         own.test.arms = [arm]
-        return Statistics.median(curves(own, levels).compactMap(decayExponent))
+        return Statistics.median(turned(own, curves(own, levels)).compactMap(decayExponent))
       }
       guard let first = exponents[0], let second = exponents[1] else { return nil }
       return abs(first - second)

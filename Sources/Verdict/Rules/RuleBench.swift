@@ -34,6 +34,7 @@ package struct RuleBench {
       case .flat: flat(rule, at: levels)
       case .exponent: exponent(rule, at: levels)
       case .trend: trend(rule, at: levels)
+      case .cost: cost(rule, at: levels)
       case .never: never(rule, at: levels)
       }
     }
@@ -324,7 +325,8 @@ package struct RuleBench {
     }
   }
 
-  private func turned(_ rule: VerdictRule, _ curves: [[(x: Double, y: Double)]]) -> [[(x: Double, y: Double)]] {
+  /// Each curve as its inverse where lower is better, so that falling is losing.
+  func turned(_ rule: VerdictRule, _ curves: [[(x: Double, y: Double)]]) -> [[(x: Double, y: Double)]] {
     guard rule.better == .lower else { return curves }
     return curves.map { curve in curve.filter { $0.y > 0 }.map { ($0.x, 1 / $0.y) } }
   }

@@ -52,11 +52,18 @@ extension Statistics {
 
   /// The center of a few values, one of each replicate, with its 95 % interval: Hodges and Lehmann's, the median of all pairs' means,
   /// whose interval is that of Wilcoxon's signed ranks. At seven values it is the third smallest mean of a pair to the third largest,
-  /// where an interval of the median is the whole range. Fewer than six values have no such interval: the median's is taken.
+  /// where an interval of the median is the whole range. Fewer than six values have no such interval: that of Student's t around the
+  /// mean is taken, and with two the range.
   ///
-  /// Exact for values that spread alike to both sides, whatever their distribution.
+  /// Exact for values that spread alike to both sides, whatever their distribution; Student's for normal ones.
   package static func centerInterval(_ values: [Double], seed: UInt64) -> Estimate? {
-    guard values.count >= 6 else { return medianInterval(values, seed: seed) }
+    guard values.count >= 3 else { return medianInterval(values, seed: seed) }
+    guard values.count >= 6 else {
+      let center = sum(values) / Double(values.count)
+      let reach =
+        studentQuantile975(degrees: Double(values.count - 1)) * (variance(values) / Double(values.count)).squareRoot()
+      return Estimate(value: center, low: center - reach, high: center + reach, count: values.count)
+    }
     let sorted = values.sorted()
     var means: [Double] = []
     means.reserveCapacity(sorted.count * (sorted.count + 1) / 2)
