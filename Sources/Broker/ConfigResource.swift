@@ -10,17 +10,17 @@ enum ConfigResource: Hashable {
   /// The resource types of DescribeConfigs and AlterConfigs.
   private enum Kind { static let topic: Int8 = 2, broker: Int8 = 4 }
 
-  init(type: Int8, name: String, brokerID: BrokerID) throws(Refusal) {
+  init(type: Int8, name: String, brokerID: BrokerID) throws(ApiError) {
     switch type {
     case Kind.topic: self = .topic(name)
     case Kind.broker where name.isEmpty: self = .brokerDefault
     case Kind.broker:
       guard Int32(name) == brokerID else {
-        throw Refusal(
+        throw ApiError(
           .invalidRequest, "Unexpected broker id, expected \(brokerID) or empty string, but received \(name)")
       }
       self = .broker
-    default: throw Refusal(.invalidRequest, "Configuration of resource type \(type) is not served.")
+    default: throw ApiError(.invalidRequest, "Configuration of resource type \(type) is not served.")
     }
   }
 }
@@ -29,13 +29,13 @@ extension LocalBroker {
   /// The configuration of a resource, as far as `names` asks for it (nil: all of it).
   func describe(
     _ resource: ConfigResource, only names: [String]?, _ image: MetadataImage
-  ) throws(Refusal) -> [DescribedConfig] {
+  ) throws(ApiError) -> [DescribedConfig] {
     let names = names.map { Set($0) }
     switch resource {
     case .topic(let name):
-      if let problem = TopicName.problem(with: name) { throw Refusal(.invalidTopicException, problem) }
+      if let problem = TopicName.problem(with: name) { throw ApiError(.invalidTopicException, problem) }
       guard let topic = image.named(name) else {
-        throw Refusal(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
+        throw ApiError(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
       }
       return topic.config.describe(over: image.config, only: names)
     case .broker: return image.config.describe(only: names)
@@ -48,12 +48,12 @@ extension LocalBroker {
     let configs = controller.configs
     switch resource {
     case .topic(let name):
-      return Controller.ConfigChange(.topic(name)) { values, brokers throws(Refusal) in
+      return Controller.ConfigChange(.topic(name)) { values, brokers throws(ApiError) in
         try alteration.applied(toTopic: values, broker: configs.config(brokers))
       }
     case .broker, .brokerDefault:
       let isDefault = resource == .brokerDefault
-      return Controller.ConfigChange(isDefault ? .brokerDefault : .broker(brokerID)) { _, brokers throws(Refusal) in
+      return Controller.ConfigChange(isDefault ? .brokerDefault : .broker(brokerID)) { _, brokers throws(ApiError) in
         let changed = try alteration.applied(toBroker: configs.config(brokers), isDefault: isDefault)
         return isDefault ? changed.dynamicDefaults : changed.dynamicOwn
       }

@@ -134,7 +134,7 @@ extension LocalBroker {
 /// Allocates producer ids from blocks, which come from the controller. The next block is asked for when `Limits.producerIDsLeft` are left of
 /// the present one: the tree may be busy with a large change just when it is used up.
 final class ProducerIDSource: Sendable {
-  typealias Then = @Sendable (Result<Int64, Refusal>) -> Void
+  typealias Then = @Sendable (Result<Int64, ApiError>) -> Void
 
   private let controller: ControllerRunner
   private let brokerID: BrokerID
@@ -186,10 +186,10 @@ final class ProducerIDSource: Sendable {
 
   /// Serves the requests that wait; where more wait than there are ids, another block is asked for. A failure ends all of them.
   private func received(_ outcome: Controller.Outcome?) {
-    let (served, asks) = state.withLock { state -> ([(Then, Result<Int64, Refusal>)], Bool) in
+    let (served, asks) = state.withLock { state -> ([(Then, Result<Int64, ApiError>)], Bool) in
       state.isAsked = false
       guard case .producerIDs(let block) = outcome else {
-        var refusal = Refusal(.unknownServerError, "no producer id")
+        var refusal = ApiError(.unknownServerError, "no producer id")
         if case .refused(let reason) = outcome { refusal = reason }
         defer { state.waiting = [] }
         return (state.waiting.map { ($0, .failure(refusal)) }, false)
@@ -197,7 +197,7 @@ final class ProducerIDSource: Sendable {
       state.nextBlock = block
       let count = min(state.waiting.count, state.block.count + block.count)
       let served = state.waiting.prefix(count).compactMap { then in
-        state.next().map { (then, Result<Int64, Refusal>.success($0)) }
+        state.next().map { (then, Result<Int64, ApiError>.success($0)) }
       }
       state.waiting.removeFirst(count)
       return (served, state.asks())

@@ -5,24 +5,6 @@ package import NIOCore
 /// The checks that make a produced batch fit for the log, before any lock is taken: the rules Kafka's broker has for what
 /// a producer sends, and recompression where the topic wants a codec of its own.
 package enum ProducedBatch {
-  /// Why a batch is refused, with the error code and the message of the response.
-  package struct Refusal: Error, Equatable {
-    package var code: ErrorCode
-    package var message: String
-    /// Records at fault: place in the batch, and why.
-    package var records: [Record] = []
-
-    package struct Record: Equatable {
-      package var index: Int32
-      package var message: String
-    }
-
-    init(_ code: ErrorCode, _ message: String) {
-      self.code = code
-      self.message = message
-    }
-  }
-
   /// Reads the one batch a partition's data must be. Its header then says the largest timestamp of its records, and that the
   /// producer set them: what a producer writes there is not believed.
   ///
@@ -31,18 +13,18 @@ package enum ProducedBatch {
   ///     allowed from 7.
   ///   - nowMs: the clock that the topic's limits on timestamps count from.
   ///   - allowance: bytes that the request's batches may still unpack to; what this one takes is taken off.
-  /// - Throws: a refusal, or anything when `allowance.wantsOffload` then.
+  /// - Throws: why the batch is refused; the error says nothing when `allowance.wantsOffload` is set.
   package static func checked(
     _ bytes: ByteBuffer?, for config: TopicConfig, version: Int16, nowMs: Int64, allowance: inout UnpackAllowance
-  ) throws(Refusal) -> RecordBatch {
-    guard let bytes, bytes.readableBytes > 0 else { throw Refusal(.invalidRecord, "no record batch") }
+  ) throws(ProduceError) -> RecordBatch {
+    guard let bytes, bytes.readableBytes > 0 else { throw ProduceError(.invalidRecord, "no record batch") }
     let batch = try read(bytes, version: version, &allowance)
     try check(batch.header, version: version)
     if batch.sizeInBytes > config.maxMessageBytes {
-      throw Refusal(.messageTooLarge, "\(batch.sizeInBytes) bytes; max.message.bytes is \(config.maxMessageBytes)")
+      throw ProduceError(.messageTooLarge, "\(batch.sizeInBytes) bytes; max.message.bytes is \(config.maxMessageBytes)")
     }
     if batch.header.attributes.codecNumber == Codec.lz4.rawValue, let objection = JavaLZ4.objection(to: batch.body) {
-      throw Refusal(.corruptMessage, "lz4: \(objection)")
+      throw ProduceError(.corruptMessage, "lz4: \(objection)")
     }
     let maxTimestamp = try checkRecords(of: batch, for: config, nowMs: nowMs, &allowance)
     let isHeaderRight = batch.header.maxTimestamp == maxTimestamp && !batch.header.attributes.isLogAppendTime
@@ -54,7 +36,7 @@ package enum ProducedBatch {
   @inline(never)
   private static func stored(
     _ sent: RecordBatch, maxTimestamp: Int64, for config: TopicConfig, _ allowance: inout UnpackAllowance
-  ) throws(Refusal) -> RecordBatch {
+  ) throws(ProduceError) -> RecordBatch {
     var batch = sent
     batch.header.maxTimestamp = maxTimestamp
     batch.header.attributes.isLogAppendTime = false
@@ -70,7 +52,7 @@ package enum ProducedBatch {
 
   private static func read(
     _ bytes: ByteBuffer, version: Int16, _ allowance: inout UnpackAllowance
-  ) throws(Refusal) -> RecordBatch {
+  ) throws(ProduceError) -> RecordBatch {
     do throws(RecordBatchError) {
       if let magic = MessageSet.magic(of: bytes) {
         guard version < 3 else { throw RecordBatchError.unsupportedMagic(magic) }
@@ -84,24 +66,25 @@ package enum ProducedBatch {
         throw RecordBatchError.inconsistent("a partition's data must be exactly one record batch")
       }
       return batch
-    } catch { throw Refusal(error) }
+    } catch { throw ProduceError(error) }
   }
 
-  private static func check(_ header: RecordBatchHeader, version: Int16) throws(Refusal) {
-    if header.attributes.isControl { throw Refusal(.invalidRecord, "clients cannot write control batches") }
-    if header.attributes.isTransactional { throw Refusal(.invalidTxnState, "transactions are not served") }
+  private static func check(_ header: RecordBatchHeader, version: Int16) throws(ProduceError) {
+    if header.attributes.isControl { throw ProduceError(.invalidRecord, "clients cannot write control batches") }
+    if header.attributes.isTransactional { throw ProduceError(.invalidTxnState, "transactions are not served") }
     guard let codec = Codec(rawValue: header.attributes.codecNumber) else {
-      throw Refusal(.unsupportedCompressionType, "compression type \(header.attributes.codecNumber) does not exist")
+      throw ProduceError(
+        .unsupportedCompressionType, "compression type \(header.attributes.codecNumber) does not exist")
     }
     if codec == .zstd, version < 7 {
-      throw Refusal(.unsupportedCompressionType, "zstd needs Produce version 7")
+      throw ProduceError(.unsupportedCompressionType, "zstd needs Produce version 7")
     }
     guard header.count > 0, header.count == Int64(header.lastOffsetDelta) + 1 else {
-      throw Refusal(
+      throw ProduceError(
         .invalidRecord, "\(header.count) records do not fill offsets 0 to \(header.lastOffsetDelta)")
     }
     if header.hasProducer, header.baseSequence < 0 || header.producerEpoch < 0 {
-      throw Refusal(.invalidRecord, "a producer id without epoch or sequence")
+      throw ProduceError(.invalidRecord, "a producer id without epoch or sequence")
     }
   }
 
@@ -109,7 +92,7 @@ package enum ProducedBatch {
   /// takes, and with keys where it is compacted. Returns the largest timestamp, -1 when no record has one.
   private static func checkRecords(
     of batch: RecordBatch, for config: TopicConfig, nowMs: Int64, _ allowance: inout UnpackAllowance
-  ) throws(Refusal) -> Int64 {
+  ) throws(ProduceError) -> Int64 {
     let needsKeys = config.cleanupPolicy.contains(.compact)
     let times = config.timestampsTaken(nowMs: nowMs)
     if !needsKeys, batch.header.attributes.codecNumber == Codec.none.rawValue, let plain = batch.plainTimestamps(),
@@ -124,8 +107,8 @@ package enum ProducedBatch {
           limit: limit, timestamps: times, findingKeyless: needsKeys, faultsMax: Limits.recordErrors)
         return (found, batch.header.attributes.codecNumber == Codec.none.rawValue ? 0 : found.unpackedBytes)
       }
-    } catch { throw Refusal(error) }
-    guard findings.faults.isEmpty else { throw Refusal(findings.faults, times) }
+    } catch { throw ProduceError(error) }
+    guard findings.faults.isEmpty else { throw ProduceError(findings.faults, times) }
     return findings.maxTimestamp
   }
 
@@ -152,7 +135,7 @@ package enum ProducedBatch {
   /// The records stay as they are, only their compression changes: they are one stream behind the header.
   private static func recompressed(
     _ batch: RecordBatch, as codec: Codec, level: Int?, _ allowance: inout UnpackAllowance
-  ) throws(Refusal) -> RecordBatch {
+  ) throws(ProduceError) -> RecordBatch {
     do {
       let from = Codec(rawValue: batch.header.attributes.codecNumber) ?? .none
       let limit = min(Limits.decompressedBatchBytes, allowance.onLoop / Limits.recompressionCost)
@@ -174,7 +157,7 @@ package enum ProducedBatch {
       header.crc = header.checksum(of: body)
       return RecordBatch(header: header, body: body)
     } catch {
-      throw Refusal(.corruptMessage, "the batch cannot be recompressed: \(error)")
+      throw ProduceError(.corruptMessage, "the batch cannot be recompressed: \(error)")
     }
   }
 }
@@ -200,42 +183,6 @@ package struct UnpackAllowance {
     bytes = allowance.bytes
     onLoop = .max
     isOnLoop = false
-  }
-}
-
-extension ProducedBatch.Refusal {
-  init(_ error: RecordBatchError) {
-    switch error {
-    case .truncated, .badChecksum, .badFrameChecksum: self.init(.corruptMessage, "\(error)")
-    case .unsupportedMagic, .inconsistent, .undecodable: self.init(.invalidRecord, "\(error)")
-    case .unpacksTooLarge(let limit):
-      if limit < Limits.decompressedBatchBytes {
-        // The request's other batches have used it up: sent by itself this one may be taken.
-        self.init(.requestTimedOut, "the request's batches unpack to more than \(Limits.unpackedRequestBytes) bytes")
-      } else {
-        self.init(.invalidRecord, "the batch unpacks to more than \(limit) bytes")
-      }
-    }
-  }
-
-  /// The records that may not be taken; the first of them decides the code.
-  fileprivate init(_ faults: [RecordFindings.Fault], _ times: ClosedRange<Int64>) {
-    if case .timestamp = faults.first {
-      self.init(.invalidTimestamp, "One or more records have been rejected due to invalid timestamp")
-    } else {
-      self.init(.invalidRecord, "One or more records have been rejected")
-    }
-    records = faults.map { fault in
-      switch fault {
-      case .keyless(let index):
-        Record(index: Int32(index), message: "Compacted topic cannot accept message without key")
-      case .timestamp(let index, let timestamp):
-        Record(
-          index: Int32(index),
-          message:
-            "Timestamp \(timestamp) is out of range: it should be within [\(times.lowerBound), \(times.upperBound)]")
-      }
-    }
   }
 }
 

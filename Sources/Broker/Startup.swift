@@ -40,7 +40,7 @@ extension LocalBroker {
   /// Opens every log the tree knows, several at a time, and recovers those that need it; makes those that are not there yet.
   ///
   /// - Parameter offload: runs several recoveries at once.
-  func openTopics(_ plan: StartCheck.Plan, _ offload: any Offload) throws {
+  func openTopics(_ plan: StartPlan, _ offload: any Offload) throws {
     tellOffline(plan)
     let cluster = controller.cluster
     let known = cluster.topics.values.filter { !$0.isBeingDeleted }.sorted { $0.name < $1.name }

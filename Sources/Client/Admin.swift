@@ -10,11 +10,11 @@ package actor Admin {
   package nonisolated let endpoint: Endpoint
   private let options: ConnectionOptions
   private let group: any EventLoopGroup
-  private let bootstrap: NIOLoopBound<Connection>
-  private var brokers: [BrokerID: NIOLoopBound<Connection>] = [:]
+  private let bootstrap: NIOLoopBound<BrokerConnection>
+  private var brokers: [BrokerID: NIOLoopBound<BrokerConnection>] = [:]
 
   private init(
-    _ bootstrap: NIOLoopBound<Connection>, at endpoint: Endpoint, _ group: any EventLoopGroup,
+    _ bootstrap: NIOLoopBound<BrokerConnection>, at endpoint: Endpoint, _ group: any EventLoopGroup,
     _ options: ConnectionOptions
   ) {
     self.bootstrap = bootstrap
@@ -50,7 +50,7 @@ package actor Admin {
 
   /// Sends a request to the bootstrap broker, or to `broker`, and awaits the response.
   package func call<R: Request>(_ request: R, to broker: Metadata.Broker? = nil) async throws(ClientError) -> R.Answer {
-    let connection: NIOLoopBound<Connection>
+    let connection: NIOLoopBound<BrokerConnection>
     if let broker {
       connection = try await self.connection(to: broker)
     } else {
@@ -65,7 +65,7 @@ package actor Admin {
     return try result.get()
   }
 
-  private func connection(to broker: Metadata.Broker) async throws(ClientError) -> NIOLoopBound<Connection> {
+  private func connection(to broker: Metadata.Broker) async throws(ClientError) -> NIOLoopBound<BrokerConnection> {
     if let known = brokers[broker.id] { return known }
     let opened = try await Self.open(broker.endpoint, on: group.next(), options)
     brokers[broker.id] = opened
@@ -74,11 +74,11 @@ package actor Admin {
 
   private static func open(
     _ endpoint: Endpoint, on eventLoop: any EventLoop, _ options: ConnectionOptions
-  ) async throws(ClientError) -> NIOLoopBound<Connection> {
+  ) async throws(ClientError) -> NIOLoopBound<BrokerConnection> {
     let result = await withCheckedContinuation {
-      (done: CheckedContinuation<Result<NIOLoopBound<Connection>, ClientError>, Never>) in
+      (done: CheckedContinuation<Result<NIOLoopBound<BrokerConnection>, ClientError>, Never>) in
       eventLoop.execute {
-        Connection.connect(to: endpoint, on: eventLoop, options) { result in
+        BrokerConnection.connect(to: endpoint, on: eventLoop, options) { result in
           done.resume(returning: result.map { NIOLoopBound($0, eventLoop: eventLoop) })
         }
       }

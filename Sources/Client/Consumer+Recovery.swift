@@ -2,7 +2,7 @@ import NIOCore
 
 /// Reconnects to a leader after its connection was lost, and continues at the offsets reached.
 extension Consumer {
-  func adopt(_ connection: Connection, _ leader: Leader) {
+  func adopt(_ connection: BrokerConnection, _ leader: Leader) {
     leader.connection = connection
     leader.lostNs = nil
     connection.onEnd = { [weak self, weak connection] error in

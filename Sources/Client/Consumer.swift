@@ -44,7 +44,7 @@ package final class Consumer {
   let eventLoop: any EventLoop
   let now: () -> UInt64
   private let topicID: UUID128
-  let connect: (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void
+  let connect: (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
   private var leaders: [Leader] = []
   private(set) var isClosed = false
   package internal(set) var requests = 0
@@ -54,7 +54,7 @@ package final class Consumer {
   /// Holds the connection to one broker and the positions in the partitions that it leads.
   final class Leader {
     let broker: Metadata.Broker
-    var connection: Connection?
+    var connection: BrokerConnection?
     var partitions: [Position]
     /// Each group has one fetch outstanding.
     let groups: [FetchGroup]
@@ -104,7 +104,7 @@ package final class Consumer {
   package init(
     _ settings: ConsumerSettings, _ metadata: Metadata, from offsets: [Int32: Offset], on eventLoop: any EventLoop,
     now: @escaping () -> UInt64,
-    connect: @escaping (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void
+    connect: @escaping (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
   ) {
     self.settings = settings
     self.eventLoop = eventLoop
@@ -122,7 +122,7 @@ package final class Consumer {
 
   /// Connects to every leader; `then` gets the first error. `fetch` starts reading.
   package func start(then: @escaping (Result<Void, ClientError>) -> Void) {
-    Connection.toAll(
+    BrokerConnection.toAll(
       leaders, by: { connect($0.broker, $1) },
       adopt: { [self] leader, connection in
         adopt(connection, leader)

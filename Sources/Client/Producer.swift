@@ -75,7 +75,7 @@ package final class Producer {
 
   let eventLoop: any EventLoop
   let now: () -> UInt64
-  let connect: (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void
+  let connect: (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
   var lanes: [PartitionQueue]
   var leaders: [LeaderConnection]
   private var isClosed = false
@@ -84,7 +84,7 @@ package final class Producer {
   /// Holds the connection to one leader, and the batches to send over it.
   final class LeaderConnection {
     var broker: Metadata.Broker
-    var connection: Connection?
+    var connection: BrokerConnection?
     var inFlight = 0
     /// Sealed batches in the order to send them.
     var ready = CircularBuffer<Batch>()
@@ -131,7 +131,7 @@ package final class Producer {
   /// - Parameter connect: connects to a broker, on this event loop; called again when a connection is lost.
   package init(
     _ settings: ProducerSettings, _ metadata: Metadata, on eventLoop: any EventLoop, now: @escaping () -> UInt64,
-    connect: @escaping (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void
+    connect: @escaping (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
   ) {
     self.settings = settings
     self.eventLoop = eventLoop
@@ -147,7 +147,7 @@ package final class Producer {
 
   /// Connects to every leader; `then` gets the first error.
   package func start(then: @escaping (Result<Void, ClientError>) -> Void) {
-    Connection.toAll(
+    BrokerConnection.toAll(
       leaders, by: { connect($0.broker, $1) }, adopt: { [self] leader, connection in adopt(connection, leader) },
       then: then)
   }
@@ -228,7 +228,7 @@ package final class Producer {
     }
   }
 
-  private func send(_ batch: Batch, _ leader: LeaderConnection, _ connection: Connection) {
+  private func send(_ batch: Batch, _ leader: LeaderConnection, _ connection: BrokerConnection) {
     var request = ProduceRequest()
     request.acks = settings.acks
     request.timeoutMs = Int32(settings.requestTimeoutMs)
@@ -306,7 +306,7 @@ package final class Producer {
         sentNs: batch.sentNs, doneNs: now(), result: result))
   }
 
-  func adopt(_ connection: Connection, _ leader: LeaderConnection) {
+  func adopt(_ connection: BrokerConnection, _ leader: LeaderConnection) {
     leader.connection = connection
     leader.isConnecting = false
     connection.onEnd = { [weak self] error in

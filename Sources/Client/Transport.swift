@@ -8,6 +8,6 @@ package protocol Transport: AnyObject {
   func write(_ bytes: ByteBuffer)
   /// Sends the queued bytes. `written` is called, on the event loop, when the system has taken all of them.
   func flush(written: (() -> Void)?)
-  /// Closes the transport; `Connection.ended` follows, at once or later.
+  /// Closes the transport; `BrokerConnection.ended` follows, at once or later.
   func close()
 }

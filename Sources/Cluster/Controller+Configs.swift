@@ -6,7 +6,7 @@ extension Controller {
   /// `ConfigChangeZNode.keptMs` are swept.
   mutating func alter(
     _ asked: ConfigChange, _ validateOnly: Bool, nowMs: Int64, _ item: Item, _ write: inout Write
-  ) throws(Refusal) {
+  ) throws(ApiError) {
     let (before, hasNode) = try values(of: asked.entity)
     let after = try asked.change(before, cluster.brokerValues)
     guard !validateOnly else { return resolve(item, .done) }
@@ -32,7 +32,7 @@ extension Controller {
     return overflow ? nowMs > 0 : age > ConfigChangeZNode.keptMs
   }
 
-  private func values(of entity: ConfigZNode.Entity) throws(Refusal) -> ([String: String], hasNode: Bool) {
+  private func values(of entity: ConfigZNode.Entity) throws(ApiError) -> ([String: String], hasNode: Bool) {
     switch entity {
     case .topic(let name):
       guard let topic = cluster.topic(name) else { throw Self.unknown(name) }
@@ -64,9 +64,9 @@ extension Controller {
     resolve(item, .done)
   }
 
-  mutating func allocateProducerIDs(for broker: BrokerID, _ item: Item, _ write: inout Write) throws(Refusal) {
+  mutating func allocateProducerIDs(for broker: BrokerID, _ item: Item, _ write: inout Write) throws(ApiError) {
     guard let block = ProducerIDBlocks.block(after: cluster.producerIDs) else {
-      throw Refusal(.unknownServerError, "all producer ids are used up")
+      throw ApiError(.unknownServerError, "all producer ids are used up")
     }
     write.operations.append(
       .set(
@@ -103,7 +103,7 @@ extension Controller {
     }
   }
 
-  mutating func undo(_ commit: Commit, _ refusal: Refusal) {
+  mutating func undo(_ commit: Commit, _ refusal: ApiError) {
     switch commit {
     case .created(let name, let item):
       notCreated(name)

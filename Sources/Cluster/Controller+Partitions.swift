@@ -103,7 +103,7 @@ extension Controller {
 
   // MARK: A broker stops
 
-  mutating func shutDown(_ broker: BrokerID, _ brokerEpoch: Int64, _ item: Item) throws(Refusal) {
+  mutating func shutDown(_ broker: BrokerID, _ brokerEpoch: Int64, _ item: Item) throws(ApiError) {
     try check(broker, brokerEpoch)
     shuttingDown.insert(broker)
     enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .shutDown(broker, item)))
@@ -120,9 +120,9 @@ extension Controller {
     resolve(item, .remaining(remaining))
   }
 
-  private func check(_ broker: BrokerID, _ brokerEpoch: Int64) throws(Refusal) {
+  private func check(_ broker: BrokerID, _ brokerEpoch: Int64) throws(ApiError) {
     guard let live = cluster.brokers[broker], live.epoch == brokerEpoch else {
-      throw Refusal(.staleBrokerEpoch, "Broker \(broker) is not registered with epoch \(brokerEpoch).")
+      throw ApiError(.staleBrokerEpoch, "Broker \(broker) is not registered with epoch \(brokerEpoch).")
     }
   }
 
@@ -131,21 +131,21 @@ extension Controller {
   /// Changes the ISR on a leader's request, which names the state that the leader knows (AlterPartition).
   mutating func changeISR(
     _ asked: ISRChange, by broker: BrokerID, _ brokerEpoch: Int64, _ item: Item, _ write: inout Write
-  ) throws(Refusal) {
+  ) throws(ApiError) {
     try check(broker, brokerEpoch)
     guard let partition = cluster.partition(asked.name) else { throw Self.unknown(asked.name.topic) }
     guard asked.leaderEpoch == partition.leaderEpoch, partition.leader == broker else {
-      throw Refusal(
+      throw ApiError(
         .fencedLeaderEpoch, "\(asked.name) is led by \(partition.leader) in epoch \(partition.leaderEpoch).")
     }
     guard asked.partitionEpoch == partition.partitionEpoch else {
-      throw Refusal(.invalidUpdateVersion, "\(asked.name) is at version \(partition.partitionEpoch).")
+      throw ApiError(.invalidUpdateVersion, "\(asked.name) is at version \(partition.partitionEpoch).")
     }
     guard asked.inSyncReplicas.contains(broker), Set(asked.inSyncReplicas).count == asked.inSyncReplicas.count,
       asked.inSyncReplicas.allSatisfy({ partition.replicas.contains($0) })
-    else { throw Refusal(.invalidRequest, "\(asked.inSyncReplicas) cannot be in sync for \(asked.name).") }
+    else { throw ApiError(.invalidRequest, "\(asked.inSyncReplicas) cannot be in sync for \(asked.name).") }
     let away = asked.inSyncReplicas.filter { !cluster.isAlive($0) || shuttingDown.contains($0) }
-    guard away.isEmpty else { throw Refusal(.ineligibleReplica, "Brokers \(away) are not available.") }
+    guard away.isEmpty else { throw ApiError(.ineligibleReplica, "Brokers \(away) are not available.") }
     var after = partition
     after.inSyncReplicas = asked.inSyncReplicas
     after.isRecovering = asked.isRecovering
@@ -165,18 +165,18 @@ extension Controller {
   // MARK: Reassignment
 
   /// Starts a reassignment: new replicas are added first; old ones are removed when the new ones are in sync.
-  mutating func reassign(_ asked: Reassignment, _ item: Item, _ write: inout Write) throws(Refusal) {
+  mutating func reassign(_ asked: Reassignment, _ item: Item, _ write: inout Write) throws(ApiError) {
     guard let topic = cluster.topic(asked.name.topic), let partition = cluster.partition(asked.name) else {
       throw Self.unknown(asked.name.topic)
     }
     let original = partition.replicas.filter { !partition.addingReplicas.contains($0) }
     if asked.replicas == nil, !partition.isReassigned {
-      throw Refusal(.noReassignmentInProgress, "No partition reassignment is in progress for \(asked.name).")
+      throw ApiError(.noReassignmentInProgress, "No partition reassignment is in progress for \(asked.name).")
     }
     let target = asked.replicas ?? original
     if asked.replicas != nil {
       guard !target.isEmpty, Set(target).count == target.count, target.allSatisfy(cluster.isAlive) else {
-        throw Refusal(.invalidReplicaAssignment, "\(target) are not distinct living brokers.")
+        throw ApiError(.invalidReplicaAssignment, "\(target) are not distinct living brokers.")
       }
     }
     var after = partition
@@ -201,13 +201,13 @@ extension Controller {
     }
     after.raiseLeaderEpoch()
     // The list only becomes shorter, so it fits.
-    do throws(Refusal) { try replace(partition, by: after, of: name, topic, nil, &write) } catch {}
+    do throws(ApiError) { try replace(partition, by: after, of: name, topic, nil, &write) } catch {}
   }
 
   private func replace(
     _ before: PartitionDescription, by after: PartitionDescription, of name: TopicPartition,
     _ topic: TopicDescription, _ item: Item?, _ write: inout Write
-  ) throws(Refusal) {
+  ) throws(ApiError) {
     var changed = topic
     changed.partitions[Int(name.partition)] = after
     let node = changed.zNode.data

@@ -9,7 +9,7 @@ extension Controller {
     var first: Int
     /// The brokers that have not yet reported the outcome.
     var brokers: Set<BrokerID>
-    var failure: Refusal?
+    var failure: ApiError?
     /// After a failure, the brokers that have not yet reported the deletion of their logs.
     var stopping: Set<BrokerID>?
     /// The brokers that may still have files.
@@ -34,15 +34,15 @@ extension Controller {
       replicationFactorDefault: settings.replicationFactorDefault)
   }
 
-  static func unknown(_ topic: String) -> Refusal {
-    Refusal(.unknownTopicOrPartition, "The topic '\(topic)' does not exist.")
+  static func unknown(_ topic: String) -> ApiError {
+    ApiError(.unknownTopicOrPartition, "The topic '\(topic)' does not exist.")
   }
 
   // MARK: Create
 
   mutating func create(
     _ asked: Creation, _ validateOnly: Bool, _ item: Item, _ write: inout Write
-  ) throws(Refusal) {
+  ) throws(ApiError) {
     let name = asked.topic.name
     let replicas = try decisions.create(
       asked.topic, existing: { cluster.topics[$0]?.shape }, colliding: { metricNames[TopicName.metricName($0)] },
@@ -77,7 +77,7 @@ extension Controller {
 
   // MARK: Grow
 
-  mutating func grow(_ asked: Growth, _ validateOnly: Bool, _ item: Item, _ write: inout Write) throws(Refusal) {
+  mutating func grow(_ asked: Growth, _ validateOnly: Bool, _ item: Item, _ write: inout Write) throws(ApiError) {
     let added = try decisions.grow(
       asked.name, to: asked.count, assignments: asked.assignments, existing: cluster.topics[asked.name]?.shape)
     guard var topic = cluster.topic(asked.name) else { throw Self.unknown(asked.name) }
@@ -114,7 +114,7 @@ extension Controller {
   mutating func made(_ name: String, by broker: BrokerID, failure: String?) {
     guard making[name]?.brokers.remove(broker) != nil else { return madeAgain(name, by: broker, failure) }
     if let failure, making[name]?.failure == nil {
-      making[name]?.failure = Refusal(.kafkaStorageError, failure)
+      making[name]?.failure = ApiError(.kafkaStorageError, failure)
     }
     if making[name]?.brokers.isEmpty == true { resolveMaking(name) }
   }
@@ -229,11 +229,11 @@ extension Controller {
 
   // MARK: Delete
 
-  mutating func delete(_ asked: Deletion, _ item: Item, _ write: inout Write) throws(Refusal) {
-    guard settings.deletesTopics else { throw Refusal(.topicDeletionDisabled, "Topic deletion is disabled.") }
+  mutating func delete(_ asked: Deletion, _ item: Item, _ write: inout Write) throws(ApiError) {
+    guard settings.deletesTopics else { throw ApiError(.topicDeletionDisabled, "Topic deletion is disabled.") }
     guard let topic = cluster.topic(asked.name) else { throw Self.unknown(asked.name) }
     guard asked.id == nil || asked.id == topic.id else {
-      throw Refusal(.unknownTopicId, "This server does not host this topic ID.")
+      throw ApiError(.unknownTopicId, "This server does not host this topic ID.")
     }
     write.operations.append(.create(path: DeleteTopicZNode.path(topic.name), data: []))
     write.commits.append(.deleted(topic.name, item))
@@ -292,7 +292,7 @@ extension Controller {
   }
 
   /// Handles a failed deletion of nodes: they stay, marked, and the timer tries again.
-  mutating func notRemoved(_ name: String, _ refusal: Refusal) {
+  mutating func notRemoved(_ name: String, _ refusal: ApiError) {
     guard let items = deleting[name]?.items else { return }
     deleting[name]?.items = []
     for item in items { resolve(item, .refused(refusal)) }
@@ -339,9 +339,9 @@ extension Controller {
   }
 
   /// Refuses nodes too large for the tree, which would fail the other changes that share the write.
-  static func check(_ nodes: [UInt8]...) throws(Refusal) {
+  static func check(_ nodes: [UInt8]...) throws(ApiError) {
     guard nodes.allSatisfy({ $0.count <= nodeBytesMax }) else {
-      throw Refusal(.invalidRequest, "The z-node would be larger than \(nodeBytesMax) bytes.")
+      throw ApiError(.invalidRequest, "The z-node would be larger than \(nodeBytesMax) bytes.")
     }
   }
 }

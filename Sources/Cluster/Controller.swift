@@ -136,7 +136,7 @@ package struct Controller: Sendable {
 
   private mutating func refuseAll(_ request: RequestID) {
     guard let pending = requests.removeValue(forKey: request) else { return }
-    let refusal = Outcome.refused(Refusal(.notController, "This broker is not the controller."))
+    let refusal = Outcome.refused(ApiError(.notController, "This broker is not the controller."))
     outbox.answers.append((request, pending.outcomes.map { $0 ?? refusal }))
   }
 
@@ -200,11 +200,11 @@ package struct Controller: Sendable {
     case .finishReassign(let name): finishReassign(name, &write)
     case .item(let item, _):
       guard let request = request(of: item) else { return }
-      do throws(Refusal) { try begin(request, item, &write) } catch { resolve(item, .refused(error)) }
+      do throws(ApiError) { try begin(request, item, &write) } catch { resolve(item, .refused(error)) }
     }
   }
 
-  private mutating func begin(_ request: Request, _ item: Item, _ write: inout Write) throws(Refusal) {
+  private mutating func begin(_ request: Request, _ item: Item, _ write: inout Write) throws(ApiError) {
     switch request {
     case .create(let topics, let validateOnly): try create(topics[item.index], validateOnly, item, &write)
     case .grow(let topics, let validateOnly): try grow(topics[item.index], validateOnly, item, &write)
@@ -231,7 +231,7 @@ package struct Controller: Sendable {
     guard let failed = write else { return }
     guard case .failed(let reason) = failure else { return resign() }
     write = nil
-    let refusal = Refusal(.unknownServerError, "the z-node tree was not changed: \(reason)")
+    let refusal = ApiError(.unknownServerError, "the z-node tree was not changed: \(reason)")
     for commit in failed.commits { undo(commit, refusal) }
     for key in failed.busy.sorted() { beginNext(key) }
   }

@@ -110,7 +110,7 @@ extension Controller {
     /// The partitions that a broker in controlled shutdown still leads.
     case remaining([TopicPartition])
     case producerIDs(Range<Int64>)
-    case refused(Refusal)
+    case refused(ApiError)
   }
 
   package struct Creation: Sendable {
@@ -118,9 +118,9 @@ extension Controller {
     /// The new topic's id, drawn at random by the caller.
     package var id: TopicID
     /// The checked values, or a configuration error, which is reported after all other checks pass.
-    package var configs: Result<[String: String], Refusal>
+    package var configs: Result<[String: String], ApiError>
 
-    package init(_ topic: NewTopic, id: TopicID, configs: Result<[String: String], Refusal> = .success([:])) {
+    package init(_ topic: NewTopic, id: TopicID, configs: Result<[String: String], ApiError> = .success([:])) {
       self.topic = topic
       self.id = id
       self.configs = configs
@@ -153,11 +153,11 @@ extension Controller {
   package struct ConfigChange: Sendable {
     package var entity: ConfigZNode.Entity
     /// Returns the entity's new values, given the old ones and the brokers' dynamic configuration.
-    package var change: @Sendable ([String: String], BrokerValues) throws(Refusal) -> [String: String]
+    package var change: @Sendable ([String: String], BrokerValues) throws(ApiError) -> [String: String]
 
     package init(
       _ entity: ConfigZNode.Entity,
-      _ change: @escaping @Sendable ([String: String], BrokerValues) throws(Refusal) -> [String: String]
+      _ change: @escaping @Sendable ([String: String], BrokerValues) throws(ApiError) -> [String: String]
     ) {
       self.entity = entity
       self.change = change

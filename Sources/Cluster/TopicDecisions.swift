@@ -1,18 +1,5 @@
 package import Model
 
-/// The error of a refused request, with Kafka's code and Kafka's message.
-package struct Refusal: Error, Equatable, CustomStringConvertible {
-  package var code: ErrorCode
-  package var message: String
-
-  package init(_ code: ErrorCode, _ message: String) {
-    self.code = code
-    self.message = message
-  }
-
-  package var description: String { "\(code): \(message)" }
-}
-
 /// Holds what `TopicDecisions` needs to know of a topic.
 package struct TopicShape: Equatable, Sendable {
   package var id: TopicID
@@ -79,20 +66,20 @@ package struct TopicDecisions: Sendable {
   ///   - start: the index of the first partition's broker, modulo their number.
   package func create(
     _ topic: NewTopic, existing: (String) -> TopicShape?, colliding: (String) -> String?, start: Int
-  ) throws(Refusal) -> [[BrokerID]] {
-    if let problem = TopicName.problem(with: topic.name) { throw Refusal(.invalidTopicException, problem) }
+  ) throws(ApiError) -> [[BrokerID]] {
+    if let problem = TopicName.problem(with: topic.name) { throw ApiError(.invalidTopicException, problem) }
     if let shape = existing(topic.name) {
-      throw Refusal(
+      throw ApiError(
         .topicAlreadyExists,
         shape.isBeingDeleted ? "Topic '\(topic.name)' is marked for deletion." : "Topic '\(topic.name)' already exists."
       )
     }
     if let other = colliding(topic.name) {
-      throw Refusal(.invalidTopicException, "Topic '\(topic.name)' collides with existing topics: \(other)")
+      throw ApiError(.invalidTopicException, "Topic '\(topic.name)' collides with existing topics: \(other)")
     }
     guard topic.assignments.isEmpty else {
       guard topic.partitionCount == -1, topic.replicationFactor == -1 else {
-        throw Refusal(
+        throw ApiError(
           .invalidRequest,
           "Both numPartitions or replicationFactor and replicasAssignments were set. Both cannot be used at the same time."
         )
@@ -108,18 +95,18 @@ package struct TopicDecisions: Sendable {
   /// Returns the replicas of the partitions to add to a topic so that it has `count`.
   package func grow(
     _ name: String, to count: Int32, assignments: [[BrokerID]]?, existing: TopicShape?
-  ) throws(Refusal) -> [[BrokerID]] {
+  ) throws(ApiError) -> [[BrokerID]] {
     guard let existing else {
-      throw Refusal(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
+      throw ApiError(.unknownTopicOrPartition, "The topic '\(name)' does not exist.")
     }
     guard !existing.isBeingDeleted else {
-      throw Refusal(.unknownTopicOrPartition, "The topic '\(name)' is being deleted.")
+      throw ApiError(.unknownTopicOrPartition, "The topic '\(name)' is being deleted.")
     }
     let now = existing.replicas.count
     let added = Int(count) - now
-    if added == 0 { throw Refusal(.invalidPartitions, "Topic already has \(now) partition(s).") }
+    if added == 0 { throw ApiError(.invalidPartitions, "Topic already has \(now) partition(s).") }
     guard added > 0 else {
-      throw Refusal(
+      throw ApiError(
         .invalidPartitions,
         "The topic \(name) currently has \(now) partition(s); \(count) would not be an increase.")
     }
@@ -129,14 +116,14 @@ package struct TopicDecisions: Sendable {
         firstPartition: now, start: existing.replicas.first?.first.flatMap { brokers.firstIndex(of: $0) } ?? 0)
     }
     guard assignments.count == added else {
-      throw Refusal(
+      throw ApiError(
         .invalidReplicaAssignment,
         "Increasing the number of partitions by \(added) but \(assignments.count) assignments provided.")
     }
     try checkBrokers(assignments)
     let factor = existing.replicas.first?.count ?? 1
     guard assignments.allSatisfy({ $0.count == factor }) else {
-      throw Refusal(
+      throw ApiError(
         .invalidReplicaAssignment, "Inconsistent replication factor: the topic's partitions have \(factor) replica(s).")
     }
     return assignments
@@ -146,16 +133,16 @@ package struct TopicDecisions: Sendable {
   /// distance that grows by one with each round of the brokers, so that a broker's followers are spread as well.
   package func assign(
     partitions: Int32, replicationFactor: Int16, firstPartition: Int, start: Int
-  ) throws(Refusal) -> [[BrokerID]] {
-    guard partitions > 0 else { throw Refusal(.invalidPartitions, "Number of partitions must be larger than 0.") }
+  ) throws(ApiError) -> [[BrokerID]] {
+    guard partitions > 0 else { throw ApiError(.invalidPartitions, "Number of partitions must be larger than 0.") }
     guard firstPartition + Int(partitions) <= TopicLimits.partitions else {
-      throw Refusal(.invalidPartitions, "Number of partitions must be at most \(TopicLimits.partitions).")
+      throw ApiError(.invalidPartitions, "Number of partitions must be at most \(TopicLimits.partitions).")
     }
     guard replicationFactor > 0 else {
-      throw Refusal(.invalidReplicationFactor, "Replication factor must be larger than 0.")
+      throw ApiError(.invalidReplicationFactor, "Replication factor must be larger than 0.")
     }
     guard replicationFactor <= brokers.count else {
-      throw Refusal(
+      throw ApiError(
         .invalidReplicationFactor,
         "Replication factor: \(replicationFactor) larger than available brokers: \(brokers.count).")
     }
@@ -171,34 +158,34 @@ package struct TopicDecisions: Sendable {
     }
   }
 
-  private func manual(_ assignments: [(partition: Int32, brokers: [BrokerID])]) throws(Refusal) -> [[BrokerID]] {
+  private func manual(_ assignments: [(partition: Int32, brokers: [BrokerID])]) throws(ApiError) -> [[BrokerID]] {
     guard assignments.count <= TopicLimits.partitions else {
-      throw Refusal(.invalidPartitions, "Number of partitions must be at most \(TopicLimits.partitions).")
+      throw ApiError(.invalidPartitions, "Number of partitions must be at most \(TopicLimits.partitions).")
     }
     let sorted = assignments.sorted { $0.partition < $1.partition }
     for (index, assignment) in sorted.enumerated() where Int(assignment.partition) != index {
-      throw Refusal(.invalidReplicaAssignment, "Partitions should be a consecutive 0-based integer sequence.")
+      throw ApiError(.invalidReplicaAssignment, "Partitions should be a consecutive 0-based integer sequence.")
     }
     let replicas = sorted.map(\.brokers)
     try checkBrokers(replicas)
     guard Set(replicas.map(\.count)).count == 1 else {
-      throw Refusal(.invalidReplicaAssignment, "All partitions should have the same number of replicas.")
+      throw ApiError(.invalidReplicaAssignment, "All partitions should have the same number of replicas.")
     }
     return replicas
   }
 
-  private func checkBrokers(_ replicas: [[BrokerID]]) throws(Refusal) {
+  private func checkBrokers(_ replicas: [[BrokerID]]) throws(ApiError) {
     for brokers in replicas {
       guard !brokers.isEmpty else {
-        throw Refusal(.invalidReplicaAssignment, "A partition needs at least one replica.")
+        throw ApiError(.invalidReplicaAssignment, "A partition needs at least one replica.")
       }
       guard Set(brokers).count == brokers.count else {
-        throw Refusal(.invalidReplicaAssignment, "Duplicate replica assignment found: \(brokers).")
+        throw ApiError(.invalidReplicaAssignment, "Duplicate replica assignment found: \(brokers).")
       }
       let unknown = brokers.filter { !self.brokers.contains($0) }
       guard unknown.isEmpty else {
         let names = unknown.map(String.init).joined(separator: ", ")
-        throw Refusal(.invalidReplicaAssignment, "Unknown broker(s) in replica assignment: \(names).")
+        throw ApiError(.invalidReplicaAssignment, "Unknown broker(s) in replica assignment: \(names).")
       }
     }
   }

@@ -18,7 +18,7 @@ package final class EmbeddedTree: ZNodeTree {
 
   private struct Inside: ~Copyable {
     var state: ZNodeState
-    var journal: Journal
+    var journal: OpenJournal
     var watches = ZNodeWatches()
     /// Watches that have gone off and are not yet called, in the order of the changes.
     var due: [(ZNodeWatch, ZNodeEvent)] = []
@@ -51,7 +51,7 @@ package final class EmbeddedTree: ZNodeTree {
     now: @escaping @Sendable () -> Int64
   ) throws(ZNodeError) {
     var state = ZNodeState()
-    var journal = try Journal(opening: store, compaction: compaction, state: &state)
+    var journal = try OpenJournal(opening: store, compaction: compaction, state: &state)
     // The change that ends the old session is the first of the new one, and gives it its number.
     let session = state.lastZxid + 1
     let ended = try state.perform(
@@ -141,7 +141,7 @@ struct ZNodeWatches {
 }
 
 /// The open journal: appends changes, and rewrites itself as a snapshot when the changes are many.
-private struct Journal {
+private struct OpenJournal {
   private let store: any JournalStore
   private let compaction: EmbeddedTree.CompactionLimits
   private var length: Int

@@ -38,10 +38,11 @@ package struct RunChanges: Sendable, Equatable, Codable {
     self.target = target
     self.untilMiB = untilMiB
   }
+}
 
-  package struct Refusal: Error, Equatable, CustomStringConvertible {
-    package let description: String
-  }
+/// Says why changes cannot be applied to a definition.
+package struct RunChangesError: Error, Equatable, CustomStringConvertible {
+  package let description: String
 }
 
 extension Experiment {
@@ -55,18 +56,18 @@ extension Experiment {
   }
 
   /// The definition as it runs under `changes`; after `under(_:)`.
-  package func changed(by changes: RunChanges) throws(RunChanges.Refusal) -> Experiment {
+  package func changed(by changes: RunChanges) throws(RunChangesError) -> Experiment {
     var changed = self
     if let mebibytes = changes.untilMiB { try changed.sweep(until: mebibytes) }
     if let target = changes.target { try changed.aim(at: target) }
     return changed
   }
 
-  private mutating func sweep(until mebibytes: Int) throws(RunChanges.Refusal) {
+  private mutating func sweep(until mebibytes: Int) throws(RunChangesError) {
     guard let old = sweep, let recordBytes = fixed.first(where: { $0.name == Volume.names.recordBytes })?.value.number,
       [Volume.names.bytes, Volume.names.records].allSatisfy({ name in fixed.contains { $0.name == name } })
     else {
-      throw RunChanges.Refusal(
+      throw RunChangesError(
         description: "\(name) stores no volume that could end elsewhere (--until needs a sweep and the fixed values "
           + "total_bytes, num_records and record_bytes)")
     }
@@ -79,10 +80,10 @@ extension Experiment {
 
   /// Levels that double go on doubling from the first one, or, where that is too much, from a quarter of the end; others
   /// become as many (at least `windowsMin`) of the same size.
-  private static func levels(_ old: Factor, until end: Int) throws(RunChanges.Refusal) -> [Int] {
+  private static func levels(_ old: Factor, until end: Int) throws(RunChangesError) -> [Int] {
     let known = old.levels.compactMap(\.number).map { Int($0) }
     if let first = known.first, known.count > 1, zip(known, known.dropFirst()).allSatisfy({ $0 * 2 == $1 }) {
-      guard end >= 8 else { throw RunChanges.Refusal(description: "--until \(end) MiB: at least 8 MiB") }
+      guard end >= 8 else { throw RunChangesError(description: "--until \(end) MiB: at least 8 MiB") }
       var levels = [min(first, end / 4)]
       while let last = levels.last, last * 2 <= end { levels.append(last * 2) }
       // What is left over is no doubling, and belongs to the last window.
@@ -91,7 +92,7 @@ extension Experiment {
     }
     let count = max(Volume.windowsMin, known.count)
     guard end >= count else {
-      throw RunChanges.Refusal(description: "--until \(end) MiB: at least \(count) MiB, one for each window")
+      throw RunChangesError(description: "--until \(end) MiB: at least \(count) MiB, one for each window")
     }
     return (1...count).map { end * $0 / count }
   }
@@ -106,9 +107,9 @@ extension Experiment {
     }
   }
 
-  private mutating func aim(at target: Target) throws(RunChanges.Refusal) {
+  private mutating func aim(at target: Target) throws(RunChangesError) {
     guard arms.contains(where: { obstacle(to: $0, at: target) == nil && $0.tier == .endToEnd }) else {
-      throw RunChanges.Refusal(
+      throw RunChangesError(
         description: "no arm of \(name) can be aimed at another's cluster: "
           + (arms.first { $0.tier == .endToEnd }
             .flatMap { obstacle(to: $0, at: target) } ?? "it has no end-to-end arm"))

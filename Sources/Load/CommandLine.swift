@@ -41,13 +41,13 @@ package enum LoadCommand {
       return await relay(Array(arguments.dropFirst()), until: { Interrupt.isPending })
     }
     if arguments.isEmpty || arguments.contains("--help") || arguments.contains("-h") || arguments.first == "help" {
-      answer(Plan.help(arguments.first.flatMap { Plan.Command(rawValue: $0) }))
+      answer(LoadPlan.help(arguments.first.flatMap { LoadPlan.Command(rawValue: $0) }))
       return arguments.isEmpty ? 2 : 0
     }
     if arguments.first == SustainPlan.command { return await sustain(Array(arguments.dropFirst())) }
-    let plan: Plan
+    let plan: LoadPlan
     do throws(PlanError) {
-      plan = try Plan(arguments: arguments)
+      plan = try LoadPlan(arguments: arguments)
     } catch {
       complain("millrace-load: \(error)\nmillrace-load --help lists the flags")
       return 2
@@ -55,7 +55,7 @@ package enum LoadCommand {
     return await run(plan)
   }
 
-  private static func run(_ plan: Plan) async -> Int32 {
+  private static func run(_ plan: LoadPlan) async -> Int32 {
     Interrupt.catchSignal()
     let screen = Screen(plan)
     let run = Run(plan, isInterrupted: { Interrupt.isPending }, observe: { screen.show($0) })
@@ -117,7 +117,7 @@ package enum LoadCommand {
     }
   }
 
-  private static func finish(_ report: Report, intervals: String) throws(PlanError) {
+  private static func finish(_ report: LoadReport, intervals: String) throws(PlanError) {
     let plan = report.plan
     var text = Output.summary(report) + "\n"
     if plan.printsJSON { text += Output.json(report) + "\n" }
@@ -145,7 +145,7 @@ private final class Screen: Sendable {
   private let isQuiet: Bool
   private let collected = Mutex<String>("")
 
-  init(_ plan: Plan) { isQuiet = plan.isQuiet }
+  init(_ plan: LoadPlan) { isQuiet = plan.isQuiet }
 
   var rows: String { collected.withLock { $0 } }
 

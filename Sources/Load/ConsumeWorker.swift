@@ -20,7 +20,7 @@ final class ConsumeWorker {
   private let consumer: Consumer
   private let counts: LoopCounts
   private let progress: RunProgress
-  private let plan: Plan
+  private let plan: LoadPlan
   private let from: [Int32: Offset]
   /// The end offset of each partition for this run; nil without one.
   private let ends: [Int32: Offset]?
@@ -36,7 +36,7 @@ final class ConsumeWorker {
   ///   - recordsPerSecond: the most records per second; nil for no limit.
   ///   - ownRun: the run whose streams are read from their first record.
   init(
-    _ plan: Plan, consumer: Consumer, counts: LoopCounts, progress: RunProgress, from: [Int32: Offset],
+    _ plan: LoadPlan, consumer: Consumer, counts: LoopCounts, progress: RunProgress, from: [Int32: Offset],
     ends: [Int32: Offset]?, recordsPerSecond: Double?, ownRun: Int? = nil
   ) {
     self.recordsPerSecond = recordsPerSecond

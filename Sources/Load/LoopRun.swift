@@ -6,7 +6,7 @@ import NIOCore
 
 /// Holds what all event loops of a run share.
 struct RunSetup: Sendable {
-  var plan: Plan
+  var plan: LoadPlan
   var metadata: Metadata
   /// Marks this run's stamps, so that records of an earlier run in the same topic are not taken for ours.
   var run: Int
@@ -217,7 +217,7 @@ final class LoopRun {
 
   private func connector(
     consuming: Bool = false
-  ) -> (Metadata.Broker, @escaping (Result<Connection, ClientError>) -> Void) -> Void {
+  ) -> (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void {
     let eventLoop = eventLoop
     var options = setup.connection
     options.receiveBytes = setup.plan.receiveBufferBytes ?? (consuming ? 1 << 20 : 64 << 10)
@@ -225,7 +225,7 @@ final class LoopRun {
       let serviceNs = UInt64(setup.plan.nullSinkServiceUs * 1000)
       return { broker, then in
         let sink = NullSink(on: eventLoop, serviceNs: serviceNs)
-        let connection = Connection(
+        let connection = BrokerConnection(
           broker.endpoint, on: eventLoop, transport: sink, clientID: options.clientID,
           requestTimeoutMs: options.requestTimeoutMs, now: options.now)
         sink.connection = connection
@@ -233,7 +233,7 @@ final class LoopRun {
       }
     }
     return { [weak self] broker, then in
-      Connection.connect(to: broker.endpoint, on: eventLoop, options) { result in
+      BrokerConnection.connect(to: broker.endpoint, on: eventLoop, options) { result in
         if case .success(let connection) = result { self?.congestionControl = connection.congestionControl }
         then(result)
       }

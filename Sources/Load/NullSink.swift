@@ -10,7 +10,7 @@ import Wire
 /// The sink reads just enough of a request to respond, and never touches the records. With a service time it serves one
 /// request after another, each taking `serviceNs`: a test server whose true rate is known, for validating a harness.
 final class NullSink: Transport {
-  weak var connection: Connection?
+  weak var connection: BrokerConnection?
   private let eventLoop: any EventLoop
   /// Bytes of the current request that have not arrived.
   private var missing = 0

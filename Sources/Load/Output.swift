@@ -6,7 +6,7 @@ import Measure
 /// Writes a run's results to files, the terminal and standard output.
 package enum Output {
   /// Formats the summary for a person.
-  package static func summary(_ report: Report) -> String {
+  package static func summary(_ report: LoadReport) -> String {
     var lines = [
       "\(report.plan.command.rawValue): \(Number.grouped(report.records)) records of \(report.plan.topic.isEmpty ? "null" : report.plan.topic)"
         + " in \(Number.fixed(report.seconds, 3)) s"
@@ -47,7 +47,7 @@ package enum Output {
   }
 
   /// Describes the bottleneck.
-  static func limiter(_ report: Report) -> String {
+  static func limiter(_ report: LoadReport) -> String {
     let busy = report.cpuShares.max().map { "\(Int($0 * 100)) % of a core" } ?? "an unknown share of a core"
     switch report.bottleneck {
     case .pace:
@@ -81,10 +81,10 @@ package enum Output {
       + (interval.latency.count > 0 ? "  p50 \(ms(0.5)) ms  p99 \(ms(0.99)) ms" : "") + "  errors \(interval.errors)"
   }
 
-  package static func json(_ report: Report) -> String { JSON.object(report.fields).text }
+  package static func json(_ report: LoadReport) -> String { JSON.object(report.fields).text }
 
   /// Appends the summary as a row; a new file gets a header first.
-  package static func appendCSV(_ report: Report, to path: String) throws(PlanError) {
+  package static func appendCSV(_ report: LoadReport, to path: String) throws(PlanError) {
     let columns = flat(report.fields)
     let header = columns.map(\.name).joined(separator: ",") + "\n"
     let row = columns.map(\.value.cell).joined(separator: ",") + "\n"
@@ -97,7 +97,7 @@ package enum Output {
   }
 
   /// Writes all histograms of the run, without loss.
-  package static func writeHistograms(_ report: Report, to path: String) throws(PlanError) {
+  package static func writeHistograms(_ report: LoadReport, to path: String) throws(PlanError) {
     try write(
       LatencyFile.header + "\n" + LatencyFile.rows("service", report.service)
         + LatencyFile.rows("response", report.response) + LatencyFile.rows("end_to_end", report.endToEnd), to: path)

@@ -33,7 +33,7 @@ struct OwnFlags {
   func number(_ name: String, _ range: ClosedRange<Double>) throws(PlanError) -> Double? {
     guard let text = values[name] else { return nil }
     guard let value = Double(text), range.contains(value) else {
-      throw Plan.invalid(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
+      throw LoadPlan.invalid(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
     }
     return value
   }

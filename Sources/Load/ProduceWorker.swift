@@ -19,7 +19,7 @@ final class ProduceWorker {
   /// The number of records this worker may still append.
   private var left: Int
   private var endNs: UInt64?
-  private let plan: Plan
+  private let plan: LoadPlan
   private let index: Int
   private var appended = 0
   private var lane: Int
@@ -35,7 +35,7 @@ final class ProduceWorker {
 
   /// - Parameter index: the index among the run's connections, which share its records and schedule evenly.
   init(
-    _ plan: Plan, producer: Producer, source: RecordSource, counts: LoopCounts, progress: RunProgress,
+    _ plan: LoadPlan, producer: Producer, source: RecordSource, counts: LoopCounts, progress: RunProgress,
     on eventLoop: any EventLoop, index: Int
   ) {
     self.producer = producer

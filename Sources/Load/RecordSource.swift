@@ -11,7 +11,7 @@ final class RecordSource {
   private let payload: Payload
   private let settings: ProducerSettings
   private let isStamped: Bool
-  private let key: Plan.Key
+  private let key: LoadPlan.Key
   private let packing: (codec: Codec, level: Int?)?
   private var stampers: [Stamper]
   /// The next sequence number of each lane.
@@ -28,7 +28,7 @@ final class RecordSource {
   ///   - partitions: the partition of each lane, for the stamps.
   ///   - codec: set with per-message compression only.
   init(
-    _ plan: Plan, payload: Payload, settings: ProducerSettings, run: Int, producer: Int, partitions: [Int32]
+    _ plan: LoadPlan, payload: Payload, settings: ProducerSettings, run: Int, producer: Int, partitions: [Int32]
   ) {
     self.payload = payload
     self.settings = settings

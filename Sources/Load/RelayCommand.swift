@@ -70,7 +70,7 @@ package struct RelayPlan: Sendable, Equatable {
     guard let text = flags[name] else { throw PlanError("--\(name) HOST:PORT is missing") }
     if let endpoint = Endpoint(text) { return endpoint }
     if mayBeZero, text.hasSuffix(":0"), text.count > 2 { return Endpoint(host: String(text.dropLast(2)), port: 0) }
-    throw Plan.invalid(name, text, "HOST:PORT")
+    throw LoadPlan.invalid(name, text, "HOST:PORT")
   }
 }
 

@@ -7,14 +7,14 @@ import Synchronization
 
 /// Carries out a plan: prepares the topic, starts the event loops, monitors them, and adds up the results.
 package struct Run: Sendable {
-  package let plan: Plan
+  package let plan: LoadPlan
   /// Returns whether the user has interrupted the run, whose results so far are then valid.
   package let isInterrupted: @Sendable () -> Bool
   /// Called at each interval.
   package let observe: @Sendable (Interval) -> Void
 
   package init(
-    _ plan: Plan, isInterrupted: @escaping @Sendable () -> Bool, observe: @escaping @Sendable (Interval) -> Void
+    _ plan: LoadPlan, isInterrupted: @escaping @Sendable () -> Bool, observe: @escaping @Sendable (Interval) -> Void
   ) {
     self.plan = plan
     self.isInterrupted = isInterrupted
@@ -34,9 +34,9 @@ package struct Run: Sendable {
 
   /// - Throws: `ClientError` when the run could not begin, `PlanError` when the topic does not suit the plan. Later errors are
   ///   in the report.
-  package func run() async throws -> Report {
+  package func run() async throws -> LoadReport {
     let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads * (plan.separatesConsumers ? 2 : 1))
-    let result: Result<Report, any Error>
+    let result: Result<LoadReport, any Error>
     do {
       result = .success(try await run(on: group))
     } catch {
@@ -46,7 +46,7 @@ package struct Run: Sendable {
     return try result.get()
   }
 
-  private func run(on group: MultiThreadedEventLoopGroup) async throws -> Report {
+  private func run(on group: MultiThreadedEventLoopGroup) async throws -> LoadReport {
     let setup = try await prepare(on: group)
     let loops = try await connect(setup, on: group)
     let cpuStart = Clocks.processCPUSeconds()
@@ -59,7 +59,7 @@ package struct Run: Sendable {
     let ends = plan.readsToTheEnd ? await self.ends(setup, on: group) : nil
     let results = await gather(loops) { $0.finish(given: given, ends: ends) }
     let congestionControl = await gather(loops) { $0.congestionControl }.compactMap { $0 }.first
-    var report = Report(plan, results, ending: ending, cpuSeconds: Clocks.processCPUSeconds() - cpuStart)
+    var report = LoadReport(plan, results, ending: ending, cpuSeconds: Clocks.processCPUSeconds() - cpuStart)
     report.startedMs = startedMs
     report.congestionControl = congestionControl
     report.partitions = setup.metadata.partitions.count

@@ -1,6 +1,6 @@
 import Client
 
-/// Holds the counts of one event loop's producers and consumers; `Report` adds up the loops. Owned by the loop.
+/// Holds the counts of one event loop's producers and consumers; `LoadReport` adds up the loops. Owned by the loop.
 struct RunCounts: Sendable {
   /// The number of records acknowledged.
   var records = 0

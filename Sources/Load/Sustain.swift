@@ -16,7 +16,7 @@ package struct SustainPlan: Sendable, Equatable {
   }
 
   /// The workload, without a rate and an end.
-  package var base: Plan
+  package var base: LoadPlan
   package var objectiveMs: Double
   /// The percentile of the response time that must be within the objective; 0.99 is p99.
   package var percentile = 0.99
@@ -53,12 +53,12 @@ package struct SustainPlan: Sendable, Equatable {
     where rest.contains(where: { $0 == "--\(name)" || $0.hasPrefix("--\(name)=") }) {
       throw PlanError("--\(name) is set by the search: leave it out")
     }
-    let workload = own["workload"] ?? Plan.Command.produce.rawValue
-    guard let command = Plan.Command(rawValue: workload), command != .consume else {
-      throw Plan.invalid("workload", workload, "produce or end-to-end")
+    let workload = own["workload"] ?? LoadPlan.Command.produce.rawValue
+    guard let command = LoadPlan.Command(rawValue: workload), command != .consume else {
+      throw LoadPlan.invalid("workload", workload, "produce or end-to-end")
     }
     let trial = try own.number("trial-seconds", 0.1...3600) ?? Limits.trialSeconds
-    base = try Plan(arguments: [command.rawValue, "--duration", "\(trial)"] + rest)
+    base = try LoadPlan(arguments: [command.rawValue, "--duration", "\(trial)"] + rest)
     trialSeconds = trial
     guard let objective = try own.number("objective-ms", 1e-3...3.6e6) else {
       throw PlanError("--objective-ms is missing: the latency that must be kept")
@@ -112,15 +112,6 @@ package struct SustainRun: Sendable {
     self.tell = tell
   }
 
-  package struct Report: Sendable {
-    package var plan: SustainPlan
-    package var outcome: RateSearch.Outcome
-    package var curve: [CurvePoint]
-    package var records: Int
-    package var errors: Int
-    package var isInterrupted: Bool
-  }
-
   package struct CurvePoint: Sendable {
     package var share: Double
     package var offered: Double
@@ -130,9 +121,9 @@ package struct SustainRun: Sendable {
   }
 
   /// - Throws: the error of `Run` when a trial could not begin.
-  package func run() async throws -> Report {
+  package func run() async throws -> SustainReport {
     var search = RateSearch(plan.search)
-    var report = Report(
+    var report = SustainReport(
       plan: plan, outcome: .init(rate: nil, confirmations: 0, failedRate: nil, trials: 0, reason: "interrupted"),
       curve: [], records: 0, errors: 0, isInterrupted: false)
     // The first trial does not count: it warms up connections, buffers and the topic.
@@ -168,7 +159,7 @@ package struct SustainRun: Sendable {
     return report
   }
 
-  private func trial(_ rate: Double, _ report: inout Report) async throws -> Load.Report {
+  private func trial(_ rate: Double, _ report: inout SustainReport) async throws -> LoadReport {
     var one = plan.base
     one.throughput = rate
     one.durationSeconds = plan.trialSeconds
@@ -180,16 +171,26 @@ package struct SustainRun: Sendable {
   }
 
   /// The records per second over the time in which records were due, without the wait for the last responses.
-  private func achieved(_ found: Load.Report) -> Double {
+  private func achieved(_ found: LoadReport) -> Double {
     Double(found.records) / max(found.seconds, plan.trialSeconds)
   }
 
-  private func latency(of found: Load.Report) -> Latency {
+  private func latency(of found: LoadReport) -> Latency {
     found.endToEnd.count > 0 ? found.endToEnd : found.response
   }
 }
 
-extension SustainRun.Report {
+/// The figures of one rate search.
+package struct SustainReport: Sendable {
+  package var plan: SustainPlan
+  package var outcome: RateSearch.Outcome
+  package var curve: [SustainRun.CurvePoint]
+  package var records: Int
+  package var errors: Int
+  package var isInterrupted: Bool
+}
+
+extension SustainReport {
   package var summary: String {
     let percentile = "p\(Number.exact(plan.percentile * 100))"
     var lines = [

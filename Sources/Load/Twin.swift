@@ -97,7 +97,7 @@ package struct TwinRun: Sendable {
 
   private var servers: String { plan.base.bootstrapServers.map(\.description).joined(separator: ",") }
 
-  private func measure(_ topic: String) async throws -> (Part, Report) {
+  private func measure(_ topic: String) async throws -> (Part, LoadReport) {
     var one = plan.base
     one.topic = topic
     one.isQuiet = true

@@ -17,7 +17,7 @@ package struct TwinPlan: Sendable, Equatable {
   }
 
   /// The workload of one step.
-  package var base: Plan
+  package var base: LoadPlan
   package var stepBytes = Limits.stepBytesDefault
   package var steps: Int
   /// The volumes (MiB in the growing topic) at which windows of steps end; each begins where the one before ended, the first
@@ -64,7 +64,7 @@ package struct TwinPlan: Sendable, Equatable {
         "--total-bytes \(Int(total)) makes \(count) steps of \(stepBytes) bytes: 1 to \(Limits.stepsMax) can be run")
     }
     steps = count
-    base = try Plan(arguments: [Plan.Command.produce.rawValue, "--num-records", "1"] + own.others)
+    base = try LoadPlan(arguments: [LoadPlan.Command.produce.rawValue, "--num-records", "1"] + own.others)
     guard base.recordSize <= stepBytes else {
       throw PlanError("--record-size \(base.recordSize) is beyond --step-bytes \(stepBytes)")
     }
@@ -91,7 +91,7 @@ package struct TwinPlan: Sendable, Equatable {
     guard let first = levels.first, first > from, zip(levels, levels.dropFirst()).allSatisfy({ $0 < $1 }),
       levels.last ?? 0 <= end
     else {
-      throw Plan.invalid("levels", text, "rising MiB above --from-mib \(from), the last at most the total of \(end)")
+      throw LoadPlan.invalid("levels", text, "rising MiB above --from-mib \(from), the last at most the total of \(end)")
     }
     return levels
   }

@@ -21,7 +21,7 @@ package struct TwinReport: Sendable {
 
   package init(plan: TwinPlan) { self.plan = plan }
 
-  mutating func count(_ found: Report) {
+  mutating func count(_ found: LoadReport) {
     errors += found.errors
     retries += found.retries
     wireBytesSent += found.wireBytesSent

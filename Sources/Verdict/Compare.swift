@@ -42,20 +42,6 @@ package struct Comparison: Sendable, Equatable {
     }
   }
 
-  package enum Refusal: Error, Equatable, CustomStringConvertible {
-    case otherExperiment(String, String)
-    /// What an acknowledged byte survives differs, so the numbers measure different promises.
-    case otherDurability(arm: String, Durability, Durability)
-
-    package var description: String {
-      switch self {
-      case .otherExperiment(let first, let second): "\(first) and \(second) are different experiments"
-      case .otherDurability(let arm, let first, let second):
-        "arm \(arm) has durability \"\(first)\" in one and \"\(second)\" in the other (--across-durability compares anyway)"
-      }
-    }
-  }
-
   /// One line each, most important first.
   package var configuration: [String]
   package var environment: [String]
@@ -107,7 +93,7 @@ package struct Comparison: Sendable, Equatable {
   package init(
     _ first: StoredResult, _ second: StoredResult, margin: Double = Comparison.defaultMargin,
     acrossDurability: Bool = false
-  ) throws(Refusal) {
+  ) throws(ComparisonError) {
     guard first.experiment.id == second.experiment.id else {
       throw .otherExperiment(first.experiment.id, second.experiment.id)
     }
@@ -262,5 +248,20 @@ package struct Comparison: Sendable, Equatable {
         return Statistics.distanceOfMedians(values(result, original, metric), values(result, cell, metric))
       }
     }.max() ?? 0
+  }
+}
+
+/// Says why two results cannot be compared.
+package enum ComparisonError: Error, Equatable, CustomStringConvertible {
+  case otherExperiment(String, String)
+  /// What an acknowledged byte survives differs, so the numbers measure different promises.
+  case otherDurability(arm: String, Durability, Durability)
+
+  package var description: String {
+    switch self {
+    case .otherExperiment(let first, let second): "\(first) and \(second) are different experiments"
+    case .otherDurability(let arm, let first, let second):
+      "arm \(arm) has durability \"\(first)\" in one and \"\(second)\" in the other (--across-durability compares anyway)"
+    }
   }
 }

@@ -107,7 +107,7 @@ struct ProgramCheck {
         switch verb {
         case SustainPlan.command: try SustainPlan(arguments: all).base
         case TwinPlan.command: try TwinPlan(arguments: all).base
-        default: try Load.Plan(arguments: [verb] + all)
+        default: try LoadPlan(arguments: [verb] + all)
         }
       // Another's broker may have keys of its own.
       guard experiment.target == nil,

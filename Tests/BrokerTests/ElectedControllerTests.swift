@@ -7,7 +7,7 @@ import Testing
 @testable import Broker
 
 /// A journal in memory that can be cut, and made to fail.
-private final class Journal: JournalStore, @unchecked Sendable {
+private final class MemoryJournal: JournalStore, @unchecked Sendable {
   var bytes: [UInt8]
   /// The lengths the journal has had, at each of which a crash may have left it.
   var lengths: [Int] = []
@@ -92,14 +92,14 @@ private final class OneBroker {
   }
 
   private func topic(_ outcome: Controller.Outcome) throws -> TopicDescription {
-    guard case .topic(let topic) = outcome else { throw Refusal(.unknownServerError, "\(outcome)") }
+    guard case .topic(let topic) = outcome else { throw ApiError(.unknownServerError, "\(outcome)") }
     return topic
   }
 
   func create(
     _ topic: NewTopic, configs: [(name: String, value: String?)] = [], validateOnly: Bool = false
   ) throws -> TopicDescription {
-    let checked = Result { () throws(Refusal) in try TopicConfig.checked(configs) }
+    let checked = Result { () throws(ApiError) in try TopicConfig.checked(configs) }
     let creation = Controller.Creation(topic, id: UUID128.random(using: &random), configs: checked)
     return try self.topic(ask(.create([creation], validateOnly: validateOnly)))
   }
@@ -119,7 +119,7 @@ private final class OneBroker {
 
   func alter(_ entity: ConfigZNode.Entity, _ alteration: ConfigAlteration, validateOnly: Bool = false) throws {
     let configs = elected.configs
-    let change = Controller.ConfigChange(entity) { values, brokers throws(Refusal) in
+    let change = Controller.ConfigChange(entity) { values, brokers throws(ApiError) in
       if case .topic = entity { return try alteration.applied(toTopic: values, broker: configs.config(brokers)) }
       return try alteration.applied(toBroker: configs.config(brokers), isDefault: false).dynamicOwn
     }
@@ -128,14 +128,14 @@ private final class OneBroker {
 
   func nextProducerIDBlock() throws -> Range<Int64> {
     guard case .producerIDs(let ids) = try ask(.producerIDs(for: brokerID)) else {
-      throw Refusal(.unknownServerError, "no ids")
+      throw ApiError(.unknownServerError, "no ids")
     }
     return ids
   }
 }
 
 private func oneBroker(
-  _ journal: Journal = Journal(), _ keys: [String: String] = ["broker.id": "1"],
+  _ journal: MemoryJournal = MemoryJournal(), _ keys: [String: String] = ["broker.id": "1"],
   before: ElectedController.Identity = .init(), seed: UInt64 = 1
 ) throws -> OneBroker {
   try OneBroker(EmbeddedTree(store: journal) { 1000 }, keys, before: before, seed: seed)
@@ -157,7 +157,7 @@ struct ElectedControllerTests {
   @Test(
     "a restart loses nothing: topics, ids, configurations, dynamic keys; and every partition has a new leader epoch")
   func restart() throws {
-    let journal = Journal()
+    let journal = MemoryJournal()
     let first = try oneBroker(journal)
     let made = try first.create(
       NewTopic(name: "t", partitionCount: 2, replicationFactor: 1), configs: [("retention.ms", "5")])
@@ -165,7 +165,7 @@ struct ElectedControllerTests {
     _ = try first.addPartitions("u", to: 3)
     try first.alter(.topic("u"), .incremental([("segment.bytes", 0, "999")]))
     try first.alter(.broker(1), .replace([("num.partitions", "7")]))
-    let second = try oneBroker(Journal(journal.bytes), seed: 2)
+    let second = try oneBroker(MemoryJournal(journal.bytes), seed: 2)
     #expect(second.clusterID == first.clusterID)
     #expect(second.controllerEpoch == 2)
     #expect(second.topics.map(\.name) == ["t", "u"])
@@ -184,7 +184,7 @@ struct ElectedControllerTests {
 
   @Test("after a crash at any change, a topic is there whole or not at all, and a deleted one stays deleted")
   func crashes() throws {
-    let journal = Journal()
+    let journal = MemoryJournal()
     let original = try oneBroker(journal)
     _ = try original.create(NewTopic(name: "t", partitionCount: 3))
     let created = journal.bytes.count
@@ -193,7 +193,7 @@ struct ElectedControllerTests {
     try original.finishDelete("t")
     _ = try original.create(NewTopic(name: "t", partitionCount: 1))
     for length in journal.lengths {
-      let reopened = try oneBroker(Journal(Array(journal.bytes[..<length])))
+      let reopened = try oneBroker(MemoryJournal(Array(journal.bytes[..<length])))
       let unfinished = reopened.unfinishedDeletions
       switch length {
       case created: #expect(reopened.topic("t")?.partitions.count == 3)
@@ -201,7 +201,7 @@ struct ElectedControllerTests {
         #expect(reopened.topic("t") == nil)
         #expect(unfinished.map(\.name) == ["t"])
         #expect(unfinished.first?.partitions.count == 3)
-        #expect(throws: Refusal.self) { try reopened.create(NewTopic(name: "t")) }
+        #expect(throws: ApiError.self) { try reopened.create(NewTopic(name: "t")) }
         try reopened.finishDelete("t")
         #expect(reopened.unfinishedDeletions.isEmpty)
         _ = try reopened.create(NewTopic(name: "t"))
@@ -219,10 +219,10 @@ struct ElectedControllerTests {
     }
     let before = try paths()
     let first = try broker.create(NewTopic(name: "a.b", partitionCount: 2), configs: [("retention.ms", "1")])
-    #expect(throws: Refusal.self) { try broker.create(NewTopic(name: "a_b")) }
+    #expect(throws: ApiError.self) { try broker.create(NewTopic(name: "a_b")) }
     try broker.beginDelete("a.b")
     #expect(broker.unfinishedDeletions.map(\.name) == ["a.b"])
-    #expect(throws: Refusal(.unknownTopicOrPartition, "The topic 'a.b' does not exist.")) {
+    #expect(throws: ApiError(.unknownTopicOrPartition, "The topic 'a.b' does not exist.")) {
       try broker.beginDelete("a.b")
     }
     try broker.finishDelete("a.b")
@@ -233,7 +233,7 @@ struct ElectedControllerTests {
 
   @Test("what is only validated, and what cannot be written, changes nothing")
   func nothing() throws {
-    let journal = Journal()
+    let journal = MemoryJournal()
     let broker = try oneBroker(journal)
     _ = try broker.create(NewTopic(name: "t"))
     let bytes = journal.bytes
@@ -242,11 +242,11 @@ struct ElectedControllerTests {
     try broker.alter(.topic("t"), .replace([("retention.ms", "1")]), validateOnly: true)
     #expect(journal.bytes == bytes)
     journal.fails = true
-    #expect(throws: Refusal.self) { try broker.create(NewTopic(name: "v")) }
-    #expect(throws: Refusal.self) { try broker.addPartitions("t", to: 5) }
-    #expect(throws: Refusal.self) { try broker.alter(.topic("t"), .replace([("retention.ms", "1")])) }
-    #expect(throws: Refusal.self) { try broker.beginDelete("t") }
-    #expect(throws: Refusal.self) { try broker.nextProducerIDBlock() }
+    #expect(throws: ApiError.self) { try broker.create(NewTopic(name: "v")) }
+    #expect(throws: ApiError.self) { try broker.addPartitions("t", to: 5) }
+    #expect(throws: ApiError.self) { try broker.alter(.topic("t"), .replace([("retention.ms", "1")])) }
+    #expect(throws: ApiError.self) { try broker.beginDelete("t") }
+    #expect(throws: ApiError.self) { try broker.nextProducerIDBlock() }
     #expect(broker.topics.map(\.name) == ["t"])
     #expect(broker.topic("t")?.partitions.count == 1)
     #expect(broker.topic("t")?.overrides == [:])
@@ -257,10 +257,10 @@ struct ElectedControllerTests {
   @Test("a topic with a configuration Kafka would not take is refused")
   func badConfigs() throws {
     let broker = try oneBroker()
-    #expect(throws: Refusal(.invalidConfig, "Unknown topic config name: x")) {
+    #expect(throws: ApiError(.invalidConfig, "Unknown topic config name: x")) {
       try broker.create(NewTopic(name: "t"), configs: [("x", "1")])
     }
-    #expect(throws: Refusal(.invalidConfig, "Null value not supported for topic configs: retention.ms")) {
+    #expect(throws: ApiError(.invalidConfig, "Null value not supported for topic configs: retention.ms")) {
       try broker.create(NewTopic(name: "t"), configs: [("retention.ms", nil)])
     }
     #expect(broker.topics.isEmpty)
@@ -268,50 +268,52 @@ struct ElectedControllerTests {
 
   @Test("producer ids are never handed out twice, not even after a crash")
   func producerIDs() throws {
-    let journal = Journal()
+    let journal = MemoryJournal()
     let first = try oneBroker(journal)
     #expect(try first.nextProducerIDBlock() == 0..<1000)
     #expect(try first.nextProducerIDBlock() == 1000..<2000)
-    #expect(try oneBroker(Journal(journal.bytes)).nextProducerIDBlock() == 2000..<3000)
+    #expect(try oneBroker(MemoryJournal(journal.bytes)).nextProducerIDBlock() == 2000..<3000)
   }
 
   @Test("a broker without a number gets one above the reserved ones, and keeps what its directories say")
   func brokerIDs() throws {
-    let journal = Journal()
+    let journal = MemoryJournal()
     #expect(try oneBroker(journal, [:]).brokerID == 1001)
-    #expect(try oneBroker(Journal(journal.bytes), [:]).brokerID == 1002)
-    #expect(try oneBroker(Journal(journal.bytes), [:], before: .init(brokerID: 1001)).brokerID == 1001)
+    #expect(try oneBroker(MemoryJournal(journal.bytes), [:]).brokerID == 1002)
+    #expect(try oneBroker(MemoryJournal(journal.bytes), [:], before: .init(brokerID: 1001)).brokerID == 1001)
     #expect(throws: RegistryError("broker.id is 3, but the log directories are those of broker 1")) {
-      try oneBroker(Journal(), ["broker.id": "3"], before: .init(brokerID: 1))
+      try oneBroker(MemoryJournal(), ["broker.id": "3"], before: .init(brokerID: 1))
     }
     for reserved in ["2147483647", "2147483646"] {
-      let few = Journal()
+      let few = MemoryJournal()
       if reserved == "2147483646" { #expect(try oneBroker(few, ["reserved.broker.max.id": reserved]).brokerID == .max) }
       let error = #expect(throws: RegistryError.self) {
-        try oneBroker(Journal(few.bytes), ["reserved.broker.max.id": reserved])
+        try oneBroker(MemoryJournal(few.bytes), ["reserved.broker.max.id": reserved])
       }
       #expect(error?.description.contains("no broker number is left") == true, "\(error?.description ?? "")")
     }
     #expect(throws: RegistryError("broker.id is not set, and broker.id.generation.enable is false")) {
-      try oneBroker(Journal(), ["broker.id.generation.enable": "false"])
+      try oneBroker(MemoryJournal(), ["broker.id.generation.enable": "false"])
     }
   }
 
   @Test("the cluster id of the directories must be the tree's; an empty tree is not theirs, and stays empty")
   func clusterIDs() throws {
-    let journal = Journal()
+    let journal = MemoryJournal()
     let error = #expect(throws: RegistryError.self) { try oneBroker(journal, before: .init(clusterID: "known")) }
     #expect(error?.description.contains("the z-node tree is empty") == true)
     let id = try oneBroker(journal).clusterID
-    #expect(try oneBroker(Journal(journal.bytes), before: .init(clusterID: id)).clusterID == id)
-    #expect(throws: RegistryError.self) { try oneBroker(Journal(journal.bytes), before: .init(clusterID: "other")) }
+    #expect(try oneBroker(MemoryJournal(journal.bytes), before: .init(clusterID: id)).clusterID == id)
+    #expect(throws: RegistryError.self) {
+      try oneBroker(MemoryJournal(journal.bytes), before: .init(clusterID: "other"))
+    }
   }
 
   @Test("partitions of another broker have no leader here")
   func foreign() throws {
-    let journal = Journal()
+    let journal = MemoryJournal()
     _ = try oneBroker(journal).create(NewTopic(name: "t"))
-    let other = try oneBroker(Journal(journal.bytes), ["broker.id": "2"])
+    let other = try oneBroker(MemoryJournal(journal.bytes), ["broker.id": "2"])
     #expect(other.topic("t")?.partitions.map(\.leader) == [-1])
   }
 
@@ -319,7 +321,7 @@ struct ElectedControllerTests {
   func notifications() throws {
     let clock = Mutex<Int64>(0)
     let now: @Sendable () -> Int64 = { clock.withLock { $0 } }
-    let tree = try EmbeddedTree(store: Journal(), now: now)
+    let tree = try EmbeddedTree(store: MemoryJournal(), now: now)
     let broker = try OneBroker(tree, nowMs: now)
     _ = try broker.create(NewTopic(name: "t"))
     for _ in 0..<3 { try broker.alter(.topic("t"), .replace([])) }

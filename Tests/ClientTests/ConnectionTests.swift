@@ -64,7 +64,7 @@ struct ConnectionTests {
 
   @Test("what arrives while an answer is being dealt with is dealt with next")
   func reentrantAnswers() throws {
-    let connection = Connection(
+    let connection = BrokerConnection(
       Endpoint(host: "here", port: 1), on: MultiThreadedEventLoopGroup.singleton.any(), transport: Nowhere(),
       clientID: "test", requestTimeoutMs: 1000, now: { 0 })
     var answered: [Int] = []
@@ -142,7 +142,7 @@ struct ConnectionTests {
       let answers = Collected<String>()
       let eventLoop = group.next()
       eventLoop.execute {
-        Connection.connect(to: broker.endpoint, on: eventLoop, TestClock.options()) { result in
+        BrokerConnection.connect(to: broker.endpoint, on: eventLoop, TestClock.options()) { result in
           guard case .success(let connection) = result else { return answers.add("no connection: \(result)") }
           for index in 0..<100 {
             connection.send(Metadata.request(topic: "t\(index)", autoCreate: false)) { answer in

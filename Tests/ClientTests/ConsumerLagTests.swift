@@ -174,7 +174,7 @@ struct ConsumerLagTests {
       var settings = ConsumerSettings(topic: "t")
       settings.lagRecords = lag
       let consumer = Consumer(settings, metadata, from: offsets, on: eventLoop, now: now) { broker, then in
-        Connection.connect(to: broker.endpoint, on: eventLoop, TestClock.options(), then: then)
+        BrokerConnection.connect(to: broker.endpoint, on: eventLoop, TestClock.options(), then: then)
       }
       prepare(consumer)
       consumer.start { _ in consumer.fetch() }

@@ -51,7 +51,7 @@ struct ConsumerTests {
       let consumer = Consumer(
         given, metadata, from: offsets, on: eventLoop, now: TestClock.nowNs
       ) { broker, then in
-        Connection.connect(to: broker.endpoint, on: eventLoop, TestClock.options(), then: then)
+        BrokerConnection.connect(to: broker.endpoint, on: eventLoop, TestClock.options(), then: then)
       }
       prepare(consumer)
       consumer.start { _ in consumer.fetch() }

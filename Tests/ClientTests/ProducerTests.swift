@@ -91,7 +91,7 @@ struct ProducerTests {
       partitions: [.init(index: 0, leader: .init(id: 1, endpoint: endpoint), leaderEpoch: 0)])
     let filler = try await eventLoop.submit {
       let producer = Producer(final, metadata, on: eventLoop, now: TestClock.nowNs) { broker, then in
-        Connection.connect(to: broker.endpoint, on: eventLoop, TestClock.options(), then: then)
+        BrokerConnection.connect(to: broker.endpoint, on: eventLoop, TestClock.options(), then: then)
       }
       let filler = Filler(producer, batches, atOnce: atOnce)
       producer.delivered = { delivery in

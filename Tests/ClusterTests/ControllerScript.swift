@@ -149,7 +149,7 @@ struct ControllerScript {
     return Controller.Creation(
       NewTopic(name: parts[0], partitionCount: partitions, replicationFactor: factor), id: id(of: parts[0]),
       configs: parts.count > 2
-        ? .failure(Refusal(.invalidConfig, "Unknown topic config name: \(parts[2])")) : .success([:]))
+        ? .failure(ApiError(.invalidConfig, "Unknown topic config name: \(parts[2])")) : .success([:]))
   }
 
   private static func id(of name: String) -> TopicID {
@@ -169,10 +169,10 @@ struct ControllerScript {
     let values = pairs.map { $0.split(separator: "=", maxSplits: 1).map(String.init) }
     let named: ConfigZNode.Entity =
       entity == "brokers" ? .brokerDefault : BrokerID(entity).map { .broker($0) } ?? .topic(entity)
-    return Controller.ConfigChange(named) { before, _ throws(Refusal) in
+    return Controller.ConfigChange(named) { before, _ throws(ApiError) in
       var after = before
       for pair in values {
-        guard pair.count == 2 else { throw Refusal(.invalidConfig, "Unknown topic config name: \(pair[0])") }
+        guard pair.count == 2 else { throw ApiError(.invalidConfig, "Unknown topic config name: \(pair[0])") }
         after[pair[0]] = pair[1]
       }
       return after

@@ -7,7 +7,7 @@ private func decisions(_ brokers: [BrokerID] = [1, 2, 3]) -> TopicDecisions {
 }
 
 extension TopicDecisions {
-  fileprivate func create(_ topic: NewTopic, start: Int = 0) throws(Refusal) -> [[BrokerID]] {
+  fileprivate func create(_ topic: NewTopic, start: Int = 0) throws(ApiError) -> [[BrokerID]] {
     try create(
       topic,
       existing: { name in
@@ -126,8 +126,8 @@ struct TopicDecisionsTests {
       ),
     ]
     for (topic, code, message) in cases {
-      let refusal = #expect(throws: Refusal.self, "\(topic)") { try decisions().create(topic) }
-      #expect(refusal == Refusal(code, message))
+      let refusal = #expect(throws: ApiError.self, "\(topic)") { try decisions().create(topic) }
+      #expect(refusal == ApiError(code, message))
     }
   }
 
@@ -149,12 +149,12 @@ struct TopicDecisionsTests {
       (3, [[1, 2]], shape, .invalidReplicaAssignment), (3, [[]], shape, .invalidReplicaAssignment),
     ]
     for (count, assignments, existing, code) in cases {
-      let refusal = #expect(throws: Refusal.self, "to \(count)") {
+      let refusal = #expect(throws: ApiError.self, "to \(count)") {
         try decisions().grow("t", to: count, assignments: assignments, existing: existing)
       }
       #expect(refusal?.code == code, "to \(count): \(String(describing: refusal))")
     }
-    let down = #expect(throws: Refusal.self) { try decisions().grow("t", to: 1, assignments: nil, existing: shape) }
+    let down = #expect(throws: ApiError.self) { try decisions().grow("t", to: 1, assignments: nil, existing: shape) }
     #expect(down?.message == "The topic t currently has 2 partition(s); 1 would not be an increase.")
   }
 

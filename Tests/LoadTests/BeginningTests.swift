@@ -5,8 +5,8 @@ import Testing
 
 @Suite("Where a consumer begins")
 struct BeginningTests {
-  private static func plan(_ arguments: [String]) throws -> Plan {
-    try Plan(
+  private static func plan(_ arguments: [String]) throws -> LoadPlan {
+    try LoadPlan(
       arguments: ["consume", "--topic", "t", "--bootstrap-server", "h:1", "--num-records", "1"] + arguments)
   }
 

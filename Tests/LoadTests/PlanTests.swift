@@ -6,13 +6,13 @@ import Testing
 
 @testable import Load
 
-@Suite("Plan")
+@Suite("LoadPlan")
 struct PlanTests {
   let minimal = ["produce", "--bootstrap-server", "127.0.0.1:9092", "--topic", "t", "--num-records", "10"]
 
   func refusal(_ arguments: [String]) -> String? {
     do throws(PlanError) {
-      _ = try Plan(arguments: arguments)
+      _ = try LoadPlan(arguments: arguments)
       return nil
     } catch {
       return error.description
@@ -21,7 +21,7 @@ struct PlanTests {
 
   @Test("flags of Kafka's perf tools are understood")
   func flags() throws {
-    let plan = try Plan(
+    let plan = try LoadPlan(
       arguments: minimal + [
         "--record-size", "200", "--throughput", "-1", "--acks", "all", "--compression", "zstd:5", "--batch-size=8196",
         "--linger-ms", "2.5", "--corpus", "entropy:3.5", "--json", "--connections", "4", "--threads", "2",
@@ -40,7 +40,7 @@ struct PlanTests {
   @Test("global order needs stamps that can be read")
   func consumers() throws {
     let consume = ["consume", "--bootstrap-server", "127.0.0.1:9092", "--topic", "t"]
-    #expect(try Plan(arguments: consume + ["--global-order"]).countsGlobalOrder)
+    #expect(try LoadPlan(arguments: consume + ["--global-order"]).countsGlobalOrder)
     #expect(refusal(consume + ["--global-order", "--no-verify"])?.contains("reads the records' stamps") == true)
     let packed = ["--per-message-compression", "--compression", "zstd"]
     #expect(refusal(consume + ["--global-order"] + packed)?.contains("reads the records' stamps") == true)
@@ -108,7 +108,7 @@ struct PlanTests {
 
   @Test("a plan file sets the same names, strictly")
   func file() throws {
-    var plan = Plan(.produce)
+    var plan = LoadPlan(.produce)
     try plan.read(
       json: Data(#"{"topic": "t", "num-records": 500, "acks": -1, "json": true, "linger-ms": 1.5, "acks": "0"}"#.utf8))
     #expect(plan.topic == "t" && plan.recordCount == 500 && plan.printsJSON && plan.lingerMs == 1.5)
@@ -125,15 +125,15 @@ struct PlanTests {
     let path = FileManager.default.temporaryDirectory.appendingPathComponent("plan-\(UUID().uuidString).json").path
     try Data(#"{"record-size": 300, "batch-size": 1000}"#.utf8).write(to: URL(fileURLWithPath: path))
     defer { try? FileManager.default.removeItem(atPath: path) }
-    let plan = try Plan(arguments: minimal + ["--record-size", "400", "--plan", path])
+    let plan = try LoadPlan(arguments: minimal + ["--record-size", "400", "--plan", path])
     #expect(plan.recordSize == 400 && plan.batchBytes == 1000)
   }
 
   @Test("every setting is in the help of its commands, and names are unique")
   func help() {
-    #expect(Set(Plan.settings.map(\.name)).count == Plan.settings.count)
-    for setting in Plan.settings {
-      for command in setting.commands { #expect(Plan.help(command).contains("--\(setting.name)")) }
+    #expect(Set(LoadPlan.settings.map(\.name)).count == LoadPlan.settings.count)
+    for setting in LoadPlan.settings {
+      for command in setting.commands { #expect(LoadPlan.help(command).contains("--\(setting.name)")) }
     }
   }
 }
@@ -162,7 +162,7 @@ struct ReportValueTests {
   @Test("brackets keep the commas of a topic's configuration together")
   func topicConfig() throws {
     func configs(_ text: String) throws -> [String] {
-      try Plan(arguments: [
+      try LoadPlan(arguments: [
         "produce", "--topic", "t", "--bootstrap-server", "h:1", "--num-records", "1", "--topic-config", text,
       ])
       .topicConfigs.map { "\($0.key)=\($0.value)" }
@@ -181,7 +181,7 @@ struct ReportValueTests {
   @Test("a pace is above 0, or -1 for none", arguments: ["0", "-0.5", "-2", "nan", "inf", "2e9"])
   func pace(text: String) {
     #expect(throws: PlanError.self) {
-      try Plan(arguments: ["produce", "--null-sink", "--num-records", "1", "--throughput", text])
+      try LoadPlan(arguments: ["produce", "--null-sink", "--num-records", "1", "--throughput", text])
     }
   }
 }

@@ -7,7 +7,7 @@ import Testing
 @Suite("The pace of consumers")
 struct ReaderPaceTests {
   private static func setup(_ arguments: [String], ends: [Int64]?, from: [Int64]) throws -> RunSetup {
-    let plan = try Plan(
+    let plan = try LoadPlan(
       arguments: [
         "consume", "--topic", "t", "--bootstrap-server", "h:1", "--throughput", "1200",
       ] + arguments)

@@ -60,7 +60,7 @@ struct TargetTests {
     #expect(levels.count == 8 && levels.first == 6400 && levels.last == 51_200)
     #expect(experiment.fixed.first { $0.name == "total_bytes" }?.value.number == 53_687_091_200)
     #expect(experiment.fixed.first { $0.name == "num_records" }?.value.number == 53_687_091)
-    #expect(throws: RunChanges.Refusal.self) { try volume(RunChanges(untilMiB: 7)) }
+    #expect(throws: RunChangesError.self) { try volume(RunChanges(untilMiB: 7)) }
   }
 
   @Test("an experiment without a volume, or whose arms flip switches only, says why it cannot be so changed")

@@ -127,9 +127,9 @@ struct CompareTests {
   @Test("other experiments, and other durability without the flag, are refused")
   func refused() throws {
     let (first, second) = try results { $0.experiment.id = "E9" }
-    #expect(throws: Comparison.Refusal.otherExperiment("E11", "E9")) { try Comparison(first, second) }
+    #expect(throws: ComparisonError.otherExperiment("E11", "E9")) { try Comparison(first, second) }
     let (synced, lazy) = try results { $0.experiment.arms[0].durability = .syncedBatch }
-    #expect(throws: Comparison.Refusal.self) { try Comparison(synced, lazy) }
+    #expect(throws: ComparisonError.self) { try Comparison(synced, lazy) }
     #expect(throws: Never.self) { try Comparison(synced, lazy, acrossDurability: true) }
   }
 }

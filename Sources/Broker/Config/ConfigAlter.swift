@@ -1,70 +1,76 @@
 import Cluster
 import Model
 
-/// A change of configuration as clients ask for it.
+/// A change to the configuration of a topic or broker, as a request states it.
 package enum ConfigAlteration: Sendable {
-  /// AlterConfigs: these values and no others.
+  /// Replaces all values that are set by these (AlterConfigs).
   case replace([(name: String, value: String?)])
-  /// IncrementalAlterConfigs.
+  /// Changes single values (IncrementalAlterConfigs).
   case incremental([(name: String, operation: Int8, value: String?)])
 }
 
-/// The operations of IncrementalAlterConfigs.
+/// The operations of IncrementalAlterConfigs, by their number on the wire.
 package enum ConfigOperation: Int8, Sendable {
   case set = 0, delete, append, subtract
 }
 
 extension ConfigAlteration {
-  /// What a topic's own values become. Pure.
+  /// Returns the values that are set for a topic after the change.
   ///
-  /// - Throws: in Kafka's words; nothing is then changed.
-  func applied(toTopic overrides: [String: String], broker: Config) throws(Refusal) -> [String: String] {
+  /// - Parameter overrides: the values that are set for it before.
+  /// - Throws: with Kafka's code and message.
+  func applied(toTopic overrides: [String: String], broker: Config) throws(ApiError) -> [String: String] {
     let values = TopicValues(overrides: overrides, broker: broker.values)
-    let changed = try applied(to: overrides) { name throws(Refusal) in
+    let changed = try applied(to: overrides) { name throws(ApiError) in
       guard let key = TopicConfigKeys.named[name] else {
-        throw Refusal(.invalidConfig, "Unknown topic config name: \(name)")
+        throw ApiError(.invalidConfig, "Unknown topic config name: \(name)")
       }
       return (key.key, values.text(name))
     }
     return try TopicConfig.checked(changed)
   }
 
-  /// What a broker's dynamic values become; `isDefault` when they are those of all brokers. Pure.
-  func applied(toBroker config: Config, isDefault: Bool) throws(Refusal) -> Config {
+  /// Returns the broker's configuration after the change.
+  ///
+  /// - Parameter isDefault: whether the change is to the dynamic defaults of all brokers, not to the values of this one.
+  /// - Throws: with Kafka's code and message.
+  func applied(toBroker config: Config, isDefault: Bool) throws(ApiError) -> Config {
     let before = isDefault ? config.dynamicDefaults : config.dynamicOwn
-    let changed = try applied(to: before) { name throws(Refusal) in
+    let changed = try applied(to: before) { name throws(ApiError) in
       guard let key = ConfigKeys.named[name] else {
-        throw Refusal(.invalidRequest, "Unknown broker config name: \(name)")
+        throw ApiError(.invalidRequest, "Unknown broker config name: \(name)")
       }
       return (key, config.values.text(name) ?? "")
     }
     var checked: [String: String] = [:]
     for (name, value) in changed.sorted(by: { $0.key < $1.key }) {
       guard let key = ConfigKeys.named[name] else {
-        throw Refusal(.invalidRequest, "Unknown broker config name: \(name)")
+        throw ApiError(.invalidRequest, "Unknown broker config name: \(name)")
       }
-      // A value that stays what it is may stay, as in Kafka.
+      // As in Kafka, a read-only key may be given with the value that it has.
       if key.update == .readOnly, config.values.text(name) != value {
-        throw Refusal(.invalidRequest, "Cannot update these configs dynamically: Set(\(name))")
+        throw ApiError(.invalidRequest, "Cannot update these configs dynamically: Set(\(name))")
       }
       if key.update == .perBroker, isDefault {
-        throw Refusal(
+        throw ApiError(
           .invalidRequest,
           "Cannot update these configs at default cluster level, broker id must be specified: Set(\(name))")
       }
-      do { checked[name] = try key.check(value) } catch { throw Refusal(.invalidRequest, error.description) }
+      do { checked[name] = try key.check(value) } catch { throw ApiError(.invalidRequest, error.description) }
     }
     do {
       return try config.changing(
         dynamicDefaults: isDefault ? checked : config.dynamicDefaults,
         dynamicOwn: isDefault ? config.dynamicOwn : checked)
-    } catch { throw Refusal(.invalidRequest, error.description) }
+    } catch { throw ApiError(.invalidRequest, error.description) }
   }
 
-  /// - Parameter known: a key and its effective value, which lists are appended to.
+  /// - Parameters:
+  ///   - before: the values that are set before the change.
+  ///   - known: returns the key of a name, and its effective value, to which a list is appended when none is set.
   private func applied(
-    to before: [String: String], known: (String) throws(Refusal) -> (ConfigKey, String)
-  ) throws(Refusal) -> [String: String] {
+    to before: [String: String], known: (String) throws(ApiError) -> (ConfigKey, String)
+  ) throws(ApiError) -> [String: String] {
     switch self {
     case .replace(let entries):
       try Self.checkNulls(entries.filter { $0.value == nil }.map(\.name))
@@ -73,7 +79,7 @@ extension ConfigAlteration {
       let names = entries.map(\.name)
       guard Set(names).count == names.count else {
         let twice = Dictionary(grouping: names) { $0 }.filter { $0.value.count > 1 }.keys.sorted()
-        throw Refusal(.invalidRequest, "Error due to duplicate config keys : \(twice.joined(separator: ","))")
+        throw ApiError(.invalidRequest, "Error due to duplicate config keys : \(twice.joined(separator: ","))")
       }
       try Self.checkNulls(
         entries.filter { $0.value == nil && $0.operation != ConfigOperation.delete.rawValue }.map(\.name))
@@ -83,18 +89,18 @@ extension ConfigAlteration {
     }
   }
 
-  private static func checkNulls(_ names: [String]) throws(Refusal) {
+  private static func checkNulls(_ names: [String]) throws(ApiError) {
     guard names.isEmpty else {
-      throw Refusal(.invalidRequest, "Null value not supported for : \(names.joined(separator: ","))")
+      throw ApiError(.invalidRequest, "Null value not supported for : \(names.joined(separator: ","))")
     }
   }
 
   private static func apply(
     _ entry: (name: String, operation: Int8, value: String?), to values: inout [String: String],
-    known: (String) throws(Refusal) -> (ConfigKey, String)
-  ) throws(Refusal) {
+    known: (String) throws(ApiError) -> (ConfigKey, String)
+  ) throws(ApiError) {
     guard let operation = ConfigOperation(rawValue: entry.operation) else {
-      throw Refusal(.invalidRequest, "Unknown operation \(entry.operation) for config key: \(entry.name)")
+      throw ApiError(.invalidRequest, "Unknown operation \(entry.operation) for config key: \(entry.name)")
     }
     switch operation {
     case .set: values[entry.name] = entry.value ?? ""
@@ -102,7 +108,7 @@ extension ConfigAlteration {
     case .append, .subtract:
       let (key, effective) = try known(entry.name)
       guard key.kind == .list else {
-        throw Refusal(.invalidConfig, "Config value \(operation) is not allowed for config key: \(entry.name)")
+        throw ApiError(.invalidConfig, "Config value \(operation) is not allowed for config key: \(entry.name)")
       }
       let old = ConfigKey.elements(values[entry.name] ?? effective)
       let given = ConfigKey.elements(entry.value ?? "")

@@ -1,16 +1,15 @@
 package import Cluster
 import Model
 
-/// A topic's configuration: what was set for it (`/config/topics/T`), over the broker's values.
+/// The configuration of a topic: the values that are set for it (`/config/topics/T`), and the broker's values for other keys.
 ///
-/// The stored properties are the effective values that requests and logs ask for; every other key of `TopicKeys` is a property
-/// by its name there. A value: changing the topic's keys or the broker's dynamic ones makes another.
+/// The stored properties are the effective values that requests and logs read; every other key of `TopicKeys` is a property by
+/// its name there. Immutable: a change to the topic's values or to the broker's dynamic ones makes another `TopicConfig`.
 @dynamicMemberLookup
 package struct TopicConfig: Sendable {
   private let values: TopicValues
 
   package let cleanupPolicy: CleanupPolicy
-  /// nil: batches are stored as sent ("producer"); "uncompressed" is a codec of its own.
   package let compressionType: CompressionType
   package let compressionGzipLevel: Int
   package let compressionLZ4Level: Int
@@ -25,14 +24,15 @@ package struct TopicConfig: Sendable {
   package let timestampIsLogAppendTime: Bool
   package let minInSyncReplicas: Int
   package let preallocate: Bool
-  /// -1: no limit.
+  /// The maximum size of a partition in bytes; -1 is no limit.
   package let retentionBytes: Int64
-  /// -1: for ever.
+  /// The time for which a closed segment is retained; -1 is no limit.
   package let retentionMs: Int64
   package let segmentBytes: Int
   package let segmentIndexBytes: Int
   package let segmentMs: Int64
 
+  /// The codec of stored batches; `producer` stores them as they were sent.
   package enum CompressionType: String, ConfigChoice { case uncompressed, zstd, lz4, snappy, gzip, producer }
 
   enum TimestampType: String, ConfigChoice { case createTime = "CreateTime", logAppendTime = "LogAppendTime" }
@@ -75,42 +75,43 @@ package struct TopicConfig: Sendable {
     segmentMs = values[keys.segmentMs]
   }
 
-  /// What was set for the topic: checked values by key.
+  /// The checked values that are set for the topic, by key.
   package var overrides: [String: String] { values.overrides }
 
   package subscript<Value>(dynamicMember key: KeyPath<TopicKeys, TopicKey<Value>>) -> Value {
     values[Keys.topic[keyPath: key]]
   }
 
-  /// Checks a topic's keys and values, as CreateTopics gives them.
+  /// Checks keys and values of a CreateTopics request, and returns the values by key.
   ///
-  /// - Throws: in Kafka's words, for the first that is unknown or not allowed.
-  package static func checked(_ given: [(name: String, value: String?)]) throws(Refusal) -> [String: String] {
+  /// - Throws: with Kafka's code and message, for the first key in alphabetical order that is unknown or has a value that it
+  ///   does not allow.
+  package static func checked(_ given: [(name: String, value: String?)]) throws(ApiError) -> [String: String] {
     let nulls = given.filter { $0.value == nil }.map(\.name)
     guard nulls.isEmpty else {
-      throw Refusal(.invalidConfig, "Null value not supported for topic configs: \(nulls.joined(separator: ","))")
+      throw ApiError(.invalidConfig, "Null value not supported for topic configs: \(nulls.joined(separator: ","))")
     }
     return try checked(Dictionary(given.map { ($0.name, $0.value ?? "") }) { _, last in last })
   }
 
-  static func checked(_ given: [String: String]) throws(Refusal) -> [String: String] {
+  static func checked(_ given: [String: String]) throws(ApiError) -> [String: String] {
     var checked: [String: String] = [:]
     for (name, value) in given.sorted(by: { $0.key < $1.key }) {
       guard let key = TopicConfigKeys.named[name] else {
-        throw Refusal(.invalidConfig, "Unknown topic config name: \(name)")
+        throw ApiError(.invalidConfig, "Unknown topic config name: \(name)")
       }
-      do { checked[name] = try key.key.check(value) } catch { throw Refusal(.invalidConfig, error.description) }
+      do { checked[name] = try key.key.check(value) } catch { throw ApiError(.invalidConfig, error.description) }
     }
     return checked
   }
 }
 
-/// A topic's values and where each comes from.
+/// The checked values of a topic by source: its own, and the broker's.
 struct TopicValues {
   var overrides: [String: String]
   var broker: ConfigValues
 
-  /// The effective value as Kafka writes it: in the topic key's unit.
+  /// Returns the text of the effective value, in the unit of the topic key.
   func text(_ name: String) -> String {
     if let value = overrides[name] { return value }
     guard let key = TopicConfigKeys.named[name] else {
@@ -124,7 +125,7 @@ struct TopicValues {
     return key.key.defaultValue ?? ""
   }
 
-  /// Hours and minutes to milliseconds; a negative number is "unlimited", -1.
+  /// Converts a number of hours or minutes to milliseconds; a negative number becomes -1, "no limit".
   static func converted(_ value: String, _ unit: TopicConfigKey.Unit) -> String {
     guard unit != .same, let number = Int64(value) else { return value }
     guard number >= 0 else { return "-1" }

@@ -34,7 +34,7 @@ extension LocalBroker {
           let asked = resources[index]
           let named = NamedResource(type: asked.resourceType, name: asked.resourceName)
           guard !mentions.isDoubled(named) else {
-            let refusal = Refusal(.invalidRequest, "Each resource must appear at most once.")
+            let refusal = ApiError(.invalidRequest, "Each resource must appear at most once.")
             return AskedAlteration(named: named, alteration: .failure(refusal))
           }
           let values = asked.configs.map { (name: $0.name, operation: $0.configOperation, value: $0.value) }
@@ -51,7 +51,7 @@ extension LocalBroker {
 
   private struct AskedAlteration: Sendable {
     var named: NamedResource
-    var alteration: Result<ConfigAlteration, Refusal>
+    var alteration: Result<ConfigAlteration, ApiError>
   }
 
   /// Submits the alterations to the controller, and responds with a result for each resource.
@@ -70,7 +70,7 @@ extension LocalBroker {
       var outcomes = outcomes[...]
       var response = Body()
       response.responses = asked().map { asked in
-        do throws(Refusal) { _ = try self.change(asked) } catch { return Body.Resource(asked.named, error) }
+        do throws(ApiError) { _ = try self.change(asked) } catch { return Body.Resource(asked.named, error) }
         if case .refused(let refusal) = outcomes.popFirst() { return Body.Resource(asked.named, refusal) }
         return Body.Resource(asked.named, nil)
       }
@@ -79,7 +79,7 @@ extension LocalBroker {
     return .pending
   }
 
-  private func change(_ asked: AskedAlteration) throws(Refusal) -> Controller.ConfigChange {
+  private func change(_ asked: AskedAlteration) throws(ApiError) -> Controller.ConfigChange {
     let alteration = try asked.alteration.get()
     let resource = try ConfigResource(type: asked.named.type, name: asked.named.name, brokerID: brokerID)
     return change(resource, alteration)
@@ -103,7 +103,7 @@ private protocol AlteredResource {
 
 extension AlteredResource {
   /// - Parameter refusal: nil when the resource was altered.
-  fileprivate init(_ named: LocalBroker.NamedResource, _ refusal: Refusal?) {
+  fileprivate init(_ named: LocalBroker.NamedResource, _ refusal: ApiError?) {
     self.init()
     resourceType = named.type
     resourceName = named.name

@@ -25,7 +25,7 @@ extension LocalBroker {
         topicResponse.name = request.topics[index].name
         let outcome =
           mentions.isDoubled(topicResponse.name)
-          ? .refused(Refusal(.invalidRequest, "Duplicate topic in request.")) : outcomes.popFirst()
+          ? .refused(ApiError(.invalidRequest, "Duplicate topic in request.")) : outcomes.popFirst()
         if case .refused(let refusal) = outcome {
           topicResponse.errorCode = refusal.code
           topicResponse.errorMessage = refusal.message

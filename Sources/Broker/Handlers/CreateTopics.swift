@@ -30,7 +30,7 @@ extension LocalBroker {
       topicResponse.name = request.topics[index].name
       guard !mentions.isDoubled(topicResponse.name) else {
         topicResponse.refuse(
-          Refusal(.invalidRequest, "Create topics request from client contains multiple entries for the topic."))
+          ApiError(.invalidRequest, "Create topics request from client contains multiple entries for the topic."))
         return topicResponse
       }
       switch outcomes.popFirst() {
@@ -54,7 +54,7 @@ extension Controller.Creation {
     let topic = NewTopic(
       name: asked.name, partitionCount: asked.numPartitions, replicationFactor: asked.replicationFactor,
       assignments: asked.assignments.map { ($0.partitionIndex, $0.brokerIDs) })
-    let configs = Result { () throws(Refusal) in
+    let configs = Result { () throws(ApiError) in
       try TopicConfig.checked(asked.configs.map { (name: $0.name, value: $0.value) })
     }
     self.init(topic, id: id, configs: configs)
@@ -62,7 +62,7 @@ extension Controller.Creation {
 }
 
 extension CreateTopicsResponse.Topic {
-  fileprivate mutating func refuse(_ refusal: Refusal) {
+  fileprivate mutating func refuse(_ refusal: ApiError) {
     errorCode = refusal.code
     errorMessage = refusal.message
   }

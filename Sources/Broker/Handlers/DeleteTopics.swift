@@ -37,7 +37,7 @@ extension LocalBroker {
     var name: String?
     var id: TopicID
     var deletion: Controller.Deletion?
-    var refusal: Refusal?
+    var refusal: ApiError?
   }
 
   private static func deletions(
@@ -57,13 +57,13 @@ extension LocalBroker {
       let topic = request.topics[index]
       var asked = AskedDeletion(name: topic.name, id: topic.topicID)
       if topic.name != nil, topic.topicID != .zero {
-        asked.refusal = Refusal(.invalidRequest, "Topic name and topic id can not both be specified.")
+        asked.refusal = ApiError(.invalidRequest, "Topic name and topic id can not both be specified.")
       } else if let name = topic.name {
         asked.deletion = Controller.Deletion(name)
       } else if let name = image.withID(topic.topicID)?.name {
         asked.deletion = Controller.Deletion(name, id: topic.topicID)
       } else {
-        asked.refusal = Refusal(.unknownTopicId, "This server does not host this topic ID.")
+        asked.refusal = ApiError(.unknownTopicId, "This server does not host this topic ID.")
       }
       return asked
     }

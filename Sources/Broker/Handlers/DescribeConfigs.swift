@@ -21,9 +21,9 @@ extension LocalBroker {
       var resourceResponse = DescribeConfigsResponse.Resource()
       resourceResponse.resourceType = asked.resourceType
       resourceResponse.resourceName = asked.resourceName
-      do throws(Refusal) {
+      do throws(ApiError) {
         guard count < Limits.resourcesDescribed else {
-          throw Refusal(.invalidRequest, "A request can describe \(Limits.resourcesDescribed) resources.")
+          throw ApiError(.invalidRequest, "A request can describe \(Limits.resourcesDescribed) resources.")
         }
         let resource = try ConfigResource(type: asked.resourceType, name: asked.resourceName, brokerID: brokerID)
         // As in Kafka, an empty list asks for every key, as null does.

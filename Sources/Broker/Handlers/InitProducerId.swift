@@ -19,7 +19,7 @@ extension LocalBroker {
     return id.map { .now(response(with: .success($0))) } ?? .pending
   }
 
-  private func response(with id: Result<Int64, Refusal>) -> InitProducerIdResponse {
+  private func response(with id: Result<Int64, ApiError>) -> InitProducerIdResponse {
     var response = InitProducerIdResponse()
     switch id {
     case .success(let id):

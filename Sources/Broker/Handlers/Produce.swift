@@ -172,7 +172,7 @@ extension LocalBroker {
     }
     if !appends.deferred.isEmpty { return wait(data, of: topic, &response, &appends) }
     let batch: RecordBatch
-    do throws(ProducedBatch.Refusal) {
+    do throws(ProduceError) {
       batch = try ProducedBatch.checked(
         data.records.bytes, for: topic.config, version: appends.version, nowMs: appends.nowMs,
         allowance: &appends.unpackAllowance)
@@ -210,7 +210,7 @@ extension LocalBroker {
     let byteCount = data.records.bytes?.readableBytes ?? 0
     guard waitingToUnpack.enter(byteCount) else {
       return response.refuse(
-        ProducedBatch.Refusal(
+        ProduceError(
           .requestTimedOut, "more than \(Limits.waitingToUnpackBytes) bytes of compressed batches wait to be unpacked"))
     }
     var own = data
@@ -237,7 +237,7 @@ final class WaitingToUnpack: Sendable {
 }
 
 extension ProduceResponse.Partition {
-  fileprivate mutating func refuse(_ refusal: ProducedBatch.Refusal) {
+  fileprivate mutating func refuse(_ refusal: ProduceError) {
     errorCode = refusal.code
     errorMessage = refusal.message
     recordErrors = refusal.records.map { fault in

@@ -8,7 +8,7 @@ struct DirectoryReport: Sendable, Equatable {
   var path: String
   /// Why the directory cannot be used; its other fields are then empty.
   var failure: DiskError?
-  var journal: Journal = .absent
+  var journal: JournalPresence = .absent
   var identity: LogDirectory.Identity?
   /// Nil for a directory that no start has accepted yet.
   var roster: DirectoryRoster?
@@ -19,7 +19,7 @@ struct DirectoryReport: Sendable, Equatable {
   var wasClean = false
 
   /// Whether the z-node journal is in the directory.
-  enum Journal: Sendable, Equatable {
+  enum JournalPresence: Sendable, Equatable {
     case present, absent
     /// The directory cannot be looked into.
     case unknown
@@ -50,7 +50,7 @@ extension DirectoryReport {
     journal = (try? Self.journal(in: path, on: disk)) ?? .unknown
   }
 
-  private static func journal(in path: String, on disk: any Disk) throws(DiskError) -> Journal {
+  private static func journal(in path: String, on disk: any Disk) throws(DiskError) -> JournalPresence {
     try disk.info("\(path)/\(JournalFile.name)") == nil ? .absent : .present
   }
 }

@@ -8,7 +8,7 @@ extension LogDirectories {
   /// says what is to be done with the partitions.
   func accept(
     _ elected: ElectedController, _ check: StartCheck, random: any RandomNumberGenerator
-  ) throws -> StartCheck.Plan {
+  ) throws -> StartPlan {
     let topics = elected.controller.cluster.topics.values.sorted { $0.name < $1.name }
     let plan = try check.plan(topics, brokerID: elected.brokerID)
     var random = random
@@ -21,7 +21,7 @@ extension LogDirectories {
 
 extension LocalBroker {
   /// Says which directories cannot be used, and how many partitions are out of reach for it.
-  func tellOffline(_ plan: StartCheck.Plan) {
+  func tellOffline(_ plan: StartPlan) {
     for report in directories.reports {
       guard let failure = report.failure else { continue }
       log.error(
@@ -31,7 +31,7 @@ extension LocalBroker {
   }
 
   /// Goes on with the deletions that were begun before the last stop.
-  func continueDeletions(_ plan: StartCheck.Plan, _ cluster: ClusterState) throws {
+  func continueDeletions(_ plan: StartPlan, _ cluster: ClusterState) throws {
     for deletion in plan.deletions {
       guard let topic = cluster.topics[deletion.partition.topic],
         let directory = directories.all.first(where: { $0.path == deletion.path })

@@ -59,29 +59,12 @@ struct StartCheck {
 
   // MARK: With the tree
 
-  /// What is to be done with each partition.
-  struct Plan: Equatable {
-    /// Partitions of the tree that are in no directory and must not be made anew, in order.
-    var offline: [TopicPartition] = []
-    /// The offline partitions whose files were removed while the broker did not run.
-    var removed: [TopicPartition] = []
-    /// Files of topics that are being deleted: the path of their directory, and the partition.
-    var deletions: [Deletion] = []
-    /// Directories the broker has besides those that can be used now: what the rosters go on to name.
-    var absent: [UUID128: String] = [:]
-
-    struct Deletion: Equatable {
-      var path: String
-      var partition: TopicPartition
-    }
-  }
-
   /// - Parameters:
   ///   - topics: every topic of the tree, those that are being deleted among them, after this start's elections.
   ///   - brokerID: of this broker.
-  func plan(_ topics: [TopicDescription], brokerID: BrokerID) throws(StartRefusal) -> Plan {
+  func plan(_ topics: [TopicDescription], brokerID: BrokerID) throws(StartRefusal) -> StartPlan {
     let known = Dictionary(uniqueKeysWithValues: topics.map { ($0.name, $0) })
-    var plan = Plan()
+    var plan = StartPlan()
     let found = try place(known, &plan)
     var missing: [TopicPartition] = []
     for topic in topics where !topic.isBeingDeleted {
@@ -106,7 +89,7 @@ struct StartCheck {
 
   /// Finds the directory of each partition, and what of the directories is not the tree's.
   private func place(
-    _ known: [String: TopicDescription], _ plan: inout Plan
+    _ known: [String: TopicDescription], _ plan: inout StartPlan
   ) throws(StartRefusal) -> [TopicPartition: String] {
     var found: [TopicPartition: String] = [:]
     for report in usable {
@@ -119,7 +102,7 @@ struct StartCheck {
           continue
         }
         if topic.isBeingDeleted {
-          plan.deletions.append(Plan.Deletion(path: report.path, partition: partition))
+          plan.deletions.append(StartPlan.Deletion(path: report.path, partition: partition))
         } else if let earlier = found.updateValue(report.path, forKey: partition) {
           throw .twice(partition, earlier, report.path)
         }

@@ -38,7 +38,7 @@ extension ProcessRunner {
     guard !isPaced, !isSunk else { return nil }
     let ends = ["num-records", "duration", "idempotent", "null-sink", "intervals-csv", "replication-factor"]
     let kept = options.filter { option in
-      !ends.contains(option.name) && Load.Plan.setting(named: option.name)?.commands.contains(.produce) == true
+      !ends.contains(option.name) && LoadPlan.setting(named: option.name)?.commands.contains(.produce) == true
     }
     return ["produce", "--null-sink", "--duration", "\(Probe.seconds)", "--json", "--quiet"] + arguments(kept)
   }

@@ -108,8 +108,10 @@ struct ConfigAlterTests {
       (.incremental([("retention.ms", 9, "1")]), .invalidRequest, "Unknown operation 9 for config key: retention.ms"),
     ]
     for (alteration, code, message) in cases {
-      let refusal = #expect(throws: Refusal.self, "\(message)") { try alteration.applied(toTopic: [:], broker: config) }
-      #expect(refusal == Refusal(code, message))
+      let refusal = #expect(throws: ApiError.self, "\(message)") {
+        try alteration.applied(toTopic: [:], broker: config)
+      }
+      #expect(refusal == ApiError(code, message))
     }
   }
 
@@ -137,17 +139,17 @@ struct ConfigAlterTests {
   @Test("a broker's key that cannot change while it runs is refused, unless it would stay what it is")
   func readOnly() throws {
     let config = try Config(overrides: ["broker.id": "4"])
-    let refusal = #expect(throws: Refusal.self) {
+    let refusal = #expect(throws: ApiError.self) {
       try ConfigAlteration.replace([("broker.id", "5")]).applied(toBroker: config, isDefault: false)
     }
     #expect(refusal?.code == .invalidRequest)
     #expect(
       try ConfigAlteration.replace([("broker.id", "4")]).applied(toBroker: config, isDefault: false).brokerID == 4)
-    #expect(throws: Refusal.self) {
+    #expect(throws: ApiError.self) {
       try ConfigAlteration.replace([("listeners", "PLAINTEXT://:1")]).applied(toBroker: config, isDefault: true)
     }
     // A key that means retention must be one that retention takes.
-    #expect(throws: Refusal.self) {
+    #expect(throws: ApiError.self) {
       try ConfigAlteration.replace([("log.retention.ms", "0")]).applied(toBroker: config, isDefault: false)
     }
   }

@@ -187,7 +187,7 @@ struct ProduceTimestampTests {
     let bomb = try builder.finish(codec: .gzip)
     var allowance = UnpackAllowance(bytes: 1_000_000)
     func check(_ bytes: ByteBuffer) -> ErrorCode {
-      do throws(ProducedBatch.Refusal) {
+      do throws(ProduceError) {
         _ = try ProducedBatch.checked(bytes, for: config, version: 9, nowMs: 5, allowance: &allowance)
         return .none
       } catch { return error.code }

@@ -27,7 +27,7 @@ struct StartCheckTests {
     return report
   }
 
-  private func unusable(_ path: String, _ journal: DirectoryReport.Journal = .unknown) -> DirectoryReport {
+  private func unusable(_ path: String, _ journal: DirectoryReport.JournalPresence = .unknown) -> DirectoryReport {
     DirectoryReport(path: path, failure: DiskError("open", path, code: EIO), journal: journal)
   }
 

@@ -68,7 +68,7 @@ final class SteadyLoad {
     settings.acks = -1
     settings.deliveryTimeoutMs = 120_000
     producer = Producer(settings, metadata, on: eventLoop, now: Monotonic.nowNs) { broker, then in
-      Connection.connect(to: broker.endpoint, on: eventLoop, ConnectionOptions(now: Monotonic.nowNs), then: then)
+      BrokerConnection.connect(to: broker.endpoint, on: eventLoop, ConnectionOptions(now: Monotonic.nowNs), then: then)
     }
     self.index = index
     self.ledger = ledger

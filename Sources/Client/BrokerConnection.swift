@@ -5,7 +5,7 @@ package import Wire
 ///
 /// Confined to its event loop, on which every method and callback is called: no lock, no hop and no `await` lies between a
 /// record and the socket.
-package final class Connection {
+package final class BrokerConnection {
   package let eventLoop: any EventLoop
   package let endpoint: Endpoint
   /// The API versions in use, set by the broker's response to ApiVersions.

@@ -1,6 +1,6 @@
 import Model
 
-extension Plan {
+extension LoadPlan {
   /// Returns the first offset to read of each partition, with `--lag-records` or `--order random`.
   ///
   /// With a lag each partition must hold at least that many records. With fewer its consumer would begin at the first one,

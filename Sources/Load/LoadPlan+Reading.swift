@@ -1,6 +1,6 @@
 import Foundation
 
-extension Plan {
+extension LoadPlan {
   /// Parses a command line, without the program's name: `produce --topic t --num-records 1000 …`.
   ///
   /// A plan file (`--plan FILE`) is read first, wherever the flag is; other flags override it.

@@ -4,8 +4,8 @@ import Compression
 package import Measure
 
 /// Holds the results of a run, in the names and units of the JSON object, the CSV row and the summary.
-package struct Report: Sendable {
-  package let plan: Plan
+package struct LoadReport: Sendable {
+  package let plan: LoadPlan
   package let ending: Run.Ending
   package var startedMs: Int64 = 0
   package var congestionControl: String?
@@ -37,7 +37,7 @@ package struct Report: Sendable {
   /// Bytes before compression over bytes after it: of batches, or of values with per-message compression.
   package let compressionRatio: Double?
 
-  init(_ plan: Plan, _ results: [LoopResult], ending: Run.Ending, cpuSeconds: Double) {
+  init(_ plan: LoadPlan, _ results: [LoopResult], ending: Run.Ending, cpuSeconds: Double) {
     self.plan = plan
     self.ending = ending
     self.cpuSeconds = cpuSeconds
@@ -77,14 +77,14 @@ package struct Report: Sendable {
       && (ending == .complete || ending == .interrupted)
   }
 
-  private static func ratio(_ plan: Plan, _ counts: RunCounts) -> Double? {
+  private static func ratio(_ plan: LoadPlan, _ counts: RunCounts) -> Double? {
     if plan.compressesEachMessage {
       return counts.packedValueBytes > 0 ? Double(counts.valueBytes) / Double(counts.packedValueBytes) : nil
     }
     return counts.batchBytes > 0 ? Double(counts.plainBytes) / Double(counts.batchBytes) : nil
   }
 
-  private static func sum(_ parts: [IntegrityCounts], _ plan: Plan, records: Int, _ ending: Run.Ending)
+  private static func sum(_ parts: [IntegrityCounts], _ plan: LoadPlan, records: Int, _ ending: Run.Ending)
     -> IntegrityCounts
   {
     var sum = IntegrityCounts()
@@ -115,7 +115,7 @@ package struct Report: Sendable {
   }
 }
 
-extension Report {
+extension LoadReport {
   /// All results by name, in print order. CSV flattens nested objects: `service_latency_ms.p50` is the column
   /// `service_latency_p50_ms`.
   package var fields: [(name: String, value: JSON)] {

@@ -2,8 +2,8 @@ package import Client
 package import Compression
 
 /// Holds every setting of a run, with its default. Flags and plan files set the same fields by the names of the table in
-/// `Plan+Settings.swift`.
-package struct Plan: Sendable, Equatable {
+/// `LoadPlan+Settings.swift`.
+package struct LoadPlan: Sendable, Equatable {
   package enum Command: String, CaseIterable, Sendable {
     case produce, consume
     case endToEnd = "end-to-end"
@@ -89,7 +89,7 @@ package struct Plan: Sendable, Equatable {
       for pair in pairs where !pair.isEmpty {
         let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 2, !parts[0].isEmpty, !isInBrackets else {
-          throw Plan.invalid("topic-config", text, "key=value,key=[a,b],…")
+          throw LoadPlan.invalid("topic-config", text, "key=value,key=[a,b],…")
         }
         let isList = parts[1].hasPrefix("[") && parts[1].hasSuffix("]") && parts[1].count > 1
         configs.append(TopicConfig(key: parts[0], value: isList ? String(parts[1].dropFirst().dropLast()) : parts[1]))
@@ -145,7 +145,7 @@ package struct PlanError: Error, Equatable, CustomStringConvertible {
   package init(_ description: String) { self.description = description }
 }
 
-extension Plan {
+extension LoadPlan {
   /// Checks the settings in combination.
   package func check() throws(PlanError) {
     guard !topic.isEmpty || usesNullSink else { throw PlanError("--topic is missing") }

@@ -19,11 +19,11 @@ package struct ConnectionOptions: Sendable {
   package init(now: @escaping @Sendable () -> UInt64) { self.now = now }
 }
 
-extension Connection {
+extension BrokerConnection {
   /// Connects, sets the socket's options and negotiates API versions. Called on `eventLoop`, as is `then`.
   package static func connect(
     to endpoint: Endpoint, on eventLoop: any EventLoop, _ options: ConnectionOptions,
-    then: @escaping (Result<Connection, ClientError>) -> Void
+    then: @escaping (Result<BrokerConnection, ClientError>) -> Void
   ) {
     eventLoop.preconditionInEventLoop()
     let frames = FrameReader(readBytes: options.receiveBytes)
@@ -69,10 +69,10 @@ extension Connection {
   private static func greet(
     _ channel: any Channel, _ frames: FrameReader, _ endpoint: Endpoint, on eventLoop: any EventLoop,
     _ options: ConnectionOptions,
-    then: @escaping (Result<Connection, ClientError>) -> Void
+    then: @escaping (Result<BrokerConnection, ClientError>) -> Void
   ) {
     let transport = SocketTransport(channel)
-    let connection = Connection(
+    let connection = BrokerConnection(
       endpoint, on: eventLoop, transport: transport, clientID: options.clientID,
       requestTimeoutMs: options.requestTimeoutMs, frames: frames, now: options.now)
     transport.connection = connection
@@ -142,7 +142,7 @@ extension Connection {
 final class SocketTransport: ChannelInboundHandler, Transport {
   typealias InboundIn = ByteBuffer
 
-  weak var connection: Connection?
+  weak var connection: BrokerConnection?
   private let channel: any Channel
 
   init(_ channel: any Channel) { self.channel = channel }
@@ -177,7 +177,7 @@ final class SocketTransport: ChannelInboundHandler, Transport {
   }
 }
 
-extension Connection {
+extension BrokerConnection {
   /// Makes one connection for each leader.
   ///
   /// - Parameters:
@@ -185,8 +185,8 @@ extension Connection {
   ///   - adopt: gets each connection when it is made.
   ///   - then: is called once, when all connections are made or with the first error.
   static func toAll<Leader>(
-    _ leaders: [Leader], by connect: (Leader, @escaping (Result<Connection, ClientError>) -> Void) -> Void,
-    adopt: @escaping (Leader, Connection) -> Void, then: @escaping (Result<Void, ClientError>) -> Void
+    _ leaders: [Leader], by connect: (Leader, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void,
+    adopt: @escaping (Leader, BrokerConnection) -> Void, then: @escaping (Result<Void, ClientError>) -> Void
   ) {
     var missing = leaders.count
     guard missing > 0 else { return then(.success(())) }

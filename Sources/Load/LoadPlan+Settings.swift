@@ -7,12 +7,12 @@ package struct PlanSetting: Sendable {
   package let name: String
   /// The placeholder for the value in the help; nil for a switch.
   package let placeholder: String?
-  package let commands: Set<Plan.Command>
+  package let commands: Set<LoadPlan.Command>
   package let help: String
-  let set: @Sendable (inout Plan, String) throws(PlanError) -> Void
+  let set: @Sendable (inout LoadPlan, String) throws(PlanError) -> Void
 }
 
-extension Plan {
+extension LoadPlan {
   /// Sets one field by the setting's name.
   ///
   /// - Throws: for an unknown name, with the nearest known one; for an invalid value; for a setting of another command.
@@ -292,41 +292,43 @@ extension Plan {
 
 extension PlanSetting {
   fileprivate static func value(
-    _ name: String, _ placeholder: String, _ commands: Set<Plan.Command>, _ help: String,
-    _ set: @escaping @Sendable (inout Plan, String) throws(PlanError) -> Void
+    _ name: String, _ placeholder: String, _ commands: Set<LoadPlan.Command>, _ help: String,
+    _ set: @escaping @Sendable (inout LoadPlan, String) throws(PlanError) -> Void
   ) -> PlanSetting {
     PlanSetting(name: name, placeholder: placeholder, commands: commands, help: help, set: set)
   }
 
   fileprivate static func int(
-    _ name: String, _ placeholder: String, _ commands: Set<Plan.Command>, _ help: String, _ range: ClosedRange<Int>,
-    _ set: @escaping @Sendable (inout Plan, Int) -> Void
+    _ name: String, _ placeholder: String, _ commands: Set<LoadPlan.Command>, _ help: String, _ range: ClosedRange<Int>,
+    _ set: @escaping @Sendable (inout LoadPlan, Int) -> Void
   ) -> PlanSetting {
     .value(name, placeholder, commands, help) { (plan, text) throws(PlanError) in
       guard let number = Int(text), range.contains(number) else {
-        throw Plan.invalid(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
+        throw LoadPlan.invalid(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
       }
       set(&plan, number)
     }
   }
 
   fileprivate static func double(
-    _ name: String, _ placeholder: String, _ commands: Set<Plan.Command>, _ help: String, _ range: ClosedRange<Double>,
-    _ set: @escaping @Sendable (inout Plan, Double) -> Void
+    _ name: String, _ placeholder: String, _ commands: Set<LoadPlan.Command>, _ help: String,
+    _ range: ClosedRange<Double>,
+    _ set: @escaping @Sendable (inout LoadPlan, Double) -> Void
   ) -> PlanSetting {
     .value(name, placeholder, commands, help) { (plan, text) throws(PlanError) in
       guard let number = Double(text), range.contains(number) else {
-        throw Plan.invalid(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
+        throw LoadPlan.invalid(name, text, "a number from \(range.lowerBound) to \(range.upperBound)")
       }
       set(&plan, number)
     }
   }
 
   fileprivate static func toggle(
-    _ name: String, _ commands: Set<Plan.Command>, _ help: String, _ set: @escaping @Sendable (inout Plan, Bool) -> Void
+    _ name: String, _ commands: Set<LoadPlan.Command>, _ help: String,
+    _ set: @escaping @Sendable (inout LoadPlan, Bool) -> Void
   ) -> PlanSetting {
     PlanSetting(name: name, placeholder: nil, commands: commands, help: help) { (plan, text) throws(PlanError) in
-      guard let on = Bool(text) else { throw Plan.invalid(name, text, "true or false") }
+      guard let on = Bool(text) else { throw LoadPlan.invalid(name, text, "true or false") }
       set(&plan, on)
     }
   }

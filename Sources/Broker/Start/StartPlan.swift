@@ -1,0 +1,19 @@
+import Model
+
+/// Says what a start does with each partition, as `StartCheck` decided.
+struct StartPlan: Equatable {
+  /// Partitions of the tree that are in no usable directory and must not be created, in order.
+  var offline: [TopicPartition] = []
+  /// The offline partitions whose files were removed while the broker did not run.
+  var removed: [TopicPartition] = []
+  /// Partitions of topics that are being deleted, whose files are still there.
+  var deletions: [Deletion] = []
+  /// The paths, by directory id, of the directories that the broker has and cannot use now; the rosters keep naming them.
+  var absent: [UUID128: String] = [:]
+
+  struct Deletion: Equatable {
+    /// The path of the log directory.
+    var path: String
+    var partition: TopicPartition
+  }
+}
