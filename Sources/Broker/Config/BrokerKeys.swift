@@ -1,201 +1,235 @@
 import Model
 import Storage
 
-// The keys that steer the broker, by what they steer. A key is one line, and `config.<name>` its value.
-// Sources: the broker configuration pages of Apache Kafka 3.9; what clients see of the defaults was checked against it.
+// The broker's keys that have an effect, and some that will, in tables by subject. `config.<property>` is a key's value.
+// Sources: the broker configuration page of Apache Kafka 3.9, and the defaults that its DescribeConfigs reports.
 
-/// Who the broker is, and where.
+/// The identity of the broker, its listeners, its log directories and its threads.
 package struct ServerKeys: KeyTable {
   let brokerID = Key<BrokerID>(
     "broker.id", -1, .atLeast(-1),
-    "This broker's number. -1: one is generated above reserved.broker.max.id and kept in meta.properties.")
+    "The broker id of this server. If -1, an id above reserved.broker.max.id is generated and kept in meta.properties.")
   let nodeID = Key<BrokerID>(
-    "node.id", -1, .atLeast(-1), "KRaft's name for broker.id: either may be set, or both to the same number.")
+    "node.id", -1, .atLeast(-1),
+    "KRaft's name for broker.id. Either key can be set, or both to the same id; -1 is not set.")
   let brokerIDGenerationEnable = Key(
-    "broker.id.generation.enable", true, "Whether broker.id=-1 may be answered by a generated number.")
+    "broker.id.generation.enable", true,
+    "Whether a broker id is generated when broker.id is -1. If false, a server without a broker id does not start.")
   let reservedBrokerMaxID = Key<BrokerID>(
-    "reserved.broker.max.id", 1000, .atLeast(0), "Generated broker numbers are above this one.")
-  let rack = Key<String?>("broker.rack", nil, "The rack of this broker, as told to clients that ask for the cluster.")
+    "reserved.broker.max.id", 1000, .atLeast(0),
+    "Generated broker ids are greater than this one.")
+  let rack = Key<String?>(
+    "broker.rack", nil, "The rack of this broker, as reported in Metadata and DescribeCluster responses.")
   let listeners = Key(
     "listeners", "PLAINTEXT://:9092",
-    "Where to accept connections: NAME://host:port, comma separated. An empty host is every address; port 0 is any free port."
+    "The listeners on which connections are accepted, as a comma-separated list of NAME://host:port. An empty host binds every address, port 0 any free port."
   )
   let advertisedListeners = Key<String?>(
     "advertised.listeners", nil,
-    "What clients are told to connect to, when that differs from listeners. An empty host is the address by which the client came."
+    "The listeners that clients are to connect to, if they differ from listeners. An empty host stands for the address by which the client came."
   )
   let listenerSecurityProtocolMap = Key(
     "listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
-    "The security protocol of each listener name. PLAINTEXT is the one served.")
+    "The security protocol of each listener name, as a comma-separated list of NAME:protocol. Only PLAINTEXT listeners are served."
+  )
   let logDirs = Key<[String]?>(
     "log.dirs", nil,
-    "The directories that hold the logs, comma separated, in any order. One also holds the z-node journal. Not set: log.dir."
+    "A comma-separated list of the directories in which the logs are kept, in any order; one of them also holds the z-node journal. If not set, log.dir is used."
   )
   let logDir = Key(
-    "log.dir", "/tmp/kafka-logs", .notEmpty, "The directory that holds the logs, when log.dirs is not set.")
+    "log.dir", "/tmp/kafka-logs", .notEmpty, "The directory in which the logs are kept. Used if log.dirs is not set.")
   let numNetworkThreads = Key(
     "num.network.threads", 3, .between(1, 1024),
-    "Event loops that serve connections. A connection stays on one, where Produce and Fetch run unless much must be unpacked."
+    "The number of threads (event loops) that serve connections. A connection stays on one, which also handles its requests, except for what takes long."
   )
   let recoveryThreadsPerDataDir = Key(
-    "num.recovery.threads.per.data.dir", 1, .atLeast(1), "Threads that recover logs after a crash, per directory.")
+    "num.recovery.threads.per.data.dir", 1, .atLeast(1),
+    "The number of threads per log directory that open logs at the start, and recover them after a crash.")
 }
 
-/// Sockets, and limits of requests.
+/// Socket options, and limits on connections and requests.
 package struct LimitKeys: KeyTable {
   let socketRequestMaxBytes = Key(
     "socket.request.max.bytes", 104_857_600, .atLeast(1),
-    "The largest request. A longer length prefix closes the connection before anything is allocated for it.")
+    "The maximum size of a request in bytes. A connection that announces a larger one is closed before memory is allocated for it."
+  )
   let socketSendBufferBytes = Key(
     "socket.send.buffer.bytes", -1, .atLeast(-1),
-    "SO_SNDBUF of accepted sockets. -1 leaves it to the kernel, which adapts it; Kafka's default of 102400 would limit it."
+    "The SO_SNDBUF buffer of accepted sockets, in bytes. If -1, the operating system sizes it and adapts it; Kafka's default of 102400 would be a limit."
   )
   let socketReceiveBufferBytes = Key(
     "socket.receive.buffer.bytes", -1, .atLeast(-1),
-    "SO_RCVBUF of accepted sockets. -1 leaves it to the kernel, which adapts it; Kafka's default of 102400 would limit it."
+    "The SO_RCVBUF buffer of accepted sockets, in bytes. If -1, the operating system sizes it and adapts it; Kafka's default of 102400 would be a limit."
   )
   let socketListenBacklog = Key(
-    "socket.listen.backlog.size", 50, .atLeast(1), "Connections the kernel holds that are not yet accepted.")
+    "socket.listen.backlog.size", 50, .atLeast(1),
+    "The maximum number of connections that wait to be accepted on a listener.")
   let connectionsMax = Key(
     "max.connections", Int(Int32.max), .atLeast(0),
-    "Open connections, after which a new one is closed at once; never more than half of the process's file descriptors."
+    "The maximum number of open connections; a further one is closed when it is accepted. Half of the process's file descriptors is the limit if that is less."
   )
   let connectionsPerIPMax = Key(
     "max.connections.per.ip", Int(Int32.max), .atLeast(0),
-    "Open connections of one address, after which a new one of it is closed at once.")
+    "The maximum number of open connections from one IP address; a further one is closed when it is accepted.")
   let connectionsPerIPOverrides = Key(
-    "max.connections.per.ip.overrides", "", "max.connections.per.ip for some addresses: address:count, comma separated."
+    "max.connections.per.ip.overrides", "",
+    "A comma-separated list of address:count that overrides max.connections.per.ip for these IP addresses."
   )
   let connectionsIdleMaxMs = Key<Int64>(
-    "connections.max.idle.ms", 600_000, "Connections idle longer than this are closed; negative disables it.")
+    "connections.max.idle.ms", 600_000,
+    "Connections that are idle for longer than this, in milliseconds, are closed. If negative, none is.")
   let queuedMaxRequests = Key(
     "queued.max.requests", 500, .atLeast(1),
-    "Accepted for compatibility, without effect. docs/broker.md says what bounds memory instead."
+    "The number of queued requests. There is no request queue: docs/broker.md says what bounds memory."
   ).withoutEffect
   let queuedRequestBytesMax = Key<Int64>(
     "queued.max.request.bytes", -1,
-    "Memory of requests in progress that are larger than millrace.receive.buffer.bytes, over all connections; beyond it only one of them on each event loop goes on, and the others are not read. -1 is 512 MiB."
+    "The memory in bytes, over all connections, of requests that are larger than millrace.receive.buffer.bytes. Above it each event loop reads one such request at a time, and does not read the connections of the others. If -1, it is 512 MiB."
   )
-  let fetchMaxBytes = Key("fetch.max.bytes", 57_671_680, .atLeast(1024), "The most bytes of one fetch response.")
+  let fetchMaxBytes = Key(
+    "fetch.max.bytes", 57_671_680, .atLeast(1024),
+    "The maximum bytes returned for a fetch request. The first batch of a response is returned even if it is larger.")
   let maxRequestPartitionSizeLimit = Key(
     "max.request.partition.size.limit", 2000, .atLeast(1),
-    "The most partitions of one DescribeTopicPartitions response."
+    "The maximum number of partitions in a DescribeTopicPartitions response."
   ).withoutEffect
   let requestTimeoutMs = Key(
-    "request.timeout.ms", 30_000, .atLeast(0), "The longest wait of an administrative request inside the broker."
+    "request.timeout.ms", 30_000, .atLeast(0),
+    "The maximum time in milliseconds that an administrative request waits inside the broker."
   ).withoutEffect
 }
 
-/// Defaults and permissions for topics.
+/// Defaults of new topics, and whether topics can be created and deleted.
 package struct TopicsKeys: KeyTable {
   let autoCreateTopics = Key(
-    "auto.create.topics.enable", true, "Whether a request for an unknown topic creates it.")
-  let deleteTopics = Key("delete.topic.enable", true, "Whether topics can be deleted.")
+    "auto.create.topics.enable", true,
+    "Whether a Metadata request that names an unknown topic creates it, if the client allows that.")
+  let deleteTopics = Key(
+    "delete.topic.enable", true, "Whether topics can be deleted. If false, DeleteTopics is refused.")
   let numPartitions = Key<Int32>(
-    "num.partitions", 1, .atLeast(1), "Default partition count."
+    "num.partitions", 1, .atLeast(1), "The default number of partitions of a new topic."
   ).dynamic()
   let defaultReplicationFactor = Key(
-    "default.replication.factor", 1, .atLeast(1), "Default replication factor."
+    "default.replication.factor", 1, .atLeast(1), "The default replication factor of a new topic."
   ).dynamic()
 }
 
-/// Logs, flushing and checkpoints, beside what topics inherit.
+/// Keys of logs, flushing and checkpoints from which topics do not inherit, or only by way of another key.
 package struct LogKeys: KeyTable {
-  let logRollHours = Key("log.roll.hours", 168, .atLeast(1), "log.roll.ms in hours; log.roll.ms wins.")
+  let logRollHours = Key(
+    "log.roll.hours", 168, .atLeast(1),
+    "The maximum time in hours before a new segment is rolled. Used if log.roll.ms is not set.")
   let logRollJitterHours = Key(
-    "log.roll.jitter.hours", 0, .atLeast(0), "log.roll.jitter.ms in hours; log.roll.jitter.ms wins."
+    "log.roll.jitter.hours", 0, .atLeast(0),
+    "The maximum jitter in hours to subtract from the time before a new segment is rolled. Used if log.roll.jitter.ms is not set."
   ).withoutEffect
   let logRetentionMinutes = Key<Int?>(
-    "log.retention.minutes", nil, "log.retention.ms in minutes. Not set: log.retention.hours.")
-  let logRetentionHours = Key("log.retention.hours", 168, "log.retention.ms in hours; the smaller units win.")
+    "log.retention.minutes", nil,
+    "The time in minutes for which a closed segment is retained. Used if log.retention.ms is not set; if neither is, log.retention.hours is used."
+  )
+  let logRetentionHours = Key(
+    "log.retention.hours", 168,
+    "The time in hours for which a closed segment is retained. Used if neither log.retention.ms nor log.retention.minutes is set."
+  )
   let retentionCheckIntervalMs = Key<Int64>(
-    "log.retention.check.interval.ms", 300_000, .atLeast(1), "How often retention is applied.")
+    "log.retention.check.interval.ms", 300_000, .atLeast(1),
+    "The interval in milliseconds at which logs are checked for segments to delete.")
   let producerIDExpirationMs = Key(
-    "producer.id.expiration.ms", 86_400_000, .atLeast(1), "A producer id unused for longer than this is forgotten.")
+    "producer.id.expiration.ms", 86_400_000, .atLeast(1),
+    "The time in milliseconds after its last write for which the state of a producer id is kept in a partition.")
   let flushSchedulerIntervalMs = Key<Int64>(
-    "log.flush.scheduler.interval.ms", .max, "How often the logs are checked for flushing by time.")
+    "log.flush.scheduler.interval.ms", .max,
+    "The interval in milliseconds at which logs are checked for records that flush.ms requires to be flushed. The default is never."
+  )
   let recoveryPointCheckpointIntervalMs = Key(
-    "log.flush.offset.checkpoint.interval.ms", 60_000, .atLeast(0), "How often the recovery points are checkpointed.")
+    "log.flush.offset.checkpoint.interval.ms", 60_000, .atLeast(0),
+    "The interval in milliseconds at which the recovery points of the logs are checkpointed.")
   let logStartOffsetCheckpointIntervalMs = Key(
     "log.flush.start.offset.checkpoint.interval.ms", 60_000, .atLeast(0),
-    "How often log start offsets are checkpointed.")
+    "The interval in milliseconds at which the log start offsets are checkpointed.")
   let highWatermarkCheckpointIntervalMs = Key<Int64>(
-    "replica.high.watermark.checkpoint.interval.ms", 5000, .atLeast(1), "How often high watermarks are written down.")
+    "replica.high.watermark.checkpoint.interval.ms", 5000, .atLeast(1),
+    "The interval in milliseconds at which the high watermarks are checkpointed.")
 }
 
-/// Internal topics and transactions.
+/// Kafka's internal topics, and transactions.
 package struct InternalTopicKeys: KeyTable {
   let offsetsTopicNumPartitions = Key(
-    "offsets.topic.num.partitions", 50, .atLeast(1), "Partitions of __consumer_offsets."
+    "offsets.topic.num.partitions", 50, .atLeast(1), "The number of partitions of __consumer_offsets."
   ).withoutEffect
   let offsetsTopicReplicationFactor = Key<Int16>(
-    "offsets.topic.replication.factor", 3, .atLeast(1), "Replicas of __consumer_offsets; no more than brokers."
+    "offsets.topic.replication.factor", 3, .atLeast(1), "The replication factor of __consumer_offsets."
   ).withoutEffect
   let offsetsTopicSegmentBytes = Key(
-    "offsets.topic.segment.bytes", 104_857_600, .atLeast(1), "Segment size of __consumer_offsets."
+    "offsets.topic.segment.bytes", 104_857_600, .atLeast(1), "The segment size of __consumer_offsets in bytes."
   ).withoutEffect
   let transactionStateLogNumPartitions = Key(
-    "transaction.state.log.num.partitions", 50, .atLeast(1), "Partitions of __transaction_state."
+    "transaction.state.log.num.partitions", 50, .atLeast(1), "The number of partitions of __transaction_state."
   ).withoutEffect
   let transactionStateLogReplicationFactor = Key<Int16>(
-    "transaction.state.log.replication.factor", 3, .atLeast(1), "Replicas of __transaction_state; no more than brokers."
+    "transaction.state.log.replication.factor", 3, .atLeast(1), "The replication factor of __transaction_state."
   ).withoutEffect
   let transactionStateLogSegmentBytes = Key(
-    "transaction.state.log.segment.bytes", 104_857_600, .atLeast(1), "Segment size of __transaction_state."
+    "transaction.state.log.segment.bytes", 104_857_600, .atLeast(1), "The segment size of __transaction_state in bytes."
   ).withoutEffect
   let transactionStateLogMinIsr = Key(
-    "transaction.state.log.min.isr", 2, .atLeast(1), "min.insync.replicas of __transaction_state; no more than brokers."
+    "transaction.state.log.min.isr", 2, .atLeast(1), "The min.insync.replicas of __transaction_state."
   ).withoutEffect
   let transactionMaxTimeoutMs = Key(
-    "transaction.max.timeout.ms", 900_000, .atLeast(1), "The longest transaction timeout a producer may ask for."
+    "transaction.max.timeout.ms", 900_000, .atLeast(1),
+    "The maximum transaction timeout in milliseconds that a producer can ask for."
   ).withoutEffect
 }
 
-/// Millrace's own switches.
+/// Millrace's own keys.
 package struct MillraceKeys: KeyTable {
   let readPath = Key<Config.ReadPath>(
     "millrace.read.path", .sendfile,
-    "How a fetch's records reach the socket: from file to socket in the kernel, through a buffer of the process, or from a mapping."
+    "How records get from segments to sockets: sendfile lets the kernel copy them, copy reads them into a buffer of the process and writes it, mmap writes them from a mapping of the file."
   )
   let readCopyBufferBytes = Key(
-    "millrace.read.copy.buffer.bytes", 65_536, .between(512, 67_108_864), "The buffer where millrace.read.path is copy."
+    "millrace.read.copy.buffer.bytes", 65_536, .between(512, 67_108_864),
+    "The size in bytes of the buffer that millrace.read.path=copy reads into."
   )
   let logEngine = Key<LogEngine>(
     "millrace.log.engine", .append,
-    "What keeps a partition's batches: Kafka's segments, only ever appended to, or a B-tree (LMDB) from offsets to batches. A log.dirs written by the other is refused."
+    "The store of a partition's batches: append keeps Kafka's segments, btree keeps an LMDB B-tree from offsets to batches. A log directory written with the other value is refused at the start."
   )
   let cache = Key<CacheKind>(
     "millrace.cache", .page,
-    "What holds segments in memory: the kernel's page cache; a cache of the broker's own, past which nothing is read (O_DIRECT); or the broker's in front of the kernel's. With the broker's own, fetches are copied from it: millrace.read.path may not ask for anything else."
+    "The cache that holds segments in memory: page is the kernel's page cache, process a cache of the broker that bypasses it (O_DIRECT), both the broker's cache on top of the page cache. With process and both, fetched records are copied, and millrace.read.path can only be copy."
   )
   let cacheBytes = Key<Int64>(
     "millrace.cache.bytes", 268_435_456, .between(1_048_576, 1 << 40),
-    "Contents of the broker's own cache; what finds and orders them comes on top.")
+    "The size of the broker's own cache in bytes, without the memory that finds and orders its blocks.")
   let cacheLayout = Key<CacheLayout>(
     "millrace.cache.layout", .compact,
-    "The broker's own cache in memory: one stretch of blocks with flat arrays, or an object of the heap for each block."
+    "The layout of the broker's own cache in memory: compact is one region of blocks with flat arrays, boxed one heap object per block."
   )
   let cacheBlockBytes = Key(
-    "millrace.cache.block.bytes", 16_384, .between(4096, 262_144), "A block of the broker's own cache; a power of two.")
+    "millrace.cache.block.bytes", 16_384, .between(4096, 262_144),
+    "The block size of the broker's own cache in bytes; a power of two.")
   let writePath = Key<WritePath>(
     "millrace.write.path", .buffered,
-    "How appends reach segments: into the page cache, or to the device before they return (O_DIRECT, whole blocks of 4 KiB)."
+    "How appends reach segments: buffered writes to the page cache, direct writes whole blocks of 4 KiB to the device before the append returns (O_DIRECT)."
   )
   let flushBeforeAck = Key(
     "millrace.flush.before.ack", false,
-    "Whether a produce is acknowledged only after its records are on disk. Produces that wait together share one flush; a B-tree commits each by itself."
+    "Whether a produce is acknowledged only after its records have been flushed to disk. Produces that wait at the same time share a flush; with millrace.log.engine=btree each is committed by itself."
   )
   let congestionControl = Key(
     "millrace.congestion.control", "cubic",
-    "TCP congestion control of accepted sockets, where the kernel has it; empty leaves the kernel's default, which may pace loopback (BBR)."
+    "The TCP congestion control algorithm of accepted sockets, if the kernel has it. If empty, the kernel's default is used, which may pace loopback connections (BBR)."
   )
   let requestsInFlightMax = Key(
     "millrace.requests.in.flight", 32, .between(1, 65_536),
-    "Requests of one connection received and not yet answered, after which it is not read.")
+    "The maximum number of requests of one connection that have been received and whose response has not been sent; at the limit the connection is not read."
+  )
   let receiveBufferBytes = Key(
     "millrace.receive.buffer.bytes", 262_144, .between(4096, 67_108_864),
-    "How much is read from a connection at a time.")
+    "The maximum number of bytes read from a connection at once.")
   let parkedFetchesMax = Key(
     "millrace.parked.fetches.max", 10_000, .atLeast(0),
-    "Fetches that wait for records, over all connections; a further one is answered at once, empty.")
+    "The maximum number of fetches that wait for records (fetch.min.bytes), over all connections; a further fetch gets its response at once."
+  )
 }

@@ -1,44 +1,46 @@
 package import Model
 package import Storage
 
-/// What a broker is configured to do: the values of `ConfigKeys`, checked, with what each means as a typed property.
+/// The configuration of a broker: a checked value for each key of `ConfigKeys`, as typed properties.
 ///
-/// A value: a dynamic change makes another `Config`. Values come, most binding first, from the z-nodes `/config/brokers/N`
-/// and `/config/brokers/<default>`, from server.properties and `--override`, and from the table's defaults.
+/// Immutable: a dynamic change makes another `Config`. Where a key has several values, the first of these counts: the one in the
+/// z-node `/config/brokers/N`, in `/config/brokers/<default>`, in server.properties or `--override`, the default.
 @dynamicMemberLookup
 package struct Config: Sendable {
-  /// server.properties and `--override`: as given and checked, unknown keys among them.
+  /// The checked values from server.properties and `--override`, by key, those of unknown keys among them.
   package let given: [String: String]
-  /// `/config/brokers/<default>`.
+  /// The checked values in `/config/brokers/<default>`, by key.
   package let dynamicDefaults: [String: String]
-  /// `/config/brokers/N`.
+  /// The checked values in `/config/brokers/N`, by key.
   package let dynamicOwn: [String: String]
 
-  // What several keys say together, or what a key's text stands for. Every other key is a property by its table's name
-  // (`config.numNetworkThreads`).
-  /// -1: to be generated (`broker.id.generation.enable`).
+  // Properties that join several keys, or that have another type than their key. Every other key is a property by its name in
+  // its table (`config.numNetworkThreads`).
+  /// The broker's id; -1 when one is to be generated (`broker.id.generation.enable`).
   package let brokerID: BrokerID
   package let rack: String?
   package let listeners: [Listener]
   package let advertisedListeners: [Listener]
-  /// Never empty.
+  /// The paths of the log directories; never empty.
   package let logDirs: [String]
-  /// nil leaves it to the kernel.
+  /// SO_SNDBUF in bytes; nil leaves the size to the kernel.
   package let socketSendBufferBytes: Int?
+  /// SO_RCVBUF in bytes; nil leaves the size to the kernel.
   package let socketReceiveBufferBytes: Int?
+  /// `max.connections.per.ip` by IP address.
   package let connectionsPerIPOverrides: [String: Int]
-  /// nil: connections are never closed for being silent.
+  /// `connections.max.idle.ms`; nil when idle connections are not closed.
   package let connectionsIdleMaxMs: Int64?
-  /// nil: no limit.
+  /// `queued.max.request.bytes`; nil when it is not set.
   package let queuedRequestBytesMax: Int?
   package let defaultReplicationFactor: Int16
-  /// Always `copy` with a cache of the broker's own.
+  /// `millrace.read.path`; always `copy` with a cache of the broker's own.
   package let readPath: ReadPath
   package let cacheSettings: CacheSettings
-  /// nil leaves the kernel's default.
+  /// `millrace.congestion.control`; nil leaves the kernel's default.
   package let congestionControl: String?
 
-  // What requests ask for.
+  // Properties that requests read; stored, because looking a key up costs a hash and a parse.
   package let fetchMaxBytes: Int
   package let autoCreateTopics: Bool
   package let flushBeforeAck: Bool
@@ -47,7 +49,9 @@ package struct Config: Sendable {
     case sendfile, copy, mmap
   }
 
-  /// Every key at its default: for tests, and for `millrace-broker` without a file.
+  /// Makes a configuration of defaults with some values overridden.
+  ///
+  /// - Throws: every value that its key does not allow.
   package init(overrides: [String: String] = [:]) throws(ConfigError) {
     var values = ConfigValues(given: [:], dynamicDefaults: [:], dynamicOwn: [:])
     var problems: [String] = []
@@ -60,7 +64,9 @@ package struct Config: Sendable {
     try self.init(values)
   }
 
-  /// The same broker with other dynamic values, which must be checked ones.
+  /// Returns the configuration with other dynamic values, each of which `ConfigKey.check` has returned.
+  ///
+  /// - Throws: when the values contradict each other or those of the file.
   package func changing(dynamicDefaults: [String: String], dynamicOwn: [String: String]) throws(ConfigError) -> Config {
     try Config(ConfigValues(given: given, dynamicDefaults: dynamicDefaults, dynamicOwn: dynamicOwn))
   }
@@ -91,7 +97,7 @@ package struct Config: Sendable {
     flushBeforeAck = values[Keys.millrace.flushBeforeAck]
   }
 
-  /// The values behind the properties, to describe and to change.
+  /// The values by source, from which the properties were made.
   var values: ConfigValues { ConfigValues(given: given, dynamicDefaults: dynamicDefaults, dynamicOwn: dynamicOwn) }
 }
 
@@ -110,14 +116,14 @@ extension Config {
     return directories.map(normalized)
   }
 
-  /// The path without what changes nothing in it: `/a//b/./` is `/a/b`.
+  /// Returns the path without empty and `.` components: `/a/b` for `/a//b/./`.
   private static func normalized(_ path: String) -> String {
     let parts = path.split(separator: "/").filter { $0 != "." }
     if path.hasPrefix("/") { return "/" + parts.joined(separator: "/") }
     return parts.isEmpty ? "." : parts.joined(separator: "/")
   }
 
-  /// `broker.id`, or KRaft's name for it.
+  /// Returns the value of `broker.id`, or of `node.id` when only that is set.
   private static func brokerID(_ values: ConfigValues) throws(ConfigError) -> BrokerID {
     let id = values[Keys.server.brokerID], node = values[Keys.server.nodeID]
     guard id < 0 || node < 0 || id == node else {
@@ -155,7 +161,8 @@ extension Config {
       bytes: Int(values[Keys.millrace.cacheBytes]), layout: values[Keys.millrace.cacheLayout], blockBytes: blockBytes)
   }
 
-  /// Refuses switches that contradict each other: an experiment must not measure what it did not ask for.
+  /// Refuses values of Millrace's own keys that contradict each other: an experiment must not measure another arm than it
+  /// names.
   private static func checkSwitches(_ values: ConfigValues) throws(ConfigError) {
     let cache = values[Keys.millrace.cache], writePath = values[Keys.millrace.writePath]
     let readPath = values.given[Keys.millrace.readPath.name] ?? "copy"
@@ -172,7 +179,7 @@ extension Config {
     }
   }
 
-  /// Kafka takes -1 and positive numbers in all three units.
+  /// Refuses retention times other than -1 and positive numbers, in each of the three units, as Kafka does.
   private static func checkRetention(_ values: ConfigValues) throws(ConfigError) {
     for name in ["log.retention.ms", "log.retention.minutes", "log.retention.hours"] {
       guard let value = values.text(name).flatMap({ Int64($0) }), value == 0 || value < -1 else { continue }
@@ -181,7 +188,7 @@ extension Config {
   }
 }
 
-/// Why a configuration cannot be used: every problem found, each naming its key, where it was given and what is allowed.
+/// The problems for which a configuration cannot be used: each names its key, where it was given and what is allowed.
 package struct ConfigError: Error, Equatable, CustomStringConvertible {
   package var problems: [String]
 
@@ -191,13 +198,14 @@ package struct ConfigError: Error, Equatable, CustomStringConvertible {
   package var description: String { problems.joined(separator: "\n") }
 }
 
-/// Values by source, looked up most binding first. All have been checked.
+/// The checked values of a configuration by source. A look-up returns the first of: the broker's own dynamic value, the dynamic
+/// default of the cluster, the value of the file or `--override`, the default.
 struct ConfigValues {
   var given: [String: String]
   var dynamicDefaults: [String: String]
   var dynamicOwn: [String: String]
 
-  /// nil is Kafka's null.
+  /// Returns the text of the effective value; nil is Kafka's null.
   func text(_ name: String) -> String? {
     guard let key = ConfigKeys.named[name] else { preconditionFailure("\(name) is not in the table of keys") }
     return dynamicOwn[name] ?? dynamicDefaults[name] ?? given[name] ?? key.defaultValue
@@ -208,13 +216,13 @@ struct ConfigValues {
     return value
   }
 
-  /// nil: the key's negative values are "no limit", or "as the system has it".
+  /// Returns the effective value, or nil when it is negative, which for such keys means "no limit" or "the system's default".
   func notNegative<Value: ConfigValue & SignedInteger>(_ key: Key<Value>) -> Value? {
     self[key] < 0 ? nil : self[key]
   }
 }
 
-/// Each key's value by the name the key has in its table.
+/// Makes each key of a table a property of the configuration, by the key's name in the table.
 extension Config {
   package subscript<Value>(dynamicMember key: KeyPath<ServerKeys, Key<Value>>) -> Value {
     values[Keys.server[keyPath: key]]

@@ -1,6 +1,6 @@
 /// A key as DescribeConfigs reports it.
 package struct DescribedConfig: Sendable, Equatable {
-  /// Where a value comes from: the numbers of DescribeConfigs.
+  /// The source of a value, by its number in DescribeConfigs.
   package enum Source: Int8, Sendable {
     case topic = 1, dynamicBroker = 2, dynamicDefaultBroker = 3, staticBroker = 4, defaultValue = 5
   }
@@ -12,12 +12,12 @@ package struct DescribedConfig: Sendable, Equatable {
   }
 
   package var name: String
-  /// Nil: not set, or not reported because the key is sensitive.
+  /// The effective value; nil when it is not set, or not reported because the key is sensitive.
   package var value: String?
   package var source: Source
   package var isReadOnly: Bool
   package var isSensitive: Bool
-  /// Every value there is for the key, under all its names, the one that counts first.
+  /// Every value of the key and of the keys from which it inherits, the effective one first.
   package var synonyms: [Synonym]
   package var kind: ConfigKey.Kind
   package var documentation: String
@@ -26,7 +26,7 @@ package struct DescribedConfig: Sendable, Equatable {
 }
 
 extension TopicConfig {
-  /// Every key of the topic, in the order of their names; with `only`, those of these names that exist.
+  /// Describes the topic's keys in the order of their names; with `only`, those that are in `names`.
   package func describe(over broker: Config, only names: Set<String>? = nil) -> [DescribedConfig] {
     let values = TopicValues(overrides: overrides, broker: broker.values)
     return TopicConfigKeys.all.filter { names?.contains($0.name) ?? true }.map { key in
@@ -41,14 +41,14 @@ extension TopicConfig {
 }
 
 extension Config {
-  /// Every key of this broker, in the order of their names; unknown keys are reported as sensitive text.
+  /// Describes the broker's keys in the order of their names. Unknown keys are reported as sensitive, without their value.
   package func describe(only names: Set<String>? = nil) -> [DescribedConfig] {
     let known = ConfigKeys.all.map(\.name)
     let unknown = given.keys.filter { ConfigKeys.named[$0] == nil }
     return (known + unknown).filter { names?.contains($0) ?? true }.sorted().map { describe($0) }
   }
 
-  /// What was set for all brokers (`/config/brokers/<default>`), and nothing else.
+  /// Describes the keys that are set for all brokers (`/config/brokers/<default>`), and no others.
   package func describeDynamicDefaults(only names: Set<String>? = nil) -> [DescribedConfig] {
     dynamicDefaults.keys.filter { names?.contains($0) ?? true }.sorted().map { name in
       var described = describe(name)
@@ -75,7 +75,7 @@ extension Config {
 }
 
 extension ConfigValues {
-  /// The values that are set under any of `names`, most binding first; Kafka's null is no value.
+  /// Returns the values of the keys `names`, the effective one first: by source, and within a source in the order of `names`.
   func synonyms(of names: [String]) -> [DescribedConfig.Synonym] {
     let sources: [([String: String], DescribedConfig.Source)] = [
       (dynamicOwn, .dynamicBroker), (dynamicDefaults, .dynamicDefaultBroker), (given, .staticBroker),
@@ -93,7 +93,8 @@ extension ConfigValues {
     return synonyms
   }
 
-  /// A broker key and those that mean the same in other units, from it on.
+  /// Returns a broker key with the keys that count when it is not set: log.retention.minutes and log.retention.hours for
+  /// log.retention.minutes.
   static func namesake(_ name: String) -> [String] {
     for key in TopicConfigKeys.all where key.synonyms.count > 1 {
       let names = key.synonyms.map(\.name)

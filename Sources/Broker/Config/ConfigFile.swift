@@ -1,22 +1,22 @@
 internal import Glibc
 internal import Model
 
-/// A configuration as it was given: a file and overrides, with what is worth telling about them.
+/// A configuration read from a file and overrides, with warnings.
 package struct ConfigFile: Sendable {
   package var config: Config
-  /// One line each: unknown keys (with the key perhaps meant), keys given twice, keys without effect.
+  /// The warnings, one line each: unknown keys, with the nearest known one, keys given twice, keys without effect.
   package var warnings: [String]
 
-  /// Reads `path` (nil: no file) and `key=value` overrides, which win over the file.
+  /// Reads the file at `path`, if given, and `key=value` overrides, which take precedence over the file.
   ///
-  /// - Throws: all bad values at once; each names the file and line (or the override), the key and what is allowed.
+  /// - Throws: every value that is not allowed, each with the file and line or the override, the key and what is allowed.
   package static func load(path: String?, overrides: [String] = []) throws(ConfigError) -> ConfigFile {
     var text = ""
     if let path { text = try read(path) }
     return try parse(text, name: path ?? "", overrides: overrides)
   }
 
-  /// - Parameter name: what warnings and errors call the text.
+  /// - Parameter name: the name of the text in warnings and errors.
   package static func parse(_ text: String, name: String, overrides: [String] = []) throws(ConfigError) -> ConfigFile {
     var reading = Reading()
     for entry in JavaProperties(text).entries {
@@ -36,7 +36,7 @@ package struct ConfigFile: Sendable {
     do {
       return ConfigFile(config: try Config(values), warnings: reading.warnings)
     } catch {
-      // What only several values together can be wrong in: say where each named key was given.
+      // Values that contradict each other: name the place of the key with which each problem begins.
       throw ConfigError(problems: error.problems.map { reading.placing($0) })
     }
   }
@@ -58,12 +58,12 @@ package struct ConfigFile: Sendable {
   }
 
   enum Limits {
-    /// A larger file is surely not a configuration.
+    /// The maximum size of a file in bytes; a larger one is refused as no configuration.
     static let fileBytes = 16 << 20
   }
 }
 
-/// The reading of one configuration, entry by entry.
+/// The state of reading one configuration, entry by entry.
 private struct Reading {
   var values: [String: String] = [:]
   var places: [String: String] = [:]
@@ -76,7 +76,7 @@ private struct Reading {
     }
     places[name] = place
     guard let key = ConfigKeys.named[name] else {
-      // Topic keys are no broker keys; people mix them up.
+      // A topic key in a broker's configuration is a common mistake: suggest the broker key that topics inherit it from.
       let meant = TopicConfigKeys.named[name]?.synonyms.first?.name ?? ConfigKeys.nearest(to: name)
       warnings.append("\(place): unknown key \(name)" + (meant.map { "; did you mean \($0)?" } ?? ""))
       values[name] = value

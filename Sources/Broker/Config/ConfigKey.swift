@@ -1,59 +1,59 @@
-/// One configuration key: a row of the table in docs/configuration.md.
+/// One broker key: a row of the tables in docs/configuration.md.
 ///
-/// Values are kept as the text a person wrote; `check` says whether the text is a value of the key, with Kafka's own words.
+/// Values are kept as text, as they were given. `check` refuses text that is no value of the key, with Kafka's message.
 package struct ConfigKey: Sendable {
-  /// What DescribeConfigs calls the key's type (`ConfigType`; 0 is "unknown").
+  /// The type of a key's values, with its number in DescribeConfigs (Kafka: `ConfigType`; 0 is unknown).
   package enum Kind: Int8, Sendable {
     case boolean = 1, string, int, short, long, double, list, className, password
   }
 
-  /// Which values of the kind are taken.
+  /// The values of the type that a key allows.
   package enum Allowed: Sendable, Equatable {
     case anything
     case atLeast(Int64)
     case between(Int64, Int64)
     case betweenFractions(Double, Double)
     case oneOf([String])
-    /// Each element of a list.
+    /// A list, each of whose elements is one of these.
     case eachOf([String])
     case notEmpty
-    /// -1 (the library's default) or 1 to 9.
+    /// -1, which is zlib's default, or 1 to 9.
     case gzipLevel
   }
 
-  /// Whether and how a running broker takes a new value.
+  /// Whether a key's value can be changed while the broker runs, and for which brokers at once (Kafka: update mode).
   package enum Update: Sendable {
     case readOnly, perBroker, clusterWide
   }
 
-  /// What Millrace does with the key.
+  /// Whether a key has an effect in Millrace.
   package enum Effect: Sendable {
-    /// Acted on.
+    /// The key has the effect that it is documented to have.
     case acted
-    /// Known to Kafka, checked, described, and otherwise without effect here.
+    /// The key is checked and described to clients, and has no other effect.
     case accepted
   }
 
   package var name: String
   package var kind: Kind
-  /// nil: Kafka's null, "not set".
+  /// The text of the default; nil is Kafka's null, "not set".
   package var defaultValue: String?
   package var allowed: Allowed = .anything
   package var update: Update = .readOnly
   package var effect: Effect = .acted
-  /// Whole sentences, for docs/configuration.md and DescribeConfigs.
+  /// The text for docs/configuration.md and DescribeConfigs, in whole sentences or noun phrases, as in Kafka's documentation.
   package var documentation: String
 
   package var isSensitive: Bool { kind == .password }
 }
 
-/// A value that is not the key's: the text is what Kafka answers with code INVALID_CONFIG.
+/// The error of a value that its key does not allow. The description is Kafka's message beside INVALID_CONFIG.
 package struct InvalidConfig: Error, Equatable, CustomStringConvertible {
   package var description: String
 }
 
 extension ConfigKey {
-  /// Checks `text` and returns it as kept: trimmed, as Kafka trims.
+  /// Checks `text`, and returns it without spaces at both ends, a boolean in lower case.
   package func check(_ text: String) throws(InvalidConfig) -> String {
     let value = text.trimmingSpaces()
     switch kind {
@@ -70,7 +70,7 @@ extension ConfigKey {
     return value
   }
 
-  /// The elements of a list value, without empty ones: a comma too many says nothing.
+  /// Returns the elements of a comma-separated list, without spaces around them and without empty ones.
   package static func elements(_ value: String) -> [String] {
     value.split(separator: ",").map { $0.trimmingSpaces() }.filter { !$0.isEmpty }
   }
@@ -131,7 +131,7 @@ extension ConfigKey {
     }
   }
 
-  /// The values taken, in the words of docs/configuration.md and of a start-up error.
+  /// The allowed values, in the words of docs/configuration.md and of an error at the start.
   package var allowedText: String {
     switch allowed {
     case .anything:
@@ -155,7 +155,7 @@ extension ConfigKey {
   }
 }
 
-// How the table writes its rows.
+// Shorthands for the rows of `ConfigKeys.accepted`.
 extension ConfigKey {
   static func boolean(_ name: String, _ value: Bool, _ documentation: String) -> ConfigKey {
     ConfigKey(name: name, kind: .boolean, defaultValue: value ? "true" : "false", documentation: documentation)
@@ -223,7 +223,7 @@ extension ConfigKey {
     ConfigKey(name: name, kind: .className, defaultValue: value, documentation: documentation)
   }
 
-  /// Takes a new value while the broker runs.
+  /// Returns the key as one whose value can be changed while the broker runs.
   func dynamic(_ update: Update = .clusterWide) -> ConfigKey {
     var key = self
     key.update = update
@@ -238,7 +238,7 @@ extension ConfigKey {
 }
 
 extension StringProtocol {
-  /// Without the spaces, tabs and control characters at both ends (Java's `trim`).
+  /// The text without spaces, tabs and control characters at both ends (Java's `trim`).
   func trimmingSpaces() -> String {
     var bytes = Substring(self).utf8
     while let first = bytes.first, first <= 0x20 { bytes = bytes.dropFirst() }

@@ -1,28 +1,29 @@
 import Base
 
-/// The keys with a type, by table.
+/// Holds the tables of keys whose values have a type.
 enum Keys {
   static let server = ServerKeys(), limits = LimitKeys(), topics = TopicsKeys(), log = LogKeys()
   static let internalTopics = InternalTopicKeys(), millrace = MillraceKeys()
   static let topic = TopicKeys()
 }
 
-/// The table of broker keys: Kafka 3.9's names, types and defaults, and Millrace's own (`millrace.…`).
+/// Holds the table of broker keys: those of Apache Kafka 3.9, with its names, types and defaults, and Millrace's own
+/// (`millrace.…`).
 package enum ConfigKeys {
-  /// Every key, ours and Kafka's.
+  /// Every broker key.
   package static let all: [ConfigKey] = acted + inherited + accepted
 
-  /// The keys of the tables.
+  /// The keys of the typed tables: Millrace's own, and Kafka's that the broker reads or sets limits by.
   static let acted: [ConfigKey] =
     Keys.server.rows + Keys.limits.rows + Keys.topics.rows + Keys.log.rows + Keys.internalTopics.rows
     + Keys.millrace.rows
 
-  /// The keys that topics inherit from.
+  /// The keys from which topics inherit.
   static let inherited: [ConfigKey] = Keys.topic.brokerRows
 
   package static let named: [String: ConfigKey] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 
-  /// The known key that looks most like a mistyped one; nil when nothing is near.
+  /// Returns the key with the name nearest to a mistyped one, by edit distance; nil when none is near.
   package static func nearest(to name: String) -> String? {
     Spelling.nearest(to: name, among: all.map(\.name), reach: max(2, name.utf8.count / 5))
   }

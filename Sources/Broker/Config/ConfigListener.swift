@@ -1,11 +1,11 @@
-/// A place where connections are accepted (`listeners`), or the address that clients are given
-/// (`advertised.listeners`).
+/// An element of `listeners`, on which connections are accepted, or of `advertised.listeners`, which is reported to clients.
 package struct Listener: Sendable, Equatable {
-  /// Upper case, as Kafka has it.
+  /// The listener's name, in upper case, as in Kafka.
   package var name: String
-  /// nil in `listeners`: every address. nil in `advertised.listeners`: the address by which the client came.
+  /// The host name or IP address. Nil in `listeners` stands for every address, in `advertised.listeners` for the address by which
+  /// the client came.
   package var host: String?
-  /// 0: any free port; a listener advertised with port 0 is advertised with the port it got.
+  /// The port; 0 in `listeners` stands for any free port, in `advertised.listeners` for the port that the listener got.
   package var port: UInt16
 
   package init(name: String, host: String?, port: UInt16) {
@@ -14,7 +14,7 @@ package struct Listener: Sendable, Equatable {
     self.port = port
   }
 
-  /// `NAME://host:port`; an IPv6 host stands in brackets.
+  /// Parses `NAME://host:port`, with an IPv6 address in brackets; nil when `text` has another form.
   package init?(_ text: String) {
     guard let scheme = text.firstIndex(of: ":") else { return nil }
     var rest = text[text.index(after: scheme)...]
@@ -46,7 +46,9 @@ extension Listener: CustomStringConvertible {
 }
 
 extension Listener {
-  /// Reads the listeners of `key`; each must be of the PLAINTEXT protocol, and names and ports must differ.
+  /// Parses the listeners of `key`.
+  ///
+  /// - Throws: when there is none, one has another protocol than PLAINTEXT, or two have one name.
   static func parse(_ values: ConfigValues, _ key: String) throws(ConfigError) -> [Listener] {
     let protocols = try protocolMap(values)
     var listeners: [Listener] = []
@@ -68,8 +70,8 @@ extension Listener {
     return listeners
   }
 
-  /// `advertised.listeners`, or the listeners themselves. A listener of every address is advertised as the address by
-  /// which the client came, because no other is known to lead back here.
+  /// Returns the advertised listeners: those of `advertised.listeners`, or `listeners` when that is not set. A listener that binds
+  /// every address is advertised with the address by which the client came, the one address known to be routable for it.
   static func advertised(_ values: ConfigValues, listeners: [Listener]) throws(ConfigError) -> [Listener] {
     guard values[Keys.server.advertisedListeners] != nil else {
       return listeners.map { listener in

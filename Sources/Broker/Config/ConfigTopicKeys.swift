@@ -1,15 +1,16 @@
-/// A topic's key and the broker keys that are its default, most binding first.
+/// One topic key: a row of the table of topic keys in docs/configuration.md.
 package struct TopicConfigKey: Sendable {
-  /// How a broker key's number becomes the topic key's.
+  /// The unit of a broker key, as its size in the unit of the topic key.
   package enum Unit: Int64, Sendable { case same = 1, minutes = 60_000, hours = 3_600_000 }
 
   package var key: ConfigKey
+  /// The broker keys whose value a topic inherits: the first one that is set.
   package var synonyms: [(name: String, unit: Unit)]
 
   package var name: String { key.name }
 }
 
-/// The table of topic keys.
+/// Holds the table of topic keys.
 package enum TopicConfigKeys {
   package static let named: [String: TopicConfigKey] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
 

@@ -1,12 +1,11 @@
-/// A configuration key with the type of its values: everything that is said of the key, once.
-///
-/// Parsing, bounds, the default, DescribeConfigs, docs/configuration.md and the property of `Config` follow from the line
-/// that makes the key in one of the tables (`LimitKeys`, `LogKeys`, …):
+/// A broker's configuration key, with the type of its values. A key is defined once, by one line in one of the tables
+/// (`LimitKeys`, `LogKeys`, …):
 /// ```swift
-/// let fetchMaxBytes = Key("fetch.max.bytes", 57_671_680, .atLeast(1024), "The most bytes one fetch is answered with.")
+/// let fetchMaxBytes = Key("fetch.max.bytes", 57_671_680, .atLeast(1024), "The maximum bytes returned for a fetch request.")
 /// ```
-/// makes `config.fetchMaxBytes` an `Int`. Such a property looks the value up and reads its text; what every request needs is a
-/// stored property of `Config` or `TopicConfig` of the same name.
+/// Parsing, bounds, the default, DescribeConfigs, docs/configuration.md and the property `config.fetchMaxBytes`, an `Int`,
+/// follow from that line. Such a property looks the value up and parses its text each time; what every request needs is
+/// therefore a stored property of `Config` or `TopicConfig` of the same name.
 package struct Key<Value: ConfigValue>: TypedKey {
   package private(set) var row: ConfigKey
 
@@ -15,20 +14,21 @@ package struct Key<Value: ConfigValue>: TypedKey {
       name: name, kind: Value.kind, defaultValue: value.configText, allowed: allowed, documentation: documentation)
   }
 
-  /// Takes what the type allows.
+  /// Makes a key that allows every value of its type.
   init(_ name: String, _ value: Value, _ documentation: String) {
     self.init(name, value, Value.allowed, documentation)
   }
 
   var name: String { row.name }
 
-  /// Takes a new value while the broker runs.
+  /// Returns the key as one whose value can be changed while the broker runs.
   func dynamic(_ update: ConfigKey.Update = .clusterWide) -> Key {
     var key = self
     key.row.update = update
     return key
   }
 
+  /// The key as one that is checked and described, and has no other effect.
   var withoutEffect: Key {
     var key = self
     key.row.effect = .accepted
@@ -36,16 +36,18 @@ package struct Key<Value: ConfigValue>: TypedKey {
   }
 }
 
-/// A topic's key, and the broker's keys that topics inherit it from.
+/// A topic's configuration key, with the broker's keys from which topics inherit its value.
 ///
-/// The broker's first key has the same values and documentation; where others follow it, it has no default of its own.
+/// The first of the broker's keys has the same type, bounds and documentation. It has the same default too, unless other broker
+/// keys count when it is not set: then it has none. Example: segment.ms is inherited from log.roll.ms, and from log.roll.hours
+/// when log.roll.ms is not set.
 package struct TopicKey<Value: ConfigValue>: TypedTopicKey {
   package private(set) var row: TopicConfigKey
   package private(set) var brokerRow: ConfigKey?
 
   /// - Parameters:
-  ///   - broker: the broker's key of the same unit; nil when topics inherit nothing.
-  ///   - others: the broker's keys that count when that one is not set.
+  ///   - broker: the broker's key of the same unit; nil when topics inherit no value.
+  ///   - others: the broker's keys that count when `broker` is not set, each with its unit.
   init(
     _ name: String, broker: String? = nil, or others: [(name: String, unit: TopicConfigKey.Unit)] = [], _ value: Value,
     _ allowed: ConfigKey.Allowed, _ documentation: String
@@ -58,11 +60,11 @@ package struct TopicKey<Value: ConfigValue>: TypedTopicKey {
     brokerRow?.update = .clusterWide
     if let next = others.first?.name {
       brokerRow?.defaultValue = nil
-      brokerRow?.documentation += " Not set: \(next)."
+      brokerRow?.documentation += " If not set, \(next) is used."
     }
   }
 
-  /// Takes what the type allows.
+  /// Makes a key that allows every value of its type.
   init(
     _ name: String, broker: String? = nil, or others: [(name: String, unit: TopicConfigKey.Unit)] = [], _ value: Value,
     _ documentation: String
@@ -72,13 +74,14 @@ package struct TopicKey<Value: ConfigValue>: TypedTopicKey {
 
   var name: String { row.name }
 
-  /// The broker's key is read at the start only.
+  /// The key as one whose broker key cannot be changed while the broker runs.
   var readOnlyInBroker: TopicKey {
     var key = self
     key.brokerRow?.update = .readOnly
     return key
   }
 
+  /// The key as one that is checked and described, on topics and brokers, and has no other effect.
   var withoutEffect: TopicKey {
     var key = self
     key.row.key.effect = .accepted
@@ -89,21 +92,22 @@ package struct TopicKey<Value: ConfigValue>: TypedTopicKey {
 
 // MARK: Tables
 
-/// A key of any type, as a table lists it.
+/// A broker's key without the type of its values, for a table that lists keys of several types.
 package protocol TypedKey: Sendable {
   var row: ConfigKey { get }
 }
 
+/// A topic's key without the type of its values.
 package protocol TypedTopicKey: Sendable {
   var row: TopicConfigKey { get }
   var brokerRow: ConfigKey? { get }
 }
 
-/// A struct whose stored properties are keys.
+/// A struct whose stored properties are all of type `Key`.
 package protocol KeyTable: Sendable {}
 
 extension KeyTable {
-  /// The keys in the order they are written in.
+  /// The rows of the keys, in the order of the struct's properties.
   var rows: [ConfigKey] {
     Mirror(reflecting: self).children.map { child in
       guard let key = child.value as? any TypedKey else {
@@ -116,12 +120,13 @@ extension KeyTable {
 
 // MARK: Types of values
 
-/// A type that the values of a key can have.
+/// A type that a key's values can have, with Kafka's name of it and its conversion from and to text.
 package protocol ConfigValue: Sendable {
   static var kind: ConfigKey.Kind { get }
   static var allowed: ConfigKey.Allowed { get }
-  /// The value of a checked text; nil is Kafka's null.
+  /// Returns the value of `text`, which `ConfigKey.check` returned or which is nil for Kafka's null; nil when it has none.
   static func value(of text: String?) -> Self?
+  /// The text of the value as Kafka writes it; nil for Kafka's null.
   var configText: String? { get }
 }
 
@@ -140,7 +145,7 @@ extension ConfigValue where Self: FixedWidthInteger {
   package var configText: String? { String(self) }
 }
 
-/// Kafka's INT, whose 32 bits the check of the text sees to.
+/// The values of Kafka's type INT; `ConfigKey.check` refuses text that does not fit 32 bits.
 extension Int: ConfigValue { package static var kind: ConfigKey.Kind { .int } }
 extension Int32: ConfigValue { package static var kind: ConfigKey.Kind { .int } }
 extension Int64: ConfigValue { package static var kind: ConfigKey.Kind { .long } }
@@ -174,7 +179,7 @@ extension Optional: ConfigValue where Wrapped: ConfigValue {
   package var configText: String? { flatMap(\.configText) }
 }
 
-/// One of a few words.
+/// A type whose values are a fixed set of words.
 package protocol ConfigChoice: ConfigValue, CaseIterable, RawRepresentable where RawValue == String {}
 
 extension ConfigChoice {

@@ -1,124 +1,133 @@
-/// The keys of a topic, and with each the broker's key that topics inherit it from: Kafka 3.9's.
+/// The topic keys of Apache Kafka 3.9 (topic configuration page), each with the broker's keys from which topics inherit it.
 package struct TopicKeys: Sendable {
   let cleanupPolicy = TopicKey<[String]>(
     "cleanup.policy", broker: "log.cleanup.policy", ["delete"], .eachOf(["compact", "delete"]),
-    "What happens to old segments. A compacted topic refuses records without a key; compaction itself is not there yet."
+    "The retention policy of old segments. delete removes them when retention.ms or retention.bytes is exceeded. compact refuses records without a key; segments are not compacted yet."
   )
   let compressionGzipLevel = TopicKey(
     "compression.gzip.level", broker: "compression.gzip.level", -1, .gzipLevel,
-    "The level where compression.type is gzip; -1 is zlib's default.")
+    "The compression level if compression.type is gzip; -1 is zlib's default.")
   let compressionLZ4Level = TopicKey(
     "compression.lz4.level", broker: "compression.lz4.level", 9, .between(1, 17),
-    "The level where compression.type is lz4.")
+    "The compression level if compression.type is lz4.")
   let compressionType = TopicKey<TopicConfig.CompressionType>(
     "compression.type", broker: "compression.type", .producer,
-    "The codec of stored batches. producer: they are stored as they were sent.")
+    "The compression type of stored batches. producer keeps the codec of the producer, uncompressed stores records without compression."
+  )
   let compressionZstdLevel = TopicKey(
     "compression.zstd.level", broker: "compression.zstd.level", 3, .between(-131_072, 22),
-    "The level where compression.type is zstd.")
+    "The compression level if compression.type is zstd.")
   let deleteRetentionMs = TopicKey<Int64>(
     "delete.retention.ms", broker: "log.cleaner.delete.retention.ms", 86_400_000, .atLeast(0),
-    "How long a tombstone outlives compaction."
+    "The time in milliseconds for which compaction keeps delete tombstones."
   ).withoutEffect
   let fileDeleteDelayMs = TopicKey<Int64>(
     "file.delete.delay.ms", broker: "log.segment.delete.delay.ms", 60_000, .atLeast(0),
-    "How long a deleted segment's file stays, renamed .deleted.")
+    "The time in milliseconds before a deleted segment's file is removed from the file system; until then its name ends in .deleted."
+  )
   let flushMessages = TopicKey<Int64>(
     "flush.messages", broker: "log.flush.interval.messages", .max, .atLeast(1),
-    "Records appended to a partition before it is flushed to disk.")
+    "The number of records appended to a partition after which it is flushed to disk.")
   let flushMs = TopicKey<Int64>(
     "flush.ms", broker: "log.flush.interval.ms", or: [("log.flush.scheduler.interval.ms", .same)], .max, .atLeast(0),
-    "The longest a record stays unflushed.")
+    "The maximum time in milliseconds that an appended record stays unflushed, to the precision of log.flush.scheduler.interval.ms."
+  )
   let followerReplicationThrottledReplicas = TopicKey<[String]>(
-    "follower.replication.throttled.replicas", [], "Replicas whose fetching is throttled."
+    "follower.replication.throttled.replicas", [], "The replicas whose replication is throttled on the follower."
   ).withoutEffect
   let indexIntervalBytes = TopicKey(
     "index.interval.bytes", broker: "log.index.interval.bytes", 4096, .atLeast(0),
-    "Bytes of log between index entries.")
+    "The number of bytes of log between two entries of the offset index.")
   let leaderReplicationThrottledReplicas = TopicKey<[String]>(
-    "leader.replication.throttled.replicas", [], "Replicas whose serving of followers is throttled."
+    "leader.replication.throttled.replicas", [], "The replicas whose replication is throttled on the leader."
   ).withoutEffect
   let localRetentionBytes = TopicKey<Int64>(
     "local.retention.bytes", broker: "log.local.retention.bytes", -2, .atLeast(-2),
-    "Tiered storage: local size; there is no tiered storage here."
+    "The maximum size in bytes of a partition's local log, with tiered storage."
   ).withoutEffect
   let localRetentionMs = TopicKey<Int64>(
     "local.retention.ms", broker: "log.local.retention.ms", -2, .atLeast(-2),
-    "Tiered storage: local age; there is no tiered storage here."
+    "The time in milliseconds for which a local segment is kept, with tiered storage."
   ).withoutEffect
   let maxCompactionLagMs = TopicKey<Int64>(
     "max.compaction.lag.ms", broker: "log.cleaner.max.compaction.lag.ms", .max, .atLeast(1),
-    "The longest a record stays uncompacted."
+    "The maximum time in milliseconds for which a record remains ineligible for compaction."
   ).withoutEffect
   let maxMessageBytes = TopicKey(
     "max.message.bytes", broker: "message.max.bytes", 1_048_588, .atLeast(0),
-    "The largest batch taken, as sent (compressed).")
+    "The maximum size of a record batch in bytes, after compression by the producer.")
   let messageDownconversionEnable = TopicKey(
     "message.downconversion.enable", broker: "log.message.downconversion.enable", true,
-    "Old formats for old clients; there are none here."
+    "Whether records are converted for clients that need an older message format. Millrace always converts them."
   ).withoutEffect
   let messageFormatVersion = TopicKey(
     "message.format.version", broker: "log.message.format.version", "3.0-IV1", .notEmpty,
-    "Ignored since Kafka 3.0: batches have format version 2."
+    "The message format version; ignored since Kafka 3.0. Batches are stored in format version 2."
   ).withoutEffect.readOnlyInBroker
   let timestampAfterMaxMs = TopicKey<Int64>(
     "message.timestamp.after.max.ms", broker: "log.message.timestamp.after.max.ms", .max, .atLeast(0),
-    "How far a record's time may be in the future (CreateTime); farther is refused.")
+    "The maximum time in milliseconds by which a record's timestamp can be later than the broker's clock, if message.timestamp.type is CreateTime. A record beyond it is refused."
+  )
   let timestampBeforeMaxMs = TopicKey<Int64>(
     "message.timestamp.before.max.ms", broker: "log.message.timestamp.before.max.ms", .max, .atLeast(0),
-    "How far a record's time may be in the past (CreateTime); farther is refused.")
+    "The maximum time in milliseconds by which a record's timestamp can be earlier than the broker's clock, if message.timestamp.type is CreateTime. A record beyond it is refused."
+  )
   let timestampDifferenceMaxMs = TopicKey<Int64>(
     "message.timestamp.difference.max.ms", broker: "log.message.timestamp.difference.max.ms", .max, .atLeast(0),
-    "Kafka's old key for before and after together; those two are acted on."
+    "Deprecated in Kafka: message.timestamp.before.max.ms and message.timestamp.after.max.ms in one. Those two are used."
   ).withoutEffect
   let timestampType = TopicKey<TopicConfig.TimestampType>(
     "message.timestamp.type", broker: "log.message.timestamp.type", .createTime,
-    "Whether a record's time is the producer's or the time of its append.")
+    "Whether the timestamp of a record is the one its producer set (CreateTime), or the time of its append (LogAppendTime)."
+  )
   let minCleanableDirtyRatio = TopicKey<Double>(
     "min.cleanable.dirty.ratio", broker: "log.cleaner.min.cleanable.ratio", 0.5, .betweenFractions(0, 1),
-    "The share of new records that starts compaction."
+    "The ratio of uncompacted bytes to all bytes of a log at which it is compacted."
   ).withoutEffect
   let minCompactionLagMs = TopicKey<Int64>(
     "min.compaction.lag.ms", broker: "log.cleaner.min.compaction.lag.ms", 0, .atLeast(0),
-    "The least a record stays uncompacted."
+    "The minimum time in milliseconds for which a record remains uncompacted."
   ).withoutEffect
   let minInSyncReplicas = TopicKey(
     "min.insync.replicas", broker: "min.insync.replicas", 1, .atLeast(1),
-    "How many replicas must be in sync for a produce with acks=all to be taken.")
+    "The minimum number of in-sync replicas for which a produce with acks=all is accepted.")
   let preallocate = TopicKey(
-    "preallocate", broker: "log.preallocate", false, "Whether a new segment's file is given its full size at once.")
-  let remoteStorageEnable = TopicKey("remote.storage.enable", false, "Tiered storage; there is none here.")
-    .withoutEffect
+    "preallocate", broker: "log.preallocate", false, "Whether the file of a new segment is preallocated on disk.")
+  let remoteStorageEnable = TopicKey(
+    "remote.storage.enable", false, "Whether a topic uses tiered storage, which is not served."
+  )
+  .withoutEffect
   let retentionBytes = TopicKey<Int64>(
     "retention.bytes", broker: "log.retention.bytes", -1,
-    "Oldest segments are deleted while a partition stays larger than this; -1 is no limit.")
+    "The maximum size of a partition in bytes before its oldest segments are deleted; -1 is no limit.")
   let retentionMs = TopicKey<Int64>(
     "retention.ms", broker: "log.retention.ms",
     or: [("log.retention.minutes", .minutes), ("log.retention.hours", .hours)], 604_800_000, .atLeast(-1),
-    "Closed segments whose newest record is older are deleted; -1 is never.")
+    "The time in milliseconds for which a closed segment is retained after its latest record timestamp; -1 is no limit."
+  )
   let segmentBytes = TopicKey(
     "segment.bytes", broker: "log.segment.bytes", 1_073_741_824, .atLeast(14),
-    "A segment that would grow over this is closed.")
+    "The maximum size of a segment in bytes; an append that would exceed it rolls a new one.")
   let segmentIndexBytes = TopicKey(
     "segment.index.bytes", broker: "log.index.size.max.bytes", 10_485_760, .atLeast(4),
-    "The size of an index file; full, its segment is closed.")
+    "The maximum size of an index file in bytes; a segment whose index is full is rolled.")
   let segmentJitterMs = TopicKey<Int64>(
     "segment.jitter.ms", broker: "log.roll.jitter.ms", or: [("log.roll.jitter.hours", .hours)], 0, .atLeast(0),
-    "Random amount, up to this, subtracted from segment.ms."
+    "The maximum jitter in milliseconds subtracted from segment.ms, so that segments do not roll at the same time."
   ).withoutEffect
   let segmentMs = TopicKey<Int64>(
     "segment.ms", broker: "log.roll.ms", or: [("log.roll.hours", .hours)], 604_800_000, .atLeast(1),
-    "A segment older than this is closed.")
+    "The time in milliseconds after which a segment is rolled even if it is not full.")
   let uncleanLeaderElectionEnable = TopicKey(
     "unclean.leader.election.enable", broker: "unclean.leader.election.enable", false,
-    "Whether a replica that has not all acknowledged records may lead."
+    "Whether a replica that is not in the ISR can be elected leader as a last resort, which may lose records."
   ).withoutEffect
 }
 
 extension TopicKeys {
   var rows: [TopicConfigKey] { typed.map(\.row) }
 
-  /// The broker's keys that topics inherit from.
+  /// The broker's keys of the same unit from which topics inherit, in the order of the table.
   var brokerRows: [ConfigKey] { typed.compactMap(\.brokerRow) }
 
   private var typed: [any TypedTopicKey] {

@@ -29,12 +29,14 @@ enum ConfigDocs {
     defaults (those of Apache Kafka 3.9), so a file written for Kafka starts Millrace. Millrace's own keys begin with
     `millrace.`.
 
-    - A key that nobody knows is warned of, with the key perhaps meant, and otherwise ignored.
-    - A key that Kafka knows and Millrace does not act on is checked, described to clients, and noted once at the start.
-    - A value that is not allowed stops the start: every such value is named with its file, line, key and what is allowed.
-    - `--override` wins over the file; of a key given twice the last counts, with a warning.
-    - Keys marked *cluster* or *broker* take a new value while the broker runs (IncrementalAlterConfigs of a broker, or of
-      the empty name for all brokers); the others are read at the start.
+    - An unknown key is ignored, with a warning that names the nearest known key.
+    - A key of Kafka's that has no effect in Millrace is checked and described to clients; one warning at the start names all
+      that are set.
+    - With a value that is not allowed the broker does not start: the error names every such value with its file, line, key and
+      what is allowed.
+    - `--override` takes precedence over the file. Of a key given twice the last value counts, with a warning.
+    - Keys marked *cluster* or *broker* can be changed while the broker runs (IncrementalAlterConfigs of a broker, or of the
+      empty name for all brokers); the others are read at the start.
 
     This page is written from the tables in `Sources/Broker/Config` (`MILLRACE_WRITE_DOCS=1 swift test --filter
     ConfigDocsTests`), and a test keeps it true.
@@ -59,7 +61,7 @@ enum ConfigDocs {
 
     \(table(Keys.log.rows))
 
-    ## What topics inherit
+    ## Keys that topics inherit
 
     \(table(ConfigKeys.inherited.filter { $0.effect == .acted }))
 
@@ -69,8 +71,8 @@ enum ConfigDocs {
 
     ## Topic keys
 
-    What CreateTopics, AlterConfigs and IncrementalAlterConfigs set for one topic. Where a topic says nothing, the broker's
-    keys count, the first that is set. Keys marked † change nothing here.
+    CreateTopics, AlterConfigs and IncrementalAlterConfigs set these for one topic. A key that is not set on a topic has the
+    value of the first broker key that is set, or the default. Keys marked † have no effect.
 
     \(topicTable)
 
