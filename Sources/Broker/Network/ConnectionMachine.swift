@@ -1,6 +1,3 @@
-import Base
-import DequeModule
-
 /// Decides for one connection, as a value: each event returns what to do. The machine knows no socket, no clock and no
 /// bytes; its `Connection` carries the actions out and reports how they ended.
 ///
@@ -30,103 +27,7 @@ package struct ConnectionMachine<Response> {
   /// A request's place in the connection's order of responses.
   package typealias Slot = UInt64
 
-  /// How a request ended.
-  package enum Outcome {
-    case response(Response)
-    /// The client asked for no response (acks=0).
-    case silent
-    /// The connection must close when this request's turn to respond has come: earlier responses still leave.
-    case close
-  }
-
-  /// What is to be done next. Each step is carried out before the next one is asked for.
-  package enum Step {
-    /// Hand the response to the channel; a flush follows as a step of its own, so that one flush serves many responses.
-    case send(Response)
-    /// Flush what was handed over, let the writer go on with what it holds back, and report with `wrote`.
-    case flush
-    /// Let the writer go on with what it holds back, and report with `wrote`.
-    case resumeWriting
-    /// Serve the kept requests for one turn, and report with `turnEnded`.
-    case serveKept
-    /// Have the event loop give this connection a turn after its others.
-    case queueTurn
-    /// Pass the owed read on to the channel.
-    case read
-    /// Close the socket when the last byte has left. Comes once.
-    case close
-  }
-
-  /// Whether an event lets steps be taken.
-  package enum Advance {
-    /// Take the steps of `next` until there is none.
-    case now
-    /// Take no steps: an event on the stack takes them, or the connection has ended.
-    case none
-  }
-
-  package enum ReadAction {
-    /// Read from the socket.
-    case read
-    /// Defer the read; `Step.read` resumes it.
-    case wait
-  }
-
-  package enum ArrivalAction {
-    /// Serve what is there for one turn, and report with `turnEnded`.
-    case serve
-    /// Serve as with `serve`, and requests with acks=0 beyond the turn's end: the peer has closed the connection, so this is
-    /// the last turn.
-    case serveAll
-    /// Drop the bytes.
-    case drop
-  }
-
-  /// What a turn left over.
-  package enum Rest {
-    case nothing
-    /// The start of a request, whose end has not arrived.
-    case part
-    /// Unserved bytes: the turn has ended, or no request may start.
-    case requests
-  }
-
-  package enum RestAction {
-    /// Everything was served: give the buffer back.
-    case release
-    /// Keep the rest; report with `starved` when there is no memory for it.
-    case keep
-    /// Drop the rest: no request starts on this connection any more.
-    case drop
-  }
-
-  package enum LeaveAction {
-    /// Serve what was kept as `ArrivalAction.serveAll` says, report with `turnEnded`, and then `socketClosed`.
-    case serveKept
-    /// Nothing is left to serve: report `socketClosed`.
-    case end
-  }
-
-  package enum EndAction {
-    /// Release everything the connection holds, what the writer holds back too.
-    case release
-    /// Release everything but the writer, which is in use further down the stack; `wrote` says when to empty it.
-    case releaseAllButWriter
-    /// Everything has been released before.
-    case nothing
-  }
-
-  package enum WrittenAction {
-    case goOn
-    /// The connection ended during the write: empty the writer.
-    case emptyWriter
-  }
-
-  private enum RequestState {
-    case running
-    case finished(Outcome)
-  }
-
+  /// How far the connection has come from open to gone.
   private enum Phase {
     case open
     /// No new request starts; the connection closes when the last response has left.
@@ -154,7 +55,7 @@ package struct ConnectionMachine<Response> {
     case inHand
   }
 
-  /// The channel asks for each read, and a completion follows each.
+  /// The reads of the socket: the channel asks for each, and each ends with a completion.
   private enum Reading {
     case idle
     /// The channel's read is deferred.
@@ -179,6 +80,7 @@ package struct ConnectionMachine<Response> {
     case resumable
   }
 
+  /// The time slice in which the connection serves requests.
   private enum Turn {
     case free
     /// The turn has been used up since the connection was last idle.
@@ -204,12 +106,12 @@ package struct ConnectionMachine<Response> {
   private var activity = Activity.idle
   /// The socket holds no more response bytes than it should, and the writer holds back none.
   private var takesResponses = true
-  /// `states[i]` is the state of slot `first + i`. The front is the oldest request whose response has not left.
-  private var states = Deque<RequestState>()
-  private var first: Slot = 0
+  /// The requests begun whose response has not left.
+  private var requests = RequestQueue()
   private let requestsInFlightMax: Int
   /// With as many requests in flight none starts: `requestsInFlightMax`, or 0 while a request holds the connection.
   private var requestsMax: Int
+  /// The request that holds the connection.
   private var holder: Slot?
 
   package init(requestsInFlightMax: Int) {
@@ -221,7 +123,7 @@ package struct ConnectionMachine<Response> {
   // MARK: What may be asked
 
   /// Requests begun whose response has not left.
-  package var inFlight: Int { states.count }
+  package var inFlight: Int { requests.count }
 
   /// True when the next of the requests in hand may start.
   package var mayBegin: Bool { input == .inHand && hasRoom }
@@ -233,7 +135,7 @@ package struct ConnectionMachine<Response> {
   package var isStalling: Bool { input == .part && !isReadOwed }
 
   private var hasRoom: Bool {
-    guard states.count < requestsMax else { return false }
+    guard requests.count < requestsMax else { return false }
     return phase == .open ? takesResponses : phase == .leaving
   }
 
@@ -295,8 +197,7 @@ extension ConnectionMachine {
   /// - Precondition: `mayBegin`.
   package mutating func begin() -> Slot {
     precondition(mayBegin, "a request began while the connection was muted")
-    states.append(.running)
-    return first + UInt64(states.count - 1)
+    return requests.begin()
   }
 
   /// The request of `slot`, which has just begun, lets none start behind it.
@@ -369,12 +270,8 @@ extension ConnectionMachine {
     case .closing, .closed, .gone: return .none
     case .open, .draining, .leaving: break
     }
-    precondition(slot >= first, "request \(slot) finished twice")
-    let index = Int(slot - first)
-    precondition(index < states.count, "request \(slot) never began")
-    guard case .running = states[index] else { preconditionFailure("request \(slot) finished twice") }
-    states[index] = .finished(outcome)
-    if phase == .leaving { dropResponses() }
+    requests.finish(slot, outcome)
+    if phase == .leaving { requests.removeFinished() }
     return advance()
   }
 
@@ -382,16 +279,7 @@ extension ConnectionMachine {
   /// requests finish, so that a read of thousands of small requests cannot make more responses than the socket should hold.
   package mutating func nextResponse() -> Response? {
     guard activity != .writing else { return nil }
-    #if DEBUG
-      if PlantedFault.swapsResponses.isPlanted, states.count > 1, case .finished(.response) = states[0],
-        case .finished(.response) = states[1]
-      {
-        states.swapAt(0, 1)
-      }
-    #endif
-    while phase == .open || phase == .draining, case .finished(let outcome)? = states.first {
-      states.removeFirst()
-      first += 1
+    while phase == .open || phase == .draining, let outcome = requests.popFinished() {
       switch outcome {
       case .response(let response):
         output = .unflushed
@@ -443,14 +331,7 @@ extension ConnectionMachine {
 
   private mutating func endResponses() {
     phase = .closing
-    states.removeAll()
-  }
-
-  private mutating func dropResponses() {
-    while case .finished? = states.first {
-      states.removeFirst()
-      first += 1
-    }
+    requests.removeAll()
   }
 }
 
@@ -464,7 +345,7 @@ extension ConnectionMachine {
     precondition(activity == .advancing, "a step was asked for that no event had announced")
     precondition(input != .inHand, "a step was asked for in the midst of a turn")
     if let response = nextResponse() { return .send(response) }
-    if phase == .draining, states.isEmpty { endResponses() }
+    if phase == .draining, requests.count == 0 { endResponses() }
     if let step = nextWrite() { return step }
     if let step = nextInput() { return step }
     activity = .idle
@@ -537,7 +418,7 @@ extension ConnectionMachine {
     phase = .leaving
     endHold()
     input = .inHand
-    dropResponses()
+    requests.removeFinished()
     return .serveKept
   }
 
@@ -545,10 +426,8 @@ extension ConnectionMachine {
   package mutating func socketClosed() -> EndAction {
     guard phase != .gone else { return .nothing }
     phase = .gone
-    states.removeAll()
+    requests.removeAll()
     if input != .inHand { input = .nothing }
     return activity == .writing ? .releaseAllButWriter : .release
   }
 }
-
-extension ConnectionMachine.Outcome: Sendable where Response: Sendable {}
