@@ -2,57 +2,6 @@ import Glibc
 package import Model
 import Synchronization
 
-/// Says why a log directory cannot be used.
-package enum LogDirectoryError: Error, Hashable, Sendable {
-  case disk(DiskError)
-  /// Another process, or another directory object of this one, holds `.lock`.
-  case locked(path: String)
-  /// Two of log.dirs are one directory.
-  case sameDirectory(path: String, as: String)
-  /// meta.properties says the directory is another broker's, or another cluster's.
-  case belongsTo(brokerID: BrokerID?, clusterID: String?, path: String)
-  /// meta.properties has a version or a value that we cannot read.
-  case malformed(path: String, line: String)
-  /// The partition's directory already exists.
-  case exists(TopicPartition)
-  /// The partition was written by the other engine: set `millrace.log.engine` to that, or give another log.dirs.
-  case otherEngine(TopicPartition, writtenBy: LogEngine, path: String)
-  /// The program does not support `setting`; millrace-broker does.
-  case noArm(setting: String)
-  /// No log directory is usable any more.
-  case noneLeft
-  /// The file system takes no direct reads or writes (O_DIRECT), which the broker is configured to use.
-  case noDirectIO(path: String, DiskError)
-}
-
-extension LogDirectoryError: CustomStringConvertible {
-  package var description: String {
-    switch self {
-    case .disk(let error): "\(error)"
-    case .locked(let path): "\(path) is in use by another broker"
-    case .sameDirectory(let path, let other):
-      "\(other) and \(path) are the same directory: leave one of the two out of log.dirs"
-    case .belongsTo(let brokerID, let clusterID, let path):
-      "\(path) belongs to broker \(brokerID.map { "\($0)" } ?? "?") of cluster \(clusterID ?? "?"): start that one, or give another log.dirs"
-    case .malformed(let path, let line):
-      "\(path) cannot be read (\(Self.shown(line))): put back a copy, or give another log.dirs"
-    case .exists(let partition): "\(partition) has a directory already"
-    case .noneLeft: "no log directory can be used"
-    case .noDirectIO(let path, let error):
-      "\(path) is on a file system without O_DIRECT (\(error)), which millrace.cache=process and millrace.write.path=direct need: give a log.dirs on another one"
-    case .noArm(let setting):
-      "this program cannot do \(setting): leave the key out, or start millrace-broker, which can"
-    case .otherEngine(let partition, let writer, let path):
-      "\(path) holds \(partition) as millrace.log.engine=\(writer.rawValue) wrote it: start with that, or give another log.dirs"
-    }
-  }
-
-  /// A line of a file, which may hold anything, as it may stand in a log: short, and without control characters.
-  private static func shown(_ line: String) -> String {
-    String(line.prefix(80).map { $0.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 } ? $0 : "?" })
-  }
-}
-
 /// One of the broker's log.dirs: partitions' directories, the checkpoints, and the marks by which a start knows how the last
 /// run ended.
 ///
@@ -84,7 +33,7 @@ package final class LogDirectory: Sendable {
     var deletions = 0
   }
 
-  /// Whose directory it is (meta.properties).
+  /// The broker and cluster to which a directory belongs.
   package struct Identity: Hashable, Sendable {
     package var brokerID: BrokerID
     /// 22 characters of base64url.
@@ -96,7 +45,7 @@ package final class LogDirectory: Sendable {
     }
   }
 
-  static let lockName = ".lock", probeName = ".probe", cleanName = ".kafka_cleanshutdown", metaName = "meta.properties"
+  static let lockName = ".lock", probeName = ".probe", cleanName = ".kafka_cleanshutdown"
   static let deleteSuffix = "-delete"
   static let straySuffix = "-stray"
 
@@ -116,7 +65,7 @@ package final class LogDirectory: Sendable {
       wasClean = try disk.info("\(path)/\(Self.cleanName)") != nil
       var checkpoints: [OffsetCheckpoint: [TopicPartition: Offset]] = [:]
       for checkpoint in OffsetCheckpoint.allCases { checkpoints[checkpoint] = try checkpoint.read(in: path, on: disk) }
-      let identity = try Self.readIdentity(path, on: disk)
+      let identity = try MetaProperties.read(in: path, on: disk)
       let roster = try Self.readRoster(path, on: disk)
       state = Mutex(
         State(lock: lock, identity: identity, roster: roster, isMarkedClean: wasClean, checkpoints: checkpoints))
@@ -203,28 +152,8 @@ package final class LogDirectory: Sendable {
   package func confirm(_ identity: Identity) throws(LogDirectoryError) {
     try check(identity)
     guard self.identity == nil else { return }
-    let text = "#\nversion=0\nbroker.id=\(identity.brokerID)\ncluster.id=\(identity.clusterID)\n"
-    do { try CheckpointFile.replace("\(path)/\(Self.metaName)", with: text, on: disk) } catch { throw .disk(error) }
+    do { try MetaProperties.write(identity, in: path, on: disk) } catch { throw .disk(error) }
     state.withLock { $0.identity = identity }
-  }
-
-  private static func readIdentity(_ path: String, on disk: any Disk) throws -> Identity? {
-    let file = "\(path)/\(metaName)"
-    guard let bytes = try disk.contents(of: file) else { return nil }
-    var values: [Substring: Substring] = [:]
-    for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") where !line.hasPrefix("#") {
-      guard let equals = line.firstIndex(of: "=") else {
-        throw LogDirectoryError.malformed(path: file, line: String(line))
-      }
-      values[line[..<equals]] = line[line.index(after: equals)...]
-    }
-    guard values["version"] == "0" else {
-      throw LogDirectoryError.malformed(path: file, line: "its version is \(values["version"] ?? "missing"), not 0")
-    }
-    guard let id = values["broker.id"].flatMap({ BrokerID($0) }), let cluster = values["cluster.id"] else {
-      throw LogDirectoryError.malformed(path: file, line: "broker.id and cluster.id are needed")
-    }
-    return Identity(brokerID: id, clusterID: String(cluster))
   }
 
   /// The directory's id and its neighbours at the last start; nil for one that no start has accepted yet.
