@@ -16,10 +16,12 @@ final class Flusher: Sendable {
     self.nowMs = nowMs
   }
 
-  /// Partitions whose flush did not make their records durable, and the error that its response gets.
+  /// The partitions whose flush failed, each with the error for the response.
   typealias Failures = [TopicPartition: ErrorCode]
 
-  /// Flushes what is in the partitions' logs now. `done` gets those that are not flushed, on any thread.
+  /// Flushes the logs of `partitions` up to their present end.
+  ///
+  /// - Parameter done: receives the partitions whose flush failed; called once, on any thread.
   func flush(_ partitions: [Partition], done: @escaping @Sendable (Failures) -> Void) {
     let left = Countdown(partitions.count, done)
     for partition in partitions {
@@ -68,7 +70,7 @@ final class Flusher: Sendable {
   }
 }
 
-/// Counts the flushes of one request down.
+/// Counts the flushes that one request waits for, and collects the failed ones.
 private final class Countdown: Sendable {
   private let state: Mutex<(left: Int, failed: Flusher.Failures)>
   private let done: @Sendable (Flusher.Failures) -> Void

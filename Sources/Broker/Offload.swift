@@ -12,25 +12,25 @@ package protocol Offload: Sendable {
   func parallel(_ count: Int, threads: Int, _ body: @escaping @Sendable (Int) -> Void)
 }
 
-/// Kinds of work that do not wait for each other.
+/// A kind of work; work of one lane does not wait for that of another.
 package enum OffloadLane: Int, Sendable, CaseIterable {
-  /// Starting and stopping, and changes of topics: their order is that of the cluster's decisions.
+  /// Starts and stops, and the effects of the controller, in the order of its decisions.
   case control
   /// Retention, checkpoints, removal of deleted files.
   case housekeeping
-  /// Requests that take too long for an event loop: they touch the disk, or name very much.
+  /// Requests that take too long for an event loop: they read or write files, or name more than `Limits.servedOnLoop` things.
   case request
-  /// Unpacking and checking of large produced batches: other requests do not wait behind it.
+  /// Decompression and checks of large produced batches, apart from other requests.
   case unpack
-  /// Flushes that acknowledgements wait for.
+  /// Flushes to disk that acknowledgements wait for.
   case flush
-  /// Reads that consumers far behind wait for.
+  /// Reads from disk of ranges that the page cache lacks, for consumers that lag behind.
   case coldRead
 
-  /// At most one piece of the lane's work runs at a time.
+  /// Whether work of the lane runs one at a time.
   package var isSerial: Bool { threads == 1 }
 
-  /// Threads of the lane in a real world.
+  /// The number of the lane's threads in `RealWorld`.
   package var threads: Int {
     switch self {
     case .control, .housekeeping: 1
@@ -42,7 +42,7 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
   }
 }
 
-/// One node's share of an offload: counts the work that is under way, so that a stop can wait for its end.
+/// Passes one node's work on to the world's offload, and counts what has not ended, so that a stop can wait for it.
 package final class NodeOffload: Offload {
   private struct State {
     var underWay = 0
@@ -66,7 +66,7 @@ package final class NodeOffload: Offload {
     offload.parallel(count, threads: threads, body)
   }
 
-  /// Completes on `loop` when no work is under way. Work that ends may submit more, which is waited for too.
+  /// Returns a future of `loop` that completes when all work has ended, work submitted by other work included.
   package func whenIdle(on loop: any EventLoop) -> EventLoopFuture<Void> {
     let promise = loop.makePromise(of: Void.self)
     let isIdle = state.withLock { state in

@@ -12,7 +12,7 @@ import Synchronization
 package final class Partition: Sendable {
   package let name: TopicPartition
   package let topicID: TopicID
-  /// The log.dir of the partition's files.
+  /// The log directory of the partition's files; nil when it has none here.
   package let directory: LogDirectory?
 
   struct State {
@@ -34,7 +34,7 @@ package final class Partition: Sendable {
   ///
   /// - Parameters:
   ///   - log: nil when its files cannot be used: every request gets KAFKA_STORAGE_ERROR.
-  ///   - highWatermark: as it was written down last; it counts within the log.
+  ///   - highWatermark: the checkpointed one; beyond the log's ends it counts as the nearer of them.
   package init(
     _ name: TopicPartition, topicID: TopicID, log: sending Log?, directory: LogDirectory?,
     brokerID: BrokerID, replicas: [BrokerID], leaderEpoch: LeaderEpoch, highWatermark: Offset = 0
@@ -63,9 +63,9 @@ package final class Partition: Sendable {
     var woken: [Waiter]
   }
 
-  /// Appends a checked batch and releases the fetches that now have enough.
+  /// Appends a batch that `ProducedBatch.checked` returned.
   ///
-  /// - Parameter forAllInSync: whether acks=all, which is refused while fewer than min.insync.replicas are in sync.
+  /// - Parameter forAllInSync: whether the produce has acks=all; it is refused while fewer than min.insync.replicas are in sync.
   func append(_ batch: RecordBatch, forAllInSync: Bool, nowMs: Int64) throws(PartitionError) -> Placed {
     try state.withLock { state throws(PartitionError) in
       let log = try state.usableLog()
@@ -179,7 +179,7 @@ package final class Partition: Sendable {
 
   var parkedCount: Int { state.withLock { $0.waiters.count } }
 
-  /// What stands beside the log in a critical section over it.
+  /// The values of the replication state that a critical section over the log needs.
   struct Marks {
     var leaderEpoch: LeaderEpoch
     var highWatermark: Offset
@@ -190,7 +190,7 @@ package final class Partition: Sendable {
     }
   }
 
-  /// One critical section over the log, for the rarer requests and for housekeeping.
+  /// Calls `body` with the log, under the partition's lock; for the rarer requests and for housekeeping.
   func withLog<Result: Sendable>(
     _ body: (Log, Marks) throws(PartitionError) -> Result
   ) throws(PartitionError) -> Result {
@@ -205,7 +205,7 @@ package final class Partition: Sendable {
   ///
   /// The lock is held to find a batch, not to unpack it.
   ///
-  /// - Parameter allowance: bytes that the request may still have unpacked; what this took is taken off.
+  /// - Parameter allowance: the bytes to which further batches of the request may decompress; lowered by those of this search.
   func offset(
     forTimestamp timestamp: Int64, isReadCommitted: Bool, allowance: inout Int
   ) throws(PartitionError) -> TimedOffset? {
@@ -225,7 +225,7 @@ package final class Partition: Sendable {
         }
         if let record { return record.offset < readable.upperBound ? record : nil }
       } catch { throw .read(error) }
-      // Its header promised more than its records have: only batches stored before headers were looked at.
+      // The header has a larger timestamp than the records: a batch stored before headers were checked.
       from = batch.header.nextOffset
     }
   }
@@ -338,7 +338,8 @@ extension Partition.State {
     return found
   }
 
-  /// The log learns of an epoch with its first batch; the present one is known before that, and ends at the log's end.
+  /// Returns the largest leader epoch not above `epoch`, and its end offset. The current epoch ends at the log's end; the log knows it
+  /// only from its first batch on.
   func endOffset(forEpoch epoch: LeaderEpoch, in log: Log) -> (epoch: LeaderEpoch, endOffset: Offset)? {
     if epoch == replication.leaderEpoch { return (epoch, log.logEndOffset) }
     return log.endOffset(forEpoch: epoch)
@@ -352,7 +353,7 @@ extension Partition.State {
 
   /// Returns the waiters that the high watermark satisfies now that it has risen.
   ///
-  /// - Parameter batch: what was appended just now, and its bytes.
+  /// - Parameter batch: the batch whose append raised it, and its bytes; nil when another event did.
   mutating func wake(
     raisedFrom before: Offset, by batch: (appended: Appended, bytes: Int)?, in log: Log
   ) -> [Waiter] {
@@ -405,13 +406,14 @@ extension Partition {
 }
 
 extension Partition {
-  /// A slice's records as messages of an old format: whole batches, until there are `maxBytes` of them. Nil when a batch
-  /// cannot be had as messages (zstd, or damage).
+  /// Converts the batches of a slice to messages of an old format, until they have `maxBytes`; nil when a batch cannot be
+  /// converted (zstd, or damage).
   ///
-  /// The bytes pass through memory, a batch at a time, on the caller's thread: the price of a client before Kafka 0.11.
+  /// The batches are read and decompressed one at a time, in memory, on the caller's thread: the price of a client older than
+  /// Kafka 0.11.
   ///
-  /// - Parameter allowance: bytes that the request may still have unpacked. Where it does not suffice for a batch, the messages end
-  ///   before it, and the client asks again from there.
+  /// - Parameter allowance: the bytes to which further batches of the request may decompress. The messages end before a batch that
+  ///   exceeds it, and the client fetches again from there.
   func messages(
     _ slice: LogSlice, magic: Int8, from offset: Offset, maxBytes: Int, allowance: inout Int
   ) throws(PartitionError) -> ByteBuffer? {

@@ -17,7 +17,7 @@ final class Waiter: AwaitsPartitions, Sendable {
     case released
   }
 
-  /// The bytes or partitions still missing; 0 once woken.
+  /// The bytes (of a fetch) or partitions (of a produce) still missing; 0 once woken.
   private let lacking: Atomic<Int>
   private let isDone = Atomic(false)
   private let eventLoop: any EventLoop
@@ -89,8 +89,7 @@ final class Waiter: AwaitsPartitions, Sendable {
   }
 }
 
-/// How many fetches are parked, over all connections, and how many partitions they name: each costs memory for as long as
-/// its fetch waits.
+/// Counts the parked fetches over all connections, and the partitions that they name; both take memory while the fetch waits.
 final class ParkedFetches: Sendable {
   private let fetches = Atomic(0)
   private let partitions = Atomic(0)

@@ -10,23 +10,23 @@ package struct World: Sendable {
   package var loops: any EventLoopGroup
   /// The file system of the log directories and of the z-node journal.
   package var disk: any Disk
-  /// The other arms of the switches of storage: those that need the machine's own files.
+  /// The stores and caches that experiments compare with Kafka's (StorageArms); empty in a program that registers none.
   package var arms: Arms
-  /// What of `disk` lies in memory.
+  /// Says which ranges of the files of `disk` are in memory.
   package var pageCache: PageCache
   /// Listening sockets and their connections.
   package var network: any Network
-  /// Work that may wait for the disk.
+  /// Runs work that may wait for the disk.
   package var offload: any Offload
-  /// Files and sockets the process may have open at once.
+  /// The most files and sockets that the process can have open.
   package var descriptorsMax: Int
   /// Whether one more connection leaves the descriptors that the logs need.
   package var hasDescriptors: @Sendable () -> Bool = { true }
-  /// Connections that may be refused at a time and still hold a descriptor.
+  /// The most connections that are being refused and still hold a descriptor.
   package var refusalsMax = Limits.refusalsInProgress
   /// Wall clock time, in milliseconds since 1970 (UTC). It may jump in both directions.
   package var wallMs: @Sendable () -> Int64
-  /// Makes a generator of random numbers: for ids of clusters and topics.
+  /// Makes a random number generator, for the ids of clusters and topics.
   package var random: @Sendable () -> any RandomNumberGenerator & Sendable
 
   package init(

@@ -5,16 +5,16 @@ import Model
 import Storage
 import Synchronization
 
-/// Runs this broker's `Controller`: feeds it events in order, and carries out what it wants in order: writes of the tree,
-/// replicas' logs, the metadata image, responses.
+/// Runs this broker's `Controller`: feeds it events in order, and carries out the effects it returns, in order: writes of the
+/// z-node tree, logs of replicas, a new metadata image, responses.
 ///
-/// All of that waits for the disk, so it is done on the control lane. Event loops only ask: a short lock around a list. What
-/// is asked while the tree is written is there when the write ends, and shares the next. With one broker the only member is
-/// this one, so what is meant for brokers is done here.
+/// The effects wait for the disk, so they are carried out on the control lane. An event loop only adds a request to a list, under a
+/// short lock; requests that arrive during a write of the tree share the next write. With one broker, the effects that are
+/// messages to brokers (LeaderAndIsr, UpdateMetadata, StopReplica) are carried out here.
 ///
-/// The logs of new topics are made, and those of deleted ones removed, `Limits.partitionsPerTurn` at a time: nobody sees the topic
-/// meanwhile, and its further changes wait, so other changes are decided and carried out between two pieces. Example: while a
-/// topic of 20,000 partitions is made (200 pieces), one of a single partition waits for one piece.
+/// The logs of new topics are created, and those of deleted topics removed, `Limits.partitionsPerTurn` at a time, with other events
+/// between two pieces: no request sees such a topic meanwhile, and its further changes wait. Example: while a topic of 20,000
+/// partitions is created (200 pieces), one of a single partition waits for one piece.
 package final class ControllerRunner: Sendable {
   typealias Then = @Sendable ([Controller.Outcome]) -> Void
 
@@ -26,12 +26,12 @@ package final class ControllerRunner: Sendable {
   private let log: Logger
   private let brokerID: BrokerID
   private let inbox = Mutex(Inbox())
-  /// Locked by the control lane alone, for as long as it works.
+  /// Locked by the control lane alone, for as long as it carries out effects.
   private let state: Mutex<State>
 
   private struct Inbox {
     var asked: [Asked] = []
-    /// The lane will look here.
+    /// Whether the control lane is going to read `asked`, so that it need not be woken.
     var isLaneDue = false
   }
 
@@ -63,13 +63,13 @@ package final class ControllerRunner: Sendable {
     state = Mutex(State(controller: elected.controller, effects: elected.effects, random: random))
   }
 
-  /// Carries out the start's effects, when the logs are open. On the control lane; waits for the disk.
+  /// Carries out the effects of the election at the start, when the logs are open. Called on the control lane; waits for the disk.
   func start() { state.withLock { carryOut(&$0) } }
 
-  /// The cluster as the controller has it. On the control lane.
+  /// The controller's state of the cluster. Called on the control lane.
   package var cluster: ClusterState { state.withLock { $0.controller.cluster } }
 
-  /// Shows this broker in `/brokers/ids`, once it can be reached. On the control lane; waits for the disk.
+  /// Registers this broker in `/brokers/ids`, once its listeners are bound. Called on the control lane; waits for the disk.
   func announce(_ endpoints: [BrokerZNode.Endpoint], rack: String?, nowMs: Int64) throws(RegistryError) {
     let node = BrokerZNode(id: brokerID, endpoints: endpoints, rack: rack, timestampMs: nowMs)
     do { try tree.create(BrokerZNode.path(brokerID), node.data, mode: .ephemeral) } catch {
@@ -77,11 +77,11 @@ package final class ControllerRunner: Sendable {
     }
   }
 
-  /// Asks the controller. From any thread; does not wait.
+  /// Submits a request to the controller. Called on any thread; does not wait.
   ///
   /// - Parameters:
-  ///   - request: makes the request, on the control lane: what takes long is not done where it is asked.
-  ///   - then: gets the outcomes, in the order of the request's elements, on the control lane.
+  ///   - request: makes the request; called on the control lane, because a large one would delay an event loop.
+  ///   - then: receives the outcomes, in the order of the request's elements, on the control lane.
   func ask(
     _ request: @escaping @Sendable (inout any RandomNumberGenerator & Sendable) -> Controller.Request,
     then: @escaping Then
@@ -89,7 +89,7 @@ package final class ControllerRunner: Sendable {
     enqueue(.request(request, then))
   }
 
-  /// The timer of leader elections.
+  /// Submits the event of the preferred leader election's timer.
   func electPreferredLeaders() { enqueue(.event(.preferredElectionDue)) }
 
   private func enqueue(_ asked: Asked) {
@@ -101,7 +101,7 @@ package final class ControllerRunner: Sendable {
     if wakesLane { offload.submit(.control) { self.state.withLock { self.carryOut(&$0) } } }
   }
 
-  /// Works until nothing is asked and nothing is to be done.
+  /// Carries out effects and chores, and takes in what was submitted meanwhile, until nothing is left.
   private func carryOut(_ state: inout State) {
     while true {
       let isBusy = !state.effects.isEmpty || !state.chores.isEmpty
@@ -119,7 +119,7 @@ package final class ControllerRunner: Sendable {
     }
   }
 
-  /// Does a piece of what takes long; returns what the controller wants when that has ended.
+  /// Does one piece of the chores; returns the controller's effects when that was a chore's last.
   private func doChore(_ state: inout State) -> [Controller.Effect] {
     let cluster = state.controller.cluster
     let ended = state.chores.doPiece(
@@ -149,7 +149,7 @@ package final class ControllerRunner: Sendable {
     }
   }
 
-  /// Does one thing the controller wants; returns what it wants then.
+  /// Carries out one effect; returns the effects of the event that reports its end.
   private func carryOut(_ effect: Controller.Effect, _ state: inout State) -> [Controller.Effect] {
     switch effect {
     case .write(let operations): return state.controller.step(tree.carryOut(operations))
@@ -168,7 +168,7 @@ package final class ControllerRunner: Sendable {
     case .stopReplicas(_, let stopped): state.chores.add(removing: stopped)
     case .answer(let request, let outcomes): state.waiting.removeValue(forKey: request)?(outcomes)
     case .resigned:
-      // Logs that are made for nobody are adopted by the next start; deletions go on there.
+      // The next start adopts the logs that were created, and continues the deletions.
       state.chores = Chores()
       log.error("this broker is no longer the controller: its session with the z-node tree has ended")
       metadata.replace { MetadataImage(after: $0, controllerID: -1) }
@@ -185,17 +185,17 @@ package final class ControllerRunner: Sendable {
     }
   }
 
-  /// Open logs and the image obey the values that were written.
+  /// Applies the configuration that was written to the open logs and to the image.
   private func configure(_ entity: ConfigZNode.Entity, _ cluster: ClusterState) {
     let names: [String]
     switch entity {
     case .topic(let name): names = [name]
-    // Topics take the broker's values where they have none of their own.
+    // Topics inherit the broker's values.
     case .broker, .brokerDefault: names = cluster.topics.keys.sorted()
     }
     let image = metadata.image
     for name in names { replicas.configure(name, logConfig(of: name, in: cluster)) }
-    // Partitions that are just being added are shown when they are made, not now.
+    // The image keeps the partitions that it has: those being added are shown when their logs have been created.
     let topics = names.compactMap { image.named($0) }.map { shown in
       var description = shown.description
       description.overrides = cluster.topics[shown.name]?.overrides ?? description.overrides

@@ -2,13 +2,13 @@ package import Cluster
 package import Model
 import Synchronization
 
-/// A topic as requests see it: immutable, so that a request works on one consistent picture. A change of partitions or
-/// configuration makes another `Topic` around the same `Partition`s.
+/// One topic of a `MetadataImage`: its description, its configuration, and this broker's `Partition` objects. Immutable; a change
+/// of partitions or configuration makes another `Topic` with the same `Partition`s.
 package final class Topic: Sendable {
-  /// The topic as the controller has it: replicas, leaders, ISRs.
+  /// The partitions with their replicas, leaders and ISRs, as the controller has sent them.
   package let description: TopicDescription
   package let config: TopicConfig
-  /// This broker's replicas by partition number, without gaps: where it has none stands one without a log.
+  /// A `Partition` for each partition number; where this broker has no replica, one without a log.
   package let partitions: [Partition]
 
   package var name: String { description.name }
@@ -29,9 +29,9 @@ package final class Topic: Sendable {
 /// Holds the metadata cache (brokers, topics, configuration, controller), and for each topic this broker's `Partition` objects.
 /// Immutable; a request reads one image from its beginning to its end. Not KRaft's MetadataImage.
 package final class MetadataImage: Sendable {
-  /// The living brokers, by rising id.
+  /// The ids of the brokers that are alive, rising.
   package let brokers: [BrokerID]
-  /// -1: none.
+  /// The id of the controller; -1 when there is none.
   package let controllerID: BrokerID
   /// This broker's configuration, dynamic values included.
   package let config: Config
@@ -42,7 +42,7 @@ package final class MetadataImage: Sendable {
   private let byName: [String: Topic]
   private let byID: [TopicID: Topic]
 
-  /// An image without topics.
+  /// Makes an image without topics.
   package init(brokers: [BrokerID], controllerID: BrokerID, config: Config) {
     self.brokers = brokers
     self.controllerID = controllerID
@@ -57,7 +57,12 @@ package final class MetadataImage: Sendable {
   package func withID(_ id: TopicID) -> Topic? { byID[id] }
   package var count: Int { all.count }
 
-  /// The image after a change: one pass over all topics, however many change.
+  /// Makes the image after a change, in one pass over all topics, however many change.
+  ///
+  /// - Parameters:
+  ///   - brokers: nil when they have not changed; so are `controllerID` and `config`.
+  ///   - changed: the new and changed topics.
+  ///   - removed: the names of deleted topics.
   package init(
     after old: MetadataImage, brokers: [BrokerID]? = nil, controllerID: BrokerID? = nil, config: Config? = nil,
     changed: [Topic] = [], removed: [String] = []
@@ -87,7 +92,7 @@ package final class MetadataImage: Sendable {
     self.byID = byID
   }
 
-  /// Both in the order of their names.
+  /// Merges two lists that are in the order of their topics' names.
   private static func merged(_ kept: [Topic], _ new: [Topic]) -> [Topic] {
     var merged: [Topic] = []
     merged.reserveCapacity(kept.count + new.count)
@@ -103,7 +108,8 @@ package final class MetadataImage: Sendable {
   }
 }
 
-/// Holds the present image. Requests of every event loop read it: one short lock, no allocation. The control lane replaces it.
+/// Holds the current `MetadataImage`. Requests on every event loop read it, under a short lock and without allocation; the control
+/// lane replaces it.
 package final class Metadata: Sendable {
   private let current: Mutex<MetadataImage>
 
@@ -111,7 +117,8 @@ package final class Metadata: Sendable {
 
   package var image: MetadataImage { current.withLock { $0 } }
 
-  /// Called on the control lane alone, so that no change is lost between reading and replacing.
+  /// Replaces the image by the one that `change` makes of it. Called on the control lane alone, so that no other change comes
+  /// between.
   func replace(_ change: (MetadataImage) -> MetadataImage) {
     let changed = change(image)
     // The old image, perhaps with many topics, is freed after the lock.

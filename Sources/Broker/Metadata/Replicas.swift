@@ -4,9 +4,10 @@ import Model
 import Storage
 import Synchronization
 
-/// This broker's replicas: makes their logs, gives them their settings, and removes them, as the controller says.
+/// Holds this broker's replicas: creates their logs, makes them leader or follower, configures and deletes them, as the controller
+/// says (Kafka: the part of ReplicaManager that obeys LeaderAndIsr and StopReplica).
 ///
-/// Its work waits for the disk, so it is done on the control lane, one piece at a time, and never on an event loop.
+/// Its methods wait for the disk, so they are called on the control lane, never on an event loop.
 package final class Replicas: Sendable {
   let directories: LogDirectories
   private let brokerID: BrokerID
@@ -23,26 +24,26 @@ package final class Replicas: Sendable {
     self.nowMs = nowMs
   }
 
-  /// Calls `body` with each log directory in which a log cannot be made because the directory cannot be used.
+  /// Sets the function to call with a log directory in which a log could not be created because the directory has failed.
   func whenDirectoryFails(_ body: @escaping @Sendable (LogDirectory, DiskError) -> Void) {
     directoryFailed.withLock { $0 = body }
   }
 
-  /// Takes over partitions whose logs were opened at the start.
+  /// Adds partitions whose logs were opened at the start.
   func adopt(_ opened: [TopicPartition: Partition]) {
     hosted.withLock { hosted in
       for (name, partition) in opened { hosted[name.topic, default: [:]][name.partition] = partition }
     }
   }
 
-  /// Leads or follows the partitions as their states say, and makes the logs that are not there.
+  /// Makes each partition leader or follower, as its state says, and creates the logs that are missing.
   ///
   /// - Parameters:
-  ///   - outcomes: gets for each topic that is new here nil when all its logs are made, else why not. What is made of it stays,
-  ///     for the controller to stop. The logs of other topics are missing after a failure too; it is logged, and the next
-  ///     start makes them.
-  ///   - placement: where new logs go; nil for the first.
-  ///   - config: of a topic's logs.
+  ///   - outcomes: receives, for each topic that is new here, nil when all its logs were created, and otherwise the reason. After
+  ///     a failure the logs that were created stay, for the controller to stop. A failure for a topic that is not new is
+  ///     logged; the next start creates the log.
+  ///   - placement: how many partitions each log directory has, by which new logs are placed; nil before the first.
+  ///   - config: returns the configuration of a topic's logs.
   func lead(
     _ states: [Controller.ReplicaState], _ outcomes: inout [String: String?],
     _ placement: inout LogDirectories.Placement?, config: (String) -> LogConfig
@@ -77,7 +78,7 @@ package final class Replicas: Sendable {
     }
   }
 
-  /// Leader or follower in the state's epoch. What the partition knows already changes nothing.
+  /// Makes `partition` leader or follower in the epoch of `state`; a state that it has already changes nothing.
   private func become(_ state: PartitionDescription, _ partition: Partition) {
     guard state.leader == brokerID else {
       for waiter in partition.follow(leaderEpoch: state.leaderEpoch) { waiter.wake(.released) }
@@ -93,7 +94,7 @@ package final class Replicas: Sendable {
   private func make(
     _ state: Controller.ReplicaState, _ config: LogConfig, _ placement: inout LogDirectories.Placement?
   ) throws -> Partition {
-    // Files of that name from another topic must not come back to life, and are nobody's to remove.
+    // A directory of that name holds records of another topic: they must not appear in this one, and are not ours to delete.
     if let stale = directories.holding(state.name), let kept = try stale.setAside(state.name, nowMs: nowMs()) {
       log.warning(
         "a partition of no known topic is set aside", metadata: ["partition": "\(state.name)", "kept": "\(kept)"])
@@ -108,7 +109,7 @@ package final class Replicas: Sendable {
 
   func partition(_ name: TopicPartition) -> Partition? { hosted.withLock { $0[name.topic]?[name.partition] } }
 
-  /// The topic's partitions by number; where this broker has no replica, one without a log.
+  /// Returns a `Partition` for each partition number of the topic; where this broker has no replica, one without a log.
   func partitions(of topic: TopicDescription) -> [Partition] {
     let hosted = hosted.withLock { $0[topic.name] ?? [:] }
     return topic.partitions.enumerated().map { index, state in
@@ -119,14 +120,14 @@ package final class Replicas: Sendable {
     }
   }
 
-  /// Gives the open logs of a topic other settings; they hold from the next append.
+  /// Sets the configuration of a topic's open logs, effective from the next append.
   func configure(_ topic: String, _ config: LogConfig) {
     for partition in hosted.withLock({ $0[topic] ?? [:] }).values { partition.configure(config) }
   }
 
-  /// Stops replicas: releases the requests that wait on them, and renames the directories of those that are deleted.
+  /// Stops replicas: wakes the waiters parked in them, and renames the directories of those that are deleted.
   ///
-  /// - Returns: the topics of which files may be left.
+  /// - Returns: the topics whose files may not all have been renamed.
   func stop(_ replicas: [Controller.StoppedReplica], deleteDelayMs: (String) -> Int64) -> Set<String> {
     var left: Set<String> = []
     var renamed: [(directory: LogDirectory, topics: Set<String>)] = []

@@ -1,7 +1,7 @@
 package import NIOCore
 package import Storage
 
-/// A whole response frame on its way out: bytes, and file ranges that never become bytes of ours (by the default read path).
+/// A whole response frame to be sent: bytes, and file ranges, which with the default read path are never copied into the process.
 package enum OutgoingResponse: Sendable {
   case bytes(ByteBuffer)
   case parts([Part])

@@ -30,12 +30,12 @@ package final class RequestOrigin: Sendable {
   }
 }
 
-/// How serving a request went.
+/// The outcome of serving a request.
 package enum Served: Sendable {
   case response(OutgoingResponse)
   /// The client asked for no response.
   case silent
-  /// A `ResponseSlot` will be completed.
+  /// The response follows when the `ResponseSlot` is completed.
   case pending
   /// The connection closes when this request's turn comes.
   case close
@@ -44,7 +44,8 @@ package enum Served: Sendable {
   case refuse(String)
 }
 
-/// Brings late responses back into the order of their connection. Used on the connection's event loop only.
+/// The connection as a pending response sees it: it puts the response in its place in the order. Used on the connection's event
+/// loop only.
 package protocol ResponsePort: AnyObject, Sendable {
   var eventLoop: any EventLoop { get }
 
@@ -60,8 +61,8 @@ package protocol ResponsePort: AnyObject, Sendable {
   func release(_ slot: ConnectionMachine<OutgoingResponse>.Slot)
 }
 
-/// Where a response that could not be given at once is to go. Complete it exactly once, from any thread; nothing happens
-/// when the connection has ended meanwhile.
+/// The place of one request's response in the order of its connection. A request whose response is pending completes it exactly
+/// once, from any thread; nothing happens when the connection has ended meanwhile.
 package struct ResponseSlot: Sendable {
   private let port: any ResponsePort
   private let slot: ConnectionMachine<OutgoingResponse>.Slot
