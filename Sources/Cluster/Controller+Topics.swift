@@ -268,10 +268,10 @@ extension Controller {
   mutating func settleDeletion(_ name: String) {
     guard let deletion = deleting[name], deletion.stopping.isEmpty else { return }
     if isDeletionReady(name) { return enqueue(.finishDelete(name)) }
-    answerDeletion(name)
+    respondToDeletion(name)
   }
 
-  private mutating func answerDeletion(_ name: String) {
+  private mutating func respondToDeletion(_ name: String) {
     guard let topic = cluster.topics[name], let items = deleting[name]?.items else { return }
     deleting[name]?.items = []
     for item in items { resolve(item, .topic(topic)) }
@@ -286,7 +286,7 @@ extension Controller {
   }
 
   mutating func removed(_ name: String) {
-    answerDeletion(name)
+    respondToDeletion(name)
     deleting[name] = nil
     notCreated(name)
   }

@@ -10,10 +10,10 @@ package import Model
 ///     create t (1)  →  write
 ///     create t (2), delete t (3)   wait
 ///     written       →  leaderAndISR; t's logs are being made, (2) and (3) still wait
-///     made          →  updateMetadata, answer 1; refuse 2; write: t is marked for deletion
+///     made          →  updateMetadata, respond to 1; refuse 2; write: t is marked for deletion
 ///     written       →  updateMetadata, stopReplicas
 ///     stopped       →  write: t's nodes are deleted
-///     written       →  answer 3
+///     written       →  respond to 3
 ///
 /// A topic whose logs some broker cannot make is removed from the tree again, and the response names the reason: nothing
 /// stays half made.
@@ -107,7 +107,7 @@ package struct Controller: Sendable {
     let count = what.count
     requests[request] = Pending(request: what, outcomes: Array(repeating: nil, count: count), left: count)
     guard !hasResigned else { return refuseAll(request) }
-    guard count > 0 else { return answerIfComplete(request) }
+    guard count > 0 else { return respondIfComplete(request) }
     enqueueItems(of: request, from: 0)
   }
 
@@ -125,19 +125,19 @@ package struct Controller: Sendable {
     guard requests[item.request]?.outcomes[item.index] == .some(nil) else { return }
     requests[item.request]?.outcomes[item.index] = outcome
     requests[item.request]?.left -= 1
-    answerIfComplete(item.request)
+    respondIfComplete(item.request)
   }
 
-  private mutating func answerIfComplete(_ request: RequestID) {
+  private mutating func respondIfComplete(_ request: RequestID) {
     guard let pending = requests[request], pending.left == 0 else { return }
     requests[request] = nil
-    outbox.answers.append((request, pending.outcomes.compactMap { $0 }))
+    outbox.responses.append((request, pending.outcomes.compactMap { $0 }))
   }
 
   private mutating func refuseAll(_ request: RequestID) {
     guard let pending = requests.removeValue(forKey: request) else { return }
     let refusal = Outcome.refused(ApiError(.notController, "This broker is not the controller."))
-    outbox.answers.append((request, pending.outcomes.map { $0 ?? refusal }))
+    outbox.responses.append((request, pending.outcomes.map { $0 ?? refusal }))
   }
 
   /// Refuses all pending requests; the outcome of a write in flight is unknown.
@@ -330,7 +330,7 @@ extension Controller {
     var removed: Set<String> = []
     var areBrokersChanged = false
     var stopping: [BrokerID: [StoppedReplica]] = [:]
-    var answers: [(RequestID, [Outcome])] = []
+    var responses: [(RequestID, [Outcome])] = []
     var hasResigned = false
     var write: [TreeOperation]?
   }
@@ -340,7 +340,7 @@ extension Controller {
   private mutating func takeEffects() -> [Effect] {
     let out = outbox
     outbox = Outbox()
-    if out.hasResigned { return [.resigned] + out.answers.map { .answer($0.0, $0.1) } }
+    if out.hasResigned { return [.resigned] + out.responses.map { .response($0.0, $0.1) } }
     var effects: [Effect] = out.configured.map { .configure($0.0, $0.1) }
     for broker in out.leading.keys.sorted() where cluster.isAlive(broker) {
       effects.append(.leaderAndISR(to: broker, out.leading[broker] ?? []))
@@ -353,7 +353,7 @@ extension Controller {
     for broker in out.stopping.keys.sorted() where cluster.isAlive(broker) {
       effects.append(.stopReplicas(to: broker, out.stopping[broker] ?? []))
     }
-    effects += out.answers.map { .answer($0.0, $0.1) }
+    effects += out.responses.map { .response($0.0, $0.1) }
     if let write = out.write { effects.append(.write(write)) }
     return effects
   }

@@ -67,7 +67,8 @@ extension Controller {
     case updateMetadata(to: [BrokerID], changed: [String], removed: [String])
     /// Send StopReplica: the broker must stop these replicas.
     case stopReplicas(to: BrokerID, [StoppedReplica])
-    case answer(RequestID, [Outcome])
+    /// Respond to the request with the outcomes of its elements, in their order.
+    case response(RequestID, [Outcome])
     /// This broker is no longer the controller; further requests are refused.
     case resigned
   }

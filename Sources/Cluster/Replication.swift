@@ -242,7 +242,7 @@ package struct Replication: Sendable {
     return Steps(highWatermark: raise())
   }
 
-  // MARK: The controller's answers
+  // MARK: The responses of the controller
 
   /// Applies the ISR that the controller has set; `change` has the new epochs.
   package mutating func confirmed(_ change: ISRChange) -> Steps {

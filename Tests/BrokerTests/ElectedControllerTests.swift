@@ -77,7 +77,7 @@ private final class OneBroker {
         for name in Set(replicas.map(\.name.topic)) {
           effects += elected.controller.step(.replicasStopped(by: broker, topic: name, isGone: true))
         }
-      case .answer(_, let outcomes): outcome = outcomes.first
+      case .response(_, let outcomes): outcome = outcomes.first
       default: break
       }
     }

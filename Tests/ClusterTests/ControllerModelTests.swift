@@ -74,7 +74,7 @@ private struct ModelCluster {
       case .updateMetadata(_, let changed, let removed):
         shown.formUnion(changed)
         shown.subtract(removed)
-      case .answer(let request, _): answered.append(request)
+      case .response(let request, _): answered.append(request)
       case .configure, .resigned: break
       }
     }
@@ -266,7 +266,7 @@ struct ControllerModelTests {
     for _ in 0..<20 { effects += controller.step(.writeFinished(created: [])) }
     #expect(controller.cluster.topics["t"]?.partitions[0].leaderEpoch == .max)
     #expect(controller.cluster.topics["t"]?.partitions[1].leader == -1)
-    let answered = effects.compactMap { effect in if case .answer(let request, _) = effect { request } else { nil } }
+    let answered = effects.compactMap { effect in if case .response(let request, _) = effect { request } else { nil } }
     #expect(Set(answered).count == 6)
   }
 }

@@ -195,7 +195,7 @@ extension ControllerScript {
       ["metadata to \(brokers) changed \(changed) removed \(removed)"]
     case .stopReplicas(let broker, let replicas):
       ["stop on \(broker)"] + replicas.map { "  \($0.name)" + ($0.isDeleted ? " delete" : "") }
-    case .answer(let request, let outcomes): ["answer \(request)"] + outcomes.map { "  " + line($0) }
+    case .response(let request, let outcomes): ["response \(request)"] + outcomes.map { "  " + line($0) }
     case .resigned: ["resigned"]
     }
   }

@@ -166,7 +166,7 @@ package final class ControllerRunner: Sendable {
     case .updateMetadata(let brokers, let changed, let removed):
       show(changed, removed, brokers, state.controller.cluster)
     case .stopReplicas(_, let stopped): state.chores.add(removing: stopped)
-    case .answer(let request, let outcomes): state.waiting.removeValue(forKey: request)?(outcomes)
+    case .response(let request, let outcomes): state.waiting.removeValue(forKey: request)?(outcomes)
     case .resigned:
       // The next start adopts the logs that were created, and continues the deletions.
       state.chores = Chores()

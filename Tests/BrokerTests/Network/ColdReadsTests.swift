@@ -53,7 +53,7 @@ struct ColdReadsTests {
   }
 
   @Test(
-    "while one is read, the event loop serves its other connections; then every byte arrives, before the next reply",
+    "while one is read, the event loop serves its other connections; then every byte arrives, before the next response",
     arguments: ["sendfile", "mmap"])
   func others(path: String) throws {
     let staged = StagedCache()

@@ -12,7 +12,7 @@ struct ConnectionMachineTests {
     var steps: [String] = []
     while let step = machine.next() {
       switch step {
-      case .send(let reply): steps.append(reply)
+      case .send(let response): steps.append(response)
       case .flush, .resumeWriting:
         steps.append("\(step)")
         _ = machine.wrote(isHeldBack: false, takesResponses: true)
@@ -37,14 +37,14 @@ struct ConnectionMachineTests {
     return (machine, slots)
   }
 
-  /// Gives the reply of `slot`, and takes steps up to the flush, which is under way then.
+  /// Gives the response of `slot`, and takes steps up to the flush, which is under way then.
   private func startWrite(_ machine: inout Machine, _ slot: UInt64) {
     #expect(machine.finish(slot, .response("zero")) == .now)
     #expect(machine.next().map { "\($0)" } == "send(\"zero\")")
     #expect(machine.next().map { "\($0)" } == "flush")
   }
 
-  @Test("replies leave in the order of their requests, whatever order they finish in, and in one flush")
+  @Test("responses leave in the order of their requests, whatever order they finish in, and in one flush")
   func order() {
     var (machine, slots) = reading(3)
     #expect(steps(&machine, machine.finish(slots[1], .response("one"))).isEmpty)
@@ -53,7 +53,7 @@ struct ConnectionMachineTests {
     #expect(machine.inFlight == 0)
   }
 
-  @Test("a request without a reply holds its place and sends nothing")
+  @Test("a request without a response holds its place and sends nothing")
   func silent() {
     var (machine, slots) = reading(3)
     #expect(steps(&machine, machine.finish(slots[1], .silent)).isEmpty)
@@ -61,16 +61,16 @@ struct ConnectionMachineTests {
     #expect(steps(&machine, machine.finish(slots[0], .response("first"))) == ["first", "third", "flush"])
   }
 
-  @Test("at the limit of requests in flight a read is owed, and paid when one reply has left")
+  @Test("at the limit of requests in flight a read is owed, and paid when one response has left")
   func limit() {
     var (machine, slots) = reading(2, limit: 2)
     #expect(machine.readAsked() == .wait)
-    #expect(steps(&machine, machine.finish(slots[1], .response("second"))).isEmpty, "the reply has not left yet")
+    #expect(steps(&machine, machine.finish(slots[1], .response("second"))).isEmpty, "the response has not left yet")
     #expect(steps(&machine, machine.finish(slots[0], .response("first"))) == ["first", "second", "flush", "read"])
     #expect(machine.readAsked() == .read)
   }
 
-  @Test("a socket that takes no more replies is not read until it does")
+  @Test("a socket that takes no more responses is not read until it does")
   func unwritable() {
     var (machine, _) = reading(0)
     #expect(steps(&machine, machine.writabilityChanged(takesResponses: false)).isEmpty)
@@ -88,7 +88,7 @@ struct ConnectionMachineTests {
     #expect(steps(&machine, machine.drain()).isEmpty)
   }
 
-  @Test("a request that must close the connection lets earlier replies leave and drops later ones")
+  @Test("a request that must close the connection lets earlier responses leave and drops later ones")
   func close() {
     var (machine, slots) = reading(3)
     #expect(steps(&machine, machine.finish(slots[2], .response("third"))).isEmpty)
@@ -96,7 +96,7 @@ struct ConnectionMachineTests {
     #expect(steps(&machine, machine.finish(slots[0], .response("first"))) == ["first", "flush", "close"])
   }
 
-  @Test("a reply for a connection that has gone is dropped")
+  @Test("a response for a connection that has gone is dropped")
   func gone() {
     var (machine, slots) = reading(1)
     #expect(machine.socketClosed() == .release)
@@ -113,11 +113,11 @@ struct ConnectionMachineTests {
     #expect(machine.turnEnded(leaving: .requests) == .keep)
     #expect(machine.readAsked() == .wait)
     #expect(steps(&machine, machine.readCompleted()) == ["queueTurn"], "the read had its turn")
-    #expect(steps(&machine, machine.finish(slot, .response("zero"))) == ["zero", "flush"], "a reply brings no turn")
+    #expect(steps(&machine, machine.finish(slot, .response("zero"))) == ["zero", "flush"], "a response brings no turn")
     #expect(steps(&machine, machine.turnTaken()) == ["serveKept", "queueTurn"])
   }
 
-  @Test("requests kept at the limit start, as many as may, when a reply has left")
+  @Test("requests kept at the limit start, as many as may, when a response has left")
   func keptAtTheLimit() {
     var (machine, slots) = reading(2, limit: 2, leaving: .requests)
     #expect(steps(&machine, machine.finish(slots[0], .response("zero"))) == ["zero", "flush", "serveKept"])

@@ -8,7 +8,7 @@ import Wire
 
 @Suite("a connection, over a real socket")
 struct ConnectionTests {
-  @Test("a fetch that waits does not let the replies behind it overtake it")
+  @Test("a fetch that waits does not let the responses behind it overtake it")
   func order() throws {
     try withBroker { broker in
       let client = try broker.connect()
@@ -106,7 +106,7 @@ struct ConnectionTests {
     }
   }
 
-  @Test("an unknown API, an unserved version and a malformed body close the connection, after earlier replies")
+  @Test("an unknown API, an unserved version and a malformed body close the connection, after earlier responses")
   func malformed() throws {
     try withBroker { broker in
       // API 999 v0; Metadata v99; Metadata v5 whose topic count is a lie.
@@ -170,7 +170,7 @@ struct ConnectionTests {
   }
 
   @Test(
-    "clients that leave in the middle of a reply end neither the broker nor anyone else's connection",
+    "clients that leave in the middle of a response end neither the broker nor anyone else's connection",
     arguments: ReadPaths.all)
   func leaves(path: [String: String]) throws {
     try withBroker(path) { broker in
@@ -183,7 +183,7 @@ struct ConnectionTests {
         for _ in 0..<20 {
           try leaving.send(FetchRequest.from("t", 0, 0, partitionMaxBytes: 4 << 20), version: 11)
         }
-        // A first part of the replies is under way; more requests lie in the socket behind those being answered.
+        // A first part of the responses is under way; more requests lie in the socket behind those being answered.
         if round % 2 == 0 { _ = try leaving.receiveFrame() }
         try? leaving.send([UInt8](repeating: 0, count: 3))
         leaving.resetAtEnd()
@@ -193,7 +193,7 @@ struct ConnectionTests {
   }
 
   @Test(
-    "a client that sends many requests and reads nothing does not stop the others, and gets all its replies at last")
+    "a client that sends many requests and reads nothing does not stop the others, and gets all its responses at last")
   func neverReads() throws {
     try withBroker { broker in
       let lazy = try broker.connect()

@@ -7,7 +7,7 @@ import TestSupport
 ///
 /// The world carries out actions and steps as `Connection` does, reports what came of them, and lets its own will decide:
 /// whether a request is answered at once, when a turn ends, what a write does, which events come from inside of others. It
-/// keeps book of requests, replies, reads and writes in the simplest way, and notes the first promise that was broken.
+/// keeps book of requests, responses, reads and writes in the simplest way, and notes the first promise that was broken.
 struct ConnectionWorld {
   enum Event: Equatable {
     case readAsked
@@ -75,7 +75,7 @@ struct ConnectionWorld {
   private var fates: [Fate] = []
   /// The request that lets none start behind it.
   private var holder: Int?
-  /// The oldest request whose reply has not left.
+  /// The oldest request whose response has not left.
   private var front = 0
   private var kept = Kept.nothing
   private var isReadOwed = false
@@ -128,7 +128,7 @@ struct ConnectionWorld {
     expect(wait != .disk || !isRangeRead, "a range was read, and what is held back stays")
     guard !isCloseTaken else { return }
     expect(machine.inFlight == inFlight || isCloseDue, "the machine miscounts the requests in flight")
-    expect(front == fates.count || fates[front] == .running || isCloseDue, "a reply could leave and did not")
+    expect(front == fates.count || fates[front] == .running || isCloseDue, "a response could leave and did not")
     expect(!(isReadOwed && wantsRead), "a read is owed and was not paid")
     if case .requests = kept, mayStart { expect(isTurnQueued, "requests are kept, and no turn will serve them") }
     let isEnd = isCloseDue || (isDrained && inFlight == 0)
@@ -306,8 +306,8 @@ struct ConnectionWorld {
       end(Int(slot), will.happens(30) ? .silent : .answered)
     }
     var next = machine.nextResponse()
-    while let reply = next {
-      send(reply)
+    while let response = next {
+      send(response)
       next = machine.handedOver(takesResponses: isWritable && !isHeldBack)
     }
     skipSilent()
@@ -352,7 +352,7 @@ struct ConnectionWorld {
       expect(!isGone, "a step on a socket that is gone")
       expect(!isCloseTaken, "a step after the close")
       switch step {
-      case .send(let reply): send(reply)
+      case .send(let response): send(response)
       case .flush:
         expect(isUnflushed, "a flush of nothing")
         write()
@@ -380,12 +380,12 @@ struct ConnectionWorld {
     isAdvancing = false
   }
 
-  private mutating func send(_ reply: Int) {
+  private mutating func send(_ response: Int) {
     skipSilent()
-    expect(!isGone && !isCloseTaken && !isLeaving, "a reply was sent after the end")
-    expect(!isWriting, "a reply was handed over in the midst of a write")
-    expect(reply == front, "a reply overtook another")
-    expect(front < fates.count && fates[front] == .answered, "a reply was sent that was never given")
+    expect(!isGone && !isCloseTaken && !isLeaving, "a response was sent after the end")
+    expect(!isWriting, "a response was handed over in the midst of a write")
+    expect(response == front, "a response overtook another")
+    expect(front < fates.count && fates[front] == .answered, "a response was sent that was never given")
     front += 1
     skipSilent()
     isUnflushed = true

@@ -48,7 +48,7 @@ struct CutFileTests {
         #expect(try other.produce(batch, to: "t").errorCode == .none)
       }
       try client.send(FetchRequest.from("t", 0, 0, partitionMaxBytes: 40 << 20), version: 11)
-      // The reply has begun when it is there for the client.
+      // The response has begun when it is there for the client.
       try client.awaitBytes()
       _ = try other.ask(MetadataRequest(), version: 5)
       let file = "\(broker.directory)/data/t-0/00000000000000000000.log"

@@ -39,32 +39,32 @@ struct StagedConnectionTests {
       turns.append(taken())
     }
     #expect(turns == ["aaaaabbbbb", "aaaaabb", "aa", ""])
-    #expect(try replies(of: first) == 17)
-    #expect(try replies(of: second) == 12)
+    #expect(try responses(of: first) == 17)
+    #expect(try responses(of: second) == 12)
     for channel in [first, second, third] { _ = try channel.finish(acceptAlreadyClosed: true) }
   }
 
-  private func replies(of channel: EmbeddedChannel) throws -> Int {
+  private func responses(of channel: EmbeddedChannel) throws -> Int {
     var count = 0
     while case .byteBuffer(let bytes)? = try channel.readOutbound(as: IOData.self) { count += bytes.readableBytes }
     return count
   }
 
-  @Test("late replies bring a connection that waits for its turn no other turn")
+  @Test("late responses bring a connection that waits for its turn no other turn")
   func lateReplies() throws {
     let waiting = Mutex<[ResponseSlot]>([])
     let ticking = Mutex<StagedConnections.TickingLoop?>(nil)
-    let staged = StagedConnections { _, _, reply in
+    let staged = StagedConnections { _, _, slot in
       ticking.withLock { $0?.tick(.microseconds(Limits.turnMicroseconds / 5)) }
-      waiting.withLock { $0.append(reply) }
+      waiting.withLock { $0.append(slot) }
       return .pending
     }
     ticking.withLock { $0 = staged.loop }
     let channel = try staged.connect()
     try channel.writeInbound(StagedConnections.frames("a", 20))
     #expect(waiting.withLock { $0.count } == 5)
-    for reply in waiting.withLock({ $0 }) { reply.complete(.response(.bytes(ByteBuffer(string: "r")))) }
-    #expect(try replies(of: channel) == 5)
+    for slot in waiting.withLock({ $0 }) { slot.complete(.response(.bytes(ByteBuffer(string: "r")))) }
+    #expect(try responses(of: channel) == 5)
     #expect(waiting.withLock { $0.count } == 5, "the queued turn comes first")
     staged.loop.base.advanceTime(by: .microseconds(Limits.turnPauseMicroseconds))
     #expect(waiting.withLock { $0.count } == 10)
@@ -96,13 +96,13 @@ struct StagedConnectionTests {
   func ends() throws {
     let told = Mutex<[Int]>([])
     let count = Mutex(0)
-    let staged = StagedConnections { _, origin, reply in
+    let staged = StagedConnections { _, origin, slot in
       #expect(origin.listener == "PLAINTEXT")
       let index = count.withLock { count in
         defer { count += 1 }
         return count
       }
-      reply.whenClosed { told.withLock { $0.append(index) } }
+      slot.whenClosed { told.withLock { $0.append(index) } }
       return .pending
     }
     let channel = try staged.connect()
@@ -111,28 +111,28 @@ struct StagedConnectionTests {
     #expect(told.withLock { $0 } == Array(0..<30))
   }
 
-  @Test("a connection that has ended is freed when its last reply has come")
+  @Test("a connection that has ended is freed when its last response has come")
   func freed() throws {
     let waiting = Mutex<[ResponseSlot]>([])
-    let staged = StagedConnections { _, _, reply in
-      waiting.withLock { $0.append(reply) }
+    let staged = StagedConnections { _, _, slot in
+      waiting.withLock { $0.append(slot) }
       return .pending
     }
     let channel = try staged.connect()
     try channel.writeInbound(StagedConnections.frames("a", 2))
     _ = try channel.finish()
     staged.loop.base.run()
-    #expect(staged.newest != nil, "two replies are to come")
+    #expect(staged.newest != nil, "two responses are to come")
     let isTold = Mutex(false)
     waiting.withLock { $0 }[0].whenClosed { isTold.withLock { $0 = true } }
     staged.loop.base.run()
     #expect(isTold.withLock { $0 }, "who asks late is told that the connection has ended")
-    for reply in waiting.withLock({ $0 }) { reply.complete(.silent) }
+    for slot in waiting.withLock({ $0 }) { slot.complete(.silent) }
     waiting.withLock { $0.removeAll() }
     #expect(staged.newest == nil)
   }
 
-  /// Takes replies where no connection is.
+  /// Takes responses where no connection is.
   private final class Port: ResponsePort {
     let loop: EmbeddedEventLoop
     let finished = Mutex<[UInt64]>([])
