@@ -91,7 +91,8 @@ package struct TwinPlan: Sendable, Equatable {
     guard let first = levels.first, first > from, zip(levels, levels.dropFirst()).allSatisfy({ $0 < $1 }),
       levels.last ?? 0 <= end
     else {
-      throw LoadPlan.invalid("levels", text, "rising MiB above --from-mib \(from), the last at most the total of \(end)")
+      throw LoadPlan.invalid(
+        "levels", text, "rising MiB above --from-mib \(from), the last at most the total of \(end)")
     }
     return levels
   }
