@@ -33,6 +33,22 @@ package enum Figures {
     return text(value / step.size) + step.letter
   }
 
+  /// A figure with its unit as a reader compares it: `551 M/s`, `551 MB/s`, `21.6 GB/s`, `1.9 s`, `0.2 %`.
+  package static func amount(_ value: Double, unit: String) -> String {
+    if unit.isEmpty { return short(value) }
+    if unit == "1/s" { return short(value) + "/s" }
+    if unit == "B" {
+      let steps = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")]
+      let step = steps.first { abs(value) >= $0.0 }
+      return step.map { "\(text(value / $0.0)) \($0.1)" } ?? "\(text(value)) B"
+    }
+    for (rate, larger, step) in [("MB/s", "GB/s", 1e3), ("MiB/s", "GiB/s", 1024)] where unit == rate {
+      return abs(value) < 10_000 ? "\(text(value)) \(rate)" : "\(text(value / step)) \(larger)"
+    }
+    // `53.2 M 4-byte values/s`: the letter stands for itself, for no prefix of a unit.
+    return "\(short(value)) \(unit)"
+  }
+
   /// `12,345`.
   package static func grouped(_ number: Int) -> String {
     var shown = ""

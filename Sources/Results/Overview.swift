@@ -1,4 +1,5 @@
-import Experiment
+package import Experiment
+import Glibc
 package import Measure
 package import Verdict
 
@@ -6,74 +7,120 @@ package import Verdict
 package struct Overview: Sendable, Equatable {
   package struct Line: Sendable, Equatable {
     package var id: String
+    /// The experiment's file name without its ending.
+    package var stem: String
     /// In some eight words.
     package var claim: String
     /// The number as it was published; empty where the source has none.
     package var original: String
-    package var ours: String
+    package var ours: Told
     package var grade: Grade
     /// What limited the runs of the arms that the claim speaks of, in most of them.
     package var limit: String
+    /// The definition decides nothing of a claim: a counter-claim whose figures are reported, or the check of the harness itself.
+    package var isAside: Bool
+    /// What a chart of ratios draws; nil where the figure is none.
+    package var ratio: Ratio?
   }
 
+  /// A figure with its 95 % interval, each in words.
+  package struct Told: Sendable, Equatable {
+    package var value: String
+    /// Empty where the figure has none.
+    package var interval: String
+
+    package var text: String { interval.isEmpty ? value : "\(value) \(interval)" }
+  }
+
+  /// A figure of ours as a ratio, and what it is held against.
+  package struct Ratio: Sendable, Equatable {
+    package var ours: Estimate
+    package var original: Double?
+    package var threshold: Double?
+    /// As a share; nil where no A/A arm measured one.
+    package var floor: Double?
+    /// What the machine capped the figure by, so that it is at least this.
+    package var cap: Cap?
+  }
+
+  /// Those that decide of a claim first, each part in the experiments' order.
   package var lines: [Line]
 
   /// - Parameter results: the latest of each experiment, in the experiments' order.
   package init(_ results: [StoredResult]) {
-    lines = results.map { result in
-      let verdict = result.verdict
-      let telling = verdict.telling
-      return Line(
-        id: result.experiment.id, claim: result.experiment.shortClaim,
-        original: result.experiment.originals.first { $0.value != nil }.map(Self.words) ?? "",
-        ours: telling.flatMap { Self.words($0, result.experiment) } ?? "–", grade: verdict.grade,
-        limit: Self.limit(result, telling))
-    }
+    let all = results.map(Self.line)
+    lines = all.filter { !$0.isAside } + all.filter(\.isAside)
   }
 
-  /// As aligned columns for a terminal, a header and a line for each claim.
+  package static func line(_ result: StoredResult) -> Line {
+    let (experiment, verdict) = (result.experiment, result.verdict)
+    let telling = verdict.telling
+    let rule = experiment.verdicts.first { $0.name == telling?.rule }
+    let original = telling.flatMap { OriginalFigure(of: experiment, $0, rule) }
+    return Line(
+      id: experiment.id, stem: experiment.stem, claim: experiment.shortClaim, original: original?.words ?? "",
+      ours: telling.flatMap { told($0, of: experiment) } ?? Told(value: "–", interval: ""), grade: verdict.grade,
+      limit: limit(result, telling),
+      isAside: verdict.outcome == .reported || experiment.id == SelfValidation.Name.experiment,
+      ratio: telling.flatMap { Ratio($0, rule, original: original?.ratio) })
+  }
+
+  /// How many claims have each grade, in words: `4 hold, 1 holds in direction`. Asides are not counted.
+  package var tally: String {
+    let deciding = lines.filter { !$0.isAside }.map(\.grade)
+    let counts = Grade.kinds.compactMap { kind -> String? in
+      let count = deciding.count { $0.word == kind.word }
+      return count == 0 ? nil : "\(count) \(count == 1 ? kind.word : kind.plural)"
+    }
+    return counts.isEmpty ? "no claim decided yet" : counts.joined(separator: ", ")
+  }
+
+  private static let columns = ["", "claim", "original", "ours [95 %]", "grade", "limited by"]
+  package static let asideTitle = "also asked"
+
+  private static func cells(_ line: Line) -> [String] {
+    [line.id, line.claim, line.original, line.ours.text, "\(line.grade.sign) \(line.grade.text)", line.limit]
+  }
+
+  /// As aligned columns for a terminal: a header and a line for each claim, asides under a line of their own.
   package var text: String {
-    let cells =
-      [["", "claim", "original", "ours", "grade", "limited by"]]
-      + lines.map { line in
-        [line.id, line.claim, line.original, line.ours, "\(line.grade.sign) \(line.grade.text)", line.limit]
-      }
+    let cells = [Self.columns] + lines.map(Self.cells)
     let widths = cells[0].indices.map { column in cells.map { $0[column].count }.max() ?? 0 }
-    return cells.map { row in
+    var rows = cells.map { row in
       row.indices.map { column in
         column == row.count - 1
           ? row[column] : row[column] + String(repeating: " ", count: widths[column] - row[column].count)
       }.joined(separator: "  ").trimmingSuffix(while: \.isWhitespace)
-    }.joined(separator: "\n")
-  }
-
-  package var markdown: String {
-    let head = ["| | claim | original | ours | grade | limited by |", "|---|---|---|---|---|---|"]
-    let rows = lines.map { line in
-      let cells = [line.id, line.claim, line.original, line.ours, "\(line.grade.sign) \(line.grade.text)", line.limit]
-      return "| \(cells.map { $0.replacing("|", with: "\\|") }.joined(separator: " | ")) |"
     }
-    return (head + rows).joined(separator: "\n") + "\n"
+    if let first = lines.firstIndex(where: \.isAside) { rows.insert(Self.asideTitle, at: first + 1) }
+    return rows.joined(separator: "\n")
   }
 
-  private static func words(_ original: Original) -> String {
-    guard let value = original.value else { return "" }
-    let isRatio = ["x", "×", "times"].contains(original.unit)
-    return isRatio
-      ? Figures.times(value) : "\(Figures.short(value)) \(original.unit)".trimmingSuffix(while: \.isWhitespace)
-  }
-
-  private static func words(_ finding: Verdict.Finding, _ experiment: Experiment) -> String? {
+  /// A finding's figure in words; nil where it has none.
+  package static func told(_ finding: Verdict.Finding, of experiment: Experiment) -> Told? {
     guard let effect = finding.effect else { return nil }
+    func told(_ suffix: String, _ words: (Double) -> String) -> Told {
+      Told(value: words(effect.value) + suffix, interval: "[\(words(effect.low)), \(words(effect.high))]")
+    }
     switch finding.kind {
-    case .ratio, .equal: return Figures.times(effect.value)
-    case .flat: return "\(Figures.percent(effect.value, signed: true)) a doubling"
-    case .exponent: return "N^\(Figures.text(-effect.value))"
-    case .cost: return "knee at \(Figures.short(effect.value)) B"
-    case .trend: return "τ = \(Figures.text(effect.value))"
+    case .ratio, .equal: return told("×") { Figures.text($0) }
+    case .flat: return told(" a doubling") { Figures.percent($0, signed: true) }
+    case .exponent:
+      return Told(
+        value: "N^\(Figures.text(-effect.value))",
+        interval: "[\(Figures.text(-effect.high)), \(Figures.text(-effect.low))]")
+    case .cost:
+      return Told(
+        value: "knee at \(Figures.short(effect.value)) B",
+        interval: "[\(Figures.short(effect.low)), \(Figures.short(effect.high))]")
+    case .trend:
+      let all = told("") { Figures.text($0) }
+      return Told(value: "τ = \(all.value)", interval: all.interval)
     case .value, .never:
       let metric = experiment.verdicts.first { $0.name == finding.rule }.flatMap { Metric.named($0.metric) }
-      return "\(Figures.short(effect.value)) \(metric?.unit ?? "")".trimmingSuffix(while: \.isWhitespace)
+      let unit = metric?.unit ?? ""
+      let all = Figures.amounts(effect, unit: unit)
+      return Told(value: all.value, interval: all.interval)
     }
   }
 
@@ -84,6 +131,67 @@ package struct Overview: Sendable, Equatable {
     let counts = Bottleneck.allCases.map { one in (one, found.count { $0 == one }) }
     guard let most = counts.max(by: { $0.1 < $1.1 }), most.1 > 0 else { return "" }
     return most.0.words
+  }
+}
+
+extension Overview.Ratio {
+  /// Nil where the finding's figure is no ratio of two positive figures. A slope is drawn as the ratio that a doubling makes.
+  init?(_ finding: Verdict.Finding, _ rule: VerdictRule?, original: Double?) {
+    guard let effect = finding.effect else { return nil }
+    func changed(_ ratio: (Double) -> Double) -> Estimate {
+      let (one, other) = (ratio(effect.low), ratio(effect.high))
+      return Estimate(value: ratio(effect.value), low: min(one, other), high: max(one, other), count: effect.count)
+    }
+    switch finding.kind {
+    case .ratio: self.init(ours: effect, original: original, threshold: finding.threshold)
+    case .equal: self.init(ours: effect, original: original, threshold: rule?.around)
+    case .flat: self.init(ours: changed { 1 + $0 }, threshold: 1)
+    case .exponent: self.init(ours: changed { exp2(-$0) }, threshold: rule?.threshold.map { exp2(-$0) } ?? 1)
+    case .value, .trend, .cost, .never: return nil
+    }
+    guard ours.low > 0, ours.value > 0, ours.high.isFinite else { return nil }
+    (floor, cap) = (finding.floor, finding.cap)
+  }
+}
+
+/// The published figure that belongs beside one finding.
+struct OriginalFigure {
+  let words: String
+  /// Nil where the source has no ratio.
+  let ratio: Double?
+
+  /// Of the ratios that the source has: the one that the rule expects, the one at a level of the finding's combination, or the one whose
+  /// label names such a level; else the first ratio, and without any the first figure of whichever unit.
+  init?(of experiment: Experiment, _ finding: Verdict.Finding, _ rule: VerdictRule?) {
+    if let rule, rule.kind == .equal, rule.around != 1 {
+      (words, ratio) = (Figures.times(rule.around), rule.around)
+      return
+    }
+    let figures = experiment.originals.filter { $0.value != nil }
+    let isRatio = finding.kind == .ratio || finding.kind == .equal
+    let ratios = isRatio ? figures.filter(\.isRatio) : []
+    let levels = finding.combination.split(separator: ", ").map(String.init)
+    let chosen =
+      ratios.first { one in one.at.map { levels.contains($0.text) } ?? false }
+      ?? ratios.first { one in levels.contains { one.label.wordsOnly.contains($0) } } ?? ratios.first
+    if let value = chosen?.value {
+      (words, ratio) = (Figures.times(value), value)
+    } else if let other = figures.first, let value = other.value {
+      words = other.isRatio ? Figures.times(value) : Figures.amount(value, unit: other.unit)
+      ratio = nil
+    } else {
+      return nil
+    }
+  }
+}
+
+extension Original {
+  fileprivate var isRatio: Bool { ["x", "×", "times"].contains(unit) }
+}
+
+extension String {
+  fileprivate var wordsOnly: [String] {
+    split { !$0.isLetter && !$0.isNumber }.map(String.init)
   }
 }
 

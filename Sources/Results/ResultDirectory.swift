@@ -17,6 +17,9 @@ package final class ResultDirectory {
     package static let ceiling = "ceiling.json"
     package static let disclosure = "disclosure.md"
     package static let told = "verdict.json"
+
+    /// The order in which a reader wants them.
+    package static let all = [rows, series, schema, definition, machine, ceiling, told, disclosure, journal]
   }
 
   /// What the journal says has been done.

@@ -3,11 +3,12 @@ import Foundation
 import Measure
 package import Verdict
 
-/// The verdicts as a table in Markdown, for a README: computed from the results, so that it cannot say anything else than they do.
+/// The overview as a table in Markdown, for a README: computed from the results, so that it cannot say anything else than they do.
 package struct VerdictTable {
   /// The lines of a file between which the table stands.
   package static let begin = "<!-- verdicts: written by `millrace report --markdown --into` -->"
   package static let end = "<!-- end of verdicts -->"
+  static let columns = ["", "claim", "original", "ours [95 %]", "grade", "limited by"]
 
   /// The latest of each experiment, in the experiments' order.
   package var results: [StoredResult]
@@ -21,10 +22,15 @@ package struct VerdictTable {
   }
 
   package var markdown: String {
-    let head = ["| | claim | bare mechanism | through the broker | verdict |", "|---|---|---|---|---|"]
-    let rows = results.map { "| " + cells($0).joined(separator: " | ") + " |" }
-    return (head + rows).joined(separator: "\n") + "\n"
+    let head = [Self.columns, Self.columns.map { _ in "---" }].map(Self.line)
+    let lines = Overview(results).lines
+    let rows = lines.map { Self.line(cells($0)) }
+    guard let first = lines.firstIndex(where: \.isAside) else { return (head + rows).joined(separator: "\n") + "\n" }
+    let title = Self.line(["", "*\(Overview.asideTitle)*"] + Self.columns.dropFirst(2).map { _ in "" })
+    return (head + rows[..<first] + [title] + rows[first...]).joined(separator: "\n") + "\n"
   }
+
+  private static func line(_ cells: [String]) -> String { "| \(cells.joined(separator: " | ")) |" }
 
   /// The lines between the two marks.
   static func lines(in text: String) throws(MarksMissing) -> [Substring] {
@@ -48,55 +54,15 @@ package struct VerdictTable {
   }
 
   /// Of one result's row, escaped.
-  func cells(_ result: StoredResult) -> [String] {
-    let (experiment, verdict) = (result.experiment, result.verdict)
-    let why = verdict.outcome == .supported ? "" : ": \(verdict.sentence)"
-    let profile = result.profile == .standard ? "" : ", \(result.profile.rawValue) profile"
-    let cells = [
-      "[\(experiment.id)](experiments/\(experiment.stem).yaml)", experiment.claim, tier(.bare, result, verdict),
-      tier(.endToEnd, result, verdict),
-      "**\(verdict.outcome.rawValue)**, \(verdict.state.rawValue)\(profile)\(why)",
-    ]
-    return cells.map(Self.escaped)
-  }
+  func cells(_ result: StoredResult) -> [String] { cells(Overview.line(result)) }
 
-  /// Each deciding rule's effect in few words; a dash where the definition has none there.
-  private func tier(_ tier: Arm.Tier, _ result: StoredResult, _ verdict: Verdict) -> String {
-    let findings = verdict.findings.filter { $0.tier == tier && $0.decides }
-    let rules = result.experiment.verdicts.filter { rule in findings.contains { $0.rule == rule.name } }
-    let told = rules.map { rule in
-      let these = findings.filter { $0.rule == rule.name }
-      let sign = Verdict.conjunction(these.map(\.outcome)).sign
-      // The column says which tier it is.
-      let name = rule.name.trimmingPrefix(#/(bare|broker)-/#).replacing("-", with: " ")
-      return "\(sign) \(name): \(effect(rule, these.compactMap(\.effect), these.map(\.outcome)))"
-    }
-    return told.isEmpty ? "–" : told.joined(separator: "<br>")
-  }
-
-  /// One effect with its interval, or the range of several.
-  private func effect(_ rule: VerdictRule, _ effects: [Estimate], _ outcomes: [Verdict.Outcome]) -> String {
-    guard let least = effects.min(by: { $0.value < $1.value }), let most = effects.max(by: { $0.value < $1.value })
-    else {
-      // Without a figure of its own: what must not happen, did it?
-      if rule.kind == .never, !outcomes.contains(.inconclusive) {
-        return outcomes.contains(.notSupported) ? "seen" : "never seen"
-      }
-      return "not measured"
-    }
-    if rule.kind == .flat {
-      func percent(_ share: Double) -> String { Figures.percent(share, signed: true) }
-      return effects.count == 1
-        ? "\(percent(least.value)) [\(percent(least.low)), \(percent(least.high))] a doubling"
-        : "\(percent(least.value)) to \(percent(most.value)) a doubling"
-    }
-    let own = rule.kind == .cost ? "B" : rule.kind == .value ? Metric.named(rule.metric)?.unit ?? "" : ""
-    let unit = own.isEmpty ? rule.kind.suffix : " \(own)"
-    let sign = rule.kind == .exponent ? "b = " : rule.kind == .trend ? "τ = " : ""
-    if effects.count == 1 {
-      return "\(sign)\(Figures.text(least.value))\(unit) [\(Figures.text(least.low)), \(Figures.text(least.high))]"
-    }
-    return "\(sign)\(Figures.text(least.value)) to \(Figures.text(most.value))\(unit)"
+  private func cells(_ line: Overview.Line) -> [String] {
+    // Only a standard run is what it seems to be.
+    let profile = results.first { $0.experiment.id == line.id }?.profile ?? .standard
+    let grade = "\(line.grade.sign) \(line.grade.text)\(profile == .standard ? "" : " (\(profile.rawValue) profile)")"
+    return [
+      "[\(line.id)](experiments/\(line.stem).yaml)", line.claim, line.original, line.ours.text, grade, line.limit,
+    ].map(Self.escaped)
   }
 
   private static func escaped(_ text: String) -> String {

@@ -36,6 +36,23 @@ package enum Grade: Sendable, Equatable {
     }
   }
 
+  /// What stands behind the word in a table that has the figure in a column of its own: `claimed 1000×`; empty where nothing does.
+  package var detail: String {
+    switch self {
+    case .holds, .fails, .reported: ""
+    case .holdsInDirection(_, let claimed): "claimed \(Figures.times(claimed))"
+    case .capped(let cap, let least): "at least \(Figures.times(least)), by \(cap.word)"
+    case .undecided(let bound): bound ?? ""
+    }
+  }
+
+  /// Each grade's word, of one claim and of several, in the order in which they are counted.
+  package static let kinds: [(word: String, plural: String)] = [
+    ("holds", "hold"), ("holds in direction", "hold in direction"), ("fails", "fail"),
+    ("capped by this machine", "are capped by this machine"), ("undecided", "are undecided"),
+    ("reported", "are reported"),
+  ]
+
   /// Beside the word, for those who do not see its colour.
   package var sign: String {
     switch self {
@@ -68,15 +85,17 @@ extension Verdict {
       if open.allSatisfy({ $0.cap != nil }), let cap = first.cap, let seen = first.effect?.value {
         return .capped(by: cap, atLeast: seen)
       }
-      return .undecided(bound: (open.first { $0.effect != nil }).flatMap(\.bound))
+      return .undecided(bound: telling?.bound)
     }
   }
 
-  /// The finding that a table of many claims shows: of the first rule that came out as the whole did, the weakest effect.
+  /// The finding that a table of many claims shows: of the first rule that came out as the whole did, the weakest effect. A rule that compares
+  /// two arms goes before one that only asks for a value, which often is what the comparison presupposes.
   package var telling: Finding? {
     let deciding = findings.filter { $0.decides && $0.effect != nil }
+    let alike = deciding.filter { $0.outcome == outcome }
     guard
-      let first = deciding.first(where: { $0.outcome == outcome }) ?? deciding.first
+      let first = alike.first(where: { $0.kind != .value && $0.kind != .never }) ?? alike.first ?? deciding.first
         ?? findings.first(where: { $0.effect != nil })
     else { return nil }
     let same = deciding.filter { $0.rule == first.rule && $0.outcome == first.outcome }
@@ -95,7 +114,7 @@ extension Verdict.Finding {
         ? "slows by at most \(Figures.percent(-effect.low)) a doubling"
         : "does not slow, \(Figures.percent(effect.low)) a doubling"
     case .exponent:
-      return "falls as N^-\(Figures.text(max(0, effect.high))) at most"
+      return "falls as N^−\(Figures.text(max(0, effect.high))) at most"
     case .value, .trend, .cost, .never: return "between \(Figures.text(effect.low)) and \(Figures.text(effect.high))"
     }
   }

@@ -81,7 +81,8 @@ struct LintResultsCommand: ParsableCommand {
       return 0
     }
     do {
-      return say(table, try CrimeLint.findings(table: text, named: table, of: results), checks: 1)
+      let shown = results.map { $0.presented(by: places.definitions) }
+      return say(table, try CrimeLint.findings(table: text, named: table, of: shown), checks: 1)
     } catch {
       Terminal.say("not checked: \(table): \(error)")
       return 0

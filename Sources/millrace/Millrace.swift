@@ -112,6 +112,8 @@ struct Places: ParsableArguments {
   var results: String { chosenResults ?? ResultDirectory.Place.kept }
   var plots: String { chosenPlots ?? ResultDirectory.Place.plots(of: results) }
   var files: DefinitionFiles { DefinitionFiles(directory: experiments) }
+  /// Today's definitions, for the words and charts of stored results; none where they cannot be read.
+  var definitions: [Experiment] { (try? files.all().map(\.experiment)) ?? [] }
 
   /// Where a new campaign's result goes: a quick one, which no result may be replaced by, to a directory that is not kept.
   func ofNew(_ profile: Profile) throws -> Places {

@@ -22,7 +22,8 @@ struct PlotCommand: ParsableCommand {
   func run() throws {
     try Stop.translating {
       for path in try paths() {
-        let charts = try Chart.draw(try StoredResult(reading: path), into: places.plots)
+        let charts = try Chart.draw(
+          try StoredResult(reading: path).presented(by: places.definitions), into: places.plots)
         for chart in charts { Terminal.say("\(places.plots)/\(chart.stem).svg from \(path)") }
       }
     }

@@ -34,7 +34,7 @@ struct ReportCommand: ParsableCommand {
   }
 
   static func tabulate(_ places: Places, into file: String?) throws {
-    let stored = Report.stored(in: places.results)
+    let stored = Report.stored(in: places.results, definitions: places.definitions)
     for failure in stored.unreadable { Terminal.complain(failure) }
     let table = VerdictTable(stored.results.map { $0[0] })
     guard let file else {
@@ -49,9 +49,11 @@ struct ReportCommand: ParsableCommand {
 
   /// Writes the page, and prints its path and what it could not show.
   static func write(_ places: Places) throws {
-    let report = try Report.write(results: places.results, plots: places.plots)
-    for failure in report.unreadable + report.entries.flatMap(\.chartFailures) { Terminal.complain(failure) }
-    let overview = Overview(Report.stored(in: places.results).results.map { $0[0] })
+    let report = try Report.write(results: places.results, plots: places.plots, definitions: places.definitions)
+    let failures =
+      report.unreadable + report.entries.flatMap(\.chartFailures) + (report.forestFailure.map { [$0] } ?? [])
+    for failure in failures { Terminal.complain(failure) }
+    let overview = Overview(report.entries.map(\.result))
     if !overview.lines.isEmpty { Terminal.say("\n\(overview.text)\n") }
     let unsealed = report.entries.count { !$0.result.isSealed }
     if unsealed > 0 {

@@ -194,4 +194,37 @@ struct ChartTests {
     let experiment = try Synthetic.experiment("11-zero-copy")
     #expect(Chart(experiment.charts[0], of: experiment, rows: [], seed: 1, caption: "") == nil)
   }
+
+  @Test("curves of the same height are drawn beside each other, and others where they are")
+  func beside() throws {
+    let chart = try #require(try charts("03-page-cache").first)
+    func shifts(_ script: String) -> Int { script.ranges(of: #/"median", 4\) \* [0-9.]+\)/#).count }
+    var apart = chart
+    for index in apart.points.indices {
+      let place = Double(apart.series.firstIndex { $0.key == apart.points[index].series } ?? 0)
+      apart.points[index].y = 20 * (place + 1)
+    }
+    #expect(shifts(apart.script) == 0)
+    var together = apart
+    for index in together.points.indices { together.points[index].y = 20 }
+    #expect(shifts(together.script) > 0)
+    #expect(
+      together.csv.split(separator: "\n").count == chart.csv.split(separator: "\n").count, "the CSV has the true places"
+    )
+  }
+
+  @Test("consumers over partitions have the ideal beside them: one's rate for each that can work")
+  func ideal() throws {
+    let chart = try #require(try charts("15-partitions").first)
+    #expect(chart.claimLabel.hasPrefix("ideal"))
+    let ideal = chart.points.filter { $0.kind == .claim }
+    let medians = chart.points.filter { $0.kind == .median }
+    #expect(ideal.count == medians.count)
+    // The rows are made up with 900 MB/s for each of at most four workers.
+    for point in ideal {
+      let partitions = try #require(Double(point.series)), consumers = try #require(Double(point.level))
+      let expected = 900 * min(partitions, consumers, 4)
+      #expect(abs(point.y / expected - 1) < 0.1, "\(point)")
+    }
+  }
 }

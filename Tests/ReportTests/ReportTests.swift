@@ -3,6 +3,7 @@ import Testing
 
 @testable import Experiment
 @testable import LabFixtures
+@testable import Measure
 @testable import Report
 @testable import Results
 @testable import Verdict
@@ -30,12 +31,58 @@ struct ReportTests {
       for caveat in experiment.caveats { #expect(html.contains(escaped(caveat)), "\(caveat)") }
       for original in experiment.originals { #expect(html.contains(escaped(original.label))) }
       for erratum in experiment.errata { #expect(html.contains(escaped(erratum))) }
-      #expect(html.contains(escaped(entry.result.verdict.sentence)))
+      for finding in entry.result.verdict.findings {
+        #expect(html.ranges(of: escaped(finding.sentence)).count == 1, "\(finding.sentence)")
+      }
       #expect(html.contains(escaped(experiment.quote)))
     }
-    #expect(html.ranges(of: "<svg ").count == 2 * report.entries.map(\.charts.count).reduce(0, +))
+    #expect(html.ranges(of: "<svg ").count == 2 * (1 + report.entries.map(\.charts.count).reduce(0, +)))
+    #expect(html.utf8.count < 1_500_000)
     try checkReferences(html, from: "\(scratch.path)/results")
     checkIdentities(html)
+  }
+
+  @Test("no sentence is on the page twice, and a folded page has its claims, a picture and a card for each")
+  func once() throws {
+    let scratch = try ScratchDirectory("once")
+    let (report, html) = try write(scratch)
+    var text = html
+    for whole in [#/<svg .*?<\/svg>/#, #/<style>.*?<\/style>/#, #/<script>.*?<\/script>/#] {
+      text = text.replacing(whole.dotMatchesNewlines(), with: "")
+    }
+    let meanings = Set(Metric.catalogue.map { escaped($0.meaning) })
+    var seen: Set<String> = []
+    // Sources are cited by all who quote them.
+    text = text.replacing(#/<blockquote>.*?<\/blockquote>\s*<p class="fine">[^<]*</#, with: "<")
+    for match in text.matches(of: #/>([^<]+)</#) where !meanings.contains(String(match.output.1)) {
+      for sentence in match.output.1.split(separator: #/[.;:] /#) where sentence.split(separator: " ").count >= 9 {
+        #expect(seen.insert(sentence.trimmingCharacters(in: .whitespacesAndNewlines)).inserted, "twice: \(sentence)")
+      }
+    }
+    #expect(!seen.isEmpty)
+    let cards = html.matches(of: #/<details id="([^"]*)" class="experiment">/#).map { String($0.output.1) }
+    #expect(cards == report.entries.map { $0.result.experiment.id.lowercased() })
+    #expect(html.contains("<section class=\"picture\">") && html.contains("<nav "))
+    for line in Overview(report.entries.map(\.result)).lines {
+      #expect(html.contains("<td>\(escaped(line.claim))"), "\(line.claim)")
+    }
+  }
+
+  @Test("words and charts of a stored result are today's, and what decides is what was fixed before the run")
+  func presented() throws {
+    let scratch = try ScratchDirectory("presented")
+    let result = try Synthetic.store("11-zero-copy", .quick, in: scratch.path)
+    var today = result.experiment
+    today.brief = "mended"
+    today.charts[0].title = "A mended title"
+    today.charts[1].y = "tau"
+    today.verdicts = []
+    let shown = result.presented(by: [today])
+    #expect(shown.experiment.shortClaim == "mended" && shown.experiment.charts[0].title == "A mended title")
+    #expect(shown.experiment.charts.count == today.charts.count - 1, "a chart of a metric that no row has")
+    #expect(shown.experiment.verdicts == result.experiment.verdicts && shown.verdict == result.verdict)
+    today.id = "E99"
+    #expect(result.presented(by: [today]).experiment == result.experiment)
   }
 
   private func escaped(_ text: String) -> String {
@@ -111,6 +158,7 @@ struct ReportTests {
     let (report, html) = try write(scratch, stems: ["11-zero-copy"])
     #expect(report.entries[0].history.map(\.name) == ["20250101T000000Z-0aa"])
     #expect(report.entries[0].charts.allSatisfy { $0.wide.contains(Synthetic.resultName) })
+    #expect(report.forest?.wide.contains("sendfile is faster and cheaper than copying") == true)
     #expect(html.contains("All results of this experiment") && html.contains("class=\"spark\""))
     #expect(html.contains("20250101T000000Z-0aa: ") && html.contains("since the first"))
     try checkReferences(html, from: "\(scratch.path)/results")
@@ -125,13 +173,16 @@ struct ReportTests {
     #expect(html.contains("\(older.name)/rows.csv") && !html.contains("class=\"spark\""))
   }
 
-  @Test("the page has ours beside the original, the ceiling when there is one, and the disclosure of every result")
+  @Test("the page has ours beside the original, the ceiling when there is one, and how every result was made")
   func panels() throws {
     let scratch = try ScratchDirectory("panels")
     let result = try Synthetic.store("11-zero-copy", .quick, in: "\(scratch.path)/results")
     let bare = try Report(entries: [Report.Entry(result: result, charts: [])], writtenAt: "now").html()
     #expect(bare.contains("No ceiling was probed before this campaign.") && bare.contains("Durability: "))
-    for item in Disclosure(result).items { #expect(bare.contains(escaped(item.statement)), "\(item.topic)") }
+    for topic in ["Replicates", "Page cache, as proved", "Steadiness", "Noise floor (A/A)"] {
+      #expect(bare.contains("<dt>\(topic)</dt>"), "\(topic)")
+    }
+    for reason in result.verdict.stateReasons { #expect(bare.ranges(of: escaped(reason)).count == 1, "\(reason)") }
     var probed = result
     probed.ceiling = Ceiling(figures: ["loopback_mb_per_s": 7000, "memcpy_mb_per_s": 12_000])
     let page = try Report(entries: [Report.Entry(result: probed, charts: [])], writtenAt: "now").html()

@@ -18,19 +18,20 @@ struct VerdictTableTests {
     return VerdictTable(stored.results.map { $0[0] })
   }
 
-  @Test("has a row for each experiment with its claim, outcome, state and effects")
+  @Test("has a row for each experiment with its claim, original, ours, grade and limit")
   func rows() throws {
     let table = try table(try ScratchDirectory("table"))
     let lines = table.markdown.split(separator: "\n").dropFirst(2)
     #expect(lines.count == 2)
     for (line, result) in zip(lines, table.results) {
-      let verdict = result.verdict
-      #expect(line.hasPrefix("| [\(result.experiment.id)](experiments/\(result.experiment.stem).yaml) | "))
-      #expect(line.contains("**\(verdict.outcome.rawValue)**, \(verdict.state.rawValue), quick profile"))
-      #expect(line.replacing("\\|", with: "").count { $0 == "|" } == 6, "five cells: \(line)")
+      let shown = Overview.line(result)
+      #expect(
+        line.hasPrefix("| [\(result.experiment.id)](experiments/\(result.experiment.stem).yaml) | \(shown.claim) | "))
+      #expect(line.contains(" | \(shown.ours.text) | \(shown.grade.sign) \(shown.grade.text) (quick profile) | "))
+      #expect(line.replacing("\\|", with: "").count { $0 == "|" } == 7, "six cells: \(line)")
     }
     let last = try #require(lines.last)
-    #expect(last.contains("✓ throughput: ") && last.contains("×"))
+    #expect(last.contains("✓ holds") && last.contains("×"))
   }
 
   @Test("table, page and history write an effect's kind alike", arguments: VerdictRule.Kind.allCases)
@@ -48,15 +49,14 @@ struct VerdictTableTests {
     let page = try Report(
       entries: [Report.Entry(result: result, charts: [], history: [result])], writtenAt: "now"
     ).html()
-    #expect(page.contains(">\(Figures.interval(effect, suffix: kind.suffix))<"), "the page's table")
+    let told = try #require(Overview.told(finding, of: result.experiment)).text
+    #expect(page.contains(">\(told)<"), "the page's table: \(told)")
     let trend = effect.value == 0 ? "" : ", 0 % since the first"
     #expect(page.contains(">\(Figures.text(effect.value))\(kind.suffix)\(trend)<"), "the page's history")
-    let table = VerdictTable([result]).markdown
-    let unit = kind == .value ? " MB/s" : kind.suffix
-    #expect(table.contains("\(Figures.text(effect.value))\(unit) ["), "\(table)")
+    #expect(VerdictTable([result]).markdown.contains(" \(told) "), "\(told)")
   }
 
-  @Test("names the reason of a verdict that is not the claim's")
+  @Test("says of a claim that does not hold what was asked")
   func reasons() throws {
     let scratch = try ScratchDirectory("reasons")
     var result = try #require(try table(scratch).results.last)
@@ -65,7 +65,9 @@ struct VerdictTableTests {
       result.rows[index].metrics["mb_per_s"]? /= 1000
     }
     #expect(result.verdict.outcome == .notSupported)
-    #expect(VerdictTable([result]).markdown.contains("quick profile: \(result.verdict.sentence)"))
+    let line = VerdictTable([result]).markdown
+    #expect(
+      line.contains("✗ fails (quick profile)") && line.contains("| \(Overview.line(result).ours.text) |"), "\(line)")
   }
 
   @Test("replaces what stands between the two marks, and nothing else")
@@ -83,14 +85,13 @@ struct VerdictTableTests {
   @Test("of the README says what the committed results say")
   func readme() throws {
     let readme = try String(contentsOfFile: "\(Synthetic.root)/README.md", encoding: .utf8)
-    let stored = Report.stored(in: "\(Synthetic.root)/results")
+    let definitions = try DefinitionFiles(directory: Synthetic.directory).all().map(\.experiment)
+    let stored = Report.stored(in: "\(Synthetic.root)/results", definitions: definitions)
     #expect(stored.unreadable.isEmpty)
     for result in stored.results.map({ $0[0] }) {
-      let (id, outcome) = (result.experiment.id, result.verdict.outcome.rawValue)
-      let row = readme.split(separator: "\n").first { $0.hasPrefix("| \(id):") || $0.hasPrefix("| [\(id)]") }
-      let said = try #require(row, "README.md has no row for \(id)")
-      let words = Verdict.Outcome.allCases.map(\.rawValue).filter { said.contains($0) }
-      #expect(words.max { $0.count < $1.count } == outcome, "README.md on \(id): make readme")
+      let row = readme.split(separator: "\n").first { $0.hasPrefix("| [\(result.experiment.id)]") }
+      let said = try #require(row, "README.md has no row for \(result.experiment.id)")
+      #expect(said.contains(" \(result.verdict.grade.sign) "), "README.md on \(result.experiment.id): make readme")
     }
     guard readme.contains(VerdictTable.begin) else { return }
     #expect(

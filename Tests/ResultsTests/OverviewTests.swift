@@ -1,10 +1,10 @@
-import Experiment
 import Foundation
 import Measure
-import Results
 import Testing
 
+@testable import Experiment
 @testable import LabFixtures
+@testable import Results
 @testable import Verdict
 
 @Suite("The overview of all claims")
@@ -45,10 +45,12 @@ struct OverviewTests {
     let results = try CommittedComparisonTests.paths.map { try StoredResult(reading: $0) }
     let overview = Overview(results)
     #expect(overview.lines.count == results.count)
-    for line in overview.text.split(separator: "\n").dropFirst() {
+    #expect(overview.lines.map(\.isAside) == overview.lines.map(\.isAside).sorted { !$0 && $1 }, "asides come last")
+    for line in overview.text.split(separator: "\n").dropFirst() where line != Overview.asideTitle {
       #expect(["✓", "~", "✗", "≥", "?", "="].contains { line.contains(" \($0) ") }, "\(line)")
     }
-    for line in overview.lines { #expect(!line.ours.isEmpty && !line.claim.isEmpty, "\(line)") }
+    for line in overview.lines { #expect(!line.ours.value.isEmpty && !line.claim.isEmpty, "\(line)") }
+    #expect(overview.tally.contains("hold"), "\(overview.tally)")
   }
 
   @Test("every definition has its claim in nine words at most", arguments: Synthetic.stems)
@@ -57,6 +59,55 @@ struct OverviewTests {
     #expect(!experiment.brief.isEmpty)
     #expect(experiment.brief.split(separator: " ").count <= Experiment.briefWordsMax)
   }
+
+  @Test(
+    "the original is the source's ratio at the finding's levels, or the one that the rule expects, or a figure of its own unit"
+  )
+  func originals() throws {
+    var experiment = try Synthetic.experiment("11-zero-copy")
+    let rule = try #require(experiment.verdicts.first { $0.kind == .ratio })
+    var shown = finding(.supported, value: 20)
+    (shown.rule, shown.combination) = (rule.name, "700")
+    #expect(OriginalFigure(of: experiment, shown, rule)?.words == "3.05×")
+    shown.combination = ""
+    #expect(OriginalFigure(of: experiment, shown, rule)?.ratio == 3.47)
+    var equal = rule
+    (equal.kind, equal.around) = (.equal, 2.57)
+    #expect(OriginalFigure(of: experiment, shown, equal)?.words == "2.57×")
+    experiment.originals = [Original(label: "a rate", value: 53_200_000, unit: "values/s", note: "", at: nil)]
+    let other = OriginalFigure(of: experiment, shown, rule)
+    #expect(other?.words == "53.2 M values/s" && other?.ratio == nil)
+    experiment.originals = []
+    #expect(OriginalFigure(of: experiment, shown, rule) == nil)
+  }
+
+  @Test("a slope and an exponent are drawn as what a doubling makes, and a count is not drawn")
+  func ratios() {
+    let flat = Overview.Ratio(finding(.inconclusive, value: -0.03, kind: .flat, threshold: nil), nil, original: nil)
+    #expect(flat?.ours.value == 0.97 && flat?.threshold == 1)
+    let power = Overview.Ratio(finding(.supported, value: 1, kind: .exponent, threshold: nil), nil, original: nil)
+    #expect(power?.ours.value == 0.5 && power.map { $0.ours.low < $0.ours.high } == true)
+    #expect(Overview.Ratio(finding(.supported, value: 0, kind: .never, threshold: nil), nil, original: 1) == nil)
+    #expect(Overview.Ratio(finding(.supported, value: -1), nil, original: 1) == nil)
+  }
+
+  @Test(
+    "amounts have the unit of a reader",
+    arguments: [
+      (551_000_000, "1/s", "551 M/s"), (551, "MB/s", "551 MB/s"), (21_646, "MB/s", "21.6 GB/s"),
+      (462_000_000, "B", "462 MB"), (3, "B", "3 B"), (1.9, "s", "1.90 s"), (0.2, "%", "0.200 %"), (42_000, "", "42 k"),
+    ])
+  func amounts(value: Double, unit: String, text: String) { #expect(Figures.amount(value, unit: unit) == text) }
+
+  @Test(
+    "a level is named in words",
+    arguments: [
+      ("partitions", "1", "1 partition"), ("partitions", "64", "64 partitions"),
+      ("batch_bytes", "65536", "batch 64 KiB"),
+      ("batch_bytes", "128000", "batch 128,000 B"), ("round_trip_ms", "10", "round trip 10 ms"),
+      ("queue_depth", "8", "queue depth 8"), ("codec", "zstd", "zstd"),
+    ])
+  func levels(factor: String, level: String, text: String) { #expect(Level(level).words(of: factor) == text) }
 
   @Test(
     "large numbers are short",

@@ -38,7 +38,6 @@ struct ExperimentTests {
       }
       #expect(!complete.isEmpty, "results/\(name) holds no complete run: `millrace run \(name)`")
     }
-    #expect(SourceTree.exists("results/index.html"), "there are results and no report: `millrace report`")
   }
 
   @Test("have a chart and the script that draws it, where they have results", arguments: Self.withResults)

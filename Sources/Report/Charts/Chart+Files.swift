@@ -35,6 +35,11 @@ extension Chart {
   }
 
   package func draw(into plots: String) throws {
+    try Chart.draw(stem, csv: csv, script: script, into: plots)
+  }
+
+  /// Writes a chart's two texts, runs the script, and leaves the SVGs without a script of their own.
+  static func draw(_ stem: String, csv: String, script: String, into plots: String) throws {
     try FileManager.default.createDirectory(atPath: plots, withIntermediateDirectories: true)
     try SmallFile.replace("\(plots)/\(stem).csv", csv)
     try SmallFile.replace("\(plots)/\(stem).gp", script)

@@ -316,8 +316,48 @@ extension Chart {
   }
 
   private func data(_ panel: Panel, _ series: Series, _ kind: Point.Kind, skip: String = "1") -> String {
-    let picked = "(pick(\(Script.quoted(panel.key)), \(Script.quoted(series.key)), \"\(kind.rawValue)\", 4))"
-    return "data skip \(skip) using \(picked)"
+    let picked = "pick(\(Script.quoted(panel.key)), \(Script.quoted(series.key)), \"\(kind.rawValue)\", 4)"
+    return "data skip \(skip) using (\(picked)\(kind == .claim ? "" : aside(series)))"
+  }
+
+  private enum Aside {
+    /// Two curves nearer than this share of the axis hide each other, and are drawn so much of the axis beside each other.
+    static let near = 0.012, step = 0.012
+  }
+
+  /// What is added to a place on the x axis, so that no curve hides another of the same height.
+  private func aside(_ series: Series) -> String {
+    guard definition.kind == .lines, coincide, let index = self.series.firstIndex(of: series) else { return "" }
+    let steps = Double(index) - Double(self.series.count - 1) / 2
+    let xs = points.map(\.x)
+    let (least, most) = (xs.min() ?? 0, xs.max() ?? 1)
+    if definition.logX, !isCategory { return " * \(Script.number(pow(most / least, Aside.step * steps)))" }
+    return " + \(Script.number((most - least) * Aside.step * steps))"
+  }
+
+  /// Whether two curves run into each other at two levels or more.
+  private var coincide: Bool {
+    let range = yRange
+    func height(_ y: Double) -> Double {
+      definition.logY && range.lowerBound > 0
+        ? log(y / range.lowerBound) / log(range.upperBound / range.lowerBound)
+        : (y - range.lowerBound) / (range.upperBound - range.lowerBound)
+    }
+    // Where places are many there is no room beside one.
+    guard series.count > 1, !ticks.isEmpty else { return false }
+    return panels.contains { panel in
+      let medians = points.filter { $0.kind == .median && $0.panel == panel.key }
+      return series.indices.contains { one in
+        series.indices.dropFirst(one + 1).contains { other in
+          medians.filter { $0.series == series[one].key }.count { point in
+            medians.contains {
+              $0.series == series[other].key && $0.level == point.level
+                && abs(height($0.y) - height(point.y)) < Aside.near
+            }
+          } > 1
+        }
+      }
+    }
   }
 
   private func lineLayers(_ panel: Panel) -> [(Int, Series) -> String?] {

@@ -193,8 +193,8 @@ private struct Plotter {
 
   /// A number alone says nothing beside a line; up the side of a heat map there is a title for it.
   private func seriesLabel(_ name: String, _ level: String) -> String {
-    guard name != "arm", definition.kind != .heatmap, Double(level) != nil else { return label(name, level) }
-    return "\(name.replacing("_", with: " ")) \(level)"
+    guard name != "arm", definition.kind != .heatmap else { return label(name, level) }
+    return Level(level).words(of: name)
   }
 
   // MARK: The x axis
@@ -296,6 +296,8 @@ private struct Plotter {
   /// Claims that can be drawn without a number of their own: "flat" (the level of the first tenth, carried on), and an
   /// original ratio, at a level of x or of an arm (our baseline times that ratio).
   func claims(_ points: [Chart.Point], rows: [Row]) -> (label: String, points: [Chart.Point]) {
+    let ideal = idealClaims(points, rows: rows)
+    if !ideal.isEmpty { return ("ideal: one's rate for each that can work", ideal) }
     let shape = shapeClaims(points)
     if !shape.isEmpty { return ("the original's ratio, from our baseline", shape) }
     for rule in experiment.verdicts where rule.metric == definition.y {
@@ -310,6 +312,30 @@ private struct Plotter {
       }
     }
     return ("", [])
+  }
+
+  /// Where a rule holds that each worker does as much as one alone: its rate times the workers, who are what the two metrics' quotient says.
+  private func idealClaims(_ points: [Chart.Point], rows: [Row]) -> [Chart.Point] {
+    let each = definition.y + "_per_worker"
+    let arms = Set(place(rows).map(\.row.arm))
+    let rule = experiment.verdicts.first {
+      $0.kind == .equal && $0.metric == each && !arms.isDisjoint(with: $0.test.arms)
+    }
+    guard let rule, definition.kind == .lines else { return [] }
+    let alone = rows.filter { row in
+      rule.baseline.arms.contains(row.arm) && rule.baseline.levels.allSatisfy { row.levels[$0.name] == $0.value }
+    }
+    guard let rate = Statistics.median(alone.compactMap { $0.metrics[each] }) else { return [] }
+    let placed = place(rows)
+    return points.filter { $0.kind == .median }.compactMap { point in
+      let here = placed.filter { $0.panel == point.panel && $0.series == point.series && $0.level == point.level }
+      let workers = here.compactMap { one in one.row.metrics[each].map { one.value / $0 } }
+      guard let count = Statistics.median(workers), count.isFinite else { return nil }
+      var claim = point
+      let value = rate * rule.around * count
+      (claim.kind, claim.y, claim.low, claim.high, claim.count) = (.claim, value, value, value, 0)
+      return claim
+    }
   }
 
   /// Where each arm has a bar: what the ratio that a rule expects makes of its baseline's bar.

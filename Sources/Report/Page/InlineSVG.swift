@@ -8,13 +8,16 @@ import Foundation
 /// wrote them.
 enum InlineSVG {
   /// With ids of its own (several charts share a page), named for screen readers.
-  static func embed(_ svg: String, title: String, prefix: String) -> String {
+  ///
+  /// - Parameter runs: whether the single runs behind a median are drawn; a phone has no room for them.
+  static func embed(_ svg: String, title: String, prefix: String, runs: Bool = true) -> String {
     guard let root = Parser.root(of: svg) else { return "" }
     root.attributes = root.attributes.filter { $0.name == "viewBox" }
     root.attributes += [("fill", "none"), ("color", "black"), ("stroke", "currentColor")]
     root.attributes.insert(contentsOf: [("role", "img"), ("aria-label", escaped(title))], at: 0)
     prune(root)
     for child in root.elements { slim(child) }
+    joinDots(root, Set(dots(of: root)), keeping: runs)
     let ids = rename(root, prefix)
     unwrap(root, keeping: ids)
     var text = ""
@@ -62,8 +65,12 @@ enum InlineSVG {
   private static func simplify(_ group: Element) {
     let inner = group.elements
     if inner.count == 1, inner[0].name == "text", inner[0].attributes.isEmpty, group["id"] == nil {
-      // The style sheet says that text has no outline.
-      group.attributes.removeAll { $0.name == "stroke" && $0.value == "none" }
+      // The style sheet says that text has no outline, and which size most of it has.
+      group.attributes.removeAll { ["stroke=none", "font-size=14"].contains("\($0.name)=\($0.value)") }
+      if let place = group["transform"]?.wholeMatch(of: #/translate\(([^,)]+),([^,)]+)\)/#)?.output {
+        group.attributes.removeAll { $0.name == "transform" }
+        group.attributes.insert(contentsOf: [("x", String(place.1)), ("y", String(place.2))], at: 0)
+      }
       (group.name, group.children) = ("text", inner[0].children)
     }
     guard inner.count == 2, inner[0].name == "title", inner[1].name == "use", inner[1]["opacity"] == "0",
@@ -125,6 +132,76 @@ enum InlineSVG {
     let kept = (value * places).rounded() / places
     return Array((kept == kept.rounded() ? String(Int(kept)) : String(kept)).utf8)
   }
+
+  // MARK: Dots
+
+  /// Ids of gnuplot's filled circle: a filled use of a circle.
+  private static func dots(of root: Element) -> [String] {
+    let definitions = root.descendants.filter { $0.name == "defs" }.flatMap(\.elements)
+    let circles = Set(definitions.filter { $0.name == "circle" }.compactMap { $0["id"] })
+    return definitions.filter { one in
+      one.name == "use" && one["fill"] != nil && circles.contains(String((one["href"] ?? "").dropFirst()))
+    }.compactMap { $0["id"] }
+  }
+
+  private enum Dots {
+    /// A single run's dot has at most this radius in pixels; a median's mark is larger.
+    static let runRadiusMax = 2.5
+  }
+
+  /// Runs of equal filled circles, which are the single runs behind a median, are one path of round dots: a tenth of the bytes.
+  private static func joinDots(_ element: Element, _ dots: Set<String>, keeping: Bool) {
+    var joined: [Node] = []
+    var run: [(x: Substring, y: Substring, element: Element)] = []
+    func close() {
+      defer { run.removeAll() }
+      guard run.count > 1, let first = run.first?.element, let scale = scale(of: first) else {
+        joined += run.map { .element($0.element) }
+        return
+      }
+      let isSmall = scale <= Dots.runRadiusMax
+      guard keeping || !isSmall else { return }
+      func text(_ coordinate: Substring) -> String { isSmall ? whole(coordinate) : String(coordinate) }
+      var attributes = [("stroke", first["color"] ?? "black"), ("stroke-width", shortText(2 * scale))]
+      attributes.append(("stroke-linecap", "round"))
+      if let opacity = first["opacity"] { attributes.append(("opacity", opacity)) }
+      joined.append(
+        .element(Element("path", attributes + [("d", run.map { "M\(text($0.x)),\(text($0.y))h0" }.joined())])))
+    }
+    for child in element.children {
+      guard case .element(let inner) = child else {
+        close()
+        joined.append(child)
+        continue
+      }
+      let place = inner["transform"]?.wholeMatch(of: #/translate\((.+),(.+)\) scale\(.+\)/#)?.output
+      guard inner.name == "use", let place, dots.contains(String((inner["href"] ?? "").dropFirst())) else {
+        close()
+        joinDots(inner, dots, keeping: keeping)
+        joined.append(child)
+        continue
+      }
+      if let last = run.last?.element, !isAlike(last, inner) { close() }
+      run.append((place.1, place.2, inner))
+    }
+    close()
+    element.children = joined
+  }
+
+  private static func isAlike(_ a: Element, _ b: Element) -> Bool {
+    ["href", "color", "opacity"].allSatisfy { a[$0] == b[$0] } && scale(of: a) == scale(of: b)
+  }
+
+  private static func scale(of use: Element) -> Double? {
+    use["transform"].flatMap { $0.wholeMatch(of: #/.* scale\((.+)\)/#)?.output.1 }.flatMap { Double($0) }
+  }
+
+  /// To the half pixel that a dot is drawn blurred by anyway.
+  private static func whole(_ coordinate: Substring) -> String {
+    Double(coordinate).map { String(Int($0.rounded())) } ?? String(coordinate)
+  }
+
+  private static func shortText(_ value: Double) -> String { rounded(String(value)) }
 
   // MARK: Ids
 

@@ -30,8 +30,8 @@ extension Report {
   private func row(_ result: StoredResult, _ verdict: Verdict, beside shown: StoredResult) -> [String: Any] {
     [
       "name": result.name, "href": "\(result.experiment.stem)/\(result.name)/\(ResultDirectory.Name.rows)",
-      "profile": result.profile.rawValue, "outcome": badge(verdict.outcome), "state": verdict.state.rawValue,
-      "sentence": verdict.sentence, "shown": result.path == shown.path ? "shown above" : "",
+      "profile": result.profile.rawValue, "outcome": badge(verdict.grade), "state": verdict.state.rawValue,
+      "shown": result.path == shown.path ? "shown above" : "",
       "other": result.profile == shown.profile && !result.isAlike(shown) ? ["with other levels or rules"] : [String](),
     ]
   }

@@ -5,7 +5,7 @@ import Mustache
 import Results
 import Verdict
 
-/// The page's values, as the template asks for them.
+/// The page's values, as the template asks for them: one card for each experiment. What holds for several stands in `Report+Common`.
 extension Report {
   /// The whole page. Every text is escaped by the template; only the charts are markup.
   package func html() throws -> String {
@@ -14,16 +14,26 @@ extension Report {
   }
 
   private var page: [String: Any] {
-    let verdicts = entries.map(\.result.verdict)
-    let counts = Verdict.Outcome.allCases.compactMap { outcome -> String? in
-      let count = verdicts.count { $0.outcome == outcome }
-      return count == 0 ? nil : "\(count) \(outcome.rawValue.lowercased())"
-    }
+    let overview = Overview(entries.map(\.result))
     return [
-      "style": Report.style, "script": Report.hoverScript, "writtenAt": writtenAt, "count": entries.count,
-      "tally": counts.isEmpty ? "no results yet" : counts.joined(separator: ", "),
-      "entries": zip(entries, verdicts).map { section($0, $1) }, "hasEntries": !entries.isEmpty,
+      "style": Report.style, "script": Report.hoverScript, "writtenAt": writtenAt,
+      "tally": overview.tally, "lines": overview.lines.filter { !$0.isAside }.map(summary),
+      "asides": overview.lines.filter(\.isAside).map(summary), "hasAsides": overview.lines.contains(where: \.isAside),
+      "asideTitle": Overview.asideTitle,
+      "forest": forest.map { [embedded($0, name: "f")] } ?? [], "forestFailure": forestFailure.map { [$0] } ?? [],
+      "entries": entries.map { section($0, $0.result.verdict) }, "hasEntries": !entries.isEmpty,
       "unreadable": unreadable, "hasUnreadable": !unreadable.isEmpty,
+      "facts": facts, "weakened": weakened, "hasWeakened": !weakened.isEmpty, "checks": checks,
+    ]
+  }
+
+  /// A line of the table on top.
+  private func summary(_ line: Overview.Line) -> [String: Any] {
+    let profile = entries.first { $0.result.experiment.id == line.id }?.result.profile ?? .standard
+    return [
+      "anchor": line.id.lowercased(), "id": line.id, "claim": line.claim, "original": line.original,
+      "value": line.ours.value, "interval": line.ours.interval, "limit": line.limit, "grade": badge(line.grade),
+      "detail": line.grade.detail, "profile": profile == .standard ? [] : [profile.rawValue],
     ]
   }
 
@@ -32,29 +42,33 @@ extension Report {
     let experiment = result.experiment
     let path = "\(experiment.stem)/\(result.name)"
     let place = experiment.target.map { ", at \($0.address)" } ?? ""
+    let (deciding, asked) = (
+      rules(verdict, of: experiment, deciding: true), rules(verdict, of: experiment, deciding: false)
+    )
+    let figures = entry.charts.map(figure)
+    let ours = ours(result)
+    let told = Set(ours.compactMap { $0["metric"] as? String })
     return [
       "anchor": experiment.id.lowercased(), "id": experiment.id, "title": experiment.title,
-      "claims": experiment.claims.joined(separator: ", "), "claim": experiment.claim, "quote": experiment.quote,
-      "source": experiment.source, "hypothesis": experiment.hypothesis,
-      "verdict": badge(verdict.outcome), "state": verdict.state.rawValue,
-      "stateClass": verdict.state.rawValue.lowercased(), "sentence": verdict.sentence,
-      "stateReasons": verdict.stateReasons, "hasStateReasons": !verdict.stateReasons.isEmpty,
-      "bare": verdict.outcome(of: .bare).map { [badge($0)] } ?? [],
-      "endToEnd": verdict.outcome(of: .endToEnd).map { [badge($0)] } ?? [],
+      "short": experiment.name.replacing("-", with: " "), "claim": experiment.claim, "quote": experiment.quote,
+      "source": experiment.source, "hypothesis": experiment.hypothesis, "grade": badge(verdict.grade),
+      "state": verdict.state.rawValue, "stateClass": verdict.state.rawValue.lowercased(),
+      "figure": figureLine(verdict, experiment), "tally": tally(verdict).map { [$0] } ?? [],
       "originals": experiment.originals.map(original), "hasOriginals": !experiment.originals.isEmpty,
       "errata": experiment.errata, "hasErrata": !experiment.errata.isEmpty,
-      "rules": rules(verdict, of: experiment), "caveats": experiment.caveats,
-      "figures": entry.charts.map(figure), "chartFailures": entry.chartFailures,
-      "measured": ResultTables(result).tables, "limiters": limiters(result), "environment": environment(result),
-      "gates": result.gates.map { ["mark": mark($0.outcome), "sentence": $0.sentence] },
-      "skipped": result.skipped.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" },
-      "hasSkipped": !result.skipped.isEmpty, "files": files(path, result), "charts": chartFiles(entry),
-      "history": history(entry), "ours": ours(result), "ceiling": ceiling(result), "disclosure": disclosure(entry),
-      "durability": durabilities(result), "stem": experiment.stem,
+      "rules": deciding, "hasRules": !deciding.isEmpty, "asked": asked, "hasAsked": !asked.isEmpty,
+      "askedTitle": deciding.isEmpty ? "What was asked, without weight" : "Also asked, without weight",
+      "caveats": experiment.caveats,
+      "first": figures.prefix(1).map(\.self), "figures": figures.dropFirst().map(\.self),
+      "chartFailures": entry.chartFailures,
+      "measured": ResultTables(result).tables(without: told), "limiters": limiters(result),
+      "files": files(path, result),
+      "charts": chartFiles(entry), "history": history(entry), "ours": ours, "ceiling": ceiling(result),
+      "told": conduct(result),
+      "durability": durabilities(result),
       "runs": "\(result.finishedRuns) of \(result.plannedRuns) runs\(result.isComplete ? "" : ", interrupted")",
       "profile": result.profile.rawValue + " profile" + place, "seed": String(result.seed),
-      "startedAt": result.startedAt,
-      "hash": String(result.definitionHash.prefix(16)),
+      "startedAt": result.startedAt, "hash": String(result.definitionHash.prefix(16)),
     ]
   }
 
@@ -65,27 +79,54 @@ extension Report {
       case .notSupported: "no"
       case .inconclusive, .reported: "open"
       }
-    return ["word": outcome.rawValue, "class": name, "sign": outcome.sign]
+    return ["word": outcome.rawValue.lowercased(), "class": name, "sign": outcome.sign]
+  }
+
+  func badge(_ grade: Grade) -> [String: Any] { ["word": grade.word, "class": grade.styleClass, "sign": grade.sign] }
+
+  /// What stays in sight of a folded card: the figure that decides, by its rule's name.
+  private func figureLine(_ verdict: Verdict, _ experiment: Experiment) -> String {
+    guard let telling = verdict.telling, let told = Overview.told(telling, of: experiment) else {
+      return "not measured"
+    }
+    let per = experiment.verdicts.first { $0.name == telling.rule }?.per ?? []
+    let at = telling.combination.isEmpty ? "" : " (\(place(telling.combination, per: per)))"
+    let asks =
+      telling.threshold.map { threshold in
+        telling.kind == .ratio ? ", the claim asks for \(Figures.times(threshold))" : ""
+      } ?? ""
+    return "\(telling.rule.replacing("-", with: " "))\(at): \(told.text)\(asks)"
+  }
+
+  /// `2 of 5 comparisons are against the claim`; the comparisons' own sentences stand beneath.
+  private func tally(_ verdict: Verdict) -> String? {
+    let sentences = verdict.findings.map(\.sentence)
+    guard let told = sentences.filter({ verdict.sentence.hasSuffix($0) }).max(by: { $0.count < $1.count }) else {
+      return verdict.sentence
+    }
+    let rest = verdict.sentence.dropLast(told.count).split(separator: ";").first.map(String.init) ?? ""
+    return rest.hasPrefix("Reported") || rest.isEmpty ? nil : rest + "."
   }
 
   private func original(_ original: Original) -> [String: Any] {
     [
-      "label": original.label, "value": original.value.map { Figures.text($0) } ?? "–", "unit": original.unit,
+      "label": original.label, "value": original.value.map { Figures.amount($0, unit: original.unit) } ?? "–",
       "note": original.note,
     ]
   }
 
   /// The comparisons under the rule they belong to, in the definition's order.
-  private func rules(_ verdict: Verdict, of experiment: Experiment) -> [[String: Any]] {
+  private func rules(_ verdict: Verdict, of experiment: Experiment, deciding: Bool) -> [[String: Any]] {
     var names: [String] = []
-    for finding in verdict.findings where !names.contains(finding.rule) { names.append(finding.rule) }
+    for finding in verdict.findings where finding.decides == deciding && !names.contains(finding.rule) {
+      names.append(finding.rule)
+    }
     return names.compactMap { name in
       let findings = verdict.findings.filter { $0.rule == name }
       guard let first = findings.first else { return nil }
       return [
         "rule": name.replacing("-", with: " "), "tier": first.tier == .bare ? "bare mechanism" : "through the broker",
-        "meaning": first.meaning, "weight": first.decides ? [String]() : ["reported, without weight"],
-        "lines": findings.map { line($0, per: experiment.verdicts.first { $0.name == name }?.per ?? []) },
+        "meaning": first.meaning, "lines": findings.map { line($0, of: experiment) },
       ]
     }
   }
@@ -94,40 +135,31 @@ extension Report {
   private func place(_ combination: String, per names: [String]) -> String {
     let levels = combination.split(separator: ", ").map(String.init)
     guard !levels.isEmpty, levels.count == names.count else { return combination.isEmpty ? "all" : combination }
-    return zip(names, levels).map { name, level in
-      Double(level) == nil ? level : "\(words(name)) \(level)"
-    }.joined(separator: ", ")
+    return zip(names, levels).map { Level($1).words(of: $0) }.joined(separator: ", ")
   }
 
-  private func words(_ factor: String) -> String {
-    let units = ["mib": "MiB", "gib": "GiB", "kib": "KiB", "mb": "MB", "gb": "GB"]
-    return factor.split(separator: "_").map { units[String($0)] ?? String($0) }.joined(separator: " ")
-  }
-
-  private func line(_ finding: Verdict.Finding, per names: [String]) -> [String: Any] {
-    var effect = "–"
-    if let found = finding.effect {
-      effect =
-        finding.kind == .flat
-        ? "\(Figures.percent(found.value, signed: true)) [\(Figures.percent(found.low, signed: true)), "
-          + "\(Figures.percent(found.high, signed: true))] a doubling"
-        : Figures.interval(found, suffix: finding.kind.suffix)
-    }
-    return [
-      "combination": place(finding.combination, per: names), "effect": effect,
+  private func line(_ finding: Verdict.Finding, of experiment: Experiment) -> [String: Any] {
+    [
+      "combination": place(
+        finding.combination, per: experiment.verdicts.first { $0.name == finding.rule }?.per ?? []),
+      "effect": Overview.told(finding, of: experiment)?.text ?? "–",
       "floor": finding.floor.map { Figures.percent($0) } ?? "–", "outcome": badge(finding.outcome),
       "sentence": finding.sentence,
       // Of those that hold the numbers say enough; the pointer finds the sentence.
       "why": finding.outcome == .supported ? [String]() : [finding.sentence],
+      "pointer": finding.outcome == .supported ? [finding.sentence] : [String](),
     ]
   }
 
   private func figure(_ figure: Figure) -> [String: Any] {
     // Its place among the page's charts; thousands of marks carry it.
-    let number = entries.lazy.flatMap(\.charts).prefix { $0.stem != figure.stem }.count
-    return [
-      "title": figure.title, "wide": InlineSVG.embed(figure.wide, title: figure.title, prefix: "w\(number)-"),
-      "narrow": InlineSVG.embed(figure.narrow, title: figure.title, prefix: "n\(number)-"),
+    embedded(figure, name: String(entries.lazy.flatMap(\.charts).prefix { $0.stem != figure.stem }.count))
+  }
+
+  private func embedded(_ figure: Figure, name: String) -> [String: Any] {
+    [
+      "title": figure.title, "wide": InlineSVG.embed(figure.wide, title: figure.title, prefix: "w\(name)-"),
+      "narrow": InlineSVG.embed(figure.narrow, title: figure.title, prefix: "n\(name)-", runs: false),
     ]
   }
 
@@ -150,52 +182,27 @@ extension Report {
     return lines.map { ["arm": $0.arms.joined(separator: "; "), "limiter": $0.limiter] }
   }
 
-  private func environment(_ result: StoredResult) -> [[String: Any]] {
-    let machine = result.machine
-    let build = machine.build
-    let facts: [(String, String?)] = [
-      ("processor", "\(machine.processor.model ?? "unknown"), \(machine.processor.cores) cores"),
-      ("virtual machine", machine.processor.virtual ? "yes" : "no"), ("governor", machine.processor.governor),
-      ("memory", "\(Figures.text(machine.memory.totalMiB / 1024)) GiB"),
-      ("huge pages", machine.memory.transparentHugePages), ("memory cgroup", machine.memory.cgroup),
-      ("kernel", machine.kernel),
-      (
-        "disk",
-        [machine.disk.device, machine.disk.fileSystem, machine.disk.mountOptions].compactMap(\.self)
-          .joined(separator: ", ")
-      ),
-      ("TCP congestion control", machine.congestionControl.map { "\($0) (the kernel's default; arms set their own)" }),
-      (
-        "build",
-        "commit \(build.commit ?? "unknown")\(build.dirty == true ? ", with changes" : ""), "
-          + "\(build.optimized ? "optimized" : "not optimized"), Swift \(build.swift)"
-      ),
-    ]
-    return facts.compactMap { name, value in value.map { ["name": name, "value": $0] } }
-  }
-
-  private func mark(_ outcome: Gate.Outcome) -> String {
-    switch outcome {
-    case .passed: "✓"
-    case .shortcoming: "△"
-    case .belowMinimum: "▽"
-    case .failed: "✗"
-    }
-  }
-
   private func files(_ path: String, _ result: StoredResult) -> [[String: Any]] {
-    let optional = [ResultDirectory.Name.ceiling, ResultDirectory.Name.disclosure, ResultDirectory.Name.told]
-      .filter { FileManager.default.fileExists(atPath: "\(result.path)/\($0)") }
-    return
-      ([
-        ResultDirectory.Name.rows, ResultDirectory.Name.series, ResultDirectory.Name.schema,
-        ResultDirectory.Name.definition, ResultDirectory.Name.machine, ResultDirectory.Name.journal,
-      ] + optional).map { ["name": $0, "href": "\(path)/\($0)"] }
+    ResultDirectory.Name.all.filter { FileManager.default.fileExists(atPath: "\(result.path)/\($0)") }
+      .map { ["name": $0, "href": "\(path)/\($0)"] }
   }
 
   private func chartFiles(_ entry: Entry) -> [[String: Any]] {
     entry.charts.flatMap { figure in
       ["csv", "gp", "png"].map { ["name": "\(figure.stem).\($0)", "href": "\(plotsLink)/\(figure.stem).\($0)"] }
+    }
+  }
+}
+
+extension Grade {
+  /// The class of its badge in the style sheet.
+  var styleClass: String {
+    switch self {
+    case .holds: "yes"
+    case .holdsInDirection: "partly"
+    case .fails: "no"
+    case .capped: "capped"
+    case .undecided, .reported: "open"
     }
   }
 }

@@ -3,7 +3,7 @@ import Measure
 import Results
 import Verdict
 
-/// Original, ours and ceiling side by side, and the disclosure: what the page says beside the verdict.
+/// Ours and the ceiling beside the original: what a card says beside the verdict.
 extension Report {
   /// Our medians behind the rules, by metric, a line an arm: the value where the arm ran at one combination of levels, else
   /// the range over all of them.
@@ -17,24 +17,18 @@ extension Report {
         let medians = medians(of: arm.name, metric, result)
         guard let least = medians.min(by: { $0.value < $1.value }), let most = medians.max(by: { $0.value < $1.value })
         else { return nil }
-        let text =
-          medians.count == 1
-          ? Figures.interval(least) : "\(Figures.text(least.value)) … \(Figures.text(most.value))"
+        let unit = Metric.named(metric)?.unit ?? ""
+        func words(_ value: Double) -> String { Figures.amount(value, unit: unit) }
         return [
-          "arm": arm.label, "value": text, "unit": unit(of: metric),
-          "note": medians.count == 1 ? "" : "over \(medians.count) combinations of levels",
+          "arm": arm.label,
+          "value": medians.count == 1 ? words(least.value) : "\(words(least.value)) … \(words(most.value))",
+          "note": medians.count == 1
+            ? "[\(words(least.low)), \(words(least.high))]" : "over \(medians.count) combinations of levels",
         ]
       }
       return lines.isEmpty
         ? nil : ["metric": Metric.named(metric)?.meaning ?? metric.replacing("_", with: " "), "lines": lines]
     }
-  }
-
-  /// `records/s` where the metric's own unit is only "a second".
-  private func unit(of metric: String) -> String {
-    let unit = Metric.named(metric)?.unit ?? ""
-    guard unit == "1/s" else { return unit }
-    return metric.replacing("_per_s", with: "/s").replacing("_", with: " ")
   }
 
   /// One a combination of levels; of a sweep the median over its levels is a run's one value.
@@ -88,21 +82,6 @@ extension Report {
       "more": lines.dropFirst(Limits.ceilingLines).map(line), "hasMore": lines.count > Limits.ceilingLines,
       "figures": figures, "hasFigures": !figures.isEmpty,
       "why": ceiling.skipped.map { "Not probed: \($0)." } ?? "No metric of this experiment has a known ceiling.",
-    ]
-  }
-
-  /// What whoever quotes the result must know, written by the program.
-  func disclosure(_ entry: Entry) -> [String: Any] {
-    let disclosure = Disclosure(entry.result, beside: entry.history.reversed())
-    return [
-      "items": disclosure.items.map { ["topic": $0.topic, "statement": $0.statement] },
-      "crimes": disclosure.crimes.map { finding in
-        [
-          "weight": finding.weight.rawValue, "class": finding.weight == .crime ? "no" : "open",
-          "sentence": finding.sentence, "meaning": finding.crime.meaning,
-        ]
-      }, "hasCrimes": !disclosure.crimes.isEmpty, "looked": CrimeLint.made(disclosure.unmade),
-      "unmade": disclosure.unmade.map(\.sentence),
     ]
   }
 

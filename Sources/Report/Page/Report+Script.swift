@@ -1,4 +1,5 @@
-/// The page's one script: hover values at once, by finger too. Without it the browser shows the same texts slowly.
+/// The page's one script: hover values at once, by finger too, and cards that open when something links to them. Without it the browser
+/// shows the same texts slowly, and cards open by hand.
 ///
 /// The texts are `title` elements of the charts, which come from the charts' CSVs; nothing is fetched, and no text is
 /// taken for markup.
@@ -41,6 +42,13 @@ extension Report {
         svg.addEventListener("pointerleave", hide);
       }
       addEventListener("scroll", hide, { passive: true });
+      const open = () => {
+        const card = document.getElementById(location.hash.slice(1));
+        if (card && card.localName === "details") { card.open = true; card.scrollIntoView(); }
+      };
+      addEventListener("hashchange", open);
+      for (const link of document.querySelectorAll("a[href^='#']")) link.addEventListener("click", () => setTimeout(open));
+      open();
     })();
     """
 }

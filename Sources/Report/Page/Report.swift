@@ -1,4 +1,4 @@
-import Experiment
+package import Experiment
 import Foundation
 import Results
 package import Verdict
@@ -47,8 +47,17 @@ package struct Report {
   package var writtenAt: String
   /// From the page to the charts: `../plots`.
   package var plotsLink: String
+  /// All claims in one picture; nil where no claim has a ratio, or it could not be drawn.
+  package var forest: Figure?
+  /// Why it could not.
+  package var forestFailure: String?
 
-  package init(entries: [Entry], unreadable: [String] = [], writtenAt: String, plotsLink: String = "../plots") {
+  package init(
+    entries: [Entry], unreadable: [String] = [], writtenAt: String, plotsLink: String = "../plots",
+    forest: Figure? = nil, forestFailure: String? = nil
+  ) {
+    self.forest = forest
+    self.forestFailure = forestFailure
     self.entries = entries
     self.unreadable = unreadable
     self.writtenAt = writtenAt
@@ -59,27 +68,32 @@ package struct Report {
 extension Report {
   /// Reads every result below `results`, draws the charts that are missing or of an older result into `plots`, and
   /// replaces `results/index.html`. A result or chart that fails is said on the page; only writing it may throw.
+  ///
+  /// - Parameter definitions: today's, for words and charts; see `StoredResult.presented(by:)`.
   @discardableResult
-  package static func write(results: String, plots: String) throws -> Report {
-    let stored = stored(in: results)
+  package static func write(results: String, plots: String, definitions: [Experiment] = []) throws -> Report {
+    let stored = stored(in: results, definitions: definitions)
     let entries = stored.results.map { found in
       let (figures, failures) = figures(of: found[0], in: plots)
       return Entry(result: found[0], charts: figures, history: Array(found.dropFirst()), chartFailures: failures)
     }
-    let report = Report(
+    var report = Report(
       entries: entries, unreadable: stored.unreadable, writtenAt: UTC.now(), plotsLink: link(from: results, to: plots))
+    do { report.forest = try forest(of: entries.map(\.result), in: plots) } catch { report.forestFailure = "\(error)" }
     try SmallFile.replace("\(results)/index.html", report.html())
     return report
   }
 
   /// Every result below a directory: by experiment, in their order, the latest result first. And those that could not be read, and why.
-  package static func stored(in results: String) -> (results: [[StoredResult]], unreadable: [String]) {
+  package static func stored(
+    in results: String, definitions: [Experiment] = []
+  ) -> (results: [[StoredResult]], unreadable: [String]) {
     var unreadable: [String] = []
     let all = names(in: results).map { stem in
       names(in: "\(results)/\(stem)").reversed().compactMap { name -> StoredResult? in
         let path = "\(results)/\(stem)/\(name)"
         guard FileManager.default.fileExists(atPath: "\(path)/\(ResultDirectory.Name.journal)") else { return nil }
-        do { return try StoredResult(reading: path) } catch {
+        do { return try StoredResult(reading: path).presented(by: definitions) } catch {
           unreadable.append("\(error)")
           return nil
         }
@@ -99,9 +113,12 @@ extension Report {
     var failures: [String] = []
     for chart in Chart.all(of: result) {
       func drawn() -> Figure? {
-        guard let wide = SmallFile.read("\(plots)/\(chart.stem).svg"), wide.contains(result.name) else { return nil }
-        guard let narrow = SmallFile.read("\(plots)/\(chart.stem)-narrow.svg") else { return nil }
-        guard narrow.contains(result.name) else { return nil }
+        // The script has every word and the result's name, and the CSV every figure.
+        guard SmallFile.read("\(plots)/\(chart.stem).gp") == chart.script,
+          SmallFile.read("\(plots)/\(chart.stem).csv") == chart.csv,
+          let wide = SmallFile.read("\(plots)/\(chart.stem).svg"),
+          let narrow = SmallFile.read("\(plots)/\(chart.stem)-narrow.svg")
+        else { return nil }
         return Figure(stem: chart.stem, title: chart.definition.title, wide: wide, narrow: narrow)
       }
       do {
@@ -112,6 +129,20 @@ extension Report {
       }
     }
     return (figures, failures)
+  }
+
+  /// The picture of all claims, drawn into `plots`.
+  package static func forest(of results: [StoredResult], in plots: String) throws -> Figure? {
+    let profiles = Profile.allCases.filter { profile in results.contains { $0.profile == profile } }
+    let days = results.map { $0.startedAt.prefix(10) }.sorted()
+    let span = days.first == days.last ? "\(days.first ?? "")" : "\(days.first ?? "") to \(days.last ?? "")"
+    let caption = "\(profiles.map(\.rawValue).joined(separator: " and ")) profile · \(span)"
+    guard let plot = ForestPlot(Overview(results), caption: caption) else { return nil }
+    try plot.draw(into: plots)
+    guard let wide = SmallFile.read("\(plots)/\(ForestPlot.stem).svg"),
+      let narrow = SmallFile.read("\(plots)/\(ForestPlot.stem)-narrow.svg")
+    else { return nil }
+    return Figure(stem: ForestPlot.stem, title: "All claims", wide: wide, narrow: narrow)
   }
 
   /// A relative link between two directories, as `../plots`.

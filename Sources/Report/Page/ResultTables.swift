@@ -12,14 +12,17 @@ struct ResultTables {
   private var experiment: Experiment { result.experiment }
 
   /// In the order of the definition's metrics.
-  var tables: [[String: Any]] {
+  ///
+  /// - Parameter meanings: of metrics, that the page has already.
+  func tables(without meanings: Set<String>) -> [[String: Any]] {
     let wanted = Set(experiment.charts.map(\.y) + experiment.verdicts.map(\.metric))
     return experiment.metrics.filter(wanted.contains).compactMap { metric in
       let lines = lines(metric)
       guard !lines.isEmpty else { return nil }
       let known = Metric.named(metric)
       return [
-        "metric": metric, "meaning": known?.meaning ?? "", "unit": known?.unit ?? "", "lines": lines,
+        "metric": metric, "meaning": known.map { meanings.contains($0.meaning) ? "" : $0.meaning } ?? "",
+        "lines": lines,
         "hasShare": lines.contains { ($0["share"] as? String) != "" },
       ]
     }
@@ -65,8 +68,10 @@ struct ResultTables {
 
   private func lines(_ metric: String) -> [[String: Any]] {
     let groups = groups
+    let unit = Metric.named(metric)?.unit ?? ""
     return groups.compactMap { group in
       guard let estimate = Statistics.medianInterval(values(group, metric), seed: result.seed) else { return nil }
+      let told = Figures.amounts(estimate, unit: unit)
       let ceiling = groups.first { other in
         other.arm.role == .control && other.arm.tier == .bare && group.arm.role != .control
           && other.levels.allSatisfy { group.levels[$0.key] == nil || group.levels[$0.key] == $0.value }
@@ -76,9 +81,9 @@ struct ResultTables {
       return [
         "arm": group.arm.label,
         "levels": experiment.factors.compactMap { factor in
-          group.levels[factor.name].map { "\(factor.name.replacing("_", with: " ")) \($0)" }
+          group.levels[factor.name].map { $0.words(of: factor.name) }
         }.joined(separator: ", "),
-        "value": Figures.text(estimate.value), "low": Figures.text(estimate.low), "high": Figures.text(estimate.high),
+        "value": "\(told.value) \(told.interval)",
         "n": String(estimate.count) + (invalid > 0 ? " (+\(invalid) invalid)" : ""),
         "share": top.map { $0 > 0 ? Figures.percent(estimate.value / $0) : "" } ?? "",
         "cache": commonest(group.rows.map(\.cacheState.rawValue)),

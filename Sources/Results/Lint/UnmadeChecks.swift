@@ -64,7 +64,7 @@ extension CrimeLint {
     table text: String, named file: String, of results: [StoredResult]
   ) throws(VerdictTable.MarksMissing) -> [CrimeFinding] {
     let lines = try VerdictTable.lines(in: text)
-    let columns = ["name", "claim", "bare mechanism", "through the broker", "verdict"]
+    let columns = ["name"] + VerdictTable.columns.dropFirst()
     return results.compactMap { result -> CrimeFinding? in
       let own = VerdictTable([result]).cells(result)
       guard let line = lines.first(where: { $0.hasPrefix("| [\(result.experiment.id)](") }) else { return nil }
