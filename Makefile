@@ -5,15 +5,23 @@
 SHELL := /bin/bash
 RELEASE := .build/release
 
-.PHONY: bench readme perf instructions test build lint unit clients librdkafka smoke clean
+.PHONY: bench readme results perf instructions test build lint unit clients librdkafka smoke clean
 
 bench: build
 	@.ci/dependencies bench
 	$(RELEASE)/millrace run --all --profile quick
 
-# The README's table of verdicts, from the committed results.
+# The README's table and picture, from the committed results.
 readme: build
+	$(RELEASE)/millrace report
 	$(RELEASE)/millrace report --markdown --into README.md
+
+# The committed results: the standard suite again, older results removed, and what shows them.
+results: build
+	@.ci/dependencies bench
+	$(RELEASE)/millrace run --all
+	$(RELEASE)/millrace prune
+	@$(MAKE) --no-print-directory readme
 
 perf: build
 	@.ci/dependencies perf

@@ -105,7 +105,7 @@ let package = Package(
     library(
       "Results",
       [
-        "Experiment", "Verdict", "Mechanisms", "Measure", "Base", "CMillrace",
+        "Experiment", "Verdict", "Mechanisms", "Compression", "Measure", "Base", "CMillrace", nioCore,
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "SystemPackage", package: "swift-system"),
       ]),

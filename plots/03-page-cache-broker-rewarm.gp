@@ -1,4 +1,4 @@
-# Through the broker: from a restart to 95 % of the hit ratio before it
+# How long the broker takes to be warm after a restart, by its cache
 # Draws 03-page-cache-broker-rewarm.svg, 03-page-cache-broker-rewarm-narrow.svg and 03-page-cache-broker-rewarm.png from 03-page-cache-broker-rewarm.csv in this directory:
 #   gnuplot 03-page-cache-broker-rewarm.gp
 # Written by `millrace plot`; changes are lost.
@@ -35,10 +35,10 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "Through the broker: from a restart to 95 % of the hit ratio before it" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "How long the broker takes to be warm after a restart, by its cache" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T004312Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Through the broker: from a restart to\n95 % of the hit ratio before it" font ",14"
+    set label 1 "How long the broker takes to be warm\nafter a restart, by its cache" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T004312Z-3afb1ef" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot

@@ -1,4 +1,4 @@
-# Through the broker: bytes served a second
+# Bytes served a second through the broker, by its cache
 # Draws 03-page-cache-broker-throughput.svg, 03-page-cache-broker-throughput-narrow.svg and 03-page-cache-broker-throughput.png from 03-page-cache-broker-throughput.csv in this directory:
 #   gnuplot 03-page-cache-broker-throughput.gp
 # Written by `millrace plot`; changes are lost.
@@ -35,10 +35,10 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "Through the broker: bytes served a second" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "Bytes served a second through the broker, by its cache" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T004312Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Through the broker: bytes served a\nsecond" font ",14"
+    set label 1 "Bytes served a second through the\nbroker, by its cache" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T004312Z-3afb1ef" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot

@@ -1,4 +1,4 @@
-# Through the broker: bytes in memory over the topic's size
+# How much of a topic each of the broker's caches holds, memory being limited
 # Draws 03-page-cache-broker.svg, 03-page-cache-broker-narrow.svg and 03-page-cache-broker.png from 03-page-cache-broker.csv in this directory:
 #   gnuplot 03-page-cache-broker.gp
 # Written by `millrace plot`; changes are lost.
@@ -26,7 +26,7 @@ do for [output in "svg narrow png"] {
     set output "03-page-cache-broker.svg"
   }
   if (narrow) {
-    set terminal svg size 400,473 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,490 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "03-page-cache-broker-narrow.svg"
   }
   if (output eq "png") {
@@ -35,11 +35,11 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "Through the broker: bytes in memory over the topic's size" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "How much of a topic each of the broker's caches holds, memory being limited" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T004312Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Through the broker: bytes in memory\nover the topic's size" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T004312Z-3afb1ef" font ",10" offset 0,-3.3000000000000003
+    set label 1 "How much of a topic each of the\nbroker's caches holds, memory being\nlimited" font ",14"
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T004312Z-3afb1ef" font ",10" offset 0,-4.4
   }
   set multiplot
   unset key
@@ -57,33 +57,33 @@ do for [output in "svg narrow png"] {
   set ytics ("0" 0, "10" 10, "20" 20, "30" 30, "40" 40, "50" 50, "60" 60)
   if (narrow) { set ytics ("0" 0, "20" 20, "40" 40, "60" 60) }
   set yrange [0:67.84]
-  if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.325581; set tmargin at screen 0.780127 } else { set lmargin at screen 0.074167; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
+  if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.314286; set tmargin at screen 0.753061 } else { set lmargin at screen 0.074167; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
   unset arrow
   unset title
   set xlabel "topic, MB" offset 0,screen (narrow ? 0 : 0)
   set ylabel "MiB of the topic in memory" offset 0,0
   set arrow from graph 0, first 64 to graph 1, first 64 nohead lc rgb "#666666" dt (10,6) lw 1.4 back
   set label 20 "memory" at graph 0.99, first 64 right offset 0,0.6 font ",11" tc rgb "#444444" front
-  plot data skip 1 using (pick("", "broker-page", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("", "broker-boxed", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("", "broker-compact", "median", 4)):7:8 with filledcurves lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("", "broker-both", "median", 4)):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
-    data skip dotting using (pick("", "broker-page", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
-    data skip dotting using (pick("", "broker-boxed", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
-    data skip dotting using (pick("", "broker-compact", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
-    data skip dotting using (pick("", "broker-both", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
-    data skip 1 using (pick("", "broker-page", "median", 4)):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("", "broker-boxed", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("", "broker-compact", "median", 4)):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("", "broker-both", "median", 4)):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
-    data skip 1 using (pick("", "broker-page", "median", 4)):6:(hover("broker, page cache")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
-    data skip 1 using (pick("", "broker-boxed", "median", 4)):6:(hover("broker, objects")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
-    data skip 1 using (pick("", "broker-compact", "median", 4)):6:(hover("broker, plain bytes")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
-    data skip 1 using (pick("", "broker-both", "median", 4)):6:(hover("broker, cached in both")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
+  plot data skip 1 using (pick("", "broker-page", "median", 4) * 0.951572):7:8 with filledcurves lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("", "broker-boxed", "median", 4) * 0.98359):7:8 with filledcurves lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("", "broker-compact", "median", 4) * 1.016684):7:8 with filledcurves lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("", "broker-both", "median", 4) * 1.050893):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
+    data skip dotting using (pick("", "broker-page", "raw", 4) * 0.951572):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
+    data skip dotting using (pick("", "broker-boxed", "raw", 4) * 0.98359):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
+    data skip dotting using (pick("", "broker-compact", "raw", 4) * 1.016684):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
+    data skip dotting using (pick("", "broker-both", "raw", 4) * 1.050893):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
+    data skip 1 using (pick("", "broker-page", "median", 4) * 0.951572):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("", "broker-boxed", "median", 4) * 0.98359):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("", "broker-compact", "median", 4) * 1.016684):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("", "broker-both", "median", 4) * 1.050893):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
+    data skip 1 using (pick("", "broker-page", "median", 4) * 0.951572):6:(hover("broker, page cache")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
+    data skip 1 using (pick("", "broker-boxed", "median", 4) * 0.98359):6:(hover("broker, objects")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
+    data skip 1 using (pick("", "broker-compact", "median", 4) * 1.016684):6:(hover("broker, plain bytes")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
+    data skip 1 using (pick("", "broker-both", "median", 4) * 1.050893):6:(hover("broker, cached in both")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
-  set tmargin at screen (narrow ? 0.20296 : 0.120155)
+  set tmargin at screen (narrow ? 0.195918 : 0.120155)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
   if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 4 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \

@@ -1,4 +1,4 @@
-# From a restart to 95 % of the hit ratio before it
+# How long each cache takes to be warm after a restart (95 % of its hit ratio)
 # Draws 03-page-cache-rewarm.svg, 03-page-cache-rewarm-narrow.svg and 03-page-cache-rewarm.png from 03-page-cache-rewarm.csv in this directory:
 #   gnuplot 03-page-cache-rewarm.gp
 # Written by `millrace plot`; changes are lost.
@@ -26,7 +26,7 @@ do for [output in "svg narrow png"] {
     set output "03-page-cache-rewarm.svg"
   }
   if (narrow) {
-    set terminal svg size 400,798 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,815 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "03-page-cache-rewarm-narrow.svg"
   }
   if (output eq "png") {
@@ -35,11 +35,11 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "From a restart to 95 % of the hit ratio before it" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "How long each cache takes to be warm after a restart (95 % of its hit ratio)" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T004312Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "From a restart to 95 % of the hit\nratio before it" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T004312Z-3afb1ef" font ",10" offset 0,-3.3000000000000003
+    set label 1 "How long each cache takes to be warm\nafter a restart (95 % of its hit\nratio)" font ",14"
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T004312Z-3afb1ef" font ",10" offset 0,-4.4
   }
   set multiplot
   unset key
@@ -56,7 +56,7 @@ do for [output in "svg narrow png"] {
   set ytics ("0.5" 0.5, "1" 1, "2" 2, "5" 5, "10" 10, "20" 20, "50" 50, "100" 100, "200" 200, "500" 500)
   if (narrow) { set ytics ("0.5" 0.5, "1" 1, "2" 2, "5" 5, "10" 10, "20" 20, "50" 50, "100" 100, "200" 200, "500" 500) }
   set yrange [0.364001:641.481843]
-  if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.567669; set tmargin at screen 0.837093 } else { set lmargin at screen 0.083125; set rmargin at screen 0.520729; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
+  if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.555828; set tmargin at screen 0.819632 } else { set lmargin at screen 0.083125; set rmargin at screen 0.520729; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
   unset arrow
   set title "uniform" font ",14" offset 0,-0.4
   set xlabel "working set, MB" offset 0,screen (narrow ? 0 : 0)
@@ -82,7 +82,7 @@ do for [output in "svg narrow png"] {
     data skip 1 using (pick("uniform", "boxed", "median", 4)):6:(hover("objects in the process")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
     data skip 1 using (pick("uniform", "arena", "median", 4)):6:(hover("plain bytes in the process")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
     data skip 1 using (pick("uniform", "both", "median", 4)):6:(hover("cached in both")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
-  if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.192982; set tmargin at screen 0.462406 } else { set lmargin at screen 0.543646; set rmargin at screen 0.98125; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
+  if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.188957; set tmargin at screen 0.452761 } else { set lmargin at screen 0.543646; set rmargin at screen 0.98125; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
   unset arrow
   set title "zipf" font ",14" offset 0,-0.4
   set xlabel "working set, MB" offset 0,screen (narrow ? 0 : 0)
@@ -112,7 +112,7 @@ do for [output in "svg narrow png"] {
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
-  set tmargin at screen (narrow ? 0.120301 : 0.114391)
+  set tmargin at screen (narrow ? 0.117791 : 0.114391)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
   if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 4 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \

@@ -1,4 +1,4 @@
-# Bytes served a second over the working set
+# Bytes served a second from each cache, over the working set
 # Draws 03-page-cache-throughput.svg, 03-page-cache-throughput-narrow.svg and 03-page-cache-throughput.png from 03-page-cache-throughput.csv in this directory:
 #   gnuplot 03-page-cache-throughput.gp
 # Written by `millrace plot`; changes are lost.
@@ -35,10 +35,10 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "Bytes served a second over the working set" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "Bytes served a second from each cache, over the working set" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T004312Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Bytes served a second over the working\nset" font ",14"
+    set label 1 "Bytes served a second from each cache,\nover the working set" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T004312Z-3afb1ef" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot

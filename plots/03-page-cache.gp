@@ -1,4 +1,4 @@
-# Bytes held in memory over the working set
+# How much of a file each cache holds, memory being limited
 # Draws 03-page-cache.svg, 03-page-cache-narrow.svg and 03-page-cache.png from 03-page-cache.csv in this directory:
 #   gnuplot 03-page-cache.gp
 # Written by `millrace plot`; changes are lost.
@@ -35,10 +35,10 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "Bytes held in memory over the working set" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "How much of a file each cache holds, memory being limited" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T004312Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Bytes held in memory over the working\nset" font ",14"
+    set label 1 "How much of a file each cache holds,\nmemory being limited" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T004312Z-3afb1ef" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
@@ -65,22 +65,22 @@ do for [output in "svg narrow png"] {
   if (narrow) { unset xlabel }
   set arrow from graph 0, first 64 to graph 1, first 64 nohead lc rgb "#666666" dt (10,6) lw 1.4 back
   set label 20 "memory" at graph 0.99, first 64 right offset 0,0.6 font ",11" tc rgb "#444444" front
-  plot data skip 1 using (pick("uniform", "page-cache", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("uniform", "boxed", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("uniform", "arena", "median", 4)):7:8 with filledcurves lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("uniform", "both", "median", 4)):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
-    data skip dotting using (pick("uniform", "page-cache", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
-    data skip dotting using (pick("uniform", "boxed", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
-    data skip dotting using (pick("uniform", "arena", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
-    data skip dotting using (pick("uniform", "both", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
-    data skip 1 using (pick("uniform", "page-cache", "median", 4)):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("uniform", "boxed", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("uniform", "arena", "median", 4)):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("uniform", "both", "median", 4)):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
-    data skip 1 using (pick("uniform", "page-cache", "median", 4)):6:(hover("page cache")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
-    data skip 1 using (pick("uniform", "boxed", "median", 4)):6:(hover("objects in the process")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
-    data skip 1 using (pick("uniform", "arena", "median", 4)):6:(hover("plain bytes in the process")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
-    data skip 1 using (pick("uniform", "both", "median", 4)):6:(hover("cached in both")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
+  plot data skip 1 using (pick("uniform", "page-cache", "median", 4) * 0.951572):7:8 with filledcurves lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("uniform", "boxed", "median", 4) * 0.98359):7:8 with filledcurves lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("uniform", "arena", "median", 4) * 1.016684):7:8 with filledcurves lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("uniform", "both", "median", 4) * 1.050893):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
+    data skip dotting using (pick("uniform", "page-cache", "raw", 4) * 0.951572):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
+    data skip dotting using (pick("uniform", "boxed", "raw", 4) * 0.98359):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
+    data skip dotting using (pick("uniform", "arena", "raw", 4) * 1.016684):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
+    data skip dotting using (pick("uniform", "both", "raw", 4) * 1.050893):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
+    data skip 1 using (pick("uniform", "page-cache", "median", 4) * 0.951572):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("uniform", "boxed", "median", 4) * 0.98359):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("uniform", "arena", "median", 4) * 1.016684):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("uniform", "both", "median", 4) * 1.050893):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
+    data skip 1 using (pick("uniform", "page-cache", "median", 4) * 0.951572):6:(hover("page cache")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
+    data skip 1 using (pick("uniform", "boxed", "median", 4) * 0.98359):6:(hover("objects in the process")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
+    data skip 1 using (pick("uniform", "arena", "median", 4) * 1.016684):6:(hover("plain bytes in the process")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
+    data skip 1 using (pick("uniform", "both", "median", 4) * 1.050893):6:(hover("cached in both")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
   if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.192982; set tmargin at screen 0.462406 } else { set lmargin at screen 0.539167; set rmargin at screen 0.98125; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
   unset arrow
   set title "zipf" font ",14" offset 0,-0.4
@@ -90,22 +90,22 @@ do for [output in "svg narrow png"] {
   if (!narrow) { unset ylabel; set ytics ("" 0, "" 10, "" 20, "" 30, "" 40, "" 50, "" 60) }
   set arrow from graph 0, first 64 to graph 1, first 64 nohead lc rgb "#666666" dt (10,6) lw 1.4 back
   set label 20 "memory" at graph 0.99, first 64 right offset 0,0.6 font ",11" tc rgb "#444444" front
-  plot data skip 1 using (pick("zipf", "page-cache", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("zipf", "boxed", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("zipf", "arena", "median", 4)):7:8 with filledcurves lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("zipf", "both", "median", 4)):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
-    data skip dotting using (pick("zipf", "page-cache", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
-    data skip dotting using (pick("zipf", "boxed", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
-    data skip dotting using (pick("zipf", "arena", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
-    data skip dotting using (pick("zipf", "both", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
-    data skip 1 using (pick("zipf", "page-cache", "median", 4)):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("zipf", "boxed", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("zipf", "arena", "median", 4)):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("zipf", "both", "median", 4)):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
-    data skip 1 using (pick("zipf", "page-cache", "median", 4)):6:(hover("page cache")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
-    data skip 1 using (pick("zipf", "boxed", "median", 4)):6:(hover("objects in the process")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
-    data skip 1 using (pick("zipf", "arena", "median", 4)):6:(hover("plain bytes in the process")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
-    data skip 1 using (pick("zipf", "both", "median", 4)):6:(hover("cached in both")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
+  plot data skip 1 using (pick("zipf", "page-cache", "median", 4) * 0.951572):7:8 with filledcurves lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("zipf", "boxed", "median", 4) * 0.98359):7:8 with filledcurves lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("zipf", "arena", "median", 4) * 1.016684):7:8 with filledcurves lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("zipf", "both", "median", 4) * 1.050893):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
+    data skip dotting using (pick("zipf", "page-cache", "raw", 4) * 0.951572):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
+    data skip dotting using (pick("zipf", "boxed", "raw", 4) * 0.98359):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
+    data skip dotting using (pick("zipf", "arena", "raw", 4) * 1.016684):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
+    data skip dotting using (pick("zipf", "both", "raw", 4) * 1.050893):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
+    data skip 1 using (pick("zipf", "page-cache", "median", 4) * 0.951572):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("zipf", "boxed", "median", 4) * 0.98359):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("zipf", "arena", "median", 4) * 1.016684):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("zipf", "both", "median", 4) * 1.050893):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
+    data skip 1 using (pick("zipf", "page-cache", "median", 4) * 0.951572):6:(hover("page cache")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
+    data skip 1 using (pick("zipf", "boxed", "median", 4) * 0.98359):6:(hover("objects in the process")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
+    data skip 1 using (pick("zipf", "arena", "median", 4) * 1.016684):6:(hover("plain bytes in the process")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
+    data skip 1 using (pick("zipf", "both", "median", 4) * 1.050893):6:(hover("cached in both")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005

@@ -1,4 +1,4 @@
-# 99th percentile until a live consumer has a record
+# Until a live consumer has a record, with and without a lagging reader: 99th percentile
 # Draws 04-backfill-consumer.svg, 04-backfill-consumer-narrow.svg and 04-backfill-consumer.png from 04-backfill-consumer.csv in this directory:
 #   gnuplot 04-backfill-consumer.gp
 # Written by `millrace plot`; changes are lost.
@@ -26,7 +26,7 @@ do for [output in "svg narrow png"] {
     set output "04-backfill-consumer.svg"
   }
   if (narrow) {
-    set terminal svg size 400,449 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,466 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "04-backfill-consumer-narrow.svg"
   }
   if (output eq "png") {
@@ -35,11 +35,11 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "99th percentile until a live consumer has a record" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "Until a live consumer has a record, with and without a lagging reader: 99th percentile" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T003720Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "99th percentile until a live consumer\nhas a record" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T003720Z-3afb1ef" font ",10" offset 0,-3.3000000000000003
+    set label 1 "Until a live consumer has a record,\nwith and without a lagging reader:\n99th percentile" font ",14"
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T003720Z-3afb1ef" font ",10" offset 0,-4.4
   }
   set multiplot
   unset key
@@ -52,19 +52,19 @@ do for [output in "svg narrow png"] {
   set xrange [-0.6:3.6]
   set xtics ("live pair alone" 0, "beside a lagging\nreader" 1, "bare file alone" 2, "bare file,\nanother read\nbeside it" 3) font ",12"
   if (narrow) { set xtics ("live pair\nalone" 0, "beside a\nlagging\nreader" 1, "bare file\nalone" 2, "bare\nfile,\nanother\nread\nbeside it" 3) font ",10" }
-  unset logscale y
-  set ytics ("0" 0, "50" 50, "100" 100, "150" 150, "200" 200, "250" 250, "300" 300, "350" 350, "400" 400)
-  if (narrow) { set ytics ("0" 0, "100" 100, "200" 200, "300" 300, "400" 400) }
-  set yrange [0:434.823495]
-  if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.289532; set tmargin at screen 0.768374 } else { set lmargin at screen 0.083125; set rmargin at screen 0.98125; set bmargin at screen 0.214286; set tmargin at screen 0.869048 }
+  set logscale y
+  set ytics ("0.1" 0.1, "1" 1, "10" 10, "100" 100, "1000" 1000)
+  if (narrow) { set ytics ("0.1" 0.1, "1" 1, "10" 10, "100" 100, "1000" 1000) }
+  set yrange [0.087888:1013.177609]
+  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.27897; set tmargin at screen 0.740343 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.214286; set tmargin at screen 0.869048 }
   unset arrow
   unset title
-  set xlabel "what runs" offset 0,screen (narrow ? -0.13363 : -0.071429)
+  set xlabel "what runs" offset 0,screen (narrow ? -0.128755 : -0.071429)
   set ylabel "end-to-end p99, ms" offset 0,0
-  plot data skip 1 using (pick("", "alone", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("", "lagging", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("", "bare-alone", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("", "bare-lagging", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#CC79A7" notitle, \
+  plot data skip 1 using (pick("", "alone", "median", 4)):6 with points pt 7 ps 1.2 lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("", "lagging", "median", 4)):6 with points pt 5 ps 1.2 lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("", "bare-alone", "median", 4)):6 with points pt 9 ps 1.2 lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("", "bare-lagging", "median", 4)):6 with points pt 11 ps 1.2 lc rgb "#CC79A7" notitle, \
     data skip 1 using (pick("", "alone", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \
     data skip 1 using (pick("", "lagging", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \
     data skip 1 using (pick("", "bare-alone", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \

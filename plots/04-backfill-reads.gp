@@ -1,4 +1,4 @@
-# Read from the device meanwhile
+# Read from the device beside a live pair, with and without a lagging reader
 # Draws 04-backfill-reads.svg, 04-backfill-reads-narrow.svg and 04-backfill-reads.png from 04-backfill-reads.csv in this directory:
 #   gnuplot 04-backfill-reads.gp
 # Written by `millrace plot`; changes are lost.
@@ -26,7 +26,7 @@ do for [output in "svg narrow png"] {
     set output "04-backfill-reads.svg"
   }
   if (narrow) {
-    set terminal svg size 400,432 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,466 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "04-backfill-reads-narrow.svg"
   }
   if (output eq "png") {
@@ -35,11 +35,11 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "Read from the device meanwhile" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "Read from the device beside a live pair, with and without a lagging reader" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T003720Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Read from the device meanwhile" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T003720Z-3afb1ef" font ",10" offset 0,-2.2
+    set label 1 "Read from the device beside a live\npair, with and without a lagging\nreader" font ",14"
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T003720Z-3afb1ef" font ",10" offset 0,-4.4
   }
   set multiplot
   unset key
@@ -52,19 +52,19 @@ do for [output in "svg narrow png"] {
   set xrange [-0.6:3.6]
   set xtics ("live pair alone" 0, "beside a lagging\nreader" 1, "bare file alone" 2, "bare file,\nanother read\nbeside it" 3) font ",12"
   if (narrow) { set xtics ("live pair\nalone" 0, "beside a\nlagging\nreader" 1, "bare file\nalone" 2, "bare\nfile,\nanother\nread\nbeside it" 3) font ",10" }
-  unset logscale y
-  set ytics ("0" 0, "100M" 100000000, "200M" 200000000, "300M" 300000000, "400M" 400000000, "500M" 500000000, "600M" 600000000, "700M" 700000000)
-  if (narrow) { set ytics ("0" 0, "200M" 200000000, "400M" 400000000, "600M" 600000000) }
-  set yrange [0:740448665.6]
-  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.300926; set tmargin at screen 0.798611 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.214286; set tmargin at screen 0.869048 }
+  set logscale y
+  set ytics ("10k" 10000, "100k" 100000, "1M" 1000000, "10M" 10000000, "100M" 100000000, "1G" 1000000000)
+  if (narrow) { set ytics ("10k" 10000, "100k" 100000, "1M" 1000000, "10M" 10000000, "100M" 100000000, "1G" 1000000000) }
+  set yrange [2248.868694:2787577626.967941]
+  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.27897; set tmargin at screen 0.740343 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.214286; set tmargin at screen 0.869048 }
   unset arrow
   unset title
-  set xlabel "what runs" offset 0,screen (narrow ? -0.138889 : -0.071429)
+  set xlabel "what runs" offset 0,screen (narrow ? -0.128755 : -0.071429)
   set ylabel "bytes" offset 0,0
-  plot data skip 1 using (pick("", "alone", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("", "lagging", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("", "bare-alone", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("", "bare-lagging", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#CC79A7" notitle, \
+  plot data skip 1 using (pick("", "alone", "median", 4)):6 with points pt 7 ps 1.2 lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("", "lagging", "median", 4)):6 with points pt 5 ps 1.2 lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("", "bare-alone", "median", 4)):6 with points pt 9 ps 1.2 lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("", "bare-lagging", "median", 4)):6 with points pt 11 ps 1.2 lc rgb "#CC79A7" notitle, \
     data skip 1 using (pick("", "alone", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \
     data skip 1 using (pick("", "lagging", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \
     data skip 1 using (pick("", "bare-alone", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \

@@ -1,4 +1,4 @@
-# 99th percentile of a live producer, with and without a lagging reader
+# A live producer's response time, with and without a lagging reader: 99th percentile
 # Draws 04-backfill.svg, 04-backfill-narrow.svg and 04-backfill.png from 04-backfill.csv in this directory:
 #   gnuplot 04-backfill.gp
 # Written by `millrace plot`; changes are lost.
@@ -26,7 +26,7 @@ do for [output in "svg narrow png"] {
     set output "04-backfill.svg"
   }
   if (narrow) {
-    set terminal svg size 400,449 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,466 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "04-backfill-narrow.svg"
   }
   if (output eq "png") {
@@ -35,11 +35,11 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "99th percentile of a live producer, with and without a lagging reader" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "A live producer's response time, with and without a lagging reader: 99th percentile" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T003720Z-3afb1ef" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "99th percentile of a live producer,\nwith and without a lagging reader" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T003720Z-3afb1ef" font ",10" offset 0,-3.3000000000000003
+    set label 1 "A live producer's response time, with\nand without a lagging reader: 99th\npercentile" font ",14"
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T003720Z-3afb1ef" font ",10" offset 0,-4.4
   }
   set multiplot
   unset key
@@ -52,19 +52,19 @@ do for [output in "svg narrow png"] {
   set xrange [-0.6:3.6]
   set xtics ("live pair alone" 0, "beside a lagging\nreader" 1, "bare file alone" 2, "bare file,\nanother read\nbeside it" 3) font ",12"
   if (narrow) { set xtics ("live pair\nalone" 0, "beside a\nlagging\nreader" 1, "bare file\nalone" 2, "bare\nfile,\nanother\nread\nbeside it" 3) font ",10" }
-  unset logscale y
-  set ytics ("0" 0, "50" 50, "100" 100, "150" 150, "200" 200, "250" 250, "300" 300, "350" 350, "400" 400)
-  if (narrow) { set ytics ("0" 0, "100" 100, "200" 200, "300" 300, "400" 400) }
-  set yrange [0:408.105778]
-  if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.289532; set tmargin at screen 0.768374 } else { set lmargin at screen 0.083125; set rmargin at screen 0.98125; set bmargin at screen 0.214286; set tmargin at screen 0.869048 }
+  set logscale y
+  set ytics ("0.1" 0.1, "0.2" 0.2, "0.5" 0.5, "1" 1, "2" 2, "5" 5, "10" 10, "20" 20, "50" 50, "100" 100, "200" 200, "500" 500)
+  if (narrow) { set ytics ("0.1" 0.1, "0.2" 0.2, "0.5" 0.5, "1" 1, "2" 2, "5" 5, "10" 10, "20" 20, "50" 50, "100" 100, "200" 200, "500" 500) }
+  set yrange [0.078789:955.920982]
+  if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.27897; set tmargin at screen 0.740343 } else { set lmargin at screen 0.083125; set rmargin at screen 0.98125; set bmargin at screen 0.214286; set tmargin at screen 0.869048 }
   unset arrow
   unset title
-  set xlabel "what runs" offset 0,screen (narrow ? -0.13363 : -0.071429)
+  set xlabel "what runs" offset 0,screen (narrow ? -0.128755 : -0.071429)
   set ylabel "response p99, ms" offset 0,0
-  plot data skip 1 using (pick("", "alone", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("", "lagging", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("", "bare-alone", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("", "bare-lagging", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#CC79A7" notitle, \
+  plot data skip 1 using (pick("", "alone", "median", 4)):6 with points pt 7 ps 1.2 lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("", "lagging", "median", 4)):6 with points pt 5 ps 1.2 lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("", "bare-alone", "median", 4)):6 with points pt 9 ps 1.2 lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("", "bare-lagging", "median", 4)):6 with points pt 11 ps 1.2 lc rgb "#CC79A7" notitle, \
     data skip 1 using (pick("", "alone", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \
     data skip 1 using (pick("", "lagging", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \
     data skip 1 using (pick("", "bare-alone", "raw", 4)):6 with points pt 7 ps 0.35 lc rgb "#50222222" notitle, \

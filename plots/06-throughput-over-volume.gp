@@ -1,4 +1,4 @@
-# Throughput over stored volume
+# Throughput over stored volume: the broker and a bare file append
 # Draws 06-throughput-over-volume.svg, 06-throughput-over-volume-narrow.svg and 06-throughput-over-volume.png from 06-throughput-over-volume.csv in this directory:
 #   gnuplot 06-throughput-over-volume.gp
 # Written by `millrace plot`; changes are lost.
@@ -13,20 +13,20 @@ shown(value) = value >= 999.5e6 ? told(value / 1e9, "G") : value >= 999.5e3 ? to
 pick(panel, series, kind, place) = \
   (strcol(1) eq panel && strcol(2) eq series && strcol(3) eq kind) ? column(place) : NaN
 # Over a bar, in two digits where bars are many.
-over(value) = 1 && value < 9999.5 ? sprintf(value >= 9.95 ? "%.0f" : "%.2g", value) : shown(value)
+over(value) = 0 && value < 9999.5 ? sprintf(value >= 9.95 ? "%.0f" : "%.2g", value) : shown(value)
 hover(label) = sprintf("%s, %s: %s [%s, %s], n = %d", \
   label, strcol(5), shown(column(6)), shown(column(7)), shown(column(8)), column(9))
 do for [output in "svg narrow png"] {
   narrow = output eq "narrow"
   # A narrow page has no room for the runs of many places, or the values of many bars.
-  dotting = narrow && 8 > 16 ? 1000000 : 1
+  dotting = narrow && 211 > 16 ? 1000000 : 1
   crowded = narrow && 1
   if (output eq "svg") {
     set terminal svg size 960,516 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "06-throughput-over-volume.svg"
   }
   if (narrow) {
-    set terminal svg size 400,456 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,452 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "06-throughput-over-volume-narrow.svg"
   }
   if (output eq "png") {
@@ -35,11 +35,11 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "Throughput over stored volume" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "Throughput over stored volume: the broker and a bare file append" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T235343Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Throughput over stored volume" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235343Z-64a9023" font ",10" offset 0,-2.2
+    set label 1 "Throughput over stored volume: the\nbroker and a bare file append" font ",14"
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235343Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -48,45 +48,43 @@ do for [output in "svg narrow png"] {
   set xtics nomirror; set ytics nomirror
   set grid ytics lc rgb "#dddddd" lt 1 lw 1
   set style fill transparent solid 0.18 noborder
-  set boxwidth 0.229333 absolute
-  set xrange [0:4218.88]
-  set xtics ("512" 512, "1024" 1024, "1536" 1536, "2048" 2048, "2560" 2560, "3072" 3072, "3584" 3584, "4096" 4096) font ",14"
-  if (narrow) { set xtics ("512" 512, "1024" 1024, "1536" 1536, "2048" 2048, "2560" 2560, "3072" 3072, "3584" 3584, "4096" 4096) font ",10" }
+  set boxwidth 0.344 absolute
+  set logscale x
+  set xrange [91.428571:5734.4]
+  set xtics ("128" 128, "256" 256, "512" 512, "1024" 1024, "2048" 2048, "4096" 4096) font ",14"
+  if (narrow) { set xtics ("128" 128, "256" 256, "512" 512, "1024" 1024, "2048" 2048, "4096" 4096) font ",12" }
   unset logscale y
-  set ytics ("0" 0, "500" 500, "1000" 1000, "1500" 1500, "2000" 2000)
-  if (narrow) { set ytics ("0" 0, "500" 500, "1000" 1000, "1500" 1500, "2000" 2000) }
-  set yrange [0:2108.953452]
-  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.337719; set tmargin at screen 0.809211 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
+  set ytics ("0" 0, "500" 500, "1000" 1000, "1500" 1500, "2000" 2000, "2500" 2500)
+  if (narrow) { set ytics ("0" 0, "500" 500, "1000" 1000, "1500" 1500, "2000" 2000, "2500" 2500) }
+  set yrange [0:2952.510227]
+  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.294248; set tmargin at screen 0.769912 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.232558; set tmargin at screen 0.872093 }
   unset arrow
   unset title
   set xlabel "stored volume, MiB" offset 0,screen (narrow ? 0 : 0)
   set ylabel "MiB/s" offset 0,0
   set arrow from 512, graph 0 to 512, graph 1 nohead lc rgb "#666666" dt (10,6) lw 1.4 back
   set label 20 "memory" at 512, graph 0.97 left offset 0.6,0 font ",11" tc rgb "#444444" front
+  set arrow from graph 0, first 2785.387006 to graph 1, first 2785.387006 nohead lc rgb "#666666" dt (10,6) lw 1.4 back
+  set label 21 "the device's own rate of writing" at graph 0.99, first 2785.387006 right offset 0,0.6 font ",11" tc rgb "#444444" front
   plot data skip 1 using (pick("", "broker", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("", "broker-retention", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("", "raw-append", "median", 4)):7:8 with filledcurves lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("", "raw-append", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
     data skip dotting using (pick("", "broker", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
-    data skip dotting using (pick("", "broker-retention", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
-    data skip dotting using (pick("", "raw-append", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
-    data skip 1 using (pick("", "broker", "median", 4)):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("", "broker-retention", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("", "raw-append", "median", 4)):6 with linespoints lw 2.2 dt (8,4) pt 9 ps 0.75 lc rgb "#009E73" notitle, \
+    data skip dotting using (pick("", "raw-append", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
+    data skip 1 using (pick("", "broker", "median", 4)):6 with lines lw 2.6 lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("", "raw-append", "median", 4)):6 with lines lw 2.6 lc rgb "#D55E00" notitle, \
     data skip 1 using (pick("", "broker", "claim", 4)):6 with lines lw 2 dt (4,4) lc rgb "#000000" notitle, \
     data skip 1 using (pick("", "broker", "median", 4)):6:(hover("broker")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
-    data skip 1 using (pick("", "broker-retention", "median", 4)):6:(hover("broker, retention reached")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
-    data skip 1 using (pick("", "raw-append", "median", 4)):6:(hover("bare file append at the broker's pace")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle
+    data skip 1 using (pick("", "raw-append", "median", 4)):6:(hover("bare file append at the broker's pace")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
-  set tmargin at screen (narrow ? 0.210526 : 0.120155)
+  set tmargin at screen (narrow ? 0.165929 : 0.120155)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 2 samplen 2.4 spacing 1.1 font ",12"
-  if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 4 spacing 1 }
+  if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 3 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \
-    keyentry with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" title "broker", \
-    keyentry with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" title "broker, retention reached", \
-    keyentry with linespoints lw 2.2 dt (8,4) pt 9 ps 0.75 lc rgb "#009E73" title "bare file append at the broker's pace", \
-    keyentry with lines lw 2 dt (4,4) lc rgb "#000000" title "the claim: as fast as at the start"
+    keyentry with lines lw 2.6 lc rgb "#0072B2" title "broker", \
+    keyentry with lines lw 2.6 lc rgb "#D55E00" title "bare file append at the broker's pace", \
+    keyentry with lines lw 2 dt (4,4) lc rgb "#000000" title "the claim: as fast as when memory had just filled"
   unset multiplot
   unset output
 }

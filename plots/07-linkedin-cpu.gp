@@ -1,4 +1,4 @@
-# CPU of the broker for a million records
+# LinkedIn's rows: the broker's CPU for a million records
 # Draws 07-linkedin-cpu.svg, 07-linkedin-cpu-narrow.svg and 07-linkedin-cpu.png from 07-linkedin-cpu.csv in this directory:
 #   gnuplot 07-linkedin-cpu.gp
 # Written by `millrace plot`; changes are lost.
@@ -35,10 +35,10 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "CPU of the broker for a million records" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "LinkedIn's rows: the broker's CPU for a million records" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T235629Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "CPU of the broker for a million\nrecords" font ",14"
+    set label 1 "LinkedIn's rows: the broker's CPU for\na million records" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235629Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot

@@ -1,4 +1,4 @@
-# The same rows behind a link of 1 Gb/s
+# LinkedIn's rows on one broker behind a link of 1 Gb/s
 # Draws 07-linkedin-link.svg, 07-linkedin-link-narrow.svg and 07-linkedin-link.png from 07-linkedin-link.csv in this directory:
 #   gnuplot 07-linkedin-link.gp
 # Written by `millrace plot`; changes are lost.
@@ -26,7 +26,7 @@ do for [output in "svg narrow png"] {
     set output "07-linkedin-link.svg"
   }
   if (narrow) {
-    set terminal svg size 400,453 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,470 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "07-linkedin-link-narrow.svg"
   }
   if (output eq "png") {
@@ -35,11 +35,11 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "The same rows behind a link of 1 Gb/s" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "LinkedIn's rows on one broker behind a link of 1 Gb/s" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T235629Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "The same rows behind a link of 1 Gb/s" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235629Z-64a9023" font ",10" offset 0,-2.2
+    set label 1 "LinkedIn's rows on one broker behind a\nlink of 1 Gb/s" font ",14"
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235629Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -56,10 +56,10 @@ do for [output in "svg narrow png"] {
   set ytics ("0" 0, "500k" 500000, "1M" 1000000, "1.5M" 1500000, "2M" 2000000, "2.5M" 2500000, "3M" 3000000)
   if (narrow) { set ytics ("0" 0, "1M" 1000000, "2M" 2000000, "3M" 3000000) }
   set yrange [0:3379369.427205]
-  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.333333; set tmargin at screen 0.807947 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.223529; set tmargin at screen 0.870588 }
+  if (narrow) { set lmargin at screen 0.221; set rmargin at screen 0.955; set bmargin at screen 0.321277; set tmargin at screen 0.778723 } else { set lmargin at screen 0.092083; set rmargin at screen 0.98125; set bmargin at screen 0.223529; set tmargin at screen 0.870588 }
   unset arrow
   unset title
-  set xlabel "who sends and receives" offset 0,screen (narrow ? -0.13245 : -0.035294)
+  set xlabel "who sends and receives" offset 0,screen (narrow ? -0.12766 : -0.035294)
   set ylabel "records/s" offset 0,0
   plot data skip 1 using (pick("", "producer-link", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#0072B2" notitle, \
     data skip 1 using (pick("", "three-producers-link", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#D55E00" notitle, \
@@ -92,7 +92,7 @@ do for [output in "svg narrow png"] {
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
-  set tmargin at screen (narrow ? 0.072848 : 0.07451)
+  set tmargin at screen (narrow ? 0.070213 : 0.07451)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 2 samplen 2.4 spacing 1.1 font ",12"
   if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 1 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \

@@ -1,4 +1,4 @@
-# How much of the machine's CPU was in use
+# LinkedIn's rows: how much of the machine's CPU was in use
 # Draws 07-linkedin-machine.svg, 07-linkedin-machine-narrow.svg and 07-linkedin-machine.png from 07-linkedin-machine.csv in this directory:
 #   gnuplot 07-linkedin-machine.gp
 # Written by `millrace plot`; changes are lost.
@@ -35,10 +35,10 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "How much of the machine's CPU was in use" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "LinkedIn's rows: how much of the machine's CPU was in use" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261125T235629Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "How much of the machine's CPU was in\nuse" font ",14"
+    set label 1 "LinkedIn's rows: how much of the\nmachine's CPU was in use" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235629Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot

@@ -1,4 +1,4 @@
-# The broker's CPU for a gigabyte of records
+# The broker's CPU for a gigabyte of records, over their size
 # Draws 08-message-size-cpu.svg, 08-message-size-cpu-narrow.svg and 08-message-size-cpu.png from 08-message-size-cpu.csv in this directory:
 #   gnuplot 08-message-size-cpu.gp
 # Written by `millrace plot`; changes are lost.
@@ -35,10 +35,10 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "The broker's CPU for a gigabyte of records" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "The broker's CPU for a gigabyte of records, over their size" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T235933Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "The broker's CPU for a gigabyte of\nrecords" font ",14"
+    set label 1 "The broker's CPU for a gigabyte of\nrecords, over their size" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235933Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
@@ -68,8 +68,8 @@ do for [output in "svg narrow png"] {
     data skip dotting using (pick("", "broker/8196", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
     data skip 1 using (pick("", "broker/128000", "median", 4)):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
     data skip 1 using (pick("", "broker/8196", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("", "broker/128000", "median", 4)):6:(hover("broker, batch bytes 128000")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
-    data skip 1 using (pick("", "broker/8196", "median", 4)):6:(hover("broker, batch bytes 8196")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle
+    data skip 1 using (pick("", "broker/128000", "median", 4)):6:(hover("broker, batch 128,000 B")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
+    data skip 1 using (pick("", "broker/8196", "median", 4)):6:(hover("broker, batch 8196 B")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
@@ -77,8 +77,8 @@ do for [output in "svg narrow png"] {
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
   if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 2 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \
-    keyentry with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" title "broker, batch bytes 128000", \
-    keyentry with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" title "broker, batch bytes 8196"
+    keyentry with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" title "broker, batch 128,000 B", \
+    keyentry with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" title "broker, batch 8196 B"
   unset multiplot
   unset output
 }

@@ -1,4 +1,4 @@
-# Bytes a second over the size of a record
+# Bytes produced a second over the size of a record
 # Draws 08-message-size.svg, 08-message-size-narrow.svg and 08-message-size.png from 08-message-size.csv in this directory:
 #   gnuplot 08-message-size.gp
 # Written by `millrace plot`; changes are lost.
@@ -35,10 +35,10 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "Bytes a second over the size of a record" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "Bytes produced a second over the size of a record" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261125T235933Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Bytes a second over the size of a\nrecord" font ",14"
+    set label 1 "Bytes produced a second over the size\nof a record" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261125T235933Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
@@ -74,9 +74,9 @@ do for [output in "svg narrow png"] {
     data skip 1 using (pick("", "broker/8196", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
     data skip 1 using (pick("", "sink/128000", "median", 4)):6 with linespoints lw 2.2 dt (8,4) pt 9 ps 0.75 lc rgb "#009E73" notitle, \
     data skip 1 using (pick("", "append/", "median", 4)):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
-    data skip 1 using (pick("", "broker/128000", "median", 4)):6:(hover("broker, batch bytes 128000")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
-    data skip 1 using (pick("", "broker/8196", "median", 4)):6:(hover("broker, batch bytes 8196")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
-    data skip 1 using (pick("", "sink/128000", "median", 4)):6:(hover("generator, no broker, batch bytes 128000")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
+    data skip 1 using (pick("", "broker/128000", "median", 4)):6:(hover("broker, batch 128,000 B")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
+    data skip 1 using (pick("", "broker/8196", "median", 4)):6:(hover("broker, batch 8196 B")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
+    data skip 1 using (pick("", "sink/128000", "median", 4)):6:(hover("generator, no broker, batch 128,000 B")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
     data skip 1 using (pick("", "append/", "median", 4)):6:(hover("bare append of single records")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
@@ -85,9 +85,9 @@ do for [output in "svg narrow png"] {
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 2 samplen 2.4 spacing 1.1 font ",12"
   if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 4 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \
-    keyentry with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" title "broker, batch bytes 128000", \
-    keyentry with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" title "broker, batch bytes 8196", \
-    keyentry with linespoints lw 2.2 dt (8,4) pt 9 ps 0.75 lc rgb "#009E73" title "generator, no broker, batch bytes 128000", \
+    keyentry with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" title "broker, batch 128,000 B", \
+    keyentry with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" title "broker, batch 8196 B", \
+    keyentry with linespoints lw 2.2 dt (8,4) pt 9 ps 0.75 lc rgb "#009E73" title "generator, no broker, batch 128,000 B", \
     keyentry with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" title "bare append of single records"
   unset multiplot
   unset output

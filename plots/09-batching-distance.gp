@@ -1,4 +1,4 @@
-# Through the broker, by the round trip in ms
+# Messages produced a second over messages in a request, near and far
 # Draws 09-batching-distance.svg, 09-batching-distance-narrow.svg and 09-batching-distance.png from 09-batching-distance.csv in this directory:
 #   gnuplot 09-batching-distance.gp
 # Written by `millrace plot`; changes are lost.
@@ -35,10 +35,10 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "Through the broker, by the round trip in ms" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "Messages produced a second over messages in a request, near and far" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T000139Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Through the broker, by the round trip\nin ms" font ",14"
+    set label 1 "Messages produced a second over\nmessages in a request, near and far" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T000139Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
@@ -71,9 +71,9 @@ do for [output in "svg narrow png"] {
     data skip 1 using (pick("", "0", "median", 4)):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
     data skip 1 using (pick("", "1", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
     data skip 1 using (pick("", "10", "median", 4)):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("", "0", "median", 4)):6:(hover("round trip ms 0")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
-    data skip 1 using (pick("", "1", "median", 4)):6:(hover("round trip ms 1")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
-    data skip 1 using (pick("", "10", "median", 4)):6:(hover("round trip ms 10")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle
+    data skip 1 using (pick("", "0", "median", 4)):6:(hover("round trip 0 ms")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
+    data skip 1 using (pick("", "1", "median", 4)):6:(hover("round trip 1 ms")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
+    data skip 1 using (pick("", "10", "median", 4)):6:(hover("round trip 10 ms")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
@@ -81,9 +81,9 @@ do for [output in "svg narrow png"] {
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
   if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 3 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \
-    keyentry with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" title "round trip ms 0", \
-    keyentry with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" title "round trip ms 1", \
-    keyentry with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" title "round trip ms 10"
+    keyentry with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" title "round trip 0 ms", \
+    keyentry with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" title "round trip 1 ms", \
+    keyentry with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" title "round trip 10 ms"
   unset multiplot
   unset output
 }

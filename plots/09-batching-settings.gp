@@ -1,4 +1,4 @@
-# The same by the producer's settings
+# Messages produced a second by the producer's settings
 # Draws 09-batching-settings.svg, 09-batching-settings-narrow.svg and 09-batching-settings.png from 09-batching-settings.csv in this directory:
 #   gnuplot 09-batching-settings.gp
 # Written by `millrace plot`; changes are lost.
@@ -26,7 +26,7 @@ do for [output in "svg narrow png"] {
     set output "09-batching-settings.svg"
   }
   if (narrow) {
-    set terminal svg size 400,444 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,461 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "09-batching-settings-narrow.svg"
   }
   if (output eq "png") {
@@ -35,11 +35,11 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "The same by the producer's settings" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "Messages produced a second by the producer's settings" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T000139Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "The same by the producer's settings" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T000139Z-64a9023" font ",10" offset 0,-2.2
+    set label 1 "Messages produced a second by the\nproducer's settings" font ",14"
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T000139Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -56,10 +56,10 @@ do for [output in "svg narrow png"] {
   set ytics ("0" 0, "1M" 1000000, "2M" 2000000, "3M" 3000000, "4M" 4000000, "5M" 5000000)
   if (narrow) { set ytics ("0" 0, "1M" 1000000, "2M" 2000000, "3M" 3000000, "4M" 4000000, "5M" 5000000) }
   set yrange [0:5454149.591763]
-  if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.31982; set tmargin at screen 0.804054 } else { set lmargin at screen 0.074167; set rmargin at screen 0.98125; set bmargin at screen 0.223529; set tmargin at screen 0.870588 }
+  if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.308026; set tmargin at screen 0.774403 } else { set lmargin at screen 0.074167; set rmargin at screen 0.98125; set bmargin at screen 0.223529; set tmargin at screen 0.870588 }
   unset arrow
   unset title
-  set xlabel "what differs from acks=1, 5 requests in flight, no keys" offset 0,screen (narrow ? -0.067568 : -0.035294)
+  set xlabel "what differs from acks=1, 5 requests in flight, no keys" offset 0,screen (narrow ? -0.065076 : -0.035294)
   set ylabel "messages/s" offset 0,0
   plot data skip 1 using (pick("", "1", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#0072B2" notitle, \
     data skip 1 using (pick("", "50", "median", 4)):6 with boxes fs solid 0.75 noborder lc rgb "#D55E00" notitle, \
@@ -74,7 +74,7 @@ do for [output in "svg narrow png"] {
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
-  set tmargin at screen (narrow ? 0.121622 : 0.07451)
+  set tmargin at screen (narrow ? 0.117137 : 0.07451)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
   if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 2 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \

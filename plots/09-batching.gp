@@ -1,4 +1,4 @@
-# Messages a second against messages a request
+# Messages produced a second over messages in a request
 # Draws 09-batching.svg, 09-batching-narrow.svg and 09-batching.png from 09-batching.csv in this directory:
 #   gnuplot 09-batching.gp
 # Written by `millrace plot`; changes are lost.
@@ -35,10 +35,10 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "Messages a second against messages a request" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "Messages produced a second over messages in a request" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; bands: bootstrap 95 %; dots: runs · standard profile · 20261126T000139Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Messages a second against messages a\nrequest" font ",14"
+    set label 1 "Messages produced a second over\nmessages in a request" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T000139Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot

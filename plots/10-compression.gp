@@ -65,22 +65,22 @@ do for [output in "svg narrow png"] {
   if (narrow) { unset xlabel }
   set arrow from graph 0, first 1 to graph 1, first 1 nohead lc rgb "#666666" dt (10,6) lw 1.4 back
   set label 20 "no gain" at graph 0.99, first 1 right offset 0,0.6 font ",11" tc rgb "#444444" front
-  plot data skip 1 using (pick("json", "gzip", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("json", "snappy", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("json", "lz4", "median", 4)):7:8 with filledcurves lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("json", "zstd", "median", 4)):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
-    data skip dotting using (pick("json", "gzip", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
-    data skip dotting using (pick("json", "snappy", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
-    data skip dotting using (pick("json", "lz4", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
-    data skip dotting using (pick("json", "zstd", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
-    data skip 1 using (pick("json", "gzip", "median", 4)):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("json", "snappy", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("json", "lz4", "median", 4)):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("json", "zstd", "median", 4)):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
-    data skip 1 using (pick("json", "gzip", "median", 4)):6:(hover("gzip")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
-    data skip 1 using (pick("json", "snappy", "median", 4)):6:(hover("snappy")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
-    data skip 1 using (pick("json", "lz4", "median", 4)):6:(hover("lz4")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
-    data skip 1 using (pick("json", "zstd", "median", 4)):6:(hover("zstd")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
+  plot data skip 1 using (pick("json", "gzip", "median", 4) * 0.88308):7:8 with filledcurves lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("json", "snappy", "median", 4) * 0.959401):7:8 with filledcurves lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("json", "lz4", "median", 4) * 1.042317):7:8 with filledcurves lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("json", "zstd", "median", 4) * 1.1324):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
+    data skip dotting using (pick("json", "gzip", "raw", 4) * 0.88308):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
+    data skip dotting using (pick("json", "snappy", "raw", 4) * 0.959401):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
+    data skip dotting using (pick("json", "lz4", "raw", 4) * 1.042317):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
+    data skip dotting using (pick("json", "zstd", "raw", 4) * 1.1324):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
+    data skip 1 using (pick("json", "gzip", "median", 4) * 0.88308):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("json", "snappy", "median", 4) * 0.959401):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("json", "lz4", "median", 4) * 1.042317):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("json", "zstd", "median", 4) * 1.1324):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
+    data skip 1 using (pick("json", "gzip", "median", 4) * 0.88308):6:(hover("gzip")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
+    data skip 1 using (pick("json", "snappy", "median", 4) * 0.959401):6:(hover("snappy")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
+    data skip 1 using (pick("json", "lz4", "median", 4) * 1.042317):6:(hover("lz4")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
+    data skip 1 using (pick("json", "zstd", "median", 4) * 1.1324):6:(hover("zstd")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
   if (narrow) { set lmargin at screen 0.1565; set rmargin at screen 0.955; set bmargin at screen 0.412944; set tmargin at screen 0.608933 } else { set lmargin at screen 0.378194; set rmargin at screen 0.668264; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
   unset arrow
   set title "access-log" font ",14" offset 0,-0.4
@@ -91,22 +91,22 @@ do for [output in "svg narrow png"] {
   if (!narrow) { unset ylabel; set ytics ("" 0, "" 1, "" 2, "" 3, "" 4, "" 5, "" 6, "" 7) }
   set arrow from graph 0, first 1 to graph 1, first 1 nohead lc rgb "#666666" dt (10,6) lw 1.4 back
   set label 20 "no gain" at graph 0.99, first 1 right offset 0,0.6 font ",11" tc rgb "#444444" front
-  plot data skip 1 using (pick("access-log", "gzip", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("access-log", "snappy", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("access-log", "lz4", "median", 4)):7:8 with filledcurves lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("access-log", "zstd", "median", 4)):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
-    data skip dotting using (pick("access-log", "gzip", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
-    data skip dotting using (pick("access-log", "snappy", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
-    data skip dotting using (pick("access-log", "lz4", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
-    data skip dotting using (pick("access-log", "zstd", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
-    data skip 1 using (pick("access-log", "gzip", "median", 4)):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("access-log", "snappy", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("access-log", "lz4", "median", 4)):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("access-log", "zstd", "median", 4)):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
-    data skip 1 using (pick("access-log", "gzip", "median", 4)):6:(hover("gzip")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
-    data skip 1 using (pick("access-log", "snappy", "median", 4)):6:(hover("snappy")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
-    data skip 1 using (pick("access-log", "lz4", "median", 4)):6:(hover("lz4")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
-    data skip 1 using (pick("access-log", "zstd", "median", 4)):6:(hover("zstd")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
+  plot data skip 1 using (pick("access-log", "gzip", "median", 4) * 0.88308):7:8 with filledcurves lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("access-log", "snappy", "median", 4) * 0.959401):7:8 with filledcurves lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("access-log", "lz4", "median", 4) * 1.042317):7:8 with filledcurves lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("access-log", "zstd", "median", 4) * 1.1324):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
+    data skip dotting using (pick("access-log", "gzip", "raw", 4) * 0.88308):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
+    data skip dotting using (pick("access-log", "snappy", "raw", 4) * 0.959401):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
+    data skip dotting using (pick("access-log", "lz4", "raw", 4) * 1.042317):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
+    data skip dotting using (pick("access-log", "zstd", "raw", 4) * 1.1324):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
+    data skip 1 using (pick("access-log", "gzip", "median", 4) * 0.88308):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("access-log", "snappy", "median", 4) * 0.959401):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("access-log", "lz4", "median", 4) * 1.042317):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("access-log", "zstd", "median", 4) * 1.1324):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
+    data skip 1 using (pick("access-log", "gzip", "median", 4) * 0.88308):6:(hover("gzip")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
+    data skip 1 using (pick("access-log", "snappy", "median", 4) * 0.959401):6:(hover("snappy")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
+    data skip 1 using (pick("access-log", "lz4", "median", 4) * 1.042317):6:(hover("lz4")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
+    data skip 1 using (pick("access-log", "zstd", "median", 4) * 1.1324):6:(hover("zstd")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
   if (narrow) { set lmargin at screen 0.1565; set rmargin at screen 0.955; set bmargin at screen 0.140383; set tmargin at screen 0.336372 } else { set lmargin at screen 0.691181; set rmargin at screen 0.98125; set bmargin at screen 0.221402; set tmargin at screen 0.830258 }
   unset arrow
   set title "random" font ",14" offset 0,-0.4
@@ -116,22 +116,22 @@ do for [output in "svg narrow png"] {
   if (!narrow) { unset ylabel; set ytics ("" 0, "" 1, "" 2, "" 3, "" 4, "" 5, "" 6, "" 7) }
   set arrow from graph 0, first 1 to graph 1, first 1 nohead lc rgb "#666666" dt (10,6) lw 1.4 back
   set label 20 "no gain" at graph 0.99, first 1 right offset 0,0.6 font ",11" tc rgb "#444444" front
-  plot data skip 1 using (pick("random", "gzip", "median", 4)):7:8 with filledcurves lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("random", "snappy", "median", 4)):7:8 with filledcurves lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("random", "lz4", "median", 4)):7:8 with filledcurves lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("random", "zstd", "median", 4)):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
-    data skip dotting using (pick("random", "gzip", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
-    data skip dotting using (pick("random", "snappy", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
-    data skip dotting using (pick("random", "lz4", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
-    data skip dotting using (pick("random", "zstd", "raw", 4)):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
-    data skip 1 using (pick("random", "gzip", "median", 4)):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
-    data skip 1 using (pick("random", "snappy", "median", 4)):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
-    data skip 1 using (pick("random", "lz4", "median", 4)):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
-    data skip 1 using (pick("random", "zstd", "median", 4)):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
-    data skip 1 using (pick("random", "gzip", "median", 4)):6:(hover("gzip")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
-    data skip 1 using (pick("random", "snappy", "median", 4)):6:(hover("snappy")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
-    data skip 1 using (pick("random", "lz4", "median", 4)):6:(hover("lz4")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
-    data skip 1 using (pick("random", "zstd", "median", 4)):6:(hover("zstd")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
+  plot data skip 1 using (pick("random", "gzip", "median", 4) * 0.88308):7:8 with filledcurves lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("random", "snappy", "median", 4) * 0.959401):7:8 with filledcurves lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("random", "lz4", "median", 4) * 1.042317):7:8 with filledcurves lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("random", "zstd", "median", 4) * 1.1324):7:8 with filledcurves lc rgb "#CC79A7" notitle, \
+    data skip dotting using (pick("random", "gzip", "raw", 4) * 0.88308):6 with points pt 7 ps 0.28 lc rgb "#700072B2" notitle, \
+    data skip dotting using (pick("random", "snappy", "raw", 4) * 0.959401):6 with points pt 7 ps 0.28 lc rgb "#70D55E00" notitle, \
+    data skip dotting using (pick("random", "lz4", "raw", 4) * 1.042317):6 with points pt 7 ps 0.28 lc rgb "#70009E73" notitle, \
+    data skip dotting using (pick("random", "zstd", "raw", 4) * 1.1324):6 with points pt 7 ps 0.28 lc rgb "#70CC79A7" notitle, \
+    data skip 1 using (pick("random", "gzip", "median", 4) * 0.88308):6 with linespoints lw 2.2 pt 7 ps 0.75 lc rgb "#0072B2" notitle, \
+    data skip 1 using (pick("random", "snappy", "median", 4) * 0.959401):6 with linespoints lw 2.2 pt 5 ps 0.75 lc rgb "#D55E00" notitle, \
+    data skip 1 using (pick("random", "lz4", "median", 4) * 1.042317):6 with linespoints lw 2.2 pt 9 ps 0.75 lc rgb "#009E73" notitle, \
+    data skip 1 using (pick("random", "zstd", "median", 4) * 1.1324):6 with linespoints lw 2.2 pt 11 ps 0.75 lc rgb "#CC79A7" notitle, \
+    data skip 1 using (pick("random", "gzip", "median", 4) * 0.88308):6:(hover("gzip")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe0072B2" notitle, \
+    data skip 1 using (pick("random", "snappy", "median", 4) * 0.959401):6:(hover("snappy")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feD55E00" notitle, \
+    data skip 1 using (pick("random", "lz4", "median", 4) * 1.042317):6:(hover("lz4")) with labels hypertext point pt 7 ps 1.2 lc rgb "#fe009E73" notitle, \
+    data skip 1 using (pick("random", "zstd", "median", 4) * 1.1324):6:(hover("zstd")) with labels hypertext point pt 7 ps 1.2 lc rgb "#feCC79A7" notitle
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005

@@ -1,4 +1,4 @@
-# CPU of producer and consumer
+# CPU of producer and consumer, by codec and network
 # Draws 10-link-compression-cpu.svg, 10-link-compression-cpu-narrow.svg and 10-link-compression-cpu.png from 10-link-compression-cpu.csv in this directory:
 #   gnuplot 10-link-compression-cpu.gp
 # Written by `millrace plot`; changes are lost.
@@ -26,7 +26,7 @@ do for [output in "svg narrow png"] {
     set output "10-link-compression-cpu.svg"
   }
   if (narrow) {
-    set terminal svg size 400,435 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,452 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "10-link-compression-cpu-narrow.svg"
   }
   if (output eq "png") {
@@ -35,11 +35,11 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "CPU of producer and consumer" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "CPU of producer and consumer, by codec and network" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T000701Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "CPU of producer and consumer" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T000701Z-64a9023" font ",10" offset 0,-2.2
+    set label 1 "CPU of producer and consumer, by codec\nand network" font ",14"
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T000701Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot
   unset key
@@ -56,7 +56,7 @@ do for [output in "svg narrow png"] {
   set ytics ("0" 0, "5" 5, "10" 10, "15" 15)
   if (narrow) { set ytics ("0" 0, "5" 5, "10" 10, "15" 15) }
   set yrange [0:19.22165]
-  if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.305747; set tmargin at screen 0.8 } else { set lmargin at screen 0.074167; set rmargin at screen 0.98125; set bmargin at screen 0.195122; set tmargin at screen 0.865854 }
+  if (narrow) { set lmargin at screen 0.178; set rmargin at screen 0.955; set bmargin at screen 0.294248; set tmargin at screen 0.769912 } else { set lmargin at screen 0.074167; set rmargin at screen 0.98125; set bmargin at screen 0.195122; set tmargin at screen 0.865854 }
   unset arrow
   unset title
   set xlabel "codec" offset 0,screen (narrow ? 0 : 0)
@@ -79,7 +79,7 @@ do for [output in "svg narrow png"] {
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
-  set tmargin at screen (narrow ? 0.172414 : 0.077236)
+  set tmargin at screen (narrow ? 0.165929 : 0.077236)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
   if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 3 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \

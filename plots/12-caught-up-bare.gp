@@ -1,4 +1,4 @@
-# The same of a bare file, appended and read by one
+# What is read from the disk of a bare file that one appends to and one reads
 # Draws 12-caught-up-bare.svg, 12-caught-up-bare-narrow.svg and 12-caught-up-bare.png from 12-caught-up-bare.csv in this directory:
 #   gnuplot 12-caught-up-bare.gp
 # Written by `millrace plot`; changes are lost.
@@ -35,10 +35,10 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "The same of a bare file, appended and read by one" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "What is read from the disk of a bare file that one appends to and one reads" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T001340Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "The same of a bare file, appended and\nread by one" font ",14"
+    set label 1 "What is read from the disk of a bare\nfile that one appends to and one reads" font ",14"
     set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T001340Z-64a9023" font ",10" offset 0,-3.3000000000000003
   }
   set multiplot

@@ -1,4 +1,4 @@
-# Read from storage for what consumers get, over how far they are behind
+# What the broker reads from the disk for its consumers, over how far they are behind
 # Draws 12-caught-up.svg, 12-caught-up-narrow.svg and 12-caught-up.png from 12-caught-up.csv in this directory:
 #   gnuplot 12-caught-up.gp
 # Written by `millrace plot`; changes are lost.
@@ -26,7 +26,7 @@ do for [output in "svg narrow png"] {
     set output "12-caught-up.svg"
   }
   if (narrow) {
-    set terminal svg size 400,431 dynamic font "DejaVu Sans,14" background "#ffffff"
+    set terminal svg size 400,448 dynamic font "DejaVu Sans,14" background "#ffffff"
     set output "12-caught-up-narrow.svg"
   }
   if (output eq "png") {
@@ -35,11 +35,11 @@ do for [output in "svg narrow png"] {
   }
   set termoption noenhanced
   unset label
-  set label 1 "Read from storage for what consumers get, over how far they are behind" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
+  set label 1 "What the broker reads from the disk for its consumers, over how far they are behind" at screen 0.5, screen 1 offset 0,-1.1 center font ",17"
   set label 2 "median of n = 7; whiskers: bootstrap 95 %; dots: runs · standard profile · 20261126T001340Z-64a9023" at screen 0.5, screen 1 offset 0,-2.4 center font ",11" tc rgb "#555555"
   if (narrow) {
-    set label 1 "Read from storage for what consumers\nget, over how far they are behind" font ",14"
-    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T001340Z-64a9023" font ",10" offset 0,-3.3000000000000003
+    set label 1 "What the broker reads from the disk\nfor its consumers, over how far they\nare behind" font ",14"
+    set label 2 "median of n = 7, bootstrap 95 % · standard profile ·\n20261126T001340Z-64a9023" font ",10" offset 0,-4.4
   }
   set multiplot
   unset key
@@ -56,7 +56,7 @@ do for [output in "svg narrow png"] {
   set ytics ("0" 0, "20" 20, "40" 40, "60" 60, "80" 80, "100" 100, "120" 120, "140" 140)
   if (narrow) { set ytics ("0" 0, "50" 50, "100" 100, "150" 150) }
   set yrange [0:151.219892]
-  if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.259861; set tmargin at screen 0.758701 } else { set lmargin at screen 0.083125; set rmargin at screen 0.98125; set bmargin at screen 0.195122; set tmargin at screen 0.865854 }
+  if (narrow) { set lmargin at screen 0.1995; set rmargin at screen 0.955; set bmargin at screen 0.25; set tmargin at screen 0.729911 } else { set lmargin at screen 0.083125; set rmargin at screen 0.98125; set bmargin at screen 0.195122; set tmargin at screen 0.865854 }
   unset arrow
   unset title
   set xlabel "behind the end, MB (memory: 67 MB); bars: consumers that read everything" offset 0,screen (narrow ? 0 : 0)
@@ -74,7 +74,7 @@ do for [output in "svg narrow png"] {
   unset label; unset arrow; unset title; unset xlabel; unset ylabel; unset border; unset tics; unset grid
   unset logscale
   set lmargin at screen 0.02; set rmargin at screen 0.98; set bmargin at screen 0.005
-  set tmargin at screen (narrow ? 0.12529 : 0.077236)
+  set tmargin at screen (narrow ? 0.120536 : 0.077236)
   set key at screen 0.5, screen 0.012 center bottom Left reverse horizontal maxcols 3 samplen 2.4 spacing 1.1 font ",12"
   if (narrow) { set key at screen 0.02, screen 0.012 left bottom Left reverse vertical maxcols 1 maxrows 2 spacing 1 }
   plot [0:1] [0:1] -1 notitle, \

@@ -79,7 +79,7 @@ package struct Overview: Sendable, Equatable {
   package static let asideTitle = "also asked"
 
   private static func cells(_ line: Line) -> [String] {
-    [line.id, line.claim, line.original, line.ours.text, "\(line.grade.sign) \(line.grade.text)", line.limit]
+    [line.id, line.claim, line.original, line.ours.text, "\(line.grade.sign) \(line.grade.brief)", line.limit]
   }
 
   /// As aligned columns for a terminal: a header and a line for each claim, asides under a line of their own.

@@ -17,9 +17,11 @@ package final class ResultDirectory {
     package static let ceiling = "ceiling.json"
     package static let disclosure = "disclosure.md"
     package static let told = "verdict.json"
+    /// What a repository keeps in one file; see `ResultPack.tidy`.
+    package static let packed = "packed.tar.gz"
 
     /// The order in which a reader wants them.
-    package static let all = [rows, series, schema, definition, machine, ceiling, told, disclosure, journal]
+    package static let all = [rows, series, schema, definition, machine, ceiling, told, disclosure, journal, packed]
   }
 
   /// What the journal says has been done.

@@ -50,14 +50,15 @@ extension ResultDirectory.History {
   }
 
   /// Throws for the first file of before the first run that is not what was written then.
-  func checkFiles(of path: String) throws(StoredResult.Failure) {
+  func checkFiles(_ files: ResultFiles) throws(StoredResult.Failure) {
     for (name, hash) in (begin?.files ?? [:]).sorted(by: { $0.key < $1.key }) {
-      guard let text = SmallFile.read("\(path)/\(name)") else {
-        throw StoredResult.Failure(path: "\(path)/\(name)", reason: "is missing, and the journal has its checksum")
+      let path = "\(files.path)/\(name)"
+      guard let text = files.text(name) else {
+        throw StoredResult.Failure(path: path, reason: "is missing, and the journal has its checksum")
       }
       guard Fingerprint.of(text) == hash else {
         throw StoredResult.Failure(
-          path: "\(path)/\(name)", reason: "was changed after it was written (checksum in the journal)")
+          path: path, reason: "was changed after it was written (checksum in the journal)")
       }
     }
   }

@@ -38,13 +38,17 @@ package enum SmallFile {
 
   /// Replaces the file by way of a synced neighbour, so that a reader or a crash sees the old or the new one.
   package static func replace(_ path: String, _ text: String) throws(WriteError) {
+    try replace(path, bytes: Array(text.utf8))
+  }
+
+  package static func replace(_ path: String, bytes: [UInt8]) throws(WriteError) {
     let draft = path + ".new"
     try WriteError.naming(draft) {
       let file = try FileDescriptor.open(
         FilePath(draft), .writeOnly, options: [.create, .truncate, .closeOnExec],
         permissions: [.ownerReadWrite, .groupRead, .otherRead])
       try file.closeAfter {
-        _ = try file.writeAll(text.utf8)
+        _ = try file.writeAll(bytes)
         try file.sync()
       }
     }

@@ -11,13 +11,18 @@ extension StoredResult {
   }
 
   /// Throws when a file is missing or damaged, or when the definition is not the one the journal vouches for.
-  package init(reading path: String) throws {
-    let history = ResultDirectory.History(try Journal.read("\(path)/\(ResultDirectory.Name.journal)"))
+  package init(reading path: String) throws { try self.init(reading: try ResultFiles(directory: path)) }
+
+  package init(reading files: ResultFiles) throws {
+    let path = files.path
+    let journal = "\(path)/\(ResultDirectory.Name.journal)"
+    let history = ResultDirectory.History(
+      try Journal.read(files.bytes(ResultDirectory.Name.journal) ?? [], path: journal).entries)
     guard let begin = history.begin, let profile = Profile(rawValue: begin.profile) else {
       throw Failure(path: path, reason: "the journal has no beginning")
     }
     let definitionPath = "\(path)/\(ResultDirectory.Name.definition)"
-    let definition = try Self.text(definitionPath)
+    let definition = try Self.text(files, ResultDirectory.Name.definition)
     guard Fingerprint.of(definition) == begin.definition else {
       throw Failure(path: definitionPath, reason: "differs from what was fixed before the run (hash in the journal)")
     }
@@ -25,14 +30,14 @@ extension StoredResult {
       file: definitionPath, yaml: definition, mechanisms: MechanismList.descriptions
     ).under(profile)
       .changed(by: begin.changes ?? RunChanges())
-    let rowsText = try Self.text("\(path)/\(ResultDirectory.Name.rows)", upTo: history.rowsBytes)
-    let seriesText = try Self.text("\(path)/\(ResultDirectory.Name.series)", upTo: history.seriesBytes)
+    let rowsText = try Self.text(files, ResultDirectory.Name.rows, upTo: history.rowsBytes)
+    let seriesText = try Self.text(files, ResultDirectory.Name.series, upTo: history.seriesBytes)
     let rows = try CSV.rows(reading: rowsText, file: "\(path)/\(ResultDirectory.Name.rows)", of: experiment)
     let series = try CSV.series(reading: seriesText, file: "\(path)/\(ResultDirectory.Name.series)")
     try history.check(rows: Array(rowsText.utf8), series: Array(seriesText.utf8), of: path)
-    try history.checkFiles(of: path)
-    let machine = try Machine(json: try Self.text("\(path)/\(ResultDirectory.Name.machine)"))
-    let ceiling = try SmallFile.read("\(path)/\(ResultDirectory.Name.ceiling)").map { try Ceiling(json: $0) }
+    try history.checkFiles(files)
+    let machine = try Machine(json: try Self.text(files, ResultDirectory.Name.machine))
+    let ceiling = try files.text(ResultDirectory.Name.ceiling).map { try Ceiling(json: $0) }
     self.init(
       path: path, experiment: experiment, profile: profile, seed: begin.seed, startedAt: begin.startedAt,
       definitionHash: begin.definition, rows: rows, series: series, machine: machine,
@@ -42,7 +47,7 @@ extension StoredResult {
       finishedRuns: history.finished.count, isComplete: history.isComplete, ceiling: ceiling,
       extensions: history.extensions, settled: history.settled, validation: history.validation,
       disturbed: history.disturbed, isSealed: history.isSealed,
-      told: try SmallFile.read("\(path)/\(ResultDirectory.Name.told)").map { try Self.told($0, path: path) })
+      told: try files.text(ResultDirectory.Name.told).map { try Self.told($0, path: path) })
   }
 
   private static func told(_ json: String, path: String) throws(Failure) -> ToldVerdict {
@@ -52,8 +57,9 @@ extension StoredResult {
   }
 
   /// `upTo`: what the journal vouches for; a crash may have left more.
-  private static func text(_ path: String, upTo bytes: Int? = nil) throws -> String {
-    guard let found = SmallFile.bytes(path) else { throw Failure(path: path, reason: "cannot be read") }
+  private static func text(_ files: ResultFiles, _ name: String, upTo bytes: Int? = nil) throws -> String {
+    let path = "\(files.path)/\(name)"
+    guard let found = files.bytes(name) else { throw Failure(path: path, reason: "cannot be read") }
     guard let bytes else { return String(decoding: found, as: UTF8.self) }
     let all = CSV.asWritten(found)
     guard (0...all.count).contains(bytes) else {

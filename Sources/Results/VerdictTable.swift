@@ -59,7 +59,7 @@ package struct VerdictTable {
   private func cells(_ line: Overview.Line) -> [String] {
     // Only a standard run is what it seems to be.
     let profile = results.first { $0.experiment.id == line.id }?.profile ?? .standard
-    let grade = "\(line.grade.sign) \(line.grade.text)\(profile == .standard ? "" : " (\(profile.rawValue) profile)")"
+    let grade = "\(line.grade.sign) \(line.grade.brief)\(profile == .standard ? "" : " (\(profile.rawValue) profile)")"
     return [
       "[\(line.id)](experiments/\(line.stem).yaml)", line.claim, line.original, line.ours.text, grade, line.limit,
     ].map(Self.escaped)

@@ -46,6 +46,9 @@ package enum Grade: Sendable, Equatable {
     }
   }
 
+  /// The word with its detail.
+  package var brief: String { detail.isEmpty ? word : "\(word) (\(detail))" }
+
   /// Each grade's word, of one claim and of several, in the order in which they are counted.
   package static let kinds: [(word: String, plural: String)] = [
     ("holds", "hold"), ("holds in direction", "hold in direction"), ("fails", "fail"),

@@ -38,7 +38,7 @@ struct Millrace: AsyncParsableCommand {
       """,
     subcommands: [
       ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, CompareCommand.self,
-      NewCommand.self,
+      PackCommand.self, PruneCommand.self, NewCommand.self,
       CodecsCommand.self, LintResultsCommand.self, DoctorCommand.self, TopicsCommand.self, ZNodesCommand.self,
       DumpLogCommand.self, SimulateCommand.self, MechanismCommand.self,
     ])
@@ -112,8 +112,8 @@ struct Places: ParsableArguments {
   var results: String { chosenResults ?? ResultDirectory.Place.kept }
   var plots: String { chosenPlots ?? ResultDirectory.Place.plots(of: results) }
   var files: DefinitionFiles { DefinitionFiles(directory: experiments) }
-  /// Today's definitions, for the words and charts of stored results; none where they cannot be read.
-  var definitions: [Experiment] { (try? files.all().map(\.experiment)) ?? [] }
+  /// Today's definitions, for the words and charts of stored results; without those that cannot be read.
+  var definitions: [Experiment] { ((try? files.paths()) ?? []).compactMap { try? DefinitionFiles.read($0) } }
 
   /// Where a new campaign's result goes: a quick one, which no result may be replaced by, to a directory that is not kept.
   func ofNew(_ profile: Profile) throws -> Places {

@@ -27,7 +27,7 @@ struct VerdictTableTests {
       let shown = Overview.line(result)
       #expect(
         line.hasPrefix("| [\(result.experiment.id)](experiments/\(result.experiment.stem).yaml) | \(shown.claim) | "))
-      #expect(line.contains(" | \(shown.ours.text) | \(shown.grade.sign) \(shown.grade.text) (quick profile) | "))
+      #expect(line.contains(" | \(shown.ours.text) | \(shown.grade.sign) \(shown.grade.brief) (quick profile) | "))
       #expect(line.replacing("\\|", with: "").count { $0 == "|" } == 7, "six cells: \(line)")
     }
     let last = try #require(lines.last)
