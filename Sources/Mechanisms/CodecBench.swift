@@ -25,8 +25,10 @@ package struct CodecBench: Sendable {
     static let secondsMax = 600.0
     /// All records' bytes together; they are held in memory three times.
     static let payloadBytesMax = 1 << 29
-    /// The base timestamp of batches, and the step between records: a producer's clock in milliseconds.
+    /// The base timestamp of batches: a producer's clock in milliseconds.
     static let firstTimestampMs: Int64 = 1_700_000_000_000
+    /// Between two records; a day apart, the last of all records is still a time stamp.
+    package static let recordIntervalMs = 0.0...86_400_000
   }
 
   /// One record's value.
@@ -39,10 +41,14 @@ package struct CodecBench: Sendable {
   package var grouping: Grouping
   /// Least time in all that compressing and decompressing are repeated for; at least one round each is measured.
   package var seconds: Double
+  /// Between two records' time stamps, which are whole milliseconds: at 0.01 a hundred of them are alike, as with a busy producer.
+  package var recordIntervalMs: Double
 
   package init(
-    records: [ByteBuffer], codec: Codec, level: Int? = nil, grouping: Grouping = .batch(records: 100), seconds: Double
+    records: [ByteBuffer], codec: Codec, level: Int? = nil, grouping: Grouping = .batch(records: 100), seconds: Double,
+    recordIntervalMs: Double = 1
   ) {
+    self.recordIntervalMs = recordIntervalMs
     self.records = records
     self.codec = codec
     self.level = level
@@ -81,6 +87,9 @@ package struct CodecBench: Sendable {
     private var measuredBytes: Double { Double(payloadBytes) * Double(rounds) }
   }
 
+  /// Of all values together.
+  package static func bytes(of records: [Record]) -> Int { records.reduce(0) { $0 + $1.readableBytes } }
+
   package func run() throws(MechanismError) -> Result {
     try checkPlan()
     let inputs = try encoded()
@@ -115,6 +124,9 @@ package struct CodecBench: Sendable {
   private func checkPlan() throws(MechanismError) {
     guard seconds >= 0, seconds <= Limits.secondsMax else { throw .badPlan("seconds \(seconds): 0 to 600") }
     guard !records.isEmpty else { throw .badPlan("no records") }
+    guard Limits.recordIntervalMs.contains(recordIntervalMs) else {
+      throw .badPlan("\(recordIntervalMs) ms between records: 0 to \(Limits.recordIntervalMs.upperBound)")
+    }
     let bytes = records.reduce(0) { $0 + $1.readableBytes }
     guard bytes > 0, bytes <= Limits.payloadBytesMax else {
       throw .badPlan("\(bytes) bytes of records: 1 to \(Limits.payloadBytesMax)")
@@ -157,7 +169,7 @@ extension CodecBench {
     for from in stride(from: 0, to: records.count, by: count) {
       for index in from..<min(from + count, records.count) {
         records[index].withUnsafeReadableBytes { value in
-          builder.append(timestamp: Limits.firstTimestampMs + Int64(index), key: nil, value: value)
+          builder.append(timestamp: timestamp(of: index), key: nil, value: value)
         }
       }
       do {
@@ -167,6 +179,11 @@ extension CodecBench {
       }
     }
     return batches
+  }
+
+  private func timestamp(of index: Int) -> Int64 {
+    // At most 2^29 records a day apart: far from the end of Int64.
+    Limits.firstTimestampMs + Int64(Double(index) * recordIntervalMs)
   }
 
   private func compress(_ inputs: [ByteBuffer], into streams: inout Streams) throws(MechanismError) {

@@ -229,7 +229,8 @@ struct CampaignRun {
 
   private func show(_ progress: Campaign.Progress) {
     let left = progress.secondsLeft.map { ", \(Duration($0)) left" } ?? ""
-    let width = progress.width.flatMap { $0.isFinite ? $0 : nil }.map { ", widest interval ± \(Figures.percent($0))" } ?? ""
+    let width =
+      progress.width.flatMap { $0.isFinite ? $0 : nil }.map { ", widest interval ± \(Figures.percent($0))" } ?? ""
     let place = "[\(progress.done)/\(progress.total)\(left)\(width)]"
     switch progress.moment {
     case .started(let cell): Terminal.update("\(place) \(cell) …")

@@ -18,13 +18,16 @@ struct CodecsCommand: ParsableCommand {
       Each codec and level compresses the same records message by message and in batches. The output must equal the input:
       a round trip that differs ends the command with exit code 1. Repetitions are interleaved in a seeded order;
       figures are medians with bootstrap 95 % intervals. A case is on the front (marked c for compressing, d for
-      decompressing) when nothing is both smaller and faster.
+      decompressing) when nothing is both smaller and faster. The end is a recommendation: the smallest, the fastest, and
+      the smallest of those that need no more CPU than --cpu-budget. `lz4 (default, fast)` is Kafka's default, level 9, which
+      means lz4's fast compressor; levels 10 and more are its high-compression ones, and so are 1 to 8.
 
       EXAMPLES
         millrace codecs                                            the json corpus, some seconds
         millrace codecs --corpus events.ndjson access-log          a file of your own, one record per line
         millrace codecs --corpus dump.bin --record-size 512        in records of 512 bytes
         millrace codecs --codec zstd lz4 --levels 1 3 9 12 --batch 1 100 --seconds 0.5
+        millrace codecs --corpus events.ndjson --cpu-budget 2      what a producer with little CPU should take
         millrace codecs --json --out figures                       one JSON document; CSVs and charts in figures/
       """)
 
@@ -42,6 +45,10 @@ struct CodecsCommand: ParsableCommand {
   var recordSize: Int?
   @Option(help: "MiB of records to compress, from the beginning of a file.") var sampleMib = 2
   @Option(help: "Shortest duration of each measurement in seconds.") var seconds = 0.05
+  @Option(help: "CPU seconds to compress a GB, for the last line of the recommendation.")
+  var cpuBudget = CodecSurvey.AdviceLimits.budget
+  @Option(help: "Milliseconds between the records' time stamps; 0.01: a producer of 100,000 records a second.")
+  var recordInterval = 0.01
   @Option(name: .customLong("repeat"), help: "Repetitions, interleaved.") var repetitions = 5
   @Option(help: "Seed of records and order.") var seed: UInt64 = 1
   @Option(help: "Directory of CSVs, scripts and charts.") var out = "codecs"
@@ -65,6 +72,10 @@ struct CodecsCommand: ParsableCommand {
     guard seconds > 0, seconds <= 60 else {
       throw ValidationError("--seconds \(seconds): must be above 0 and at most 60")
     }
+    guard cpuBudget > 0, cpuBudget.isFinite else { throw ValidationError("--cpu-budget \(cpuBudget): must be above 0") }
+    guard CodecBench.Limits.recordIntervalMs.contains(recordInterval) else {
+      throw ValidationError("--record-interval \(recordInterval): must be 0 to 86400000 ms")
+    }
     if let size = recordSize, size < 1 { throw ValidationError("--record-size \(size): must be at least 1") }
     for size in batch where !Limits.batchRecords.contains(size) {
       throw ValidationError("--batch \(size): must be 1 to 1000000")
@@ -87,6 +98,7 @@ struct CodecsCommand: ParsableCommand {
       if !json {
         for source in sources {
           Terminal.say(source.sentence)
+          if let warning = source.warning { Terminal.say("  \(Terminal.paint("warning", .yellow)): \(warning)") }
           for size in batch where size > source.records.count {
             Terminal.say("  batches of \(size) hold all \(source.records.count) records")
           }
@@ -97,7 +109,11 @@ struct CodecsCommand: ParsableCommand {
       for run in runs { samples[run.subject, default: []].append(run.sample) }
       let survey = CodecSurvey(cases: cases, samples: samples, seed: seed)
       let stems = try survey.write(into: out, runs: runs)
-      if json { try Terminal.answer(survey.json(sources)) } else { survey.corpora.forEach { say(survey, $0) } }
+      if json {
+        try Terminal.answer(survey.json(sources, budget: cpuBudget))
+      } else {
+        survey.corpora.forEach { say(survey, $0) }
+      }
       for stem in stems {
         do {
           try CodecSurvey.draw(stem, in: out)
@@ -106,6 +122,7 @@ struct CodecsCommand: ParsableCommand {
           Terminal.complain("no chart: \(error)")
         }
       }
+      if !json { survey.corpora.forEach { recommend(survey, $0) } }
       if !json { Terminal.say("numbers: \(out)/\(CodecSurvey.Name.lines), \(out)/\(CodecSurvey.Name.runs)") }
       if Interrupt.isRequested { throw Exit.interrupted }
     }
@@ -180,7 +197,8 @@ struct CodecsCommand: ParsableCommand {
         do {
           result = try CodecBench(
             records: source.records, codec: codec, level: one.level,
-            grouping: one.batchRecords == 1 ? .message : .batch(records: one.batchRecords), seconds: seconds
+            grouping: one.batchRecords == 1 ? .message : .batch(records: one.batchRecords), seconds: seconds,
+            recordIntervalMs: recordInterval
           ).run()
         } catch {
           throw Stop(Exit.failed, "\(one.corpus), \(one.name), batches of \(one.batchRecords): \(error)")
@@ -199,13 +217,14 @@ struct CodecsCommand: ParsableCommand {
     Terminal.say(Terminal.paint(corpus, .bold))
     Terminal.say(
       Terminal.paint(
-        "  batch  codec     ratio  compress MB/s           decompress MB/s         CPU-s/GB c / d   front", .grey))
+        "  batch  codec                ratio  compress MB/s           decompress MB/s         CPU-s/GB c / d   front",
+        .grey))
     for size in survey.batches {
       for line in survey.lines(corpus, size) {
         let front = CodecSurvey.Direction.allCases.filter(line.fronts.contains).map { String($0.rawValue.prefix(1)) }
         let cpu = "\(Figures.text(line.compressCPU.value)) / \(Figures.text(line.decompressCPU.value))"
         let text =
-          "  \(Terminal.pad(size == 1 ? "alone" : "\(size)", 6)) \(Terminal.pad(line.subject.name, 9)) "
+          "  \(Terminal.pad(size == 1 ? "alone" : "\(size)", 6)) \(Terminal.pad(line.subject.label, 20)) "
           + "\(Terminal.pad(Figures.text(line.ratio), 6)) \(Terminal.pad(Figures.interval(line.compress), 23)) "
           + "\(Terminal.pad(Figures.interval(line.decompress), 23)) "
           + "\(Terminal.pad(cpu, 16)) "
@@ -218,6 +237,16 @@ struct CodecsCommand: ParsableCommand {
       let told = gains.map { "\($0.name) \(Figures.times($0.gain))" }.joined(separator: ", ")
       Terminal.say("  gain of batches of \(batch) over single messages: \(told)")
     }
+  }
+}
+
+extension CodecsCommand {
+  /// Three lines at the end.
+  private func recommend(_ survey: CodecSurvey, _ corpus: String) {
+    guard let advice = survey.advice(corpus, budget: cpuBudget) else { return }
+    let together = advice.batch == 1 ? "each message alone" : "batches of \(advice.batch)"
+    Terminal.say("\n\(Terminal.paint("For \(corpus), \(together)", .bold))")
+    for line in advice.text { Terminal.say("  \(line)") }
   }
 }
 
@@ -258,6 +287,23 @@ struct CodecSource {
 }
 
 extension CodecSource {
+  private enum Limits {
+    /// A record of a batch has some 8 bytes beside its value; below this they weigh as much as it does.
+    static let tinyBytes = 32
+  }
+
+  /// Why the figures may say little of what the file is meant to be; nil where nothing does.
+  var warning: String? {
+    let bytes = CodecBench.bytes(of: records)
+    if records.count == 1 {
+      return "there is one record: nothing can be compressed together (--record-size splits it)"
+    }
+    guard bytes / max(1, records.count) < Limits.tinyBytes else { return nil }
+    return
+      "records have \(Figures.text(Double(bytes) / Double(records.count))) bytes on average: what a batch adds to each (some 8) "
+      + "and to all (61) weighs as much"
+  }
+
   private static func megabytes(_ bytes: Int) -> String { Figures.text(Double(bytes) / 1e6) }
 }
 
@@ -272,12 +318,22 @@ extension CodecSurvey.Sample {
 }
 
 extension CodecSurvey {
-  fileprivate func json(_ sources: [CodecSource]) throws -> String {
+  fileprivate func json(_ sources: [CodecSource], budget: Double) throws -> String {
     func object(_ estimate: Estimate) -> [String: Any] {
       ["median": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.count]
     }
     return try JSONText.of([
       "sources": sources.map { ["corpus": $0.name, "records": $0.records.count, "what": $0.sentence] },
+      "recommendations": corpora.compactMap { corpus in
+        advice(corpus, budget: budget).map { advice -> [String: Any] in
+          [
+            "corpus": corpus, "batch_records": advice.batch, "cpu_budget_s_per_gb": advice.budget,
+            "smallest": advice.smallest.subject.name,
+            "fastest": advice.fastest.map { $0.subject.name as Any } ?? NSNull(),
+            "within_budget": advice.withinBudget.map { $0.subject.name as Any } ?? NSNull(),
+          ]
+        }
+      },
       "cases": lines.map { line -> [String: Any] in
         [
           "corpus": line.subject.corpus, "batch_records": line.subject.batchRecords, "codec": line.subject.codec,

@@ -48,6 +48,17 @@ func codecBenchRepeats(codec: Codec) throws {
   #expect(first.compressedBytes == second.compressedBytes)
 }
 
+@Test("records that come at once have time stamps that compress, and those a millisecond apart cost some of the ratio")
+func codecBenchTimestamps() throws {
+  func ratio(_ intervalMs: Double) throws -> Double {
+    try CodecBench(
+      records: events(1000), codec: .zstd, grouping: .batch(records: 1000), seconds: 0, recordIntervalMs: intervalMs
+    ).run().ratio
+  }
+  let (busy, steady) = (try ratio(0.01), try ratio(1))
+  #expect(busy > steady * 1.02, "\(busy) and \(steady)")
+}
+
 @Test("a plan of the codec's bench that cannot run is refused")
 func codecBenchPlans() {
   for bench in [
@@ -56,6 +67,9 @@ func codecBenchPlans() {
     CodecBench(records: events(1), codec: .gzip, level: 77, seconds: 1),
     CodecBench(records: events(1), codec: .gzip, grouping: .batch(records: 0), seconds: 1),
     CodecBench(records: events(1), codec: .gzip, seconds: -1),
+    CodecBench(records: events(1), codec: .gzip, seconds: 1, recordIntervalMs: -1),
+    CodecBench(records: events(1), codec: .gzip, seconds: 1, recordIntervalMs: .nan),
+    CodecBench(records: events(1), codec: .gzip, seconds: 1, recordIntervalMs: .infinity),
   ] {
     #expect(throws: MechanismError.self) { try bench.run() }
   }

@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 @testable import Experiment
@@ -107,5 +108,50 @@ struct CodecSurveyTests {
       #expect(svg.contains("zstd:3: ratio 5") && !svg.contains("onmousemove"))
       #expect(scratch.exists("\(stem)-narrow.svg") && scratch.exists("\(stem).png"))
     }
+  }
+
+  @Test("the advice is the smallest, the one with least CPU that saves, and the smallest within the budget")
+  func advice() throws {
+    let survey = survey()
+    let advice = try #require(survey.advice("json", budget: 2))
+    #expect(advice.batch == 100 && advice.smallest.subject.name == "zstd:3")
+    #expect(advice.fastest?.subject.name == "snappy" && advice.withinBudget?.subject.name == "lz4:9")
+    #expect(survey.advice("json", budget: 100)?.withinBudget?.subject.name == "zstd:3")
+    let none = try #require(survey.advice("json", budget: 0.001))
+    #expect(none.withinBudget == nil && none.text.last?.contains("--cpu-budget") == true)
+    #expect(advice.text.count == 3 && advice.text[2].hasPrefix("best within 2 CPU-s a GB: lz4 (default, fast): 2.6"))
+    let cases = ["none", "gzip"].map { Case(corpus: "random", batchRecords: 10, codec: $0, level: nil) }
+    let nothing = CodecSurvey(
+      cases: cases, samples: [cases[0]: [sample(1, 9000, 9000)], cases[1]: [sample(0.99, 60, 400)]], seed: 1)
+    #expect(nothing.advice("random", budget: 4)?.fastest == nil)
+    #expect(nothing.advice("random", budget: 4)?.text.last?.contains("nothing saves") == true)
+    #expect(CodecSurvey(cases: [], samples: [:], seed: 1).advice("json", budget: 1) == nil)
+  }
+
+  @Test("lz4's default level is named for what it is")
+  func labels() {
+    #expect(Case(corpus: "c", batchRecords: 1, codec: "lz4", level: 9).label == "lz4 (default, fast)")
+    #expect(Case(corpus: "c", batchRecords: 1, codec: "lz4", level: 12).label == "lz4:12")
+    #expect(Case(corpus: "c", batchRecords: 1, codec: "zstd", level: 9).label == "zstd:9")
+  }
+
+  @Test("labels do not overprint each other or a point, and one without a place is left out")
+  func places() {
+    let places = LabelPlaces(width: 200, height: 100, x: 1...100, y: 1...10)
+    let apart = places.labels([("1", 2, 2), ("9", 50, 8)])
+    #expect(apart.map(\.side) == ["left", "left"] && apart.map(\.point) == [0, 1])
+    let near = places.labels((0..<4).map { (text: "\($0)", x: 10 + Double($0) * 0.1, y: 3) })
+    #expect(Set(near.map { "\($0.x) \($0.y)" }).count == near.count && near.count >= 2)
+    for one in near { for other in near where one.point < other.point { #expect(distance(one, other) >= 6) } }
+    let crowd = places.labels((0..<40).map { _ in (text: "12", x: 10, y: 3) })
+    #expect(crowd.count < 13, "there are so many places around a point")
+    let edge = places.labels([("19", 99.9, 9.99)])
+    #expect(edge.first?.side != "left", "nothing is written beyond the panel")
+    #expect(places.labels([("", 2, 2)]).isEmpty)
+  }
+
+  /// In pixels of the panel of `places`, the larger of the two directions.
+  private func distance(_ a: LabelPlaces.Label, _ b: LabelPlaces.Label) -> Double {
+    max(200 * abs(log10(a.x / b.x)) / 2, 100 * abs(log10(a.y / b.y)))
   }
 }

@@ -170,7 +170,7 @@ extension CodecSurvey {
         set logscale x
         set logscale y
         set ytics (0.5, 0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256, 512, 1024)
-        set yrange [\(CSV.number((ratios.min() ?? 1) * 0.9)):\(CSV.number((ratios.max() ?? 1) * 1.15))]
+        set yrange [\(CSV.number(ratioRange.lowerBound)):\(CSV.number(ratioRange.upperBound))]
       \(panelsScript(corpus, height, narrowHeight))
       \(keyScript(height, narrowHeight))
         unset multiplot
@@ -181,6 +181,7 @@ extension CodecSurvey {
   }
 
   private var ratios: [Double] { lines.map(\.ratio) }
+  private var ratioRange: ClosedRange<Double> { (ratios.min() ?? 1) * 0.9...(ratios.max() ?? 1) * 1.15 }
   private var repetitions: Int { lines.map(\.compress.count).max() ?? 0 }
   private var narrowNote: String { "medians of n = \(repetitions), 95 % intervals; dashed: nothing beats these" }
   private var note: String {
@@ -204,11 +205,42 @@ extension CodecSurvey {
             set xrange [\(CSV.number(least)):\(CSV.number(most))]
             set xlabel "\(direction.rawValue), MB/s" font ",10" offset 0,0.6
             if (narrow ? \(row) == 0 : \(column) == 0) { set ylabel "ratio" font ",11" offset 1,0 } else { unset ylabel }
+            if (narrow) {
+            \(labels(corpus, batch, direction, x: least...most, wide: false))
+            } else {
+            \(labels(corpus, batch, direction, x: least...most, wide: true))
+            }
             plot \(plots(batch, direction).joined(separator: ", \\\n      "))
             unset label
           """
       }
     }.joined(separator: "\n")
+  }
+
+  /// Levels beside their points, those of the front first.
+  private func labels(
+    _ corpus: String, _ batch: Int, _ direction: Direction, x: ClosedRange<Double>, wide: Bool
+  ) -> String {
+    let all = lines(corpus, batch)
+    let ordered = all.filter { $0.fronts.contains(direction) } + all.filter { !$0.fronts.contains(direction) }
+    let places = LabelPlaces(
+      width: panelWidth(wide: wide), height: wide ? Page.panel : Page.narrowPanel, x: x, y: ratioRange)
+    let points = ordered.map { line in
+      let text = line.subject.level.map { line.subject.label == line.subject.name ? String($0) : "fast" } ?? ""
+      return (text: text, x: line.speed(direction).value, y: line.ratio)
+    }
+    return places.labels(points).enumerated().map { number, label in
+      let colour = Self.colors[ordered[label.point].subject.codec] ?? "#333333"
+      return
+        "      set label \(10 + number) \(Self.quoted(label.text)) at first \(CSV.number(label.x)), first \(CSV.number(label.y)) "
+        + "\(label.side) font \",9\" tc rgb \"\(colour)\" front"
+    }.joined(separator: "\n")
+  }
+
+  private func panelWidth(wide: Bool) -> Double {
+    let count = Double(wide ? batches.count : Direction.allCases.count)
+    let width = wide ? Page.width - Page.left : Page.narrowWidth - 46
+    return (width - Page.right - (wide ? Page.gap + 22 : Page.gap + 24) * (count - 1)) / count
   }
 
   private func plots(_ batch: Int, _ direction: Direction) -> [String] {
@@ -224,8 +256,6 @@ extension CodecSurvey {
       plots.append(
         "lines skip 1 using \(at):5:\(place + 1):\(place + 2) with xerrorbars "
           + "pt \(Self.shapes[codec] ?? 6) ps 0.9 lw 1.4 lc rgb \"\(color)\" notitle")
-      plots.append(
-        "lines skip 1 using \(at):5:4 with labels left offset 0.7,0.35 font \",9\" tc rgb \"\(color)\" notitle")
       plots.append(
         "lines skip 1 using \(at):5:(hover(\(place))) with labels hypertext point pt 7 ps 1.2 "
           + "lc rgb \"#fe\(color.dropFirst())\" notitle")

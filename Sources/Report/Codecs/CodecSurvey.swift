@@ -23,6 +23,9 @@ package struct CodecSurvey: Sendable, Equatable {
 
     /// `zstd:3`, as the generator's `--compression` takes it.
     package var name: String { codec + (level.map { ":\($0)" } ?? "") }
+
+    /// As a table names it. Kafka's default level of lz4 is 9, and means lz4's fast compressor, not its ninth level.
+    package var label: String { codec == "lz4" && (level ?? 9) == 9 ? "lz4 (default, fast)" : name }
   }
 
   /// One repetition of one case. Its round trip was checked.
