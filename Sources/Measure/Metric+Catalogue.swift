@@ -172,10 +172,12 @@ extension Metric {
   /// All of them, in the order in which `rows.csv` may have them.
   package static let catalogue: [Metric] = [
     seconds, bytes, records, mibPerSecond, mbPerSecond, recordsPerSecond, sustainableRecordsPerSecond,
-    valuesPerSecond, operationsPerSecond, getsPerSecond, pagesPerAppend, cpuUsPerAppend, pagesPerGet, writeAmplification,
+    valuesPerSecond, operationsPerSecond, getsPerSecond, pagesPerAppend, cpuUsPerAppend, pagesPerGet,
+    writeAmplification,
     hugePagePercent, hitRatio, cachedMiB, heldTwiceMiB, rewarmMs, responseP50Ms, responseP99Ms, responseP999Ms,
     serviceP50Ms, serviceP99Ms, serviceP999Ms, endToEndP50Ms, endToEndP99Ms, startMs, cpuSecondsPerGB,
-    freshMiBPerSecond, freshCPUSecondsPerGB, grownOverFreshCPU, grownOverFreshRate, clientCPUSecondsPerGB, cpuSecondsPerMillionRecords, clientCPUSecondsPerMillionRecords, machineBusyPercent,
+    freshMiBPerSecond, freshCPUSecondsPerGB, grownOverFreshCPU, grownOverFreshRate, clientCPUSecondsPerGB,
+    cpuSecondsPerMillionRecords, clientCPUSecondsPerMillionRecords, machineBusyPercent,
     diskCeilingPercent, linkCeilingPercent, mbPerSecondPerWorker, reordered, outOfGlobalOrder,
     outOfGlobalOrderPercent, brokerCPUSeconds, clientCPUShare, scheduleLagMaxMs, scheduleLagP99Ms, compressionRatio,
     compressMBPerSecond, decompressMBPerSecond, compressCPUSecondsPerGB, decompressCPUSecondsPerGB, payloadBytes,
