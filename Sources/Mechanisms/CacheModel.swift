@@ -29,8 +29,16 @@ package struct CacheModel: Sendable {
     static let pageBytes = 4096
     static let zipfExponent = 0.99
     /// Blocks read between two looks at the hit ratio while warming up again: few, for a cache that is warm at once is seen
-    /// to be only at the end of one. By chance a slice passes early, which is to the slow cache's favour.
-    static let slice = 100
+    /// to be only at the end of one, and its time is then a bound. By chance a slice passes early, which is to the slow
+    /// cache's favour.
+    static let slice = 25
+    /// A cache is full when it grew by less than this share over each of the last looks.
+    static let fullGrowth = 0.005
+    static let fullLooks = 2
+    /// Blocks read between two looks at what is held while it fills, as a share of `warmReads`.
+    static let lookShare = 0.25
+    /// A cache that does not stop growing is measured after so many times `warmReads`.
+    static let warmFactorMax = 20
     /// Blocks by which a cache grows between two looks at the process's memory: asking costs a system call.
     static let memoryCheck = 16
     /// Warm again means this share of the hit ratio before.
@@ -45,7 +53,7 @@ package struct CacheModel: Sendable {
   package var recordBytes = 100
   /// Memory the in-process cache may take, its own overhead included.
   package var cacheBytes = 64 << 20
-  /// Blocks read before measuring, while measuring, and at most after a restart.
+  /// Blocks read before measuring (at least), while measuring, and at most after a restart.
   package var warmReads = 10_000
   package var reads = 5000
   package var seed: UInt64 = 1
@@ -65,6 +73,8 @@ package struct CacheModel: Sendable {
     package var cachedBytes: Int
     package var heldTwiceBytes: Int
     package var anonymousBytes: Int
+    /// Blocks read before measuring, until the cache was full.
+    package var warmReads: Int
     package var sum: UInt64
     package var mbPerSecond: Double { Double(bytes) / 1e6 / seconds }
     package var cpuSecondsPerGB: Double { cpuSeconds / (Double(bytes) / 1e9) }
@@ -74,7 +84,9 @@ package struct CacheModel: Sendable {
     let server = try BlockServer(self)
     defer { server.end() }
     var trace = BlockTrace(self, blocks: server.blocks, seed: seed)
-    for _ in 0..<warmReads { _ = try server.serve(trace.next()) }
+    let warmed = try fill(server, &trace)
+    // However long one took to fill, all kinds are measured by the same reads.
+    trace = BlockTrace(self, blocks: server.blocks, seed: measuredSeed)
     let io = try ProcessIO.ofThread()
     let cpu = processCPUSeconds()
     let start = nowNanoseconds()
@@ -88,7 +100,26 @@ package struct CacheModel: Sendable {
     let (once, twice) = try server.cachedBytes()
     return Measured(
       bytes: bytes, seconds: seconds, cpuSeconds: used, hitRatio: max(0, 1 - Double(fetched) / Double(bytes)),
-      cachedBytes: once, heldTwiceBytes: twice, anonymousBytes: anonymous, sum: sum)
+      cachedBytes: once, heldTwiceBytes: twice, anonymousBytes: anonymous, warmReads: warmed, sum: sum)
+  }
+
+  var measuredSeed: UInt64 { SplitMix.mixed(seed) }
+
+  /// Reads `warmReads` blocks, and on until what is held no longer grows: from then on each block that comes drives out another.
+  /// Returns how many were read.
+  private func fill(_ server: BlockServer, _ trace: inout BlockTrace) throws(MechanismError) -> Int {
+    for _ in 0..<warmReads { _ = try server.serve(trace.next()) }
+    var (read, looks) = (warmReads, 0)
+    var held = try server.cachedBytes().once
+    let step = max(1, Int(Double(warmReads) * Limits.lookShare))
+    while looks < Limits.fullLooks, held < server.blocks * blockBytes, read < warmReads * Limits.warmFactorMax {
+      for _ in 0..<step { _ = try server.serve(trace.next()) }
+      read += step
+      let now = try server.cachedBytes().once
+      looks = Double(now) < Double(held) * (1 + Limits.fullGrowth) ? looks + 1 : 0
+      held = now
+    }
+    return read
   }
 
   /// Seconds until a slice of reads has `Limits.warmShare` of `hitRatio`, beginning with nothing in the process; nil when

@@ -14,7 +14,9 @@ struct CacheModelCommand: Mechanism {
   @Option(help: "Bytes per block.") var blockBytes = 16_384
   @Option(help: "Bytes per record, where blocks are unpacked.") var recordBytes = 100
   @Option(help: "Memory limit of a process cache, MiB.") var cacheMib = 64
-  @Option(help: "Blocks read before measuring, and the most after the restart.") var warmReads = 10_000
+  @Option(help: "Memory that process and page cache share, MiB: tells how full they are. 0: unknown.") var memoryMib = 0
+  @Option(help: "Blocks read before measuring, at least: until the cache is full. The most after the restart.")
+  var warmReads = 10_000
   @Option(help: "Blocks read while measuring.") var reads = 5000
   @Option(help: "Longest duration of the whole command in seconds, for `plan`.") var secondsMax: Double?
   @Option(help: "Seed of the trace.") var seed: UInt64 = 1
@@ -36,13 +38,22 @@ struct CacheModelCommand: Mechanism {
     model.seed = seed
     guard let before else {
       let found = try model.measure()
-      try restart(with: [
-        "op": "cache", "seconds": found.seconds, "bytes": found.bytes, "mb_per_s": found.mbPerSecond,
-        "hit_ratio": found.hitRatio, "cached_mib": Double(found.cachedBytes) / 1_048_576,
-        "held_twice_mib": Double(found.heldTwiceBytes) / 1_048_576,
-        "rss_mib": Double(found.anonymousBytes) / 1_048_576, "cpu_seconds": found.cpuSeconds,
-        "cpu_s_per_gb": found.cpuSecondsPerGB, "checksum": String(found.sum),
-      ])
+      var full: [String: Any] = ["warm_reads": found.warmReads]
+      if memoryMib > 0 {
+        // What is in the process's cache is in its anonymous memory already.
+        let inPageCache =
+          cache == .pageCache || cache == .both ? found.cachedBytes - (cache == .both ? model.cacheBytes : 0) : 0
+        let held = found.anonymousBytes + max(0, inPageCache)
+        full["memory_used_percent"] = 100 * Double(held) / 1_048_576 / Double(memoryMib)
+      }
+      try restart(
+        with: full.merging([
+          "op": "cache", "seconds": found.seconds, "bytes": found.bytes, "mb_per_s": found.mbPerSecond,
+          "hit_ratio": found.hitRatio, "cached_mib": Double(found.cachedBytes) / 1_048_576,
+          "held_twice_mib": Double(found.heldTwiceBytes) / 1_048_576,
+          "rss_mib": Double(found.anonymousBytes) / 1_048_576, "cpu_seconds": found.cpuSeconds,
+          "cpu_s_per_gb": found.cpuSecondsPerGB, "checksum": String(found.sum),
+        ]) { $1 })
     }
     guard var object = try JSONSerialization.jsonObject(with: Data(before.utf8)) as? [String: Any],
       let ratio = object["hit_ratio"] as? Double

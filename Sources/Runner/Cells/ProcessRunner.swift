@@ -218,6 +218,9 @@ package struct ProcessRunner: CellRunner {
         charged: metrics[.processReadBytes], of: moved,
         expectsCold: scene.arm.cache == .cold && finished.figures.text("op") == "read")
     }
+    check.fullMemory(
+      usedPercent: metrics[.memoryUsedPercent], dataMB: bare.data.flatMap { scene.values.number($0.mb.text) },
+      memoryMiB: scene.group.map { Double($0.limitMiB) })
     check.congestionControl(
       asked: options.first { $0.name == "congestion-control" }?.value.text,
       used: finished.figures.text("congestion_control"))

@@ -27,6 +27,8 @@ package struct Reconciliation: Sendable, Equatable {
     static let relayShare = 0.8
     /// And they are charged to the process that reads them, but for what read-ahead of the run before or a neighbour brought in.
     static let chargedReadShare = 0.9
+    /// Of the memory that process and page cache share; the rest is the program's own, and pages on their way.
+    static let fullMemoryPercent = 90.0
     /// What is charged as read from storage the device has given, but for what lay in a cache of its own driver's.
     static let chargedDeviceShare = 0.9
     static let chargedDeviceBytes = 1e6
@@ -139,6 +141,18 @@ package struct Reconciliation: Sendable, Equatable {
     faults.append(
       "the data were to be cold, and the kernel charged \(Figures.text(charged)) bytes read for "
         + "\(Figures.text(moved)) bytes moved")
+  }
+
+  /// Of data larger than memory a cache that is compared must have filled it.
+  ///
+  /// - Parameter usedPercent: nil where the program does not say.
+  package mutating func fullMemory(usedPercent: Double?, dataMB: Double?, memoryMiB: Double?) {
+    guard let usedPercent, let dataMB, let memoryMiB, dataMB / 1.048_576 > memoryMiB,
+      usedPercent < Tolerances.fullMemoryPercent
+    else { return }
+    faults.append(
+      "the cache used \(Figures.text(usedPercent)) % of \(Figures.text(memoryMiB)) MiB with \(Figures.text(dataMB)) MB to "
+        + "hold: it is not full, and a cache that is not full is not compared")
   }
 
   /// What the kernel charged a process as read from storage, against the device's own counter.
