@@ -272,6 +272,27 @@ struct ReconciliationTests {
   }
 }
 
+@Suite("A cache that is compared")
+struct FullMemoryTests {
+  private func faults(_ used: Double?, data: Double?, memory: Double? = 64) -> [String] {
+    var check = Reconciliation()
+    check.fullMemory(usedPercent: used, dataMB: data, memoryMiB: memory)
+    return check.faults
+  }
+
+  @Test("does not count with 71 % of its memory in use and more to hold")
+  func censored() {
+    #expect(faults(71, data: 134).first?.contains("used 71 % of 64 MiB with 134 MB to hold") == true)
+    #expect(faults(90.5, data: 134).isEmpty)
+  }
+
+  @Test("may be as empty as its data are small, and says nothing where nothing is known")
+  func small() {
+    #expect(faults(30, data: 17).isEmpty && faults(nil, data: 134).isEmpty && faults(71, data: nil).isEmpty)
+    #expect(faults(71, data: 134, memory: nil).isEmpty)
+  }
+}
+
 @Suite("Plan")
 struct PlanTests {
   @Test("what arms prepare is counted once, and a disk too small is refused")
@@ -279,9 +300,10 @@ struct PlanTests {
     let experiment = try DefinitionFiles(directory: Synthetic.directory).find(["E6"])[0].experiment
     var generator = SplitMix(seed: 1)
     let plan = Plan(experiment, runs: Matrix(experiment).order(using: &generator))
-    #expect(plan.diskBytes > 4e9 && plan.diskBytes < 6e9)
+    // 32 GiB in the growing topic, a step or two in fresh ones, and what frames them.
+    #expect(plan.diskBytes > 34e9 && plan.diskBytes < 42e9, "\(plan.diskBytes)")
     #expect(plan.refusal(freeBytes: 100_000_000_000) == nil)
-    #expect(plan.refusal(freeBytes: 5_000_000_000)?.contains("GB of disk") == true)
+    #expect(plan.refusal(freeBytes: 40_000_000_000)?.contains("GB of disk") == true)
     #expect(plan.refusal(freeBytes: nil) == nil)
   }
 

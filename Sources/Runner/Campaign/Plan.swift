@@ -18,6 +18,8 @@ package struct Plan: Sendable, Equatable {
     static let linkSeconds = 0.1
     /// Starting and stopping a program, and what surrounds a run.
     static let bareOverheadSeconds = 0.25
+    /// A twin writes in steps that the page cache takes, and the device between them.
+    static let twinBytesPerSecond = 600e6
     /// Around the two parts of a twin's step: a topic made and deleted, four connections, and the broker's coming to rest.
     static let twinStepSeconds = 0.1
     static let brokerOverheadSeconds = 0.5
@@ -112,7 +114,7 @@ package struct Plan: Sendable, Equatable {
       // Each step twice; the fresh topic of a step is deleted behind it.
       let (bytes, step) = (options["total-bytes"] ?? 0, options["step-bytes"] ?? 0)
       cost = Cost(
-        seconds: 2 * bytes / Rates.produceBytesPerSecond + Rates.brokerOverheadSeconds
+        seconds: 2 * bytes / Rates.twinBytesPerSecond + Rates.brokerOverheadSeconds
           + (step > 0 ? bytes / step * Rates.twinStepSeconds : 0),
         bytes: 2 * bytes, diskBytes: (bytes + 2 * step) * Rates.storedPerPayload)
     case .flow(.produce), .flow(.endToEnd):
