@@ -34,14 +34,16 @@ package enum Cap: String, Sendable, CaseIterable {
 
   /// What makes the ratio of two rates a lower bound: the cap of the arm that the claim speaks of. The other arm's is none, for being
   /// slow by what it uses up is what a claim is about; and two arms that both use all cores differ in what they do with them.
-  static func of(test: [Row], baseline: [Row]) -> Cap? {
-    let cap = of(test)
-    return cap == .processors && of(baseline) == .processors ? nil : cap
+  ///
+  /// - Parameter isClientPart: of the arms compared: what their generator does is a part of what is measured, so its being busy is no cap.
+  static func of(test: [Row], baseline: [Row], isClientPart: Bool = false) -> Cap? {
+    let cap = of(test, isClientPart: isClientPart)
+    return cap == .processors && of(baseline, isClientPart: isClientPart) == .processors ? nil : cap
   }
 
   /// What capped these rows of one arm, in their median; nil when nothing did, or when the rows do not say.
-  package static func of(_ rows: [Row]) -> Cap? {
-    allCases.first { cap in
+  package static func of(_ rows: [Row], isClientPart: Bool = false) -> Cap? {
+    allCases.filter { $0 != .generator || !isClientPart }.first { cap in
       cap.shown.contains { metric, all in
         Statistics.median(rows.compactMap { $0.metrics[metric] }).map { $0 >= share * all } ?? false
       }

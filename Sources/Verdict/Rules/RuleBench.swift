@@ -266,7 +266,10 @@ package struct RuleBench {
     }
     // Only a rate can be higher than the machine lets it be.
     let isRate = Metric.named(rule.metric)?.kind == .rate
-    let cap = isRate ? Cap.of(test: rows(rule, rule.test, levels), baseline: baseline.rows) : nil
+    let isClientPart = rule.test.arms.allSatisfy { experiment.arm(named: $0)?.client == .part }
+    let cap =
+      isRate
+      ? Cap.of(test: rows(rule, rule.test, levels), baseline: baseline.rows, isClientPart: isClientPart) : nil
     return Comparison(ratio: ratio, baseline: baseline.label, test: test, base: baseline.values, cap: cap)
   }
 
