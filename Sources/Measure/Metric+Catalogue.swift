@@ -25,6 +25,9 @@ extension Metric {
     "hit_ratio", "", .more, .quality, "share of the bytes read that the device did not have to give")
   package static let cachedMiB = Metric(
     "cached_mib", "MiB", .more, .quality, "bytes of the file in memory, wherever, counted once")
+  package static let memoryUsedPercent = Metric(
+    "memory_used_percent", "%", .neither, .circumstance,
+    "memory of the process and of its file in the page cache, of all that both may have")
   package static let heldTwiceMiB = Metric(
     "held_twice_mib", "MiB", .less, .cost, "bytes of the file both in the process and in the page cache")
   package static let rewarmMs = Metric(
@@ -78,6 +81,9 @@ extension Metric {
   package static let mbPerSecondPerWorker = Metric(
     "mb_per_s_per_worker", "MB/s", .more, .rate,
     "payload bytes a second for each that can work at once: the least of partitions, connections and cores")
+  package static let mbPerSecondPerReader = Metric(
+    "mb_per_s_per_reader", "MB/s", .more, .rate,
+    "payload bytes a second for each connection that has a partition: the least of partitions and connections")
   package static let reordered = Metric(
     "reordered", "", .less, .fault, "records that came after a later one of their producer and partition")
   package static let outOfGlobalOrder = Metric(
@@ -174,11 +180,12 @@ extension Metric {
     seconds, bytes, records, mibPerSecond, mbPerSecond, recordsPerSecond, sustainableRecordsPerSecond,
     valuesPerSecond, operationsPerSecond, getsPerSecond, pagesPerAppend, cpuUsPerAppend, pagesPerGet,
     writeAmplification,
-    hugePagePercent, hitRatio, cachedMiB, heldTwiceMiB, rewarmMs, responseP50Ms, responseP99Ms, responseP999Ms,
+    hugePagePercent, hitRatio, cachedMiB, memoryUsedPercent, heldTwiceMiB, rewarmMs, responseP50Ms, responseP99Ms,
+    responseP999Ms,
     serviceP50Ms, serviceP99Ms, serviceP999Ms, endToEndP50Ms, endToEndP99Ms, startMs, cpuSecondsPerGB,
     freshMiBPerSecond, freshCPUSecondsPerGB, grownOverFreshCPU, grownOverFreshRate, clientCPUSecondsPerGB,
     cpuSecondsPerMillionRecords, clientCPUSecondsPerMillionRecords, machineBusyPercent,
-    diskCeilingPercent, linkCeilingPercent, mbPerSecondPerWorker, reordered, outOfGlobalOrder,
+    diskCeilingPercent, linkCeilingPercent, mbPerSecondPerWorker, mbPerSecondPerReader, reordered, outOfGlobalOrder,
     outOfGlobalOrderPercent, brokerCPUSeconds, clientCPUShare, scheduleLagMaxMs, scheduleLagP99Ms, compressionRatio,
     compressMBPerSecond, decompressMBPerSecond, compressCPUSecondsPerGB, decompressCPUSecondsPerGB, payloadBytes,
     storedBytes, wireBytes, processWrittenBytes, processReadBytes, storageReadPercent, liveReadBytes, lagLeastRecords,

@@ -29,6 +29,9 @@ extension ProcessRunner {
     if let rate = metrics[.mbPerSecond], let workers = Self.workers(figures, cores: Machine.coresOnline) {
       metrics[.mbPerSecondPerWorker] = rate / workers
     }
+    if let rate = metrics[.mbPerSecond], let readers = Self.workers(figures, cores: .max) {
+      metrics[.mbPerSecondPerReader] = rate / readers
+    }
   }
 
   /// How many of what takes part can work at the same time: a partition is read by one connection of each copy
