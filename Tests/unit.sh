@@ -4,13 +4,15 @@
 # with programs of its own, run one by one for the same reason.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+# The tests' own program: `swift test` would plan the whole package anew for each module, which takes some seconds.
+tests=$(swift build --show-bin-path)/millracePackageTests.xctest
 failed=()
 for module in Tests/*Tests; do
   name=$(basename "$module")
   log=.build/unit-$name.log
   order=--parallel
   [ "$name" = EndToEndTests ] && order=--no-parallel
-  if swift test --skip-build $order --filter "^$name\\." </dev/null >"$log" 2>&1 && grep -q --text 'Test run with [1-9]' "$log"; then
+  if "$tests" --testing-library swift-testing $order --filter "^$name\\." </dev/null >"$log" 2>&1 && grep -q --text 'Test run with [1-9]' "$log"; then
     echo "$name: $(grep --text 'Test run with' "$log" | tail -n 1)"
   else
     echo "$name: FAILED"
