@@ -1,34 +1,34 @@
 #if DEBUG
-  import Synchronization
+import Synchronization
 
-  /// Faults that a test plants in the shipped code, to show that the simulation finds them.
-  ///
-  /// They exist in debug builds alone: a release build has neither the faults nor the questions whether one is planted.
-  package enum PlantedFault: Int, CaseIterable, Sendable {
-    /// A produce is answered before the flush that its answer promises.
-    case acknowledgesBeforeFlush
-    /// An append is answered, and its bytes are never written.
-    case losesAWrite
-    /// A flush does not sync the directories of new segments.
-    case forgetsDirectorySync
-    /// A start knows of no producer that was there before.
-    case losesProducers
-    /// Of the waiters that an append satisfies, one is forgotten.
-    case wakesOneTooFew
-    /// The high watermark is never written down.
-    case skipsHighWatermarkCheckpoint
-    /// Of two answers that are ready, the second leaves first.
-    case swapsResponses
-    /// Retention by size removes one segment more than it may.
-    case removesOneSegmentTooMany
-    /// An entry of the offset index points at the next batch.
-    case indexesOneBatchOff
+/// Faults that a test plants in the shipped code, to show that the simulation finds them.
+///
+/// They exist in debug builds alone: a release build has neither the faults nor the questions whether one is planted.
+package enum PlantedFault: Int, CaseIterable, Sendable {
+  /// A produce is answered before the flush that its answer promises.
+  case acknowledgesBeforeFlush
+  /// An append is answered, and its bytes are never written.
+  case losesAWrite
+  /// A flush does not sync the directories of new segments.
+  case forgetsDirectorySync
+  /// A start knows of no producer that was there before.
+  case losesProducers
+  /// Of the waiters that an append satisfies, one is forgotten.
+  case wakesOneTooFew
+  /// The high watermark is never written down.
+  case skipsHighWatermarkCheckpoint
+  /// Of two answers that are ready, the second leaves first.
+  case swapsResponses
+  /// Retention by size removes one segment more than it may.
+  case removesOneSegmentTooMany
+  /// An entry of the offset index points at the next batch.
+  case indexesOneBatchOff
 
-    private static let planted = Atomic<Int>(-1)
+  private static let planted = Atomic<Int>(-1)
 
-    /// Plants a fault, for every thread of the process, or takes it out.
-    package static func plant(_ fault: PlantedFault?) { planted.store(fault?.rawValue ?? -1, ordering: .relaxed) }
+  /// Plants a fault, for every thread of the process, or takes it out.
+  package static func plant(_ fault: PlantedFault?) { planted.store(fault?.rawValue ?? -1, ordering: .relaxed) }
 
-    package var isPlanted: Bool { Self.planted.load(ordering: .relaxed) == rawValue }
-  }
+  package var isPlanted: Bool { Self.planted.load(ordering: .relaxed) == rawValue }
+}
 #endif

@@ -1,3 +1,5 @@
+// In a release build there is no testing, and these are nothing.
+#if DEBUG
 import Base
 
 @testable import Experiment
@@ -130,3 +132,4 @@ extension MechanismDescription {
   static var rawAppend: Self { named("raw-append") }
   static var blockIO: Self { named("block-io") }
 }
+#endif

@@ -1,3 +1,5 @@
+// In a release build there is no testing, and these are nothing.
+#if DEBUG
 @testable import Experiment
 @testable import Mechanisms
 
@@ -59,3 +61,4 @@ enum Sample {
     try Experiment(file: "sample.yaml", yaml: change(yaml), mechanisms: MechanismList.descriptions)
   }
 }
+#endif

@@ -1,3 +1,5 @@
+// In a release build there is no testing, and these are nothing.
+#if DEBUG
 import Foundation
 
 @testable import Experiment
@@ -29,3 +31,4 @@ final class ScratchDirectory {
 
   deinit { if let scratch { try? FileManager.default.removeItem(atPath: scratch) } }
 }
+#endif

@@ -1,3 +1,5 @@
+// In a release build there is no testing, and these are nothing.
+#if DEBUG
 import Base
 import Foundation
 
@@ -199,3 +201,4 @@ extension Synthetic {
       congestionControl: "bbr", congestionControlsAvailable: "cubic bbr", isRoot: true)
   }
 }
+#endif
