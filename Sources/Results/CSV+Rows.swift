@@ -98,7 +98,7 @@ extension CSV {
     }
   }
 
-  private static func check(
+  static func check(
     _ table: Table, has columns: [String], or optional: [String] = [], file: String
   ) throws(CSVError) {
     var seen: Set<String> = []

@@ -12,6 +12,8 @@ package final class ResultDirectory {
     package static let machine = "machine.json"
     package static let rows = "rows.csv"
     package static let series = "series.csv"
+    /// Latency histograms, where the load generator made some.
+    package static let latency = "latency.csv"
     package static let schema = "schema.csv"
     package static let journal = "journal"
     package static let ceiling = "ceiling.json"
@@ -21,7 +23,9 @@ package final class ResultDirectory {
     package static let packed = "packed.tar.gz"
 
     /// The order in which a reader wants them.
-    package static let all = [rows, series, schema, definition, machine, ceiling, told, disclosure, journal, packed]
+    package static let all = [
+      rows, series, latency, schema, definition, machine, ceiling, told, disclosure, journal, packed,
+    ]
   }
 
   /// What the journal says has been done.
@@ -45,6 +49,7 @@ package final class ResultDirectory {
     /// What the journal vouches for of either file; nil before the first run ended.
     var rowsBytes: Int? { runs.last?.rowsEnd }
     var seriesBytes: Int? { runs.last?.seriesEnd }
+    var latencyBytes: Int? { runs.last?.latencyEnd }
     /// Whether the journal has the checksums of what lies beside it.
     var isSealed: Bool { begin?.files != nil && runs.allSatisfy { $0.seal != nil } }
 
@@ -56,9 +61,9 @@ package final class ResultDirectory {
       switch entry {
       case .begin(let begin): self.begin = begin
       case .pilot(let arm, let pace): paces[arm] = pace
-      case .finished(let order, let rows, let series, let seal):
+      case .finished(let order, let rows, let series, let seal, let latency):
         finished.insert(order)
-        runs.append(SealedRun(order: order, rowsEnd: rows, seriesEnd: series, seal: seal))
+        runs.append(SealedRun(order: order, rowsEnd: rows, seriesEnd: series, latencyEnd: latency, seal: seal))
       case .disturbed: disturbed += 1
       case .extended(_, let runs, let reason):
         extensions.append(reason)
@@ -83,6 +88,8 @@ package final class ResultDirectory {
   private let journal: Journal
   private let rows: AppendedFile
   private let series: AppendedFile
+  /// Made by the first run with histograms.
+  private var latency: AppendedFile?
 
   /// Makes the directory and writes what is fixed before the first run: the definition, its hash, the machine.
   package init(
@@ -118,23 +125,43 @@ package final class ResultDirectory {
     rows = try AppendedFile(
       "\(path)/\(Name.rows)", header: CSV.rowsHeader(of: experiment), keeping: history.rowsBytes)
     series = try AppendedFile("\(path)/\(Name.series)", header: CSV.seriesHeader, keeping: history.seriesBytes)
+    latency = try history.latencyBytes.map {
+      try AppendedFile("\(path)/\(Name.latency)", header: CSV.latencyHeader, keeping: $0)
+    }
     guard history.begin != nil else { throw Failure(reason: "\(path)/\(Name.journal) has no beginning") }
     try append(.resumed(at: time))
   }
 
-  /// Rows and series first, then the journal's word for them.
-  package func record(_ run: PlannedRun, rows newRows: [Row], series points: [SeriesPoint]) throws {
+  /// Rows, series and histograms first, then the journal's word for them.
+  package func record(
+    _ run: PlannedRun, rows newRows: [Row], series points: [SeriesPoint], latency buckets: [LatencyBucket] = []
+  ) throws {
     let (lines, pointLines) = (
       newRows.map { CSV.line($0, of: experiment) }.joined(), points.map { CSV.line($0) }.joined()
     )
     try rows.append(lines)
     try series.append(pointLines)
+    let bucketLines = try record(buckets)
     // The first run's seal is of the headers, too.
     let isFirst = history.runs.isEmpty
     let seal = RunSeal(
       rows: (isFirst ? CSV.rowsHeader(of: experiment) : "") + lines,
-      series: (isFirst ? CSV.seriesHeader : "") + pointLines)
-    try append(.finished(order: run.order, rowsBytes: rows.length, seriesBytes: series.length, seal: seal))
+      series: (isFirst ? CSV.seriesHeader : "") + pointLines, latency: bucketLines)
+    try append(
+      .finished(
+        order: run.order, rowsBytes: rows.length, seriesBytes: series.length, seal: seal, latencyBytes: latency?.length)
+    )
+  }
+
+  /// What was appended, the header of a file made now included; nil where there is nothing to append.
+  private func record(_ buckets: [LatencyBucket]) throws -> String? {
+    guard !buckets.isEmpty else { return nil }
+    let isNew = latency == nil
+    let file = try latency ?? AppendedFile("\(path)/\(Name.latency)", header: CSV.latencyHeader, keeping: nil)
+    latency = file
+    let lines = buckets.map { CSV.line($0) }.joined()
+    try file.append(lines)
+    return (isNew ? CSV.latencyHeader : "") + lines
   }
 
   /// The rows so far, as the file has them.

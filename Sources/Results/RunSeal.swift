@@ -1,14 +1,17 @@
 import Verdict
 
-/// SHA-256 of what a run appended to the two files, kept in the journal: whoever changes a figure must change the journal too,
+/// SHA-256 of what a run appended to the files, kept in the journal: whoever changes a figure must change the journal too,
 /// whose own lines have checksums.
 package struct RunSeal: Sendable, Equatable, Codable {
   package var rows: String
   package var series: String
+  /// Nil of a run without histograms.
+  package var latency: String?
 
-  package init(rows: String, series: String) {
+  package init(rows: String, series: String, latency: String? = nil) {
     self.rows = Fingerprint.of(rows)
     self.series = Fingerprint.of(series)
+    self.latency = latency.map { Fingerprint.of($0) }
   }
 }
 
@@ -17,6 +20,8 @@ struct SealedRun: Sendable, Equatable {
   var order: Int
   var rowsEnd: Int
   var seriesEnd: Int
+  /// Nil before the first run with histograms.
+  var latencyEnd: Int?
   /// Nil in journals of before there were seals.
   var seal: RunSeal?
 }
@@ -24,22 +29,26 @@ struct SealedRun: Sendable, Equatable {
 extension ResultDirectory.History {
   /// Throws for the first run whose lines are not what it appended. Both files as they were written, up to what the journal
   /// vouches for.
-  func check(rows: [UInt8], series: [UInt8], of path: String) throws(StoredResult.Failure) {
-    var (rowsStart, seriesStart) = (0, 0)
+  func check(rows: [UInt8], series: [UInt8], latency: [UInt8] = [], of path: String) throws(StoredResult.Failure) {
+    var (rowsStart, seriesStart, latencyStart) = (0, 0, 0)
     for run in runs {
       guard rowsStart <= run.rowsEnd, run.rowsEnd <= rows.count, seriesStart <= run.seriesEnd,
-        run.seriesEnd <= series.count
+        run.seriesEnd <= series.count,
+        (latencyStart...max(latencyStart, latency.count)).contains(run.latencyEnd ?? latencyStart)
       else {
         throw StoredResult.Failure(
           path: "\(path)/\(ResultDirectory.Name.journal)", reason: "has run \(run.order) end where no line can")
       }
-      defer { (rowsStart, seriesStart) = (run.rowsEnd, run.seriesEnd) }
+      let latencyEnd = run.latencyEnd ?? latencyStart
+      defer { (rowsStart, seriesStart, latencyStart) = (run.rowsEnd, run.seriesEnd, latencyEnd) }
       guard let seal = run.seal else { continue }
       let own = RunSeal(
         rows: String(decoding: rows[rowsStart..<run.rowsEnd], as: UTF8.self),
-        series: String(decoding: series[seriesStart..<run.seriesEnd], as: UTF8.self))
+        series: String(decoding: series[seriesStart..<run.seriesEnd], as: UTF8.self),
+        latency: seal.latency.map { _ in String(decoding: latency[latencyStart..<latencyEnd], as: UTF8.self) })
       for (name, isSame) in [
         (ResultDirectory.Name.rows, own.rows == seal.rows), (ResultDirectory.Name.series, own.series == seal.series),
+        (ResultDirectory.Name.latency, own.latency == seal.latency),
       ] where !isSame {
         throw StoredResult.Failure(
           path: "\(path)/\(name)",

@@ -34,7 +34,10 @@ extension StoredResult {
     let seriesText = try Self.text(files, ResultDirectory.Name.series, upTo: history.seriesBytes)
     let rows = try CSV.rows(reading: rowsText, file: "\(path)/\(ResultDirectory.Name.rows)", of: experiment)
     let series = try CSV.series(reading: seriesText, file: "\(path)/\(ResultDirectory.Name.series)")
-    try history.check(rows: Array(rowsText.utf8), series: Array(seriesText.utf8), of: path)
+    let latencyText =
+      try history.latencyBytes.map { try Self.text(files, ResultDirectory.Name.latency, upTo: $0) } ?? ""
+    try history.check(
+      rows: Array(rowsText.utf8), series: Array(seriesText.utf8), latency: Array(latencyText.utf8), of: path)
     try history.checkFiles(files)
     let machine = try Machine(json: try Self.text(files, ResultDirectory.Name.machine))
     let ceiling = try files.text(ResultDirectory.Name.ceiling).map { try Ceiling(json: $0) }
@@ -48,6 +51,9 @@ extension StoredResult {
       extensions: history.extensions, settled: history.settled, validation: history.validation,
       disturbed: history.disturbed, isSealed: history.isSealed,
       told: try files.text(ResultDirectory.Name.told).map { try Self.told($0, path: path) })
+    if !latencyText.isEmpty {
+      latency = try CSV.latency(reading: latencyText, file: "\(path)/\(ResultDirectory.Name.latency)")
+    }
   }
 
   private static func told(_ json: String, path: String) throws(Failure) -> ToldVerdict {

@@ -12,6 +12,8 @@ package struct StoredResult: Sendable {
   package var definitionHash: String
   package var rows: [Row]
   package var series: [SeriesPoint]
+  /// Latency histograms; empty where the load generator made none, and in results of before they were kept.
+  package var latency: [LatencyBucket] = []
   package var machine: Machine
   package var gates: [Gate]
   /// Arms left out, and why.

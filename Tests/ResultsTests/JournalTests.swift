@@ -51,7 +51,7 @@ struct JournalTests {
       case .begin(var begin):
         begin.files = nil
         return .begin(begin)
-      case .finished(let order, let rows, let series, _):
+      case .finished(let order, let rows, let series, _, _):
         return .finished(order: order, rowsBytes: rows, seriesBytes: series)
       default: return entry
       }
@@ -73,7 +73,7 @@ struct JournalTests {
     let journal = result.path + "/journal"
     for place in [2, 5] {
       var entries = try Journal.read(journal)
-      guard case .finished(let order, _, let series, let seal) = entries[place] else {
+      guard case .finished(let order, _, let series, let seal, _) = entries[place] else {
         Issue.record("entry \(place) is \(entries[place])")
         return
       }

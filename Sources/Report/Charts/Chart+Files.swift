@@ -31,6 +31,9 @@ extension Chart {
   package static func draw(_ result: StoredResult, into plots: String) throws -> [Chart] {
     let charts = all(of: result)
     for chart in charts { try chart.draw(into: plots) }
+    for plot in LatencyPlot.all(of: result) {
+      try Chart.draw(plot.stem, csv: plot.csv, script: plot.script, into: plots)
+    }
     return charts
   }
 

@@ -39,6 +39,7 @@ extension MachineGrid {
 
   private static let style = """
     main.wide-page { max-width: 1400px; padding-top: 28px; }
+    main.wide-page > header { max-width: none; margin: 0; }
     .grid td { min-width: 7em; } .grid .fine { font-size: 0.8rem; }
     .grid td:nth-child(2) { min-width: 12em; }
     @media (max-width: 700px) {

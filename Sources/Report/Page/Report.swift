@@ -109,20 +109,24 @@ extension Report {
 
   /// The SVGs as they lie in `plots`, drawn again where they are not this result's.
   private static func figures(of result: StoredResult, in plots: String) -> ([Figure], [String]) {
+    let charts = Chart.all(of: result).map {
+      (stem: $0.stem, title: $0.definition.title, csv: $0.csv, script: $0.script)
+    }
+    let latencies = LatencyPlot.all(of: result).map { (stem: $0.stem, title: $0.title, csv: $0.csv, script: $0.script) }
     var figures: [Figure] = []
     var failures: [String] = []
-    for chart in Chart.all(of: result) {
+    for one in charts + latencies {
       func drawn() -> Figure? {
         // The script has every word and the result's name, and the CSV every figure.
-        guard SmallFile.read("\(plots)/\(chart.stem).gp") == chart.script,
-          SmallFile.read("\(plots)/\(chart.stem).csv") == chart.csv,
-          let wide = SmallFile.read("\(plots)/\(chart.stem).svg"),
-          let narrow = SmallFile.read("\(plots)/\(chart.stem)-narrow.svg")
+        guard SmallFile.read("\(plots)/\(one.stem).gp") == one.script,
+          SmallFile.read("\(plots)/\(one.stem).csv") == one.csv,
+          let wide = SmallFile.read("\(plots)/\(one.stem).svg"),
+          let narrow = SmallFile.read("\(plots)/\(one.stem)-narrow.svg")
         else { return nil }
-        return Figure(stem: chart.stem, title: chart.definition.title, wide: wide, narrow: narrow)
+        return Figure(stem: one.stem, title: one.title, wide: wide, narrow: narrow)
       }
       do {
-        if drawn() == nil { try chart.draw(into: plots) }
+        if drawn() == nil { try Chart.draw(one.stem, csv: one.csv, script: one.script, into: plots) }
         if let figure = drawn() { figures.append(figure) }
       } catch {
         failures.append("\(error)")

@@ -167,7 +167,7 @@ package struct Campaign {
     }
     estimate.ran(arm.name, seconds: world.now() - began)
     let newRows = rows(measured, run, arm, startedAt)
-    try results.record(run, rows: newRows, series: measured.series)
+    try results.record(run, rows: newRows, series: measured.series, latency: measured.latency)
     rowsSoFar += newRows
     if measured.invalid.isEmpty {
       let told = figure(measured, run.cell)

@@ -48,6 +48,7 @@ package struct Measured: Sendable, Equatable {
 
   package var parts: [Part]
   package var series: [SeriesPoint]
+  package var latency: [LatencyBucket] = []
   package var cacheState: Row.CacheState
   package var steadiness: Row.Steadiness
   /// Empty when the run counts.

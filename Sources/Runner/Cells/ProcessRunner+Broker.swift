@@ -75,10 +75,12 @@ extension ProcessRunner {
         invalid: (check.faults + (cacheState.fault.map { [$0] } ?? [])).joined(separator: "; "),
         warnings: check.warnings, limitation: limitation)
     }
-    return measured(
+    var measured = measured(
       scene, metrics, IntervalSeries(path: Self.intervals(scene)), check, limitation, cache: cacheState,
       // A twin's series counts the time of the growing topic alone, so the dirty pages' samples have no place in it.
       dirty: phases.load == .twin ? [] : finished.dirty, figures: finished.figures)
+    if keepsHistograms(phases.load) { measured.latency = Self.histograms(scene) }
+    return measured
   }
 
   /// How long the broker was loaded; nil of a search, whose trials are not one run. A twin's `seconds` are those of the growing
@@ -135,6 +137,7 @@ extension ProcessRunner {
     arguments += Self.arguments(scene.values.filled(options))
     let intervals = intervals ?? (name == "load" ? Self.intervals(scene) : nil)
     if let intervals { arguments += ["--intervals-csv", intervals] }
+    if name == "load", keepsHistograms(load) { arguments += ["--histogram", Self.histogramFile(scene)] }
     if load == .twin { arguments += windowArguments + ["--broker-pid", String(broker.pid)] }
     do {
       return try finish(programs.load, arguments, scene, name, alongside: broker, beside: beside, look: look)
