@@ -36,8 +36,9 @@ package final class Consumer {
   package var answered: () -> Void = {}
   /// Called when a partition cannot be read further, or reconnecting has failed for `reconnectTimeoutMs`.
   package var failed: (ClientError) -> Void = { _ in }
-  /// Called before each fetch, if set; returns the nanoseconds to wait first.
-  package var pauseNs: (() -> UInt64)?
+  /// Called before each batch is delivered, if set, with its number of records; returns the nanoseconds to wait first. The
+  /// next fetch is then sent when the whole response has been delivered.
+  package var pauseNs: ((_ records: Int) -> UInt64)?
   /// Called before each fetch, if set; returns the offset to fetch from, instead of the end of the last response.
   package var nextOffset: ((_ partition: Int32) -> Offset)?
 
@@ -156,7 +157,6 @@ package final class Consumer {
 
   func fetch(_ group: FetchGroup, of leader: Leader) {
     guard !isClosed, let connection = leader.connection, connection.isOpen else { return }
-    if let pauseNs = pauseNs?(), pauseNs > 0 { return putOff(group, of: leader, .nanoseconds(Int64(pauseNs))) }
     let members = settings.lagRecords > 0 ? readable(group, of: leader) : group.members
     if members.isEmpty { return awaitEnds(group, of: leader) }
     if settings.lagRecords > 0 { pollPausedEnds(group, beside: members, of: leader) }
@@ -207,7 +207,7 @@ package final class Consumer {
       return refuse(group, of: leader, response.errorCode, "fetching \(settings.topic)")
     }
     let answers = response.responses.flatMap(\.partitions)
-    var spans: [(partition: Int32, from: Offset, bytes: ByteBuffer)] = []
+    var spans: [Span] = []
     for answer in answers {
       guard let at = leader.partitions.firstIndex(where: { $0.partition == answer.partitionIndex }) else { continue }
       guard answer.errorCode == .none else {
@@ -216,24 +216,29 @@ package final class Consumer {
       leader.partitions[at].highWatermark = answer.highWatermark
       guard let bytes = answer.records.bytes, bytes.readableBytes > 0 else { continue }
       let from = leader.partitions[at].offset
-      spans.append((answer.partitionIndex, from, bytes))
+      spans.append(Span(partition: answer.partitionIndex, at: at, from: from, bytes: bytes))
+      guard pauseNs == nil else { continue }
       if let next = Self.nextOffset(after: bytes) { leader.partitions[at].offset = max(from, next) }
       if settings.lagRecords > 0 { note(leader.partitions[at], from: from) }
     }
+    guard pauseNs == nil else { return deliverAtPace(spans[...], after: group, of: leader, isEmpty: spans.isEmpty) }
     // The next fetches are in flight while these records are read.
     fetchNext(after: group, of: leader, isEmpty: spans.isEmpty)
-    for span in spans { deliver(span.partition, span.from, span.bytes, leader, atNs) }
+    for span in spans {
+      var span = span
+      while let batch = nextBatch(of: &span, leader) { hand(batch, of: span, atNs) }
+    }
     answered()
   }
 
-  private func note(_ position: Position, from: Offset) {
+  func note(_ position: Position, from: Offset) {
     let nearest = position.highWatermark.rawValue - position.offset.rawValue
     let furthest = position.highWatermark.rawValue - from.rawValue
     lagSeen = min(lagSeen?.lowerBound ?? nearest, nearest)...max(lagSeen?.upperBound ?? furthest, furthest)
   }
 
   /// A group whose response was empty idles until another's is not; when all idle, one long poll covers everything.
-  private func fetchNext(after group: FetchGroup, of leader: Leader, isEmpty: Bool) {
+  func fetchNext(after group: FetchGroup, of leader: Leader, isEmpty: Bool) {
     if leader.isSerial { return fetch(group, of: leader) }
     if isEmpty {
       if group !== leader.all { leader.idle.append(group) }
@@ -260,20 +265,35 @@ package final class Consumer {
     }
   }
 
-  private func deliver(_ partition: Int32, _ from: Offset, _ bytes: ByteBuffer, _ leader: Leader, _ atNs: UInt64) {
-    var bytes = bytes
-    while bytes.readableBytes >= BatchField.records {
-      do {
-        let batch = try RecordBatch(viewing: bytes, checkingCRC: settings.checksCRC)
-        bytes.moveReaderIndex(forwardBy: batch.sizeInBytes)
-        // A fetch from the middle of a batch gets all of it; the caller does not get its earlier records twice.
-        if batch.header.lastOffset >= from && !batch.header.attributes.isControl { received(partition, batch, atNs) }
-      } catch .truncated {
-        return  // The size limit truncated the last batch; the next fetch starts with it.
-      } catch {
-        return failed(
-          .malformed(leader.broker.endpoint, what: "a batch of \(settings.topic)-\(partition): \(error)"))
-      }
+  /// Holds the bytes of one partition in a response, from the next batch to deliver on.
+  struct Span {
+    let partition: Int32
+    /// The index of the leader's partition.
+    let at: Int
+    /// The offset that was fetched.
+    let from: Offset
+    var bytes: ByteBuffer
+  }
+
+  /// Removes the next batch from a span; nil at its end, and behind a batch that cannot be read.
+  func nextBatch(of span: inout Span, _ leader: Leader) -> RecordBatch? {
+    guard span.bytes.readableBytes >= BatchField.records else { return nil }
+    do {
+      let batch = try RecordBatch(viewing: span.bytes, checkingCRC: settings.checksCRC)
+      span.bytes.moveReaderIndex(forwardBy: batch.sizeInBytes)
+      return batch
+    } catch .truncated {
+      return nil  // The size limit truncated the last batch; the next fetch starts with it.
+    } catch {
+      failed(.malformed(leader.broker.endpoint, what: "a batch of \(settings.topic)-\(span.partition): \(error)"))
+      return nil
+    }
+  }
+
+  func hand(_ batch: RecordBatch, of span: Span, _ atNs: UInt64) {
+    // A fetch from the middle of a batch gets all of it; the caller does not get its earlier records twice.
+    if batch.header.lastOffset >= span.from && !batch.header.attributes.isControl {
+      received(span.partition, batch, atNs)
     }
   }
 

@@ -10,4 +10,6 @@ package enum ClientLimits {
   package static let endPollMs = 5
   /// The pause between a retriable error and the next attempt.
   package static let retryBackoffMs = 100
+  /// The shortest pause of a paced reader, in ns; batches due within it are delivered together.
+  static let paceTimerNs: UInt64 = 1_000_000
 }

@@ -11,8 +11,19 @@ final class RunProgress: Sendable {
   /// The number of records acknowledged.
   let produced = Atomic<Int>(0)
   let lastReceivedNs = Atomic<UInt64>(0)
+  /// The latest time until which a reader waits for its own pace.
+  private let pacedUntilNs = Atomic<UInt64>(0)
   /// Whether an error ends the run.
   let hasFailed = Atomic<Bool>(false)
+
+  /// Notes that a reader holds records back until a time, as its pace demands.
+  func wait(until ns: UInt64) { pacedUntilNs.max(ns, ordering: .relaxed) }
+
+  /// Returns whether no record has arrived for a time, during which no reader held one back.
+  func isQuiet(for timeoutNs: UInt64, sinceNs: UInt64, nowNs: UInt64) -> Bool {
+    let lastNs = max(lastReceivedNs.load(ordering: .relaxed), pacedUntilNs.load(ordering: .relaxed), sinceNs)
+    return nowNs - min(nowNs, lastNs) > timeoutNs
+  }
 }
 
 /// Consumes over one connection: reads its partitions and checks every record. Confined to its event loop.
@@ -73,13 +84,16 @@ final class ConsumeWorker {
 
   func close() { consumer.close() }
 
-  /// Limits the rate: each fetch waits until the next record is due. The rate is kept on average over whole responses.
+  /// Limits the rate: a batch is read when the interval of its last record is over, so the rate is never above `rate` by
+  /// more than a timer's millisecond.
   private func keep(to rate: Double) {
     let pacer = Pacer(startNs: firstNs, recordsPerSecond: rate)
-    consumer.pauseNs = { [unowned self] in
-      let dueNs = pacer.intendedNs(self.receivedRecords)
+    consumer.pauseNs = { [unowned self] count in
+      let dueNs = pacer.intendedNs(self.receivedRecords + count)
       let nowNs = Clocks.monotonicNs()
-      return dueNs > nowNs ? dueNs - nowNs : 0
+      guard dueNs > nowNs else { return 0 }
+      self.progress.wait(until: dueNs)
+      return dueNs - nowNs
     }
   }
 

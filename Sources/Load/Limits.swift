@@ -18,6 +18,9 @@ package enum Limits {
   static let saturatedShare = 0.9
   /// A schedule is kept if no record was sent later than this.
   static let backlogMsMax = 10.0
+  /// The furthest due time from a run's start, in ns: 31 years. A rate so low that a record would be due later is kept as if
+  /// it were due then.
+  static let paceNsMax = 1e18
   /// The longest latency that a histogram records, in ns: an hour. Longer ones count as an hour.
   package static let latencyNsMax: UInt64 = 3_600_000_000_000
   /// Record sizes a plan accepts.

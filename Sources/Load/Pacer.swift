@@ -12,13 +12,13 @@ package struct Pacer: Sendable {
   package init(startNs: UInt64, recordsPerSecond: Double) {
     precondition(recordsPerSecond > 0, "a pace is above 0 records/s, not \(recordsPerSecond)")
     self.startNs = startNs
-    intervalNs = 1e9 / recordsPerSecond
+    intervalNs = min(1e9 / recordsPerSecond, Limits.paceNsMax)
   }
 
-  /// Returns the time at which record `index` is due.
+  /// Returns the time at which record `index` is due; a time beyond `Limits.paceNsMax` from the start counts as that.
   @inline(__always)
   package func intendedNs(_ index: Int) -> UInt64 {
-    startNs + UInt64(Double(index) * intervalNs)
+    startNs + UInt64(min(Double(index) * intervalNs, Limits.paceNsMax))
   }
 
   /// Returns the number of records due at `nowNs`; the first is due at `startNs` itself.

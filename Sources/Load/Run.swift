@@ -237,10 +237,9 @@ package struct Run: Sendable {
     }
   }
 
-  /// Returns whether no record has arrived for `--timeout`.
+  /// Returns whether no record has arrived for `--timeout`, and not because the run's own pace held it back.
   private func isQuiet(_ setup: RunSetup, _ sinceNs: UInt64, _ nowNs: UInt64) -> Bool {
-    let lastNs = max(setup.progress.lastReceivedNs.load(ordering: .relaxed), sinceNs)
-    return nowNs - min(nowNs, lastNs) > UInt64(plan.timeoutMs) * 1_000_000
+    setup.progress.isQuiet(for: UInt64(plan.timeoutMs) * 1_000_000, sinceNs: sinceNs, nowNs: nowNs)
   }
 
   private func takeIntervals(_ loops: [Loop]) async -> RunCounts {

@@ -225,6 +225,53 @@ struct ConsumerTests {
     }
   }
 
+  @Test("a paced consumer gets each batch when it asks for it, and fetches on behind the last", arguments: [1, 3])
+  func paced(inFlight: Int) async throws {
+    let log = try Self.log()
+    try await withGroup { group in
+      let fetches = Collected<Int64>()
+      let broker = try await FakeBroker.start(on: group) { header, body in
+        guard header.apiKey == FetchRequest.api.key else { return FakeBroker.versions(header) }
+        var body = body
+        let offset = try FetchRequest(reading: &body, version: header.apiVersion).topics[0].partitions[0].fetchOffset
+        fetches.add(offset.rawValue)
+        guard offset < 100 else { return .silence }
+        return FakeBroker.reply(
+          Self.answer(.with { $0.records = Self.serve(log, from: offset, cutAt: 300) }), to: header)
+      }
+      struct Delivery: Sendable {
+        var offset: Int64
+        var asked: Int
+        var fetches: Int
+      }
+      let seen = Collected<Delivery>()
+      let eventLoop = group.next()
+      let consumer = try await Self.consumer(
+        of: broker.endpoint, from: 0, inFlight: inFlight, on: eventLoop
+      ) { consumer in
+        // Each batch is put off once.
+        var asked = 0
+        consumer.pauseNs = { records in
+          #expect(records == Self.perBatch)
+          asked += 1
+          return asked % 2 == 1 ? 1000 : 0
+        }
+        consumer.received = { _, batch, _ in
+          seen.add(Delivery(offset: batch.header.baseOffset.rawValue, asked: asked, fetches: fetches.all.count))
+        }
+      }
+      let all = await seen.first(20)
+      #expect(all.map(\.offset) == (0..<20).map { Int64($0 * Self.perBatch) })
+      #expect(all.map(\.asked) == (1...20).map { 2 * $0 }, "a batch was delivered without asking")
+      let begins = fetches.all
+      for (index, delivery) in all.enumerated() {
+        let behind = begins.prefix(delivery.fetches).last ?? 0
+        #expect(behind <= delivery.offset, "batch \(index) was delivered after the fetch at \(behind)")
+      }
+      try await eventLoop.submit { consumer.value.close() }.get()
+    }
+  }
+
   @Test("an error of a partition is told")
   func refused() async throws {
     try await withGroup { group in

@@ -124,6 +124,24 @@ struct LoadAgainstBrokerTests {
       rate <= 20 && rate > 15, "10 records at 20/s are due over half a second, not over nine twentieths: \(rate)/s")
   }
 
+  @Test("a consumer slower than its timeout loses nothing, and keeps its rate")
+  func slowReader() async throws {
+    try await withBroker { broker in
+      let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
+      _ = try await Programs.load(
+        ["produce", "--partitions", "1", "--num-records", "200", "--batch-records", "50"] + place)
+      for flags in [[], ["--fetch-max-bytes", "1"]] {
+        let consumed = try await Programs.load(
+          ["consume", "--num-records", "200", "--throughput", "100", "--timeout", "200"] + flags + place)
+        let report = try consumed.json()
+        #expect(consumed.status == 0, "\(flags): \(report) \(consumed.errors)")
+        #expect(report["verified"] as? Int == 200 && report["lost"] as? Int == 0, "\(flags): \(report)")
+        let rate = try #require(report["records_per_s"] as? Double)
+        #expect(rate <= 101 && rate > 50, "\(flags): \(rate) records/s instead of 100")
+      }
+    }
+  }
+
   @Test("records that never come are lost, and the exit code says so")
   func lost() async throws {
     try await withBroker { broker in

@@ -44,4 +44,24 @@ struct ReaderPaceTests {
     #expect(setup.readerPace == 1200)
     #expect(try Self.setup(["--connections", "3"], ends: [0, 0, 0], from: [0, 0, 0]).readerPace == 1200)
   }
+
+  @Test("holds records back without calling the topic quiet")
+  func quiet() {
+    let progress = RunProgress()
+    #expect(!progress.isQuiet(for: 10, sinceNs: 100, nowNs: 110))
+    #expect(progress.isQuiet(for: 10, sinceNs: 100, nowNs: 111))
+    progress.wait(until: 5000)
+    progress.wait(until: 4000)
+    #expect(!progress.isQuiet(for: 10, sinceNs: 100, nowNs: 4500))
+    #expect(!progress.isQuiet(for: 10, sinceNs: 100, nowNs: 5010))
+    #expect(progress.isQuiet(for: 10, sinceNs: 100, nowNs: 5011))
+  }
+
+  @Test("may be so low that no clock shows the next record's time")
+  func lowest() {
+    let pacer = Pacer(startNs: 1 << 62, recordsPerSecond: .leastNonzeroMagnitude)
+    #expect(pacer.intendedNs(1) > 1 << 62)
+    #expect(pacer.intendedNs(.max) > 1 << 62)
+    #expect(pacer.due(at: 1 << 62 + 1_000_000_000) == 1)
+  }
 }
