@@ -65,6 +65,14 @@ extension LocalBroker {
               "count": "\(offsets.upperBound - offsets.lowerBound)",
             ])
         },
+        hole: { name, hole in
+          self.log.error(
+            "records are missing: the log skips them, for a file of it was cut, damaged or removed; reads continue behind them",
+            metadata: [
+              "partition": "\(name)", "file": "\(hole.path)", "first": "\(hole.offsets.lowerBound)",
+              "count": "\(hole.offsets.upperBound - hole.offsets.lowerBound)",
+            ])
+        },
         opened: { log, highWatermark in
           let name = log.partition
           let topic = states[name.topic]!

@@ -62,6 +62,7 @@ extension Log {
         logStartOffset: start, logEndOffset: end, flushedOffset: memory.isClean ? end : min(memory.recoveryPoint, end),
         producers: recovery.producers, epochs: recovery.epochs, nowMs: nowMs),
       .segments, segments: recovery.segments)
+    log.holes = recovery.holes
     if recovery.wasResumed, !isEmpty { log.closedAs = log.extent }
     return log
   }

@@ -9,10 +9,14 @@ package struct LogMemory: Hashable, Sendable {
   package var highWatermark: Offset
   /// Whether the last stop was orderly, so that files are trusted.
   package var isClean: Bool
+  /// Whether the log start checkpoint has the partition; `logStartOffset` is 0 otherwise.
+  package var hasLogStart: Bool
 
   package init(
-    logStartOffset: Offset = 0, recoveryPoint: Offset = 0, highWatermark: Offset = 0, isClean: Bool = false
+    logStartOffset: Offset = 0, recoveryPoint: Offset = 0, highWatermark: Offset = 0, isClean: Bool = false,
+    hasLogStart: Bool = false
   ) {
+    self.hasLogStart = hasLogStart
     self.logStartOffset = logStartOffset
     self.recoveryPoint = recoveryPoint
     self.highWatermark = highWatermark
@@ -23,9 +27,17 @@ package struct LogMemory: Hashable, Sendable {
   package var endExpected: Offset { max(recoveryPoint, highWatermark) }
 }
 
+/// Offsets that a log's segments skip, though nothing has deleted their records: a file was cut, damaged or removed by hand.
+/// Reads continue behind them.
+package struct LogHole: Hashable, Sendable {
+  /// The file that ends where the offsets begin, or, at the front of a log, the file that begins behind them.
+  package var path: String
+  package var offsets: Range<Offset>
+}
+
 /// Opens a log from its files, with recovery after a crash.
 ///
-/// After an orderly stop only the active segment is checked, from its last index entry on. Otherwise every segment that
+/// After an orderly stop each segment is checked from its last index entry on (`findHoles` for the closed ones). Otherwise every segment that
 /// reaches past the recovery point is read batch by batch: length, magic, CRC. The log ends before the first bytes that are
 /// not a batch; everything behind them, including later segments, is removed. Worked case: a power failure kept segment 200 (its pages happened
 /// to be written) but lost the tail of segment 100, which now ends at 180. Readers must not see 200…: records 180–199, which
@@ -45,6 +57,8 @@ struct LogRecovery {
   private(set) var storedEpochs = LeaderEpochs()
   /// Whether the file names are as an orderly stop left them.
   private(set) var wasResumed = false
+  /// Offsets missing between segments, and before the first.
+  private(set) var holes: [LogHole] = []
 
   /// Bytes read again of the closed segments before the first suspect one: a snapshot has each producer's last batch
   /// only, and after a crash a producer may send its last five again. Where segments are larger than this, five batches
@@ -137,6 +151,7 @@ struct LogRecovery {
   mutating func recover(_ memory: LogMemory) throws(DiskError) -> Offset {
     storedEpochs = try LeaderEpochs(readingFrom: directory, on: disk)
     epochs = storedEpochs
+    try findHoles(memory)
     let logEnd: Offset
     if memory.isClean, let end = try resume(), end >= memory.endExpected {
       logEnd = end
@@ -148,11 +163,65 @@ struct LogRecovery {
     return logEnd
   }
 
-  /// Opens trusted files: rebuilds missing indexes and checks the end of the active segment. Nil if that is damaged after all.
-  private mutating func resume() throws(DiskError) -> Offset? {
-    for segment in segments.dropLast() where !hasIndexes(segment) {
-      guard try rebuildIndexes(segment) else { return nil }
+  // MARK: Holes
+
+  /// Finds the offsets missing before the first segment, and between those that recovery will not read whole.
+  ///
+  /// Worked case: segment 0 held batches of the offsets 0 to 4, and the next begins at 5. Its file was cut within batch 1: it
+  /// now ends behind batch 0, 1 to 4 are missing, and a read from 1 finds 5.
+  private mutating func findHoles(_ memory: LogMemory) throws(DiskError) {
+    guard let front = segments.first else { return }
+    if memory.isClean, memory.hasLogStart, front.baseOffset > memory.logStartOffset {
+      holes.append(
+        LogHole(path: front.path + Segment.logSuffix, offsets: memory.logStartOffset..<front.baseOffset))
     }
+    for index in 0..<firstSuspect(memory) {
+      let segment = segments[index]
+      let next = segments[index + 1].baseOffset
+      let end = try checkEnd(of: segment, before: next, memory)
+      guard end.offset < next, next > memory.logStartOffset, !end.isWhole || !config.compacts else { continue }
+      holes.append(
+        LogHole(path: segment.path + Segment.logSuffix, offsets: max(end.offset, memory.logStartOffset)..<next))
+    }
+  }
+
+  /// Returns the offset after the last whole batch of a closed segment, and whether the file ends with that batch. Of a file
+  /// that does not, the rest is no part of the segment; it stays where it is.
+  private mutating func checkEnd(
+    of segment: Segment, before next: Offset, _ memory: LogMemory
+  ) throws(DiskError) -> (offset: Offset, isWhole: Bool) {
+    let size = segment.size
+    var isWhole = true
+    if hasIndexes(segment) {
+      let last = try segment.offsetIndex.last(on: disk)
+      let end = try endOfBatches(of: segment, from: last?.position ?? 0)
+      if end.position == size, last == nil || last!.position < size { return (end.offset, true) }
+      isWhole = false
+    }
+    isWhole = try rebuildIndexes(segment) && isWhole
+    let name = Segment.name(segment.baseOffset)
+    names.formUnion([name + OffsetIndex.suffix, name + TimeIndex.suffix])
+    return (try endOfBatches(of: segment, from: 0).offset, isWhole)
+  }
+
+  /// Returns where the whole batches from `position` on end, and the next offset.
+  private func endOfBatches(
+    of segment: Segment, from position: Int
+  ) throws(DiskError) -> (offset: Offset, position: Int) {
+    var offset = segment.baseOffset
+    guard position < segment.size else { return (offset, position) }
+    // Not the segment's own file, which would stay open.
+    let path = segment.path + Segment.logSuffix
+    let file = SegmentFile(try disk.open(path, creating: false), path: path)
+    return try withBuffer(position == 0 ? BatchScan.replayBytes : BatchScan.lookupBytes) { buffer throws(DiskError) in
+      var scan = BatchScan(file, from: position, to: segment.size, checkingCRC: false, buffer: buffer)
+      while case .batch(let header, _) = try scan.next() { offset = header.nextOffset }
+      return (offset, scan.position)
+    }
+  }
+
+  /// Opens trusted files and checks the end of the active segment. Nil if that is damaged after all.
+  private mutating func resume() throws(DiskError) -> Offset? {
     guard let active = segments.last else { return nil }
     guard hasIndexes(active) else { return nil }
     let size = active.size
@@ -210,7 +279,12 @@ struct LogRecovery {
     while index < segments.count {
       let segment = segments[index]
       // A gap: the tail of the segment before was lost. Compaction and followers of compacted logs make gaps too.
-      if segment.baseOffset > end && index > first && !config.compacts { break }
+      // Below the recovery point all was flushed, so no crash has made this gap, and what follows it stays.
+      if segment.baseOffset > end && index > first && !config.compacts {
+        guard segment.baseOffset <= recoveryPoint else { break }
+        holes.append(
+          LogHole(path: segments[index - 1].path + Segment.logSuffix, offsets: end..<segment.baseOffset))
+      }
       // A segment that begins inside the one before it was left behind by a roll that failed.
       if segment.baseOffset < end { break }
       end = max(end, segment.baseOffset)
@@ -222,7 +296,7 @@ struct LogRecovery {
       }
       let isWhole = try recoverSegment(segment, &end)
       index += 1
-      if !isWhole { break }
+      if !isWhole, index == segments.count || segments[index].baseOffset > recoveryPoint { break }
     }
     for lost in segments[index...].reversed() {
       for path in try lost.markDeleted() { try disk.remove(path) }
@@ -300,7 +374,7 @@ struct LogRecovery {
     return false
   }
 
-  /// Rebuilds a closed segment's indexes after an orderly stop; returns false if its batches are damaged.
+  /// Rebuilds a closed segment's indexes over its whole batches; returns false if other bytes follow them.
   private func rebuildIndexes(_ segment: Segment) throws(DiskError) -> Bool {
     let size = segment.size
     try segment.beginRecovery(keepingTransactions: true)

@@ -37,6 +37,8 @@ package final class Log {
   /// In order of base offset; the last, the active one, takes appends. Never empty.
   var segments: [Segment]
   var places = BatchPlaces()
+  /// The offsets that were missing when the log was opened.
+  package internal(set) var holes: [LogHole] = []
   /// An epoch has begun that `leader-epoch-checkpoint` does not know yet. The flush of its first batch writes it down: until
   /// then recovery reads that batch again, and learns the epoch from it. So the first append to a partition waits for no disk.
   var areEpochsUnwritten = false

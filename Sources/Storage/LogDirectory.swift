@@ -246,7 +246,8 @@ package final class LogDirectory: Sendable {
   private func memory(of partition: TopicPartition) -> LogMemory {
     LogMemory(
       logStartOffset: checkpointed(.logStart, partition), recoveryPoint: checkpointed(.recoveryPoint, partition),
-      highWatermark: checkpointed(.highWatermark, partition), isClean: wasClean)
+      highWatermark: checkpointed(.highWatermark, partition), isClean: wasClean,
+      hasLogStart: state.withLock { $0.checkpoints[.logStart]?[partition] != nil })
   }
 
   /// Throws when the file system cannot do what the disk's switches want of it.
@@ -273,6 +274,7 @@ package final class LogDirectory: Sendable {
   ///   - parallel: calls its body with every number below the count, and returns when all calls have.
   ///   - lost: gets each log that ends before the checkpoints say, before it is handed to `opened`: the file in which it ends
   ///     now, and the offsets that are missing.
+  ///   - hole: gets the offsets missing within or before a log, likewise.
   package func openAll(
     threads: Int, nowMs: Int64,
     parallel: (_ count: Int, _ threads: Int, _ body: @escaping @Sendable (Int) -> Void) -> Void = {
@@ -280,6 +282,7 @@ package final class LogDirectory: Sendable {
     },
     config: @escaping @Sendable (TopicPartition) -> LogConfig,
     lost: @escaping @Sendable (TopicPartition, _ path: String, Range<Offset>) -> Void = { _, _, _ in },
+    hole: @escaping @Sendable (TopicPartition, LogHole) -> Void = { _, _ in },
     opened: @escaping @Sendable (sending Log, _ highWatermark: Offset) -> Void,
     failed: @escaping @Sendable (TopicPartition, LogDirectoryError) -> Void
   ) throws(LogDirectoryError) {
@@ -288,6 +291,7 @@ package final class LogDirectory: Sendable {
       let partition = partitions[index]
       do throws(LogDirectoryError) {
         let log = try self.open(partition, config: config(partition), nowMs: nowMs)
+        for found in log.holes { hole(partition, found) }
         let expected = self.memory(of: partition).endExpected
         if log.logEndOffset < expected { lost(partition, log.activePath, log.logEndOffset..<expected) }
         let mark = max(log.logStartOffset, min(self.checkpointed(.highWatermark, partition), log.logEndOffset))

@@ -53,6 +53,31 @@ struct CutLogTests {
     }
   }
 
+  @Test(
+    "while the broker is stopped, a closed one: the start tells, and a consumer reads on behind what is missing",
+    arguments: [(5_000, 1..<2), (0, 0..<2)])
+  func closed(bytes: Int, missing: Range<Int64>) throws {
+    try withDirectory { directory in
+      // Two batches in a segment.
+      let settings = ["log.segment.bytes": "25000"]
+      let first = try TestBroker.start(in: directory, settings)
+      try Self.fill(first)
+      first.running.stop()
+      let size = bytes == 0 ? 0 : 10_000 + bytes
+      try #require(truncate(Self.file(directory), size) == 0)
+      let second = try TestBroker.start(in: directory, settings)
+      defer { second.running.stop() }
+      Self.expectLoss(of: missing, told: second)
+      let client = try second.connect()
+      for offset in missing {
+        let answer = try client.fetch("t", from: Offset(offset))
+        #expect(answer.errorCode == .none, "from \(offset)")
+        let bytes = try #require(answer.records.bytes)
+        #expect(try RecordBatch(viewing: bytes).header.baseOffset == 2, "from \(offset)")
+      }
+    }
+  }
+
   @Test("while the broker runs, and appended to: the log goes offline, no zeros are served, and the next start tells")
   func whileRunning() throws {
     try withDirectory { directory in
