@@ -23,6 +23,8 @@ package final class LocalBroker: Sendable {
   package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
   let waitingToUnpack = WaitingToUnpack()
+  /// Raised when a stop begins.
+  let stopping = StopFlag()
   let flusher: Flusher
   let producerIDs: ProducerIDSource
   package let log: Logger
@@ -48,7 +50,8 @@ package final class LocalBroker: Sendable {
     metadata = Metadata(MetadataImage(brokers: [], controllerID: -1, config: elected.config))
     replicas = Replicas(directories, brokerID: elected.brokerID, log: log, nowMs: nowMs)
     controller = ControllerRunner(
-      elected, tree: tree, metadata: metadata, replicas: replicas, offload: offload, log: log, random: random)
+      elected, tree: tree, metadata: metadata, replicas: replicas, offload: offload, stopping: stopping, log: log,
+      random: random)
     self.offload = offload
     parkedFetches = ParkedFetches(limit: config.parkedFetchesMax)
     flusher = Flusher(offload: offload, log: log, nowMs: nowMs)
@@ -78,6 +81,13 @@ package final class LocalBroker: Sendable {
   var offeredApis: [ApiVersionsResponse.ApiVersion] {
     get { apis.withLock { $0 } }
     set { apis.withLock { $0 = newValue } }
+  }
+
+  /// Begins a stop: work that waits for a thread is refused when its turn comes, and every wait ends. No connection starts a
+  /// request any more.
+  func beginStop() {
+    stopping.raise()
+    releaseWaiters()
   }
 
   /// Ends every wait: delayed fetches return the data there is, delayed produces REQUEST_TIMED_OUT.

@@ -72,7 +72,7 @@ package final class Node: Sendable {
   package func stop() -> EventLoopFuture<Void> {
     let running = beginStop()
     let loop = world.loops.next()
-    return running.server.stop(releasing: running.broker.releaseWaiters).hop(to: loop)
+    return running.server.stop(releasing: running.broker.beginStop).hop(to: loop)
       .flatMap {
         running.housekeeper.stop()
         return running.offload.whenIdle(on: loop)

@@ -101,6 +101,36 @@ struct TopicChangeTests {
     }
   }
 
+  @Test(
+    "a stop ends the making of topics after the present piece: those that are whole stay, the rest leaves nothing behind"
+  )
+  func stopping() throws {
+    let disk = WatchedDisk()
+    try withDirectory { directory in
+      let first = try TestBroker.start(in: directory, disk: disk)
+      let client = try first.connect()
+      disk.after { operation, path in
+        if operation == "mkdir", path.contains("/wide-3") { first.broker.beginStop() }
+      }
+      let wide = Int32(Limits.partitionsPerTurn * 5)
+      var request = creating(["small", "wide"], partitions: 1)
+      request.topics[1].numPartitions = wide
+      let topics = try client.ask(request, version: 7).topics
+      #expect(topics.map(\.errorCode) == [.none, .kafkaStorageError])
+      #expect(topics[1].errorMessage?.contains("the broker stops") == true, "\(topics[1].errorMessage ?? "")")
+      #expect(disk.changes.count { $0.hasPrefix("mkdir") } <= 1 + Limits.partitionsPerTurn)
+      let late = try client.ask(creating(["late"], partitions: 1), version: 7).topics[0]
+      #expect(late.errorCode == .notController && late.errorMessage == "The broker stops.")
+      #expect(try client.ask(growing("small", to: 3), version: 3).results[0].errorCode == .notController)
+      #expect(first.broker.topics.all.map(\.name) == ["small"])
+      first.running.stop()
+      let second = try TestBroker.start(in: directory)
+      defer { second.running.stop() }
+      #expect(second.broker.topics.all.map { "\($0.name) \($0.partitions.count)" } == ["small 1"])
+      #expect(second.lines.all.filter { $0.contains("set aside") || $0.contains("missing") } == [])
+    }
+  }
+
   @Test("a change that is asked for while many partitions are made or removed waits for a few of them, not for all")
   func turns() throws {
     let disk = WatchedDisk()

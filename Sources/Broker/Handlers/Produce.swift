@@ -51,13 +51,16 @@ extension LocalBroker {
   }
 
   /// Checks and appends the deferred batches on the unpack lane, then responds to the whole request. The connection's next request
-  /// starts when they are appended.
+  /// starts when they are appended. Batches whose turn has not come when the broker stops, or when the client that wants an
+  /// acknowledgement has gone, are not looked at: unpacking a queue of them may take minutes.
   private func appendOffLoop(
     _ appends: Appends, timeoutMs: Int32, _ context: RequestContext
   ) -> HandlerResult<ProduceResponse> {
     let pending = context.pending(ProduceResponse.self)
     let deadline = pending.slot.eventLoop.now + .milliseconds(Int64(timeoutMs))
     pending.slot.holdConnection()
+    let abandoned = StopFlag()
+    if appends.acks != 0 { pending.slot.whenClosed { abandoned.raise() } }
     offload.submit(.unpack) {
       var appends = appends
       appends.unpackAllowance = UnpackAllowance(offLoop: appends.unpackAllowance)
@@ -68,7 +71,13 @@ extension LocalBroker {
         appends.topicIndex = batch.topicIndex
         var response = ProduceResponse.Partition()
         response.index = batch.data.index
-        self.produce(batch.data, to: batch.topic, &response, &appends)
+        if self.stopping.isRaised || abandoned.isRaised {
+          response.refuse(ProduceError(.notLeaderOrFollower, "the broker stops"))
+          response.baseOffset = .unknown
+          appends.hasFailed = true
+        } else {
+          self.produce(batch.data, to: batch.topic, &response, &appends)
+        }
         appends.response.responses[batch.topicIndex].partitionResponses[batch.partitionIndex] = response
         self.waitingToUnpack.leave(batch.byteCount)
       }
@@ -232,6 +241,9 @@ final class WaitingToUnpack: Sendable {
     leave(count)
     return false
   }
+
+  /// The bytes that wait now.
+  var current: Int { bytes.load(ordering: .relaxed) }
 
   func leave(_ count: Int) { bytes.wrappingSubtract(count, ordering: .relaxed) }
 }

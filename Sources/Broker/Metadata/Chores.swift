@@ -34,12 +34,20 @@ struct Chores {
   }
 
   /// Does the next piece; nil when its chore has not ended.
+  ///
+  /// - Parameter isStopping: makes no further logs: the topics that lack some have failed.
   mutating func doPiece(
+    isStopping: Bool = false,
     make: ([Controller.ReplicaState], inout [String: String?], inout LogDirectories.Placement?) -> Void,
     remove: ([Controller.StoppedReplica]) -> Set<String>
   ) -> Ended? {
     guard !waiting.isEmpty else { return nil }
     switch waiting.removeFirst() {
+    case .make(let states, var outcomes) where isStopping:
+      for state in states where outcomes[state.name.topic].flatMap({ $0 }) == nil {
+        outcomes[state.name.topic] = "the broker stops"
+      }
+      return .made(outcomes)
     case .make(let states, var outcomes):
       make(Array(states.prefix(Limits.partitionsPerTurn)), &outcomes, &placement)
       // A topic that has failed needs no further logs.

@@ -15,6 +15,9 @@ import Synchronization
 /// The logs of new topics are created, and those of deleted topics removed, `Limits.partitionsPerTurn` at a time, with other events
 /// between two pieces: no request sees such a topic meanwhile, and its further changes wait. Example: while a topic of 20,000
 /// partitions is created (200 pieces), one of a single partition waits for one piece.
+///
+/// When the broker stops, the present piece is made; the topics whose logs are not all there then are taken back and refused,
+/// and so is what has not begun.
 package final class ControllerRunner: Sendable {
   typealias Then = @Sendable ([Controller.Outcome]) -> Void
 
@@ -23,6 +26,7 @@ package final class ControllerRunner: Sendable {
   private let replicas: Replicas
   let configs: DynamicConfigs
   private let offload: any Offload
+  private let stopping: StopFlag
   private let log: Logger
   private let brokerID: BrokerID
   private let inbox = Mutex(Inbox())
@@ -51,12 +55,13 @@ package final class ControllerRunner: Sendable {
 
   init(
     _ elected: ElectedController, tree: any ZNodeTree, metadata: Metadata, replicas: Replicas, offload: any Offload,
-    log: Logger, random: any RandomNumberGenerator & Sendable
+    stopping: StopFlag, log: Logger, random: any RandomNumberGenerator & Sendable
   ) {
     self.tree = tree
     self.metadata = metadata
     self.replicas = replicas
     self.offload = offload
+    self.stopping = stopping
     self.log = log
     configs = elected.configs
     brokerID = elected.brokerID
@@ -123,6 +128,7 @@ package final class ControllerRunner: Sendable {
   private func doChore(_ state: inout State) -> [Controller.Effect] {
     let cluster = state.controller.cluster
     let ended = state.chores.doPiece(
+      isStopping: stopping.isRaised,
       make: { states, outcomes, placement in
         replicas.lead(states, &outcomes, &placement) { logConfig(of: $0, in: cluster) }
       },
@@ -143,9 +149,14 @@ package final class ControllerRunner: Sendable {
     switch asked {
     case .event(let event): return state.controller.step(event)
     case .request(let make, let then):
+      let request = make(&state.random)
+      if stopping.isRaised, let count = request.countOfMakings {
+        then(Array(repeating: .refused(ApiError(.notController, "The broker stops.")), count: count))
+        return []
+      }
       state.requests += 1
       state.waiting[state.requests] = then
-      return state.controller.step(.asked(state.requests, make(&state.random)))
+      return state.controller.step(.asked(state.requests, request))
     }
   }
 
@@ -218,5 +229,16 @@ package final class ControllerRunner: Sendable {
 
   private func logConfig(of topic: String, in cluster: ClusterState) -> LogConfig {
     LogConfig(config(of: topic, in: cluster), flushBeforeAck: configs.base.flushBeforeAck)
+  }
+}
+
+extension Controller.Request {
+  /// The number of elements of a request for new logs; nil for others, which take little time.
+  fileprivate var countOfMakings: Int? {
+    switch self {
+    case .create(let topics, _): topics.count
+    case .grow(let topics, _): topics.count
+    default: nil
+    }
   }
 }

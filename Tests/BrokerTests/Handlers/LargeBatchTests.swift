@@ -1,4 +1,5 @@
 import Compression
+import Glibc
 import Model
 import NIOCore
 import Testing
@@ -81,6 +82,50 @@ struct LargeBatchTests {
     }
   }
 
+  @Test("is dropped when the broker stops before its turn")
+  func stopping() throws {
+    try withBroker(["num.partitions": "1"]) { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      var asked: [Int32] = []
+      try broker.blocking(.unpack) {
+        for _ in 0..<3 {
+          let request = ProduceRequest.producing(try Self.large(.zstd), to: "t", 0, acks: -1)
+          asked.append(try client.send(request, version: 9))
+        }
+        try broker.waitUntilUnpackWaits()
+        broker.broker.beginStop()
+      }
+      for id in asked {
+        let answer = try client.receive(ProduceRequest.self, version: 9, correlationID: id)
+        #expect(answer.responses[0].partitionResponses[0].errorCode == .notLeaderOrFollower)
+        #expect(answer.responses[0].partitionResponses[0].errorMessage == "the broker stops")
+      }
+      #expect(try client.offset(of: "t", at: -1).offset == 0)
+      #expect(broker.broker.waitingToUnpack.enter(Limits.waitingToUnpackBytes), "nothing waits any more")
+    }
+  }
+
+  @Test(
+    "is dropped when its client has gone before its turn, unless the client wanted no answer",
+    arguments: [-1, 0] as [Int16])
+  func clientGone(acks: Int16) throws {
+    try withBroker(["num.partitions": "1"]) { broker in
+      let other = try broker.connect()
+      try other.createTopic("t")
+      try broker.blocking(.unpack) {
+        do {
+          let client = try broker.connect()
+          try client.send(ProduceRequest.producing(try Self.large(.zstd), to: "t", 0, acks: acks), version: 9)
+          try broker.waitUntilUnpackWaits()
+        }
+        try broker.wait { broker.running.server.connectionCount == 1 }
+      }
+      // What is unpacked comes one after the other.
+      #expect(try other.produce(Self.large(.zstd), to: "t").baseOffset == (acks == 0 ? 1 : 0))
+    }
+  }
+
   @Test("is compressed anew off the event loop, with all behind it in the request", arguments: [Codec.none, .gzip])
   func recompressed(codec: Codec) throws {
     try withBroker(["num.network.threads": "1"]) { broker in
@@ -107,5 +152,18 @@ struct LargeBatchTests {
       #expect(try RecordBatch(viewing: stored).header.attributes.codecNumber == Codec.zstd.rawValue)
       #expect(try RecordBatch(viewing: stored).records().map(\.value) == [ByteBuffer(string: value)])
     }
+  }
+}
+
+extension TestBroker {
+  /// Looks each millisecond until a batch waits for the unpack lane.
+  fileprivate func waitUntilUnpackWaits() throws {
+    try wait { self.broker.waitingToUnpack.current > 0 }
+  }
+
+  /// Looks each millisecond until `condition` holds; fails after half a minute.
+  fileprivate func wait(until condition: () -> Bool) throws {
+    for _ in 0..<30_000 where !condition() { usleep(1000) }
+    try #require(condition())
   }
 }
