@@ -216,8 +216,17 @@ package final class LogDirectory: Sendable {
     do {
       guard try disk.info(directory) == nil else { throw LogDirectoryError.exists(partition) }
       try removeMark()
-      try forget(partition)
+      try forget([partition])
       return try Log.create(
+  /// The partitions of which the checkpoints say that records were here.
+  package var checkpointedWithRecords: Set<TopicPartition> {
+    state.withLock { state in
+      state.checkpoints.values.reduce(into: []) { found, offsets in
+        for (partition, offset) in offsets where offset > 0 { found.insert(partition) }
+      }
+    }
+  }
+
         disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs,
         arms: arms)
     } catch let error as DiskError {
@@ -387,12 +396,14 @@ package final class LogDirectory: Sendable {
     state.withLock { $0.checkpoints[checkpoint]?[partition] ?? 0 }
   }
 
-  /// Drops a partition from the checkpoints: what they say of a deleted one must not be believed of the next of its name. (A log start
-  /// past the new log's end would empty it when it is opened again.)
-  private func forget(_ partition: TopicPartition) throws {
-    for checkpoint in OffsetCheckpoint.allCases where checkpointed(checkpoint, partition) > 0 {
+  /// Drops deleted partitions from the checkpoints: what they say of one must not be believed of the next of its name. (A log
+  /// start past the new log's end would empty it when it is opened again.)
+  package func forget(_ partitions: [TopicPartition]) throws(LogDirectoryError) {
+    for checkpoint in OffsetCheckpoint.allCases {
       var offsets = read(checkpoint)
-      offsets[partition] = nil
+      let known = partitions.filter { offsets[$0] ?? 0 > 0 }
+      guard !known.isEmpty else { continue }
+      for partition in known { offsets[partition] = nil }
       try write(checkpoint, offsets)
     }
   }

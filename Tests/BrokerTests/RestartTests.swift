@@ -78,6 +78,53 @@ struct RestartTests {
     }
   }
 
+  @Test(
+    "a partition's directory that is removed before its first flush is missed at the next start, however the broker ends",
+    arguments: [true, false])
+  func removedDirectory(orderly: Bool) throws {
+    try withDirectory { directory in
+      let first = try TestBroker.start(in: directory)
+      let client = try first.connect()
+      try client.createTopic("t")
+      for value in ["a", "b"] { #expect(try client.produce(Batches.of([value]), to: "t").errorCode == .none) }
+      try #require(rename("\(directory)/data/t-0", "\(directory)/t-0") == 0)
+      #expect(try client.produce(Batches.of(["c"]), to: "t").errorCode == .none)
+      if orderly {
+        first.running.stop()
+      } else {
+        first.broker.checkpoint([.highWatermark])
+        first.running.abandon()
+      }
+      for isBack in [false, true] {
+        if isBack { try #require(rename("\(directory)/t-0", "\(directory)/data/t-0") == 0) }
+        let again = try TestBroker.start(in: directory)
+        let answer = try again.connect().produce(Batches.of(["d"]), to: "t")
+        #expect(answer.errorCode == (isBack ? .none : .kafkaStorageError))
+        let told = again.lines.all.filter { $0.contains("removed by hand") && $0.contains("t-0") }
+        #expect(told.count == (isBack ? 0 : 1), "\(again.lines.all)")
+        if isBack { #expect(answer.baseOffset == 3) }
+        again.running.stop()
+      }
+    }
+  }
+
+  @Test("a deleted topic's checkpoints are gone with it, so that the next of its name is not missed")
+  func forgotten() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      for name in ["t", "u"] {
+        try client.createTopic(name)
+        _ = try client.produce(Batches.of(["a"]), to: name)
+      }
+      broker.broker.checkpoint()
+      var delete = DeleteTopicsRequest()
+      delete.topicNames = ["t"]
+      _ = try client.ask(delete, version: 4)
+      let known = try #require(broker.broker.directories.all.first).checkpointedWithRecords
+      #expect(known == [TopicPartition("u", 0)])
+    }
+  }
+
   @Test("a directory in use is refused, and so is another broker's")
   func locked() throws {
     try withDirectory { directory in

@@ -17,7 +17,7 @@ struct Chores {
 
   private enum Chore {
     case make(ArraySlice<Controller.ReplicaState>, outcomes: [String: String?])
-    case remove(ArraySlice<Controller.StoppedReplica>, topics: Set<String>, left: Set<String>)
+    case remove(ArraySlice<Controller.StoppedReplica>, all: [Controller.StoppedReplica], left: Set<String>)
   }
 
   /// The next first.
@@ -30,16 +30,19 @@ struct Chores {
   mutating func add(making states: [Controller.ReplicaState]) { waiting.append(.make(states[...], outcomes: [:])) }
 
   mutating func add(removing replicas: [Controller.StoppedReplica]) {
-    waiting.append(.remove(replicas[...], topics: Set(replicas.map(\.name.topic)), left: []))
+    waiting.append(.remove(replicas[...], all: replicas, left: []))
   }
 
   /// Does the next piece; nil when its chore has not ended.
   ///
-  /// - Parameter isStopping: makes no further logs: the topics that lack some have failed.
+  /// - Parameters:
+  ///   - isStopping: makes no further logs: the topics that lack some have failed.
+  ///   - forget: gets the deleted partitions of a chore that ends, whose names may be used again then.
   mutating func doPiece(
     isStopping: Bool = false,
     make: ([Controller.ReplicaState], inout [String: String?], inout LogDirectories.Placement?) -> Void,
-    remove: ([Controller.StoppedReplica]) -> Set<String>
+    remove: ([Controller.StoppedReplica]) -> Set<String>,
+    forget: ([TopicPartition]) -> Void
   ) -> Ended? {
     guard !waiting.isEmpty else { return nil }
     switch waiting.removeFirst() {
@@ -55,11 +58,13 @@ struct Chores {
       if !rest.isEmpty { waiting.append(.make(rest, outcomes: outcomes)) }
       if waiting.isEmpty { placement = nil }
       return rest.isEmpty ? .made(outcomes) : nil
-    case .remove(let replicas, let topics, let left):
+    case .remove(let replicas, let all, let left):
       let left = left.union(remove(Array(replicas.prefix(Limits.partitionsPerTurn))))
       let rest = replicas.dropFirst(Limits.partitionsPerTurn)
-      if !rest.isEmpty { waiting.append(.remove(rest, topics: topics, left: left)) }
-      return rest.isEmpty ? .removed(topics, left: left) : nil
+      if !rest.isEmpty { waiting.append(.remove(rest, all: all, left: left)) }
+      guard rest.isEmpty else { return nil }
+      forget(all.filter(\.isDeleted).map(\.name))
+      return .removed(Set(all.map(\.name.topic)), left: left)
     }
   }
 }

@@ -134,7 +134,8 @@ package final class ControllerRunner: Sendable {
       },
       remove: { stopped in
         replicas.stop(stopped) { config(of: $0, in: cluster).fileDeleteDelayMs }
-      })
+      },
+      forget: { replicas.forget($0) })
     switch ended {
     case nil: return []
     case .made(let outcomes): return state.controller.step(.replicasMade(by: brokerID, outcomes))

@@ -125,6 +125,18 @@ package final class Replicas: Sendable {
     for partition in hosted.withLock({ $0[topic] ?? [:] }).values { partition.configure(config) }
   }
 
+  /// Drops deleted partitions from the checkpoints of the directories: a start takes a partition whose records are
+  /// checkpointed, and whose files are nowhere, for one that was removed by hand.
+  func forget(_ partitions: [TopicPartition]) {
+    for directory in directories.online {
+      do { try directory.forget(partitions) } catch {
+        log.error(
+          "a checkpoint still names deleted partitions",
+          metadata: ["directory": "\(directory.path)", "error": "\(error)"])
+      }
+    }
+  }
+
   /// Stops replicas: wakes the waiters parked in them, and renames the directories of those that are deleted.
   ///
   /// - Returns: the topics whose files may not all have been renamed.

@@ -16,6 +16,8 @@ struct DirectoryReport: Sendable, Equatable {
   var partitions: [TopicPartition: TopicID?] = [:]
   /// The partitions that the checkpoints say were here.
   var checkpointed: Set<TopicPartition> = []
+  /// Those of which the checkpoints say that records were here.
+  var checkpointedWithRecords: Set<TopicPartition> = []
   var wasClean = false
 
   /// Whether the z-node journal is in the directory.
@@ -40,6 +42,7 @@ extension DirectoryReport {
       partitions.updateValue(try directory.topicID(of: partition), forKey: partition)
     }
     checkpointed = directory.checkpointed
+    checkpointedWithRecords = directory.checkpointedWithRecords
     wasClean = directory.wasClean
   }
 

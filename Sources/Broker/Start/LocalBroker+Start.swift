@@ -45,7 +45,7 @@ extension LocalBroker {
   func offlinePartition(_ name: TopicPartition, _ topic: TopicDescription, removed: [TopicPartition]) -> Partition {
     if removed.contains(name) {
       log.error(
-        "a partition is offline: its directory was removed while the broker did not run. Put it back and start again, or delete the topic",
+        "a partition is offline: its directory was removed by hand. Put it back and start again, or delete the topic",
         metadata: ["partition": "\(name)"])
     }
     let state = topic.partitions[Int(name.partition)]

@@ -16,7 +16,7 @@ import Storage
 /// | one is not named any more, or stands empty where its disk is not mounted | refused when a partition is in no other |
 /// | no journal, or two | refused, unless nothing is in any directory |
 /// | a partition twice, or one that the tree does not know | refused |
-/// | a partition of the tree is nowhere | offline after an orderly stop; made after a crash, which may have prevented it |
+/// | a partition of the tree is nowhere | offline after an orderly stop, or where a checkpoint has records of it; made after a crash, which may have prevented it |
 struct StartCheck {
   let reports: [DirectoryReport]
 
@@ -128,9 +128,10 @@ struct StartCheck {
   }
 
   /// The partition had files when the broker stopped. After an orderly stop every partition has; after a crash it is certain
-  /// only of one that was checkpointed and led before: a checkpoint may be of a topic of the same name that was deleted.
+  /// of one that is checkpointed with records, as no deleted one is, and of one that was checkpointed and led before.
   private func wasThere(_ partition: TopicPartition, _ known: [String: TopicDescription]) -> Bool {
     if usable.filter(\.isUsed).allSatisfy(\.wasClean) { return true }
+    if usable.contains(where: { $0.checkpointedWithRecords.contains(partition) }) { return true }
     guard usable.contains(where: { $0.checkpointed.contains(partition) }) else { return false }
     // A topic made since the last start has epoch 1 now.
     return known[partition.topic]?.partitions[Int(partition.partition)].leaderEpoch ?? 0 > 1

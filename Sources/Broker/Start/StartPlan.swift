@@ -4,7 +4,7 @@ import Model
 struct StartPlan: Equatable {
   /// Partitions of the tree that are in no usable directory and must not be created, in order.
   var offline: [TopicPartition] = []
-  /// The offline partitions whose files were removed while the broker did not run.
+  /// The offline partitions whose files were removed by hand.
   var removed: [TopicPartition] = []
   /// Partitions of topics that are being deleted, whose files are still there.
   var deletions: [Deletion] = []

@@ -94,6 +94,8 @@ struct StartCheckTests {
     crashed.checkpointed = [TopicPartition("t", 1)]
     #expect(try StartCheck(reports: [crashed]).plan([topic(2, epoch: 5)], brokerID: 1).removed == t(1))
     #expect(try StartCheck(reports: [crashed]).plan([topic(2, epoch: 1)], brokerID: 1).offline == [], "made since")
+    crashed.checkpointedWithRecords = crashed.checkpointed
+    #expect(try StartCheck(reports: [crashed]).plan([topic(2, epoch: 1)], brokerID: 1).removed == t(1))
     // Another broker's replicas are not missed here.
     #expect(try StartCheck(reports: [clean]).plan([topic(2)], brokerID: 7).offline == [])
   }
