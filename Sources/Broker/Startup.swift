@@ -42,6 +42,7 @@ extension LocalBroker {
   /// - Parameter offload: runs several recoveries at once.
   func openTopics(_ plan: StartPlan, _ offload: any Offload) throws {
     tellOffline(plan)
+    tellDamaged()
     let cluster = controller.cluster
     let known = cluster.topics.values.filter { !$0.isBeingDeleted }.sorted { $0.name < $1.name }
     let configs = Dictionary(
@@ -64,6 +65,11 @@ extension LocalBroker {
               "partition": "\(name)", "file": "\(path)", "first": "\(offsets.lowerBound)",
               "count": "\(offsets.upperBound - offsets.lowerBound)",
             ])
+        },
+        damaged: { name, damage in
+          self.log.warning(
+            "a checkpoint of leader epochs is damaged: they are read from the batches",
+            metadata: damage.metadata.merging(["partition": "\(name)"]) { $1 })
         },
         hole: { name, hole in
           self.log.error(

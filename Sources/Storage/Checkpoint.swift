@@ -20,18 +20,59 @@ enum CheckpointFile {
     try disk.syncDirectory(path.directoryPart)
   }
 
-  /// Reads the lines after the count, split at blanks; nil if the file is missing or invalid.
-  static func lines(of path: String, columns: Int, on disk: any Disk) throws(DiskError) -> [[Substring]]? {
-    guard let bytes = try disk.contents(of: path) else { return nil }
+  /// Reads the entries, one for each line after the count; none when the file is missing or empty, as Apache Kafka makes it.
+  ///
+  /// - Parameters:
+  ///   - columns: of each line.
+  ///   - entry: reads a line's columns; nil when they are invalid.
+  static func entries<Entry>(
+    of path: String, columns: Int, on disk: any Disk, _ entry: ([Substring]) -> Entry?
+  ) throws(DiskError) -> Result<[Entry], CheckpointDamage> {
+    guard let bytes = try disk.contents(of: path), !bytes.isEmpty else { return .success([]) }
     let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
-    guard lines.count >= 2, lines[0] == "0", let count = Int(lines[1]), lines.count - 2 == count else { return nil }
-    let rows = lines[2...].map { $0.split(separator: " ") }
-    return rows.allSatisfy { $0.count == columns } ? rows : nil
+    func damage(_ line: Int, _ problem: String) -> Result<[Entry], CheckpointDamage> {
+      let text = line <= lines.count ? PlainLine.shown(String(lines[line - 1])) : ""
+      return .failure(CheckpointDamage(path: path, line: line, text: text, problem: problem))
+    }
+    guard lines[safe: 0] == "0" else { return damage(1, "the version is not 0") }
+    guard let count = lines[safe: 1].flatMap({ Int($0) }), count >= 0 else { return damage(2, "no number of entries") }
+    var entries: [Entry] = []
+    for (index, line) in lines.dropFirst(2).enumerated() {
+      let parts = line.split(separator: " ")
+      guard parts.count == columns, let read = entry(parts) else { return damage(index + 3, "no valid entry") }
+      entries.append(read)
+    }
+    guard entries.count == count else { return damage(2, "\(entries.count) entries follow") }
+    return .success(entries)
   }
 
   static func write(_ rows: [String], to path: String, on disk: any Disk) throws(DiskError) {
     try replace(path, with: (["0", String(rows.count)] + rows).joined(separator: "\n") + "\n", on: disk)
   }
+}
+
+/// Where a checkpoint is damaged, though each is replaced as a whole: by a disk, or by hand.
+package struct CheckpointDamage: Error, Hashable, Sendable, CustomStringConvertible {
+  package var path: String
+  /// From 1.
+  package var line: Int
+  /// The line, as it may stand in a log.
+  package var text: String
+  package var problem: String
+
+  package var description: String { "\(path), line \(line) ('\(text)'): \(problem)" }
+}
+
+/// A line of a file, which may hold anything, as it may stand in a log.
+enum PlainLine {
+  /// Returns the line's first 80 characters, with `?` for control characters.
+  static func shown(_ line: String) -> String {
+    String(line.prefix(80).map { $0.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 } ? $0 : "?" })
+  }
+}
+
+extension Array {
+  fileprivate subscript(safe index: Int) -> Element? { indices.contains(index) ? self[index] : nil }
 }
 
 /// Names the offset checkpoints of a log directory.
@@ -43,13 +84,28 @@ package enum OffsetCheckpoint: String, Sendable, CaseIterable {
   /// The high watermark: all records below are on all in-sync replicas.
   case highWatermark = "replication-offset-checkpoint"
 
-  func read(in directory: String, on disk: any Disk) throws(DiskError) -> [TopicPartition: Offset] {
-    var offsets: [TopicPartition: Offset] = [:]
-    for row in try CheckpointFile.lines(of: "\(directory)/\(rawValue)", columns: 3, on: disk) ?? [] {
-      guard let partition = Int32(row[1]), let offset = Int64(row[2]).flatMap({ Offset(stored: $0) }) else { continue }
-      offsets[TopicPartition(String(row[0]), partition)] = offset
+  func read(
+    in directory: String, on disk: any Disk
+  ) throws(DiskError) -> Result<[TopicPartition: Offset], CheckpointDamage> {
+    try CheckpointFile.entries(of: "\(directory)/\(rawValue)", columns: 3, on: disk) {
+      row -> (TopicPartition, Offset)? in
+      guard let partition = Int32(row[1]), let offset = Int64(row[2]).flatMap({ Offset(stored: $0) }) else {
+        return nil
+      }
+      return (TopicPartition(String(row[0]), partition), offset)
+    }.map { Dictionary($0) { $1 } }
+  }
+
+  /// What follows for the start when the file is damaged and read as empty; nil where that is not safe.
+  package var consequence: String? {
+    switch self {
+    case .recoveryPoint:
+      "after a crash all segments are read again, and flushed records that are missing are not noticed"
+    case .highWatermark:
+      "high watermarks begin at the log starts, and acknowledged records that are missing are not noticed"
+    // Deleted records would come back.
+    case .logStart: nil
     }
-    return offsets
   }
 
   func write(_ offsets: [TopicPartition: Offset], in directory: String, on disk: any Disk) throws(DiskError) {
@@ -61,13 +117,13 @@ package enum OffsetCheckpoint: String, Sendable, CaseIterable {
 extension LeaderEpochs {
   static let fileName = "leader-epoch-checkpoint"
 
-  init(readingFrom directory: String, on disk: any Disk) throws(DiskError) {
-    let rows = try CheckpointFile.lines(of: "\(directory)/\(Self.fileName)", columns: 2, on: disk) ?? []
-    self.init(
-      stored: rows.compactMap { row in
-        guard let epoch = Int32(row[0]), let offset = Int64(row[1]) else { return nil }
-        return (epoch, offset)
-      })
+  static func read(
+    from directory: String, on disk: any Disk
+  ) throws(DiskError) -> Result<LeaderEpochs, CheckpointDamage> {
+    try CheckpointFile.entries(of: "\(directory)/\(Self.fileName)", columns: 2, on: disk) { row -> (Int32, Int64)? in
+      guard let epoch = Int32(row[0]), let offset = Int64(row[1]) else { return nil }
+      return (epoch, offset)
+    }.map { LeaderEpochs(stored: $0) }
   }
 
   func write(to directory: String, on disk: any Disk) throws(DiskError) {

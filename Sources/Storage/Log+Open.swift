@@ -46,9 +46,11 @@ extension Log {
     // at 8, segment 13 removed; a power failure after 8–12 were appended anew brought segment 13 back, where it fitted.
     if !recovery.wasResumed { try disk.syncDirectory(directory) }
     let start = max(memory.logStartOffset, recovery.segments[0].baseOffset)
-    if !recovery.wasResumed { try recovery.findEpochs(from: start) }
+    if !recovery.wasResumed || recovery.epochDamage != nil { try recovery.findEpochs(from: start) }
     _ = recovery.epochs.raiseStart(to: start)
-    if recovery.epochs != recovery.storedEpochs { try recovery.epochs.write(to: directory, on: disk) }
+    if recovery.epochs != recovery.storedEpochs || recovery.epochDamage != nil {
+      try recovery.epochs.write(to: directory, on: disk)
+    }
     #if DEBUG
       if PlantedFault.losesProducers.isPlanted {
         recovery.producers = ProducerState()
@@ -63,6 +65,7 @@ extension Log {
         producers: recovery.producers, epochs: recovery.epochs, nowMs: nowMs),
       .segments, segments: recovery.segments)
     log.holes = recovery.holes
+    log.epochDamage = recovery.epochDamage
     if recovery.wasResumed, !isEmpty { log.closedAs = log.extent }
     return log
   }

@@ -55,6 +55,8 @@ struct LogRecovery {
   var epochs = LeaderEpochs()
   /// The leader epochs from `leader-epoch-checkpoint`.
   private(set) var storedEpochs = LeaderEpochs()
+  /// What is wrong with `leader-epoch-checkpoint`.
+  private(set) var epochDamage: CheckpointDamage?
   /// Whether the file names are as an orderly stop left them.
   private(set) var wasResumed = false
   /// Offsets missing between segments, and before the first.
@@ -149,7 +151,10 @@ struct LogRecovery {
 
   /// Restores `segments`, `producers` and `epochs` from the files; returns the log end.
   mutating func recover(_ memory: LogMemory) throws(DiskError) -> Offset {
-    storedEpochs = try LeaderEpochs(readingFrom: directory, on: disk)
+    switch try LeaderEpochs.read(from: directory, on: disk) {
+    case .success(let epochs): storedEpochs = epochs
+    case .failure(let damage): epochDamage = damage
+    }
     epochs = storedEpochs
     try findHoles(memory)
     let logEnd: Offset

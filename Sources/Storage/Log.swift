@@ -37,6 +37,8 @@ package final class Log {
   /// In order of base offset; the last, the active one, takes appends. Never empty.
   var segments: [Segment]
   var places = BatchPlaces()
+  /// What was wrong with `leader-epoch-checkpoint` when the log was opened; its epochs were then read from the batches.
+  package internal(set) var epochDamage: CheckpointDamage?
   /// The offsets that were missing when the log was opened.
   package internal(set) var holes: [LogHole] = []
   /// An epoch has begun that `leader-epoch-checkpoint` does not know yet. The flush of its first batch writes it down: until

@@ -12,6 +12,8 @@ package final class LogDirectory: Sendable {
   /// The run before ended in an orderly stop. The mark is removed before the first log is opened or made, so that a crash
   /// while opening counts as one, and a start that is refused before that leaves the mark.
   package let wasClean: Bool
+  /// The damaged checkpoints, which were read as empty.
+  package let damaged: [(checkpoint: OffsetCheckpoint, damage: CheckpointDamage)]
   /// What keeps the partitions' batches.
   package let engine: LogEngine
   /// Makes what keeps them, when segments do not.
@@ -64,7 +66,15 @@ package final class LogDirectory: Sendable {
       guard let lock = try disk.lock("\(path)/\(Self.lockName)") else { throw LogDirectoryError.locked(path: path) }
       wasClean = try disk.info("\(path)/\(Self.cleanName)") != nil
       var checkpoints: [OffsetCheckpoint: [TopicPartition: Offset]] = [:]
-      for checkpoint in OffsetCheckpoint.allCases { checkpoints[checkpoint] = try checkpoint.read(in: path, on: disk) }
+      var damaged: [(checkpoint: OffsetCheckpoint, damage: CheckpointDamage)] = []
+      for checkpoint in OffsetCheckpoint.allCases {
+        switch try checkpoint.read(in: path, on: disk) {
+        case .success(let offsets): checkpoints[checkpoint] = offsets
+        case .failure(let damage) where checkpoint.consequence == nil: throw LogDirectoryError.damaged(damage)
+        case .failure(let damage): damaged.append((checkpoint, damage))
+        }
+      }
+      self.damaged = damaged
       let identity = try MetaProperties.read(in: path, on: disk)
       let roster = try Self.readRoster(path, on: disk)
       state = Mutex(
@@ -208,6 +218,15 @@ package final class LogDirectory: Sendable {
     state.withLock { state in state.checkpoints.values.reduce(into: []) { $0.formUnion($1.keys) } }
   }
 
+  /// The partitions of which the checkpoints say that records were here.
+  package var checkpointedWithRecords: Set<TopicPartition> {
+    state.withLock { state in
+      state.checkpoints.values.reduce(into: []) { found, offsets in
+        for (partition, offset) in offsets where offset > 0 { found.insert(partition) }
+      }
+    }
+  }
+
   /// Creates a new, empty log.
   package func create(
     _ partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
@@ -218,15 +237,6 @@ package final class LogDirectory: Sendable {
       try removeMark()
       try forget([partition])
       return try Log.create(
-  /// The partitions of which the checkpoints say that records were here.
-  package var checkpointedWithRecords: Set<TopicPartition> {
-    state.withLock { state in
-      state.checkpoints.values.reduce(into: []) { found, offsets in
-        for (partition, offset) in offsets where offset > 0 { found.insert(partition) }
-      }
-    }
-  }
-
         disk: disk, directory: directory, partition: partition, topicID: topicID, config: config, nowMs: nowMs,
         arms: arms)
     } catch let error as DiskError {
@@ -283,6 +293,7 @@ package final class LogDirectory: Sendable {
   ///   - parallel: calls its body with every number below the count, and returns when all calls have.
   ///   - lost: gets each log that ends before the checkpoints say, before it is handed to `opened`: the file in which it ends
   ///     now, and the offsets that are missing.
+  ///   - damaged: gets each log's epoch checkpoint that was damaged, and made again.
   ///   - hole: gets the offsets missing within or before a log, likewise.
   package func openAll(
     threads: Int, nowMs: Int64,
@@ -291,6 +302,7 @@ package final class LogDirectory: Sendable {
     },
     config: @escaping @Sendable (TopicPartition) -> LogConfig,
     lost: @escaping @Sendable (TopicPartition, _ path: String, Range<Offset>) -> Void = { _, _, _ in },
+    damaged: @escaping @Sendable (TopicPartition, CheckpointDamage) -> Void = { _, _ in },
     hole: @escaping @Sendable (TopicPartition, LogHole) -> Void = { _, _ in },
     opened: @escaping @Sendable (sending Log, _ highWatermark: Offset) -> Void,
     failed: @escaping @Sendable (TopicPartition, LogDirectoryError) -> Void
@@ -300,6 +312,7 @@ package final class LogDirectory: Sendable {
       let partition = partitions[index]
       do throws(LogDirectoryError) {
         let log = try self.open(partition, config: config(partition), nowMs: nowMs)
+        if let damage = log.epochDamage { damaged(partition, damage) }
         for found in log.holes { hole(partition, found) }
         let expected = self.memory(of: partition).endExpected
         if log.logEndOffset < expected { lost(partition, log.activePath, log.logEndOffset..<expected) }

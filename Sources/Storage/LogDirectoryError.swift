@@ -11,6 +11,8 @@ package enum LogDirectoryError: Error, Hashable, Sendable {
   case belongsTo(brokerID: BrokerID?, clusterID: String?, path: String)
   /// meta.properties has a version or a value that we cannot read.
   case malformed(path: String, line: String)
+  /// The checkpoint of log starts is damaged.
+  case damaged(CheckpointDamage)
   /// The partition's directory already exists.
   case exists(TopicPartition)
   /// The partition was written by the other engine: set `millrace.log.engine` to that, or give another log.dirs.
@@ -33,7 +35,9 @@ extension LogDirectoryError: CustomStringConvertible {
     case .belongsTo(let brokerID, let clusterID, let path):
       "\(path) belongs to broker \(brokerID.map { "\($0)" } ?? "?") of cluster \(clusterID ?? "?"): start that one, or give another log.dirs"
     case .malformed(let path, let line):
-      "\(path) cannot be read (\(Self.shown(line))): put back a copy, or give another log.dirs"
+      "\(path) cannot be read (\(PlainLine.shown(line))): put back a copy, or give another log.dirs"
+    case .damaged(let damage):
+      "\(damage). Deleted records would come back: correct the line, put back a copy, or remove the file and have them back"
     case .exists(let partition): "\(partition) has a directory already"
     case .noneLeft: "no log directory can be used"
     case .noDirectIO(let path, let error):
@@ -43,10 +47,5 @@ extension LogDirectoryError: CustomStringConvertible {
     case .otherEngine(let partition, let writer, let path):
       "\(path) holds \(partition) as millrace.log.engine=\(writer.rawValue) wrote it: start with that, or give another log.dirs"
     }
-  }
-
-  /// A line of a file, which may hold anything, as it may stand in a log: short, and without control characters.
-  private static func shown(_ line: String) -> String {
-    String(line.prefix(80).map { $0.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 } ? $0 : "?" })
   }
 }

@@ -46,6 +46,36 @@ struct LogDirectoryTests {
         == "/data/kafka/meta.properties cannot be read (\(wrong)): put back a copy, or give another log.dirs")
   }
 
+  @Test(
+    "whose checkpoint is damaged says where, and does not start where deleted records would come back",
+    arguments: [
+      ("0\n2\nx 0 5\nx 1 zz\n", 4, "x 1 zz"), ("0\n1\nx 0 -3\n", 3, "x 0 -3"), ("0\n1\nx 0\n", 3, "x 0"),
+      ("0\n3\nx 0 5\n", 2, "3"), ("7\n0\n", 1, "7"), ("0\nmany\n", 2, "many"), ("0", 2, ""), ("\u{1}\u{7}", 1, "??"),
+    ])
+  func damagedCheckpoint(text: String, line: Int, shown: String) throws {
+    for checkpoint in OffsetCheckpoint.allCases {
+      try open().unlock()
+      let path = "/data/kafka/\(checkpoint.rawValue)"
+      let file = try disk.open(path, creating: true)
+      try file.truncate(to: 0)
+      try file.write(Array(text.utf8), at: 0)
+      if checkpoint == .logStart {
+        let error = #expect(throws: LogDirectoryError.self) { _ = try self.open() }
+        #expect(error?.description.hasPrefix("\(path), line \(line) ('\(shown)'): ") == true, "\(error!)")
+      } else {
+        let directory = try open()
+        #expect(directory.damaged.map(\.checkpoint) == [checkpoint])
+        let damage = try #require(directory.damaged.first?.damage)
+        #expect(damage.path == path && damage.line == line && damage.text == shown, "\(damage)")
+        directory.unlock()
+      }
+      try disk.remove(path)
+    }
+    let file = try disk.open("/data/kafka/\(OffsetCheckpoint.logStart.rawValue)", creating: true)
+    try file.truncate(to: 0)
+    #expect(try open().damaged.isEmpty, "Apache Kafka makes empty files")
+  }
+
   @Test("is locked against a second broker, and free again when let go")
   func lock() throws {
     let first = try open()

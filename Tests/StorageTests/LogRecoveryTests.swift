@@ -111,6 +111,21 @@ struct LogRecoveryTests {
     #expect(try send(8, to: again).isDuplicate == false)
   }
 
+  @Test("reads the epochs from the batches when their checkpoint is damaged", arguments: [true, false])
+  func damagedEpochs(isClean: Bool) throws {
+    for epoch: LeaderEpoch in [2, 5] { try append(10, epoch: epoch, to: log) }
+    try log.roll(nowMs: now)
+    try append(10, epoch: 5, to: log)
+    try log.flush(nowMs: now)
+    try log.close(nowMs: now)
+    let path = "/orders-0/leader-epoch-checkpoint"
+    disk.overwrite(path) { $0 = Array("0\n2\n2 0\n5 ten\n".utf8) }
+    let again = try reopen(LogMemory(recoveryPoint: 30, isClean: isClean))
+    #expect(again.epochDamage == CheckpointDamage(path: path, line: 4, text: "5 ten", problem: "no valid entry"))
+    #expect(again.epochs.entries == [.init(epoch: 2, startOffset: 0), .init(epoch: 5, startOffset: 10)])
+    #expect(try reopen(LogMemory(recoveryPoint: 30, isClean: isClean)).epochDamage == nil, "it was written again")
+  }
+
   @Test("finds the epochs of records that come back from below a raised start")
   func epochs() throws {
     for epoch: LeaderEpoch in [2, 2, 5, 7] { try append(10, epoch: epoch, to: log) }
@@ -127,7 +142,7 @@ struct LogRecoveryTests {
       .init(epoch: 2, startOffset: 15), .init(epoch: 5, startOffset: 20), .init(epoch: 7, startOffset: 30),
     ]
     #expect(again.epochs.entries == all)
-    #expect(try LeaderEpochs(readingFrom: "/orders-0", on: disk).entries == all)
+    #expect(try LeaderEpochs.read(from: "/orders-0", on: disk).get().entries == all)
     try again.truncate(to: 20, nowMs: now)
     #expect(again.leaderEpoch == 2)
   }

@@ -30,6 +30,16 @@ extension LocalBroker {
     }
   }
 
+  /// Says which checkpoints are damaged, and what follows.
+  func tellDamaged() {
+    for directory in directories.all {
+      for (checkpoint, damage) in directory.damaged {
+        log.warning(
+          "a checkpoint is damaged and read as empty: \(checkpoint.consequence ?? "")", metadata: damage.metadata)
+      }
+    }
+  }
+
   /// Goes on with the deletions that were begun before the last stop.
   func continueDeletions(_ plan: StartPlan, _ cluster: ClusterState) throws {
     for deletion in plan.deletions {
@@ -52,5 +62,11 @@ extension LocalBroker {
     return Partition(
       name, topicID: topic.id, log: nil, directory: nil, brokerID: brokerID, replicas: state.replicas,
       leaderEpoch: state.leaderEpoch)
+  }
+}
+
+extension CheckpointDamage {
+  var metadata: Logger.Metadata {
+    ["file": "\(path)", "line": "\(line)", "text": "\(text)", "problem": "\(problem)"]
   }
 }
