@@ -241,6 +241,8 @@ package final class Connection: ChannelDuplexHandler {
       case .flush:
         writer.handOver(to: context)
         context.flush()
+        // Nothing else would notice before the next sweep, and the channel would try all the while.
+        if writer.isCutShort { return close(.warning, because: "a segment cannot be read") }
         resumeWriting(context)
       case .resumeWriting: resumeWriting(context)
       case .serveKept: serve(takeKept(), from: loop.eventLoop.now, isLast: false)

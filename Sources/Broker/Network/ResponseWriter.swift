@@ -68,6 +68,14 @@ final class ResponseWriter {
     return sending.first?.range.isCut ?? false
   }
 
+  /// Returns whether the socket has not taken all of a file range, and the file is why. Costs a system call only when something
+  /// is left: called after each flush.
+  var isCutShort: Bool {
+    guard !sending.isEmpty else { return false }
+    forgetSent()
+    return sending.first?.range.isCut ?? false
+  }
+
   private func forgetSent() {
     while let first = sending.first, !first.handle.isOpen { sending.removeFirst() }
   }
@@ -152,6 +160,7 @@ final class ResponseWriter {
           } else {
             sendFile(piece, to: context)
             context.flush()
+            if isCutShort { return .unreadable }
             written += piece.length
           }
           isNextWarm = false

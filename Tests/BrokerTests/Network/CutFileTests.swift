@@ -34,6 +34,30 @@ struct CutFileTests {
     }
   }
 
+  @Test("is noticed when it is sent, not at the next sweep", arguments: ["sendfile", "copy", "mmap"])
+  func atOnce(path: String) throws {
+    try withBroker(["millrace.read.path": path, "num.network.threads": "1"]) { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      for index in 0..<4 {
+        let batch = try Batches.of([String(repeating: "\(index)", count: 1_000_000)])
+        #expect(try client.produce(batch, to: "t").errorCode == .none)
+      }
+      broker.broker.lookAtLogs()
+      try #require(truncate("\(broker.directory)/data/t-0/00000000000000000000.log", 1_500_000) == 0)
+      let rounds = 5
+      let start = ContinuousClock.now
+      for _ in 0..<rounds {
+        let reader = try broker.connect()
+        try reader.send(FetchRequest.from("t", 0, 0, partitionMaxBytes: Self.partitionMaxBytes), version: 11)
+        #expect(try reader.isClosed())
+      }
+      // By sweeps alone each round begins behind one and ends with the next.
+      let sweeps = Duration.milliseconds(Limits.sweepIntervalMs * Int64(rounds - 1))
+      #expect(ContinuousClock.now - start < sweeps / 2)
+    }
+  }
+
   @Test(
     "ends, with one line, a connection that has been sent a part of it and reads on, at once or when it was noticed",
     arguments: ["sendfile", "copy", "mmap"], [true, false])
