@@ -37,6 +37,12 @@ package enum Number {
     value == value.rounded() ? grouped(Int(value)) : fixed(value, 2)
   }
 
+  /// Formats records per second: below 100 with two decimals, else rounded and grouped.
+  static func rate(_ value: Double) -> String {
+    value.isFinite && abs(value) < 9e18 && (abs(value) * 100).rounded() >= 10_000
+      ? grouped(Int(value.rounded())) : fixed(value, 2)
+  }
+
   private static func trimmed(_ text: String) -> String {
     var text = text[...]
     while text.hasSuffix("0") { text = text.dropLast() }

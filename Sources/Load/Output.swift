@@ -11,7 +11,7 @@ package enum Output {
       "\(report.plan.command.rawValue): \(Number.grouped(report.records)) records of \(report.plan.topic.isEmpty ? "null" : report.plan.topic)"
         + " in \(Number.fixed(report.seconds, 3)) s"
         + (report.ending == .complete ? "" : " (\(report.ending.rawValue))"),
-      "  throughput     \(Number.grouped(Int(report.recordsPerSecond))) records/s, \(Number.fixed(report.mibPerSecond, 1)) MiB/s of keys and values",
+      "  throughput     \(Number.rate(report.recordsPerSecond)) records/s, \(Number.fixed(report.mibPerSecond, 1)) MiB/s of keys and values",
     ]
     for (name, latency) in [
       ("service time", report.service), ("response time", report.response), ("end to end", report.endToEnd),
@@ -77,7 +77,7 @@ package enum Output {
     let rate = interval.seconds > 0 ? Double(interval.records) / interval.seconds : 0
     let mib = interval.seconds > 0 ? Double(interval.bytes) / interval.seconds / 1_048_576 : 0
     return
-      "\(Number.fixed(interval.endSeconds, 1)) s  \(Number.grouped(Int(rate))) records/s  \(Number.fixed(mib, 1)) MiB/s"
+      "\(Number.fixed(interval.endSeconds, 1)) s  \(Number.rate(rate)) records/s  \(Number.fixed(mib, 1)) MiB/s"
       + (interval.latency.count > 0 ? "  p50 \(ms(0.5)) ms  p99 \(ms(0.99)) ms" : "") + "  errors \(interval.errors)"
   }
 

@@ -142,7 +142,7 @@ package struct SustainRun: Sendable {
         : .failed
       search.record(judged)
       tell(
-        "\(Number.grouped(Int(rate))) records/s: \(latency.map { Number.fixed($0, 3) + " ms" } ?? "too few samples"), "
+        "\(Number.rate(rate)) records/s: \(latency.map { Number.fixed($0, 3) + " ms" } ?? "too few samples"), "
           + "\(judged)")
     }
     if case .done(let outcome) = search.next { report.outcome = outcome }
@@ -153,7 +153,7 @@ package struct SustainRun: Sendable {
         CurvePoint(
           share: share, offered: rate * share, achieved: achieved(found), response: latency(of: found),
           service: found.service))
-      tell("\(Int(share * 100)) %: \(Number.grouped(Int(rate * share))) records/s")
+      tell("\(Int(share * 100)) %: \(Number.rate(rate * share)) records/s")
     }
     report.isInterrupted = isInterrupted()
     return report
@@ -195,14 +195,14 @@ extension SustainReport {
     let percentile = "p\(Number.exact(plan.percentile * 100))"
     var lines = [
       "sustain: "
-        + (outcome.rate.map { "\(Number.grouped(Int($0))) records/s" } ?? "no rate")
+        + (outcome.rate.map { "\(Number.rate($0)) records/s" } ?? "no rate")
         + " with \(percentile) of the response time at most \(Number.exact(plan.objectiveMs)) ms",
       "  \(outcome.reason), held \(outcome.confirmations) times more, \(outcome.trials) trials"
-        + (outcome.failedRate.map { "; \(Number.grouped(Int($0))) records/s fails" } ?? ""),
+        + (outcome.failedRate.map { "; \(Number.rate($0)) records/s fails" } ?? ""),
     ]
     for point in curve {
       lines.append(
-        "  \(Int((point.share * 100).rounded())) %  \(Number.grouped(Int(point.offered))) records/s  "
+        "  \(Int((point.share * 100).rounded())) %  \(Number.rate(point.offered)) records/s  "
           + "p50 \(ms(point.response, 0.5))  p99 \(ms(point.response, 0.99))  p99.9 \(ms(point.response, 0.999)) ms")
     }
     return lines.joined(separator: "\n")
