@@ -21,6 +21,22 @@ package enum PartitionError: Error, Equatable {
   case read(ReadError)
 }
 
+extension PartitionError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .deleted: "the topic was deleted"
+    case .offline: "the partition is offline"
+    case .notLeader: "another replica leads"
+    case .notEnoughReplicas: "fewer replicas than min.insync.replicas are in sync"
+    case .notEnoughReplicasAfterAppend: "fewer replicas than min.insync.replicas are in sync since the append"
+    case .fencedLeaderEpoch: "the leader epoch is older than the partition's"
+    case .unknownLeaderEpoch: "the leader epoch is newer than the partition's"
+    case .append(let error): "\(error)"
+    case .read(let error): "\(error)"
+    }
+  }
+}
+
 extension ErrorCode {
   package init(_ error: PartitionError) {
     switch error {

@@ -22,7 +22,7 @@ package struct ProduceError: Error, Equatable {
 extension ProduceError {
   init(_ error: RecordBatchError) {
     switch error {
-    case .truncated, .badChecksum, .badFrameChecksum: self.init(.corruptMessage, "\(error)")
+    case .truncated, .badChecksum, .badStreamChecksum: self.init(.corruptMessage, "\(error)")
     case .unsupportedMagic, .inconsistent, .undecodable: self.init(.invalidRecord, "\(error)")
     case .unpacksTooLarge(let limit):
       if limit < Limits.decompressedBatchBytes {

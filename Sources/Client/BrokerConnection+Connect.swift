@@ -55,15 +55,16 @@ extension BrokerConnection {
     case let error as NIOConnectionError:
       .unreachable(
         endpoint,
-        reason: error.connectionErrors.first.map { describe($0.error) } ?? error.dnsAError.map { "\($0)" }
+        reason: error.connectionErrors.first.map { describe($0.error) } ?? error.dnsAError.map { describe($0) }
           ?? "no address")
     default: .unreachable(endpoint, reason: describe(error))
     }
   }
 
   private static func describe(_ error: any Error) -> String {
-    guard let error = error as? IOError else { return "\(error)" }
-    return error.errnoCode == ECONNREFUSED ? "connection refused" : error.description
+    // In the midst of a sentence.
+    let words = SocketFailure.reason(error)
+    return words.prefix(1).lowercased() + words.dropFirst()
   }
 
   private static func greet(
@@ -172,7 +173,7 @@ final class SocketTransport: ChannelInboundHandler, Transport {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    connection?.ended(reason: "\(error)")
+    connection?.ended(reason: SocketFailure.reason(error))
     context.close(promise: nil)
   }
 }

@@ -56,12 +56,26 @@ package enum CompressionError: Error, Hashable, Sendable {
   case trailingBytes(Int)
   /// Not what the codec writes; the library's own words where it has some.
   case corrupt(String)
-  /// The checksum of an LZ4 frame's header is not that of the header.
-  case headerChecksum
+  /// A checksum within the stream is not that of its bytes; the library's own words.
+  case badChecksum(String)
   /// Not a level of this codec.
   case unknownLevel(Int, Codec)
   /// The library could not do what it always can: in practice, memory ran out.
   case libraryFailed(String)
+}
+
+extension CompressionError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .tooLarge(let limit): "the result is larger than \(limit) bytes"
+    case .truncated: "the input ends before the compressed stream does"
+    case .trailingBytes(let count): "\(count) bytes follow the compressed stream"
+    case .corrupt(let words): "the compressed stream is corrupt (\(words))"
+    case .badChecksum(let words): "a checksum of the compressed stream is wrong (\(words))"
+    case .unknownLevel(let level, let codec): "\(level) is no level of \(codec.name)"
+    case .libraryFailed(let words): "the compression library failed (\(words))"
+    }
+  }
 }
 
 extension Codec {

@@ -64,7 +64,10 @@ enum Gzip {
       case Z_OK where stream.pointee.avail_out == 0: continue
       case Z_OK, Z_BUF_ERROR: throw .truncated  // all input eaten, room left, and still no end
       case Z_MEM_ERROR: throw .libraryFailed("inflate: out of memory")
-      default: throw .corrupt(stream.pointee.msg.map { String(cString: $0) } ?? "inflate gave \(status)")
+      default:
+        let words = stream.pointee.msg.map { String(cString: $0) } ?? "inflate returned \(status)"
+        // The trailer's CRC-32, and that of a member's header.
+        throw ["incorrect data check", "header crc mismatch"].contains(words) ? .badChecksum(words) : .corrupt(words)
       }
     }
   }

@@ -103,7 +103,7 @@ enum LZ4 {
       }
       guard LZ4F_isError(status) == 0 else {
         let name = String(cString: LZ4F_getErrorName(status))
-        throw name == "ERROR_headerChecksum_invalid" ? .headerChecksum : .corrupt(name)
+        throw name.hasSuffix("Checksum_invalid") ? .badChecksum(name) : .corrupt(name)
       }
       rest = rest.dropFirst(eaten)
       if status == 0 { return }

@@ -74,7 +74,7 @@ enum Zstd {
       status = ZSTD_decompressDCtx(context, room.baseAddress, room.count, frame.baseAddress, frame.count)
       return ZSTD_isError(status) == 0 ? status : 0
     }
-    guard ZSTD_isError(status) == 0 else { throw .corrupt(String(cString: ZSTD_getErrorName(status))) }
+    guard ZSTD_isError(status) == 0 else { throw CompressionError(zstd: status) }
   }
 
   private static func decompressStream(
@@ -92,7 +92,7 @@ enum Zstd {
         wasFull = target.pos == target.size
         return target.pos
       }
-      guard ZSTD_isError(status) == 0 else { throw .corrupt(String(cString: ZSTD_getErrorName(status))) }
+      guard ZSTD_isError(status) == 0 else { throw CompressionError(zstd: status) }
       if status == 0 { break }
       if source.pos == source.size, !wasFull { throw .truncated }
     }
@@ -122,4 +122,13 @@ private final class Decompressor: @unchecked Sendable {
   }
 
   deinit { ZSTD_freeDCtx(context) }
+}
+
+extension CompressionError {
+  /// The error of a status for which `ZSTD_isError` holds.
+  fileprivate init(zstd status: Int) {
+    let words = String(cString: ZSTD_getErrorName(status))
+    // zstd_errors.h, which has the codes, is not installed everywhere.
+    self = words.hasSuffix("match checksum") ? .badChecksum(words) : .corrupt(words)
+  }
 }

@@ -129,7 +129,7 @@ extension RecordBatchError {
   init(_ error: CompressionError, _ codec: Codec, limit: Int) {
     switch error {
     case .tooLarge: self = .unpacksTooLarge(limit: limit)
-    case .headerChecksum: self = .badFrameChecksum
+    case .badChecksum: self = .badStreamChecksum("\(codec.name): \(error)")
     default: self = .undecodable("\(codec.name): \(error)")
     }
   }

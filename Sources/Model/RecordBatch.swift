@@ -13,10 +13,25 @@ package enum RecordBatchError: Error, Hashable, Sendable {
   case badChecksum(stored: UInt32, computed: UInt32)
   /// The records cannot be had: a codec that does not exist, or a stream it cannot read.
   case undecodable(String)
-  /// The compressed stream begins with a header whose checksum is wrong.
-  case badFrameChecksum
+  /// A checksum within the compressed records is wrong; says which.
+  case badStreamChecksum(String)
   /// The records unpack to more bytes than the caller allows.
   case unpacksTooLarge(limit: Int)
+}
+
+extension RecordBatchError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .truncated(let bytes, let needed): "the batch needs \(needed) bytes, but ends after \(bytes)"
+    case .unsupportedMagic(let magic): "the batch has magic \(magic), which is not supported here"
+    case .inconsistent(let problem): "the batch contradicts itself: \(problem)"
+    case .badChecksum(let stored, let computed):
+      "the batch's checksum is \(stored), but that of its bytes is \(computed)"
+    case .undecodable(let problem): "the batch's records cannot be decompressed: \(problem)"
+    case .badStreamChecksum(let problem): "the batch's compressed records are damaged: \(problem)"
+    case .unpacksTooLarge(let limit): "the batch's records decompress to more than \(limit) bytes"
+    }
+  }
 }
 
 /// One batch of magic 2, borrowed: the header as a value, the records still the bytes that arrived.

@@ -72,6 +72,28 @@ package enum AppendError: Error, Hashable, Sendable {
   case offline(DiskError)
 }
 
+extension AppendError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .tooLarge(let bytes, let limit): "a batch of \(bytes) bytes is larger than max.message.bytes, \(limit)"
+    case .largerThanSegment(let bytes, let limit): "a batch of \(bytes) bytes is larger than segment.bytes, \(limit)"
+    case .timestampOutOfRange(let timestamp, let earliest, let latest):
+      "timestamp \(timestamp) is not between \(earliest) and \(latest)"
+    case .outOfOrderSequence(let producerID, let expected, let got):
+      "producer \(producerID) sent sequence number \(got), but \(expected) is the next"
+    case .invalidProducerEpoch(let producerID, let latest, let got):
+      "producer \(producerID) has epoch \(latest), and \(got) is older"
+    case .coordinatorFenced(let producerID, let latest, let got):
+      "a transaction marker for producer \(producerID) is of coordinator epoch \(got), but \(latest) is the latest"
+    case .invalidRecord(let problem): problem
+    case .unexpectedOffset(let got, let expected): "a batch begins at offset \(got), below the log's end \(expected)"
+    case .corrupt: "the leader's bytes are no record batches"
+    case .diskFailed(let error): "\(error)"
+    case .offline(let error): "the log is offline since an earlier failure (\(error))"
+    }
+  }
+}
+
 /// Reports the outcome of an append.
 package struct Appended: Hashable, Sendable {
   /// Offset of the first record; of an earlier append when this was a duplicate.
@@ -94,4 +116,14 @@ package enum ReadError: Error, Hashable, Sendable {
   case diskFailed(DiskError)
   /// The batches that were looked into unpack to more than the caller allows (OFFSET_NOT_AVAILABLE).
   case unpacksTooMuch
+}
+
+extension ReadError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .outOfRange(let logStart, let logEnd): "the offset is not within the log, from \(logStart) to \(logEnd)"
+    case .diskFailed(let error): "\(error)"
+    case .unpacksTooMuch: "the batches decompress to more than one response may hold"
+    }
+  }
 }

@@ -8,6 +8,16 @@ package enum FrameError: Error, Hashable, Sendable {
   case startLost
 }
 
+extension FrameError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .negativeLength(let length): "a frame has the length \(length)"
+    case .tooLarge(let length, let limit): "a frame of \(length) bytes is larger than the limit of \(limit)"
+    case .startLost: "the start of a frame was lost with a read that brought nothing"
+    }
+  }
+}
+
 /// A message as it stands on the connection: its length as an int32, a header, the body.
 package enum Frame {
   /// Bytes of the length prefix, which does not count itself.

@@ -17,3 +17,18 @@ package enum WireError: Error, Hashable, Sendable {
   /// This module has no such version of the message.
   case unsupportedVersion(key: Int16, version: Int16)
 }
+
+extension WireError: CustomStringConvertible {
+  package var description: String {
+    switch self {
+    case .truncated(let needed, let left): "a field needs \(needed) bytes, but \(left) are left"
+    case .invalidLength(let length): "a field has the invalid length \(length)"
+    case .invalidCount(let count, let left): "an array claims \(count) elements, but \(left) bytes are left"
+    case .tooManyElements(let limit): "the arrays have more than \(limit) elements together"
+    case .unexpectedNull: "a field is null that has no null in this version"
+    case .invalidVarint: "a varint does not fit 32 bits"
+    case .taggedFieldSize(let tag): "tagged field \(tag) is not as long as it says"
+    case .unsupportedVersion(let key, let version): "API \(key) has no version \(version)"
+    }
+  }
+}

@@ -107,3 +107,28 @@ func fuzz(codec: Codec, seed: Seed) throws {
     }
   }
 }
+
+@Test("a wrong checksum within a compressed stream is told from other damage")
+func streamChecksums() throws {
+  // An LZ4 frame with a content checksum, one stored block, and four bytes that are not its checksum.
+  let header: [UInt8] = [0x04, 0x22, 0x4D, 0x18, 0x64, 0x40, 0xA7]
+  let block: [UInt8] = [3, 0, 0, 0x80, 1, 2, 3, 0, 0, 0, 0]
+  var wrongHeader = header
+  wrongHeader[6] ^= 1
+  for frame in [header + block + [9, 9, 9, 9], wrongHeader + block + [9, 9, 9, 9]] {
+    let error = #expect(throws: CompressionError.self) {
+      try Codec.lz4.decompress(ByteBuffer(bytes: frame), limit: 100)
+    }
+    guard case .badChecksum = error else { return #expect(Bool(false), "\(frame): \(error!)") }
+  }
+  var gzip = ByteBuffer()
+  try [UInt8](repeating: 7, count: 100).withUnsafeBytes { try Codec.gzip.compress($0, into: &gzip) }
+  // The trailer: CRC-32, then the length.
+  for (back, isChecksum) in [(8, true), (4, false)] {
+    var bytes = gzip
+    let at = bytes.writerIndex - back
+    bytes.setInteger(bytes.getInteger(at: at, as: UInt8.self)! ^ 1, at: at)
+    let error = #expect(throws: CompressionError.self) { try Codec.gzip.decompress(bytes, limit: 1000) }
+    if case .badChecksum = error { #expect(isChecksum) } else { #expect(!isChecksum, "\(error!)") }
+  }
+}

@@ -1,5 +1,6 @@
 import Glibc
 package import Logging
+import Model
 package import NIOCore
 import NIOPosix
 
@@ -41,13 +42,8 @@ package struct RealNetwork: Network {
   ) -> EventLoopFuture<any Channel> {
     bootstrap.bind(host: host, port: port).flatMapErrorThrowing { error in
       let shown = host.contains(":") ? "[\(host)]" : host
-      throw ListenError(listener: listener.name, address: "\(shown):\(port)", reason: Self.reason(for: error))
+      throw ListenError(listener: listener.name, address: "\(shown):\(port)", reason: SocketFailure.reason(error))
     }
-  }
-
-  private static func reason(for error: any Error) -> String {
-    guard let refused = error as? IOError else { return "\(error)" }
-    return String(cString: strerror(refused.errnoCode))
   }
 
   private func bootstrap(
