@@ -66,3 +66,8 @@ int millrace_spawn(
   if (n == (ssize_t)sizeof error) return -error;
   return pid;
 }
+
+int millrace_ignores(int signal) {
+  struct sigaction action;
+  return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}

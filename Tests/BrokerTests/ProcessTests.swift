@@ -13,7 +13,7 @@ import Wire
 struct ProcessTests {
   @Test(
     "SIGTERM stops in order: exit code 0, a clean mark, and the next start finds everything",
-    arguments: [SIGTERM, SIGINT])
+    arguments: [SIGTERM, SIGINT, SIGHUP])
   func orderlyStop(signal: Int32) throws {
     try withDirectory { directory in
       let first = try BrokerProcess.start(in: directory)
@@ -27,6 +27,19 @@ struct ProcessTests {
       let second = try BrokerProcess.start(in: directory)
       #expect(try Batches.values(in: TestClient(port: second.port).fetch("t", from: 0).records).map(\.1) == ["a", "b"])
       #expect(try second.end(by: SIGTERM) == 0)
+    }
+  }
+
+  @Test("SIGHUP is ignored where nohup has it ignored")
+  func ignoredHangup() throws {
+    try withDirectory { directory in
+      signal(SIGHUP, SIG_IGN)
+      defer { signal(SIGHUP, SIG_DFL) }
+      let broker = try BrokerProcess.start(in: directory)
+      #expect(Glibc.kill(broker.pid, SIGHUP) == 0)
+      try TestClient(port: broker.port).createTopic("t")
+      #expect(try broker.end(by: SIGTERM) == 0)
+      #expect(try broker.logText().contains("SIGTERM"))
     }
   }
 

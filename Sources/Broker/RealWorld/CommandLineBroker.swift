@@ -1,10 +1,12 @@
 import Base
+import CMillrace
 import Glibc
 import Logging
 import NIOCore
 package import Storage
 
-/// `millrace-broker server.properties [--override key=value]…`: runs a broker until SIGTERM or SIGINT, then stops it in order.
+/// `millrace-broker server.properties [--override key=value]…`: runs a broker until SIGTERM, SIGINT or SIGHUP, then stops it
+/// in order.
 ///
 /// Exit codes: 0 after an orderly stop, 1 when the broker could not start, 2 for a command line that makes no sense,
 /// 74 when `--help` or `--version` could not be printed.
@@ -72,8 +74,7 @@ private func runBroker(path: String, overrides: [String], _ arms: Arms) -> Int32
   // Blocked before any thread is made, so that every thread inherits it and only `sigwait` below takes the signals.
   var signals = sigset_t()
   sigemptyset(&signals)
-  sigaddset(&signals, SIGTERM)
-  sigaddset(&signals, SIGINT)
+  for (signal, _) in StopSignal.all { sigaddset(&signals, signal) }
   pthread_sigmask(SIG_BLOCK, &signals, nil)
   DescriptorLimit.raise()
 
@@ -107,7 +108,7 @@ private func runBroker(path: String, overrides: [String], _ arms: Arms) -> Int32
   }
   var signal: Int32 = 0
   sigwait(&signals, &signal)
-  log.info("stopping", metadata: ["signal": "\(signal == SIGTERM ? "SIGTERM" : "SIGINT")"])
+  log.info("stopping", metadata: ["signal": "\(StopSignal.name(signal))"])
   do { try node.stop().wait() } catch {
     log.error("the stop was not orderly: \(error)")
     return 1
@@ -115,6 +116,15 @@ private func runBroker(path: String, overrides: [String], _ arms: Arms) -> Int32
   real.shutdown()
   log.info("stopped")
   return 0
+}
+
+/// The signals that stop a broker in order, as they stop Apache Kafka.
+enum StopSignal {
+  /// SIGHUP is not among them where the caller ignores it, as nohup does: a blocked signal would be taken all the same.
+  static let all: [(signal: Int32, name: String)] =
+    [(SIGTERM, "SIGTERM"), (SIGINT, "SIGINT")] + (millrace_ignores(SIGHUP) != 0 ? [] : [(SIGHUP, "SIGHUP")])
+
+  static func name(_ signal: Int32) -> String { all.first { $0.signal == signal }?.name ?? "\(signal)" }
 }
 
 private func writeError(_ text: String) {

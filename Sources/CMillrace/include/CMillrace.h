@@ -79,6 +79,9 @@ int millrace_spawn(
     const char *_Nonnull path, char *_Nullable const *_Nonnull argv, int out, int err, const char *_Nullable procs,
     const char *_Nullable network);
 
+/// sigaction(2): whether the process ignores a signal, as nohup makes it ignore SIGHUP.
+int millrace_ignores(int signal);
+
 /// ppoll(2) with a time in nanoseconds; negative: for ever. Returns how many are ready, or -1 with errno.
 int millrace_poll(struct pollfd *_Nonnull fds, size_t count, int64_t nanoseconds);
 
