@@ -12,11 +12,11 @@ extension Consumer {
     var rest = spans
     while var span = rest.first {
       var left = span
-      guard let batch = nextBatch(of: &left, leader) else {
+      guard let piece = nextPiece(of: &left, leader) else {
         rest.removeFirst()
         continue
       }
-      if let pauseNs = pauseNs?(Int(batch.header.count)), pauseNs > 0 {
+      if let pauseNs = pauseNs?(Int(piece.header.count)), pauseNs > 0 {
         let epoch = leader.epoch
         // The group counts as outstanding, or `fetchNext` would fetch its partitions with `all` as well.
         leader.outstanding += 1
@@ -29,8 +29,8 @@ extension Consumer {
         }
         return
       }
-      hand(batch, of: span, now())
-      leader.partitions[span.at].offset = max(span.from, batch.header.nextOffset)
+      hand(piece, of: span, now())
+      leader.partitions[span.at].offset = left.next
       if settings.lagRecords > 0 { note(leader.partitions[span.at], from: span.from) }
       span = left
       rest[rest.startIndex] = span

@@ -14,8 +14,8 @@ extension Consumer {
 
   /// Abandons a connection that ended or timed out, with every request on it.
   func lost(_ leader: Leader, _ error: ClientError) {
-    guard !isClosed, leader.lostNs == nil else { return }
-    guard error.isRetriable else { return failed(error) }
+    guard !isClosed, !hasFailed, leader.lostNs == nil else { return }
+    guard error.isRetriable else { return fail(error) }
     leader.lostNs = now()
     leader.epoch += 1
     leader.outstanding = 0
@@ -31,7 +31,7 @@ extension Consumer {
 
   private func reconnect(_ leader: Leader, after error: ClientError) {
     guard let lostNs = leader.lostNs else { return }
-    guard now() - min(now(), lostNs) <= UInt64(settings.reconnectTimeoutMs) * 1_000_000 else { return failed(error) }
+    guard now() - min(now(), lostNs) <= UInt64(settings.reconnectTimeoutMs) * 1_000_000 else { return fail(error) }
     let backoff = TimeAmount.milliseconds(Int64(ClientLimits.reconnectBackoffMs))
     eventLoop.assumeIsolated().scheduleTask(in: backoff) { [weak self] in
       guard let self, !self.isClosed else { return }

@@ -32,9 +32,12 @@ package final class Consumer {
   package let settings: ConsumerSettings
   /// Called with each batch, in order within its partition; the time is the arrival of the whole response.
   package var received: (_ partition: Int32, _ batch: RecordBatch, _ atNs: UInt64) -> Void = { _, _, _ in }
+  /// Called with each batch whose checksum is wrong, in the place where it stands; reading continues behind it.
+  package var damaged: (_ partition: Int32, _ header: RecordBatchHeader, _ atNs: UInt64) -> Void = { _, _, _ in }
   /// Called after all batches of a response.
   package var answered: () -> Void = {}
-  /// Called when a partition cannot be read further, or reconnecting has failed for `reconnectTimeoutMs`.
+  /// Called once, when a partition cannot be read further, or reconnecting has failed for `reconnectTimeoutMs`: nothing is read
+  /// after that.
   package var failed: (ClientError) -> Void = { _ in }
   /// Called before each batch is delivered, if set, with its number of records; returns the nanoseconds to wait first. The
   /// next fetch is then sent when the whole response has been delivered.
@@ -48,6 +51,7 @@ package final class Consumer {
   let connect: (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
   private var leaders: [Leader] = []
   private(set) var isClosed = false
+  private(set) var hasFailed = false
   package internal(set) var requests = 0
   /// With `lagRecords`: the smallest and largest distance seen between a position and its partition's end.
   package private(set) var lagSeen: ClosedRange<Int64>?
@@ -156,7 +160,7 @@ package final class Consumer {
   }
 
   func fetch(_ group: FetchGroup, of leader: Leader) {
-    guard !isClosed, let connection = leader.connection, connection.isOpen else { return }
+    guard !isClosed, !hasFailed, let connection = leader.connection, connection.isOpen else { return }
     let members = settings.lagRecords > 0 ? readable(group, of: leader) : group.members
     if members.isEmpty { return awaitEnds(group, of: leader) }
     if settings.lagRecords > 0 { pollPausedEnds(group, beside: members, of: leader) }
@@ -202,6 +206,7 @@ package final class Consumer {
   }
 
   private func read(_ response: FetchResponse, _ group: FetchGroup, of leader: Leader) {
+    guard !hasFailed else { return }
     let atNs = now()
     guard response.errorCode == .none else {
       return refuse(group, of: leader, response.errorCode, "fetching \(settings.topic)")
@@ -216,7 +221,7 @@ package final class Consumer {
       leader.partitions[at].highWatermark = answer.highWatermark
       guard let bytes = answer.records.bytes, bytes.readableBytes > 0 else { continue }
       let from = leader.partitions[at].offset
-      spans.append(Span(partition: answer.partitionIndex, at: at, from: from, bytes: bytes))
+      spans.append(Span(partition: answer.partitionIndex, at: at, from: from, next: from, bytes: bytes))
       guard pauseNs == nil else { continue }
       if let next = Self.nextOffset(after: bytes) { leader.partitions[at].offset = max(from, next) }
       if settings.lagRecords > 0 { note(leader.partitions[at], from: from) }
@@ -226,7 +231,9 @@ package final class Consumer {
     fetchNext(after: group, of: leader, isEmpty: spans.isEmpty)
     for span in spans {
       var span = span
-      while let batch = nextBatch(of: &span, leader) { hand(batch, of: span, atNs) }
+      while let piece = nextPiece(of: &span, leader) { hand(piece, of: span, atNs) }
+      // Behind a failure nothing has been read, whatever was fetched.
+      if hasFailed { leader.partitions[span.at].offset = span.next }
     }
     answered()
   }
@@ -272,34 +279,73 @@ package final class Consumer {
     let at: Int
     /// The offset that was fetched.
     let from: Offset
+    /// The offset after the last batch removed.
+    var next: Offset
     var bytes: ByteBuffer
   }
 
-  /// Removes the next batch from a span; nil at its end, and behind a batch that cannot be read.
-  func nextBatch(of span: inout Span, _ leader: Leader) -> RecordBatch? {
-    guard span.bytes.readableBytes >= BatchField.records else { return nil }
+  /// A batch, or the header of one whose checksum is wrong.
+  enum Piece {
+    case batch(RecordBatch)
+    case damaged(RecordBatchHeader)
+
+    var header: RecordBatchHeader {
+      switch self {
+      case .batch(let batch): batch.header
+      case .damaged(let header): header
+      }
+    }
+  }
+
+  /// Removes the next batch from a span; nil at its end, and after a failure.
+  func nextPiece(of span: inout Span, _ leader: Leader) -> Piece? {
+    guard !hasFailed, span.bytes.readableBytes >= BatchField.records else { return nil }
     do {
       let batch = try RecordBatch(viewing: span.bytes, checkingCRC: settings.checksCRC)
       span.bytes.moveReaderIndex(forwardBy: batch.sizeInBytes)
-      return batch
+      span.next = max(span.next, batch.header.nextOffset)
+      return .batch(batch)
     } catch .truncated {
       return nil  // The size limit truncated the last batch; the next fetch starts with it.
     } catch {
-      failed(.malformed(leader.broker.endpoint, what: "a batch of \(settings.topic)-\(span.partition): \(error)"))
+      let header = span.bytes.withUnsafeReadableBytes { RecordBatchHeader(reading: $0) }
+      if case .badChecksum = error, isPlausible(header, in: span, leader) {
+        span.bytes.moveReaderIndex(forwardBy: header.sizeInBytes)
+        span.next = header.nextOffset
+        return .damaged(header)
+      }
+      fail(.malformed(leader.broker.endpoint, what: "a batch of \(settings.topic)-\(span.partition): \(error)"))
       return nil
     }
   }
 
-  func hand(_ batch: RecordBatch, of span: Span, _ atNs: UInt64) {
-    // A fetch from the middle of a batch gets all of it; the caller does not get its earlier records twice.
-    if batch.header.lastOffset >= span.from && !batch.header.attributes.isControl {
-      received(span.partition, batch, atNs)
+  /// Returns whether the offsets of a damaged batch may be believed: they continue the span within the log.
+  private func isPlausible(_ header: RecordBatchHeader, in span: Span, _ leader: Leader) -> Bool {
+    let end = leader.partitions[span.at].highWatermark
+    return header.nextOffset > span.next && (span.next == span.from || header.baseOffset >= span.next)
+      && (end == .unknown || header.nextOffset <= end)
+  }
+
+  func hand(_ piece: Piece, of span: Span, _ atNs: UInt64) {
+    switch piece {
+    case .batch(let batch):
+      // A fetch from the middle of a batch gets all of it; the caller does not get its earlier records twice.
+      if batch.header.lastOffset >= span.from && !batch.header.attributes.isControl {
+        received(span.partition, batch, atNs)
+      }
+    case .damaged(let header): damaged(span.partition, header, atNs)
     }
+  }
+
+  func fail(_ error: ClientError) {
+    guard !hasFailed else { return }
+    hasFailed = true
+    failed(error)
   }
 
   func refuse(_ group: FetchGroup, of leader: Leader, _ code: ErrorCode, _ what: String) {
     let error = ClientError.refused(leader.broker.endpoint, what: what, code: code, message: nil)
-    guard code.isRetriable else { return failed(error) }
+    guard code.isRetriable else { return fail(error) }
     putOff(group, of: leader, .milliseconds(Int64(ClientLimits.retryBackoffMs)))
   }
 

@@ -61,6 +61,7 @@ final class ConsumeWorker {
     check = RecordCheck(unpacking: plan.compressesEachMessage ? plan.codec : nil, ownRun: ownRun)
     order = plan.countsGlobalOrder ? GlobalOrder() : nil
     consumer.received = { [unowned self] in self.received($0, $1, $2) }
+    consumer.damaged = { [unowned self] in self.receivedDamaged($0, $1, $2) }
     consumer.answered = { [unowned self] in self.finishIfAtEnd() }
     consumer.failed = { [unowned self] error in
       self.counts.count { $0.addError(error) }
@@ -124,6 +125,21 @@ final class ConsumeWorker {
       counts.receivedBatches += 1
       progress.received.add(count, ordering: .relaxed)
     }
+    progress.lastReceivedNs.store(atNs, ordering: .relaxed)
+  }
+
+  /// Counts the records of a batch whose checksum is wrong as corrupt, by the offsets in its header.
+  private func receivedDamaged(_ partition: Int32, _ header: RecordBatchHeader, _ atNs: UInt64) {
+    lastNs = atNs
+    let count = max(1, header.nextOffset - max(header.baseOffset, from[partition] ?? 0))
+    check.integrity.receivedCorrupt(in: Int(partition), count: count)
+    counts.count { counts in
+      counts.receivedRecords += count
+      counts.receivedBatchBytes += header.sizeInBytes
+      counts.receivedBatches += 1
+    }
+    receivedRecords += count
+    progress.received.add(count, ordering: .relaxed)
     progress.lastReceivedNs.store(atNs, ordering: .relaxed)
   }
 

@@ -24,7 +24,7 @@ package enum Output {
     if let ratio = report.compressionRatio, report.plan.codec != .none {
       lines.append("  compression    \(report.plan.codec.name) \(Number.fixed(ratio, 2)):1")
     }
-    if report.plan.command != .produce, report.plan.verifies {
+    if report.plan.command != .produce, report.plan.verifies || report.integrity.corrupt > 0 {
       let found = report.integrity
       lines.append(
         "  integrity      \(Number.grouped(found.verified)) verified, \(Number.grouped(found.lost)) lost, "

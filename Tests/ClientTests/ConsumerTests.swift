@@ -272,6 +272,76 @@ struct ConsumerTests {
     }
   }
 
+  @Test(
+    "a batch with a wrong checksum is told in its place, and reading continues behind it", arguments: [false, true],
+    [1, 100, 100_000])
+  func damaged(isPaced: Bool, cutAt: Int) async throws {
+    var log = try Self.log()
+    for index in [3, 19] {
+      let bytes = log[index].bytes
+      log[index].bytes.setInteger(
+        bytes.getInteger(at: bytes.readableBytes - 3, as: UInt8.self)! ^ 1, at: bytes.readableBytes - 3)
+    }
+    let given = log
+    try await withGroup { group in
+      let broker = try await FakeBroker.start(on: group) { header, body in
+        guard header.apiKey == FetchRequest.api.key else { return FakeBroker.versions(header) }
+        var body = body
+        let offset = try FetchRequest(reading: &body, version: header.apiVersion).topics[0].partitions[0].fetchOffset
+        guard offset < 100 else { return .silence }
+        let answer = Self.answer(
+          .with {
+            $0.highWatermark = 100
+            $0.records = Self.serve(given, from: offset, cutAt: cutAt)
+          })
+        return FakeBroker.reply(answer, to: header)
+      }
+      let seen = Collected<String>()
+      let eventLoop = group.next()
+      let consumer = try await Self.consumer(of: broker.endpoint, from: 0, on: eventLoop) { consumer in
+        if isPaced { consumer.pauseNs = { _ in 0 } }
+        consumer.failed = { seen.add("failed \($0)") }
+        consumer.received = { _, batch, _ in seen.add("\(batch.header.baseOffset)") }
+        consumer.damaged = { _, header, _ in seen.add("damaged \(header.baseOffset)") }
+      }
+      let expected = (0..<20).map { [3, 19].contains($0) ? "damaged \($0 * 5)" : "\($0 * 5)" }
+      #expect(await seen.first(20) == expected)
+      try await eventLoop.submit { consumer.value.close() }.get()
+    }
+  }
+
+  @Test(
+    "after bytes that are no batch nothing more is read, and what was not read is not called read",
+    arguments: [false, true])
+  func nothingBehindFailure(isPaced: Bool) async throws {
+    var log = try Self.log()
+    log[3].bytes.setInteger(Int8(9), at: BatchField.magic)
+    let given = log
+    try await withGroup { group in
+      let broker = try await FakeBroker.start(on: group) { header, body in
+        guard header.apiKey == FetchRequest.api.key else { return FakeBroker.versions(header) }
+        var body = body
+        let offset = try FetchRequest(reading: &body, version: header.apiVersion).topics[0].partitions[0].fetchOffset
+        return FakeBroker.reply(
+          Self.answer(.with { $0.records = Self.serve(given, from: offset, cutAt: 100_000) }), to: header)
+      }
+      let seen = Collected<String>()
+      let eventLoop = group.next()
+      let consumer = try await Self.consumer(of: broker.endpoint, from: 0, on: eventLoop) { consumer in
+        if isPaced { consumer.pauseNs = { _ in 0 } }
+        consumer.failed = { _ in seen.add("failed") }
+        consumer.received = { _, batch, _ in seen.add("\(batch.header.baseOffset)") }
+      }
+      #expect(await seen.first(4) == ["0", "5", "10", "failed"])
+      let positions = try await eventLoop.submit {
+        consumer.value.close()
+        return consumer.value.positions
+      }.get()
+      #expect(positions == [0: 15])
+      #expect(seen.all.count == 4)
+    }
+  }
+
   @Test("an error of a partition is told")
   func refused() async throws {
     try await withGroup { group in

@@ -142,6 +142,29 @@ struct LoadAgainstBrokerTests {
     }
   }
 
+  @Test("a batch with a wrong checksum is corrupt, and what follows it is read")
+  func damagedBatch() async throws {
+    try await withBroker { broker in
+      let place = ["--bootstrap-server", broker.address, "--topic", "t", "--json", "--quiet"]
+      _ = try await Programs.load(
+        ["produce", "--partitions", "1", "--num-records", "200", "--batch-records", "50"] + place)
+      try broker.end(by: SIGTERM)
+      let path = URL(fileURLWithPath: broker.directory).appendingPathComponent("data/t-0/00000000000000000000.log")
+      var bytes = try Data(contentsOf: path)
+      bytes[bytes.count / 4 + 1000] ^= 1
+      try bytes.write(to: path)
+      try broker.restart()
+      for flags in [[], ["--num-records", "200"], ["--no-verify"]] {
+        let consumed = try await Programs.load(["consume", "--timeout", "2000"] + flags + place)
+        let report = try consumed.json()
+        #expect(consumed.status == 1 && report["ending"] as? String == "complete", "\(flags): \(report)")
+        #expect(report["records"] as? Int == 200 && report["corrupt"] as? Int == 50, "\(flags): \(report)")
+        #expect(report["lost"] as? Int == 0 && report["errors"] as? Int == 0, "\(flags): \(report)")
+        if flags != ["--no-verify"] { #expect(report["verified"] as? Int == 150, "\(flags): \(report)") }
+      }
+    }
+  }
+
   @Test("records that never come are lost, and the exit code says so")
   func lost() async throws {
     try await withBroker { broker in
