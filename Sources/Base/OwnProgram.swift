@@ -2,6 +2,9 @@ import Glibc
 
 /// The program that runs here.
 package enum OwnProgram {
+  /// The version of all programs, which are released together.
+  package static let version = "0.1.0"
+
   /// The path of its file.
   package static var path: String {
     var buffer = [CChar](repeating: 0, count: 4096)

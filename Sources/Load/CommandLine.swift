@@ -21,6 +21,10 @@ package enum LoadCommand {
   /// Returns the exit code. 0: success. 1: records lost, duplicated or corrupt, or errors. 2: an invalid plan. `runProgram`
   /// turns 0 into 74 when standard output could not be written.
   package static func main(_ arguments: [String]) async -> Int32 {
+    if arguments == ["--version"] {
+      answer("millrace-load \(OwnProgram.version)\n")
+      return 0
+    }
     if arguments.first == SustainPlan.command, arguments.contains("--help") || arguments.contains("-h") {
       answer(SustainPlan.help)
       return 0

@@ -91,6 +91,7 @@ extension LoadPlan {
              millrace-load sustain --objective-ms MS [flags]   the highest rate under a latency (sustain --help)
              millrace-load twin --total-bytes N [flags]        what the stored volume does to the rate (twin --help)
              millrace-load relay --listen HOST:PORT --to HOST:PORT --delay-ms MS   a delay proxy (relay --help)
+             millrace-load --version
 
       """
     let shown = settings.filter { setting in command.map { setting.commands.contains($0) } ?? true }

@@ -36,6 +36,7 @@ struct Millrace: AsyncParsableCommand {
         74 standard output cannot be written
         130 interrupted: the partial result is valid; --resume continues it
       """,
+    version: "millrace \(OwnProgram.version)",
     subcommands: [
       ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, CompareCommand.self,
       PackCommand.self, PruneCommand.self, NewCommand.self,

@@ -36,7 +36,8 @@ struct StandardStreamTests {
     ("millrace", ["--help"]), ("millrace", ["run", "--help"]), ("millrace", ["list", "--experiments", "EXPERIMENTS"]),
     ("millrace", ["list", "--json", "--experiments", "EXPERIMENTS"]),
     ("millrace", ["--generate-completion-script", "bash"]), ("millrace-broker", ["--help"]),
-    ("millrace-broker", ["--version"]), ("millrace-load", ["--help"]),
+    ("millrace-broker", ["--version"]), ("millrace-load", ["--version"]), ("millrace", ["--version"]),
+    ("millrace-load", ["--help"]),
     ("millrace-load", ["produce", "--null-sink", "--num-records", "1000", "--json"]),
   ]
 
@@ -48,6 +49,14 @@ struct StandardStreamTests {
     let sentence = "\(command.program): standard output cannot be written: \(fault.words)\n"
     #expect(outcome.status == 74, "\(command) \(fault.rawValue): \(outcome.errors)")
     #expect(outcome.errors.components(separatedBy: sentence).count == 2, "\(command): \(outcome.errors)")
+  }
+
+  @Test("a program says which version it is", arguments: ["millrace", "millrace-broker", "millrace-load"])
+  func version(program: String) async throws {
+    let path = Programs.directory.appendingPathComponent(program).path
+    let outcome = try await Running(command: path, ["--version"]).outcome()
+    #expect(outcome.status == 0 && outcome.output.contains("0.1.0"), "\(outcome.output)\(outcome.errors)")
+    #expect(outcome.output.split(separator: "\n").count == 1)
   }
 
   @Test("leaves the exit code 74 where standard error is gone too", arguments: short)

@@ -34,7 +34,7 @@ enum BrokerArguments: Equatable {
   case show(String)
   case invalid(String)
 
-  static let version = "millrace-broker 0.1.0"
+  static let version = "millrace-broker \(OwnProgram.version)"
   static let usage = """
     usage: millrace-broker server.properties [--override key=value]...
 
