@@ -97,12 +97,23 @@ package struct LogDirectories: Sendable {
     private let directories: [LogDirectory]
     private var counts: [Int]
 
-    init(_ directories: LogDirectories) throws(LogDirectoryError) {
+    /// - Parameter failed: called with each directory that turns out to be unusable; nothing is placed there.
+    init(
+      _ directories: LogDirectories, failed: (LogDirectory, DiskError) -> Void
+    ) throws(LogDirectoryError) {
       let online = directories.online
-      self.directories = online
-      counts = []
-      // With one directory there is nothing to choose, so nothing to count.
-      for directory in online { counts.append(online.count == 1 ? 0 : try directory.list().count) }
+      var counted: [(directory: LogDirectory, count: Int)] = []
+      for directory in online {
+        do throws(LogDirectoryError) {
+          // With one directory there is nothing to choose, so nothing to count.
+          counted.append((directory, online.count == 1 ? 0 : try directory.list().count))
+        } catch {
+          guard case .disk(let cause) = error, cause.isOfDirectory else { throw error }
+          failed(directory, cause)
+        }
+      }
+      self.directories = counted.map(\.directory)
+      counts = counted.map(\.count)
     }
 
     /// Nil when no directory can be used any more.
@@ -121,7 +132,7 @@ package struct LogDirectories: Sendable {
     _ partition: TopicPartition, topicID: TopicID, config: LogConfig, nowMs: Int64, _ placement: inout Placement?,
     failed: (LogDirectory, DiskError) -> Void
   ) throws(LogDirectoryError) -> (log: Log, directory: LogDirectory) {
-    if placement == nil { placement = try Placement(self) }
+    if placement == nil { placement = try Placement(self, failed: failed) }
     while let directory = placement?.next() {
       do throws(LogDirectoryError) {
         let log = try directory.create(partition, topicID: topicID, config: config, nowMs: nowMs)

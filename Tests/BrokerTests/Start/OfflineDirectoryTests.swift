@@ -127,6 +127,19 @@ struct OfflineDirectoryTests {
     }
   }
 
+  @Test("removed under a running broker: the first topic that is created then goes to another directory")
+  func firstCreation() throws {
+    try withDirectory { directory in
+      let first = try fill(directory)
+      defer { first.running.stop() }
+      try RealDisk().rename("\(directory)/c", to: "\(directory)/kept")
+      try first.connect().createTopic("made", partitions: 3)
+      #expect(first.lines.all.filter { $0.hasPrefix("error") && $0.contains("\(directory)/c") }.count == 1)
+      let names = try ["a", "b"].flatMap { try directoryNames("\(directory)/\($0)") }
+      #expect(names.filter { $0.hasPrefix("made-") }.sorted() == ["made-0", "made-1", "made-2"])
+    }
+  }
+
   @Test("a topic deleted meanwhile does not come back with the directory, and its name is free then")
   func deletedMeanwhile() throws {
     try withDirectory { directory in
