@@ -50,7 +50,7 @@ done
 
 # Throughput over volume at a cluster that runs already, small: two replicates of the arms, redrawn without the broker.
 mkdir "$scratch/experiments"
-sed -e 's/^    replicates: 3$/    replicates: 2/' -e 's/width: 0.5, max: 3,/width: 0.5, max: 2,/' experiments/06-throughput-over-volume.yaml \
+sed -e 's/^    replicates: 5$/    replicates: 2/' -e 's/width: 0.5, max: 5,/width: 0.5, max: 2,/' experiments/06-throughput-over-volume.yaml \
   > "$scratch/experiments/06-throughput-over-volume.yaml"
 "$programs/millrace" run throughput-over-volume --profile quick --until 32MiB --target "127.0.0.1:$port" --seed 1 \
   --without ceiling-probe --without generator-probe --without repeats --experiments "$scratch/experiments" \

@@ -3,6 +3,7 @@ import Testing
 @testable import Experiment
 @testable import LabFixtures
 @testable import Report
+@testable import Results
 
 @Suite("A chart of the runs' course")
 struct CurveTests {
@@ -97,6 +98,14 @@ struct CurveTests {
     let chart = try #require(drawn(definition("p50_ms", other: ["p99_ms"])))
     #expect(chart.series.map(\.label) == ["broker, one long run, median", "broker, one long run, 99th percentile"])
     #expect(chart.claimLabel.isEmpty)
+  }
+
+  @Test("stays when a stored result is shown with today's charts, though what it draws is no metric of rows")
+  func presented() throws {
+    let scratch = try ScratchDirectory("presented")
+    let result = try Synthetic.store("06-throughput-over-volume", .standard, in: scratch.path)
+    let today = try Synthetic.experiment("06-throughput-over-volume")
+    #expect(result.presented(by: [today]).experiment.charts.map(\.name) == today.charts.map(\.name))
   }
 
   @Test("leaves out runs that do not count, and is not there without any")
