@@ -68,6 +68,18 @@ struct ReportTests {
     }
   }
 
+  @Test("a page that would be too large has its folded charts once, and those in sight twice")
+  func budget() throws {
+    let scratch = try ScratchDirectory("budget")
+    let (report, whole) = try write(scratch, stems: ["11-zero-copy", "06-throughput-over-volume"])
+    let small = try report.html(bytesMax: 1000)
+    let charts = report.entries.map(\.charts.count).reduce(0, +)
+    #expect(whole.ranges(of: "<svg ").count == 2 * (charts + 1))
+    #expect(small.ranges(of: "<svg ").count == 2 * (report.entries.count + 1) + charts - report.entries.count)
+    #expect(small.utf8.count < whole.utf8.count && small.contains("<div class=\"scroll\"><svg "))
+    checkIdentities(small)
+  }
+
   @Test("words and charts of a stored result are today's, and what decides is what was fixed before the run")
   func presented() throws {
     let scratch = try ScratchDirectory("presented")

@@ -7,13 +7,22 @@ import Verdict
 
 /// The page's values, as the template asks for them: one card for each experiment. What holds for several stands in `Report+Common`.
 extension Report {
-  /// The whole page. Every text is escaped by the template; only the charts are markup.
-  package func html() throws -> String {
-    let template = try MustacheTemplate(string: Report.template)
-    return template.render(page)
+  package enum PageLimits {
+    /// Of a page; beyond, folded charts are there once, for all widths.
+    package static let bytes = 1_450_000
   }
 
-  private var page: [String: Any] {
+  /// The whole page. Every text is escaped by the template; only the charts are markup.
+  ///
+  /// Every chart is on it twice, for wide pages and for phones; where that makes it larger than `bytesMax`, only those that a card
+  /// shows at once are, and the folded ones are wide and can be scrolled.
+  package func html(bytesMax: Int = PageLimits.bytes) throws -> String {
+    let template = try MustacheTemplate(string: Report.template)
+    let whole = template.render(page(foldedTwice: true))
+    return whole.utf8.count <= bytesMax ? whole : template.render(page(foldedTwice: false))
+  }
+
+  private func page(foldedTwice: Bool) -> [String: Any] {
     let overview = Overview(entries.map(\.result))
     return [
       "style": Report.style, "script": Report.hoverScript, "writtenAt": writtenAt,
@@ -21,7 +30,8 @@ extension Report {
       "asides": overview.lines.filter(\.isAside).map(summary), "hasAsides": overview.lines.contains(where: \.isAside),
       "asideTitle": Overview.asideTitle,
       "forest": forest.map { [embedded($0, name: "f")] } ?? [], "forestFailure": forestFailure.map { [$0] } ?? [],
-      "entries": entries.map { section($0, $0.result.verdict) }, "hasEntries": !entries.isEmpty,
+      "entries": entries.map { section($0, $0.result.verdict, foldedTwice: foldedTwice) },
+      "hasEntries": !entries.isEmpty,
       "unreadable": unreadable, "hasUnreadable": !unreadable.isEmpty,
       "facts": facts, "weakened": weakened, "hasWeakened": !weakened.isEmpty, "checks": checks,
     ]
@@ -37,7 +47,7 @@ extension Report {
     ]
   }
 
-  private func section(_ entry: Entry, _ verdict: Verdict) -> [String: Any] {
+  private func section(_ entry: Entry, _ verdict: Verdict, foldedTwice: Bool) -> [String: Any] {
     let result = entry.result
     let experiment = result.experiment
     let path = "\(experiment.stem)/\(result.name)"
@@ -45,7 +55,7 @@ extension Report {
     let (deciding, asked) = (
       rules(verdict, of: experiment, deciding: true), rules(verdict, of: experiment, deciding: false)
     )
-    let figures = entry.charts.map(figure)
+    let figures = entry.charts.enumerated().map { figure($0.element, twice: $0.offset == 0 || foldedTwice) }
     let ours = ours(result)
     let told = Set(ours.compactMap { $0["metric"] as? String })
     return [
@@ -151,15 +161,17 @@ extension Report {
     ]
   }
 
-  private func figure(_ figure: Figure) -> [String: Any] {
+  private func figure(_ figure: Figure, twice: Bool) -> [String: Any] {
     // Its place among the page's charts; thousands of marks carry it.
-    embedded(figure, name: String(entries.lazy.flatMap(\.charts).prefix { $0.stem != figure.stem }.count))
+    embedded(figure, name: String(entries.lazy.flatMap(\.charts).prefix { $0.stem != figure.stem }.count), twice: twice)
   }
 
-  private func embedded(_ figure: Figure, name: String) -> [String: Any] {
+  private func embedded(_ figure: Figure, name: String, twice: Bool = true) -> [String: Any] {
     [
       "title": figure.title, "wide": InlineSVG.embed(figure.wide, title: figure.title, prefix: "w\(name)-"),
-      "narrow": InlineSVG.embed(figure.narrow, title: figure.title, prefix: "n\(name)-", runs: false),
+      "narrow": twice
+        ? [InlineSVG.embed(figure.narrow, title: figure.title, prefix: "n\(name)-", runs: false)] : [String](),
+      "widths": twice ? "wide" : "scroll",
     ]
   }
 

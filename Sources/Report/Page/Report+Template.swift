@@ -55,7 +55,7 @@ extension Report {
       </table>
       {{/hasEntries}}{{^hasEntries}}<p>No results yet: <code>millrace run --all --profile quick</code>.</p>{{/hasEntries}}
       </section>
-      {{#forest}}<section class="picture"><figure><div class="wide">{{{wide}}}</div><div class="narrow">{{{narrow}}}</div></figure></section>{{/forest}}
+      {{#forest}}<section class="picture"><figure><div class="{{widths}}">{{{wide}}}</div>{{#narrow}}<div class="narrow">{{{.}}}</div>{{/narrow}}</figure></section>{{/forest}}
       {{#forestFailure}}<p class="note">{{.}}</p>{{/forestFailure}}
       {{#entries}}
       <details id="{{anchor}}" class="experiment">
@@ -63,7 +63,7 @@ extension Report {
       <span class="figure">{{figure}}</span></summary>
       <p class="lead">{{claim}}</p>
       <p>{{#tally}}{{.}} {{/tally}}<a class="state {{stateClass}}" href="#machine">{{state}}</a> <span class="fine">{{profile}}, {{runs}}</span></p>
-      {{#first}}<figure><div class="wide">{{{wide}}}</div><div class="narrow">{{{narrow}}}</div></figure>{{/first}}
+      {{#first}}<figure><div class="{{widths}}">{{{wide}}}</div>{{#narrow}}<div class="narrow">{{{.}}}</div>{{/narrow}}</figure>{{/first}}
       {{#chartFailures}}<p class="note">{{.}}</p>{{/chartFailures}}
       {{#hasRules}}<table class="findings">
       <thead><tr><th>What decides, and where</th><th class="number">Effect [95&nbsp;%]</th><th class="number">Noise floor</th><th>Outcome</th></tr></thead>
@@ -73,7 +73,7 @@ extension Report {
       <thead><tr><th>What was asked, and where</th><th class="number">Effect [95&nbsp;%]</th><th class="number">Noise floor</th><th>Outcome</th></tr></thead>
       {{#asked}}\(ruleRows){{/asked}}
       </table></details>{{/hasAsked}}
-      {{#figures}}<details><summary>{{title}}</summary><figure><div class="wide">{{{wide}}}</div><div class="narrow">{{{narrow}}}</div></figure></details>
+      {{#figures}}<details><summary>{{title}}</summary><figure><div class="{{widths}}">{{{wide}}}</div>{{#narrow}}<div class="narrow">{{{.}}}</div>{{/narrow}}</figure></details>
       {{/figures}}<details><summary>The original, ours, and the ceiling here</summary>
       <div class="panel">
       <div class="card">
@@ -239,7 +239,7 @@ extension Report {
     .findings tbody tr:not(.rule) td { border-bottom-style: dotted; }
     .findings .rule td { padding-top: 14px; }
     .findings .where { padding-left: 14px; }
-    .scroll { overflow-x: auto; }
+    .scroll { overflow-x: auto; } .scroll > svg { min-width: 720px; }
     figure { margin: 12px 0; }
     .picture figure { margin: 0; }
     figure svg { width: 100%; height: auto; display: block; font-family: "DejaVu Sans", system-ui, Helvetica, Arial,
