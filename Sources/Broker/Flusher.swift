@@ -37,7 +37,7 @@ final class Flusher: Sendable {
 
   private func enqueue(_ partition: Partition, _ waiter: @escaping Partition.FlushWaiter) {
     #if DEBUG
-      if PlantedFault.acknowledgesBeforeFlush.isPlanted { return waiter(.durable) }
+    if PlantedFault.acknowledgesBeforeFlush.isPlanted { return waiter(.durable) }
     #endif
     let isFirst = partition.flushWaiters.withLock { waiters in
       guard waiters == nil else {

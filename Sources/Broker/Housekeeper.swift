@@ -153,7 +153,7 @@ extension LocalBroker {
     for directory in directories.online {
       for kind in kinds {
         #if DEBUG
-          if kind == .highWatermark, PlantedFault.skipsHighWatermarkCheckpoint.isPlanted { continue }
+        if kind == .highWatermark, PlantedFault.skipsHighWatermarkCheckpoint.isPlanted { continue }
         #endif
         do { try directory.write(kind, offsets[directory.path]?[kind] ?? [:]) } catch {
           refused(directory, "no checkpoint", error)

@@ -93,7 +93,7 @@ package struct Waiters<Waiter: AwaitsPartitions> {
     }
     if entries.count > 2 * count { entries.removeAll { $0.waiter == nil } }
     #if DEBUG
-      if PlantedFault.wakesOneTooFew.isPlanted, !woken.isEmpty { woken.removeLast() }
+    if PlantedFault.wakesOneTooFew.isPlanted, !woken.isEmpty { woken.removeLast() }
     #endif
     return woken
   }

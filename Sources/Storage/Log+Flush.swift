@@ -77,7 +77,7 @@ package struct FlushTicket: Sendable {
     }
     for file in files { try file.file.sync() }
     #if DEBUG
-      if PlantedFault.forgetsDirectorySync.isPlanted { return }
+    if PlantedFault.forgetsDirectorySync.isPlanted { return }
     #endif
     for directory in directories { try disk.syncDirectory(directory) }
   }

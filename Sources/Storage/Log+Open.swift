@@ -52,10 +52,10 @@ extension Log {
       try recovery.epochs.write(to: directory, on: disk)
     }
     #if DEBUG
-      if PlantedFault.losesProducers.isPlanted {
-        recovery.producers = ProducerState()
-        recovery.producers.endOffset = end
-      }
+    if PlantedFault.losesProducers.isPlanted {
+      recovery.producers = ProducerState()
+      recovery.producers.endOffset = end
+    }
     #endif
     let log = Log(
       Start(

@@ -25,7 +25,7 @@ extension Log {
     let bySize = try deleteFront(nowMs: nowMs, highWatermark: highWatermark) { segment, _ throws(DiskError) in
       var least = Int64(segment.size)
       #if DEBUG
-        if PlantedFault.removesOneSegmentTooMany.isPlanted { least = 1 }
+      if PlantedFault.removesOneSegmentTooMany.isPlanted { least = 1 }
       #endif
       guard config.retentionBytes >= 0, excess >= least else { return false }
       excess -= Int64(segment.size)

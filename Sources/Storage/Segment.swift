@@ -139,7 +139,7 @@ final class Segment {
       let file = try file().file
       reserveAhead(in: file, for: head.count + body.count)
       #if DEBUG
-        if PlantedFault.losesAWrite.isPlanted, (head.count + body.count) % 7 == 0 { return }
+      if PlantedFault.losesAWrite.isPlanted, (head.count + body.count) % 7 == 0 { return }
       #endif
       try file.write(head, body, at: size)
     } catch {
@@ -172,7 +172,7 @@ final class Segment {
     if bytesSinceEntry > indexIntervalBytes {
       var position = size
       #if DEBUG
-        if PlantedFault.indexesOneBatchOff.isPlanted { position += header.sizeInBytes }
+      if PlantedFault.indexesOneBatchOff.isPlanted { position += header.sizeInBytes }
       #endif
       offsetIndex.append(OffsetIndex.Entry(offset: header.lastOffset, position: position))
       if let newest { timeIndex.append(newest) }

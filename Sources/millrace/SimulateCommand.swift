@@ -37,11 +37,11 @@ struct SimulateCommand: ParsableCommand {
   @Option(help: "Number of last events to print of a failing seed.") var last = 60
   @Flag(help: "Start no seed after one has failed.") var untilFailure = false
   #if DEBUG
-    @Option(
-      help:
-        "Plant this fault in the broker first (debug builds only): \(PlantedFault.allCases.map { "\($0)" }.joined(separator: ", "))."
-    )
-    var plant: String?
+  @Option(
+    help:
+      "Plant this fault in the broker first (debug builds only): \(PlantedFault.allCases.map { "\($0)" }.joined(separator: ", "))."
+  )
+  var plant: String?
   #endif
 
   func validate() throws {
@@ -52,16 +52,16 @@ struct SimulateCommand: ParsableCommand {
     if let minutes, !(minutes > 0 && minutes < 1e6) { throw ValidationError("--minutes: must be above 0") }
     if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads: must be 1 to 1024") }
     #if DEBUG
-      if let plant, !PlantedFault.allCases.contains(where: { "\($0)" == plant }) {
-        throw ValidationError("--plant: unknown fault \(plant)")
-      }
+    if let plant, !PlantedFault.allCases.contains(where: { "\($0)" == plant }) {
+      throw ValidationError("--plant: unknown fault \(plant)")
+    }
     #endif
     if trace, seed == nil { throw ValidationError("--trace requires --seed") }
   }
 
   func run() throws {
     #if DEBUG
-      PlantedFault.plant(PlantedFault.allCases.first { "\($0)" == plant })
+    PlantedFault.plant(PlantedFault.allCases.first { "\($0)" == plant })
     #endif
     if let seed { try runOne(seed) } else { try runMany(seeds ?? 1) }
   }

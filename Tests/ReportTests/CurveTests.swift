@@ -4,6 +4,7 @@ import Testing
 @testable import LabFixtures
 @testable import Report
 @testable import Results
+@testable import Verdict
 
 @Suite("A chart of the runs' course")
 struct CurveTests {

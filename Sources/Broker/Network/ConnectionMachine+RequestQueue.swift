@@ -38,11 +38,11 @@ extension ConnectionMachine {
     /// Removes the oldest request and returns its outcome; nil when it has not finished, or there is none.
     mutating func popFinished() -> Outcome? {
       #if DEBUG
-        if PlantedFault.swapsResponses.isPlanted, states.count > 1, case .finished(.response) = states[0],
-          case .finished(.response) = states[1]
-        {
-          states.swapAt(0, 1)
-        }
+      if PlantedFault.swapsResponses.isPlanted, states.count > 1, case .finished(.response) = states[0],
+        case .finished(.response) = states[1]
+      {
+        states.swapAt(0, 1)
+      }
       #endif
       guard case .finished(let outcome)? = states.first else { return nil }
       states.removeFirst()

@@ -86,11 +86,11 @@ extension Machine {
   /// Of the compiler that built this, as far as the language lets a program ask.
   private static var swiftVersion: String {
     #if compiler(>=6.4)
-      "6.4 or later"
+    "6.4 or later"
     #elseif compiler(>=6.3)
-      "6.3"
+    "6.3"
     #else
-      "6.2 or earlier"
+    "6.2 or earlier"
     #endif
   }
 }
