@@ -34,8 +34,11 @@ struct TargetTests {
       let arm = try #require(experiment.arm(named: name))
       return experiment.obstacle(to: arm, at: here)
     }
-    #expect(try obstacle("broker") == nil && obstacle("broker-again") == nil && obstacle("raw-append") == nil)
-    #expect(try obstacle("broker-retention")?.contains("settings") == true)
+    for name in ["twin", "twin-again", "broker", "raw-append"] {
+      let found = try obstacle(name)
+      #expect(found == nil, "\(name)")
+    }
+    #expect(try obstacle("twin-retention")?.contains("settings") == true)
     #expect(experiment.arms.allSatisfy { $0.memory == nil } && !experiment.minimum.memoryCgroup)
     #expect(experiment.fixed.first { $0.name == "memory_mib" }?.value == "8192")
   }
@@ -45,22 +48,39 @@ struct TargetTests {
     let experiment = try volume(RunChanges(target: there))
     let append = try #require(experiment.arm(named: "raw-append"))
     #expect(experiment.obstacle(to: append, at: there)?.contains("another machine") == true)
-    #expect(experiment.charts[0].references.isEmpty)
+    #expect(experiment.charts[0].references.allSatisfy { $0.label != "memory" })
     #expect(experiment.caveats.contains { $0.contains("kafka.example:9092") })
-    let run = PlannedRun(order: 0, replicate: 1, cell: Cell(arm: "broker", levels: [], factors: []))
-    #expect(Plan(experiment, runs: [run]).diskBytes == 0)
-    #expect(Plan(try volume(RunChanges(target: here)), runs: [run]).diskBytes > 4e9)
+    for arm in ["broker", "twin"] {
+      let run = PlannedRun(order: 0, replicate: 1, cell: Cell(arm: arm, levels: [], factors: []))
+      #expect(Plan(experiment, runs: [run]).diskBytes == 0, "\(arm)")
+      #expect(Plan(try volume(RunChanges(target: here)), runs: [run]).diskBytes > 4e9, "\(arm)")
+    }
   }
 
-  @Test("an end to the volume makes equal windows up to it, and the bytes and records to fill them")
+  @Test("an end to the volume makes windows up to it that double as before, and the bytes and records to fill them")
   func until() throws {
     let experiment = try volume(RunChanges(untilMiB: 51_200))
     let sweep = try #require(experiment.sweep)
-    let levels = sweep.levels.compactMap(\.number)
-    #expect(levels.count == 8 && levels.first == 6400 && levels.last == 51_200)
+    #expect(sweep.levels.compactMap(\.number) == [4096, 8192, 16_384, 51_200])
     #expect(experiment.fixed.first { $0.name == "total_bytes" }?.value.number == 53_687_091_200)
     #expect(experiment.fixed.first { $0.name == "num_records" }?.value.number == 53_687_091)
     #expect(throws: RunChangesError.self) { try volume(RunChanges(untilMiB: 7)) }
+  }
+
+  @Test("a small end begins its windows earlier, with steps that fit into them")
+  func smallEnd() throws {
+    let experiment = try volume(RunChanges(untilMiB: 32))
+    func fixed(_ name: String) -> Double? { experiment.fixed.first { $0.name == name }?.value.number }
+    #expect(experiment.sweep?.levels.compactMap(\.number) == [8, 16, 32])
+    #expect(fixed("skip_mib") == 4 && fixed("step_bytes") == 1_048_576)
+  }
+
+  @Test("windows that do not double become as many equal ones")
+  func equalWindows() throws {
+    var experiment = try Synthetic.experiment("06-throughput-over-volume")
+    experiment.sweep = Factor(name: "stored_mib", levels: ["512", "1024", "1536"])
+    let levels = try experiment.changed(by: RunChanges(untilMiB: 51_200)).sweep?.levels.compactMap(\.number)
+    #expect(levels == (1...8).map { 6400 * Double($0) })
   }
 
   @Test("an experiment without a volume, or whose arms flip switches only, says why it cannot be so changed")

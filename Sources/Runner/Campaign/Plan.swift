@@ -116,7 +116,7 @@ package struct Plan: Sendable, Equatable {
       cost = Cost(
         seconds: 2 * bytes / Rates.twinBytesPerSecond + Rates.brokerOverheadSeconds
           + (step > 0 ? bytes / step * Rates.twinStepSeconds : 0),
-        bytes: 2 * bytes, diskBytes: (bytes + 2 * step) * Rates.storedPerPayload)
+        bytes: 2 * bytes, diskBytes: target?.isLocal == false ? 0 : (bytes + 2 * step) * Rates.storedPerPayload)
     case .flow(.produce), .flow(.endToEnd):
       let load = offered(options)
       cost.seconds = load.seconds + Rates.brokerOverheadSeconds + distance(arm, values, options, load.bytes)
