@@ -95,8 +95,8 @@ package final class Partition: Sendable {
     var askISR: Replication.ISRChange?
   }
 
-  /// Passes an event to the partition's replication: a follower's fetch, the timer, the controller's response, or this
-  /// replica's election.
+  /// Passes an event to the partition's replication. Today the only one is this replica's election (`Replication.lead`): a follower's
+  /// fetch, the timer and the controller's response come with a second broker.
   func advance(_ event: (inout Replication) -> Replication.Steps) -> Advanced {
     state.withLock { state in
       let before = state.replication.highWatermark
@@ -109,7 +109,8 @@ package final class Partition: Sendable {
     }
   }
 
-  /// Becomes follower of another replica. Returns all waiters, whose requests get NOT_LEADER_OR_FOLLOWER.
+  /// Becomes follower of another replica. Returns all waiters, to be released: produces get NOT_LEADER_OR_FOLLOWER, fetches the data
+  /// there is.
   func follow(leaderEpoch: LeaderEpoch) -> [Waiter] {
     state.withLock { state in
       state.replication.follow(leaderEpoch: leaderEpoch)

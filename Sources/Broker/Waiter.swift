@@ -1,7 +1,8 @@
 import NIOCore
 import Synchronization
 
-/// Carries out one wait of one request: a delayed fetch waits for bytes, a produce with acks=all for replicas, both until a deadline.
+/// A parked request (Kafka's DelayedOperation): a delayed fetch waits for bytes, a produce with acks=all for replicas, both until a
+/// deadline.
 ///
 /// The wait ends once: by the event that meets its need (on any thread, which schedules the end on the event loop), at its deadline,
 /// because a partition was deleted or has another leader, or with its connection. The waiter then leaves all its partitions.
@@ -12,8 +13,8 @@ final class Waiter: AwaitsPartitions, Sendable {
     /// The need is met, as far as could be counted.
     case satisfied
     case timeIsUp
-    /// A partition was deleted or has another leader, or the broker stops. A fetch returns the data there is, a produce
-    /// REQUEST_TIMED_OUT.
+    /// A partition was deleted or has another leader, or the broker stops. A fetch returns the data there is. A produce gets the
+    /// partition's present error (UNKNOWN_TOPIC_OR_PARTITION, NOT_LEADER_OR_FOLLOWER), and REQUEST_TIMED_OUT when the broker stops.
     case released
   }
 

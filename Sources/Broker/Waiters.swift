@@ -21,7 +21,7 @@ package enum Need: Hashable, Sendable {
 ///
 /// Owned by its `Partition` and changed under the partition's lock. Pure: waking is the caller's act. Waiters are kept, and woken, in the
 /// order in which they came.
-package struct Waiters<Waiter: AwaitsPartitions> {
+package struct Waiters<Parked: AwaitsPartitions> {
   /// A waiter's place in one partition.
   package struct Ticket: Hashable, Sendable {
     fileprivate let number: UInt64
@@ -31,7 +31,7 @@ package struct Waiters<Waiter: AwaitsPartitions> {
     let ticket: UInt64
     let need: Need
     /// Nil once it has left.
-    var waiter: Waiter?
+    var waiter: Parked?
   }
 
   /// The entries by rising ticket. Those of waiters that have left are removed when they are more than half.
@@ -47,7 +47,7 @@ package struct Waiters<Waiter: AwaitsPartitions> {
   /// True when a waiter needs the last stable offset, which takes a search to find.
   package var needsStableOffset: Bool { needingStable > 0 }
 
-  package mutating func park(_ waiter: Waiter, for need: Need) -> Ticket {
+  package mutating func park(_ waiter: Parked, for need: Need) -> Ticket {
     lastTicket += 1
     entries.append(Entry(ticket: lastTicket, need: need, waiter: waiter))
     count += 1
@@ -70,9 +70,9 @@ package struct Waiters<Waiter: AwaitsPartitions> {
 
   /// Records that the high watermark or the last stable offset has risen, with `bytes` more to read. Returns the waiters that this
   /// advance satisfies, each exactly once over all partitions.
-  package mutating func advanced(bytes: Int, highWatermark: Offset, lastStableOffset: Offset) -> [Waiter] {
+  package mutating func advanced(bytes: Int, highWatermark: Offset, lastStableOffset: Offset) -> [Parked] {
     guard count > 0 else { return [] }
-    var woken: [Waiter] = []
+    var woken: [Parked] = []
     for index in entries.indices {
       guard let waiter = entries[index].waiter else { continue }
       let isSatisfied: Bool
@@ -100,7 +100,7 @@ package struct Waiters<Waiter: AwaitsPartitions> {
 
   /// Removes and returns all waiters: what a read returns has changed otherwise than by growth, because the partition was deleted
   /// or truncated, or has another leader.
-  package mutating func releaseAll() -> [Waiter] {
+  package mutating func releaseAll() -> [Parked] {
     let left = entries.compactMap(\.waiter)
     entries.removeAll()
     count = 0

@@ -4,12 +4,12 @@ package import Model
 /// is part of Partition.)
 ///
 /// The leader's log end moves with each append, a follower's with each of its fetches: a fetch from offset 8 says that the follower
-/// has all records below 8. The high watermark is the offset below which every in-sync replica has every record; consumers read
-/// only below it, and acks=all waits for it. Worked case: replicas 1 (leader), 2 and 3, all in sync, ten records. Replica 2
+/// has all records below 8. The high watermark is the offset below which every in-sync replica (and each that is caught up
+/// and about to join them) has every record; consumers read only below it, and acks=all waits for it. Worked case: replicas 1 (leader), 2 and 3, all in sync, ten records. Replica 2
 /// fetches from 10, replica 3 from 7: the high watermark is 7, and rises to 10 when replica 3 fetches from 10.
 ///
 /// The controller decides which replicas are in sync (the ISR). The leader requests one change at a time (`Steps.askISR`), and until
-/// it is confirmed the high watermark waits for the larger of the two sets: a controller that grants the change and then elects a
+/// it is confirmed the high watermark waits for every replica that is in either set: a controller that grants the change and then elects a
 /// replica of the new set finds all acknowledged records there, whether or not this leader has heard of the grant.
 ///
 /// A value without I/O, changed under its partition's lock. Times are milliseconds of a monotonic clock; an event without a time
@@ -84,7 +84,8 @@ package struct Replication: Sendable {
 
   /// The broker this replica is on.
   package let brokerID: BrokerID
-  /// `min.insync.replicas`. With fewer in sync the high watermark does not rise; a number above the replica count means all.
+  /// `min.insync.replicas`. With fewer in sync the high watermark does not rise, where a number above the replica count means all
+  /// replicas (`hasEnoughInSync`); a produce with acks=all is refused, where it means just that number (`isBelowMin`), as in Kafka.
   package var inSyncMin: Int
   /// `replica.lag.time.max.ms`: a follower that last caught up longer ago leaves the ISR.
   package var lagMsMax: Int64
@@ -226,7 +227,7 @@ package struct Replication: Sendable {
     if pending == nil {
       let kept = inSync.filter { id in
         guard let follower = followers.first(where: { $0.id == id }) else { return id == brokerID }
-        return isLevel(follower)
+        return isCaughtUp(follower)
       }
       if kept.count < inSync.count { steps.askISR = ask(for: kept) }
     }
@@ -280,7 +281,7 @@ package struct Replication: Sendable {
     for follower in followers where (follower.logEnd ?? 0) < mark {
       // A caught-up follower outside the ISR is about to join. The mark waits for it; otherwise, on a busy partition, it would
       // always be ahead of the follower, which could never join.
-      if mayBeInSync(follower.id) || (follower.isAlive && isLevel(follower)) {
+      if mayBeInSync(follower.id) || (follower.isAlive && isCaughtUp(follower)) {
         mark = follower.logEnd ?? 0
       }
     }
@@ -290,7 +291,7 @@ package struct Replication: Sendable {
   }
 
   /// Returns whether a follower has all records, or had them within `lagMsMax`.
-  private func isLevel(_ follower: Follower) -> Bool {
+  private func isCaughtUp(_ follower: Follower) -> Bool {
     if follower.logEnd == logEnd { return true }
     guard let caughtUpMs = follower.caughtUpMs else { return false }
     return latestMs - caughtUpMs <= lagMsMax

@@ -18,7 +18,7 @@ private final class Waiting: AwaitsPartitions {
 }
 
 extension Waiters {
-  fileprivate mutating func grew(by bytes: Int) -> [Waiter] {
+  fileprivate mutating func grew(by bytes: Int) -> [Parked] {
     advanced(bytes: bytes, highWatermark: 0, lastStableOffset: 0)
   }
 }

@@ -98,6 +98,7 @@ extension LocalBroker {
       pending.complete(response.afterWaiting(for: places))
     }
     pending.slot.whenClosed { _ = waiter.cancel() }
+    // A partition that does not take the waiter has nothing left to wait for: it counts as done.
     for place in places where !place.partition.park(waiter, for: .replicated(place.end)) {
       if waiter.gained(1) { return waiter.finish(.satisfied) }
     }
@@ -179,14 +180,14 @@ extension LocalBroker {
       response.errorCode = .unknownTopicOrPartition
       return
     }
-    if !appends.deferred.isEmpty { return wait(data, of: topic, &response, &appends) }
+    if !appends.deferred.isEmpty { return deferToUnpackLane(data, of: topic, &response, &appends) }
     let batch: RecordBatch
     do throws(ProduceError) {
       batch = try ProducedBatch.checked(
         data.records.bytes, for: topic.config, version: appends.version, nowMs: appends.nowMs,
         allowance: &appends.unpackAllowance)
     } catch {
-      if appends.unpackAllowance.wantsOffload { return wait(data, of: topic, &response, &appends) }
+      if appends.unpackAllowance.wantsOffload { return deferToUnpackLane(data, of: topic, &response, &appends) }
       response.refuse(error)
       return
     }
@@ -212,7 +213,7 @@ extension LocalBroker {
 extension LocalBroker {
   /// Defers the data of a partition to the unpack lane; with `Limits.waitingToUnpackBytes` waiting there, refuses them.
   @inline(never)
-  private func wait(
+  private func deferToUnpackLane(
     _ data: ProduceRequest.Partition, of topic: Topic, _ response: inout ProduceResponse.Partition,
     _ appends: inout Appends
   ) {
