@@ -79,6 +79,23 @@ struct CurveTests {
     #expect(dots.count == 8 && dots.allSatisfy { abs($0.y - 180) < 0.01 }, "\(dots.map(\.y))")
   }
 
+  @Test("a run of few MiB has rates too, each of an eighth of it")
+  func small() throws {
+    // 32 MiB at 100 MiB/s, an interval for each MiB.
+    let series = (1...32).map { stored in
+      SeriesPoint(
+        order: 0, arm: "broker", replicate: 1, seconds: Double(stored) / 100, storedMiB: Double(stored),
+        mibPerSecond: 100, recordsPerSecond: 1)
+    }
+    let chart = try #require(
+      Chart(
+        curve: definition("mib_per_s"), of: experiment, rows: rows(runs: 1), series: series, ceiling: nil, seed: 1,
+        caption: "made up"))
+    let dots = chart.points.filter { $0.kind == .raw }
+    #expect(dots.map(\.x) == stride(from: 4.0, through: 32, by: 4).map { $0 })
+    #expect(dots.allSatisfy { abs($0.y - 100) < 1e-9 })
+  }
+
   @Test("draws the claim at the level after memory is full, not at the burst before")
   func claim() throws {
     let chart = try #require(drawn(definition("mib_per_s")))

@@ -9,6 +9,8 @@ extension Chart {
     static let binsPerDoubling = 4.0
     /// A rate is that of at least so much: of shorter intervals it tells when the kernel wrote back, and nothing else.
     static let rateMiB = 128.0
+    /// In small runs of this share of the run.
+    static let rateShare = 0.125
     /// Intervals drawn alone, of each arm and column; beyond, every second one, every third and so on.
     static let dotsMax = 320
     /// The claim's level is that of the volumes from twice the memory to four times it: memory is full, and nothing has grown.
@@ -59,13 +61,15 @@ extension Chart {
     self.caption = caption
   }
 
-  /// Bytes over time of as many intervals of a run together as make `rateMiB`; what is left at its end is no rate.
+  /// Bytes over time of as many intervals of a run together as make `rateMiB`, or an eighth of a small run; what is left at its end is
+  /// no rate.
   private static func rates(_ points: [SeriesPoint]) -> [(x: Double, y: Double)] {
     Dictionary(grouping: points, by: \.order).sorted { $0.key < $1.key }.flatMap { _, run in
       var from = (seconds: 0.0, mib: 0.0)
+      let each = min(Curve.rateMiB, Curve.rateShare * (run.map(\.storedMiB).max() ?? 0))
       return run.sorted { $0.seconds < $1.seconds }.compactMap { point -> (x: Double, y: Double)? in
         // Records rarely divide the volume.
-        guard point.storedMiB - from.mib >= Curve.rateMiB * 0.99, point.seconds > from.seconds else { return nil }
+        guard point.storedMiB - from.mib >= each * 0.99, point.seconds > from.seconds else { return nil }
         defer { from = (point.seconds, point.storedMiB) }
         return (point.storedMiB, (point.storedMiB - from.mib) / (point.seconds - from.seconds))
       }

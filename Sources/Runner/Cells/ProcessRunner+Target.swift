@@ -28,8 +28,10 @@ extension ProcessRunner {
     }
     let after = MachineFigures.now(device: target.isLocal ? device : nil)
     var warnings = [Target.blindness]
+    // A twin of fresh partitions alone has no topic that grows.
+    let isThere = asked != .twin || !scene.arm.options.contains { $0.name == "fresh-only" && $0.value.text == "true" }
     do throws(RunError) {
-      try topics(["delete", topic], scene, target)
+      if isThere { try topics(["delete", topic], scene, target) }
     } catch {
       warnings.append("topic \(topic) is left behind: \(error)")
     }
