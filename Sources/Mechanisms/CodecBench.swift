@@ -43,6 +43,9 @@ package struct CodecBench: Sendable {
   package var seconds: Double
   /// Between two records' time stamps, which are whole milliseconds: at 0.01 a hundred of them are alike, as with a busy producer.
   package var recordIntervalMs: Double
+  /// Compresses each message with it in place of the codec; by the message only. Its own bytes are in no figure, for all messages share
+  /// them.
+  package var dictionary: ZstdDictionary?
 
   package init(
     records: [ByteBuffer], codec: Codec, level: Int? = nil, grouping: Grouping = .batch(records: 100), seconds: Double,
@@ -103,6 +106,7 @@ package struct CodecBench: Sendable {
       storedBytes: streamBytes + (grouping == .message ? 0 : inputs.count * BatchField.records), rounds: 0,
       compressSeconds: 0, decompressSeconds: 0, compressCPUSeconds: 0, decompressCPUSeconds: 0,
       checksum: streams.checksum)
+    var rounds: [Progress.Moment] = []
     repeat {
       let start = Moment()
       try compress(inputs, into: &streams)
@@ -114,14 +118,21 @@ package struct CodecBench: Sendable {
       result.compressCPUSeconds += middle.cpuSeconds - start.cpuSeconds
       result.decompressCPUSeconds += end.cpuSeconds - middle.cpuSeconds
       result.rounds += 1
+      rounds.append(
+        Progress.Moment(
+          seconds: result.compressSeconds + result.decompressSeconds, bytes: result.payloadBytes * result.rounds))
       guard streams.bytes.readableBytes == streamBytes else {
         throw .corrupted("\(codec.name) gave \(streams.bytes.readableBytes) bytes for what gave \(streamBytes) before")
       }
     } while result.compressSeconds + result.decompressSeconds < seconds
+    Progress.shared.replace(rounds)
     return result
   }
 
   private func checkPlan() throws(MechanismError) {
+    guard dictionary == nil || codec == .zstd && grouping == .message else {
+      throw .badPlan("a dictionary is for zstd, message by message")
+    }
     guard seconds >= 0, seconds <= Limits.secondsMax else { throw .badPlan("seconds \(seconds): 0 to 600") }
     guard !records.isEmpty else { throw .badPlan("no records") }
     guard Limits.recordIntervalMs.contains(recordIntervalMs) else {
@@ -190,12 +201,22 @@ extension CodecBench {
     streams.clear()
     do {
       for input in inputs {
-        try input.withUnsafeReadableBytes { try codec.compress($0, level: level, into: &streams.bytes) }
+        try input.withUnsafeReadableBytes { try compress($0, into: &streams.bytes) }
         streams.ends.append(streams.bytes.readableBytes)
       }
     } catch {
       throw .badPlan("\(codec.name): \(error)")
     }
+  }
+
+  private func compress(_ input: UnsafeRawBufferPointer, into output: inout ByteBuffer) throws {
+    guard let dictionary else { return try codec.compress(input, level: level, into: &output) }
+    try dictionary.compress(input, into: &output)
+  }
+
+  private func decompress(_ stream: UnsafeRawBufferPointer, limit: Int, into output: inout ByteBuffer) throws {
+    guard let dictionary else { return try codec.decompress(stream, limit: limit, into: &output) }
+    try dictionary.decompress(stream, limit: limit, into: &output)
   }
 
   private func decompress(_ streams: Streams, _ inputs: [ByteBuffer]) throws(MechanismError) {
@@ -206,7 +227,7 @@ extension CodecBench {
         for (end, input) in zip(streams.ends, inputs) {
           output.clear()
           let stream = UnsafeRawBufferPointer(rebasing: all[start..<end])
-          try codec.decompress(stream, limit: input.readableBytes, into: &output)
+          try decompress(stream, limit: input.readableBytes, into: &output)
           guard output.readableBytes == input.readableBytes else {
             throw MechanismError.corrupted("\(output.readableBytes) bytes of \(input.readableBytes) came back")
           }
@@ -225,7 +246,9 @@ extension CodecBench {
       var start = 0
       for (end, input) in zip(streams.ends, inputs) {
         let stream = streams.bytes.getSlice(at: start, length: end - start) ?? ByteBuffer()
-        guard try codec.decompress(stream, limit: input.readableBytes) == input else {
+        var output = ByteBuffer()
+        try stream.withUnsafeReadableBytes { try decompress($0, limit: input.readableBytes, into: &output) }
+        guard output == input else {
           throw MechanismError.corrupted("\(codec.name): a stream came back as other bytes")
         }
         start = end
