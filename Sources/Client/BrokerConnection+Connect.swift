@@ -9,6 +9,8 @@ package struct ConnectionOptions: Sendable {
   package var clientID = "millrace"
   /// TCP_CONGESTION; nil leaves the kernel's default, which can be the bottleneck on loopback (BBR paces it).
   package var congestionControl: String?
+  /// The IP address of this machine that connections come from; nil leaves the choice to the kernel.
+  package var sourceAddress: String?
   /// The most bytes read from the socket at a time.
   package var receiveBytes = 64 << 10
   package var requestTimeoutMs = 30_000
@@ -27,7 +29,15 @@ extension BrokerConnection {
   ) {
     eventLoop.preconditionInEventLoop()
     let frames = FrameReader(readBytes: options.receiveBytes)
-    ClientBootstrap(group: eventLoop)
+    var bootstrap = ClientBootstrap(group: eventLoop)
+    if let source = options.sourceAddress {
+      do {
+        bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: source, port: 0))
+      } catch {
+        return then(.failure(.unreachable(endpoint, reason: "\(source) is no IP address to connect from")))
+      }
+    }
+    bootstrap
       .channelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
       .channelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
       .channelOption(

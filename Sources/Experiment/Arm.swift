@@ -23,7 +23,7 @@ package struct Arm: Sendable, Equatable {
 
   /// What the load generator is to the arm.
   package enum Client: String, Sendable, CaseIterable {
-    /// It drives what is measured: a run that it limited does not count.
+    /// It drives what is measured: a rate that it set does not count, nor a paced run whose pace it could not keep.
     case drives
     /// It is a part of what is measured (its codec, its copy of what it receives).
     case part
@@ -79,6 +79,8 @@ package struct Arm: Sendable, Equatable {
     /// Broker and generator in network namespaces of their own, with a link of so many Mb/s between them: a number, or
     /// `{name}`; 0 is loopback.
     package var linkMbitPerS: Level?
+    /// How many such links, so that each of several clients has one of its own.
+    package var links = 1
     /// What is sent arrives half of so many ms later, either way: a number, or `{name}`; 0 is at once.
     package var roundTripMs: Level?
 

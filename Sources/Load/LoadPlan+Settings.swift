@@ -1,6 +1,7 @@
 import Base
 import Client
 import Compression
+import NIOCore
 
 /// Describes one setting: its name (`--name` as a flag, `"name"` in a plan file), its help, and how its value is parsed.
 package struct PlanSetting: Sendable {
@@ -252,6 +253,16 @@ extension LoadPlan {
     // Connections.
     .value("congestion-control", "NAME", all, "TCP_CONGESTION of the connections (default: the kernel's)") {
       (plan, text) throws(PlanError) in plan.congestionControl = text
+    },
+    .value(
+      "source-addresses", "IP,...", all,
+      "addresses of this machine that clients connect from, in turns (default: the kernel's choice)"
+    ) { (plan, text) throws(PlanError) in
+      let addresses = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      for address in addresses where (try? SocketAddress(ipAddress: address, port: 0)) == nil {
+        throw invalid("source-addresses", text, "IP addresses separated by commas; `\(address)` is none")
+      }
+      plan.sourceAddresses = addresses
     },
     .int(
       "request-timeout-ms", "MS", all, "close a connection whose response is later than this (default 30000)",

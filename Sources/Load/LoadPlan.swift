@@ -119,6 +119,8 @@ package struct LoadPlan: Sendable, Equatable {
 
   // Connections.
   package var congestionControl: String?
+  /// IP addresses of this machine; clients take turns in connecting from them. Empty: the kernel's choice.
+  package var sourceAddresses: [String] = []
   package var requestTimeoutMs = 30_000
   package var receiveBufferBytes: Int?
 

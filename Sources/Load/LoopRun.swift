@@ -179,7 +179,8 @@ final class LoopRun {
     settings.requestTimeoutMs = plan.requestTimeoutMs
     settings.deliveryTimeoutMs = plan.deliveryTimeoutMs
     let producer = Producer(
-      settings, setup.metadata, on: eventLoop, now: Clocks.monotonicNs, connect: connector())
+      settings, setup.metadata, on: eventLoop, now: Clocks.monotonicNs,
+      connect: connector(from: setup.plan.sourceAddress(ofProducer: index)))
     let source = RecordSource(
       plan, payload: payload, settings: settings, run: setup.run, producer: index,
       partitions: setup.metadata.partitions.map(\.index))
@@ -203,7 +204,8 @@ final class LoopRun {
     settings.reconnectTimeoutMs = min(plan.deliveryTimeoutMs, plan.timeoutMs)
     let from = setup.from.filter { setup.reads($0.key, number) }
     let consumer = Consumer(
-      settings, setup.metadata, from: from, on: eventLoop, now: Clocks.monotonicNs, connect: connector(consuming: true))
+      settings, setup.metadata, from: from, on: eventLoop, now: Clocks.monotonicNs,
+      connect: connector(consuming: true, from: plan.sourceAddress(ofConsumer: number)))
     let worker = ConsumeWorker(
       plan, consumer: consumer, counts: counts, progress: setup.progress, from: from,
       ends: setup.ends?.filter { from[$0.key] != nil }, recordsPerSecond: readerPace,
@@ -216,10 +218,11 @@ final class LoopRun {
   }
 
   private func connector(
-    consuming: Bool = false
+    consuming: Bool = false, from sourceAddress: String?
   ) -> (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void {
     let eventLoop = eventLoop
     var options = setup.connection
+    options.sourceAddress = sourceAddress
     options.receiveBytes = setup.plan.receiveBufferBytes ?? (consuming ? 1 << 20 : 64 << 10)
     guard !setup.plan.usesNullSink else {
       let serviceNs = UInt64(setup.plan.nullSinkServiceUs * 1000)

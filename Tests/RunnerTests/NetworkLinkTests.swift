@@ -105,11 +105,11 @@ struct NetworkLinkTests {
   func figures() throws {
     let (to, from) = (try #require(Self.carried(1_099_000, 1500)), try #require(Self.carried(660_000, 10_000)))
     let figures = try #require(
-      LinkFigures(device: Self.device, interface: "broker0", toBroker: to, fromBroker: from))
+      LinkFigures(device: Self.device, interfaces: ["broker0"], toBroker: to, fromBroker: from))
     #expect(figures.interfaceBytes == 1_726_000 && figures.packets == 11_500 && figures.busierBytes == 1_099_000)
     #expect(figures.payloadBytes == 1_000_000, "1000 pieces in, 10,000 bare acknowledgements out")
     #expect((figures - figures).interfaceBytes == 0 && (figures - figures).packets == 0)
-    #expect(LinkFigures(device: Self.device, interface: "broker1", toBroker: to, fromBroker: from) == nil)
+    #expect(LinkFigures(device: Self.device, interfaces: ["broker1"], toBroker: to, fromBroker: from) == nil)
     #expect(NetworkLink.Carried(json: #"[{"kind":"noqueue","bytes":1,"packets":1}]"#) == nil)
     #expect(NetworkLink.Carried(json: "") == nil)
   }
@@ -137,7 +137,7 @@ struct NetworkLinkTests {
   func metrics() throws {
     let (to, from) = (try #require(Self.carried(1_099_000, 1500)), try #require(Self.carried(660_000, 10_000)))
     let figures = try #require(
-      LinkFigures(device: Self.device, interface: "broker0", toBroker: to, fromBroker: from))
+      LinkFigures(device: Self.device, interfaces: ["broker0"], toBroker: to, fromBroker: from))
     var metrics = ["records": 1000.0, "seconds": 0.1]
     ProcessRunner.add(figures, linkMbitPerSecond: nil, to: &metrics)
     #expect(metrics["link_bytes"] == nil)
@@ -145,6 +145,29 @@ struct NetworkLinkTests {
     #expect(metrics["packets_per_record"] == 11.5)
     // 1,099,000 bytes in 0.1 s are 87.92 Mb/s.
     #expect(abs((metrics["link_percent"] ?? 0) - 87.92) < 1e-9)
+  }
+
+  @Test(
+    "with three links each source address has its own, and all lead to the broker's one address",
+    .enabled(if: obstacle == nil, "needs root, network namespaces, ip and tc"))
+  func several() throws {
+    let scratch = try Scratch()
+    let link = try NetworkLink(mbitPerSecond: 100, count: 3, scratch: scratch.path)
+    defer { link.remove() }
+    #expect(link.clientAddresses == ["10.77.0.2", "10.77.1.2", "10.77.2.2"] && link.totalMbitPerSecond == 300)
+    for (index, address) in link.clientAddresses.enumerated() {
+      let child = try ChildProcess(
+        program: "/bin/ip", arguments: ["route", "get", NetworkLink.brokerAddress, "from", address],
+        outPath: scratch.path + "/route", errPath: scratch.path + "/err", network: link.loadNamespace)
+      while child.poll() == nil { Uptime.nap(milliseconds: 1) }
+      #expect(child.end == .exited(0), "\(SmallFile.read(scratch.path + "/err") ?? "")")
+      let route = SmallFile.read(scratch.path + "/route") ?? ""
+      #expect(route.contains("dev load\(index) "), "\(address): \(route)")
+    }
+    #expect(link.carried != nil)
+    #expect(throws: NetworkLink.Unavailable.self) {
+      try NetworkLink(mbitPerSecond: 1, count: 65, scratch: scratch.path)
+    }
   }
 
   @Test("time that the broker needed after an unacknowledged run's end makes it longer and slower")

@@ -60,6 +60,7 @@ extension Arm.Bare {
     ("beside", "a bare arm has no broker for another load"),
     ("restart", "a bare arm has no broker to start again"), ("stall_ms", "a bare arm has no broker to stop"),
     ("link_mbit_per_s", "a bare arm has no broker to be at the other end"),
+    ("links", "a bare arm has no broker to be at the other end"),
     ("round_trip_ms", "a bare arm has no broker to be at the other end"),
   ]
 }
@@ -82,10 +83,23 @@ extension Arm.Broker {
     if let ms = try reader.level("stall_ms") { phases.append(.stall(ms: ms)) }
     if try reader.flag("restart", default: false) { phases.append(.restart) }
     self.init(
-      settings: try reader.settings("broker"),
-      network: Arm.Network(
-        linkMbitPerS: try reader.level("link_mbit_per_s"), roundTripMs: try reader.level("round_trip_ms")),
+      settings: try reader.settings("broker"), network: try Self.network(reading: &reader),
       phases: try Self.checked(phases, reader))
+  }
+
+  private static func network(reading reader: inout DefinitionReader) throws(DefinitionError) -> Arm.Network {
+    let network = Arm.Network(
+      linkMbitPerS: try reader.level("link_mbit_per_s"),
+      links: try reader.integer("links", in: Experiment.Bounds.links) ?? 1,
+      roundTripMs: try reader.level("round_trip_ms"))
+    guard network.links > 1 else { return network }
+    guard network.linkMbitPerS != nil else {
+      throw reader.error("links", "says how many, and there is no `link_mbit_per_s`")
+    }
+    guard network.roundTripMs == nil else {
+      throw reader.error("links", "several links and a `round_trip_ms` do not go together: all would pass one relay")
+    }
+    return network
   }
 
   private static func checked(_ phases: [Phase], _ reader: DefinitionReader) throws(DefinitionError) -> Phases {

@@ -7,6 +7,8 @@ extension Experiment {
     static let replicates = 1...1000
     static let number = 1...999
     static let cores = 1...1024
+    /// Each is two interfaces and a routing table.
+    static let links = 1...64
   }
 
   /// Throws the first thing wrong with the text, with its line.

@@ -8,6 +8,10 @@ import Results
 /// A pair of virtual interfaces (veth), each with a token bucket (tbf) that lets so many bits a second out: the kernel's own
 /// TCP over a link that is slower than loopback, and that nobody else uses. Made by `ip` and `tc`, one for each run.
 ///
+/// With `count` links each of several clients has one of its own: a client that connects from `clientAddresses[i]` uses the i-th, in
+/// both directions. The broker has one address, which each link leads to (a routing table for each source address), so that nothing
+/// but the source decides.
+///
 /// Namespaces outlive the process that made them. They are called after it, so that `removeLeftovers` knows those of a
 /// campaign that was killed.
 package struct NetworkLink: Sendable, Equatable {
@@ -19,6 +23,7 @@ package struct NetworkLink: Sendable, Equatable {
   package enum Limits {
     /// Of a rate: below, a run would take minutes; above, the bucket's timer is too coarse.
     package static let mbitPerSecond = 1.0...10_000.0
+    package static let count = 1...64
     /// What the bucket lets out at once: so much time's worth, for the timer is late now and then ...
     static let burstSeconds = 0.002
     /// ... and at least two of the largest pieces that TCP hands down, which would else be cut into packets one by one.
@@ -40,23 +45,37 @@ package struct NetworkLink: Sendable, Equatable {
   /// In their own namespaces these meet no other network's addresses.
   package static let brokerAddress = "10.77.0.1"
   package static let loadAddress = "10.77.0.2"
-  /// The interfaces, each called as its namespace is for.
-  package static let brokerInterface = "broker0"
-  package static let loadInterface = "load0"
+  /// The interfaces of the first link, each called as its namespace is for; those of others have other numbers.
+  package static let brokerInterface = brokerInterface(0)
+  package static let loadInterface = loadInterface(0)
+
+  static func brokerInterface(_ index: Int) -> String { "broker\(index)" }
+  static func loadInterface(_ index: Int) -> String { "load\(index)" }
+
+  /// A client that connects from the i-th of these uses the i-th link.
+  package var clientAddresses: [String] { (0..<count).map { "10.77.\($0).2" } }
 
   /// `millrace-1234`, the process.
   let name: String
+  /// Of each link.
   package let mbitPerSecond: Double
+  package let count: Int
   private let tools: Tools
+
+  /// Of all links together.
+  package var totalMbitPerSecond: Double { mbitPerSecond * Double(count) }
 
   /// The files that `setns` takes.
   package var brokerNamespace: String { "\(Names.registry)/\(name)-\(Names.broker)" }
   package var loadNamespace: String { "\(Names.registry)/\(name)-\(Names.load)" }
 
-  /// Makes both namespaces and the link; what was made is removed again when a part of it fails.
+  /// Makes both namespaces and the links; what was made is removed again when a part of it fails.
   ///
   /// - Parameter scratch: for what the tools complain of.
-  package init(mbitPerSecond: Double, scratch: String, pid: Int32 = getpid()) throws(Unavailable) {
+  package init(mbitPerSecond: Double, count: Int = 1, scratch: String, pid: Int32 = getpid()) throws(Unavailable) {
+    guard Limits.count.contains(count) else {
+      throw Unavailable(reason: "\(count) links: \(Limits.count.lowerBound) to \(Limits.count.upperBound) can be made")
+    }
     guard Limits.mbitPerSecond.contains(mbitPerSecond) else {
       throw Unavailable(
         reason: "a link of \(Figures.text(mbitPerSecond)) Mb/s: \(Figures.text(Limits.mbitPerSecond.lowerBound)) to "
@@ -65,6 +84,7 @@ package struct NetworkLink: Sendable, Equatable {
     guard geteuid() == 0 else { throw Unavailable(reason: "network namespaces need root") }
     name = "\(Names.stem)\(pid)"
     self.mbitPerSecond = mbitPerSecond
+    self.count = count
     tools = try Tools(scratch: scratch)
     // An earlier run of this process that could not clean up.
     remove()
@@ -91,20 +111,35 @@ package struct NetworkLink: Sendable, Equatable {
     let load = "\(name)-\(Names.load)"
     try tools.ip(["netns", "add", broker])
     try tools.ip(["netns", "add", load])
+    for namespace in [broker, load] { try tools.ip(["-n", namespace, "link", "set", "lo", "up"]) }
+    for index in 0..<count { try makeLink(index, broker, load) }
+  }
+
+  private func makeLink(_ index: Int, _ broker: String, _ load: String) throws(Unavailable) {
+    let (brokerEnd, loadEnd) = (Self.brokerInterface(index), Self.loadInterface(index))
+    let brokerAddress = "10.77.\(index).1"
     try tools.ip([
-      "link", "add", Self.brokerInterface, "netns", broker, "type", "veth", "peer", "name", Self.loadInterface, "netns",
-      load,
+      "link", "add", brokerEnd, "netns", broker, "type", "veth", "peer", "name", loadEnd, "netns", load,
     ])
     for (namespace, interface, address) in [
-      (broker, Self.brokerInterface, Self.brokerAddress), (load, Self.loadInterface, Self.loadAddress),
+      (broker, brokerEnd, brokerAddress), (load, loadEnd, clientAddresses[index]),
     ] {
       try tools.ip(["-n", namespace, "address", "add", "\(address)/30", "dev", interface])
       try tools.tc(
         ["-n", namespace, "qdisc", "add", "dev", interface, "root", "tbf"] + Self.bucket(mbitPerSecond: mbitPerSecond))
-      try tools.ip(["-n", namespace, "link", "set", "lo", "up"])
       try tools.ip(["-n", namespace, "link", "set", interface, "up"])
     }
+    // The first link is the broker's address's own network.
+    guard index > 0 else { return }
+    let table = "\(Self.firstTable + index)"
+    try tools.ip([
+      "-n", load, "route", "add", Self.brokerAddress, "via", brokerAddress, "dev", loadEnd, "table", table,
+    ])
+    try tools.ip(["-n", load, "rule", "add", "from", clientAddresses[index], "lookup", table])
   }
+
+  /// Any but the kernel's own routing tables (253 to 255) would do.
+  private static let firstTable = 1000
 
   /// What `tc` is told of the token bucket.
   static func bucket(mbitPerSecond: Double) -> [String] {
@@ -121,13 +156,17 @@ package struct NetworkLink: Sendable, Equatable {
     }
   }
 
-  /// What both buckets let out so far; nil when `tc` does not say.
+  /// What the buckets of both ends let out so far, of all links together; nil when `tc` does not say.
   package var carried: (toBroker: Carried, fromBroker: Carried)? {
-    guard
-      let to = tools.bucket(of: Self.loadInterface, in: "\(name)-\(Names.load)").flatMap(Carried.init(json:)),
-      let from = tools.bucket(of: Self.brokerInterface, in: "\(name)-\(Names.broker)").flatMap(Carried.init(json:))
-    else { return nil }
-    return (to, from)
+    var sum: (toBroker: Carried, fromBroker: Carried)?
+    for index in 0..<count {
+      let (load, broker) = (Self.loadInterface(index), Self.brokerInterface(index))
+      guard let to = tools.bucket(of: load, in: "\(name)-\(Names.load)").flatMap(Carried.init(json:)),
+        let from = tools.bucket(of: broker, in: "\(name)-\(Names.broker)").flatMap(Carried.init(json:))
+      else { return nil }
+      sum = sum.map { ($0.toBroker + to, $0.fromBroker + from) } ?? (to, from)
+    }
+    return sum
   }
 
   /// One direction, as a cable carries it: packets of the interface's own size, each with headers of its own.
@@ -142,6 +181,13 @@ package struct NetworkLink: Sendable, Equatable {
         let bytes = bucket["bytes"] as? Int, let packets = bucket["packets"] as? Int
       else { return nil }
       (self.bytes, self.packets) = (bytes, packets)
+    }
+
+    static func + (a: Carried, b: Carried) -> Carried {
+      var sum = a
+      sum.bytes += b.bytes
+      sum.packets += b.packets
+      return sum
     }
   }
 
@@ -213,7 +259,7 @@ package struct NetworkLink: Sendable, Equatable {
   }
 }
 
-/// What was counted of a link so far, by two counters that know nothing of each other: the broker's interface, and the buckets
+/// What was counted of a run's links so far, by two counters that know nothing of each other: the broker's interfaces, and the buckets
 /// at both ends. Nobody else's bytes are among them. Taken before and after measuring.
 package struct LinkFigures: Sendable, Equatable {
   /// To the broker and from it, headers included; a piece that TCP handed down whole counts one header.
@@ -232,16 +278,19 @@ package struct LinkFigures: Sendable, Equatable {
   package static func of(_ link: NetworkLink, broker pid: Int32) -> LinkFigures? {
     guard let device = SmallFile.read("/proc/\(pid)/net/dev"), let carried = link.carried else { return nil }
     return LinkFigures(
-      device: device, interface: NetworkLink.brokerInterface, toBroker: carried.toBroker, fromBroker: carried.fromBroker
-    )
+      device: device, interfaces: (0..<link.count).map(NetworkLink.brokerInterface), toBroker: carried.toBroker,
+      fromBroker: carried.fromBroker)
   }
 
-  /// From the text of net/dev; nil where the interface is missing.
-  init?(device: String, interface: String, toBroker: NetworkLink.Carried, fromBroker: NetworkLink.Carried) {
-    // bytes packets errs drop fifo frame compressed multicast, of what was received and then of what was sent.
-    guard let counters = Self.counters(of: interface, in: device), counters.count > 9 else { return nil }
-    interfaceBytes = counters[0] + counters[8]
-    interfacePieces = counters[1] + counters[9]
+  /// From the text of net/dev; nil where an interface is missing.
+  init?(device: String, interfaces: [String], toBroker: NetworkLink.Carried, fromBroker: NetworkLink.Carried) {
+    (interfaceBytes, interfacePieces) = (0, 0)
+    for interface in interfaces {
+      // bytes packets errs drop fifo frame compressed multicast, of what was received and then of what was sent.
+      guard let counters = Self.counters(of: interface, in: device), counters.count > 9 else { return nil }
+      interfaceBytes += counters[0] + counters[8]
+      interfacePieces += counters[1] + counters[9]
+    }
     self.toBroker = toBroker
     self.fromBroker = fromBroker
   }

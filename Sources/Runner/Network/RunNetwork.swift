@@ -40,12 +40,13 @@ final class RunNetwork {
     guard rate > 0 || roundTrip > 0 else { return nil }
     let congestion = values.filled(arm.options).first { $0.name == "congestion-control" }?.value.text
     return try RunNetwork(
-      mbitPerSecond: rate > 0 ? rate : nil, roundTripMs: roundTrip, congestionControl: congestion,
+      mbitPerSecond: rate > 0 ? rate : nil, links: arm.broker?.network.links ?? 1, roundTripMs: roundTrip,
+      congestionControl: congestion,
       load: programs.load, directory: directory)
   }
 
   private init(
-    mbitPerSecond: Double?, roundTripMs: Double, congestionControl: String?, load: String, directory: String
+    mbitPerSecond: Double?, links: Int, roundTripMs: Double, congestionControl: String?, load: String, directory: String
   ) throws(RunError) {
     guard Limits.roundTripMs.contains(roundTripMs) else {
       throw .failed(
@@ -54,7 +55,7 @@ final class RunNetwork {
     self.roundTripMs = roundTripMs
     do throws(NetworkLink.Unavailable) {
       link = try mbitPerSecond.map { (rate) throws(NetworkLink.Unavailable) in
-        try NetworkLink(mbitPerSecond: rate, scratch: directory)
+        try NetworkLink(mbitPerSecond: rate, count: links, scratch: directory)
       }
     } catch {
       throw .failed("the link: \(error)")
