@@ -45,9 +45,9 @@ lint:
 	@.ci/dependencies test
 	swift format lint --strict --recursive Sources Tests Package.swift
 
-unit:
+unit: build
 	swift build --build-tests
-	Tests/unit.sh
+	Tests/unit.sh $(RELEASE)
 
 # Real clients against the broker: kcat, confluent-kafka, kafka-python, aiokafka.
 clients: build

@@ -2,8 +2,14 @@
 # The tests of every module, one module after the other: in one process those that only calculate would keep the
 # cores from those with sockets and clocks, which then run out of time on a small machine. The end-to-end tests, each
 # with programs of its own, run one by one for the same reason.
+#
+#   Tests/unit.sh [DIRECTORY_OF_PROGRAMS]
+#
+# The programs that tests start are those of the directory; without one, those that were built with the tests.
 set -uo pipefail
+programs=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/.."
+[ -z "$programs" ] || export MILLRACE_PROGRAMS=$programs
 # The tests' own program: `swift test` would plan the whole package anew for each module, which takes some seconds.
 tests=$(swift build --show-bin-path)/millracePackageTests.xctest
 failed=()

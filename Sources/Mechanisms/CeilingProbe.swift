@@ -41,6 +41,7 @@ package struct CeilingProbe: Sendable {
   /// Text-like records for the codecs, which have nothing to do on random bytes.
   package var records: [ByteBuffer]
   package var partSeconds = Limits.partSeconds
+  package var secondsMax = Limits.secondsMax
 
   package init(directory: String, congestionControl: String? = "cubic", seed: UInt64, records: [ByteBuffer]) {
     self.directory = directory
@@ -63,8 +64,8 @@ package struct CeilingProbe: Sendable {
     var result = Result()
     func part(_ name: String, times: Double = 1, _ body: (inout Result) throws(MechanismError) -> Void) {
       let spent = Double(nowNanoseconds() - start) / 1e9
-      guard spent + times * partSeconds <= Limits.secondsMax else {
-        result.obstacles[name] = "no time was left of \(Limits.secondsMax) s"
+      guard spent + times * partSeconds <= secondsMax else {
+        result.obstacles[name] = "no time was left of \(secondsMax) s"
         return
       }
       do { try body(&result) } catch { result.obstacles[name] = "\(error)" }

@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The programs as a user runs them: processes from the directory this test was built into.
+/// The programs as a user runs them: processes from the directory that `MILLRACE_PROGRAMS` names, else from that of the tests.
 enum Programs {
-  static let directory = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
+  static let directory = URL(fileURLWithPath: BrokerProcess.programsDirectory)
 
   struct Outcome {
     var status: Int32

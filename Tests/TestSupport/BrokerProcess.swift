@@ -121,7 +121,7 @@ package final class BrokerProcess {
     in directory: String, _ overrides: [String], _ descriptorsMax: (soft: Int, hard: Int)?
   ) throws -> pid_t {
     try "".write(toFile: log(in: directory))
-    var arguments = ["\(buildDirectory)/millrace-broker", "\(directory)/server.properties"]
+    var arguments = ["\(programsDirectory)/millrace-broker", "\(directory)/server.properties"]
     for override in overrides { arguments += ["--override", override] }
     if let descriptorsMax {
       let limits = "ulimit -Sn \(descriptorsMax.soft); ulimit -Hn \(descriptorsMax.hard)"
@@ -139,8 +139,9 @@ package final class BrokerProcess {
     return pid
   }
 
-  /// Tests and programs are built into the same directory.
-  private static var buildDirectory: String {
+  /// Where the programs are: what `MILLRACE_PROGRAMS` says, else where the tests were built.
+  package static var programsDirectory: String {
+    if let given = getenv("MILLRACE_PROGRAMS") { return String(cString: given) }
     var bytes = [CChar](repeating: 0, count: 4096)
     let count = readlink("/proc/self/exe", &bytes, bytes.count)
     let program = String(decoding: bytes.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
