@@ -117,7 +117,7 @@ let package = Package(
     program(
       "millrace",
       [
-        "Experiment", "Verdict", "Results", "Runner", "Report", "Load", "Mechanisms", "Simulation", "Compression",
+        "Experiment", "Measure", "Verdict", "Results", "Runner", "Report", "Load", "Mechanisms", "Simulation", "Compression",
         "Coordination", "Storage", "Broker", "Model", "Base",
         argumentParser,
       ]),

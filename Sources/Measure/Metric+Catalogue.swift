@@ -158,6 +158,10 @@ extension Metric {
   package static let comparisons = Metric("comparisons", "", .neither, .amount, "A/A comparisons made")
   package static let falsePositives = Metric(
     "false_positives", "", .less, .fault, "A/A comparisons that were called a difference")
+  package static let falsePositivePercent = Metric(
+    "false_positive_percent", "%", .less, .fault, "share of the A/A comparisons that were called a difference")
+  package static let falsePositiveChance = Metric(
+    "false_positive_chance", "", .more, .quality, "probability of at least so many false positives, 5 % each")
   package static let dirtyMaxMiB = Metric(
     "dirty_max_mib", "MiB", .less, .cost, "most dirty and write-back memory seen while measuring")
   package static let rssMiB = Metric(
@@ -191,7 +195,8 @@ extension Metric {
     storedBytes, wireBytes, processWrittenBytes, processReadBytes, storageReadPercent, liveReadBytes, lagLeastRecords,
     lagMostRecords, besideMBPerSecond, deviceReadBytes, deviceWrittenBytes, loopbackBytes, linkBytes, linkPercent,
     packetsPerRecord, requestsPerSecond, systemCallsPerRecord, stallMs, stallRecoveredPercent,
-    serviceOfResponsePercent, rateErrorPercent, comparisons, falsePositives, dirtyMaxMiB, rssMiB, stealPercent,
+    serviceOfResponsePercent, rateErrorPercent, comparisons, falsePositives, falsePositivePercent, falsePositiveChance,
+    dirtyMaxMiB, rssMiB, stealPercent,
     otherCPUPercent, residentPercent, systemCalls, contextSwitches,
   ]
 

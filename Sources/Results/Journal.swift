@@ -21,6 +21,8 @@ package enum JournalEntry: Sendable, Equatable, Codable {
   case settled(replicates: Int, reason: String)
   /// What the self-validation beside this campaign said, before the first run.
   case validated(SelfValidation)
+  /// How far apart arms and their A/A twins were in the campaigns before this one.
+  case noise(NoiseHistory)
   /// An arm is left out, and why.
   case skipped(arm: String, reason: String)
   case resumed(at: String)

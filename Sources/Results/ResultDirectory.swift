@@ -43,6 +43,7 @@ package final class ResultDirectory {
     /// Why no more replicates were added; nil where the definition does not ask for it, or it has not come to that.
     package var settled: String?
     package var validation: SelfValidation?
+    package var noise: NoiseHistory?
     package var isComplete = false
     /// In the order in which they ended, which is that of their lines.
     var runs: [SealedRun] = []
@@ -70,6 +71,7 @@ package final class ResultDirectory {
         extendedRuns += runs
       case .settled(_, let reason): settled = reason
       case .validated(let validation): self.validation = validation
+      case .noise(let noise): self.noise = noise
       case .skipped(let arm, let reason): skipped[arm] = reason
       case .resumed: (isComplete, skipped) = (false, [:])
       case .end(let complete, _): isComplete = complete

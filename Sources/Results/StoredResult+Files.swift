@@ -51,6 +51,7 @@ extension StoredResult {
       extensions: history.extensions, settled: history.settled, validation: history.validation,
       disturbed: history.disturbed, isSealed: history.isSealed,
       told: try files.text(ResultDirectory.Name.told).map { try Self.told($0, path: path) })
+    noise = history.noise
     if !latencyText.isEmpty {
       latency = try CSV.latency(reading: latencyText, file: "\(path)/\(ResultDirectory.Name.latency)")
     }

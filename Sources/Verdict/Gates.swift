@@ -186,7 +186,7 @@ extension Verdict.Circumstances {
   /// it: then it is a shortcoming, and what the others show stands.
   package init(
     gates: [Gate], profile: Profile, skipped: [String: String], isComplete: Bool, seed: UInt64,
-    experiment: Experiment? = nil
+    experiment: Experiment? = nil, noise: NoiseHistory? = nil
   ) {
     func sentences(_ outcome: Gate.Outcome) -> [String] {
       gates.filter { $0.outcome == outcome }.map(\.sentence)
@@ -199,6 +199,7 @@ extension Verdict.Circumstances {
     self.init(
       profile: profile, failedGates: sentences(.failed),
       belowMinimum: sentences(.belowMinimum) + left { !spared.contains($0) },
-      shortcomings: sentences(.shortcoming) + left { spared.contains($0) }, isComplete: isComplete, seed: seed)
+      shortcomings: sentences(.shortcoming) + left { spared.contains($0) }, isComplete: isComplete, seed: seed,
+      noise: noise)
   }
 }

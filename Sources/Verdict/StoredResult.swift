@@ -31,6 +31,8 @@ package struct StoredResult: Sendable {
   package var extensions: [String]
   package var settled: String?
   package var validation: SelfValidation?
+  /// A/A distances of the campaigns before this one; nil where there were none, and in results of before they were kept.
+  package var noise: NoiseHistory?
   /// Runs thrown away and made again.
   package var disturbed: Int
   /// Whether the journal has checksums of the rows, which were held against them when the result was read.
@@ -96,7 +98,8 @@ package struct StoredResult: Sendable {
 
   package var circumstances: Verdict.Circumstances {
     Verdict.Circumstances(
-      gates: gates, profile: profile, skipped: skipped, isComplete: isComplete, seed: seed, experiment: experiment)
+      gates: gates, profile: profile, skipped: skipped, isComplete: isComplete, seed: seed, experiment: experiment,
+      noise: noise)
   }
 
   package var verdict: Verdict { Verdict.judge(experiment, rows: rows, under: circumstances) }

@@ -65,10 +65,12 @@ package struct Verdict: Sendable, Equatable {
     /// False when the campaign was interrupted.
     package var isComplete: Bool
     package var seed: UInt64
+    /// A/A distances of earlier campaigns; nil where none were known.
+    package var noise: NoiseHistory?
 
     package init(
       profile: Profile, failedGates: [String] = [], belowMinimum: [String] = [], shortcomings: [String] = [],
-      isComplete: Bool = true, seed: UInt64
+      isComplete: Bool = true, seed: UInt64, noise: NoiseHistory? = nil
     ) {
       self.profile = profile
       self.failedGates = failedGates
@@ -76,6 +78,7 @@ package struct Verdict: Sendable, Equatable {
       self.shortcomings = shortcomings
       self.isComplete = isComplete
       self.seed = seed
+      self.noise = noise
     }
   }
 
@@ -108,7 +111,8 @@ package struct Verdict: Sendable, Equatable {
   /// `experiment` is the definition under the profile that ran; rows may be in any order and include invalid ones,
   /// which never count.
   package static func judge(_ experiment: Experiment, rows: [Row], under circumstances: Circumstances) -> Verdict {
-    let bench = RuleBench(experiment: experiment, rows: rows.filter(\.isValid), seed: circumstances.seed)
+    let bench = RuleBench(
+      experiment: experiment, rows: rows.filter(\.isValid), seed: circumstances.seed, noise: circumstances.noise)
     let findings = corrected(experiment.verdicts.flatMap { bench.findings(of: $0) })
     let deciding = findings.filter(\.decides)
     var outcome = conjunction(deciding.map(\.outcome))

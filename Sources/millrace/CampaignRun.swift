@@ -2,6 +2,7 @@ import Base
 import Experiment
 import Foundation
 import Glibc
+import Mechanisms
 import Report
 import Results
 import Runner
@@ -97,6 +98,7 @@ struct CampaignRun {
       experiment: experiment, programs: .beside(OwnProgram.path), scratch: scratch, seed: seed,
       device: machine.disk.device, stopRequested: { Interrupt.isRequested })
     runner.ceiling = try ceiling(runner)
+    if experiment.id == SelfValidation.Name.experiment { runner.twinPairs = twinPairs() }
     let results = try open(machine, runner.ceiling)
     Terminal.say(
       "\(Terminal.paint(experiment.stem, .bold)), \(profile.rawValue): \(runs.count) runs, about \(Duration(plan.seconds)), "
@@ -188,16 +190,37 @@ struct CampaignRun {
     if experiment.id != SelfValidation.Name.experiment {
       try directory.append(.validated(SelfValidation(latestOf: validations(), on: machine)))
     }
+    let noise = NoiseHistory(of: earlierResults(of: experiment), profile: profile, on: machine)
+    if !noise.isEmpty { try directory.append(.noise(noise)) }
     return directory
   }
 
   /// Returns the results of the self-validation, oldest first, without damaged ones.
   private func validations() -> [StoredResult] {
     guard let (_, definition) = try? places.files.find([SelfValidation.Name.experiment]).first else { return [] }
-    // Quick runs are told how the harness did when it was validated for good, too.
+    return earlierResults(of: definition)
+  }
+
+  /// Returns an experiment's latest results, oldest first, without damaged ones.
+  private func earlierResults(of experiment: Experiment) -> [StoredResult] {
+    // Quick runs know what was measured for good, too.
     let directories = places.results == ResultDirectory.Place.quick ? [ResultDirectory.Place.kept] : []
-    return (directories + [places.results]).flatMap { StoredResult.directories(of: definition, under: $0) }
-      .compactMap { try? StoredResult(reading: $0) }.sorted { $0.name < $1.name }
+    return (directories + [places.results]).flatMap { StoredResult.directories(of: experiment, under: $0) }
+      .suffix(NoiseHistory.Limits.campaignsMax).compactMap { try? StoredResult(reading: $0) }
+      .sorted { $0.name < $1.name }
+  }
+
+  /// Returns every A/A pair in the latest results, those of the repository's own included.
+  private func twinPairs() -> [FalsePositives.Pair] {
+    let kept = places.results == ResultDirectory.Place.quick ? [ResultDirectory.Place.kept] : []
+    return (kept + [places.results]).flatMap { StoredResult.latest(at: $0).results }.flatMap { result in
+      result.twinPairs.map { pair in
+        let levels = pair.levels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value.text)" }
+        return FalsePositives.Pair(
+          name: ([result.experiment.id, pair.twin, pair.metric] + levels).joined(separator: " "), values: pair.values,
+          again: pair.again)
+      }
+    }
   }
 
   private func conclude(_ path: String, _ outcome: Campaign.Outcome) throws -> StoredResult {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Broker
 import Experiment
 import Load
+import Measure
 import Runner
 
 /// What a definition gives to programs, held against what the programs take: options against their own parsers, keys of the
@@ -28,7 +29,22 @@ struct ProgramCheck {
         }
         try checkKeys(of: arm, values)
       }
+      try checkShare(of: arm)
     }
+  }
+
+  /// A rate counts where the generator did not set it, which a row must be able to say.
+  private func checkShare(of arm: Arm) throws(DefinitionError) {
+    let share = Metric.clientCPUShare.name
+    guard arm.tier == .endToEnd, arm.client == .drives, !experiment.metrics.contains(share) else { return }
+    let rule = experiment.verdicts.first { rule in
+      Metric.named(rule.metric)?.kind == .rate && (rule.test.arms + rule.baseline.arms).contains(arm.name)
+    }
+    guard let rule else { return }
+    throw error(
+      "metrics",
+      "the rule `\(rule.name)` is about the rate of arm `\(arm.name)`, which the load generator may have set: add `\(share)`, or "
+        + "say `client: part` where the generator is a part of what is measured")
   }
 
   private struct Part {
@@ -61,7 +77,9 @@ struct ProgramCheck {
   private func values(at cell: Cell) -> RunValues {
     RunValues(
       PlannedRun(order: 0, replicate: 1, cell: cell), of: experiment,
-      adding: ["seed": "1", "directory": "/tmp", "data_file": "/tmp/data", "pace_mib_per_s": "1"])
+      adding: [
+        "seed": "1", "directory": "/tmp", "data_file": "/tmp/data", "aa_pairs": "/tmp/pairs", "pace_mib_per_s": "1",
+      ])
   }
 
   private func check(_ part: Part, _ options: [Setting], _ words: [String]) throws(DefinitionError) {

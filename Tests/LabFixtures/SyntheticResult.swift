@@ -42,7 +42,8 @@ enum Synthetic {
         if let name = experiment.sweep?.name { levels[name] = sweep[place] }
         var row = Row(
           order: run.order, replicate: run.replicate, arm: arm.name, tier: arm.tier, role: arm.role,
-          startedAt: "2026-01-01T00:00:00Z", levels: levels, cacheState: .hot, steadiness: .steady,
+          startedAt: "2026-01-01T00:00:00Z", levels: levels, cacheState: arm.cache == .cold ? .cold : .hot,
+          steadiness: .steady,
           durability: .pageCache,
           limitation: Limitation(.mechanism, of: .mechanism, [.cpu: 0.97]))
         let truth = truth(experiment.number, arm, levels, share: Double(place) / Double(sweep.count))

@@ -223,21 +223,39 @@ struct ReconciliationTests {
     #expect(own.looks == 1)
   }
 
-  @Test("a generator at its end makes the row invalid, unless it is declared a part of what is measured")
+  @Test("a generator that cannot keep the pace makes the row invalid, unless it is declared a part of what is measured")
   func saturation() {
     func fault(_ metrics: [String: Double], client: Arm.Client = .drives, paced: Bool = false) -> String? {
       Saturation.fault(metrics, client: client, isPaced: paced)
     }
-    #expect(fault(["client_cpu_share": 0.94]) == nil)
-    #expect(fault(["client_cpu_share": 0.96])?.contains("client-bound") == true)
-    #expect(fault(["client_cpu_share": 0.96], client: .part) == nil)
+    #expect(fault(["client_cpu_share": 0.94], paced: true) == nil)
+    #expect(fault(["client_cpu_share": 0.96], paced: true)?.contains("client-bound") == true)
+    #expect(fault(["client_cpu_share": 0.96], client: .part, paced: true) == nil)
+    #expect(fault(["client_cpu_share": 0.96]) == nil, "what such a run cost counts")
+    #expect(Saturation.limitsRate(["client_cpu_share": 0.96], client: .drives), "its rate does not")
+    #expect(!Saturation.limitsRate(["client_cpu_share": 0.94], client: .drives))
+    #expect(!Saturation.limitsRate(["client_cpu_share": 0.96], client: .part))
     let late = ["client_cpu_share": 0.2, "schedule_lag_p99_ms": 3, "response_p99_ms": 4]
     #expect(fault(late, paced: true)?.contains("late") == true)
     #expect(fault(late) == nil, "without a pace nothing is late")
+    #expect(fault(late, client: .part, paced: true) == nil)
     #expect(
       fault(["schedule_lag_p99_ms": 3, "response_p99_ms": 60], paced: true) == nil, "a small part of what is told")
     #expect(fault(["schedule_lag_p99_ms": 0.5, "response_p99_ms": 0.6], paced: true) == nil, "within the bound")
     #expect(fault(["schedule_lag_p99_ms": 3], paced: true) != nil)
+  }
+
+  @Test("a mechanism's moments are a series that can be judged; other lists are no moments")
+  func moments() throws {
+    let steady = (1...12).map { "[\(Double($0) / 10),\($0 * 1000)]" }.joined(separator: ",")
+    let figures = try #require(ReportedFigures(output: #"{"seconds":1.2,"moments":[\#(steady)]}"#))
+    let series = try #require(IntervalSeries(figures))
+    #expect(series.moments.count == 12 && series.steadiness == .steady)
+    #expect(series.thinned(to: 4).moments.map(\.bytes) == [3000, 6000, 9000, 12000])
+    #expect(series.thinned(to: 12) == series && series.thinned(to: 100) == series)
+    let odd = try #require(ReportedFigures(output: #"{"seconds":1,"moments":[[1],[1,2,3],[0.5,7]]}"#))
+    #expect(IntervalSeries(odd)?.moments.map(\.bytes) == [7])
+    #expect(IntervalSeries(try #require(ReportedFigures(output: #"{"moments":3}"#))) == nil)
   }
 
   @Test("interface, device and sockets that disagree with the client are faults")

@@ -15,7 +15,8 @@ struct SelfValidationTests {
 
   /// Rows of E14 as a harness would measure them that sees so much of a stall, and is so far off a known rate.
   static func result(
-    recovered: Double = 101, hidden: Double = 3, error: Double = 0.2, positives: Double = 9, in scratch: Scratch
+    recovered: Double = 101, hidden: Double = 3, error: Double = 0.2, positives: Double = 9, chance: Double = 0.4,
+    in scratch: Scratch
   ) throws -> StoredResult {
     var result = try Synthetic.store("11-zero-copy", .standard, in: scratch.path)
     result.experiment = try Synthetic.experiment(experiment)
@@ -28,7 +29,7 @@ struct SelfValidationTests {
           steadiness: .steady,
           metrics: [
             "stall_recovered_percent": recovered, "service_of_response_percent": hidden, "rate_error_percent": error,
-            "false_positives": positives,
+            "false_positives": positives, "false_positive_chance": chance,
           ])
       }
     }
@@ -39,10 +40,10 @@ struct SelfValidationTests {
   func eachFails() throws {
     let scratch = try Scratch()
     func outcome(
-      recovered: Double = 101, hidden: Double = 3, error: Double = 0.2, positives: Double = 9
+      recovered: Double = 101, hidden: Double = 3, error: Double = 0.2, positives: Double = 9, chance: Double = 0.4
     ) throws -> Verdict.Outcome {
       try Self.result(
-        recovered: recovered, hidden: hidden, error: error, positives: positives, in: Scratch()
+        recovered: recovered, hidden: hidden, error: error, positives: positives, chance: chance, in: Scratch()
       ).verdict.outcome
     }
     _ = scratch
@@ -52,6 +53,7 @@ struct SelfValidationTests {
     #expect(try outcome(hidden: 95) == .notSupported)
     #expect(try outcome(error: 3) == .notSupported)
     #expect(try outcome(positives: 30) == .notSupported)
+    #expect(try outcome(chance: 0.0003) == .notSupported, "of 91 pairs 14 called a difference")
   }
 
   @Test("a failed self-validation makes every other verdict inconclusive; without one nothing may be quoted")
@@ -161,19 +163,50 @@ struct SelfValidationTests {
 
   @Test("200 A/A comparisons of synthetic rows call no more differences than chance", arguments: [1, 2, 3] as [UInt64])
   func synthetic(seed: UInt64) {
-    let result = FalsePositives(seed: seed).run(.synthetic)
+    let result = FalsePositives(seed: seed).synthetic()
     #expect(result.comparisons == 200)
     #expect(result.falsePositives <= FalsePositives.Limits.allowed, "\(result.falsePositives)")
   }
 
-  @Test(
-    "200 A/A comparisons of each arm's real rows, committed results drawn again, call no more",
-    arguments: ["sendfile", "read-write-4k", "broker-sendfile", "broker-copy-4k"])
-  func real(arm: String) throws {
-    let values = try Self.realRows(of: arm)
-    let result = FalsePositives(seed: 11).run(on: values)
-    #expect(result.comparisons == 200)
-    #expect(result.falsePositives <= FalsePositives.Limits.allowed, "\(arm): \(result.falsePositives)")
+  @Test("the A/A pairs of the committed results are called different no more often than chance makes likely")
+  func committed() throws {
+    let results = StoredResult.latest(at: "\(Synthetic.root)/results").results
+    let pairs = results.flatMap { result in
+      result.twinPairs.map {
+        FalsePositives.Pair(name: "\(result.experiment.id) \($0.twin) \($0.metric)", values: $0.values, again: $0.again)
+      }
+    }
+    let result = FalsePositives(seed: 11).run(on: pairs)
+    #expect(result.comparisons >= 30, "\(result.comparisons) pairs")
+    #expect(result.chance >= 0.01, "\(result.falsePositives) of \(result.comparisons): \(result.called)")
+  }
+
+  @Test("pairs of different things are called, by name, and so many have next to no chance")
+  func differing() {
+    let pairs = (0..<40).map { index in
+      let values = Fixture.around(100, spread: 0.02, seed: UInt64(index))
+      return FalsePositives.Pair(
+        name: "pair \(index)", values: values, again: values.map { $0 * (index < 10 ? 1.2 : 1) })
+    }
+    let result = FalsePositives(seed: 1).run(on: pairs)
+    #expect(result.comparisons == 40 && result.called == (0..<10).map { "pair \($0)" })
+    #expect(result.chance < 0.001)
+    #expect(FalsePositives(seed: 1).run(on: []) == FalsePositives.Result(), "no pairs, no comparisons")
+    let few = FalsePositives.Pair(name: "few", values: [1, 1, 1, 1], again: [2, 2, 2, 2])
+    #expect(FalsePositives(seed: 1).run(on: [few]).comparisons == 0, "four values decide nothing")
+  }
+
+  /// Of 91 comparisons at 5 %: 1 - the binomial's sum below, by a table's arithmetic.
+  @Test("the chance of so many false positives is the binomial's upper tail")
+  func tail() {
+    func chance(_ count: Int, of comparisons: Int) -> Double {
+      FalsePositives.Result(comparisons: comparisons, called: (0..<count).map { "\($0)" }).chance
+    }
+    #expect(chance(0, of: 91) == 1)
+    #expect(abs(chance(1, of: 1) - 0.05) < 1e-12)
+    #expect(abs(chance(1, of: 2) - (1 - 0.95 * 0.95)) < 1e-12)
+    #expect(abs(chance(2, of: 2) - 0.0025) < 1e-12)
+    #expect(chance(3, of: 91) > 0.8 && chance(12, of: 91) < 0.01)
   }
 
   @Test("and the same comparison does call differences where there are some")
@@ -189,7 +222,6 @@ struct SelfValidationTests {
       if ratio.low > 1 { called += 1 }
     }
     #expect(called >= 150, "\(called) of 200")
-    #expect(FalsePositives(seed: 1).run(on: []).comparisons == 0)
   }
 
   /// Of the committed result of E11: each level's rows over their own median, so that all are rows of one thing.

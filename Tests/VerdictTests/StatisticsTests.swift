@@ -185,11 +185,13 @@ struct StatisticsPropertyTests {
     #expect(slope.low <= slope.value && slope.value <= slope.high)
   }
 
-  @Test("a noise floor is never negative, and zero only when nothing varies", arguments: seeds)
-  func floor(seed: UInt64) throws {
+  @Test("medians are as far apart seen from either side, and not at all where they are equal", arguments: seeds)
+  func distance(seed: UInt64) throws {
     let arm = sample(seed, count: 7), again = sample(seed + 500, count: 7)
-    #expect(try #require(Statistics.noiseFloor(arm, again: again, seed: seed)) > 0)
-    #expect(Statistics.noiseFloor([5, 5, 5], again: [5, 5, 5], seed: seed) == 0)
+    let distance = try #require(Statistics.distanceOfMedians(arm, again))
+    #expect(distance > 0 && distance == Statistics.distanceOfMedians(again, arm))
+    #expect(Statistics.distanceOfMedians([4, 5, 9], [5, 5, 5]) == 0)
+    #expect(Statistics.distanceOfMedians([5], [0]) == nil)
   }
 }
 

@@ -39,7 +39,8 @@ struct DefinitionCheck {
     case (_, _?): throw error(key, "`repeats` belongs to role `again`")
     case (_, nil): break
     }
-    var placeholders = experiment.factors.map(\.name) + experiment.fixed.map(\.name) + ["seed", "directory"]
+    var placeholders =
+      experiment.factors.map(\.name) + experiment.fixed.map(\.name) + ["seed", "directory", "aa_pairs"]
     for value in arm.numbers {
       for name in Placeholder.names(in: value.text) { try known(name, placeholders, key, "factor or fixed value") }
     }

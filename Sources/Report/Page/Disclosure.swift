@@ -65,8 +65,8 @@ package struct Disclosure: Sendable, Equatable {
       Item(
         topic: "Load generator",
         statement: parts.isEmpty
-          ? "drives what is measured; a run that it limited does not count"
-          : "a part of what is measured in \(parts.joined(separator: ", ")); elsewhere a run that it limited does not count"
+          ? "drives what is measured; a rate that it set does not count"
+          : "a part of what is measured in \(parts.joined(separator: ", ")); elsewhere a rate that it set does not count"
       ),
       Item(topic: "Durability", statement: labels.joined(separator: "; ")),
       Item(topic: "Page cache, as proved", statement: caches.isEmpty ? "no rows" : caches.joined(separator: ", ")),

@@ -47,7 +47,7 @@ extension RuleBench {
   /// Of each replicate that ran at three sizes or more: seconds for one, and seconds for a byte of it.
   private func replicateFits(_ rule: VerdictRule, _ levels: [Setting]) -> [(fixed: Double, each: Double)] {
     guard let over = rule.over else { return [] }
-    let all = rows(rule, rule.test, levels)
+    let all = counted(rule, rule.test, levels)
     return Set(all.map(\.replicate)).sorted().compactMap { replicate in
       let points = all.filter { $0.replicate == replicate }.compactMap { row -> (size: Double, seconds: Double)? in
         guard let size = row.levels[over]?.number, let rate = row.metrics[rule.metric], rate > 0 else { return nil }

@@ -89,7 +89,7 @@ extension RuleBench {
   private func rowsByLevel(_ rule: VerdictRule, _ levels: [Setting]) -> [LevelRows] {
     guard let over = rule.over else { return [] }
     var groups: [Double: [Row]] = [:]
-    for row in rows(rule, rule.test, levels) where row.metrics[rule.metric] != nil {
+    for row in counted(rule, rule.test, levels) where row.metrics[rule.metric] != nil {
       if let level = row.levels[over]?.number { groups[level, default: []].append(row) }
     }
     return groups.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }

@@ -8,11 +8,14 @@ package struct RuleBench {
   let experiment: Experiment
   let rows: [Row]
   let seed: UInt64
+  /// A/A distances of earlier campaigns.
+  let noise: NoiseHistory?
 
-  package init(experiment: Experiment, rows: [Row], seed: UInt64) {
+  package init(experiment: Experiment, rows: [Row], seed: UInt64, noise: NoiseHistory? = nil) {
     self.experiment = experiment
     self.rows = rows
     self.seed = seed
+    self.noise = noise
   }
 
   typealias Finding = Verdict.Finding
@@ -250,7 +253,16 @@ package struct RuleBench {
 
   /// Nil, with the finding's sentence saying why, when rows are missing.
   private func comparison(_ rule: VerdictRule, _ levels: [Setting], into finding: inout Finding) -> Comparison? {
-    let test = values(rule, rule.test, levels)
+    // Of an advantage that the generator limited the least is known (`Cap`); of any other comparison of such a rate, nothing.
+    let testRows =
+      rule.kind == .ratio && rule.better == .higher
+      ? rows(rule, rule.test, levels) : counted(rule, rule.test, levels)
+    let test = testRows.compactMap { $0.metrics[rule.metric] }
+    if let label = limitedByGenerator(rule, levels) {
+      finding.sentence =
+        "\(name(rule, levels)): the load generator, and not what it drives, set the rate of \(label), so nothing can be compared with it."
+      return nil
+    }
     guard let baseline = best(rule, levels) else {
       finding.sentence = "\(name(rule, levels)): the baseline has no valid rows with \(rule.metric)."
       return nil
@@ -269,7 +281,7 @@ package struct RuleBench {
     let isClientPart = rule.test.arms.allSatisfy { experiment.arm(named: $0)?.client == .part }
     let cap =
       isRate
-      ? Cap.of(test: rows(rule, rule.test, levels), baseline: baseline.rows, isClientPart: isClientPart) : nil
+      ? Cap.of(test: testRows, baseline: baseline.rows, isClientPart: isClientPart) : nil
     return Comparison(ratio: ratio, baseline: baseline.label, test: test, base: baseline.values, cap: cap)
   }
 
@@ -282,7 +294,7 @@ package struct RuleBench {
     _ rule: VerdictRule, _ levels: [Setting]
   ) -> (label: String, values: [Double], rows: [Row])? {
     let arms: [(label: String, values: [Double], rows: [Row])] = rule.baseline.arms.compactMap { arm in
-      let found = rows(rule, Selection(arms: [arm], levels: rule.compared.levels), levels)
+      let found = counted(rule, Selection(arms: [arm], levels: rule.compared.levels), levels)
       let values = found.compactMap { $0.metrics[rule.metric] }
       return values.isEmpty ? nil : (experiment.arm(named: arm)?.label ?? arm, values, found)
     }
@@ -291,8 +303,26 @@ package struct RuleBench {
     return order.first.map { arms[$0] }
   }
 
+  /// The label of a baseline arm of which too few rates are its own, because the generator set the others; nil when there is none.
+  private func limitedByGenerator(_ rule: VerdictRule, _ levels: [Setting]) -> String? {
+    rule.compared.arms.first { arm in
+      let selection = Selection(arms: [arm], levels: rule.compared.levels)
+      let own = counted(rule, selection, levels).count
+      return own < Verdict.Limits.replicatesMin && own < rows(rule, selection, levels).count
+    }.map { experiment.arm(named: $0)?.label ?? $0 }
+  }
+
   func values(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Double] {
-    rows(rule, selection, levels).compactMap { $0.metrics[rule.metric] }
+    counted(rule, selection, levels).compactMap { $0.metrics[rule.metric] }
+  }
+
+  /// The rows of a selection without those whose rate the load generator set, where the rule is about a rate.
+  func counted(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Row] {
+    let found = rows(rule, selection, levels)
+    guard Metric.named(rule.metric)?.kind == .rate else { return found }
+    return found.filter { row in
+      experiment.arm(named: row.arm).map { !Saturation.limitsRate(row.metrics, client: $0.client) } ?? true
+    }
   }
 
   /// A row without a level (its arm ignores that factor) stands for all of them.
@@ -311,7 +341,7 @@ package struct RuleBench {
     guard let sweep = experiment.sweep?.name else { return [] }
     func byReplicate(_ selection: Selection) -> [Int: [Double: Double]] {
       var found: [Int: [Double: Double]] = [:]
-      for row in rows(rule, selection, levels) {
+      for row in counted(rule, selection, levels) {
         guard let level = row.levels[sweep]?.number, let value = row.metrics[rule.metric] else { continue }
         found[row.replicate, default: [:]][level] = value
       }
@@ -351,39 +381,25 @@ package struct RuleBench {
     return last / rest
   }
 
-  /// From the A/A arms that repeat an arm of this comparison, else from any of the tier: the noisiest of the level
-  /// combinations that agree with `levels`, else of all that ran. Rows of different levels are never pooled.
+  /// How far apart the medians of an arm and its A/A twin are: the median of that over this campaign and the earlier ones of the machine.
+  ///
+  /// From the twins of the arms in this comparison, else from any of the tier: the noisiest of the level combinations that agree with
+  /// `levels`, else of all that ran. Rows of different levels are never pooled. How sure a median is of itself is no part of it, for the
+  /// effect's own interval has that already.
   func noiseFloor(_ rule: VerdictRule, _ levels: [Setting]) -> Double? {
     let repeats = experiment.arms.filter { $0.role == .again && $0.tier == rule.tier && $0.repeats != nil }
     let compared = rule.test.arms + rule.baseline.arms
     let ours = repeats.filter { compared.contains($0.repeats ?? "") }
-    let measured = (ours.isEmpty ? repeats : ours).flatMap { arm in
-      levelsRun(by: arm.name).compactMap { at -> (at: [String: Level], floor: Double)? in
-        func values(_ name: String) -> [Double] {
-          rows.filter { $0.arm == name && withoutSweep($0.levels) == at }.compactMap { $0.metrics[rule.metric] }
-        }
-        let first = values(arm.repeats ?? "")
-        return Statistics.noiseFloor(first, again: values(arm.name), seed: seed).map { (at, $0) }
-      }
+    let pairs = TwinPair.all(
+      of: ours.isEmpty ? repeats : ours, in: experiment, rows: rows, metrics: [rule.metric])
+    let agreeing = pairs.filter { pair in
+      levels.allSatisfy { level in pair.levels[level.name].map { $0 == level.value } ?? true }
     }
-    let agreeing = measured.filter { one in
-      levels.allSatisfy { level in one.at[level.name].map { $0 == level.value } ?? true }
-    }
-    return (agreeing.isEmpty ? measured : agreeing).map(\.floor).max()
+    return (agreeing.isEmpty ? pairs : agreeing).compactMap(pooled).max()
   }
 
-  private func levelsRun(by arm: String) -> [[String: Level]] {
-    var seen: [[String: Level]] = []
-    for row in rows where row.arm == arm {
-      let at = withoutSweep(row.levels)
-      if !seen.contains(at) { seen.append(at) }
-    }
-    return seen
-  }
-
-  private func withoutSweep(_ levels: [String: Level]) -> [String: Level] {
-    guard let sweep = experiment.sweep?.name else { return levels }
-    return levels.filter { $0.key != sweep }
+  private func pooled(_ pair: TwinPair) -> Double? {
+    pair.distance.flatMap { Statistics.median([$0] + (noise?.distances(of: pair) ?? [])) }
   }
 
   // MARK: Names

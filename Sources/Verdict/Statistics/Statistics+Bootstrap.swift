@@ -35,11 +35,4 @@ extension Statistics {
     guard let a = median(first), let b = median(second), a > 0, b > 0 else { return nil }
     return max(a / b, b / a) - 1
   }
-
-  /// What the same configuration shows against itself: the furthest from 1 that the A/A ratio's interval reaches, so
-  /// 0.04 says that a difference of 4 % is not a difference. Nil when an arm is empty.
-  package static func noiseFloor(_ arm: [Double], again: [Double], seed: UInt64) -> Double? {
-    guard let ratio = ratioOfMedians(again, over: arm, seed: seed), ratio.low > 0 else { return nil }
-    return max(ratio.high, 1 / ratio.low) - 1
-  }
 }

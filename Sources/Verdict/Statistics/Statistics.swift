@@ -6,7 +6,7 @@ import Glibc
 /// preferred to means throughout: one stalled run must not move a result.
 ///
 /// - `Statistics`: medians, quantiles, the normal and Student distributions.
-/// - `Statistics+Bootstrap`: intervals of medians and of ratios of medians, the A/A noise floor.
+/// - `Statistics+Bootstrap`: intervals of medians and of ratios of medians, how far medians are apart.
 /// - `Statistics+Trend`: Theil-Sen, Mann-Kendall.
 /// - `Statistics+Steadiness`: when a series settles; `Statistics+ChangePoints`: where it changes level.
 package enum Statistics {}
