@@ -96,6 +96,8 @@ package struct BlockIO: Sendable {
     let map = access == .mapped ? try mapping(of: descriptor, byteCount: size) : nil
     defer { if let map { munmap(map.baseAddress, map.count) } }
     let job = BlockJob(self, descriptor: descriptor, map: map.map { Int(bitPattern: $0.baseAddress) }, size: size)
+    let watch = try Progress.shared.watch()
+    defer { watch.end() }
     let io = try ProcessIO.now()
     let cpu = processCPUSeconds()
     let start = nowNanoseconds()

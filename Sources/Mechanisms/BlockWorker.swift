@@ -101,6 +101,7 @@ final class BlockWorker: @unchecked Sendable {
         }
       }
       outcome.bytes += job.stepBytes
+      Progress.shared.add(job.stepBytes)
       outcome.operations += 1
       let ended = nowNanoseconds()
       outcome.latencies.record(nanoseconds: ended - begun)
@@ -132,6 +133,7 @@ final class BlockWorker: @unchecked Sendable {
     while begun < deadline, let block = job.next() {
       outcome.sum &+= sum(UnsafeRawBufferPointer(start: base + block * job.stepBytes, count: job.stepBytes))
       outcome.bytes += job.stepBytes
+      Progress.shared.add(job.stepBytes)
       outcome.operations += isScan ? job.stepBytes / job.plan.blockBytes : 1
       let ended = nowNanoseconds()
       if !isScan { outcome.latencies.record(nanoseconds: ended - begun) }

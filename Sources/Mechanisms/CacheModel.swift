@@ -87,11 +87,16 @@ package struct CacheModel: Sendable {
     let warmed = try fill(server, &trace)
     // However long one took to fill, all kinds are measured by the same reads.
     trace = BlockTrace(self, blocks: server.blocks, seed: measuredSeed)
+    let watch = try Progress.shared.watch()
+    defer { watch.end() }
     let io = try ProcessIO.ofThread()
     let cpu = processCPUSeconds()
     let start = nowNanoseconds()
     var sum: UInt64 = 0
-    for _ in 0..<reads { sum &+= try server.serve(trace.next()) }
+    for _ in 0..<reads {
+      sum &+= try server.serve(trace.next())
+      Progress.shared.add(blockBytes)
+    }
     let seconds = Double(max(nowNanoseconds() - start, 1)) / 1e9
     let used = processCPUSeconds() - cpu
     let fetched = (try ProcessIO.ofThread() - io).readBytes

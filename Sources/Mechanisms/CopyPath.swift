@@ -137,6 +137,8 @@ package struct CopyPath: Sendable {
     var used = ThreadUsage.now()
     var start: Int64 = 0
     var sent = PathSender.Tally()
+    let watch = try Progress.shared.watch()
+    defer { watch.end() }
     let (outcome, congestion) = try transfer(data, over: connections, checksums: false) {
       (sender) throws(MechanismError) in
       used = ThreadUsage.now()

@@ -10,6 +10,8 @@ struct CopyPathCommand: Mechanism {
   @Option(help: "Bytes per system call.") var bufferBytes = 65_536
   @Option(help: "Connections, which take chunks in turn.") var connections = 1
   @Option(help: "Size of each connection's receive buffer.") var receiveBytes = 1_048_576
+  @Option(help: "State of the page cache: any, hot (read once before), cold (dropped before; the file is sent once).")
+  var cache = CopyPath.Cache.any
   @Option(help: "Duration in seconds.") var seconds = 1.0
   @Option(help: "TCP_CONGESTION of both sockets.") var congestionControl = "cubic"
   @Flag(help: "JSON is always printed, in the last line.") var json = false
@@ -27,6 +29,7 @@ struct CopyPathCommand: Mechanism {
       file: file, path: path, bufferBytes: bufferBytes, seconds: seconds, congestionControl: congestionControl)
     mechanism.connections = connections
     mechanism.receiveBytes = receiveBytes
+    mechanism.cache = cache
     let result = try mechanism.run()
     return [
       "bytes": result.bytes, "seconds": result.seconds, "mb_per_s": result.mbPerSecond,
@@ -40,3 +43,4 @@ struct CopyPathCommand: Mechanism {
 }
 
 extension CopyPath.Path: ExpressibleByArgument {}
+extension CopyPath.Cache: ExpressibleByArgument {}

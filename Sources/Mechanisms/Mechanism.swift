@@ -33,10 +33,13 @@ extension Mechanism {
       cost: { cost(of: $0) }, ceilings: { ceilings(isCold: $0, isSynced: $1) })
   }
 
-  /// Prints the figures as one JSON object, the last line of output.
+  /// Prints the figures as one JSON object, the last line of output; `moments` are the seconds and the bytes moved by then.
   package mutating func run() throws {
+    var figures = try measure()
+    let moments = Progress.shared.moments
+    if !moments.isEmpty { figures["moments"] = moments.map { [$0.seconds, Double($0.bytes)] } }
     let data = try JSONSerialization.data(
-      withJSONObject: try measure(), options: [.sortedKeys, .withoutEscapingSlashes])
+      withJSONObject: figures, options: [.sortedKeys, .withoutEscapingSlashes])
     StandardStream.output.write(String(decoding: data, as: UTF8.self) + "\n")
   }
 }

@@ -66,6 +66,8 @@ package struct MemoryAccess: Sendable {
     let array = UnsafeMutableBufferPointer(start: map.assumingMemoryBound(to: UInt32.self), count: arrayBytes / 4)
     for index in array.indices { array[index] = Self.value(index) }
     let values = UnsafeBufferPointer(array)
+    let watch = try Progress.shared.watch()
+    defer { watch.end() }
     let cpu = threadClockSeconds(CLOCK_THREAD_CPUTIME_ID)
     let start = nowNanoseconds()
     let (count, sum) = read(values, until: start + Int64(seconds * 1e9))
@@ -85,6 +87,8 @@ package struct MemoryAccess: Sendable {
     var count = 0
     var place = 0
     while nowNanoseconds() < deadline {
+      let before = count
+      defer { Progress.shared.add(4 * (count - before)) }
       switch pattern {
       case .sequential:
         if place == values.count { place = 0 }

@@ -60,6 +60,8 @@ package struct MessageBatches: Sendable {
     let loopback = try Loopback(congestionControl: congestionControl)
     defer { loopback.closeBoth() }
     let receiver = try Receiver(sockets: [loopback.receiver], bufferBytes: Limits.receiveBytes, checksums: true)
+    let watch = try Progress.shared.watch()
+    defer { watch.end() }
     let start = nowNanoseconds()
     let before = ThreadUsage.now()
     var sent = Sent()
@@ -98,6 +100,8 @@ package struct MessageBatches: Sendable {
     var sent = Sent()
     // A batch holds the same message so many times, and its checksum goes on from the one before it.
     repeat {
+      let before = sent.messages
+      defer { Progress.shared.add((sent.messages - before) * messageBytes) }
       for _ in 0..<max(1, Limits.messagesALook / batch) {
         for place in 0..<batch {
           UnsafeMutableRawBufferPointer(rebasing: buffer[(place * messageBytes)...].prefix(messageBytes))

@@ -63,6 +63,8 @@ package struct PartitionRead: Sendable {
     let parts = (0..<partitions).map { index in
       data.byteCount * index / partitions..<data.byteCount * (index + 1) / partitions
     }
+    let watch = try Progress.shared.watch()
+    defer { watch.end() }
     let start = nowNanoseconds()
     var readers: [PartReader] = []
     var failure: MechanismError?
@@ -166,6 +168,7 @@ private final class PartReader: Sendable {
       crc = millrace_crc32c(crc, buffer.baseAddress, count)
       place += count
       seen.bytes += count
+      Progress.shared.add(count)
     }
     return crc
   }

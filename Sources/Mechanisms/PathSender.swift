@@ -55,6 +55,7 @@ struct PathSender {
     defer { if let map { munmap(map, byteCount) } }
     var place = 0
     var nextClock = Self.clockBytes
+    var told = 0
     while place < byteCount {
       let count = min(bufferBytes, byteCount - place)
       switch path {
@@ -66,9 +67,12 @@ struct PathSender {
       turn = turn + 1 == sockets.count ? 0 : turn + 1
       if place >= nextClock {
         nextClock = place + Self.clockBytes
+        Progress.shared.add(place - told)
+        told = place
         if nowNanoseconds() >= deadline { break }
       }
     }
+    Progress.shared.add(place - told)
     tally.bytes += place
     if place == byteCount { tally.passes += 1 }
   }

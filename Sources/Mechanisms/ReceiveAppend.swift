@@ -66,6 +66,8 @@ package struct ReceiveAppend: Sendable {
       for appender in appenders { _ = appender.finish() }
       throw error
     }
+    let watch = try Progress.shared.watch()
+    defer { watch.end() }
     let start = nowNanoseconds()
     var used = ThreadUsage.now()
     let sent = Swift.Result { () throws(MechanismError) in try send(over: loopbacks) }
@@ -150,6 +152,7 @@ private final class Appender: Sendable {
         let written = try check("write") { write(file, buffer.baseAddress, count) }
         guard written == count else { throw .corrupted("\(written) of \(count) bytes were written") }
         seen.bytes += count
+        Progress.shared.add(count)
       }
     } catch {
       seen.error = error

@@ -46,6 +46,23 @@ package struct IntervalSeries: Sendable, Equatable {
     }
   }
 
+  /// Of the moments that a mechanism reports; nil without any.
+  package init?(_ figures: ReportedFigures) {
+    guard !figures.moments.isEmpty else { return nil }
+    moments = figures.moments.map { Moment(seconds: $0.seconds, bytes: $0.bytes, records: 0) }
+  }
+
+  /// At most so many moments, as evenly apart as they came, without the figures of single intervals, which cannot be added up.
+  package func thinned(to count: Int) -> IntervalSeries {
+    guard moments.count > count, count > 0 else { return self }
+    return IntervalSeries(
+      moments: (1...count).map { place in
+        var moment = moments[moments.count * place / count - 1]
+        moment.figures = [:]
+        return moment
+      })
+  }
+
   /// Bytes a second between neighbouring moments.
   package var rates: [Double] { intervals.map(\.rate) }
 

@@ -51,7 +51,7 @@ extension ProcessRunner {
       live: processAfter.cpuSeconds - processBefore.cpuSeconds + relayCPU)
     try addBroker(&metrics, phases.load, processBefore, processAfter, finished.figures, stored: stored)
     Self.addCounts(&metrics, processBefore, processAfter, finished.figures)
-    Self.add(passed, linkMbitPerSecond: scene.network?.link?.mbitPerSecond, to: &metrics)
+    Self.add(passed, linkMbitPerSecond: scene.network?.link?.totalMbitPerSecond, to: &metrics)
     if let besideFigures { try Self.addBeside(&metrics, besideFigures) }
     if phases.restarts { try restart(scene, through, data, &metrics) }
     if let resident { metrics[.residentPercent] = resident * 100 }
@@ -76,7 +76,7 @@ extension ProcessRunner {
         warnings: check.warnings, limitation: limitation)
     }
     var measured = measured(
-      scene, metrics, IntervalSeries(path: Self.intervals(scene)), check, limitation, cache: cacheState,
+      scene, metrics, series(scene, phases.load), check, limitation, cache: cacheState,
       // A twin's series counts the time of the growing topic alone, so the dirty pages' samples have no place in it.
       dirty: phases.load == .twin ? [] : finished.dirty, figures: finished.figures)
     if keepsHistograms(phases.load) { measured.latency = Self.histograms(scene) }
@@ -105,15 +105,30 @@ extension ProcessRunner {
     evidence.waits = finished.waits
     addCeilings(&evidence, metrics, seconds: seconds)
     if let link = scene.network?.link, let percent = metrics[.linkPercent] {
-      let most = link.mbitPerSecond / 8
+      let most = link.totalMbitPerSecond / 8
       evidence.link = (percent / 100 * most, most)
-      evidence.linkMbitPerSecond = link.mbitPerSecond
+      evidence.linkMbitPerSecond = link.totalMbitPerSecond
     }
     evidence.roundTripMs = scene.network?.roundTripMs ?? 0
     return evidence.limitation
   }
 
   private static func intervals(_ scene: Scene) -> String { "\(scene.directory)/intervals.csv" }
+
+  /// Whether the definition says how finely a load is to be seen over time.
+  private func asksForIntervals(_ options: [Setting]) -> Bool { options.contains { $0.name == "interval-ms" } }
+
+  /// Fine enough for the ten intervals that steadiness needs, in a run of half a second too; what is kept is thinned.
+  private func intervalMs(_ scene: Scene) -> Int {
+    let seconds = Plan.cost(of: scene.run.cell, scene.arm, in: experiment).seconds
+    return seconds > Limits.longSeconds ? Limits.longIntervalMs : Limits.intervalMs
+  }
+
+  /// How the measured load went over time; thinned where nobody asked for more than its steadiness.
+  private func series(_ scene: Scene, _ load: Arm.Load) -> IntervalSeries? {
+    let series = IntervalSeries(path: Self.intervals(scene))
+    return load == .twin || asksForIntervals(scene.arm.options) ? series : series?.thinned(to: Limits.momentsMax)
+  }
 
   /// A new process needs no just-in-time compiler, but its first fetches grow buffers and windows.
   private func warmUp(_ scene: Scene, _ phases: Phases, _ broker: BrokerProcess) throws(RunError) {
@@ -136,8 +151,14 @@ extension ProcessRunner {
     var arguments = Self.loadArguments(load, at: broker) + ["--quiet"]
     arguments += Self.arguments(scene.values.filled(options))
     let intervals = intervals ?? (name == "load" ? Self.intervals(scene) : nil)
-    if let intervals { arguments += ["--intervals-csv", intervals] }
+    if let intervals {
+      arguments += ["--intervals-csv", intervals]
+      if case .flow = load, !asksForIntervals(options) { arguments += ["--interval-ms", String(intervalMs(scene))] }
+    }
     if name == "load", keepsHistograms(load) { arguments += ["--histogram", Self.histogramFile(scene)] }
+    if let link = scene.network?.link, link.count > 1 {
+      arguments += ["--source-addresses", link.clientAddresses.joined(separator: ",")]
+    }
     if load == .twin { arguments += windowArguments + ["--broker-pid", String(broker.pid)] }
     do {
       return try finish(programs.load, arguments, scene, name, alongside: broker, beside: beside, look: look)

@@ -2,7 +2,7 @@ package import Experiment
 import Foundation
 import Glibc
 import Measure
-import Mechanisms
+package import Mechanisms
 import Results
 package import Verdict
 
@@ -30,6 +30,14 @@ package struct ProcessRunner: CellRunner {
     static let lookMs = 1
     /// How often the broker's threads are looked at: each look reads two small files a thread.
     static let lookSeconds = 0.05
+    /// Between two points of a load's series, where the definition does not say; in runs that are planned to be long the second.
+    static let intervalMs = 50
+    static let longIntervalMs = 250
+    static let longSeconds = 30.0
+    /// Changes of level are looked for in series of so many points.
+    static let changePointMomentsMin = 30
+    /// Points kept of such a series.
+    static let momentsMax = 20
     /// A stall is put in after this share of the run.
     static let stallAtShare = 0.4
   }
@@ -45,6 +53,8 @@ package struct ProcessRunner: CellRunner {
   private var spent: SpentFiles
   /// What the machine can do at the most, for the limiter's sentence; nil where it was not probed.
   package var ceiling: Ceiling?
+  /// The A/A pairs of earlier results, for an arm with `{aa_pairs}`.
+  package var twinPairs: [FalsePositives.Pair] = []
 
   /// `scratch` is made now; removing it is the caller's.
   package init(
@@ -96,6 +106,9 @@ package struct ProcessRunner: CellRunner {
       "seed": Level(String(seed &+ UInt64(run.replicate))), "directory": Level(directory),
     ]
     if let pace { extra["pace_mib_per_s"] = Level(String(pace)) }
+    if arm.options.contains(where: { Placeholder.names(in: $0.value.text).contains("aa_pairs") }) {
+      extra["aa_pairs"] = Level(try twinPairsFile(in: directory))
+    }
     var values = RunValues(run, of: experiment, adding: extra)
     if let size = arm.data.flatMap({ values.number($0.mb.text) }) {
       let written = arm.data?.writeBytes.flatMap { values.number($0.text) }
@@ -187,6 +200,16 @@ package struct ProcessRunner: CellRunner {
     return path
   }
 
+  private func twinPairsFile(in directory: String) throws(RunError) -> String {
+    let path = "\(directory)/aa-pairs.json"
+    do {
+      try JSONEncoder().encode(twinPairs).write(to: URL(filePath: path))
+    } catch {
+      throw .failed("\(path): \(error)")
+    }
+    return path
+  }
+
   // MARK: Bare arms
 
   private func measure(_ scene: Scene, _ bare: Arm.Bare) throws(RunError) -> Measured {
@@ -235,7 +258,7 @@ package struct ProcessRunner: CellRunner {
     evidence.isPaced = scene.arm.paceOf != nil
     addCeilings(&evidence, metrics, seconds: elapsed)
     return measured(
-      scene, metrics, IntervalSeries(path: intervals), check, evidence.limitation,
+      scene, metrics, IntervalSeries(path: intervals) ?? IntervalSeries(finished.figures), check, evidence.limitation,
       cache: wanted(scene.arm.cache, proved: resident), dirty: finished.dirty, figures: finished.figures)
   }
 
@@ -375,7 +398,10 @@ package struct ProcessRunner: CellRunner {
       if parts.isEmpty { parts = [Measured.Part(metrics: metrics)] }
     }
     var warnings = check.warnings
-    if let change = series?.changePoints(seed: seed).first { warnings.append(change) }
+    // In short series single intervals are too much of the whole.
+    if let series, series.moments.count >= Limits.changePointMomentsMin {
+      warnings += series.changePoints(seed: seed).prefix(1)
+    }
     return Measured(
       parts: parts, series: points(series, scene.run, dirty), cacheState: cache.state,
       steadiness: series?.steadiness ?? .unknown, invalid: faults.joined(separator: "; "), warnings: warnings,

@@ -6,6 +6,8 @@ import Measure
 package struct ReportedFigures: Sendable, Equatable {
   private var numbers: [String: Double]
   private var texts: [String: String]
+  /// Seconds since measuring began, and the bytes moved by then; empty where the program reports none.
+  private(set) package var moments: [(seconds: Double, bytes: Double)] = []
 
   /// Nil when the last line is no JSON object. Nested objects become `outer.inner`, lists of them `outer.0.inner`.
   package init?(output: String) {
@@ -15,6 +17,11 @@ package struct ReportedFigures: Sendable, Equatable {
     numbers = [:]
     texts = [:]
     add(object, "")
+    moments = (object["moments"] as? [[Double]] ?? []).compactMap { $0.count == 2 ? ($0[0], $0[1]) : nil }
+  }
+
+  package static func == (a: ReportedFigures, b: ReportedFigures) -> Bool {
+    a.numbers == b.numbers && a.texts == b.texts && a.moments.elementsEqual(b.moments, by: ==)
   }
 
   private mutating func add(_ object: [String: Any], _ prefix: String) {
