@@ -117,8 +117,8 @@ let package = Package(
     program(
       "millrace",
       [
-        "Experiment", "Measure", "Verdict", "Results", "Runner", "Report", "Load", "Mechanisms", "Simulation", "Compression",
-        "Coordination", "Storage", "Broker", "Model", "Base",
+        "Experiment", "Measure", "Verdict", "Results", "Runner", "Report", "Load", "Mechanisms", "Simulation",
+        "Compression", "Coordination", "Storage", "Broker", "Model", "Base",
         argumentParser,
       ]),
     program("millrace-broker", ["Broker", "StorageArms"]),
