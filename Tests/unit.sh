@@ -12,13 +12,20 @@ cd "$(dirname "$0")/.."
 [ -z "$programs" ] || export MILLRACE_PROGRAMS=$programs
 # The tests' own program: `swift test` would plan the whole package anew for each module, which takes some seconds.
 tests=$(swift build --show-bin-path)/millracePackageTests.xctest
+# Hundreds of brokers that start and stop in one process wait for the disk's syncs most of the time. What a sync must bring about is the
+# business of other tests (a simulated disk, brokers that are killed); these may keep their files in memory, where there is enough.
+memory=
+if [ -w /dev/shm ] && [ "$(df --output=avail -k /dev/shm | tail -n 1)" -ge $((2 << 20)) ]; then memory=$(mktemp -d /dev/shm/millrace-XXXXXX); fi
+trap '[ -z "$memory" ] || rm -rf "$memory"' EXIT
 failed=()
 for module in Tests/*Tests; do
   name=$(basename "$module")
   log=.build/unit-$name.log
   order=--parallel
   [ "$name" = EndToEndTests ] && order=--no-parallel
-  if "$tests" --testing-library swift-testing $order --filter "^$name\\." </dev/null >"$log" 2>&1 && grep -q --text 'Test run with [1-9]' "$log"; then
+  directory=${TMPDIR:-/tmp}
+  [ "$name" = BrokerTests ] && directory=${memory:-$directory}
+  if TMPDIR=$directory "$tests" --testing-library swift-testing $order --filter "^$name\\." </dev/null >"$log" 2>&1 && grep -q --text 'Test run with [1-9]' "$log"; then
     echo "$name: $(grep --text 'Test run with' "$log" | tail -n 1)"
   else
     echo "$name: FAILED"
