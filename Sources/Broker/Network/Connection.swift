@@ -260,9 +260,13 @@ package final class Connection: ChannelDuplexHandler {
 
   /// Lets the writer go on with what it holds back, and reports how far the socket took it.
   private func resumeWriting(_ context: ChannelHandlerContext) {
-    let pumped: ResponseWriter.Pumped =
-      writer.isWaiting ? writer.pump(context, buffer: &loop.copyBuffer) : .onward
-    switch machine.wrote(isHeldBack: writer.isWaiting, takesResponses: context.channel.isWritable) {
+    var pumped = ResponseWriter.Pumped.onward
+    var isHeldBack = writer.isWaiting
+    if isHeldBack {
+      pumped = writer.pump(context, buffer: &loop.copyBuffer)
+      isHeldBack = writer.isWaiting
+    }
+    switch machine.wrote(isHeldBack: isHeldBack, takesResponses: context.channel.isWritable) {
     case .emptyWriter: return writer.discard()
     case .goOn: break
     }

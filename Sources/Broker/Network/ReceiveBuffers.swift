@@ -65,8 +65,13 @@ final class ReceiveBuffers {
 
   /// Takes a shared buffer back, its requests having been served.
   func give(_ buffer: ByteBuffer) {
-    guard spare.count < Limits.receiveBuffersSpare, buffer.capacity == bufferBytes else { return }
-    spare.append(buffer)
+    guard buffer.capacity == bufferBytes else { return }
+    Self.keep(buffer, in: &spare)
+  }
+
+  /// Looks and appends within one access to the array: each is checked, on every request.
+  private static func keep(_ buffer: ByteBuffer, in spare: inout [ByteBuffer]) {
+    if spare.count < Limits.receiveBuffersSpare { spare.append(buffer) }
   }
 
   /// True when one more connection may keep a shared buffer.
