@@ -43,6 +43,8 @@ package enum JournalEntry: Sendable, Equatable, Codable {
     package var bareOnly: Bool?
     /// SHA-256 of the files that were written before the first run, by name; nil in journals of before there were seals.
     package var files: [String: String]?
+    /// The parts that `--without` left out, which a resumed campaign leaves out too; nil in journals of before it was written down.
+    package var without: [String]?
 
     package init(
       experiment: String, definition: String, profile: String, seed: UInt64, runs: Int, startedAt: String,

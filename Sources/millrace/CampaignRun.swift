@@ -55,6 +55,8 @@ struct CampaignRun {
     self.init(
       result.experiment, text, result.profile, result.seed, places, scratch, resumed: path,
       bareOnly: result.isBareOnly, RunChanges(target: result.experiment.target))
+    let begin = try ResultDirectory.History(Journal.read("\(path)/\(ResultDirectory.Name.journal)")).begin
+    without = Set((begin?.without ?? []).compactMap(Part.init(rawValue:)))
   }
 
   private init(
@@ -180,10 +182,11 @@ struct CampaignRun {
     }
     let commit = machine.build.commit.map { $0 + (machine.build.dirty == false ? "" : "-dirty") } ?? "unknown"
     let path = "\(places.results)/\(experiment.stem)/\(UTC.stamp())-\(commit)"
-    let begin = JournalEntry.Begin(
+    var begin = JournalEntry.Begin(
       experiment: experiment.stem, definition: Fingerprint.of(definition), profile: profile.rawValue, seed: seed,
       runs: runs.count, startedAt: UTC.now(), changes: changes == RunChanges() ? nil : changes,
       bareOnly: bareOnly)
+    begin.without = without.map(\.rawValue).sorted()
     let directory = try ResultDirectory(
       creating: path, experiment: experiment, definition: definition, begin: begin, machineJSON: try machine.json(),
       ceilingJSON: try ceiling?.json())

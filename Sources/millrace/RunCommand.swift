@@ -99,7 +99,7 @@ struct RunCommand: ParsableCommand {
     let without = Set(without.compactMap(CampaignRun.Part.init(rawValue:)))
     if let resume {
       var campaign = try CampaignRun(resuming: resume, places: places, scratch: scratch)
-      campaign.without = without
+      campaign.without.formUnion(without)
       return ([campaign], campaign.places)
     }
     let places = try places.ofNew(profile)

@@ -67,7 +67,7 @@ struct HarnessTests {
           repeats: append
           program: mechanism raw-append
           options: {directory: "{directory}", bytes: \(bytes), write-bytes: "{write_bytes}"\(pace)}
-      metrics: [mib_per_s, cpu_s_per_gb]
+      metrics: [mib_per_s, cpu_s_per_gb, client_cpu_share]
       replicates: \(replicates)
       \(extra)
       verdicts:
@@ -114,6 +114,7 @@ struct HarnessTests {
       journal.split(separator: "\n").last { $0.contains("\"finished\"") }, "nothing was finished: \(journal)")
     let before = cut.text("rows.csv")
     #expect(!journal.contains("\"end\""))
+    #expect(journal.contains(#""without":["ceiling-probe","repeats"]"#), "what is left out is left out by --resume too")
     let result = try #require(cut.result)
     let resumed = try await Running("millrace", ["run", "--resume", result] + cut.arguments).outcome()
     #expect(resumed.status == 0, "\(resumed.output)\(resumed.errors)")

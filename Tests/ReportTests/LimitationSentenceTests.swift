@@ -29,6 +29,8 @@ struct LimitationSentenceTests {
     #expect(
       sentence(.link, [.rate: 113, .ceiling: 125, .mbitPerSecond: 1000])
         == "the link: 113 of the 125 MB/s that a link of 1000 Mb/s carries at the most")
+    #expect(sentence(.link, [.rate: 4040, .ceiling: 3510]) == "the link: 4040 MB/s, more than was probed of loopback")
+    #expect(sentence(.disk, [.rate: 510, .ceiling: 500]) == "the disk: 510 MB/s, more than was probed of it")
     #expect(
       sentence(.processors, [.idle: 0.02, .cpu: 0.6, .clientCPU: 0.6])
         == "the machine's CPU: 2 % idle (broker 60 % of a core, load generator 60 % of a core)")

@@ -183,6 +183,8 @@ struct ReconciliationTests {
     disk.disk = (200, 500)
     #expect(disk.limitation.bottleneck == .waiting)
     var link = evidence(0.3, 0.3, 0.6)
+    link.link = (6001, 6000)
+    #expect(link.limitation.bottleneck == .waiting, "what was passed is no ceiling")
     link.link = (5500, 6000)
     #expect(link.limitation == Limitation(.link, of: .broker, [.rate: 5500, .ceiling: 6000]))
     var bare = BottleneckEvidence(of: .mechanism)

@@ -11,9 +11,12 @@ extension Limitation {
     case .broker, .mechanism: return "CPU of the \(side.rawValue): \(Self.core(self[.cpu]))"
     case .link:
       let name = self[.mbitPerSecond].map { "a link of \(Figures.text($0)) Mb/s" } ?? "loopback"
-      return "the link: \(rate) that \(name) carries at the most"
+      return isBeyond
+        ? "the link: \(rate), more than was probed of \(name)" : "the link: \(rate) that \(name) carries at the most"
     case .disk:
-      guard let looks = self[.looks] else { return "the disk: \(rate) that it does at the most" }
+      guard let looks = self[.looks] else {
+        return isBeyond ? "the disk: \(rate), more than was probed of it" : "the disk: \(rate) that it does at the most"
+      }
       return "the disk: a thread of the \(side.rawValue) waited for it in \(share) of \(Figures.text(looks)) looks"
     case .lock:
       return "a lock: a working thread of the \(side.rawValue) waited for another in \(share) of "
@@ -39,7 +42,13 @@ extension Limitation {
 
   private var rate: String {
     func text(_ figure: Figure) -> String { self[figure].map { Figures.text($0) } ?? "unknown" }
-    return "\(text(.rate)) of the \(text(.ceiling)) MB/s"
+    return isBeyond ? "\(text(.rate)) MB/s" : "\(text(.rate)) of the \(text(.ceiling)) MB/s"
+  }
+
+  /// In results of before a passed probe was taken for no ceiling.
+  private var isBeyond: Bool {
+    guard let rate = self[.rate], let ceiling = self[.ceiling] else { return false }
+    return rate > ceiling
   }
 
   private var share: String { self[.share].map { Figures.percent($0) } ?? "many" }

@@ -45,11 +45,11 @@ package struct BottleneckEvidence: Sendable {
     if let sideShare, sideShare >= Limits.saturated {
       return Limitation(side == .broker ? .broker : .mechanism, of: side, processors)
     }
-    if let link, link.ceiling > 0, link.rate >= Limits.ceilingShare * link.ceiling {
+    if let link, Self.isAtItsEnd(link) {
       return Limitation(
         .link, of: side, [.rate: link.rate, .ceiling: link.ceiling, .mbitPerSecond: linkMbitPerSecond])
     }
-    if let disk, disk.ceiling > 0, disk.rate >= Limits.ceilingShare * disk.ceiling {
+    if let disk, Self.isAtItsEnd(disk) {
       return Limitation(.disk, of: side, [.rate: disk.rate, .ceiling: disk.ceiling])
     }
     if let waits, waits.looks > 0 {
@@ -63,6 +63,11 @@ package struct BottleneckEvidence: Sendable {
     let idle = processors.merging([.idle: idleShare]) { $1 }
     if idleShare < Limits.idleMin { return Limitation(.processors, of: side, idle) }
     return Limitation(.waiting, of: side, idle.merging([.roundTripMs: roundTripMs > 0 ? roundTripMs : nil]) { $1 })
+  }
+
+  /// What was passed is no ceiling: its probe found less than there is, and says nothing of the run.
+  private static func isAtItsEnd(_ what: (rate: Double, ceiling: Double)) -> Bool {
+    what.ceiling > 0 && (Limits.ceilingShare * what.ceiling...what.ceiling).contains(what.rate)
   }
 }
 
