@@ -45,6 +45,8 @@ package struct Experiment: Sendable, Equatable {
   package var isInAll = true
   /// Another's cluster in the place of a broker of our own; nil for the usual.
   package var target: Target? = nil
+  /// Those that take part, where a person named some, or the definition compares them; none: Millrace, as usual.
+  package var brokers: [BrokerUnderTest] = []
 
   package var shortClaim: String { brief.isEmpty ? title : brief }
   package static let briefWordsMax = 9

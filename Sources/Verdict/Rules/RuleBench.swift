@@ -284,11 +284,17 @@ package struct RuleBench {
     let arms: [(label: String, values: [Double], rows: [Row])] = rule.baseline.arms.compactMap { arm in
       let found = rows(rule, Selection(arms: [arm], levels: rule.compared.levels), levels)
       let values = found.compactMap { $0.metrics[rule.metric] }
-      return values.isEmpty ? nil : (experiment.arm(named: arm)?.label ?? arm, values, found)
+      return values.isEmpty ? nil : (label(of: arm, rule.baseline), values, found)
     }
     let medians = arms.map { Statistics.median($0.values) ?? 0 }
     let order = arms.indices.sorted { rule.better == .higher ? medians[$0] > medians[$1] : medians[$0] < medians[$1] }
     return order.first.map { arms[$0] }
+  }
+
+  /// As sentences call a side of a comparison: where brokers do the same thing, by the broker.
+  private func label(of arm: String, _ side: Selection) -> String {
+    side.levels.first { $0.name == Experiment.BrokerFactor.name }?.value.text ?? experiment.arm(named: arm)?.label
+      ?? arm
   }
 
   func values(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Double] {
