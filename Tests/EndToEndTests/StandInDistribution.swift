@@ -46,6 +46,7 @@ final class StandInDistribution: Sendable {
     #!/bin/bash
     set -eu
     home=$(cd "$(dirname "$0")/.." && pwd)
+    cd "$home"
     broker=\(broker)
     . "$home/bin/common.sh"
 

@@ -63,6 +63,13 @@ struct BrokerProcessTests {
     #expect(!ListeningPort.isListed(36_864, in: table), "that is the other end's port")
   }
 
+  @Test("free ports are different, and none is the one that is taken")
+  func free() throws {
+    let taken = try ListeningPort.free()
+    let ports = try ListeningPort.free(count: 20, besides: taken)
+    #expect(Set(ports).count == 20 && !ports.contains(taken))
+  }
+
   @Test("a listener that does not speak Kafka's protocol is no broker")
   func stranger() throws {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)

@@ -30,14 +30,19 @@ struct BrokerStart {
     self.procs = procs
     self.network = network
     self.stopRequested = stopRequested
+    // Absolute, for scripts like to change their directory.
+    func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
     let places: [(BrokerDriver.Place, String)] = [
-      (.host, host), (.port, String(port)), (.advertised, advertised), (.data, data), (.run, directory),
+      (.host, host), (.port, String(port)), (.advertised, advertised), (.data, absolute(data)),
+      (.run, absolute(directory)),
       (.directory, broker.directory ?? programs.directory), (.clusterID, Self.clusterID),
     ]
     var values: [String: Level] = [:]
     for (place, text) in places { values[place.rawValue] = Level(text) }
     let names = broker.driver.freePorts
-    for (name, port) in zip(names, try ListeningPort.free(count: names.count)) { values[name] = Level(String(port)) }
+    for (name, free) in zip(names, try ListeningPort.free(count: names.count, besides: port)) {
+      values[name] = Level(String(free))
+    }
     self.values = values
     try Self.failing { try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true) }
   }

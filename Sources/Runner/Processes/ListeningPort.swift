@@ -89,12 +89,12 @@ enum ListeningPort {
     return Int(UInt16(bigEndian: address.sin_port))
   }
 
-  /// So many different ones.
-  static func free(count: Int) throws(RunError) -> [Int] {
+  /// So many different ones, none of which is `taken`: that one is promised to somebody who does not listen yet.
+  static func free(count: Int, besides taken: Int) throws(RunError) -> [Int] {
     var ports: [Int] = []
     while ports.count < count {
       let port = try free()
-      if !ports.contains(port) { ports.append(port) }
+      if port != taken, !ports.contains(port) { ports.append(port) }
     }
     return ports
   }
