@@ -184,8 +184,9 @@ struct VersusTests {
   func broken() async throws {
     let kafka = try StandInDistribution()
     let script = "\(kafka.path)/bin/kafka-server-start.sh"
-    try Data("#!/bin/bash\nsleep 600 &\necho 'Fatal: no Java' >&2\nexit 1\n".utf8).write(
-      to: URL(fileURLWithPath: script))
+    // What it leaves behind is known by its arguments.
+    let lines = ["#!/bin/bash", "tail -f \(kafka.path)/libs/*.jar &", "echo 'Fatal: no Java' >&2", "exit 1", ""]
+    try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: script))
     let place = try Place("sides", broker: "broker: [millrace, others]", extra: "")
     let outcome = try await run(["sides", "--broker", "kafka=\(kafka.path)"], place)
     let rows = try place.rows("sides")
