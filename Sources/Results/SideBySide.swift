@@ -16,7 +16,7 @@ package struct SideBySide: Sendable, Equatable {
   /// The cells of each line, as many as there are columns. A load's name stands on its first line only.
   package let lines: [[String]]
 
-  /// Nil where no brokers are told apart.
+  /// Nil where rows do not name their brokers.
   package init?(_ result: StoredResult) {
     let (experiment, name) = (result.experiment, Experiment.BrokerFactor.name)
     guard let brokers = experiment.factor(named: name)?.levels else { return nil }
