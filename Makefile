@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 RELEASE := .build/release
 
-.PHONY: bench readme results perf instructions test build lint unit clients librdkafka smoke clean
+.PHONY: bench readme results perf instructions test build lint unit clients brokers librdkafka smoke clean
 
 bench: build
 	@.ci/dependencies bench
@@ -52,6 +52,10 @@ unit: build
 # Real clients against the broker: kcat, confluent-kafka, kafka-python, aiokafka.
 clients: build
 	Tests/Clients/run.sh $(RELEASE)/millrace-broker
+
+# Another broker beside ours, by its driver: one that comes from PyPI.
+brokers: build
+	Tests/Clients/versus.sh $(RELEASE)
 
 # librdkafka's own test suite, from Debian's source: not in `test`, for it builds some minutes and runs some more.
 librdkafka: build

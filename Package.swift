@@ -109,7 +109,9 @@ let package = Package(
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "SystemPackage", package: "swift-system"),
       ]),
-    library("Runner", ["Experiment", "Verdict", "Results", "Measure", "Load", "Mechanisms", "Base", "CMillrace"]),
+    library(
+      "Runner",
+      ["Experiment", "Verdict", "Results", "Measure", "Load", "Mechanisms", "Wire", "Base", "CMillrace", nioCore]),
     library(
       "Report",
       ["Experiment", "Verdict", "Results", "Runner", "Measure", .product(name: "Mustache", package: "swift-mustache")]),

@@ -41,8 +41,12 @@ package struct Experiment: Sendable, Equatable {
   package var minimum: MinimumEnvironment
   /// Where the claim may fail today, and what this experiment cannot show; printed under the verdict.
   package var caveats: [String]
+  /// False: it runs only when it is named (`in_all: false`), for it needs something that a person gives it, or takes days.
+  package var isInAll = true
   /// Another's cluster in the place of a broker of our own; nil for the usual.
   package var target: Target? = nil
+  /// Those that take part, where a person named some, or the definition compares them; none: Millrace, as usual.
+  package var brokers: [BrokerUnderTest] = []
 
   package var shortClaim: String { brief.isEmpty ? title : brief }
   package static let briefWordsMax = 9

@@ -33,10 +33,13 @@ package struct RunChanges: Sendable, Equatable, Codable {
   package var target: Target?
   /// The sweep's end, MiB stored.
   package var untilMiB: Int?
+  /// In the place of Millrace, or beside it; nil: nobody named any.
+  package var brokers: [BrokerUnderTest]?
 
-  package init(target: Target? = nil, untilMiB: Int? = nil) {
+  package init(target: Target? = nil, untilMiB: Int? = nil, brokers: [BrokerUnderTest]? = nil) {
     self.target = target
     self.untilMiB = untilMiB
+    self.brokers = brokers
   }
 }
 
@@ -60,6 +63,7 @@ extension Experiment {
     var changed = self
     if let mebibytes = changes.untilMiB { try changed.sweep(until: mebibytes) }
     if let target = changes.target { try changed.aim(at: target) }
+    try changed.put(changes.brokers ?? [])
     return changed
   }
 
@@ -108,6 +112,9 @@ extension Experiment {
   }
 
   private mutating func aim(at target: Target) throws(RunChangesError) {
+    if comparesBrokers {
+      throw RunChangesError(description: "\(name) compares brokers that it starts itself: name them with --broker")
+    }
     guard arms.contains(where: { obstacle(to: $0, at: target) == nil && $0.tier == .endToEnd }) else {
       throw RunChangesError(
         description: "no arm of \(name) can be aimed at another's cluster: "

@@ -58,7 +58,9 @@ package struct Overview: Sendable, Equatable {
     let rule = experiment.verdicts.first { $0.name == telling?.rule }
     let original = telling.flatMap { OriginalFigure(of: experiment, $0, rule) }
     return Line(
-      id: experiment.id, stem: experiment.stem, claim: experiment.shortClaim, original: original?.words ?? "",
+      id: experiment.id, stem: experiment.stem,
+      claim: experiment.shortClaim + (experiment.foreignBroker.map { " (\($0.label))" } ?? ""),
+      original: original?.words ?? "",
       ours: telling.flatMap { told($0, of: experiment) } ?? Told(value: "–", interval: ""), grade: verdict.grade,
       limit: limit(result, telling),
       isAside: verdict.outcome == .reported || experiment.id == SelfValidation.Name.experiment,

@@ -7,6 +7,8 @@ extension ResultDirectory {
   package enum Place {
     package static let kept = "results"
     package static let quick = "out/results"
+    /// Of brokers that ran in Millrace's place, each in a directory of its own.
+    package static let apart = "out"
 
     /// Charts of the results in a directory: beside one that is called `results`, and within any other.
     package static func plots(of results: String) -> String {

@@ -50,11 +50,12 @@ struct CampaignRun {
       throw Stop(Exit.badData, "\(error)")
     }
     guard !result.isComplete else { throw Stop(Exit.badData, "\(path) is complete: nothing to resume") }
+    for broker in result.experiment.brokers where broker != .own { try broker.stillInstalled() }
     let places = try places.around(result)
     let text = SmallFile.read("\(path)/\(ResultDirectory.Name.definition)") ?? ""
     self.init(
       result.experiment, text, result.profile, result.seed, places, scratch, resumed: path,
-      bareOnly: result.isBareOnly, RunChanges(target: result.experiment.target))
+      bareOnly: result.isBareOnly, RunChanges(target: result.experiment.target, brokers: result.experiment.brokers))
     let begin = try ResultDirectory.History(Journal.read("\(path)/\(ResultDirectory.Name.journal)")).begin
     without = Set((begin?.without ?? []).compactMap(Part.init(rawValue:)))
   }
@@ -105,6 +106,7 @@ struct CampaignRun {
     Terminal.say(
       "\(Terminal.paint(experiment.stem, .bold)), \(profile.rawValue): \(runs.count) runs, about \(Duration(plan.seconds)), "
         + "seed \(seed), into \(results.path)")
+    for line in experiment.brokerLines { Terminal.say("  \(line)") }
     for gate in Gates.judge(machine, for: experiment) where gate.outcome != .passed && gate.outcome != .shortcoming {
       Terminal.say("  \(Terminal.paint("warning", .yellow)): \(gate.sentence)")
     }
@@ -243,6 +245,7 @@ struct CampaignRun {
     Terminal.say(
       "  \(Terminal.paint(verdict.outcome.rawValue, colour)) (\(verdict.state.rawValue)): \(verdict.sentence)")
     for reason in verdict.stateReasons { Terminal.say("    \(reason)") }
+    if let table = SideBySide(result) { Terminal.say(table.text) }
     for share in result.ceilingShares { Terminal.say("  ceiling: \(share.sentence)") }
     // Nothing is told yet that the rows could be held against, but what a part of this campaign told before it went on.
     result.told = nil

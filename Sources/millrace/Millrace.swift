@@ -117,7 +117,14 @@ struct Places: ParsableArguments {
   var definitions: [Experiment] { ((try? files.paths()) ?? []).compactMap { try? DefinitionFiles.read($0) } }
 
   /// Where a new campaign's result goes: a quick one, which no result may be replaced by, to a directory that is not kept.
-  func ofNew(_ profile: Profile) throws -> Places {
+  ///
+  /// - Parameter broker: the driver of a broker that is measured in Millrace's place: its results stand apart from Millrace's.
+  func ofNew(_ profile: Profile, replacing broker: String? = nil) throws -> Places {
+    if let broker, chosenResults == nil {
+      var own = self
+      own.chosenResults = "\(ResultDirectory.Place.apart)/\(broker)/results"
+      return own
+    }
     guard profile == .quick else { return self }
     guard let chosen = chosenResults else {
       var own = self
@@ -158,6 +165,12 @@ struct Places: ParsableArguments {
     } catch let error as DefinitionError {
       throw Stop(Exit.badData, "\(error)")
     }
+  }
+
+  /// As `find`, for what is to be run: where none is named, without those that run only by name.
+  func findToRun(_ names: [String], all: Bool) throws -> [(path: String, experiment: Experiment)] {
+    let found = try find(names, all: all)
+    return names.isEmpty ? found.filter(\.experiment.isInAll) : found
   }
 }
 

@@ -27,6 +27,7 @@ extension JSONText {
       "complete": result.isComplete, "runs": result.finishedRuns, "planned_runs": result.plannedRuns,
       "outcome": verdict.outcome.rawValue, "state": verdict.state.rawValue, "state_reasons": verdict.stateReasons,
       "sentence": verdict.sentence, "skipped": result.skipped,
+      "brokers": result.experiment.brokers.map(\.level.text),
       "findings": verdict.findings.map { finding -> [String: Any] in
         [
           "rule": finding.rule, "tier": finding.tier.rawValue, "combination": finding.combination,

@@ -14,29 +14,34 @@ struct PlanCommand: ParsableCommand {
         millrace plan
         millrace plan zero-copy compression --profile quick --order
         millrace plan throughput-over-volume --until 50GiB
+        millrace plan versus --broker kafka=/opt/kafka --broker millrace
         millrace plan mine/group-commit.yaml
         millrace plan --json
       """)
 
-  @Argument(help: "Experiments by name, number, id or path; default: all.") var names: [String] = []
+  @Argument(help: "Experiments by name, number, id or path; default: those of `run --all`.") var names: [String] = []
   @OptionGroup var places: Places
   @Option(help: "quick, standard or full.") var profile = Profile.standard
   @Option(help: "Seed of the order.") var seed: UInt64 = 1
   @Option(help: "The size at which the sweep of each run ends, such as 50GiB.") var until: String?
+  @OptionGroup var brokers: BrokerOptions
   @Flag(help: "Print the order of all runs.") var order = false
 
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws { try ByteSize.check(until, of: "--until") }
 
-  private var changes: RunChanges { RunChanges(untilMiB: until.flatMap(ByteSize.mebibytes)) }
+  private func changes() throws -> RunChanges {
+    RunChanges(untilMiB: until.flatMap(ByteSize.mebibytes), brokers: try brokers.installed(places))
+  }
 
   func run() throws {
     try Stop.translating {
       var seconds = 0.0
       var refused = false
       var documents: [[String: Any]] = []
-      for (path, definition) in try places.find(names, all: true) {
+      let changes = try changes()
+      for (path, definition) in try places.findToRun(names, all: true) {
         let experiment = try definition.planned(path, profile, changes)
         let campaign = PlannedCampaign(experiment, seed: seed)
         let plan = campaign.plan
@@ -45,6 +50,7 @@ struct PlanCommand: ParsableCommand {
           "\(Terminal.paint(experiment.stem, .bold)): \(campaign.matrix.cells.count) cells × \(experiment.replicates) "
             + "replicates = \(plan.runs.count) runs, about \(Duration(plan.seconds)), "
             + "\(Figures.text(plan.bytes / 1e9)) GB moved, \(Figures.text(plan.diskBytes / 1e9)) GB of disk")
+        for line in experiment.brokerLines { Terminal.say("  \(line)") }
         for arm in experiment.arms {
           let cells = campaign.matrix.cells.count { $0.arm == arm.name }
           Terminal.say(
@@ -79,7 +85,8 @@ extension PlanCommand {
       "experiment": experiment.name, "profile": profile.rawValue, "cells": campaign.matrix.cells.count,
       "replicates": experiment.replicates, "runs": campaign.plan.runs.count, "seconds": campaign.plan.seconds,
       "bytes": campaign.plan.bytes, "disk_bytes": campaign.plan.diskBytes,
-      "refusal": refusal.map { $0 as Any } ?? NSNull(), "rules": experiment.verdicts.map(\.meaning),
+      "brokers": experiment.brokers.map(\.level.text), "refusal": refusal.map { $0 as Any } ?? NSNull(),
+      "rules": experiment.verdicts.map(\.meaning),
       "arms": experiment.arms.map { arm in
         [
           "name": arm.name, "role": arm.role.rawValue, "program": arm.program.name,

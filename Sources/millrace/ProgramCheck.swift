@@ -128,7 +128,7 @@ struct ProgramCheck {
         default: try LoadPlan(arguments: [verb] + all)
         }
       // Another's broker may have keys of its own.
-      guard experiment.target == nil,
+      guard experiment.target == nil, experiment.foreignBroker == nil,
         let unknown = plan.topicConfigs.first(where: { TopicConfigKeys.named[$0.key] == nil })
       else { return nil }
       return "topic-config names `\(unknown.key)`, which is no key of a topic"

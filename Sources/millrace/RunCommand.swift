@@ -17,16 +17,20 @@ struct RunCommand: ParsableCommand {
       With --target the load goes to a Kafka-compatible cluster that runs already: each run makes a topic of its own
       there and deletes it. What needs the broker's process, settings or files is left out by name.
 
+      With --broker another broker is started, measured and stopped as its driver (experiments/brokers/NAME.yaml) says:
+      beside Millrace in `versus`, in its place in any other experiment, whose results then go to out/NAME.
+
       EXAMPLES
         millrace run zero-copy --profile quick
         millrace run mine/group-commit.yaml --profile quick
         millrace run --all --json > verdicts.json
         millrace run --resume results/11-zero-copy/20260101T000000Z-abc1234
         millrace run throughput-over-volume --until 50GiB --target 10.0.0.7:9092 --target-memory 64GiB
+        millrace run versus --broker kafka=/opt/kafka --broker millrace --profile quick
       """)
 
   @Argument(help: "Experiments by name, number, id or path.") var names: [String] = []
-  @Flag(help: "All experiments.") var all = false
+  @Flag(help: "All experiments, but those that run only by name (`in_all: false`).") var all = false
   @OptionGroup var places: Places
   @Option(help: "quick (minutes, never reportable), standard or full.") var profile = Profile.standard
   @Option(help: "Seed of order, payloads and intervals; default: random, printed.") var seed: UInt64?
@@ -34,6 +38,7 @@ struct RunCommand: ParsableCommand {
   @Option(help: "Directory for data while running, on the disk to measure; default: results/scratch.") var scratch:
     String?
   @Flag(help: "Only bare arms: no broker is started.") var bareOnly = false
+  @OptionGroup var brokers: BrokerOptions
   @Option(help: "HOST:PORT of a running cluster to measure instead of our own broker.") var target: String?
   @Option(help: "Partitions of topics created at the target.") var targetPartitions = 1
   @Option(help: "Replicas of topics created at the target.") var targetReplicas = 1
@@ -61,9 +66,12 @@ struct RunCommand: ParsableCommand {
     }
     try ByteSize.check(until, of: "--until")
     try ByteSize.check(targetMemory, of: "--target-memory")
-    if resume != nil, target != nil || until != nil {
+    if resume != nil, target != nil || until != nil || !brokers.given.isEmpty {
       throw ValidationError(
-        "--resume continues with the settings of the interrupted run: leave out --target and --until")
+        "--resume continues with the settings of the interrupted run: leave out --target, --broker and --until")
+    }
+    if target != nil, !brokers.given.isEmpty {
+      throw ValidationError("--target measures what runs already, --broker starts one: give one of the two")
     }
     if resume != nil, all || !names.isEmpty { throw ValidationError("--resume takes no experiment names") }
   }
@@ -82,7 +90,7 @@ struct RunCommand: ParsableCommand {
     }
   }
 
-  private var changes: RunChanges {
+  private func changes(_ places: Places) throws -> RunChanges {
     let own = target.map { address in
       let isLocal = Target.isLocal(address)
       let memory = targetMemory.flatMap(ByteSize.mebibytes).map(Double.init)
@@ -90,7 +98,14 @@ struct RunCommand: ParsableCommand {
         address: address, isLocal: isLocal, memoryMiB: memory ?? (isLocal ? MachineMemory.totalMiB : nil),
         partitions: targetPartitions, replicationFactor: targetReplicas)
     }
-    return RunChanges(target: own, untilMiB: until.flatMap(ByteSize.mebibytes))
+    return RunChanges(
+      target: own, untilMiB: until.flatMap(ByteSize.mebibytes), brokers: try brokers.installed(places))
+  }
+
+  /// The name of another's broker that runs in Millrace's place.
+  private static func replacement(_ brokers: [BrokerUnderTest]?, in experiments: [Experiment]) -> String? {
+    guard experiments.contains(where: { !$0.comparesBrokers }) else { return nil }
+    return brokers?.first { $0 != .own }?.driver.name
   }
 
   /// What is to be run, and where its results, charts and page go.
@@ -102,8 +117,9 @@ struct RunCommand: ParsableCommand {
       campaign.without.formUnion(without)
       return ([campaign], campaign.places)
     }
-    let places = try places.ofNew(profile)
-    let found = try places.find(names, all: all)
+    let changes = try changes(places)
+    let found = try places.findToRun(names, all: all)
+    let places = try places.ofNew(profile, replacing: Self.replacement(changes.brokers, in: found.map(\.experiment)))
     // The harness is validated first: if it fails, no later verdict counts.
     let first = found.filter { $0.experiment.id == SelfValidation.Name.experiment }
     let rest = found.filter { $0.experiment.id != SelfValidation.Name.experiment }

@@ -221,7 +221,7 @@ struct ReconciliationTests {
     #expect(ThreadWaits.place(stat: "7 (a b) R 1 2", waitChannel: "0") == .running)
     #expect(ThreadWaits.place(stat: "", waitChannel: "") == .other)
     var own = ThreadWaits()
-    own.look(pid: getpid())
+    own.look(pids: [getpid()])
     #expect(own.looks == 1)
   }
 
@@ -340,9 +340,9 @@ struct PlanTests {
     }
   }
 
-  @Test("the quick profiles of all experiments are planned within twelve minutes")
+  @Test("the quick profiles of all experiments that `run --all` runs are planned within twelve minutes")
   func quick() throws {
-    let all = try DefinitionFiles(directory: Synthetic.directory).all()
+    let all = try DefinitionFiles(directory: Synthetic.directory).all().filter(\.experiment.isInAll)
     let seconds = all.map { _, definition -> Double in
       let experiment = definition.under(.quick)
       var generator = SplitMix(seed: 1)

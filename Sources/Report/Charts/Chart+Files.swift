@@ -16,7 +16,9 @@ extension Chart {
 
   /// All charts of a result that have rows.
   package static func all(of result: StoredResult) -> [Chart] {
-    let place = result.experiment.target.map { " · at \($0.address)" } ?? ""
+    let experiment = result.experiment
+    let place =
+      experiment.target.map { " · at \($0.address)" } ?? experiment.foreignBroker.map { " · with \($0.label)" } ?? ""
     let caption = "\(result.profile.rawValue) profile · \(result.name)\(place)"
     return result.experiment.charts.compactMap { definition in
       Chart(

@@ -51,7 +51,8 @@ extension Report {
     let result = entry.result
     let experiment = result.experiment
     let path = "\(experiment.stem)/\(result.name)"
-    let place = experiment.target.map { ", at \($0.address)" } ?? ""
+    let place =
+      experiment.target.map { ", at \($0.address)" } ?? experiment.foreignBroker.map { ", with \($0.label)" } ?? ""
     let (deciding, asked) = (
       rules(verdict, of: experiment, deciding: true), rules(verdict, of: experiment, deciding: false)
     )
@@ -71,6 +72,7 @@ extension Report {
       "caveats": experiment.caveats,
       "first": figures.prefix(1).map(\.self), "figures": figures.dropFirst().map(\.self),
       "chartFailures": entry.chartFailures,
+      "sides": sides(result),
       "measured": ResultTables(result).tables(without: told), "limiters": limiters(result),
       "files": files(path, result),
       "charts": chartFiles(entry), "history": history(entry), "ours": ours, "ceiling": ceiling(result),
@@ -80,6 +82,12 @@ extension Report {
       "profile": result.profile.rawValue + " profile" + place, "seed": String(result.seed),
       "startedAt": result.startedAt, "hash": String(result.definitionHash.prefix(16)),
     ]
+  }
+
+  /// Brokers that were compared, each load's together.
+  private func sides(_ result: StoredResult) -> [[String: Any]] {
+    guard let table = SideBySide(result) else { return [] }
+    return [["columns": table.columns, "lines": table.lines.map { ["cells": $0] }]]
   }
 
   func badge(_ outcome: Verdict.Outcome) -> [String: Any] {

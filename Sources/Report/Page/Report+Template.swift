@@ -104,6 +104,8 @@ extension Report {
       <p class="fine">Hypothesis, fixed before the run: {{hypothesis}}</p></div>
       </div></details>
       <details><summary>Measured here: every arm, metric by metric</summary>
+      {{#sides}}<div class="scroll"><table><caption>Side by side: medians</caption><thead><tr>{{#columns}}<th>{{.}}</th>{{/columns}}</tr></thead>
+      <tbody>{{#lines}}<tr>{{#cells}}<td>{{.}}</td>{{/cells}}</tr>{{/lines}}</tbody></table></div>{{/sides}}
       {{#measured}}<details><summary><code>{{metric}}</code> <span class="fine">{{meaning}}</span></summary>
       <div class="scroll"><table><thead><tr><th>Arm</th><th>Levels</th><th>Median [95&nbsp;%]</th>{{#hasShare}}<th>Of the control</th>{{/hasShare}}<th>n</th><th>Cache</th><th>Durability</th></tr></thead>
       <tbody>{{#lines}}<tr><td>{{arm}}</td><td>{{levels}}</td><td>{{value}}</td>{{#hasShare}}<td>{{share}}</td>{{/hasShare}}<td>{{n}}</td><td>{{cache}}</td><td>{{durability}}</td></tr>{{/lines}}</tbody></table></div></details>{{/measured}}</details>

@@ -213,7 +213,8 @@ package struct Campaign {
         order: run.order, replicate: run.replicate, arm: arm.name, tier: arm.tier, role: arm.role,
         startedAt: startedAt, levels: levels, invalid: measured.invalid,
         warnings: measured.warnings.joined(separator: "; "), cacheState: measured.cacheState,
-        steadiness: measured.steadiness, durability: arm.durability, limitation: measured.limitation,
+        steadiness: measured.steadiness, durability: experiment.durability(of: arm, at: run.cell),
+        limitation: measured.limitation,
         metrics: part.metrics.filter { experiment.metrics.contains($0.key) })
     }
   }

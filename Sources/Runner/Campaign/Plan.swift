@@ -23,6 +23,8 @@ package struct Plan: Sendable, Equatable {
     /// Around the two parts of a twin's step: a topic made and deleted, four connections, and the broker's coming to rest.
     static let twinStepSeconds = 0.1
     static let brokerOverheadSeconds = 0.5
+    /// What a broker of another's takes beyond that: most run on Java.
+    static let foreignBrokerSeconds = 6.0
     /// Log framing and indexes beside the payload.
     static let storedPerPayload = 1.15
   }
@@ -93,7 +95,10 @@ package struct Plan: Sendable, Equatable {
       var cost = bare.mechanism.cost(run)
       cost.seconds += Rates.bareOverheadSeconds
       return cost
-    case .through(let broker): return cost(of: arm, broker, options, values, at: experiment.target)
+    case .through(let broker):
+      var cost = cost(of: arm, broker, options, values, at: experiment.target)
+      if !experiment.broker(at: cell).isMillrace { cost.seconds += Rates.foreignBrokerSeconds }
+      return cost
     }
   }
 

@@ -121,15 +121,18 @@ package struct ThreadWaits: Sendable, Equatable {
     }
   }
 
-  /// One look at a process of this machine.
-  package mutating func look(pid: Int32) {
+  /// One look at processes of this machine.
+  package mutating func look(pids: [Int32]) {
+    look(pids.flatMap(Self.threads))
+  }
+
+  private static func threads(of pid: Int32) -> [(thread: String, cpu: Int, place: Place)] {
     let path = "/proc/\(pid)/task"
-    look(
-      (SmallFile.entries(of: path) ?? []).compactMap { thread in
-        guard let stat = SmallFile.read("\(path)/\(thread)/stat") else { return nil }
-        let cpu = SmallFile.line("\(path)/\(thread)/schedstat")?.split(separator: " ").first.flatMap { Int($0) } ?? 0
-        return (thread, cpu, Self.place(stat: stat, waitChannel: SmallFile.read("\(path)/\(thread)/wchan") ?? ""))
-      })
+    return (SmallFile.entries(of: path) ?? []).compactMap { thread in
+      guard let stat = SmallFile.read("\(path)/\(thread)/stat") else { return nil }
+      let cpu = SmallFile.line("\(path)/\(thread)/schedstat")?.split(separator: " ").first.flatMap { Int($0) } ?? 0
+      return (thread, cpu, place(stat: stat, waitChannel: SmallFile.read("\(path)/\(thread)/wchan") ?? ""))
+    }
   }
 
   /// The state stands behind the name, which may hold spaces and parentheses itself.

@@ -6,10 +6,9 @@ import Results
 /// A broker that is started again in the midst of its work, and how long it takes to be warm again.
 extension ProcessRunner {
   /// What the page cache holds of the topic before the broker goes.
-  func addHeld(_ metrics: inout [String: Double], in data: String) {
-    let segments = Self.segments(in: data)
+  func addHeld(_ metrics: inout [String: Double], _ segments: [String]) {
     guard let share = CacheState(paths: segments).residentShare() else { return }
-    metrics[.cachedMiB] = share * Double(Self.size(of: segments)) / 1_048_576
+    metrics[.cachedMiB] = share * Double(SegmentFiles.bytes(of: segments)) / 1_048_576
   }
 
   /// What the broker's own cache held at its end, where it had one. What both held cannot be told from the two sizes: then the
@@ -30,10 +29,9 @@ extension ProcessRunner {
   {
     guard let hitRatio = metrics[.hitRatio], hitRatio >= Rewarming.Limits.hitRatioMin else { return }
     let broker = try start(scene, through, data)
-    let pid = broker.pid
     var samples: [(wallMs: Double, readBytes: Double)] = []
     func look() {
-      if let bytes = ProcessFigures.readBytes(pid: pid) { samples.append((Uptime.wallMs, Double(bytes))) }
+      if let bytes = broker.readBytes() { samples.append((Uptime.wallMs, Double(bytes))) }
     }
     look()
     let intervals = "\(scene.directory)/rewarm.csv"

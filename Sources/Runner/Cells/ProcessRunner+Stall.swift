@@ -19,7 +19,7 @@ struct Stall {
     atSeconds = duration.map { $0 * ProcessRunner.Limits.stallAtShare } ?? 0
   }
 
-  /// Stops the process and lets it go on, when the time has come; only while the load itself runs.
+  /// Stops the process (a negative id: the whole group) and lets it go on, when the time has come; only while the load itself runs.
   mutating func put(on pid: Int32, at elapsed: Double, _ name: String) {
     guard let ms, lastedMs == nil, name == "load", elapsed >= atSeconds else { return }
     let start = Uptime.seconds

@@ -13,19 +13,20 @@ extension ProcessRunner {
   /// Waits until the log holds all that was sent, and returns by how many seconds its last append came after the generator's
   /// own end. 0 where answers are awaited.
   func drain(
-    _ scene: Scene, _ figures: ReportedFigures, data: String, from before: Int
+    _ scene: Scene, _ figures: ReportedFigures, _ segments: SegmentFiles, of topic: String, from before: Int
   ) throws(RunError) -> Double {
     let options = scene.values.filled(scene.arm.options)
-    guard scene.arm.program == .load(.produce), options.contains(where: { $0.name == "acks" && $0.value == "0" }),
+    guard !scene.broker.driver.isInMemory, scene.arm.program == .load(.produce),
+      options.contains(where: { $0.name == "acks" && $0.value == "0" }),
       let sent = figures["batch_bytes"], let started = figures["started_ms"], let seconds = figures["seconds"]
     else { return 0 }
     let deadline = Uptime.seconds + DrainLimits.seconds
-    while Double(Self.size(of: Self.segments(in: data)) - before) < sent {
+    while Double(segments.bytes(of: topic) - before) < sent {
       if stopRequested() { throw .interrupted }
       guard Uptime.seconds < deadline else { return 0 }  // The reconciliation says what is missing.
       Uptime.nap(milliseconds: 1)
     }
-    guard let last = Self.lastWrite(to: Self.segments(in: data)) else { return 0 }
+    guard let last = Self.lastWrite(to: segments.paths(of: topic)) else { return 0 }
     return max(0, last - (started / 1000 + seconds))
   }
 

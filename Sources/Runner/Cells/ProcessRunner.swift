@@ -73,6 +73,7 @@ package struct ProcessRunner: CellRunner {
 
   package func obstacle(to arm: Arm) -> String? {
     if let target = experiment.target, let obstacle = experiment.obstacle(to: arm, at: target) { return obstacle }
+    if let obstacle = experiment.obstacle(toBrokersOf: arm) ?? kernelObstacle(to: arm) { return obstacle }
     if arm.memory != nil {
       do {
         _ = try Cgroup.available()
@@ -86,9 +87,8 @@ package struct ProcessRunner: CellRunner {
     if arm.broker?.network.linkMbitPerS != nil, let obstacle = NetworkLink.obstacle(scratch: scratch) {
       return obstacle
     }
-    let needed =
-      arm.tier == .bare
-      ? [programs.millrace] : [experiment.target == nil ? programs.broker : programs.millrace, programs.load]
+    let isOwn = experiment.target == nil && experiment.foreignBroker == nil
+    let needed = arm.tier == .bare ? [programs.millrace] : [isOwn ? programs.broker : programs.millrace, programs.load]
     return needed.first { access($0, X_OK) != 0 }.map { "\($0) is not there" }
   }
 
@@ -121,7 +121,8 @@ package struct ProcessRunner: CellRunner {
     defer { network?.remove() }
     let timeout = Plan.cost(of: run.cell, arm, in: experiment).timeoutSeconds
     let scene = Scene(
-      run: run, arm: arm, values: values, directory: directory, group: group, timeout: timeout, network: network)
+      run: run, arm: arm, broker: experiment.broker(at: run.cell), values: values, directory: directory, group: group,
+      timeout: timeout, network: network)
     // What earlier runs left dirty, or deleted and not yet discarded, is not this run's to pay for.
     sync()
     defer { unlink(filling) }
@@ -138,6 +139,8 @@ package struct ProcessRunner: CellRunner {
   struct Scene {
     let run: PlannedRun
     let arm: Arm
+    /// That an arm through a broker runs with.
+    var broker = BrokerUnderTest.own
     let values: RunValues
     let directory: String
     let group: Cgroup?
@@ -304,9 +307,9 @@ package struct ProcessRunner: CellRunner {
       guard elapsed < scene.timeout else { throw .failed("\(name) was stopped after \(Int(scene.timeout)) s") }
       if elapsed - (dirty.last?.seconds ?? -1) >= 0.1 { dirty.append((elapsed, MachineFigures.dirtyMiB())) }
       if let broker {
-        stall.put(on: broker.pid, at: elapsed, name)
+        stall.put(on: -broker.pid, at: elapsed, name)
         if elapsed - lookedAt >= Limits.lookSeconds {
-          waits.look(pid: broker.pid)
+          waits.look(pids: broker.members)
           lookedAt = elapsed
         }
       }

@@ -70,7 +70,7 @@ final class RunNetwork {
     }
     do throws(RunError) {
       let port: Int
-      if let given = place.port { port = given } else { port = try BrokerProcess.freePort() }
+      if let given = place.port { port = given } else { port = try ListeningPort.free() }
       let started = try Self.startRelay(
         load, to: "\(place.host):\(port)", delayMs: roundTripMs / 2, congestionControl, link?.loadNamespace, directory)
       place.port = port

@@ -73,6 +73,29 @@ package final class ChildProcess {
     return end ?? .signalled(SIGKILL)
   }
 
+  /// `signal` to the whole group, and after `grace` seconds SIGKILL. Returns how the program itself ended, when nothing of the group
+  /// is left.
+  @discardableResult
+  package func stopGroup(by signal: Int32, grace: Double) -> End {
+    let deadline = Uptime.seconds + grace
+    if poll() == nil || hasGroup { Glibc.kill(-pid, signal) }
+    while poll() == nil || hasGroup, Uptime.seconds < deadline { Uptime.nap(milliseconds: 5) }
+    killGroup()
+    return end ?? .signalled(SIGKILL)
+  }
+
+  /// SIGKILL to what is left of the group, whether or not the program itself has ended.
+  package func killGroup() {
+    kill()
+    while hasGroup {
+      Glibc.kill(-pid, SIGKILL)
+      Uptime.nap(milliseconds: 1)
+    }
+  }
+
+  /// Whether a process of its group still runs.
+  private var hasGroup: Bool { ProcessTree.all().contains { $0.group == pid && !$0.isZombie } }
+
   /// SIGKILL to the group; returns when it is gone.
   package func kill() {
     guard poll() == nil else { return }

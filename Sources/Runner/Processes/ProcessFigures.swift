@@ -2,9 +2,10 @@ import CMillrace
 import Glibc
 import Results
 
-/// What the kernel counts of one process, from /proc/PID: taken before and after measuring, and subtracted.
+/// What the kernel counts of a process, or of several together, from /proc/PID: taken before and after measuring, and subtracted.
 package struct ProcessFigures: Sendable, Equatable {
-  /// User and system CPU of all threads that still live, in seconds (schedstat counts nanoseconds, stat ticks of 10 ms).
+  /// User and system CPU, in seconds: of the threads that still live, by schedstat's nanoseconds; where threads have ended, of all,
+  /// by stat's ticks of 10 ms; and of the children that have ended and been awaited.
   package var cpuSeconds: Double
   /// Bytes made dirty in the page cache or sent to storage (`write_bytes` of io), less what was truncated before it
   /// got there.
@@ -30,11 +31,37 @@ package struct ProcessFigures: Sendable, Equatable {
     }
     let io = fields(SmallFile.read("/proc/\(pid)/io") ?? "")
     let status = fields(SmallFile.read("/proc/\(pid)/status") ?? "")
+    let ticked = tickedSeconds(SmallFile.read("/proc/\(pid)/stat") ?? "")
     return ProcessFigures(
-      cpuSeconds: Double(nanoseconds) * 1e-9,
+      cpuSeconds: max(Double(nanoseconds) * 1e-9, ticked.own) + ticked.children,
       writtenBytes: (io["write_bytes"] ?? 0) - (io["cancelled_write_bytes"] ?? 0), readBytes: io["read_bytes"] ?? 0,
       ioCalls: (io["syscr"] ?? 0) + (io["syscw"] ?? 0),
       contextSwitches: switches, residentMiB: Double(status["VmRSS"] ?? 0) / 1024)
+  }
+
+  /// Of all these processes together; nil when there are none any more.
+  package static func of(pids: [Int32]) -> ProcessFigures? {
+    let figures = pids.compactMap { of(pid: $0) }
+    return figures.dropFirst().reduce(figures.first) { sum, one in sum.map { $0 + one } }
+  }
+
+  static func + (one: ProcessFigures, other: ProcessFigures) -> ProcessFigures {
+    ProcessFigures(
+      cpuSeconds: one.cpuSeconds + other.cpuSeconds, writtenBytes: one.writtenBytes + other.writtenBytes,
+      readBytes: one.readBytes + other.readBytes, ioCalls: one.ioCalls + other.ioCalls,
+      contextSwitches: one.contextSwitches + other.contextSwitches,
+      residentMiB: one.residentMiB + other.residentMiB)
+  }
+
+  /// utime with stime and cutime with cstime of /proc/PID/stat: the twelfth to fifteenth field behind the name. Their bytes and
+  /// calls /proc/PID/io adds to the parent's by itself.
+  static func tickedSeconds(_ stat: String) -> (own: Double, children: Double) {
+    guard let close = stat.lastIndex(of: ")") else { return (0, 0) }
+    let fields = stat[stat.index(after: close)...].split(separator: " ")
+    guard fields.count > 14 else { return (0, 0) }
+    let ticks = fields[11...14].map { Double($0) ?? 0 }
+    let each = Double(sysconf(Int32(_SC_CLK_TCK)))
+    return ((ticks[0] + ticks[1]) / each, (ticks[2] + ticks[3]) / each)
   }
 
   /// `read_bytes` alone: cheap enough to be looked at all the time.

@@ -4,7 +4,9 @@ import Results
 
 /// Small programs of the system, run to their end.
 package enum Tool {
+  /// A name with a slash is a path already.
   package static func path(of name: String) -> String? {
+    if name.contains("/") { return access(name, X_OK) == 0 ? name : nil }
     let directories = (getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin").split(separator: ":")
     return directories.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
   }
@@ -12,7 +14,7 @@ package enum Tool {
   /// Trimmed standard output; nil when it is missing, fails, or takes more than five seconds.
   package static func output(_ name: String, _ arguments: [String]) -> String? {
     guard let program = path(of: name) else { return nil }
-    let base = NSTemporaryDirectory() + "millrace-\(getpid())-\(name)"
+    let base = NSTemporaryDirectory() + "millrace-\(getpid())-\(name.replacing("/", with: "-"))"
     defer { for suffix in ["out", "err"] { unlink("\(base).\(suffix)") } }
     guard
       let child = try? ChildProcess(

@@ -296,7 +296,7 @@ package struct RuleBench {
     let arms: [(label: String, values: [Double], rows: [Row])] = rule.baseline.arms.compactMap { arm in
       let found = counted(rule, Selection(arms: [arm], levels: rule.compared.levels), levels)
       let values = found.compactMap { $0.metrics[rule.metric] }
-      return values.isEmpty ? nil : (experiment.arm(named: arm)?.label ?? arm, values, found)
+      return values.isEmpty ? nil : (label(of: arm, rule.baseline), values, found)
     }
     let medians = arms.map { Statistics.median($0.values) ?? 0 }
     let order = arms.indices.sorted { rule.better == .higher ? medians[$0] > medians[$1] : medians[$0] < medians[$1] }
@@ -309,7 +309,13 @@ package struct RuleBench {
       let selection = Selection(arms: [arm], levels: rule.compared.levels)
       let own = counted(rule, selection, levels).count
       return own < Verdict.Limits.replicatesMin && own < rows(rule, selection, levels).count
-    }.map { experiment.arm(named: $0)?.label ?? $0 }
+    }.map { label(of: $0, rule.compared) }
+  }
+
+  /// As sentences call a side of a comparison: where brokers do the same thing, by the broker.
+  private func label(of arm: String, _ side: Selection) -> String {
+    side.levels.first { $0.name == Experiment.BrokerFactor.name }?.value.text ?? experiment.arm(named: arm)?.label
+      ?? arm
   }
 
   func values(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Double] {
