@@ -1,4 +1,5 @@
 import CMillrace
+import Glibc
 import Model
 package import NIOCore
 import NIOPosix
@@ -53,15 +54,22 @@ extension BrokerConnection {
       .assumeIsolated()
       .whenComplete { result in
         switch result {
-        case .failure(let error): then(.failure(Self.connectError(error, endpoint)))
+        case .failure(let error): then(.failure(Self.connectError(error, endpoint, options)))
         case .success(let channel): greet(channel, frames, endpoint, on: eventLoop, options, then: then)
         }
       }
   }
 
-  private static func connectError(_ error: any Error, _ endpoint: Endpoint) -> ClientError {
+  private static func connectError(
+    _ error: any Error, _ endpoint: Endpoint, _ options: ConnectionOptions
+  ) -> ClientError {
     switch error {
     case let error as ClientError: error
+    case let error as IOError where error.errnoCode == EPERM && options.congestionControl != nil:
+      // Connecting itself is refused otherwise; only root may set an algorithm that is not among the allowed.
+      .socketOption(
+        endpoint, name: "TCP_CONGESTION \(options.congestionControl ?? "")",
+        reason: "this user may not: run as root, or add it to net.ipv4.tcp_allowed_congestion_control")
     case let error as NIOConnectionError:
       .unreachable(
         endpoint,

@@ -22,7 +22,7 @@ struct DoctorCommand: ParsableCommand {
   func run() throws {
     try Stop.translating {
       let machine = Machine.read(data: data)
-      let findings = Doctor(machine, hasTool: { Tool.path(of: $0) != nil }).findings
+      let findings = Doctor(machine, congestionControls: .read(), hasTool: { Tool.path(of: $0) != nil }).findings
       if json {
         let manifest = try JSONSerialization.jsonObject(with: Data(machine.json().utf8))
         try Terminal.answer(

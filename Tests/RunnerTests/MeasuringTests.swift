@@ -457,10 +457,32 @@ struct ProcessTests {
 
 @Suite("Doctor")
 struct DoctorTests {
+  private static let anybody = CongestionControls(available: ["cubic"], allowed: ["cubic"], isRoot: false)
+
+  @Test("a user other than root has the allowed congestion controls, and is told how to have another")
+  func congestionControls() {
+    var controls = CongestionControls(available: ["reno", "bbr", "cubic"], allowed: ["reno", "bbr"], isRoot: false)
+    #expect(controls.obstacle(to: "bbr") == nil)
+    #expect(
+      controls.obstacle(to: "cubic")
+        == "this user may not give sockets the congestion control cubic: run as root, or, as root, "
+        + #"sysctl -w net.ipv4.tcp_allowed_congestion_control="reno bbr cubic""#)
+    let found = Doctor(Fixture.machine(), congestionControls: controls, hasTool: { _ in true }).findings
+      .first { $0.subject == "cubic" }
+    #expect(found?.grade == .bad && found?.found == "not allowed" && found?.remedy.contains("sysctl") == true)
+    controls.available = ["reno", "bbr"]
+    #expect(controls.obstacle(to: "cubic")?.contains("modprobe tcp_cubic && sysctl") == true)
+    controls.isRoot = true
+    #expect(controls.obstacle(to: "cubic") == nil, "the kernel loads it")
+  }
+
   @Test("a fit machine is all good, and each thing that spoils a measurement is found with its remedy")
   func findings() {
     let tools = { (_: String) in true }
-    #expect(Doctor(Fixture.machine(), hasTool: tools).findings.allSatisfy { $0.grade == .good })
+    #expect(
+      Doctor(Fixture.machine(), congestionControls: Self.anybody, hasTool: tools).findings.allSatisfy {
+        $0.grade == .good
+      })
     let spoiled: [(String, (inout Machine) -> Void)] = [
       ("TCP congestion control", { $0.congestionControl = "bbr" }),
       ("transparent huge pages", { $0.memory.transparentHugePages = "always" }),
@@ -473,11 +495,15 @@ struct DoctorTests {
       ("memory", { $0.memory.availableMiB = 100 }), ("cubic", { $0.congestionControlsAvailable = "reno" }),
     ]
     for (subject, change) in spoiled {
-      let finding = Doctor(Fixture.machine(change), hasTool: tools).findings.first { $0.subject == subject }
+      let finding = Doctor(Fixture.machine(change), congestionControls: Self.anybody, hasTool: tools).findings.first {
+        $0.subject == subject
+      }
       #expect(finding?.grade != .good, "\(subject)")
       #expect(finding?.remedy.isEmpty == false, "\(subject)")
     }
     #expect(
-      Doctor(Fixture.machine(), hasTool: { $0 != "gnuplot" }).findings.contains { $0.remedy.contains("apt-get") })
+      Doctor(Fixture.machine(), congestionControls: Self.anybody, hasTool: { $0 != "gnuplot" }).findings.contains {
+        $0.remedy.contains("apt-get")
+      })
   }
 }

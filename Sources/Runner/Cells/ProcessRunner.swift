@@ -74,6 +74,9 @@ package struct ProcessRunner: CellRunner {
   package func obstacle(to arm: Arm) -> String? {
     if let target = experiment.target, let obstacle = experiment.obstacle(to: arm, at: target) { return obstacle }
     if let obstacle = experiment.obstacle(toBrokersOf: arm) ?? kernelObstacle(to: arm) { return obstacle }
+    if let name = congestionControl(of: arm), let obstacle = CongestionControls.read().obstacle(to: name) {
+      return obstacle
+    }
     if arm.memory != nil {
       do {
         _ = try Cgroup.available()
@@ -90,6 +93,13 @@ package struct ProcessRunner: CellRunner {
     let isOwn = experiment.target == nil && experiment.foreignBroker == nil
     let needed = arm.tier == .bare ? [programs.millrace] : [isOwn ? programs.broker : programs.millrace, programs.load]
     return needed.first { access($0, X_OK) != 0 }.map { "\($0) is not there" }
+  }
+
+  /// What the arm asks for its sockets; nil where it leaves that to the kernel.
+  private func congestionControl(of arm: Arm) -> String? {
+    let fixed = Dictionary(experiment.fixed.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 })
+    return arm.settings.first { ["congestion-control", "millrace.congestion.control"].contains($0.name) }
+      .flatMap { Placeholder.fill($0.value.text, from: fixed) }
   }
 
   package mutating func measure(_ run: PlannedRun, arm: Arm, pace: Double?) throws(RunError) -> Measured {

@@ -23,10 +23,14 @@ package struct Doctor {
   }
 
   let machine: Machine
+  let congestionControls: CongestionControls
   let hasTool: (String) -> Bool
 
-  package init(_ machine: Machine, hasTool: @escaping (String) -> Bool) {
+  package init(
+    _ machine: Machine, congestionControls: CongestionControls, hasTool: @escaping (String) -> Bool
+  ) {
     self.machine = machine
+    self.congestionControls = congestionControls
     self.hasTool = hasTool
   }
 
@@ -112,6 +116,7 @@ package struct Doctor {
     let paces = control.hasPrefix("bbr")
     let available = machine.congestionControlsAvailable ?? ""
     let hasCubic = available.split(separator: " ").contains("cubic")
+    let cubicObstacle = congestionControls.obstacle(to: "cubic")
     return [
       Finding(
         grade: paces ? .note : .good, subject: "TCP congestion control", found: "\(control) (of \(available))",
@@ -119,8 +124,10 @@ package struct Doctor {
           ? "it paces loopback to a third of its speed; experiments set cubic on their sockets, other programs need "
             + "sysctl -w net.ipv4.tcp_congestion_control=cubic" : ""),
       Finding(
-        grade: hasCubic ? .good : .bad, subject: "cubic", found: hasCubic ? "available" : "not available",
-        remedy: hasCubic ? "" : "modprobe tcp_cubic, or change congestion_control in the definitions"),
+        grade: hasCubic && cubicObstacle == nil ? .good : .bad, subject: "cubic",
+        found: hasCubic ? (cubicObstacle == nil ? "available" : "not allowed") : "not available",
+        remedy: hasCubic
+          ? cubicObstacle ?? "" : "modprobe tcp_cubic, or change congestion_control in the definitions"),
     ]
   }
 
