@@ -41,6 +41,8 @@ package struct Experiment: Sendable, Equatable {
   package var minimum: MinimumEnvironment
   /// Where the claim may fail today, and what this experiment cannot show; printed under the verdict.
   package var caveats: [String]
+  /// False: it runs only when it is named (`in_all: false`), for it needs something that a person gives it, or takes days.
+  package var isInAll = true
   /// Another's cluster in the place of a broker of our own; nil for the usual.
   package var target: Target? = nil
 

@@ -159,6 +159,12 @@ struct Places: ParsableArguments {
       throw Stop(Exit.badData, "\(error)")
     }
   }
+
+  /// As `find`, for what is to be run: where none is named, without those that run only by name.
+  func findToRun(_ names: [String], all: Bool) throws -> [(path: String, experiment: Experiment)] {
+    let found = try find(names, all: all)
+    return names.isEmpty ? found.filter(\.experiment.isInAll) : found
+  }
 }
 
 /// Ends a command with a message for the user and an exit code.

@@ -18,7 +18,7 @@ struct PlanCommand: ParsableCommand {
         millrace plan --json
       """)
 
-  @Argument(help: "Experiments by name, number, id or path; default: all.") var names: [String] = []
+  @Argument(help: "Experiments by name, number, id or path; default: those of `run --all`.") var names: [String] = []
   @OptionGroup var places: Places
   @Option(help: "quick, standard or full.") var profile = Profile.standard
   @Option(help: "Seed of the order.") var seed: UInt64 = 1
@@ -36,7 +36,7 @@ struct PlanCommand: ParsableCommand {
       var seconds = 0.0
       var refused = false
       var documents: [[String: Any]] = []
-      for (path, definition) in try places.find(names, all: true) {
+      for (path, definition) in try places.findToRun(names, all: true) {
         let experiment = try definition.planned(path, profile, changes)
         let campaign = PlannedCampaign(experiment, seed: seed)
         let plan = campaign.plan

@@ -26,7 +26,7 @@ struct RunCommand: ParsableCommand {
       """)
 
   @Argument(help: "Experiments by name, number, id or path.") var names: [String] = []
-  @Flag(help: "All experiments.") var all = false
+  @Flag(help: "All experiments, but those that run only by name (`in_all: false`).") var all = false
   @OptionGroup var places: Places
   @Option(help: "quick (minutes, never reportable), standard or full.") var profile = Profile.standard
   @Option(help: "Seed of order, payloads and intervals; default: random, printed.") var seed: UInt64?
@@ -103,7 +103,7 @@ struct RunCommand: ParsableCommand {
       return ([campaign], campaign.places)
     }
     let places = try places.ofNew(profile)
-    let found = try places.find(names, all: all)
+    let found = try places.findToRun(names, all: all)
     // The harness is validated first: if it fails, no later verdict counts.
     let first = found.filter { $0.experiment.id == SelfValidation.Name.experiment }
     let rest = found.filter { $0.experiment.id != SelfValidation.Name.experiment }

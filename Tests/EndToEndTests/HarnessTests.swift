@@ -154,6 +154,20 @@ struct HarnessTests {
     #expect(bare.status == 69 && bare.errors.contains("gnuplot is missing"), "\(bare.status) \(bare.errors)")
   }
 
+  @Test("an experiment that is to run only by name is planned by its name, listed, and no part of all")
+  func onlyByName() async throws {
+    let place = try Place(bytes: 1 << 20, extra: "in_all: false")
+    func output(_ arguments: [String]) async throws -> String {
+      try await Running("millrace", arguments + place.places).outcome().output
+    }
+    #expect(try await output(["plan"]) == "in all about 0 s\n")
+    let (named, list) = (try await output(["plan", "appending"]), try await output(["list"]))
+    #expect(named.contains("98-appending: 4 cells"), "\(named)")
+    #expect(list.contains("appending"), "\(list)")
+    _ = try await Running("millrace", ["run", "--all"] + place.arguments).outcome()
+    #expect(place.result == nil, "it ran with all others")
+  }
+
   @Test("plan and run refuse to fill the disk, with exit code 73 and nothing begun")
   func fullDisk() async throws {
     let place = try Place(bytes: 9_000_000_000_000_000)

@@ -93,6 +93,12 @@ struct DefinitionTests {
     #expect(try #require(error).message == "`true` or `false` is needed", "\(place.key)\(value)")
   }
 
+  @Test("a definition runs with all others, unless it says that it does not")
+  func inAll() throws {
+    #expect(try Sample.experiment().isInAll)
+    #expect(try !Sample.experiment { $0 + "in_all: false\n" }.isInAll)
+  }
+
   @Test(
     "what needs another key says which",
     arguments: [("data_write_bytes: 100", "data_mb"), ("memory_full: true", "memory_mib")])

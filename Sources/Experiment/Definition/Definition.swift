@@ -26,7 +26,7 @@ extension Experiment {
       profiles: try Self.profiles(&root), verdicts: try root.list("verdicts", VerdictRule.init(reading:)),
       charts: try root.list("charts", ChartDefinition.init(reading:)),
       minimum: try root.section("minimum", MinimumEnvironment.init(reading:)) ?? MinimumEnvironment(),
-      caveats: try root.texts("caveats"))
+      caveats: try root.texts("caveats"), isInAll: try root.flag("in_all", default: true))
     try root.finish()
     do throws(DefinitionError) {
       try DefinitionCheck(experiment: self, file: file).check()
