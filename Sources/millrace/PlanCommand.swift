@@ -14,6 +14,7 @@ struct PlanCommand: ParsableCommand {
         millrace plan
         millrace plan zero-copy compression --profile quick --order
         millrace plan throughput-over-volume --until 50GiB
+        millrace plan soak --hours 8
         millrace plan mine/group-commit.yaml
         millrace plan --json
       """)
@@ -23,13 +24,17 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "quick, standard or full.") var profile = Profile.standard
   @Option(help: "Seed of the order.") var seed: UInt64 = 1
   @Option(help: "The size at which the sweep of each run ends, such as 50GiB.") var until: String?
+  @Option(help: "How long each run of an experiment over time lasts, such as 8 or 0.5.") var hours: Double?
   @Flag(help: "Print the order of all runs.") var order = false
 
   @Flag(help: "Print JSON.") var json = false
 
-  func validate() throws { try ByteSize.check(until, of: "--until") }
+  func validate() throws {
+    try ByteSize.check(until, of: "--until")
+    try RunHours.check(hours)
+  }
 
-  private var changes: RunChanges { RunChanges(untilMiB: until.flatMap(ByteSize.mebibytes)) }
+  private var changes: RunChanges { RunChanges(untilMiB: until.flatMap(ByteSize.mebibytes), hours: hours) }
 
   func run() throws {
     try Stop.translating {

@@ -61,7 +61,11 @@ struct ProgramCheck {
   private func values(at cell: Cell) -> RunValues {
     RunValues(
       PlannedRun(order: 0, replicate: 1, cell: cell), of: experiment,
-      adding: ["seed": "1", "directory": "/tmp", "data_file": "/tmp/data", "pace_mib_per_s": "1"])
+      adding: [
+        "seed": "1", "directory": "/tmp", "data_file": "/tmp/data", "pace_mib_per_s": "1",
+        // Large enough to be divided.
+        "pace_records_per_s": "1000000",
+      ])
   }
 
   private func check(_ part: Part, _ options: [Setting], _ words: [String]) throws(DefinitionError) {

@@ -23,6 +23,7 @@ struct RunCommand: ParsableCommand {
         millrace run --all --json > verdicts.json
         millrace run --resume results/11-zero-copy/20260101T000000Z-abc1234
         millrace run throughput-over-volume --until 50GiB --target 10.0.0.7:9092 --target-memory 64GiB
+        millrace run soak --hours 8
       """)
 
   @Argument(help: "Experiments by name, number, id or path.") var names: [String] = []
@@ -43,6 +44,7 @@ struct RunCommand: ParsableCommand {
   )
   var targetMemory: String?
   @Option(help: "The size at which the sweep of each run ends, such as 50GiB.") var until: String?
+  @Option(help: "How long each run of an experiment over time lasts, such as 8 or 0.5.") var hours: Double?
   @Option(help: "Leave out a part by name: ceiling-probe, generator-probe, repeats; the result says so.")
   var without: [String] = []
   @Flag(help: "Exit code 2 unless every verdict is SUPPORTED.") var strict = false
@@ -61,9 +63,10 @@ struct RunCommand: ParsableCommand {
     }
     try ByteSize.check(until, of: "--until")
     try ByteSize.check(targetMemory, of: "--target-memory")
-    if resume != nil, target != nil || until != nil {
+    try RunHours.check(hours)
+    if resume != nil, target != nil || until != nil || hours != nil {
       throw ValidationError(
-        "--resume continues with the settings of the interrupted run: leave out --target and --until")
+        "--resume continues with the settings of the interrupted run: leave out --target, --until and --hours")
     }
     if resume != nil, all || !names.isEmpty { throw ValidationError("--resume takes no experiment names") }
   }
@@ -90,7 +93,7 @@ struct RunCommand: ParsableCommand {
         address: address, isLocal: isLocal, memoryMiB: memory ?? (isLocal ? MachineMemory.totalMiB : nil),
         partitions: targetPartitions, replicationFactor: targetReplicas)
     }
-    return RunChanges(target: own, untilMiB: until.flatMap(ByteSize.mebibytes))
+    return RunChanges(target: own, untilMiB: until.flatMap(ByteSize.mebibytes), hours: hours)
   }
 
   /// What is to be run, and where its results, charts and page go.
