@@ -5,7 +5,7 @@ import Testing
 /// An experiment over time, through the programs.
 @Suite("A run over time", .serialized)
 struct SoakTests {
-  /// Six seconds in twelve windows, at half of what the search finds, which is as high as it may look.
+  /// Six seconds in twelve windows, at half of what the search finds: the one rate it may try, low enough for a machine that is busy with other tests.
   private static func yaml() -> String {
     """
     id: E96
@@ -24,12 +24,12 @@ struct SoakTests {
         role: test
         program: load end-to-end
         pace_of: search
-        options: {throughput: "{pace_records_per_s/half}", duration: "{seconds}", interval-ms: "{interval_ms}", partitions: 2, record-size: 1000}
+        options: {throughput: "{pace_records_per_s/half}", duration: "{seconds}", interval-ms: "{interval_ms}", partitions: 2, record-size: 10000}
         broker: &broker {log.retention.bytes: 1048576, log.segment.bytes: 1048576, log.retention.check.interval.ms: 100, log.segment.delete.delay.ms: 0}
       - name: search
         role: control
         program: load sustain
-        options: {workload: end-to-end, objective-ms: 2000, from: 5000, to: 10000, trial-seconds: 0.5, confirm: 0, no-curve: "true", partitions: 2, record-size: 1000}
+        options: {workload: end-to-end, objective-ms: 4000, from: 1000, to: 1000, trial-seconds: 4, confirm: 0, no-curve: "true", partitions: 2, record-size: 10000}
         broker: *broker
     metrics: [records_per_s, response_p50_ms, response_max_ms, stalls, cpu_s_per_gb, rss_mib, open_descriptors, threads, log_mib, lost, sustainable_records_per_s]
     replicates: 1
@@ -64,11 +64,11 @@ struct SoakTests {
     }
     let (search, soak) = (rows.filter { $0["arm"] == "search" }, rows.filter { $0["arm"] == "soak" })
     #expect(search.count == 1 && search[0]["order"] == "0" && search[0]["elapsed_s"] == "", "\(search)")
-    #expect(numbers(search, "sustainable_records_per_s") == [10_000], "\(search)")
+    #expect(numbers(search, "sustainable_records_per_s") == [1000], "\(search)")
     #expect(numbers(soak, "elapsed_s") == (1...12).map { Double($0) / 2 }, "\(soak)")
     #expect(soak.allSatisfy { $0["invalid"] == "" }, "\(soak)")
     let rates = numbers(soak, "records_per_s")
-    #expect(rates.count == 12 && abs(rates.reduce(0, +) / 12 - 5000) < 500, "\(rates)")
+    #expect(rates.count == 12 && abs(rates.reduce(0, +) / 12 - 500) < 50, "\(rates)")
     for column in [
       "response_p50_ms", "response_max_ms", "stalls", "cpu_s_per_gb", "rss_mib", "open_descriptors", "threads",
     ] {

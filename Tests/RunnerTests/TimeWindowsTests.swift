@@ -120,29 +120,45 @@ struct TimeWindowsTests {
   @Test("the soak keeps to the rate that the search's own run found, and the journal says so; no pilot runs beside it")
   func pace() throws {
     let scratch = try Scratch()
+    let (results, log) = try campaign(in: scratch, stealPercent: 1)
+    #expect(log.ran == ["search #1", "soak #1"] && log.paces == [nil, 84_000])
+    #expect(results.history.paces == ["search": 84_000])
+    let entries = try Journal.read(scratch.path + "/run/journal")
+    #expect(entries.contains(.searched(arm: "search", recordsPerSecond: 84_000)))
+  }
+
+  @Test("a run that others disturbed is not made again, however long it was, and its row says so")
+  func disturbed() throws {
+    let scratch = try Scratch()
+    let (results, log) = try campaign(in: scratch, stealPercent: 45)
+    #expect(log.ran == ["search #1", "soak #1"])
+    let rows = try results.recordedRows()
+    #expect(
+      rows.count == 2 && rows.allSatisfy { $0.warnings.contains("was not made again") }, "\(rows.map(\.warnings))")
+  }
+
+  private func campaign(in scratch: Scratch, stealPercent: Double) throws -> (ResultDirectory, FakeRunner.Log) {
     let experiment = try Synthetic.experiment("18-soak")
-    let path = scratch.path + "/run"
     let results = try ResultDirectory(
-      creating: path, experiment: experiment, definition: "", begin: CampaignTests.begin(experiment, ""),
-      machineJSON: try Fixture.machine().json())
-    let runner = SearchRunner(log: FakeRunner.Log())
+      creating: scratch.path + "/run", experiment: experiment, definition: "",
+      begin: CampaignTests.begin(experiment, ""), machineJSON: try Fixture.machine().json())
+    let runner = SearchRunner(log: FakeRunner.Log(), stealPercent: stealPercent)
     var campaign = Campaign(experiment: experiment, results: results, runner: runner, world: CampaignTests.world())
     #expect(try campaign.run(CampaignTests.order(experiment)) == .complete)
-    #expect(runner.log.ran == ["search #1", "soak #1"] && runner.log.paces == [nil, 84_000])
-    #expect(results.history.paces == ["search": 84_000])
-    let entries = try Journal.read(path + "/journal")
-    #expect(entries.contains(.searched(arm: "search", recordsPerSecond: 84_000)))
+    return (results, runner.log)
   }
 
   /// Finds 84,000 records a second.
   private struct SearchRunner: CellRunner {
     let log: FakeRunner.Log
+    let stealPercent: Double
     func obstacle(to arm: Arm) -> String? { nil }
 
     mutating func measure(_ run: PlannedRun, arm: Arm, pace: Double?) throws(RunError) -> Measured {
       log.ran.append("\(run.cell) #\(run.replicate)")
       log.paces.append(pace)
-      return Measured(parts: [Measured.Part(metrics: ["sustainable_records_per_s": 84_000])])
+      let metrics = ["sustainable_records_per_s": 84_000, "steal_percent": stealPercent]
+      return Measured(parts: [Measured.Part(metrics: metrics)])
     }
   }
 }

@@ -184,12 +184,13 @@ package struct Campaign {
     return .complete
   }
 
-  /// Measures, again when the machine was not ours meanwhile. Only the machine's own counters decide, never the result.
+  /// Measures, again when the machine was not ours meanwhile. Only the machine's own counters decide, never the result. A run over time
+  /// may last for hours, and is not made again: its row says what happened, and the gates judge it.
   private mutating func undisturbed(_ run: PlannedRun, _ arm: Arm, _ total: Int) throws(RunError) -> Measured {
     for _ in 1..<Limits.attempts {
       var measured = try runner.measure(run, arm: arm, pace: arm.paceOf.flatMap { paces[$0] })
       guard let reason = Gates.disturbance(measured.parts.map(\.metrics)) else { return measured }
-      guard world.repeatsDisturbed else {
+      guard world.repeatsDisturbed, !experiment.sweepsTime else {
         measured.warnings.append("\(reason), and the run was not made again")
         return measured
       }

@@ -136,8 +136,8 @@ private struct Drift {
 
   /// What the interval rests on.
   var basis: String {
-    "\(course.windows.count) windows after \(Drift.lasting(course.startSeconds)), which tell as much as \(change.count) "
-      + "independent ones"
+    "\(course.windows.count) windows after \(Drift.lasting(course.startSeconds)), which tell as much as "
+      + (change.count == 1 ? "one" : "\(change.count) independent ones")
   }
 
   private static func lasting(_ seconds: Double) -> String {
