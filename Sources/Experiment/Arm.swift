@@ -96,7 +96,8 @@ package struct Arm: Sendable, Equatable {
   package var work: Work
   package var cache: Cache
   package var memory: Memory?
-  /// The arm whose median throughput, from one pilot run, is this arm's `{pace_mib_per_s}`.
+  /// The arm whose median throughput, from one pilot run, is this arm's `{pace_mib_per_s}`; of a search what it finds, as
+  /// `{pace_records_per_s}`.
   package var paceOf: String?
   /// The levels this arm runs at; a factor it does not name runs at every level.
   package var only: [Factor]

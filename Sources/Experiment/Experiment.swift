@@ -56,6 +56,14 @@ package struct Experiment: Sendable, Equatable {
 
   package func arm(named name: String) -> Arm? { arms.first { $0.name == name } }
 
+  /// Whether the arm searches a rate: a run of it takes a minute or more, so that it is its own pilot.
+  package func isSearch(_ name: String) -> Bool { arm(named: name)?.program == .load(.sustain) }
+
+  /// What options call the pace that a pilot of the arm gives.
+  package func placeholder(forPaceOf pilot: String) -> String {
+    isSearch(pilot) ? "pace_records_per_s" : "pace_mib_per_s"
+  }
+
   package func factor(named name: String) -> Factor? {
     factors.first { $0.name == name } ?? (sweep?.name == name ? sweep : nil)
   }

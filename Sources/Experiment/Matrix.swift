@@ -35,11 +35,14 @@ package struct Matrix: Sendable, Equatable {
   package let replicates: Int
   /// By arm, where an arm runs in the first replicates only.
   private let replicatesMax: [String: Int]
+  /// Arms that keep to a pace which another arm's search finds.
+  private let searching: Set<String>
 
   /// Arms times the levels they run at; an arm's `only` restricts, its `ignores` removes factors.
   package init(_ experiment: Experiment) {
     replicates = experiment.replicates
     replicatesMax = experiment.arms.reduce(into: [:]) { most, arm in most[arm.name] = arm.replicatesMax }
+    searching = Set(experiment.arms.filter { $0.paceOf.map(experiment.isSearch) ?? false }.map(\.name))
     cells = experiment.arms.flatMap { arm -> [Cell] in
       let factors = experiment.factors.filter { !arm.ignores.contains($0.name) }
       let choices = factors.map { factor in arm.only.first { $0.name == factor.name }?.levels ?? factor.levels }
@@ -58,14 +61,15 @@ package struct Matrix: Sendable, Equatable {
     return runs
   }
 
-  /// One replicate of every cell in an order of its own. The blocks of one generator are always the same, so a campaign
+  /// One replicate of every cell in an order of its own, but that a search comes before what keeps to its rate. The blocks of one generator are always the same, so a campaign
   /// that goes on, or is resumed, has the order it would have had.
   package func block(
     _ replicate: Int, from order: Int, using generator: inout some RandomNumberGenerator
   ) -> [PlannedRun] {
     // Shuffled as a whole: what runs in fewer replicates changes nothing in the order of the others.
-    cells.shuffled(using: &generator).filter { replicate <= replicatesMax[$0.arm] ?? .max }.enumerated().map {
-      index, cell in
+    let shuffled = cells.shuffled(using: &generator).filter { replicate <= replicatesMax[$0.arm] ?? .max }
+    let ordered = shuffled.filter { !searching.contains($0.arm) } + shuffled.filter { searching.contains($0.arm) }
+    return ordered.enumerated().map { index, cell in
       PlannedRun(order: order + index, replicate: replicate, cell: cell)
     }
   }

@@ -76,8 +76,16 @@ package struct SeriesPoint: Sendable, Equatable {
     "p50_ms", "p99_ms", "cpu_s_per_gb", "fresh_mib_per_s", "fresh_p99_ms", "fresh_cpu_s_per_gb",
   ]
 
-  /// The column that a curve is over.
-  package static let volume = "stored_mib"
+  /// Columns of experiments over time alone: latencies of the interval (`p50_ms` and the like are end to end there), and the
+  /// broker as it was at the interval's end.
+  package static let courseColumns = [
+    "p99_9_ms", "max_ms", "produced_records_per_s", "lag_records", "response_p50_ms", "response_p99_ms",
+    "response_p99_9_ms", "response_max_ms", "rss_mib", "open_descriptors", "threads", "log_mib",
+  ]
+
+  /// What a curve is over: a column, or minutes since measuring began.
+  package static let (volume, minutes) = ("stored_mib", "t_min")
+  package static let curveAxes = [volume, minutes]
   /// What a curve can show: columns, and ratios of two of them.
   package static let curveColumns =
     ["mib_per_s", "records_per_s", "dirty_mib"] + figureColumns + ["grown_over_fresh_cpu", "grown_over_fresh_rate"]
@@ -111,7 +119,7 @@ package struct SeriesPoint: Sendable, Equatable {
   package var dirtyMiB: Double?
   /// Written to the device during the interval; nil where not sampled.
   package var deviceWrittenMiB: Double?
-  /// By `figureColumns`.
+  /// By `figureColumns` and `courseColumns`.
   package var figures: [String: Double]
 
   package init(

@@ -35,11 +35,16 @@ package struct RunChanges: Sendable, Equatable, Codable {
   package var untilMiB: Int?
   /// In the place of Millrace, or beside it; nil: nobody named any.
   package var brokers: [BrokerUnderTest]?
+  /// How long each run over time lasts.
+  package var hours: Double?
 
-  package init(target: Target? = nil, untilMiB: Int? = nil, brokers: [BrokerUnderTest]? = nil) {
+  package init(
+    target: Target? = nil, untilMiB: Int? = nil, brokers: [BrokerUnderTest]? = nil, hours: Double? = nil
+  ) {
     self.target = target
     self.untilMiB = untilMiB
     self.brokers = brokers
+    self.hours = hours
   }
 }
 
@@ -62,6 +67,7 @@ extension Experiment {
   package func changed(by changes: RunChanges) throws(RunChangesError) -> Experiment {
     var changed = self
     if let mebibytes = changes.untilMiB { try changed.sweep(until: mebibytes) }
+    if let hours = changes.hours { try changed.run(hours: hours) }
     if let target = changes.target { try changed.aim(at: target) }
     try changed.put(changes.brokers ?? [])
     return changed
@@ -137,9 +143,12 @@ extension Experiment {
     }
   }
 
-  private mutating func set(_ name: String, _ value: Int) {
+  private mutating func set(_ name: String, _ value: Int) { set(name, Level(String(value))) }
+
+  /// Of a fixed value; nothing where there is none of the name.
+  mutating func set(_ name: String, _ value: Level) {
     guard let index = fixed.firstIndex(where: { $0.name == name }) else { return }
-    fixed[index].value = Level(String(value))
+    fixed[index].value = value
   }
 
   /// Why an arm cannot run where the campaign has no broker of its own; nil when it can.

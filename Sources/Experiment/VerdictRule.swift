@@ -33,12 +33,15 @@ package struct VerdictRule: Sendable, Equatable {
     case cost
     /// The metric is zero in every single run: what must not happen did not happen once.
     case never
+    /// Over the time of a run (a sweep of `elapsed_s`) the metric does not rise (fall, where higher is better) by more than `tolerance`
+    /// of its level, or by more than `threshold` in its own unit, for each hour or over the whole run (`span`).
+    case drift
 
     /// Whether the rule compares the test with another arm.
     package var needsBaseline: Bool {
       switch self {
       case .ratio, .equal: true
-      case .flat, .value, .exponent, .trend, .cost, .never: false
+      case .flat, .value, .exponent, .trend, .cost, .never, .drift: false
       }
     }
 
@@ -47,9 +50,16 @@ package struct VerdictRule: Sendable, Equatable {
     package var suffix: String {
       switch self {
       case .ratio, .equal: "×"
-      case .value, .flat, .exponent, .trend, .cost, .never: ""
+      case .value, .flat, .exponent, .trend, .cost, .never, .drift: ""
       }
     }
+  }
+
+  /// The time for which a drift is told.
+  package enum Span: String, Sendable, CaseIterable {
+    case hour
+    /// What is judged of the run: from the end of its warm-up to its end.
+    case run
   }
 
   package enum Better: String, Sendable, CaseIterable {
@@ -81,6 +91,8 @@ package struct VerdictRule: Sendable, Equatable {
   package var around = 1.0
   /// Of `trend` and `cost`: the factor whose levels are the steps, or the sizes in bytes.
   package var over: String?
+  /// Of `drift`: nil is an hour.
+  package var span: Span?
 }
 
 extension VerdictRule {

@@ -104,18 +104,30 @@ package enum Output {
   }
 
   package static let intervalsHeader =
-    "t_s,records,bytes,cumulative_bytes,records_per_s,mib_per_s,p50_ms,p99_ms,errors\n"
+    "t_s,records,bytes,cumulative_bytes,records_per_s,mib_per_s,p50_ms,p99_ms,errors,p99_9_ms,max_ms,"
+    + "produced_records_per_s,lag_records,response_p50_ms,response_p99_ms,response_p99_9_ms,response_max_ms\n"
 
   package static func intervalRow(_ interval: Run.Interval) -> String {
-    func ms(_ p: Double) -> String {
-      interval.latency.percentile(p).map { Number.exact(Double($0) / 1e6) } ?? ""
-    }
     let seconds = interval.seconds > 0 ? interval.seconds : 1
+    let latency = LatencyCells(interval.latency), response = LatencyCells(interval.response)
     return [
       Number.exact(interval.endSeconds), String(interval.records), String(interval.bytes),
       String(interval.cumulativeBytes), Number.exact(Double(interval.records) / seconds),
-      Number.exact(Double(interval.bytes) / seconds / 1_048_576), ms(0.5), ms(0.99), String(interval.errors),
+      Number.exact(Double(interval.bytes) / seconds / 1_048_576), latency.p50, latency.p99, String(interval.errors),
+      latency.p999, latency.max, Number.exact(Double(interval.produced) / seconds),
+      interval.lagRecords.map { String($0) } ?? "", response.p50, response.p99, response.p999, response.max,
     ].joined(separator: ",") + "\n"
+  }
+
+  /// Holds the cells of an interval's latencies, in ms; empty where there are too few samples.
+  private struct LatencyCells {
+    let p50, p99, p999, max: String
+
+    init(_ latency: Latency) {
+      func ms(_ ns: UInt64?) -> String { ns.map { Number.exact(Double($0) / 1e6) } ?? "" }
+      (p50, p99) = (ms(latency.percentile(0.5)), ms(latency.percentile(0.99)))
+      (p999, max) = (ms(latency.percentile(0.999)), ms(latency.maxNs))
+    }
   }
 
   package static func write(_ text: String, to path: String) throws(PlanError) {

@@ -27,7 +27,16 @@ package struct Run: Sendable {
     package var endSeconds: Double, seconds: Double
     package var records: Int, bytes: Int, cumulativeBytes: Int
     package var errors: Int
+    /// Until a consumer had the record, where the run consumes what it produces; else as `response`, or without a schedule the
+    /// service time.
     package var latency: Latency
+    /// From a record's due time to its acknowledgement; empty without a schedule.
+    package var response: Latency
+    /// Records acknowledged.
+    package var produced: Int
+    /// Records acknowledged since the start of the run that the consumers had not received at its end, over all of
+    /// them; nil where the run does not both produce and consume.
+    package var lagRecords: Int?
   }
 
   private typealias Loop = NIOLoopBound<LoopRun>
@@ -164,7 +173,7 @@ package struct Run: Sendable {
   private func watch(
     _ loops: [Loop], _ setup: RunSetup, on group: MultiThreadedEventLoopGroup, sinceNs: UInt64
   ) async -> Ending {
-    var seen = Observation(sinceNs: sinceNs, isConsuming: plan.command != .produce)
+    var seen = Observation(sinceNs: sinceNs, plan)
     var ends: [Int32: Offset]?
     var ending: Ending?
     while ending == nil {
@@ -251,12 +260,15 @@ package struct Run: Sendable {
   private struct Observation {
     let sinceNs: UInt64
     let isConsuming: Bool
+    /// How many consumers receive each record produced; nil where the run does not both produce and consume.
+    let copies: Int?
     var lastNs: UInt64
-    var bytes = 0, errors = 0
+    var bytes = 0, errors = 0, lag = 0
 
-    init(sinceNs: UInt64, isConsuming: Bool) {
+    init(sinceNs: UInt64, _ plan: LoadPlan) {
       self.sinceNs = sinceNs
-      self.isConsuming = isConsuming
+      isConsuming = plan.command != .produce
+      copies = plan.command == .endToEnd ? plan.fanOut : nil
       lastNs = sinceNs
     }
 
@@ -267,11 +279,15 @@ package struct Run: Sendable {
         ? (counts.receivedRecords, counts.receivedBytes) : (counts.records, counts.payloadBytes)
       bytes += newBytes
       errors += counts.errors
+      if let copies { lag += counts.records * copies - counts.receivedRecords }
       let latency =
         counts.endToEnd.count > 0 ? counts.endToEnd : counts.response.count > 0 ? counts.response : counts.service
       return Interval(
         endSeconds: Double(nowNs - min(nowNs, sinceNs)) / 1e9, seconds: Double(nowNs - min(nowNs, lastNs)) / 1e9,
-        records: records, bytes: newBytes, cumulativeBytes: bytes, errors: errors, latency: latency)
+        records: records, bytes: newBytes, cumulativeBytes: bytes, errors: errors, latency: latency,
+        response: counts.response, produced: counts.records,
+        // A record may be received before its acknowledgement is.
+        lagRecords: copies == nil ? nil : max(0, lag))
     }
   }
 

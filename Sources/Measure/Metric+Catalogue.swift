@@ -6,6 +6,9 @@ extension Metric {
   package static let mibPerSecond = Metric("mib_per_s", "MiB/s", .more, .rate, "payload bytes a second, 2^20")
   package static let mbPerSecond = Metric("mb_per_s", "MB/s", .more, .rate, "payload bytes a second, 10^6")
   package static let recordsPerSecond = Metric("records_per_s", "1/s", .more, .rate, "records a second")
+  package static let producedRecordsPerSecond = Metric(
+    "produced_records_per_s", "1/s", .more, .rate,
+    "records acknowledged a second, where records_per_s are those consumed")
   package static let sustainableRecordsPerSecond = Metric(
     "sustainable_records_per_s", "1/s", .more, .rate, "highest rate that kept the latency objective, confirmed")
   package static let valuesPerSecond = Metric("values_per_s", "1/s", .more, .rate, "4-byte values a second")
@@ -39,6 +42,10 @@ extension Metric {
     "response_p99_ms", "ms", .less, .latency, "99th percentile from the intended send time")
   package static let responseP999Ms = Metric(
     "response_p99_9_ms", "ms", .less, .latency, "99.9th percentile from the intended send time")
+  package static let responseMaxMs = Metric(
+    "response_max_ms", "ms", .less, .latency, "longest latency from the intended send time")
+  package static let stalls = Metric(
+    "stalls", "", .less, .cost, "intervals in which a record waited 50 ms or longer for its acknowledgement")
   package static let serviceP50Ms = Metric(
     "service_p50_ms", "ms", .less, .latency, "median latency from the actual send time")
   package static let serviceP99Ms = Metric(
@@ -84,6 +91,9 @@ extension Metric {
   package static let mbPerSecondPerReader = Metric(
     "mb_per_s_per_reader", "MB/s", .more, .rate,
     "payload bytes a second for each connection that has a partition: the least of partitions and connections")
+  package static let lost = Metric(
+    "lost", "", .less, .fault, "records that were acknowledged, or skipped by those behind them, and never came")
+  package static let duplicated = Metric("duplicated", "", .less, .fault, "records that came again")
   package static let reordered = Metric(
     "reordered", "", .less, .fault, "records that came after a later one of their producer and partition")
   package static let outOfGlobalOrder = Metric(
@@ -126,6 +136,9 @@ extension Metric {
     "lag_least_records", "", .neither, .amount, "how near to a partition's end a consumer came that keeps behind it")
   package static let lagMostRecords = Metric(
     "lag_most_records", "", .neither, .amount, "how far behind a partition's end such a consumer was at most")
+  package static let lagMaxRecords = Metric(
+    "lag_max_records", "", .less, .cost,
+    "acknowledged records that the consumers of the run had not received, at the end of an interval, at most")
   package static let besideMBPerSecond = Metric(
     "beside_mb_per_s", "MB/s", .more, .rate, "payload bytes a second of the load beside the measured one")
   package static let deviceReadBytes = Metric(
@@ -166,6 +179,11 @@ extension Metric {
     "dirty_max_mib", "MiB", .less, .cost, "most dirty and write-back memory seen while measuring")
   package static let rssMiB = Metric(
     "rss_mib", "MiB", .less, .cost, "resident memory of the side under test at the end")
+  package static let openDescriptors = Metric(
+    "open_descriptors", "", .less, .cost, "open files and sockets of the broker, in the window's median")
+  package static let threads = Metric("threads", "", .less, .cost, "threads of the broker, in the window's median")
+  package static let logMiB = Metric(
+    "log_mib", "MiB", .less, .cost, "segments of the topic on disk, in the window's median")
   package static let stealPercent = Metric(
     "steal_percent", "%", .neither, .circumstance, "CPU time the hypervisor took while measuring")
   package static let otherCPUPercent = Metric(
@@ -181,22 +199,25 @@ extension Metric {
 
   /// All of them, in the order in which `rows.csv` may have them.
   package static let catalogue: [Metric] = [
-    seconds, bytes, records, mibPerSecond, mbPerSecond, recordsPerSecond, sustainableRecordsPerSecond,
+    seconds, bytes, records, mibPerSecond, mbPerSecond, recordsPerSecond, producedRecordsPerSecond,
+    sustainableRecordsPerSecond,
     valuesPerSecond, operationsPerSecond, getsPerSecond, pagesPerAppend, cpuUsPerAppend, pagesPerGet,
     writeAmplification,
     hugePagePercent, hitRatio, cachedMiB, memoryUsedPercent, heldTwiceMiB, rewarmMs, responseP50Ms, responseP99Ms,
-    responseP999Ms,
+    responseP999Ms, responseMaxMs, stalls,
     serviceP50Ms, serviceP99Ms, serviceP999Ms, endToEndP50Ms, endToEndP99Ms, startMs, cpuSecondsPerGB,
     freshMiBPerSecond, freshCPUSecondsPerGB, grownOverFreshCPU, grownOverFreshRate, clientCPUSecondsPerGB,
     cpuSecondsPerMillionRecords, clientCPUSecondsPerMillionRecords, machineBusyPercent,
-    diskCeilingPercent, linkCeilingPercent, mbPerSecondPerWorker, mbPerSecondPerReader, reordered, outOfGlobalOrder,
+    diskCeilingPercent, linkCeilingPercent, mbPerSecondPerWorker, mbPerSecondPerReader, lost, duplicated,
+    reordered, outOfGlobalOrder,
     outOfGlobalOrderPercent, brokerCPUSeconds, clientCPUShare, scheduleLagMaxMs, scheduleLagP99Ms, compressionRatio,
     compressMBPerSecond, decompressMBPerSecond, compressCPUSecondsPerGB, decompressCPUSecondsPerGB, payloadBytes,
     storedBytes, wireBytes, processWrittenBytes, processReadBytes, storageReadPercent, liveReadBytes, lagLeastRecords,
-    lagMostRecords, besideMBPerSecond, deviceReadBytes, deviceWrittenBytes, loopbackBytes, linkBytes, linkPercent,
+    lagMostRecords, lagMaxRecords, besideMBPerSecond, deviceReadBytes, deviceWrittenBytes, loopbackBytes, linkBytes,
+    linkPercent,
     packetsPerRecord, requestsPerSecond, systemCallsPerRecord, stallMs, stallRecoveredPercent,
     serviceOfResponsePercent, rateErrorPercent, comparisons, falsePositives, falsePositivePercent, falsePositiveChance,
-    dirtyMaxMiB, rssMiB, stealPercent,
+    dirtyMaxMiB, rssMiB, openDescriptors, threads, logMiB, stealPercent,
     otherCPUPercent, residentPercent, systemCalls, contextSwitches,
   ]
 

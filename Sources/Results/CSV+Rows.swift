@@ -56,27 +56,34 @@ extension CSV {
 
   // MARK: series.csv
 
-  package static var seriesHeader: String { line(SeriesPoint.columns + SeriesPoint.figureColumns) }
+  package static func seriesHeader(of experiment: Experiment) -> String {
+    line(SeriesPoint.columns + figureColumns(of: experiment))
+  }
 
-  package static func line(_ point: SeriesPoint) -> String {
+  package static func line(_ point: SeriesPoint, of experiment: Experiment) -> String {
     let common = [
       String(point.order), point.arm, String(point.replicate), number(point.seconds), number(point.storedMiB),
       number(point.mibPerSecond), number(point.recordsPerSecond), number(point.dirtyMiB),
       number(point.deviceWrittenMiB),
     ]
-    return line(common + SeriesPoint.figureColumns.map { number(point.figures[$0]) })
+    return line(common + figureColumns(of: experiment).map { number(point.figures[$0]) })
+  }
+
+  private static func figureColumns(of experiment: Experiment) -> [String] {
+    SeriesPoint.figureColumns + (experiment.sweepsTime ? SeriesPoint.courseColumns : [])
   }
 
   package static func series(reading text: String, file: String) throws(CSVError) -> [SeriesPoint] {
     let table = try table(reading: text, file: file)
-    try check(table, has: SeriesPoint.columns, or: SeriesPoint.figureColumns, file: file)
-    let figures = SeriesPoint.figureColumns.filter(table.columns.contains)
+    let known = SeriesPoint.figureColumns + SeriesPoint.courseColumns
+    try check(table, has: SeriesPoint.columns, or: known, file: file)
+    let figures = known.filter(table.columns.contains)
     var points: [SeriesPoint] = []
     points.reserveCapacity(table.records.count)
     for record in table.records {
       let cells = CSVCells(record, of: table, file: file)
-      var known: [String: Double] = [:]
-      for name in figures { known[name] = try cells.number(name) }
+      var found: [String: Double] = [:]
+      for name in figures { found[name] = try cells.number(name) }
       points.append(
         SeriesPoint(
           order: try cells.integer("order"), arm: cells.text("arm"), replicate: try cells.integer("replicate"),
@@ -84,7 +91,7 @@ extension CSV {
           mibPerSecond: try cells.requiredNumber("mib_per_s"),
           recordsPerSecond: try cells.requiredNumber("records_per_s"), dirtyMiB: try cells.number("dirty_mib"),
           deviceWrittenMiB: try cells.number("device_written_mib"),
-          figures: known))
+          figures: found))
     }
     return points
   }

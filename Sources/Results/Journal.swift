@@ -11,6 +11,8 @@ package enum JournalEntry: Sendable, Equatable, Codable {
   case begin(Begin)
   /// A pilot run's median throughput, which paced arms keep to.
   case pilot(arm: String, mibPerSecond: Double)
+  /// The rate that an arm's search found, which paced arms keep to.
+  case searched(arm: String, recordsPerSecond: Double)
   /// A run ended, counted or not; so long were the files when its lines were in them. Nil: nobody sealed them then, or no run so far had a histogram.
   case finished(order: Int, rowsBytes: Int, seriesBytes: Int, seal: RunSeal? = nil, latencyBytes: Int? = nil)
   /// A run was thrown away and made again, because of what the machine did meanwhile; its figures had no say in it.

@@ -17,7 +17,7 @@ package struct Overview: Sendable, Equatable {
     package var grade: Grade
     /// What limited the runs of the arms that the claim speaks of, in most of them.
     package var limit: String
-    /// The definition decides nothing of a claim: a counter-claim whose figures are reported, or the check of the harness itself.
+    /// The definition decides nothing of a claim: a counter-claim whose figures are reported, or a question of our own.
     package var isAside: Bool
     /// What a chart of ratios draws; nil where the figure is none.
     package var ratio: Ratio?
@@ -63,7 +63,7 @@ package struct Overview: Sendable, Equatable {
       original: original?.words ?? "",
       ours: telling.flatMap { told($0, of: experiment) } ?? Told(value: "–", interval: ""), grade: verdict.grade,
       limit: limit(result, telling),
-      isAside: verdict.outcome == .reported || experiment.id == SelfValidation.Name.experiment,
+      isAside: verdict.outcome == .reported || experiment.claims.isEmpty,
       ratio: telling.flatMap { Ratio($0, rule, original: original?.ratio) })
   }
 
@@ -118,12 +118,26 @@ package struct Overview: Sendable, Equatable {
     case .trend:
       let all = told("") { Figures.text($0) }
       return Told(value: "τ = \(all.value)", interval: all.interval)
+    case .drift: return driftTold(finding, of: experiment)
     case .value, .never:
       let metric = experiment.verdicts.first { $0.name == finding.rule }.flatMap { Metric.named($0.metric) }
       let unit = metric?.unit ?? ""
       let all = Figures.amounts(effect, unit: unit)
       return Told(value: all.value, interval: all.interval)
     }
+  }
+
+  /// A share of the metric's level, or an amount in its unit.
+  private static func driftTold(_ finding: Verdict.Finding, of experiment: Experiment) -> Told? {
+    guard let effect = finding.effect, let rule = experiment.verdicts.first(where: { $0.name == finding.rule }) else {
+      return nil
+    }
+    let unit = Metric.named(rule.metric)?.unit ?? ""
+    func words(_ value: Double) -> String {
+      rule.tolerance != nil ? Figures.percent(value, signed: true) : Figures.amount(value, unit: unit)
+    }
+    let span = rule.span == .run ? "a run" : "an hour"
+    return Told(value: "\(words(effect.value)) \(span)", interval: "[\(words(effect.low)), \(words(effect.high))]")
   }
 
   private static func limit(_ result: StoredResult, _ telling: Verdict.Finding?) -> String {
@@ -149,7 +163,7 @@ extension Overview.Ratio {
     case .equal: self.init(ours: effect, original: original, threshold: rule?.around)
     case .flat: self.init(ours: changed { 1 + $0 }, threshold: 1)
     case .exponent: self.init(ours: changed { exp2(-$0) }, threshold: rule?.threshold.map { exp2(-$0) } ?? 1)
-    case .value, .trend, .cost, .never: return nil
+    case .value, .trend, .cost, .never, .drift: return nil
     }
     guard ours.low > 0, ours.value > 0, ours.high.isFinite else { return nil }
     (floor, cap) = (finding.floor, finding.cap)

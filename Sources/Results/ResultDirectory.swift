@@ -61,7 +61,7 @@ package final class ResultDirectory {
     mutating func add(_ entry: JournalEntry) {
       switch entry {
       case .begin(let begin): self.begin = begin
-      case .pilot(let arm, let pace): paces[arm] = pace
+      case .pilot(let arm, let pace), .searched(let arm, let pace): paces[arm] = pace
       case .finished(let order, let rows, let series, let seal, let latency):
         finished.insert(order)
         runs.append(SealedRun(order: order, rowsEnd: rows, seriesEnd: series, latencyEnd: latency, seal: seal))
@@ -111,7 +111,7 @@ package final class ResultDirectory {
     var begin = begin
     begin.files = files.mapValues { Fingerprint.of($0) }
     rows = try AppendedFile("\(path)/\(Name.rows)", header: CSV.rowsHeader(of: experiment), keeping: nil)
-    series = try AppendedFile("\(path)/\(Name.series)", header: CSV.seriesHeader, keeping: nil)
+    series = try AppendedFile("\(path)/\(Name.series)", header: CSV.seriesHeader(of: experiment), keeping: nil)
     (journal, _) = try Journal.open("\(path)/\(Name.journal)")
     history = History([])
     try append(.begin(begin))
@@ -126,7 +126,8 @@ package final class ResultDirectory {
     history = History(entries)
     rows = try AppendedFile(
       "\(path)/\(Name.rows)", header: CSV.rowsHeader(of: experiment), keeping: history.rowsBytes)
-    series = try AppendedFile("\(path)/\(Name.series)", header: CSV.seriesHeader, keeping: history.seriesBytes)
+    series = try AppendedFile(
+      "\(path)/\(Name.series)", header: CSV.seriesHeader(of: experiment), keeping: history.seriesBytes)
     latency = try history.latencyBytes.map {
       try AppendedFile("\(path)/\(Name.latency)", header: CSV.latencyHeader, keeping: $0)
     }
@@ -139,7 +140,7 @@ package final class ResultDirectory {
     _ run: PlannedRun, rows newRows: [Row], series points: [SeriesPoint], latency buckets: [LatencyBucket] = []
   ) throws {
     let (lines, pointLines) = (
-      newRows.map { CSV.line($0, of: experiment) }.joined(), points.map { CSV.line($0) }.joined()
+      newRows.map { CSV.line($0, of: experiment) }.joined(), points.map { CSV.line($0, of: experiment) }.joined()
     )
     try rows.append(lines)
     try series.append(pointLines)
@@ -148,7 +149,7 @@ package final class ResultDirectory {
     let isFirst = history.runs.isEmpty
     let seal = RunSeal(
       rows: (isFirst ? CSV.rowsHeader(of: experiment) : "") + lines,
-      series: (isFirst ? CSV.seriesHeader : "") + pointLines, latency: bucketLines)
+      series: (isFirst ? CSV.seriesHeader(of: experiment) : "") + pointLines, latency: bucketLines)
     try append(
       .finished(
         order: run.order, rowsBytes: rows.length, seriesBytes: series.length, seal: seal, latencyBytes: latency?.length)

@@ -22,7 +22,8 @@ extension Experiment {
   /// Whether rows of this definition have what a chart draws.
   fileprivate func canDraw(_ chart: ChartDefinition) -> Bool {
     func isKnown(_ name: String) -> Bool { name == "arm" || name == "tier" || factor(named: name) != nil }
-    let names = [chart.x] + chart.series + (chart.panels.map { [$0] } ?? []) + chart.only.map(\.name)
+    let x = chart.kind == .curve && SeriesPoint.curveAxes.contains(chart.x) ? [] : [chart.x]
+    let names = x + chart.series + (chart.panels.map { [$0] } ?? []) + chart.only.map(\.name)
     // A curve is drawn from series.csv, which every result has.
     return (chart.kind == .curve || metrics.contains(chart.y)) && names.allSatisfy(isKnown)
       && (chart.arms.isEmpty || chart.arms.contains { arm(named: $0) != nil })

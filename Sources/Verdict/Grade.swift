@@ -88,7 +88,7 @@ extension Verdict {
       if open.allSatisfy({ $0.cap != nil }), let cap = first.cap, let seen = first.effect?.value {
         return .capped(by: cap, atLeast: seen)
       }
-      return .undecided(bound: telling?.bound)
+      return .undecided(bound: telling?.boundInWords)
     }
   }
 
@@ -108,7 +108,7 @@ extension Verdict {
 
 extension Verdict.Finding {
   /// What an effect's interval says though it does not decide: `slows by at most 8.2 % a doubling`.
-  var bound: String? {
+  var boundInWords: String? {
     guard let effect else { return nil }
     switch kind {
     case .ratio, .equal: return "between \(Figures.times(effect.low)) and \(Figures.times(effect.high))"
@@ -118,6 +118,7 @@ extension Verdict.Finding {
         : "does not slow, \(Figures.percent(effect.low)) a doubling"
     case .exponent:
       return "falls as N^−\(Figures.text(max(0, effect.high))) at most"
+    case .drift: return bound
     case .value, .trend, .cost, .never: return "between \(Figures.text(effect.low)) and \(Figures.text(effect.high))"
     }
   }

@@ -49,6 +49,8 @@ package struct Verdict: Sendable, Equatable {
     package var threshold: Double?
     /// What capped the arm that the claim speaks of, so that the effect is at least what was seen; nil when nothing did.
     package var cap: Cap?
+    /// What is known though nothing is decided, in words, of a kind whose effect has the rule's own unit; nil of others.
+    var bound: String?
     /// The probability of the rows if the claim were true; nil where the rule is not decided by a ratio's test.
     var refutationP: Double?
   }
@@ -157,13 +159,13 @@ package struct Verdict: Sendable, Equatable {
     // Adaptive campaigns run more than they planned.
     let ran = experiment.adaptive == nil ? 0 : rows.map(\.replicate).max() ?? 0
     let replicates = max(experiment.replicates, ran)
-    if replicates < Limits.replicatesMin {
+    if replicates < experiment.replicatesMin {
       informative.append("\(replicates) replicates a cell, fewer than \(Limits.replicatesMin)")
     }
     if invalid * 5 > rows.count { informative.append("\(invalid) of \(rows.count) rows are invalid") }
     var valid = circumstances.shortcomings
     if circumstances.profile == .quick { valid.append("the quick profile is never reportable") }
-    if (Limits.replicatesMin..<Limits.replicatesReportable).contains(replicates) {
+    if (experiment.replicatesMin..<Limits.replicatesReportable).contains(replicates) {
       valid.append("\(replicates) replicates a cell, fewer than \(Limits.replicatesReportable)")
     }
     if invalid > 0, invalid * 5 <= rows.count { valid.append("\(invalid) of \(rows.count) rows are invalid") }
@@ -191,4 +193,9 @@ package struct Verdict: Sendable, Equatable {
     let first = findings.first { $0.tier == .endToEnd && $0.effect != nil } ?? findings.first
     return first.map { [$0] } ?? []
   }
+}
+
+extension Experiment {
+  /// Fewer valid replicates decide nothing. A run over time is judged by its own course: one is enough.
+  var replicatesMin: Int { sweepsTime ? 1 : Verdict.Limits.replicatesMin }
 }

@@ -66,6 +66,17 @@ enum ByteSize {
   }
 }
 
+/// How long a run over time may last.
+enum RunHours {
+  /// Of an option that need not be there.
+  static func check(_ hours: Double?) throws {
+    guard let hours, !TimeSweep.Limits.hours.contains(hours) else { return }
+    throw ValidationError(
+      "--hours \(hours): hours are from \(Figures.text(TimeSweep.Limits.hours.lowerBound)) (a minute) to "
+        + "\(Figures.text(TimeSweep.Limits.hours.upperBound)) (a week)")
+  }
+}
+
 enum Address {
   /// Returns whether a text is `HOST:PORT`, or several separated by commas.
   static func isList(_ text: String) -> Bool {

@@ -15,6 +15,7 @@ struct PlanCommand: ParsableCommand {
         millrace plan zero-copy compression --profile quick --order
         millrace plan throughput-over-volume --until 50GiB
         millrace plan versus --broker kafka=/opt/kafka --broker millrace
+        millrace plan soak --hours 8
         millrace plan mine/group-commit.yaml
         millrace plan --json
       """)
@@ -25,14 +26,19 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Seed of the order.") var seed: UInt64 = 1
   @Option(help: "The size at which the sweep of each run ends, such as 50GiB.") var until: String?
   @OptionGroup var brokers: BrokerOptions
+  @Option(help: "How long each run of an experiment over time lasts, such as 8 or 0.5.") var hours: Double?
   @Flag(help: "Print the order of all runs.") var order = false
 
   @Flag(help: "Print JSON.") var json = false
 
-  func validate() throws { try ByteSize.check(until, of: "--until") }
+  func validate() throws {
+    try ByteSize.check(until, of: "--until")
+    try RunHours.check(hours)
+  }
 
   private func changes() throws -> RunChanges {
-    RunChanges(untilMiB: until.flatMap(ByteSize.mebibytes), brokers: try brokers.installed(places))
+    RunChanges(
+      untilMiB: until.flatMap(ByteSize.mebibytes), brokers: try brokers.installed(places), hours: hours)
   }
 
   func run() throws {

@@ -79,6 +79,8 @@ struct ProgramCheck {
       PlannedRun(order: 0, replicate: 1, cell: cell), of: experiment,
       adding: [
         "seed": "1", "directory": "/tmp", "data_file": "/tmp/data", "aa_pairs": "/tmp/pairs", "pace_mib_per_s": "1",
+        // Large enough to be divided.
+        "pace_records_per_s": "1000000",
       ])
   }
 

@@ -27,6 +27,7 @@ struct RunCommand: ParsableCommand {
         millrace run --resume results/11-zero-copy/20260101T000000Z-abc1234
         millrace run throughput-over-volume --until 50GiB --target 10.0.0.7:9092 --target-memory 64GiB
         millrace run versus --broker kafka=/opt/kafka --broker millrace --profile quick
+        millrace run soak --hours 8
       """)
 
   @Argument(help: "Experiments by name, number, id or path.") var names: [String] = []
@@ -48,6 +49,7 @@ struct RunCommand: ParsableCommand {
   )
   var targetMemory: String?
   @Option(help: "The size at which the sweep of each run ends, such as 50GiB.") var until: String?
+  @Option(help: "How long each run of an experiment over time lasts, such as 8 or 0.5.") var hours: Double?
   @Option(help: "Leave out a part by name: ceiling-probe, generator-probe, repeats; the result says so.")
   var without: [String] = []
   @Flag(help: "Exit code 2 unless every verdict is SUPPORTED.") var strict = false
@@ -66,9 +68,11 @@ struct RunCommand: ParsableCommand {
     }
     try ByteSize.check(until, of: "--until")
     try ByteSize.check(targetMemory, of: "--target-memory")
-    if resume != nil, target != nil || until != nil || !brokers.given.isEmpty {
+    try RunHours.check(hours)
+    if resume != nil, target != nil || until != nil || hours != nil || !brokers.given.isEmpty {
       throw ValidationError(
-        "--resume continues with the settings of the interrupted run: leave out --target, --broker and --until")
+        "--resume continues with the settings of the interrupted run: leave out --target, --broker, --until and --hours"
+      )
     }
     if target != nil, !brokers.given.isEmpty {
       throw ValidationError("--target measures what runs already, --broker starts one: give one of the two")
@@ -99,7 +103,8 @@ struct RunCommand: ParsableCommand {
         partitions: targetPartitions, replicationFactor: targetReplicas)
     }
     return RunChanges(
-      target: own, untilMiB: until.flatMap(ByteSize.mebibytes), brokers: try brokers.installed(places))
+      target: own, untilMiB: until.flatMap(ByteSize.mebibytes), brokers: try brokers.installed(places),
+      hours: hours)
   }
 
   /// The name of another's broker that runs in Millrace's place.

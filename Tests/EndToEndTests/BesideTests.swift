@@ -93,7 +93,7 @@ struct BesideTests {
   }
 
   /// Columns by name; texts with commas are quoted.
-  private static func rows(_ path: String) throws -> [[String: String]] {
+  static func rows(_ path: String) throws -> [[String: String]] {
     func cells(_ line: Substring) -> [String] {
       var cells = [""], isQuoted = false
       for character in line {

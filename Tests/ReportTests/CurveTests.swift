@@ -104,6 +104,30 @@ struct CurveTests {
     #expect(chart.claimLabel.contains("memory had just filled"))
   }
 
+  @Test("over time it has a place for each sixtieth of the run, dots as they are, and neither doublings nor a claim")
+  func overTime() throws {
+    var chart = definition("mib_per_s")
+    (chart.x, chart.logX) = (SeriesPoint.minutes, false)
+    let series = (1...600).map { second in
+      SeriesPoint(
+        order: 0, arm: "broker", replicate: 1, seconds: Double(second), storedMiB: Double(second), mibPerSecond: 1,
+        recordsPerSecond: 1, figures: ["rss_mib": second <= 300 ? 40 : 50])
+    }
+    func drawn(_ definition: ChartDefinition) -> Chart? {
+      Chart(
+        curve: definition, of: experiment, rows: rows(runs: 1), series: series, ceiling: nil, seed: 1, caption: "")
+    }
+    let rates = try #require(drawn(chart))
+    let line = rates.points.filter { $0.kind == .median }
+    #expect(line.count == 60 && line.allSatisfy { $0.y == 1 } && line.last.map { $0.x > 9.9 && $0.x < 10 } == true)
+    #expect(rates.ticks.isEmpty && rates.claimLabel.isEmpty)
+    #expect(rates.points.count { $0.kind == .raw } == 300, "every second one of 600")
+    (chart.y, chart.otherY) = ("rss_mib", ["mib_per_s"])
+    let memory = try #require(drawn(chart))
+    #expect(memory.series.first?.label == "broker, one long run, resident memory")
+    #expect(memory.points.filter { $0.kind == .median && $0.series == "broker/rss_mib" }.map(\.y).last == 50)
+  }
+
   @Test("marks memory from the definition and the device's own rate from the probe")
   func marks() throws {
     let chart = try #require(drawn(definition("mib_per_s")))

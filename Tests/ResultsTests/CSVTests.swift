@@ -38,8 +38,23 @@ struct CSVTests {
         order: 0, arm: "bare", replicate: 1, seconds: 0.5, storedMiB: 12.25, mibPerSecond: 24.5,
         recordsPerSecond: 1e7, dirtyMiB: 3, deviceWrittenMiB: nil)
     ]
-    let text = points.reduce(into: CSV.seriesHeader) { $0 += CSV.line($1) }
+    let text = points.reduce(into: CSV.seriesHeader(of: experiment)) { $0 += CSV.line($1, of: experiment) }
     #expect(try CSV.series(reading: text, file: "series.csv") == points)
+  }
+
+  @Test("series over time have the broker's columns as well, and series without them are as short as before")
+  func seriesOverTime() throws {
+    var timed = experiment
+    timed.sweep = Factor(name: "elapsed_s", levels: ["1", "2"])
+    let point = SeriesPoint(
+      order: 0, arm: "bare", replicate: 1, seconds: 0.5, storedMiB: 12.25, mibPerSecond: 24.5, recordsPerSecond: 1e7,
+      figures: ["p99_ms": 3, "rss_mib": 48.5, "open_descriptors": 21])
+    let text = CSV.seriesHeader(of: timed) + CSV.line(point, of: timed)
+    #expect(try CSV.series(reading: text, file: "series.csv") == [point])
+    #expect(!CSV.seriesHeader(of: experiment).contains("rss_mib"))
+    #expect(
+      CSV.line(point, of: experiment).split(separator: "\n")[0].filter { $0 == "," }.count
+        == CSV.seriesHeader(of: experiment).filter { $0 == "," }.count)
   }
 
   @Test(

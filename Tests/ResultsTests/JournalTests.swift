@@ -10,7 +10,8 @@ import Testing
 struct JournalTests {
   static let entries: [JournalEntry] = [
     .begin(.init(experiment: "99-sample", definition: "ab", profile: "quick", seed: .max, runs: 2, startedAt: "now")),
-    .pilot(arm: "new", mibPerSecond: 1.5), .finished(order: 0, rowsBytes: 10, seriesBytes: 20),
+    .pilot(arm: "new", mibPerSecond: 1.5), .searched(arm: "search", recordsPerSecond: 84_000),
+    .finished(order: 0, rowsBytes: 10, seriesBytes: 20),
     .finished(order: 1, rowsBytes: 20, seriesBytes: 30, seal: RunSeal(rows: "a", series: "b")),
     .noise(NoiseHistory(of: [], profile: .quick, on: Fixture.machine())),
     .disturbed(order: 1, reason: "stolen"), .skipped(arm: "old", reason: "no root"), .resumed(at: "later"),

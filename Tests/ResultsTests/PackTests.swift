@@ -86,7 +86,7 @@ struct PackTests {
     #expect(isSame(try StoredResult(reading: result.path), result))
     #expect(try ResultPack.tidy(result.path).isEmpty)
     // A file that somebody unpacked goes before the archive, and back into it.
-    try SmallFile.replace("\(result.path)/\(ResultDirectory.Name.series)", CSV.seriesHeader)
+    try SmallFile.replace("\(result.path)/\(ResultDirectory.Name.series)", CSV.seriesHeader(of: result.experiment))
     #expect(try ResultPack.tidy(result.path) == [ResultDirectory.Name.series])
     let archive = "\(result.path)/\(ResultDirectory.Name.packed)"
     try SmallFile.replace(archive, "no archive")

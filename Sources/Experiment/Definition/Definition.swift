@@ -97,7 +97,8 @@ extension VerdictRule {
       tolerance: try reader.number("tolerance"), lastDecile: try reader.number("last_decile"),
       decides: try reader.flag("decides", default: true),
       acrossDurability: try reader.flag("across_durability", default: false),
-      around: try reader.number("around") ?? 1, over: try reader.level("over")?.text)
+      around: try reader.number("around") ?? 1, over: try reader.level("over")?.text,
+      span: try reader.choice("span", of: Span.self))
   }
 }
 

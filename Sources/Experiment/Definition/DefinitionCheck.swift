@@ -14,6 +14,7 @@ struct DefinitionCheck {
       throw error("brief", "\(words) words, and a line of a table has room for \(Experiment.briefWordsMax)")
     }
     try checkArms()
+    try checkTimes()
     try checkMetrics()
     try checkProfiles()
     for rule in experiment.verdicts { try check(rule) }
@@ -46,7 +47,7 @@ struct DefinitionCheck {
     }
     if let pilot = arm.paceOf {
       try known(pilot, arms, "\(key).pace_of", "arm")
-      placeholders.append("pace_mib_per_s")
+      placeholders.append(experiment.placeholder(forPaceOf: pilot))
     }
     if arm.data != nil { placeholders.append("data_file") }
     for setting in arm.settings {
@@ -119,8 +120,10 @@ struct DefinitionCheck {
       throw error(key, "`exponent` needs a `tolerance` around zero, or a `threshold` to be above")
     case .exponent where experiment.sweep == nil: throw error(key, "`exponent` needs a `sweep`")
     case .trend, .cost: try checkSteps(rule, key)
+    case .drift: try checkDrift(rule, key)
     case .ratio, .value, .equal, .flat, .exponent, .never: break
     }
+    if rule.kind != .drift, rule.span != nil { throw error("\(key).span", "belongs to `drift`") }
     if rule.kind != .equal, rule.around != 1 { throw error("\(key).around", "belongs to `equal`") }
     if !(rule.around > 0) { throw error("\(key).around", "a ratio is above zero") }
     if rule.kind != .trend, rule.kind != .cost, rule.over != nil {
@@ -162,6 +165,31 @@ struct DefinitionCheck {
     }
   }
 
+  private func checkDrift(_ rule: VerdictRule, _ key: String) throws(DefinitionError) {
+    guard experiment.sweepsTime else {
+      throw error(key, "`drift` is over the time of a run, which needs a `sweep` of `\(TimeSweep.factor)`")
+    }
+    guard (rule.tolerance == nil) != (rule.threshold == nil) else {
+      throw error(
+        key, "`drift` needs a `tolerance`, as a share of the metric's level, or a `threshold` in the metric's unit")
+    }
+    if let most = rule.tolerance ?? rule.threshold, !(most > 0) {
+      throw error(key, "\(Figures.text(most)) is no room for anything: no interval is as narrow as that")
+    }
+  }
+
+  /// Windows follow each other from the beginning of a run.
+  private func checkTimes() throws(DefinitionError) {
+    let sweeps = [experiment.sweep] + experiment.profiles.values.map(\.sweep)
+    for sweep in sweeps.compactMap(\.self) where sweep.name == TimeSweep.factor {
+      let ends = sweep.levels.map { $0.number ?? 0 }
+      guard zip([0] + ends, ends).allSatisfy({ $0 < $1 }) else {
+        throw error(
+          "sweep", "the levels of `\(sweep.name)` are the ends of windows in seconds, each later than the one before")
+      }
+    }
+  }
+
   /// What an acknowledged byte survives is a part of what is promised for it: two promises are not one faster than the
   /// other. An arm without bytes to keep (`none`) promises nothing and compares with all.
   private func checkDurability(_ rule: VerdictRule, _ key: String) throws(DefinitionError) {
@@ -200,9 +228,10 @@ struct DefinitionCheck {
   }
 
   private func checkCurve(_ chart: ChartDefinition, _ key: String) throws(DefinitionError) {
-    try known(chart.x, [SeriesPoint.volume], "\(key).x", "column of series.csv that a curve can be over")
+    try known(chart.x, SeriesPoint.curveAxes, "\(key).x", "column of series.csv that a curve can be over")
+    let shown = SeriesPoint.curveColumns + (experiment.sweepsTime ? SeriesPoint.courseColumns : [])
     for name in [chart.y] + chart.otherY {
-      try known(name, SeriesPoint.curveColumns, "\(key).y", "column of series.csv that a curve can show")
+      try known(name, shown, "\(key).y", "column of series.csv that a curve can show")
     }
     if chart.arms.isEmpty { throw error("\(key).arms", "a curve names the arms whose course it shows") }
     if chart.panels != nil || !chart.series.isEmpty || !chart.only.isEmpty {

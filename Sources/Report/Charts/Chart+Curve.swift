@@ -2,7 +2,7 @@ import Experiment
 import Glibc
 import Verdict
 
-/// A chart of what happened in the course of the runs: one line an arm over the stored volume, from `series.csv`.
+/// A chart of what happened in the course of the runs: one line an arm over the stored volume or over time, from `series.csv`.
 extension Chart {
   private enum Curve {
     /// Places of the line for each doubling of the volume: at small volumes one interval or none, at large ones many.
@@ -11,6 +11,8 @@ extension Chart {
     static let rateMiB = 128.0
     /// In small runs of this share of the run.
     static let rateShare = 0.125
+    /// Places of the line over the time of a run.
+    static let binsOverTime = 60.0
     /// Intervals drawn alone, of each arm and column; beyond, every second one, every third and so on.
     static let dotsMax = 320
     /// The claim's level is that of the volumes from twice the memory to four times it: memory is full, and nothing has grown.
@@ -22,6 +24,7 @@ extension Chart {
     ceiling: Ceiling?, seed: UInt64, caption: String
   ) {
     let valid = Set(rows.filter(\.isValid).map(\.order))
+    let isOverTime = definition.x == SeriesPoint.minutes
     var all: [Series] = []
     var drawn: [Point] = []
     var counts: [Int] = []
@@ -29,16 +32,19 @@ extension Chart {
       for column in [definition.y] + definition.otherY {
         let ofArm = points.filter { $0.arm == arm && valid.contains($0.order) && $0.storedMiB > 0 }
         let own =
-          column == "mib_per_s"
+          column == "mib_per_s" && !isOverTime
           ? Self.rates(ofArm)
-          : ofArm.compactMap { point in point.value(of: column).map { (x: point.storedMiB, y: $0) } }
+          : ofArm.compactMap { point in
+            point.value(of: column).map { (x: isOverTime ? point.seconds / 60 : point.storedMiB, y: $0) }
+          }
         guard !own.isEmpty else { continue }
         let label = experiment.arm(named: arm)?.label ?? arm
         let series = Series(
           key: definition.otherY.isEmpty ? arm : "\(arm)/\(column)",
           label: definition.otherY.isEmpty ? label : "\(label), \(Self.word(for: column))", isControl: false)
         all.append(series)
-        drawn += Self.line(own, series.key, seed) + Self.dots(own, series.key)
+        drawn += isOverTime ? Self.course(own, series.key, seed) : Self.line(own, series.key, seed)
+        drawn += Self.dots(own, series.key, isOverTime: isOverTime)
         counts.append(Set(points.filter { $0.arm == arm && valid.contains($0.order) }.map(\.order)).count)
       }
     }
@@ -47,7 +53,7 @@ extension Chart {
     stem = experiment.stem + (definition.name.isEmpty ? "" : "-" + definition.name)
     panels = [Panel(key: "", label: "")]
     series = Array(all.prefix(Limits.seriesMax))
-    ticks = Self.doublings(drawn)
+    ticks = isOverTime ? [] : Self.doublings(drawn)
     replicates = (counts.min() ?? 0)...(counts.max() ?? 0)
     var probed: [String: Double] = [:]
     if let rate = ceiling?.figures["sequential_write_mb_per_s"] {
@@ -55,7 +61,8 @@ extension Chart {
     }
     lines = Self.lines(of: definition, experiment, probed: probed)
     let memory = experiment.fixed.first { $0.name == "memory_mib" }?.value.number
-    let claim = definition.y == "mib_per_s" ? memory.map { Self.claim(drawn, first, memory: $0) } ?? [] : []
+    let claim =
+      definition.y == "mib_per_s" && !isOverTime ? memory.map { Self.claim(drawn, first, memory: $0) } ?? [] : []
     claimLabel = claim.isEmpty ? "" : "the claim: as fast as when memory had just filled"
     self.points = drawn + claim
     self.caption = caption
@@ -85,9 +92,21 @@ extension Chart {
     }
   }
 
-  /// Each volume's median over the runs.
-  private static func dots(_ values: [(x: Double, y: Double)], _ key: String) -> [Point] {
-    let places = Dictionary(grouping: values) { $0.x.rounded() }.sorted { $0.key < $1.key }
+  /// As `line`, over places that are equally far apart.
+  private static func course(_ values: [(x: Double, y: Double)], _ key: String, _ seed: UInt64) -> [Point] {
+    guard let end = values.map(\.x).max(), end > 0 else { return [] }
+    let width = end / Curve.binsOverTime
+    // The last value ends the last place.
+    let bins = Dictionary(grouping: values) { min(Int($0.x / width), Int(Curve.binsOverTime) - 1) }
+    return bins.sorted { $0.key < $1.key }.compactMap { bin, inside in
+      guard let median = Statistics.medianInterval(inside.map(\.y), seed: seed) else { return nil }
+      return point(.median, key, (Double(bin) + 0.5) * width, median)
+    }
+  }
+
+  /// Each volume's median over the runs; over time each interval of each run.
+  private static func dots(_ values: [(x: Double, y: Double)], _ key: String, isOverTime: Bool) -> [Point] {
+    let places = Dictionary(grouping: values) { isOverTime ? $0.x : $0.x.rounded() }.sorted { $0.key < $1.key }
     let step = max(1, (places.count + Curve.dotsMax - 1) / Curve.dotsMax)
     return places.enumerated().compactMap { index, place in
       guard index % step == 0, let y = Statistics.median(place.value.map(\.y)) else { return nil }
@@ -121,8 +140,15 @@ extension Chart {
 
   private static func word(for column: String) -> String {
     switch column {
-    case "p50_ms": "median"
-    case "p99_ms": "99th percentile"
+    case "p50_ms", "response_p50_ms": "median"
+    case "p99_ms", "response_p99_ms": "99th percentile"
+    case "p99_9_ms", "response_p99_9_ms": "99.9th percentile"
+    case "max_ms", "response_max_ms": "longest"
+    case "produced_records_per_s": "produced"
+    case "records_per_s": "consumed"
+    case "rss_mib": "resident memory"
+    case "log_mib": "log"
+    case "dirty_mib": "the machine's dirty pages"
     case "fresh_p99_ms": "99th percentile of the fresh partition"
     default: column.replacing("_", with: " ")
     }

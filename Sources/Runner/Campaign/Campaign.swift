@@ -184,12 +184,13 @@ package struct Campaign {
     return .complete
   }
 
-  /// Measures, again when the machine was not ours meanwhile. Only the machine's own counters decide, never the result.
+  /// Measures, again when the machine was not ours meanwhile. Only the machine's own counters decide, never the result. A run over time
+  /// may last for hours, and is not made again: its row says what happened, and the gates judge it.
   private mutating func undisturbed(_ run: PlannedRun, _ arm: Arm, _ total: Int) throws(RunError) -> Measured {
     for _ in 1..<Limits.attempts {
       var measured = try runner.measure(run, arm: arm, pace: arm.paceOf.flatMap { paces[$0] })
       guard let reason = Gates.disturbance(measured.parts.map(\.metrics)) else { return measured }
-      guard world.repeatsDisturbed else {
+      guard world.repeatsDisturbed, !experiment.sweepsTime else {
         measured.warnings.append("\(reason), and the run was not made again")
         return measured
       }
@@ -237,24 +238,34 @@ package struct Campaign {
 
   // MARK: Pilots and skips
 
-  /// A paced arm needs the pace of another: one run of that arm, which leaves no row.
+  /// A paced arm needs the pace of another: one run of that arm, which leaves no row. A search that has run is its own pilot.
   private mutating func pilot(for run: PlannedRun) throws(RunError) {
     guard let name = experiment.arm(named: run.cell.arm)?.paceOf, paces[name] == nil,
       let arm = experiment.arm(named: name)
     else { return }
     if skipped.contains(name) { throw .failed("\(name) was skipped") }
-    let cell = Matrix(experiment).cells.first { $0.arm == name }
-    guard let cell else { throw .failed("\(name) has no cell") }
-    let measured = try runner.measure(PlannedRun(order: run.order, replicate: 0, cell: cell), arm: arm, pace: nil)
-    guard measured.invalid.isEmpty,
-      let pace = Statistics.median(measured.parts.compactMap { $0.metrics[.mibPerSecond] })
-    else { throw .failed(measured.invalid.isEmpty ? "no mib_per_s" : measured.invalid) }
+    let metric: Metric = experiment.isSearch(name) ? .sustainableRecordsPerSecond : .mibPerSecond
+    let found = experiment.isSearch(name) ? rowsSoFar.filter { $0.arm == name && $0.isValid }.map(\.metrics) : []
+    guard
+      let pace = Statistics.median(try (found.isEmpty ? piloted(arm, before: run) : found).compactMap { $0[metric] })
+    else { throw .failed("no \(metric)") }
     paces[name] = pace
     do {
-      try results.append(.pilot(arm: name, mibPerSecond: pace))
+      try results.append(
+        experiment.isSearch(name)
+          ? .searched(arm: name, recordsPerSecond: pace) : .pilot(arm: name, mibPerSecond: pace))
     } catch {
       throw .failed("\(error)")
     }
+  }
+
+  private mutating func piloted(_ arm: Arm, before run: PlannedRun) throws(RunError) -> [[String: Double]] {
+    guard let cell = Matrix(experiment).cells.first(where: { $0.arm == arm.name }) else {
+      throw .failed("\(arm.name) has no cell")
+    }
+    let measured = try runner.measure(PlannedRun(order: run.order, replicate: 0, cell: cell), arm: arm, pace: nil)
+    guard measured.invalid.isEmpty else { throw .failed(measured.invalid) }
+    return measured.parts.map(\.metrics)
   }
 
   private mutating func skipArmsThatCannotRun(_ history: ResultDirectory.History) throws {

@@ -6,7 +6,7 @@ package protocol CellRunner {
   /// Why the arm cannot run on this machine (no root, no cgroup, no program); nil when it can.
   func obstacle(to arm: Arm) -> String?
 
-  /// Runs once, from a fresh state to a stopped one. `pace` is the throughput a paced arm keeps to, in MiB/s.
+  /// Runs once, from a fresh state to a stopped one. `pace` is what the arm's pilot gives: MiB/s, or of a search records/s.
   mutating func measure(_ run: PlannedRun, arm: Arm, pace: Double?) throws(RunError) -> Measured
 }
 

@@ -112,9 +112,10 @@ package struct Plan: Sendable, Equatable {
       // Some twenty-five trials find a rate, ten make the curve; what they send is bounded by what a broker takes.
       let trials = values.filled(phases.options).contains { $0.name == "no-curve" && $0.value == "true" } ? 25.0 : 35
       let seconds = trials * (options["trial-seconds"] ?? 3)
+      let bytes = seconds * Rates.produceBytesPerSecond / 2
       cost = Cost(
-        seconds: seconds + Rates.brokerOverheadSeconds, bytes: seconds * Rates.produceBytesPerSecond / 2,
-        diskBytes: seconds * Rates.produceBytesPerSecond / 2 * Rates.storedPerPayload)
+        seconds: seconds + Rates.brokerOverheadSeconds, bytes: bytes,
+        diskBytes: stored(bytes, of: values.filled(broker.settings), options))
     case .twin:
       // Each step twice; the fresh topic of a step is deleted behind it.
       let (bytes, step) = (options["total-bytes"] ?? 0, options["step-bytes"] ?? 0)
@@ -127,7 +128,7 @@ package struct Plan: Sendable, Equatable {
       cost.seconds = load.seconds + Rates.brokerOverheadSeconds + distance(arm, values, options, load.bytes)
       cost.bytes = load.bytes
       let isElsewhere = options["null-sink"] != nil || target?.isLocal == false
-      cost.diskBytes = isElsewhere ? 0 : load.bytes * Rates.storedPerPayload
+      cost.diskBytes = isElsewhere ? 0 : stored(load.bytes, of: values.filled(broker.settings), options)
     case .flow(.consume):
       let bytes = payload(values.filled(phases.options + (phases.prepare ?? [])))
       // A tenth more for the warm-up.
@@ -139,6 +140,26 @@ package struct Plan: Sendable, Equatable {
     }
     if let fill = phases.fill { cost.add(filling: payload(values.filled(fill))) }
     return cost
+  }
+
+  /// The most that a topic holds on disk of so many bytes: where retention is by size, what it keeps of each partition, and
+  /// what comes in before it is looked at again and the deleted segments are gone.
+  private static func stored(_ bytes: Double, of settings: [Setting], _ options: [String: Double]) -> Double {
+    func number(_ key: String) -> Double? { settings.first { $0.name == key }?.value.number }
+    let all = bytes * Rates.storedPerPayload
+    guard let retention = number("log.retention.bytes"), retention >= 0 else { return all }
+    let segment = number("log.segment.bytes") ?? Retention.segmentBytes
+    let waitMs =
+      (number("log.retention.check.interval.ms") ?? Retention.checkMs)
+      + (number("log.segment.delete.delay.ms") ?? Retention.deleteDelayMs)
+    let kept = (options["partitions"] ?? 1) * (retention + segment)
+    return min(all, kept + waitMs / 1000 * Rates.produceBytesPerSecond * Rates.storedPerPayload)
+  }
+
+  /// Kafka's defaults, which are the broker's own.
+  private enum Retention {
+    static let segmentBytes = 1_073_741_824.0
+    static let checkMs = 300_000.0, deleteDelayMs = 60_000.0
   }
 
   /// What a producing arm sends and how long that takes: so many records, for so long, at such a rate, or any of them.

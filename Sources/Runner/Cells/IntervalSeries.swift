@@ -11,7 +11,7 @@ package struct IntervalSeries: Sendable, Equatable {
     package var seconds: Double
     package var bytes: Double
     package var records: Double
-    /// What the program says of the interval that ends here, by `SeriesPoint.figureColumns`.
+    /// What the program says of the interval that ends here, by `SeriesPoint.figureColumns` and `courseColumns`.
     package var figures: [String: Double]
     package init(seconds: Double, bytes: Double, records: Double, figures: [String: Double] = [:]) {
       self.seconds = seconds
@@ -34,7 +34,9 @@ package struct IntervalSeries: Sendable, Equatable {
     guard let time = header.firstIndex(of: "t_s"), let bytes = header.firstIndex(of: "cumulative_bytes"),
       let records = header.firstIndex(of: "records")
     else { return nil }
-    let known = SeriesPoint.figureColumns.compactMap { name in header.firstIndex(of: name).map { (name, $0) } }
+    let known = (SeriesPoint.figureColumns + SeriesPoint.courseColumns).compactMap { name in
+      header.firstIndex(of: name).map { (name, $0) }
+    }
     moments = []
     var recordsSoFar = 0.0
     for line in lines.dropFirst() {

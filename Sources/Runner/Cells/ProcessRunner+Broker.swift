@@ -28,7 +28,8 @@ extension ProcessRunner {
     guard let processBefore = broker.figures() else { throw .failed("the broker is gone") }
     let count = NetworkCount(scene.network, broker: broker.pid)
     let before = MachineFigures.now(device: device)
-    let finished = try load(scene, phases.load, phases.options, broker, "load", beside: beside)
+    let watch = watch(scene, phases, broker)
+    let finished = try load(scene, phases.load, phases.options, broker, "load", beside: beside, watch: watch)
     var besideFigures: ReportedFigures?
     if let beside { besideFigures = try stopBeside(beside, scene) }
     let drained = try drain(scene, finished.figures, broker.segments, of: Names.topic, from: storedBefore)
@@ -68,20 +69,33 @@ extension ProcessRunner {
     if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
     let cacheState = wanted(scene.arm.cache, proved: resident)
     let limitation = limitation(scene, metrics, finished, seconds: seconds, idleShare: after.idleShare(since: before))
-    if phases.load == .sustain, let sweep = experiment.sweep {
-      let curve = Self.curve(finished.figures, over: sweep, common: metrics)
-      if let fault = curve.fault { check.note(fault: fault) }
+    if phases.load == .sustain {
+      var parts: [Measured.Part] = []
+      if let sweep = experiment.sweep, !experiment.sweepsTime {
+        let curve = Self.curve(finished.figures, over: sweep, common: metrics)
+        if let fault = curve.fault { check.note(fault: fault) }
+        parts = curve.parts
+      }
       return Measured(
-        parts: curve.parts.isEmpty ? [Measured.Part(metrics: metrics)] : curve.parts, cacheState: cacheState.state,
+        parts: parts.isEmpty ? [Measured.Part(metrics: metrics)] : parts, cacheState: cacheState.state,
         invalid: (check.faults + (cacheState.fault.map { [$0] } ?? [])).joined(separator: "; "),
         warnings: check.warnings, limitation: limitation)
     }
     var measured = measured(
       scene, metrics, series(scene, phases.load), check, limitation, cache: cacheState,
       // A twin's series counts the time of the growing topic alone, so the dirty pages' samples have no place in it.
-      dirty: phases.load == .twin ? [] : finished.dirty, figures: finished.figures)
+      dirty: phases.load == .twin ? [] : finished.dirty, figures: finished.figures, samples: watch?.samples ?? [])
     if keepsHistograms(phases.load) { measured.latency = Self.histograms(scene) }
     return measured
+  }
+
+  /// Looks at the broker every interval of a run whose course is judged; nil of other runs.
+  private func watch(_ scene: Scene, _ phases: Phases, _ broker: BrokerProcess) -> BrokerWatch? {
+    guard experiment.sweepsTime, phases.load != .sustain else { return nil }
+    let interval = scene.values.filled(phases.options).first { $0.name == "interval-ms" }?.value.number
+    return BrokerWatch(
+      members: { broker.members }, logBytes: { broker.segments.bytes(of: Names.topic) },
+      periodSeconds: (interval ?? 1000) / 1000)
   }
 
   /// How long the broker was loaded; nil of a search, whose trials are not one run. A twin's `seconds` are those of the growing
@@ -147,7 +161,7 @@ extension ProcessRunner {
 
   func load(
     _ scene: Scene, _ load: Arm.Load, _ options: [Setting], _ broker: BrokerProcess, _ name: String,
-    beside: ChildProcess? = nil, intervals: String? = nil, look: (() -> Void)? = nil
+    beside: ChildProcess? = nil, watch: BrokerWatch? = nil, intervals: String? = nil, look: (() -> Void)? = nil
   ) throws(RunError) -> Finished {
     var arguments = Self.loadArguments(load, at: broker) + ["--quiet"]
     arguments += Self.arguments(scene.values.filled(options))
@@ -164,7 +178,8 @@ extension ProcessRunner {
     // A twin looks at one process; of several it would tell too little.
     if load == .twin, broker.members.count == 1 { arguments += ["--broker-pid", String(broker.members[0])] }
     do {
-      return try finish(programs.load, arguments, scene, name, alongside: broker, beside: beside, look: look)
+      return try finish(
+        programs.load, arguments, scene, name, alongside: broker, beside: beside, watch: watch, look: look)
     } catch {
       // What the generator says of it (a closed connection) is a symptom.
       guard case .failed = error, let end = broker.end else { throw error }

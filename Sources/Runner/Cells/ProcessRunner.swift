@@ -115,7 +115,7 @@ package struct ProcessRunner: CellRunner {
       // The same bytes for every arm of a replicate, others for the next.
       "seed": Level(String(seed &+ UInt64(run.replicate))), "directory": Level(directory),
     ]
-    if let pace { extra["pace_mib_per_s"] = Level(String(pace)) }
+    if let pace, let pilot = arm.paceOf { extra[experiment.placeholder(forPaceOf: pilot)] = paceLevel(pace, pilot) }
     if arm.options.contains(where: { Placeholder.names(in: $0.value.text).contains("aa_pairs") }) {
       extra["aa_pairs"] = Level(try twinPairsFile(in: directory))
     }
@@ -143,6 +143,11 @@ package struct ProcessRunner: CellRunner {
       guard let target = experiment.target else { return try measure(scene, broker) }
       return try measure(scene, broker.phases.load, at: target)
     }
+  }
+
+  /// A rate that a search found in whole records: options calculate with it.
+  private func paceLevel(_ pace: Double, _ pilot: String) -> Level {
+    Level(experiment.isSearch(pilot) ? String(Int(min(pace, 1e12))) : String(pace))
   }
 
   /// What one run has around it.
@@ -280,9 +285,10 @@ package struct ProcessRunner: CellRunner {
   /// A program that ran to its end with exit code 0.
   struct Finished {
     var figures: ReportedFigures
-    /// Seconds since its start, and the machine's dirty pages in MiB.
-    var dirty: [(seconds: Double, mib: Double)]
-    var dirtyMaxMiB: Double { dirty.map(\.mib).max() ?? 0 }
+    /// Since its start.
+    var pages = DirtyPages()
+    var dirty: [(seconds: Double, mib: Double)] { pages.samples }
+    var dirtyMaxMiB: Double { pages.maxMiB }
     /// Where the broker's threads stood, when one ran alongside.
     var waits = ThreadWaits()
     /// How long the broker was stopped on purpose.
@@ -291,7 +297,8 @@ package struct ProcessRunner: CellRunner {
 
   func finish(
     _ program: String, _ arguments: [String], _ scene: Scene, _ name: String, procs: String? = nil,
-    alongside broker: BrokerProcess? = nil, beside: ChildProcess? = nil, look: (() -> Void)? = nil
+    alongside broker: BrokerProcess? = nil, beside: ChildProcess? = nil, watch: BrokerWatch? = nil,
+    look: (() -> Void)? = nil
   ) throws(RunError) -> Finished {
     let out = "\(scene.directory)/\(name).out"
     let errors = "\(scene.directory)/\(name).log"
@@ -304,7 +311,7 @@ package struct ProcessRunner: CellRunner {
       throw .failed("\(error)")
     }
     let start = Uptime.seconds
-    var dirty: [(seconds: Double, mib: Double)] = []
+    var dirty = DirtyPages()
     var waits = ThreadWaits()
     var lookedAt = 0.0
     var stall = Stall(scene)
@@ -315,7 +322,8 @@ package struct ProcessRunner: CellRunner {
       if let end = beside?.poll() { throw .failed("the load beside ended with \(end): \(Self.besideWords(scene))") }
       look?()
       guard elapsed < scene.timeout else { throw .failed("\(name) was stopped after \(Int(scene.timeout)) s") }
-      if elapsed - (dirty.last?.seconds ?? -1) >= 0.1 { dirty.append((elapsed, MachineFigures.dirtyMiB())) }
+      dirty.look(at: elapsed, read: MachineFigures.dirtyMiB)
+      watch?.look(at: elapsed)
       if let broker {
         stall.put(on: -broker.pid, at: elapsed, name)
         if elapsed - lookedAt >= Limits.lookSeconds {
@@ -332,17 +340,17 @@ package struct ProcessRunner: CellRunner {
     guard let figures = ReportedFigures(output: SmallFile.read(out) ?? "") else {
       throw .failed("\(name) printed no JSON: \(BrokerProcess.lastLine(out))")
     }
-    return Finished(figures: figures, dirty: dirty, waits: waits, stallMs: stall.lastedMs)
+    return Finished(figures: figures, pages: dirty, waits: waits, stallMs: stall.lastedMs)
   }
 
-  /// Why a program failed: the error its figures name, else its last words.
+  /// Why a program failed: the error its figures name, or why its search ended, else its last words.
   static func complaint(_ out: String, _ errors: String) -> String {
     let figures = ReportedFigures(output: SmallFile.read(out) ?? "")
     let faults = ["lost", "duplicated", "corrupt", "errors"].compactMap { name -> String? in
       guard let count = figures?[name], count > 0 else { return nil }
       return "\(Figures.text(count)) \(name)"
     }
-    let words = figures?.text("first_error").map { [$0] } ?? []
+    let words = (figures?.text("first_error") ?? figures?.text("reason")).map { [$0] } ?? []
     let said = (words + faults).joined(separator: ", ")
     return said.isEmpty ? BrokerProcess.lastLine(errors) : said
   }
@@ -391,76 +399,6 @@ package struct ProcessRunner: CellRunner {
     }
     if let from = before.deviceWrittenBytes, let to = after.deviceWrittenBytes {
       metrics[.deviceWrittenBytes] = Double(to - from)
-    }
-  }
-
-  /// One part, or one for each window of the sweep.
-  func measured(
-    _ scene: Scene, _ metrics: [String: Double], _ series: IntervalSeries?, _ check: Reconciliation,
-    _ limitation: Limitation?,
-    cache: (state: Row.CacheState, fault: String?), dirty: [(seconds: Double, mib: Double)],
-    figures: ReportedFigures? = nil
-  ) -> Measured {
-    var faults = check.faults + (cache.fault.map { [$0] } ?? [])
-    var parts = [Measured.Part(metrics: metrics)]
-    if let sweep = experiment.sweep {
-      parts = windows(of: sweep, metrics, series, figures)
-      if parts.count < sweep.levels.count {
-        faults.append("the run reached \(parts.count) of \(sweep.levels.count) windows")
-      }
-      if parts.isEmpty { parts = [Measured.Part(metrics: metrics)] }
-    }
-    var warnings = check.warnings
-    // In short series single intervals are too much of the whole.
-    if let series, series.moments.count >= Limits.changePointMomentsMin {
-      warnings += series.changePoints(seed: seed).prefix(1)
-    }
-    return Measured(
-      parts: parts, series: points(series, scene.run, dirty), cacheState: cache.state,
-      steadiness: series?.steadiness ?? .unknown, invalid: faults.joined(separator: "; "), warnings: warnings,
-      limitation: limitation)
-  }
-
-  /// A part for each level the run reached: what the program says of it, else the rate of the series' window. What is one value
-  /// a run stands in the part of the last level alone.
-  private func windows(
-    of sweep: Factor, _ metrics: [String: Double], _ series: IntervalSeries?, _ figures: ReportedFigures?
-  ) -> [Measured.Part] {
-    let said = sweep.levels.compactMap { level in
-      figures.map { $0.metrics(at: level) }.flatMap { $0.isEmpty ? nil : (level, $0) }
-    }
-    if !said.isEmpty {
-      return said.enumerated().map { index, part in
-        let ofRun = index == said.count - 1 ? metrics : [:]
-        return Measured.Part(sweepLevel: part.0, metrics: ofRun.merging(part.1) { $1 })
-      }
-    }
-    let rates = series?.windows(endingAt: sweep.levels.compactMap(\.number)) ?? []
-    let last = rates.lastIndex { $0 != nil }
-    return zip(sweep.levels, rates).enumerated().compactMap { index, window in
-      window.1.map { rate in
-        var own = index == last ? metrics : [:]
-        own[.mibPerSecond] = rate
-        own[.mbPerSecond] = rate * 1.048_576
-        return Measured.Part(sweepLevel: window.0, metrics: own)
-      }
-    }
-  }
-
-  private func points(
-    _ series: IntervalSeries?, _ run: PlannedRun, _ dirty: [(seconds: Double, mib: Double)]
-  ) -> [SeriesPoint] {
-    var before = IntervalSeries.Moment(seconds: 0, bytes: 0, records: 0)
-    return (series?.moments ?? []).compactMap { moment in
-      defer { before = moment }
-      let seconds = moment.seconds - before.seconds
-      guard seconds > 0 else { return nil }
-      let sample = dirty.last { $0.seconds <= moment.seconds }
-      return SeriesPoint(
-        order: run.order, arm: run.cell.arm, replicate: run.replicate, seconds: moment.seconds,
-        storedMiB: moment.bytes / 1_048_576, mibPerSecond: (moment.bytes - before.bytes) / 1_048_576 / seconds,
-        recordsPerSecond: (moment.records - before.records) / seconds, dirtyMiB: sample?.mib,
-        figures: moment.figures)
     }
   }
 }

@@ -1,3 +1,4 @@
+import CMillrace
 import Experiment
 import Glibc
 import Results

@@ -105,7 +105,7 @@ extension RuleBench {
       finding.outcome = .notSupported
       finding.sentence =
         "\(what) in \(runs) of \(found.count) runs, \(Figures.text(found.max() ?? 0)) at the most; does not hold."
-    } else if found.count < Verdict.Limits.replicatesMin {
+    } else if found.count < experiment.replicatesMin {
       finding.sentence = "\(name(rule, levels)): " + tooFew(found.count, of: experiment.replicates)
     } else {
       finding.outcome = .supported

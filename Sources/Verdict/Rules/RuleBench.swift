@@ -39,6 +39,7 @@ package struct RuleBench {
       case .trend: trend(rule, at: levels)
       case .cost: cost(rule, at: levels)
       case .never: never(rule, at: levels)
+      case .drift: drift(rule, at: levels)
       }
     }
   }

@@ -7,7 +7,7 @@ import Glibc
 ///
 /// - `Statistics`: medians, quantiles, the normal and Student distributions.
 /// - `Statistics+Bootstrap`: intervals of medians and of ratios of medians, how far medians are apart.
-/// - `Statistics+Trend`: Theil-Sen, Mann-Kendall.
+/// - `Statistics+Trend`: Theil-Sen, Mann-Kendall; `Statistics+Drift`: a slope over time, where neighbours are alike.
 /// - `Statistics+Steadiness`: when a series settles; `Statistics+ChangePoints`: where it changes level.
 package enum Statistics {}
 
