@@ -121,7 +121,7 @@ package final class Node: Sendable {
       let elected = try ElectedController(
         tree: tree, config: config,
         before: ElectedController.Identity(brokerID: before?.brokerID, clusterID: before?.clusterID),
-        nowMs: world.wallMs(), random: world.random())
+        nowMs: world.wallMs(), random: world.random(), accept: check.checkOwner)
       let plan = try directories.accept(elected, check, random: world.random())
       let broker = LocalBroker(
         elected, config: config, tree: tree, directories: directories, offload: offload, log: log,

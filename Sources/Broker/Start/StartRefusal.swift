@@ -62,6 +62,28 @@ extension StartRefusal {
     )
   }
 
+  static func ofAnother(
+    _ partitions: [TopicPartition], in report: DirectoryReport, owner: BrokerID, clusterID: String, brokerID: BrokerID?
+  ) -> StartRefusal {
+    let holds = "\(report.path) holds \(list(partitions)), which the z-node tree gives to broker \(owner)"
+    let lines = "broker.id=\(owner) and cluster.id=\(clusterID)"
+    if let identity = report.identity {
+      return StartRefusal(
+        "\(holds), but its meta.properties says broker.id=\(identity.brokerID): start with the log.dirs of broker \(identity.brokerID), or correct the file to say \(lines)"
+      )
+    }
+    let other = brokerID.map { ", and this broker is \($0)" } ?? ""
+    return StartRefusal(
+      "\(holds), but its meta.properties is missing\(other): put the file back, with the lines version=0, \(lines), or set broker.id=\(owner)"
+    )
+  }
+
+  static func treeOfAnother(owner: BrokerID, clusterID: String, brokerID: BrokerID?) -> StartRefusal {
+    StartRefusal(
+      "every partition of the z-node tree is broker \(owner)'s, and this broker \(brokerID.map { "is \($0)" } ?? "has no id, for meta.properties is missing"): set broker.id=\(owner), or put back the meta.properties of its log directories, with the lines version=0, broker.id=\(owner) and cluster.id=\(clusterID)"
+    )
+  }
+
   static func gone(
     _ missing: [TopicPartition], _ directories: [UUID128: String], rosters: [DirectoryReport]
   ) -> StartRefusal {
