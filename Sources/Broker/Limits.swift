@@ -136,6 +136,9 @@ package enum Limits {
   /// Names that one sentence of a refused start lists; it counts the others.
   package static let namesInSentence = 5
 
+  /// Strays of a log directory that a start names, a line each; it counts the others.
+  package static let straysTold = 100
+
   /// Threads that serve requests which take too long for an event loop.
   package static let requestThreads = 2
 

@@ -43,6 +43,7 @@ extension LocalBroker {
   func openTopics(_ plan: StartPlan, _ offload: any Offload) throws {
     tellOffline(plan)
     tellDamaged()
+    tellStrays()
     let cluster = controller.cluster
     let known = cluster.topics.values.filter { !$0.isBeingDeleted }.sorted { $0.name < $1.name }
     let configs = Dictionary(
