@@ -109,10 +109,16 @@ extension LocalBroker {
     }
   }
 
-  /// Looks for segments that another program has cut: what is appended then would stand behind zeros.
+  /// Looks for segments that another program has cut or removed: what is appended then would stand behind zeros, or be gone.
   func lookAtLogs() {
-    forEachLog("the log is offline until the next start: a look at its segment") { log, _ throws(DiskError) in
-      try log.look()
+    for topic in topics.all {
+      for partition in topic.partitions {
+        let found = try? partition.withLog { log, _ throws(PartitionError) -> DiskError? in
+          do throws(DiskError) { try log.look() } catch { return error }
+          return nil
+        }
+        if let cause = found { fail(partition, cause) }
+      }
     }
   }
 

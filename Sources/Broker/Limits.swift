@@ -59,6 +59,9 @@ package enum Limits {
   /// Refused connections are told at most so often; a line counts those since the last.
   package static let refusalsToldMs: Int64 = 1_000
 
+  /// How often the log tells that a disk goes on to refuse appends or other writes; a line counts those since the last.
+  package static let refusedAppendsToldMs: Int64 = 60_000
+
   /// Time for requests in flight to finish when the broker stops.
   package static let drainMs: Int64 = 5_000
 

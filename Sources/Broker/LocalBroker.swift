@@ -23,6 +23,10 @@ package final class LocalBroker: Sendable {
   package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
   let waitingToUnpack = WaitingToUnpack()
+  /// What disks refuse again and again.
+  let refusals = Mutex(RefusalCounts())
+  /// Called when files were deleted, with the time until they may be removed; set by the `Housekeeper`.
+  let purgeWanted = Mutex<@Sendable (_ delayMs: Int64) -> Void>({ _ in })
   /// Raised when a stop begins.
   let stopping = StopFlag()
   let flusher: Flusher

@@ -129,7 +129,7 @@ extension LocalBroker {
   /// Closes every log, writes the checkpoints, and marks each directory whose logs all closed well.
   func closeLogs() {
     let now = nowMs()
-    let failures = Mutex<Set<String>>([])
+    let failures = Mutex<[(Partition, PartitionError)]>([])
     checkpoint()
     let partitions = topics.all.flatMap(\.partitions).filter { $0.directory?.failure == nil }
     offload.parallel(partitions.count, threads: Limits.flushThreads) { index in
@@ -138,12 +138,11 @@ extension LocalBroker {
         try partition.withLog { log, _ throws(PartitionError) in
           do throws(DiskError) { try log.close(nowMs: now) } catch { throw .append(.diskFailed(error)) }
         }
-      } catch {
-        self.log.error("a log did not close", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
-        if let directory = partition.directory { _ = failures.withLock { $0.insert(directory.path) } }
-      }
+      } catch { failures.withLock { $0.append((partition, error)) } }
     }
-    let failed = failures.withLock { $0 }
+    let unclosed = failures.withLock { $0 }.sorted { $0.0.name < $1.0.name }
+    tellUnclosed(unclosed)
+    let failed = Set(unclosed.compactMap { $0.0.directory?.path })
     checkpoint()
     reportCache()
     for directory in directories.online where !failed.contains(directory.path) {
@@ -155,3 +154,11 @@ extension LocalBroker {
     for directory in directories.all { directory.unlock() }
   }
 }
+
+  /// One line for all logs that did not close: with a full disk they are many, for one reason.
+  private func tellUnclosed(_ unclosed: [(Partition, PartitionError)]) {
+    guard let (first, error) = unclosed.first else { return }
+    log.error(
+      "logs did not close: the next start of the broker recovers what is in their directories",
+      metadata: ["count": "\(unclosed.count)", "first": "\(first.name)", "error": "\(error)"])
+  }

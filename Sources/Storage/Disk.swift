@@ -118,6 +118,11 @@ extension DiskError {
   package var isOfDirectory: Bool { !isOfProcess && code != ENOSPC && code != EDQUOT }
 }
 
+extension DiskError {
+  /// Whether a log whose append ended so can go on: with more space or descriptors, or at another offset.
+  package var mayPass: Bool { !isOfDirectory || code == Self.offsetsUsedUp }
+}
+
 extension DiskFile {
   package func firstHole() throws(DiskError) -> Int? { nil }
 

@@ -189,9 +189,13 @@ final class Segment {
   }
 
   /// Throws when the file ends before the segment's batches do, or was never written in their midst: another program has cut
-  /// it, and what was appended since stands behind zeros.
+  /// it, and what was appended since stands behind zeros. Throws also when the file has no name any more: what is appended to
+  /// it is gone when it is closed.
   func checkWhole() throws(DiskError) {
     let file = try file().file
+    guard try disk.info(path + Self.logSuffix) != nil else {
+      throw DiskError("stat", path + Self.logSuffix, code: ENOENT)
+    }
     guard try file.size() >= size, try file.firstHole() ?? size >= size else {
       throw DiskError("segment cut by another program", path + Self.logSuffix, code: DiskError.unexpectedEnd)
     }
