@@ -70,14 +70,14 @@ package struct ElectedController: Sendable {
           effects.append(effect)
           continue
         }
-        let outcome = tree.carryOut(operations)
-        if case .writeFailed(let failure) = outcome { throw RegistryError("the z-node tree: \(failure)") }
-        due += controller.step(outcome)
+        due += controller.step(try tree.perform(operations))
       }
     } catch let error as RegistryError {
       throw error
     } catch let error as StartRefusal {
       throw error
+    } catch let error as ZNodeError {
+      throw StartRefusal(error)
     } catch {
       throw RegistryError("the z-node tree: \(error)")
     }
@@ -111,12 +111,16 @@ extension Controller.Rules.Settings {
 extension ZNodeTree {
   /// Does a controller's write and says how it went. Waits for the disk.
   func carryOut(_ operations: [TreeOperation]) -> Controller.Event {
-    let results: [ZNodeResult]
-    do throws(ZNodeError) { results = try multi(operations.map { ZNodeOperation($0) }) } catch {
+    do throws(ZNodeError) { return try perform(operations) } catch {
       if error.code == .closed { return .sessionLost }
       let isFenced = error.code == .badVersion && error.path == ControllerEpochZNode.path
       return .writeFailed(isFenced ? .fenced : .failed("\(error)"))
     }
+  }
+
+  /// Does a controller's write. Waits for the disk.
+  fileprivate func perform(_ operations: [TreeOperation]) throws(ZNodeError) -> Controller.Event {
+    let results = try multi(operations.map { ZNodeOperation($0) })
     var created: [String] = []
     for (operation, result) in zip(operations, results) {
       if case .createSequential = operation, case .created(let path, _) = result { created.append(path) }

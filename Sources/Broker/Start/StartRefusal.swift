@@ -1,3 +1,5 @@
+import Coordination
+import Glibc
 import Model
 import Storage
 
@@ -107,6 +109,33 @@ extension StartRefusal {
   private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
   /// The first few, and how many more there are.
+  /// What the system refused a start that cannot go on without it, and what to do.
+  init(_ cause: DiskError) {
+    let (directory, name) = (cause.path.directoryPart, cause.path.lastPart)
+    switch cause.code {
+    case ENOSPC, EDQUOT:
+      self.init("the disk of \(directory) is full (\(name) could not be written): free some space and start again")
+    case EROFS:
+      self.init("the disk of \(directory) is mounted read-only (\(name) could not be written): mount it for writing")
+    case EACCES, EPERM:
+      self.init("\(cause.path) may not be used by this user (\(cause)): correct its owner or its mode")
+    case EISDIR:
+      self.init("\(cause.path) is a directory, and a file is needed there: move it away, and put the file back")
+    case ENOTDIR:
+      self.init("\(directory) is a file, and a directory is needed there: move it away, and put the directory back")
+    default: self.init("\(cause): the broker needs it to start")
+    }
+  }
+
+  /// What keeps the z-node tree from being read or written.
+  init(_ error: ZNodeError) {
+    if let cause = error.cause {
+      self.init(cause)
+    } else {
+      self.init(error.code == .disk ? "\(error)" : "the z-node tree: \(error)")
+    }
+  }
+
   private static func list(_ items: [some CustomStringConvertible]) -> String {
     let shown = items.prefix(Limits.namesInSentence).map(\.description)
     guard items.count <= shown.count else {
