@@ -82,8 +82,12 @@ package enum Limits {
   /// How often closed segments are looked for, to be flushed in the background.
   package static let closedSegmentFlushMs: Int64 = 3_000
 
-  /// How often files and directories whose delay has passed are removed.
+  /// How often files and directories are looked for whose delay has passed and whose removal was not asked for in time, or
+  /// has failed.
   package static let purgeIntervalMs: Int64 = 10_000
+
+  /// The least time between two removals of deleted files that were asked for: each passes over all partitions.
+  package static let purgeSpacingMs: Int64 = 100
 
   /// How often log directories are looked for that are not there any more. Appends of that time may have been acknowledged.
   package static let directoryLookMs: Int64 = 1_000

@@ -63,6 +63,7 @@ package final class LocalBroker: Sendable {
     self.log = log
     self.nowMs = nowMs
     replicas.whenDirectoryFails { [weak self] directory, cause in self?.failed(directory, cause) }
+    replicas.whenDeleted { [weak self] delayMs in self?.deletedFiles(delayMs: delayMs) }
   }
 
   /// The cluster as it is now. A request reads it once.

@@ -418,6 +418,11 @@ package final class LogDirectory: Sendable {
   /// Removes a file, or a directory with all that is in it.
   private func removeTree(_ path: String) throws(DiskError) {
     guard try disk.info(path)?.isDirectory == true else { return try disk.remove(path) }
+  /// When the next of those directories may be removed, of those that may not be yet; nil when none waits.
+  package func nextPurgeMs(after nowMs: Int64) -> Int64? {
+    state.withLock { $0.deleted.lazy.map(\.removableAtMs).filter { $0 > nowMs }.min() }
+  }
+
     for name in try disk.names(in: path) { try removeTree("\(path)/\(name)") }
     try disk.removeDirectory(path)
   }
