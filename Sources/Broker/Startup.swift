@@ -102,12 +102,14 @@ extension LocalBroker {
     }
     // A broker that served what it could open would be short of descriptors at the next segment, too.
     if let cause = exhausted.withLock({ $0 }) {
-      throw StartRefusal.exhausted(cause, partitions: known.reduce(0) { $0 + $1.partitions.count })
+      let partitions = known.reduce(0) { $0 + $1.partitions.count }
+      throw StartRefusal.exhausted(cause, partitions: partitions, descriptors: segmentDescriptors)
     }
     var partitions = opened.withLock { $0 }
     for name in plan.offline { partitions[name] = offlinePartition(name, states[name.topic]!, removed: plan.removed) }
     replicas.adopt(partitions)
     controller.start()
+    tellDescriptors()
   }
 
   /// Tells clients where to connect: the advertised address of each listener, with the port it really got.
@@ -153,7 +155,6 @@ extension LocalBroker {
     }
     for directory in directories.all { directory.unlock() }
   }
-}
 
   /// One line for all logs that did not close: with a full disk they are many, for one reason.
   private func tellUnclosed(_ unclosed: [(Partition, PartitionError)]) {
@@ -162,3 +163,4 @@ extension LocalBroker {
       "logs did not close: the next start of the broker recovers what is in their directories",
       metadata: ["count": "\(unclosed.count)", "first": "\(first.name)", "error": "\(error)"])
   }
+}

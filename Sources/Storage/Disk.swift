@@ -27,15 +27,15 @@ package protocol Disk: Sendable {
 
   /// Whether an append to a segment leaves zeros behind its last byte, so that a closed segment must be truncated.
   var padsFiles: Bool { get }
-  /// The first descriptor that a segment may not keep open: those from here on are for what is opened for a moment.
-  var segmentDescriptorsEnd: Int { get }
+  /// Counts and bounds the descriptors that segments keep; nil for as many as there are.
+  var segmentDescriptors: SegmentDescriptors? { get }
   /// Throws if the file system under a directory lacks a feature that this disk needs.
   func probe(_ directory: String) throws(DiskError)
 }
 
 extension Disk {
   package var padsFiles: Bool { false }
-  package var segmentDescriptorsEnd: Int { .max }
+  package var segmentDescriptors: SegmentDescriptors? { nil }
   package func probe(_ directory: String) throws(DiskError) {}
 }
 

@@ -259,13 +259,16 @@ package final class LogDirectory: Sendable {
     }
   }
 
-  /// Creates a new, empty log.
+  /// Creates a new, empty log. A log that would take a descriptor beyond what logs may have is refused.
   package func create(
     _ partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
   ) throws(LogDirectoryError) -> sending Log {
     let directory = directory(of: partition)
     do {
       guard try disk.info(directory) == nil else { throw LogDirectoryError.exists(partition) }
+      if let descriptors = disk.segmentDescriptors, !descriptors.hasRoomForNewLog {
+        throw LogDirectoryError.tooManyOpen(descriptors.open, limit: descriptors.maxForNewLog)
+      }
       try removeMark()
       try forget([partition])
       return try Log.create(
@@ -415,14 +418,14 @@ package final class LogDirectory: Sendable {
     } catch { throw .disk(error) }
   }
 
-  /// Removes a file, or a directory with all that is in it.
-  private func removeTree(_ path: String) throws(DiskError) {
-    guard try disk.info(path)?.isDirectory == true else { return try disk.remove(path) }
   /// When the next of those directories may be removed, of those that may not be yet; nil when none waits.
   package func nextPurgeMs(after nowMs: Int64) -> Int64? {
     state.withLock { $0.deleted.lazy.map(\.removableAtMs).filter { $0 > nowMs }.min() }
   }
 
+  /// Removes a file, or a directory with all that is in it.
+  private func removeTree(_ path: String) throws(DiskError) {
+    guard try disk.info(path)?.isDirectory == true else { return try disk.remove(path) }
     for name in try disk.names(in: path) { try removeTree("\(path)/\(name)") }
     try disk.removeDirectory(path)
   }

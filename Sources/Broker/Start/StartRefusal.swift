@@ -96,19 +96,19 @@ extension StartRefusal {
     )
   }
 
-  static func exhausted(_ cause: DiskError, partitions: Int) -> StartRefusal {
-    StartRefusal(
+  static func exhausted(
+    _ cause: DiskError, partitions: Int, descriptors: SegmentDescriptors? = nil
+  ) -> StartRefusal {
+    if cause.code == EMFILE, let descriptors {
+      return StartRefusal(
+        "the logs of \(count(partitions, "partition")) need more open files than the \(descriptors.max) that the process's limit leaves them, with some for connections (Too many open files): raise the limit of open files (ulimit -n)"
+      )
+    }
+    return StartRefusal(
       "the process has too little for the logs of \(count(partitions, "partition")) (\(cause)): raise its limits, such as that of open files (ulimit -n)"
     )
   }
 
-  private static func failures(_ directories: [DirectoryReport]) -> String {
-    directories.map { report in report.failure.map { "\($0)" } ?? report.path }.joined(separator: "; ")
-  }
-
-  private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
-
-  /// The first few, and how many more there are.
   /// What the system refused a start that cannot go on without it, and what to do.
   init(_ cause: DiskError) {
     let (directory, name) = (cause.path.directoryPart, cause.path.lastPart)
@@ -136,6 +136,13 @@ extension StartRefusal {
     }
   }
 
+  private static func failures(_ directories: [DirectoryReport]) -> String {
+    directories.map { report in report.failure.map { "\($0)" } ?? report.path }.joined(separator: "; ")
+  }
+
+  private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+
+  /// The first few, and how many more there are.
   private static func list(_ items: [some CustomStringConvertible]) -> String {
     let shown = items.prefix(Limits.namesInSentence).map(\.description)
     guard items.count <= shown.count else {
