@@ -19,6 +19,10 @@ final class Housekeeper: Sendable {
     var isStopped = false
     /// The timer of each task, by the task's number.
     var timers: [Scheduled<Void>?] = []
+    /// When the next purge is due that was asked for.
+    var purgeDue: NIODeadline?
+    var purgeTimer: Scheduled<Void>?
+    var purgedAt: NIODeadline?
   }
 
   init(_ broker: LocalBroker, loop: any EventLoop, offload: any Offload) {
@@ -44,6 +48,9 @@ final class Housekeeper: Sendable {
     }
     every(Limits.producerExpiryIntervalMs) { $0.expireProducers() }
     every(Limits.electionIntervalMs) { $0.controller.electPreferredLeaders() }
+    broker.purgeWanted.withLock { $0 = { [weak self] delayMs in self?.purge(inMs: delayMs) } }
+    // Deletions that this start has gone on with.
+    if let delayMs = broker.nextPurgeDelayMs(after: .min) { purge(inMs: delayMs) }
     broker.reportCache()
     if broker.directories.cache != nil { every(Limits.cacheReportIntervalMs) { $0.reportCache() } }
   }
@@ -53,7 +60,7 @@ final class Housekeeper: Sendable {
     let timers = state.withLock { state -> [Scheduled<Void>?] in
       state.isStopped = true
       defer { state.timers = [] }
-      return state.timers
+      return state.timers + [state.purgeTimer]
     }
     for timer in timers { timer?.cancel() }
   }
@@ -82,6 +89,43 @@ final class Housekeeper: Sendable {
   }
 }
 
+extension Housekeeper {
+  /// Removes deleted files when they may be removed: at once without a delay, though not more often than each
+  /// `Limits.purgeSpacingMs`. Called on any thread.
+  ///
+  /// - Parameter delayMs: from now.
+  func purge(inMs delayMs: Int64) {
+    // Those that may never be removed are not waited for.
+    guard delayMs < Limits.timerMsMax else { return }
+    let isDue = state.withLock { state -> Bool in
+      guard !state.isStopped else { return false }
+      let now = loop.now
+      let spaced = state.purgedAt.map { $0 + .milliseconds(Limits.purgeSpacingMs) } ?? now
+      let due = max(now + .milliseconds(max(0, delayMs)), spaced)
+      if let next = state.purgeDue, next <= due { return false }
+      state.purgeDue = due
+      state.purgeTimer?.cancel()
+      state.purgeTimer = nil
+      guard due > now else { return true }
+      state.purgeTimer = loop.scheduleTask(deadline: due) { self.purgeNow() }
+      return false
+    }
+    if isDue { purgeNow() }
+  }
+
+  private func purgeNow() {
+    offload.submit(.housekeeping) {
+      let isStopped = self.state.withLock { state in
+        state.purgeDue = nil
+        state.purgedAt = self.loop.now
+        return state.isStopped
+      }
+      guard !isStopped else { return }
+      if let delayMs = self.broker.purgeDeleted() { self.purge(inMs: delayMs) }
+    }
+  }
+}
+
 extension LocalBroker {
   /// Runs `body` on every open log; a failure is logged and the others go on.
   private func forEachLog(
@@ -104,15 +148,42 @@ extension LocalBroker {
 
   func applyRetention() {
     let now = nowMs()
+    let delayMs = Mutex<Int64?>(nil)
     forEachLog("retention") { log, marks throws(DiskError) in
-      _ = try log.applyRetention(nowMs: now, highWatermark: marks.highWatermark)
+      guard try log.applyRetention(nowMs: now, highWatermark: marks.highWatermark) > 0 else { return }
+      delayMs.withLock { $0 = min($0 ?? .max, log.config.fileDeleteDelayMs) }
     }
+    if let delayMs = delayMs.withLock({ $0 }) { deletedFiles(delayMs: delayMs) }
   }
 
-  /// Looks for segments that another program has cut: what is appended then would stand behind zeros.
+  /// Has files removed that were just deleted, when their delay has passed.
+  func deletedFiles(delayMs: Int64) { purgeWanted.withLock { $0 }(delayMs) }
+
+  /// The time from now until the first of the deleted files may be removed that may be after `dueMs`; nil when none wait.
+  func nextPurgeDelayMs(after dueMs: Int64) -> Int64? {
+    var next: Int64?
+    func consider(_ due: Int64?) {
+      if let due { next = min(next ?? .max, due) }
+    }
+    for topic in topics.all {
+      for partition in topic.partitions {
+        consider(try? partition.withLog { log, _ throws(PartitionError) in log.nextPurgeMs(after: dueMs) })
+      }
+    }
+    for directory in directories.online { consider(directory.nextPurgeMs(after: dueMs)) }
+    return next.map { $0.subtractingClamped(nowMs()) }
+  }
+
+  /// Looks for segments that another program has cut or removed: what is appended then would stand behind zeros, or be gone.
   func lookAtLogs() {
-    forEachLog("the log is offline until the next start: a look at its segment") { log, _ throws(DiskError) in
-      try log.look()
+    for topic in topics.all {
+      for partition in topic.partitions {
+        let found = try? partition.withLog { log, _ throws(PartitionError) -> DiskError? in
+          do throws(DiskError) { try log.look() } catch { return error }
+          return nil
+        }
+        if let cause = found { fail(partition, cause) }
+      }
     }
   }
 
@@ -179,11 +250,17 @@ extension LocalBroker {
     }
   }
 
-  func purgeDeleted() {
+  /// Removes deleted files whose delay has passed.
+  ///
+  /// - Returns: the time until those that wait may be removed; nil when none wait. Where a removal has failed, it is tried again
+  ///   by the periodic purge alone.
+  @discardableResult
+  func purgeDeleted() -> Int64? {
     let now = nowMs()
     forEachLog("purge") { log, _ throws(DiskError) in _ = try log.purgeDeleted(nowMs: now) }
     for directory in directories.online {
       do { _ = try directory.purgeDeleted(nowMs: now) } catch { refused(directory, "purge failed", error) }
     }
+    return nextPurgeDelayMs(after: now)
   }
 }

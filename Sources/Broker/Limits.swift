@@ -59,6 +59,9 @@ package enum Limits {
   /// Refused connections are told at most so often; a line counts those since the last.
   package static let refusalsToldMs: Int64 = 1_000
 
+  /// How often the log tells that a disk goes on to refuse appends or other writes; a line counts those since the last.
+  package static let refusedAppendsToldMs: Int64 = 60_000
+
   /// Time for requests in flight to finish when the broker stops.
   package static let drainMs: Int64 = 5_000
 
@@ -79,8 +82,12 @@ package enum Limits {
   /// How often closed segments are looked for, to be flushed in the background.
   package static let closedSegmentFlushMs: Int64 = 3_000
 
-  /// How often files and directories whose delay has passed are removed.
+  /// How often files and directories are looked for whose delay has passed and whose removal was not asked for in time, or
+  /// has failed.
   package static let purgeIntervalMs: Int64 = 10_000
+
+  /// The least time between two removals of deleted files that were asked for: each passes over all partitions.
+  package static let purgeSpacingMs: Int64 = 100
 
   /// How often log directories are looked for that are not there any more. Appends of that time may have been acknowledged.
   package static let directoryLookMs: Int64 = 1_000
@@ -135,6 +142,9 @@ package enum Limits {
 
   /// Names that one sentence of a refused start lists; it counts the others.
   package static let namesInSentence = 5
+
+  /// Strays of a log directory that a start names, a line each; it counts the others.
+  package static let straysTold = 100
 
   /// Threads that serve requests which take too long for an event loop.
   package static let requestThreads = 2

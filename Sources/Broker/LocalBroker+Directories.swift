@@ -35,8 +35,46 @@ extension LocalBroker {
   /// What a directory refused: with an error that speaks of the directory it goes offline; any other is logged.
   func refused(_ directory: LogDirectory, _ what: String, _ error: LogDirectoryError) {
     if directory.failure != nil { return }
-    if case .disk(let cause) = error, cause.isOfDirectory { return failed(directory, cause) }
-    log.error("\(what)", metadata: ["directory": "\(directory.path)", "error": "\(error)"])
+    guard case .disk(let cause) = error else {
+      return log.error("\(what)", metadata: ["directory": "\(directory.path)", "error": "\(error)"])
+    }
+    if cause.isOfDirectory { return failed(directory, cause) }
+    tell(what, cause, in: directory)
+  }
+
+  /// Takes in that an append was refused for its files. Where they cannot be used, the partition goes offline, with one line
+  /// that says why; a directory that has failed as a whole is found out at once. On a full disk, or without descriptors, the
+  /// partition stays, and a line a minute counts the appends.
+  @inline(never)
+  func appendFailed(_ partition: Partition, _ error: PartitionError) {
+    switch error {
+    case .append(.offline(let cause)): fail(partition, cause)
+    case .append(.diskFailed(let cause)) where cause.mayPass:
+      if let directory = partition.directory { tell("appends are refused", cause, in: directory) }
+    case .append(.diskFailed(let cause)): fail(partition, cause)
+    // What is offline was told when it went.
+    default: break
+    }
+  }
+
+  /// Takes a partition offline, and says so once.
+  func fail(_ partition: Partition, _ cause: DiskError) {
+    guard let released = partition.fail(cause) else { return }
+    for waiter in released { waiter.wake(.released) }
+    log.error(
+      "a partition is offline until its files can be used and the broker is started again",
+      metadata: ["partition": "\(partition.name)", "error": "\(cause)"])
+    offload.submit(.housekeeping) { self.lookAtDirectories() }
+  }
+
+  /// Says what a disk refuses again and again: once a minute, with the number of times since the last line.
+  private func tell(_ what: String, _ cause: DiskError, in directory: LogDirectory) {
+    let now = nowMs()
+    let key = "\(what) \(cause.code) \(directory.path)"
+    guard let untold = refusals.withLock({ $0.refused(key, nowMs: now) }) else { return }
+    log.error(
+      "\(what)",
+      metadata: ["directory": "\(directory.path)", "error": "\(cause)", "refused before": "\(untold)"])
   }
 
   private func hasFailedLog(_ directory: LogDirectory) -> Bool {

@@ -23,6 +23,10 @@ package final class LocalBroker: Sendable {
   package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
   let waitingToUnpack = WaitingToUnpack()
+  /// What disks refuse again and again.
+  let refusals = Mutex(RefusalCounts())
+  /// Called when files were deleted, with the time until they may be removed; set by the `Housekeeper`.
+  let purgeWanted = Mutex<@Sendable (_ delayMs: Int64) -> Void>({ _ in })
   /// Raised when a stop begins.
   let stopping = StopFlag()
   let flusher: Flusher
@@ -59,6 +63,7 @@ package final class LocalBroker: Sendable {
     self.log = log
     self.nowMs = nowMs
     replicas.whenDirectoryFails { [weak self] directory, cause in self?.failed(directory, cause) }
+    replicas.whenDeleted { [weak self] delayMs in self?.deletedFiles(delayMs: delayMs) }
   }
 
   /// The cluster as it is now. A request reads it once.

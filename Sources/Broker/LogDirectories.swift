@@ -106,7 +106,7 @@ package struct LogDirectories: Sendable {
       for directory in online {
         do throws(LogDirectoryError) {
           // With one directory there is nothing to choose, so nothing to count.
-          counted.append((directory, online.count == 1 ? 0 : try directory.list().count))
+          counted.append((directory, online.count == 1 ? 0 : try directory.roughCount()))
         } catch {
           guard case .disk(let cause) = error, cause.isOfDirectory else { throw error }
           failed(directory, cause)

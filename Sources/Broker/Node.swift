@@ -116,12 +116,12 @@ package final class Node: Sendable {
     let directories = try LogDirectories(config, disk: world.disk, arms: world.arms)
     do {
       let check = StartCheck(reports: directories.reports)
-      let tree = try EmbeddedTree(disk: world.disk, directory: try check.journalDirectory(), now: world.wallMs)
+      let tree = try openTree(in: try check.journalDirectory())
       let before = check.identity
       let elected = try ElectedController(
         tree: tree, config: config,
         before: ElectedController.Identity(brokerID: before?.brokerID, clusterID: before?.clusterID),
-        nowMs: world.wallMs(), random: world.random())
+        nowMs: world.wallMs(), random: world.random(), accept: check.checkOwner)
       let plan = try directories.accept(elected, check, random: world.random())
       let broker = LocalBroker(
         elected, config: config, tree: tree, directories: directories, offload: offload, log: log,
@@ -130,7 +130,14 @@ package final class Node: Sendable {
       return OpenedNode(broker: broker, tree: tree, directories: directories, offload: offload)
     } catch {
       for directory in directories.all { directory.unlock() }
+      if case LogDirectoryError.disk(let cause) = error { throw StartRefusal(cause) }
       throw error
+    }
+  }
+
+  private func openTree(in directory: String) throws(StartRefusal) -> EmbeddedTree {
+    do { return try EmbeddedTree(disk: world.disk, directory: directory, now: world.wallMs) } catch {
+      throw StartRefusal(error)
     }
   }
 

@@ -21,6 +21,8 @@ package final class Partition: Sendable {
     var replication: Replication
     var waiters = Waiters<Waiter>()
     var isDeleted = false
+    /// `fail` has been called.
+    var hasFailed = false
   }
 
   private let state: Mutex<State>
@@ -260,7 +262,10 @@ package final class Partition: Sendable {
 
   /// Throws when this replica does not lead, or the epoch a client knows is not the partition's.
   func check(_ currentLeaderEpoch: LeaderEpoch) throws(PartitionError) {
-    try state.withLock { state throws(PartitionError) in try state.check(currentLeaderEpoch) }
+    try state.withLock { state throws(PartitionError) in
+      try state.check(currentLeaderEpoch)
+      guard state.log?.failure == nil else { throw .offline }
+    }
   }
 
   /// Sets the log's configuration, effective from the next append.
@@ -295,6 +300,19 @@ package final class Partition: Sendable {
 
   /// Removes every waiter and returns them, to be woken with `released`.
   func release() -> [Waiter] { state.withLock { $0.waiters.releaseAll() } }
+
+  /// Takes the log offline for good: reads and appends get KAFKA_STORAGE_ERROR. The log stays, because the checkpoints go on to
+  /// name its offsets.
+  ///
+  /// - Returns: the waiters, to be woken with `released`; nil when it was done before, or there is no log.
+  func fail(_ cause: DiskError) -> [Waiter]? {
+    state.withLock { state in
+      guard let log = state.log, !state.hasFailed else { return nil }
+      state.hasFailed = true
+      log.fail(cause)
+      return state.waiters.releaseAll()
+    }
+  }
 
   /// Removes the log, for the caller to close or delete, and wakes every waiter with `released`.
   func retire(deleted: Bool) -> [Waiter] {

@@ -43,6 +43,7 @@ extension LocalBroker {
   func openTopics(_ plan: StartPlan, _ offload: any Offload) throws {
     tellOffline(plan)
     tellDamaged()
+    tellStrays()
     let cluster = controller.cluster
     let known = cluster.topics.values.filter { !$0.isBeingDeleted }.sorted { $0.name < $1.name }
     let configs = Dictionary(
@@ -101,12 +102,14 @@ extension LocalBroker {
     }
     // A broker that served what it could open would be short of descriptors at the next segment, too.
     if let cause = exhausted.withLock({ $0 }) {
-      throw StartRefusal.exhausted(cause, partitions: known.reduce(0) { $0 + $1.partitions.count })
+      let partitions = known.reduce(0) { $0 + $1.partitions.count }
+      throw StartRefusal.exhausted(cause, partitions: partitions, descriptors: segmentDescriptors)
     }
     var partitions = opened.withLock { $0 }
     for name in plan.offline { partitions[name] = offlinePartition(name, states[name.topic]!, removed: plan.removed) }
     replicas.adopt(partitions)
     controller.start()
+    tellDescriptors()
   }
 
   /// Tells clients where to connect: the advertised address of each listener, with the port it really got.
@@ -128,7 +131,7 @@ extension LocalBroker {
   /// Closes every log, writes the checkpoints, and marks each directory whose logs all closed well.
   func closeLogs() {
     let now = nowMs()
-    let failures = Mutex<Set<String>>([])
+    let failures = Mutex<[(Partition, PartitionError)]>([])
     checkpoint()
     let partitions = topics.all.flatMap(\.partitions).filter { $0.directory?.failure == nil }
     offload.parallel(partitions.count, threads: Limits.flushThreads) { index in
@@ -137,12 +140,11 @@ extension LocalBroker {
         try partition.withLog { log, _ throws(PartitionError) in
           do throws(DiskError) { try log.close(nowMs: now) } catch { throw .append(.diskFailed(error)) }
         }
-      } catch {
-        self.log.error("a log did not close", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
-        if let directory = partition.directory { _ = failures.withLock { $0.insert(directory.path) } }
-      }
+      } catch { failures.withLock { $0.append((partition, error)) } }
     }
-    let failed = failures.withLock { $0 }
+    let unclosed = failures.withLock { $0 }.sorted { $0.0.name < $1.0.name }
+    tellUnclosed(unclosed)
+    let failed = Set(unclosed.compactMap { $0.0.directory?.path })
     checkpoint()
     reportCache()
     for directory in directories.online where !failed.contains(directory.path) {
@@ -152,5 +154,13 @@ extension LocalBroker {
       }
     }
     for directory in directories.all { directory.unlock() }
+  }
+
+  /// One line for all logs that did not close: with a full disk they are many, for one reason.
+  private func tellUnclosed(_ unclosed: [(Partition, PartitionError)]) {
+    guard let (first, error) = unclosed.first else { return }
+    log.error(
+      "logs did not close: the next start of the broker recovers what is in their directories",
+      metadata: ["count": "\(unclosed.count)", "first": "\(first.name)", "error": "\(error)"])
   }
 }

@@ -18,7 +18,8 @@ extension Controller {
       .createSequential(path: ConfigChangeZNode.prefix, data: ConfigChangeZNode.data(asked.entity)))
     let old = cluster.configNotifications.prefix { Self.isOld($0, nowMs: nowMs) }
     // One of the changes that share a write sweeps.
-    let swept = write.commits.contains(where: \.sweeps) ? 0 : min(old.count, Self.notificationsSweptMax)
+    let swept = write.sweeps ? 0 : min(old.count, Self.notificationsSweptMax)
+    write.sweeps = write.sweeps || swept > 0
     write.operations += old.prefix(swept).map { .delete(path: $0.path) }
     write.commits.append(.configured(asked.entity, after, swept: swept, nowMs: nowMs, item))
     write.busy.insert(item.key(in: self) ?? path)
@@ -118,13 +119,6 @@ extension Controller {
     // The partition stays as it was; the timer tries again.
     case .elected: break
     }
-  }
-}
-
-extension Controller.Commit {
-  fileprivate var sweeps: Bool {
-    if case .configured(_, _, let swept, _, _) = self { return swept > 0 }
-    return false
   }
 }
 

@@ -80,9 +80,10 @@ extension Controller {
       case .shutDown(let broker, _): Election.shutDown(broker, partition, isAlive: isAlive)
       }
     guard let elected else {
-      // A registered broker needs the state of all its replicas, changed or not.
-      if case .came(let broker) = cause, partition.replicas.contains(broker) {
-        lead(name, topic, isNew: false, to: [broker])
+      // A registered broker needs the state of all its replicas and shows its clients every topic, changed or not.
+      if case .came(let broker) = cause {
+        outbox.changed.insert(topic.name)
+        if partition.replicas.contains(broker) { lead(name, topic, isNew: false, to: [broker]) }
       }
       return
     }

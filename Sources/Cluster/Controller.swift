@@ -303,6 +303,8 @@ extension Controller {
     var operations: [TreeOperation] = []
     var commits: [Commit] = []
     var busy: Set<String> = []
+    /// One of the changes removes old notifications.
+    var sweeps = false
   }
 
   /// Describes a change to apply when its write has finished.

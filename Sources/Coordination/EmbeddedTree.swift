@@ -214,5 +214,9 @@ private struct OpenJournal {
 }
 
 extension ZNodeError {
-  init(_ error: JournalStoreError) { self.init(.disk, error.path, detail: error.description) }
+  package init(_ error: JournalStoreError) {
+    let isInUse = error.call == "flock"
+    let cause = isInUse ? nil : DiskError(error.call, error.path, code: error.errno)
+    self.init(.disk, error.path, detail: error.description, cause: cause)
+  }
 }

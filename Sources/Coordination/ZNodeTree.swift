@@ -1,3 +1,5 @@
+package import Storage
+
 /// A tree of small named values shared by the parts of a cluster, with ZooKeeper's meaning: `EmbeddedTree` keeps one for a
 /// single broker.
 ///
@@ -97,12 +99,15 @@ package struct ZNodeError: Error, Sendable, Equatable, CustomStringConvertible {
   /// Which operation of a `multi`, from 0.
   package var operation: Int
   package var detail: String
+  /// What the system refused, where it was the disk.
+  package var cause: DiskError?
 
-  package init(_ code: Code, _ path: String, operation: Int = 0, detail: String = "") {
+  package init(_ code: Code, _ path: String, operation: Int = 0, detail: String = "", cause: DiskError? = nil) {
     self.code = code
     self.path = path
     self.operation = operation
     self.detail = detail
+    self.cause = cause
   }
 
   package var description: String {

@@ -159,8 +159,11 @@ enum PartitionMetadata {
 
 extension String {
   /// The path up to its last slash.
-  var directoryPart: String {
+  package var directoryPart: String {
     guard let slash = lastIndex(of: "/") else { return "." }
     return String(self[..<slash])
   }
+
+  /// What is behind its last slash.
+  package var lastPart: String { String(self[(lastIndex(of: "/").map { index(after: $0) } ?? startIndex)...]) }
 }

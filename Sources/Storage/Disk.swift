@@ -27,15 +27,15 @@ package protocol Disk: Sendable {
 
   /// Whether an append to a segment leaves zeros behind its last byte, so that a closed segment must be truncated.
   var padsFiles: Bool { get }
-  /// The first descriptor that a segment may not keep open: those from here on are for what is opened for a moment.
-  var segmentDescriptorsEnd: Int { get }
+  /// Counts and bounds the descriptors that segments keep; nil for as many as there are.
+  var segmentDescriptors: SegmentDescriptors? { get }
   /// Throws if the file system under a directory lacks a feature that this disk needs.
   func probe(_ directory: String) throws(DiskError)
 }
 
 extension Disk {
   package var padsFiles: Bool { false }
-  package var segmentDescriptorsEnd: Int { .max }
+  package var segmentDescriptors: SegmentDescriptors? { nil }
   package func probe(_ directory: String) throws(DiskError) {}
 }
 
@@ -116,6 +116,11 @@ extension DiskError {
   /// Whether the error means that the disk or directory is unusable. A full disk is usable: it can be read, and appends
   /// succeed when there is space again.
   package var isOfDirectory: Bool { !isOfProcess && code != ENOSPC && code != EDQUOT }
+}
+
+extension DiskError {
+  /// Whether a log whose append ended so can go on: with more space or descriptors, or at another offset.
+  package var mayPass: Bool { !isOfDirectory || code == Self.offsetsUsedUp }
 }
 
 extension DiskFile {

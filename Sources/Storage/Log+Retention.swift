@@ -88,6 +88,11 @@ extension Log {
     return due.count
   }
 
+  /// When the next of those files may be removed, of those that may not be yet; nil when none waits.
+  package func nextPurgeMs(after nowMs: Int64) -> Int64? {
+    deleted.lazy.map(\.removableAtMs).filter { $0 > nowMs }.min()
+  }
+
   // MARK: Truncation
 
   /// Truncates the log to `offset`; a batch that holds `offset` is removed whole, so the log may end before it.

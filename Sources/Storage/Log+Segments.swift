@@ -120,7 +120,8 @@ extension Log {
     try segment.finish(config: config)
   }
 
-  /// Looks whether another program has cut the file that is appended to, when something was appended since the last look.
+  /// Looks whether another program has cut or removed the file that is appended to, when something was appended since the last
+  /// look.
   ///
   /// - Throws: when it has. The log is offline then, until it is opened again and what is missing is told.
   package func look() throws(DiskError) {
@@ -128,6 +129,9 @@ extension Log {
     try check(active)
     lookedAtSize = active.size
   }
+
+  /// Takes the log offline because its files cannot be used: it takes and gives nothing until it is opened again.
+  package func fail(_ cause: DiskError) { failure = failure ?? cause }
 
   private func check(_ segment: Segment) throws(DiskError) {
     do { try segment.checkWhole() } catch {

@@ -19,6 +19,8 @@ package enum LogDirectoryError: Error, Hashable, Sendable {
   case otherEngine(TopicPartition, writtenBy: LogEngine, path: String)
   /// The program does not support `setting`; millrace-broker does.
   case noArm(setting: String)
+  /// The logs keep as many files open as a process with so few descriptors lets them.
+  case tooManyOpen(Int, limit: Int)
   /// No log directory is usable any more.
   case noneLeft
   /// The file system takes no direct reads or writes (O_DIRECT), which the broker is configured to use.
@@ -39,6 +41,8 @@ extension LogDirectoryError: CustomStringConvertible {
     case .damaged(let damage):
       "\(damage). Deleted records would come back: correct the line, put back a copy, or remove the file and have them back"
     case .exists(let partition): "\(partition) has a directory already"
+    case .tooManyOpen(let open, let limit):
+      "the logs keep \(open) files open, and no further log is made from \(limit) on, for connections need the other descriptors of the process: raise its limit of open files (ulimit -n), or delete topics"
     case .noneLeft: "no log directory can be used"
     case .noDirectIO(let path, let error):
       "\(path) is on a file system without O_DIRECT (\(error)), which millrace.cache=process and millrace.write.path=direct need: give a log.dirs on another one"

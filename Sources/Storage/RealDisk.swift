@@ -4,9 +4,9 @@ import Model
 
 /// The machine's file system, by system calls.
 package struct RealDisk: Disk {
-  package let segmentDescriptorsEnd: Int
+  package let segmentDescriptors: SegmentDescriptors?
 
-  package init(segmentDescriptorsEnd: Int = .max) { self.segmentDescriptorsEnd = segmentDescriptorsEnd }
+  package init(segmentDescriptors: SegmentDescriptors? = nil) { self.segmentDescriptors = segmentDescriptors }
 
   package func open(_ path: String, creating: Bool) throws(DiskError) -> any DiskFile {
     RealFile(try descriptor(of: path, creating: creating), path)

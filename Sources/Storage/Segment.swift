@@ -74,10 +74,10 @@ final class Segment {
     disk: any Disk, directory: String, baseOffset: Offset, config: LogConfig, nowMs: Int64
   ) throws(DiskError) -> Segment {
     let segment = Segment(disk: disk, directory: directory, baseOffset: baseOffset, size: 0, modifiedMs: nowMs)
-    let file = try open(segment.path + logSuffix, creating: true, on: disk)
-    try file.truncate(to: 0)
-    if config.preallocate { try file.reserve(config.segmentBytes) }
-    segment.opened = SegmentFile(file, path: segment.path + logSuffix)
+    let opened = try open(segment.path + logSuffix, creating: true, on: disk)
+    try opened.file.truncate(to: 0)
+    if config.preallocate { try opened.file.reserve(config.segmentBytes) }
+    segment.opened = opened
     try segment.offsetIndex.reset(on: disk)
     try segment.timeIndex.reset(on: disk)
     segment.newest = TimeIndex.Entry(timestamp: -1, offset: baseOffset)
@@ -87,17 +87,17 @@ final class Segment {
   /// The `.log`, opened on first use.
   func file() throws(DiskError) -> SegmentFile {
     if let opened { return opened }
-    let file = SegmentFile(
-      try Self.open(path + Self.logSuffix, creating: false, on: disk), path: path + Self.logSuffix)
+    let file = try Self.open(path + Self.logSuffix, creating: false, on: disk)
     opened = file
     return file
   }
 
   /// Opens a file that stays open, unless that leaves too few descriptors for others.
-  private static func open(_ path: String, creating: Bool, on disk: any Disk) throws(DiskError) -> any DiskFile {
+  private static func open(_ path: String, creating: Bool, on disk: any Disk) throws(DiskError) -> SegmentFile {
     let file = try disk.open(path, creating: creating)
-    guard file.descriptor < disk.segmentDescriptorsEnd else { throw DiskError("open", path, code: EMFILE) }
-    return file
+    guard let descriptors = disk.segmentDescriptors else { return SegmentFile(file, path: path) }
+    guard let lease = descriptors.take(file.descriptor) else { throw DiskError("open", path, code: EMFILE) }
+    return SegmentFile(file, path: path, lease: lease)
   }
 
   // MARK: Appending
@@ -189,9 +189,13 @@ final class Segment {
   }
 
   /// Throws when the file ends before the segment's batches do, or was never written in their midst: another program has cut
-  /// it, and what was appended since stands behind zeros.
+  /// it, and what was appended since stands behind zeros. Throws also when the file has no name any more: what is appended to
+  /// it is gone when it is closed.
   func checkWhole() throws(DiskError) {
     let file = try file().file
+    guard try disk.info(path + Self.logSuffix) != nil else {
+      throw DiskError("stat", path + Self.logSuffix, code: ENOENT)
+    }
     guard try file.size() >= size, try file.firstHole() ?? size >= size else {
       throw DiskError("segment cut by another program", path + Self.logSuffix, code: DiskError.unexpectedEnd)
     }

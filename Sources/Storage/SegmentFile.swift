@@ -10,9 +10,11 @@ package final class SegmentFile: Sendable {
   /// The descriptor for sendfile; -1 on a disk that has no real files (tests).
   package let descriptor: Int32
   let file: any DiskFile
+  private let lease: SegmentDescriptors.Lease?
 
-  package init(_ file: any DiskFile, path: String) {
+  package init(_ file: any DiskFile, path: String, lease: SegmentDescriptors.Lease? = nil) {
     self.file = file
+    self.lease = lease
     self.path = path
     descriptor = file.descriptor
   }

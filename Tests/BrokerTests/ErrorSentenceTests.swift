@@ -1,4 +1,7 @@
 import Compression
+import Coordination
+import DiskSupport
+import Glibc
 import Model
 import NIOCore
 import Storage
@@ -32,7 +35,8 @@ struct ErrorSentenceTests {
     WireError.truncated(needed: 4, left: 2), WireError.invalidLength(-7), WireError.invalidCount(9, left: 2),
     WireError.tooManyElements(limit: 5), WireError.unexpectedNull, WireError.invalidVarint,
     WireError.taggedFieldSize(tag: 1), WireError.unsupportedVersion(key: 1, version: 99), FrameError.negativeLength(-1),
-    FrameError.tooLarge(9, limit: 5), FrameError.startLost,
+    FrameError.tooLarge(9, limit: 5), FrameError.startLost, StartRefusal(disk),
+    StartRefusal(DiskError("open", "/data", code: 5)),
   ]
 
   @Test("is words, not the name of a case with its values", arguments: errors.indices)
@@ -53,5 +57,70 @@ struct ErrorSentenceTests {
       #expect(text.hasPrefix("the host name 'no-such-host.invalid' has no address ("), "\(text)")
     }
     #expect(SocketFailure.reason(IOError(errnoCode: 111, reason: "connect")) == "Connection refused")
+  }
+
+  @Test(
+    "says of a file without which a broker does not start what to do",
+    arguments: [
+      (ENOSPC, "the disk of /d is full (znodes.journal could not be written): free some space and start again"),
+      (EDQUOT, "the disk of /d is full (znodes.journal could not be written): free some space and start again"),
+      (EROFS, "the disk of /d is mounted read-only (znodes.journal could not be written): mount it for writing"),
+      (
+        EACCES,
+        "/d/znodes.journal may not be used by this user (open /d/znodes.journal: Permission denied): correct its owner or its mode"
+      ),
+      (EISDIR, "/d/znodes.journal is a directory, and a file is needed there: move it away, and put the file back"),
+      (ENOTDIR, "/d is a file, and a directory is needed there: move it away, and put the directory back"),
+      (EIO, "open /d/znodes.journal: Input/output error: the broker needs it to start"),
+    ])
+  func startRefusal(code: Int32, sentence: String) {
+    let error = ZNodeError(JournalStoreError(call: "open", path: "/d/znodes.journal", errno: code))
+    #expect(StartRefusal(error).description == sentence)
+  }
+
+  @Test("says of a start on a full disk, and of a directory in the journal's place, what to do")
+  func startOnJournal() throws {
+    try withDirectory { directory in
+      let disk = FullDisk()
+      try TestBroker.start(in: directory, disk: disk).running.stop()
+      disk.isFull = true
+      let full = #expect(throws: StartRefusal.self) { try TestBroker.start(in: directory, disk: disk) }
+      #expect(
+        full?.description
+          == "the disk of \(directory)/data is full (znodes.journal could not be written): free some space and start again"
+      )
+      disk.isFull = false
+      try disk.rename("\(directory)/data/znodes.journal", to: "\(directory)/kept")
+      try disk.makeDirectory("\(directory)/data/znodes.journal")
+      let other = #expect(throws: StartRefusal.self) { try TestBroker.start(in: directory, disk: disk) }
+      #expect(
+        other?.description
+          == "\(directory)/data/znodes.journal is a directory, and a file is needed there: move it away, and put the file back"
+      )
+      try disk.removeDirectory("\(directory)/data/znodes.journal")
+      try disk.rename("\(directory)/kept", to: "\(directory)/data/znodes.journal")
+      try TestBroker.start(in: directory, disk: disk).running.stop()
+    }
+  }
+
+  @Test("says of a full disk that a topic's creation met which disk, in the words of the tree")
+  func fullDiskWhileRunning() throws {
+    let disk = FullDisk()
+    try withBroker(disk: disk) { broker in
+      let client = try broker.connect()
+      disk.isFull = true
+      var request = CreateTopicsRequest()
+      var topic = CreateTopicsRequest.Topic()
+      (topic.name, topic.numPartitions, topic.replicationFactor) = ("t", 1, 1)
+      request.topics = [topic]
+      let refused = try client.ask(request, version: 7).topics.first
+      #expect(refused?.errorCode == .unknownServerError)
+      #expect(
+        refused?.errorMessage
+          == "the z-node tree was not changed: pwritev \(broker.directory)/data/znodes.journal: No space left on device"
+      )
+      disk.isFull = false
+      try client.createTopic("t")
+    }
   }
 }

@@ -1,4 +1,5 @@
 import Cluster
+import Dispatch
 import Glibc
 import Model
 import Synchronization
@@ -227,6 +228,51 @@ struct TopicChangeTests {
         }
       }
       #expect(given.sorted() == (0..<2400).map(Int64.init))
+    }
+  }
+
+  @Test("the metadata is made anew once for all the topics whose configurations one write changes")
+  func alterMany() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      let names = (0..<300).map { "t\($0)" }
+      #expect(try client.ask(creating(names, partitions: 1), version: 7).topics.allSatisfy { $0.errorCode == .none })
+      let before = broker.broker.metadata.replacements
+      var alter = IncrementalAlterConfigsRequest()
+      alter.resources = names.map { name in
+        var config = IncrementalAlterConfigsRequest.Config()
+        (config.name, config.value) = ("retention.ms", "1000")
+        var resource = IncrementalAlterConfigsRequest.Resource()
+        (resource.resourceType, resource.resourceName, resource.configs) = (2, name, [config])
+        return resource
+      }
+      #expect(try client.ask(alter, version: 1).responses.allSatisfy { $0.errorCode == .none })
+      #expect(broker.broker.metadata.replacements == before + 1)
+      #expect(broker.broker.topics.all.count { $0.config.retentionMs == 1000 } == 300)
+    }
+  }
+
+  @Test("a topic that is created while many configurations are altered does not wait for all of them")
+  func alterInTurns() throws {
+    try withBroker { broker in
+      // Four writes of the tree, of which the second creates the topic too. Brokers that are not there need no topics.
+      let changes = (0..<4_000).map { Controller.ConfigChange(.broker(BrokerID($0 + 10))) { _, _ in [:] } }
+      let ended = Mutex<[String]>([])
+      let done = DispatchSemaphore(value: 0)
+      broker.blocking(.control) {
+        broker.broker.controller.ask({ _ in .alterConfigs(changes, validateOnly: false, nowMs: 0) }) { outcomes in
+          ended.withLock { $0.append("altered \(outcomes.count { $0 == .done })") }
+          done.signal()
+        }
+        broker.broker.controller.ask({ _ in
+          .create([.init(NewTopic(name: "u", partitionCount: 1), id: TopicID(high: 1, low: 1))], validateOnly: false)
+        }) { _ in
+          ended.withLock { $0.append("created") }
+          done.signal()
+        }
+      }
+      for _ in 0..<2 { done.wait() }
+      #expect(ended.withLock { $0 } == ["created", "altered 4000"])
     }
   }
 }

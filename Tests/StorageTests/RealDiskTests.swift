@@ -28,7 +28,7 @@ struct RealDiskTests {
   @Test("leaves the last descriptors to files that are open for a moment: a segment does not keep one of them")
   func reserve() throws {
     let temporary = try TemporaryDirectory()
-    let disk = RealDisk(segmentDescriptorsEnd: 3)
+    let disk = RealDisk(segmentDescriptors: SegmentDescriptors(end: 3))
     func create() throws {
       _ = try Log.create(
         disk: disk, directory: "\(temporary.path)/t-0", partition: TopicPartition("t", 0), topicID: nil,

@@ -35,6 +35,7 @@ extension LocalBroker {
         }
         do throws(PartitionError) {
           moved.lowWatermark = try partition.deleteRecords(before: offset, nowMs: now)
+          deletedFiles(delayMs: topic.config.fileDeleteDelayMs)
         } catch {
           moved.errorCode = ErrorCode(error)
         }

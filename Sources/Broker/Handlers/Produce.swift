@@ -206,6 +206,7 @@ extension LocalBroker {
       if !placed.woken.isEmpty { appends.woken += placed.woken }
     } catch {
       response.errorCode = ErrorCode(error)
+      if response.errorCode == .kafkaStorageError { appendFailed(partition, error) }
     }
   }
 }

@@ -117,17 +117,45 @@ package final class ControllerRunner: Sendable {
       }
       if asked.isEmpty, !isBusy { return }
       for asked in asked { state.effects += step(asked, &state) }
-      let effects = state.effects
-      state.effects = []
-      for effect in effects { state.effects += carryOut(effect, &state) }
-      if state.effects.isEmpty { state.effects = doChore(&state) }
+      carryOutEffects(&state)
+      // Also where one write follows another: a topic whose logs are to be made does not wait for all of a long request.
+      if state.effects.isEmpty || state.effects.contains(where: \.isWrite) { state.effects += doChore(&state) }
+    }
+  }
+
+  /// Carries out the effects there are. Values of many entities are applied together: each image is made in a pass over all
+  /// topics.
+  private func carryOutEffects(_ state: inout State) {
+    var effects = state.effects[...]
+    state.effects = []
+    while let effect = effects.popFirst() {
+      guard case .configure(let entity, _) = effect else {
+        state.effects += carryOut(effect, &state)
+        continue
+      }
+      var entities = [entity]
+      while case .configure(let next, _)? = effects.first {
+        entities.append(next)
+        effects.removeFirst()
+      }
+      configure(entities, state.controller.cluster)
     }
   }
 
   /// Does one piece of the chores; returns the controller's effects when that was a chore's last.
   private func doChore(_ state: inout State) -> [Controller.Effect] {
-    let cluster = state.controller.cluster
-    let ended = state.chores.doPiece(
+    switch doPiece(of: &state.chores, state.controller.cluster) {
+    case nil: return []
+    case .made(let outcomes): return state.controller.step(.replicasMade(by: brokerID, outcomes))
+    case .removed(let topics, let left):
+      return topics.sorted().flatMap {
+        state.controller.step(.replicasStopped(by: brokerID, topic: $0, isGone: !left.contains($0)))
+      }
+    }
+  }
+
+  private func doPiece(of chores: inout Chores, _ cluster: ClusterState) -> Chores.Ended? {
+    chores.doPiece(
       isStopping: stopping.isRaised,
       make: { states, outcomes, placement in
         replicas.lead(states, &outcomes, &placement) { logConfig(of: $0, in: cluster) }
@@ -136,14 +164,6 @@ package final class ControllerRunner: Sendable {
         replicas.stop(stopped) { config(of: $0, in: cluster).fileDeleteDelayMs }
       },
       forget: { replicas.forget($0) })
-    switch ended {
-    case nil: return []
-    case .made(let outcomes): return state.controller.step(.replicasMade(by: brokerID, outcomes))
-    case .removed(let topics, let left):
-      return topics.sorted().flatMap {
-        state.controller.step(.replicasStopped(by: brokerID, topic: $0, isGone: !left.contains($0)))
-      }
-    }
   }
 
   private func step(_ asked: Asked, _ state: inout State) -> [Controller.Effect] {
@@ -174,7 +194,7 @@ package final class ControllerRunner: Sendable {
       replicas.lead(states.filter { !$0.isNew }, &outcomes, &placement) { [cluster = state.controller.cluster] in
         logConfig(of: $0, in: cluster)
       }
-    case .configure(let entity, _): configure(entity, state.controller.cluster)
+    case .configure(let entity, _): configure([entity], state.controller.cluster)
     case .updateMetadata(let brokers, let changed, let removed):
       show(changed, removed, brokers, state.controller.cluster)
     case .stopReplicas(_, let stopped): state.chores.add(removing: stopped)
@@ -197,14 +217,14 @@ package final class ControllerRunner: Sendable {
     }
   }
 
-  /// Applies the configuration that was written to the open logs and to the image.
-  private func configure(_ entity: ConfigZNode.Entity, _ cluster: ClusterState) {
-    let names: [String]
-    switch entity {
-    case .topic(let name): names = [name]
-    // Topics inherit the broker's values.
-    case .broker, .brokerDefault: names = cluster.topics.keys.sorted()
+  /// Applies the configurations that were written to the open logs and to the image.
+  private func configure(_ entities: [ConfigZNode.Entity], _ cluster: ClusterState) {
+    var names: [String] = []
+    for entity in entities {
+      if case .topic(let name) = entity { names.append(name) }
     }
+    // Topics inherit the broker's values. No write changes a topic twice.
+    if names.count < entities.count { names = cluster.topics.keys.sorted() }
     let image = metadata.image
     for name in names { replicas.configure(name, logConfig(of: name, in: cluster)) }
     // The image keeps the partitions that it has: those being added are shown when their logs have been created.
@@ -231,6 +251,10 @@ package final class ControllerRunner: Sendable {
   private func logConfig(of topic: String, in cluster: ClusterState) -> LogConfig {
     LogConfig(config(of: topic, in: cluster), flushBeforeAck: configs.base.flushBeforeAck)
   }
+}
+
+extension Controller.Effect {
+  fileprivate var isWrite: Bool { if case .write = self { true } else { false } }
 }
 
 extension Controller.Request {

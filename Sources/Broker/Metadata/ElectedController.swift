@@ -33,17 +33,28 @@ package struct ElectedController: Sendable {
   /// - Parameters:
   ///   - nowMs: milliseconds since 1970.
   ///   - random: makes the cluster's id.
+  ///   - accept: refuses, by throwing, what the tree says of the cluster; nothing has been written then. It gets this
+  ///     broker's id, nil where one is to be generated, and the cluster's id.
   package init(
-    tree: any ZNodeTree, config: Config, before: Identity, nowMs: Int64, random: any RandomNumberGenerator
-  ) throws(RegistryError) {
+    tree: any ZNodeTree, config: Config, before: Identity, nowMs: Int64, random: any RandomNumberGenerator,
+    accept: (ClusterState, BrokerID?, _ clusterID: String) throws(StartRefusal) -> Void = { _, _, _ in }
+  ) throws {
     var random = random
     do {
       var start = RegistryStart(tree: tree, brokerID: -1)
       start.makeRoots()
       clusterID = try start.clusterID(before: before.clusterID) { UUID128.random(using: &random).description }
-      brokerID = try Self.brokerID(config, before: before.brokerID, &start)
+      let known = try Self.knownID(config, before: before.brokerID)
+      start.brokerID = known ?? -1
+      var cluster = try start.cluster()
+      try accept(cluster, known, clusterID)
+      if known == nil {
+        start.brokerID = try Self.generatedID(config, &start)
+        // The broker's own values are read by its id.
+        cluster = try start.cluster()
+      }
+      brokerID = start.brokerID
       let (epoch, version) = try start.becomeController(nowMs: nowMs)
-      let cluster = try start.cluster()
       try tree.multi(start.operations)
       let configs = try DynamicConfigs(config, brokerID: brokerID, cluster.brokerValues)
       self.configs = configs
@@ -59,35 +70,33 @@ package struct ElectedController: Sendable {
           effects.append(effect)
           continue
         }
-        let outcome = tree.carryOut(operations)
-        if case .writeFailed(let failure) = outcome { throw RegistryError("the z-node tree: \(failure)") }
-        due += controller.step(outcome)
+        due += controller.step(try tree.perform(operations))
       }
     } catch let error as RegistryError {
       throw error
+    } catch let error as StartRefusal {
+      throw error
+    } catch let error as ZNodeError {
+      throw StartRefusal(error)
     } catch {
       throw RegistryError("the z-node tree: \(error)")
     }
   }
 
-  private static func brokerID(
-    _ config: Config, before: BrokerID?, _ start: inout RegistryStart
-  ) throws -> BrokerID {
-    let id: BrokerID
-    if config.brokerID >= 0 {
-      id = config.brokerID
-      if let before, before != id {
-        throw RegistryError("broker.id is \(id), but the log directories are those of broker \(before)")
-      }
-    } else if let before {
-      id = before
-    } else if config.brokerIDGenerationEnable {
-      id = try start.generateBrokerID(above: config.reservedBrokerMaxID)
-    } else {
+  /// What broker.id or meta.properties says; nil when neither does.
+  private static func knownID(_ config: Config, before: BrokerID?) throws(RegistryError) -> BrokerID? {
+    guard config.brokerID >= 0 else { return before }
+    if let before, before != config.brokerID {
+      throw RegistryError("broker.id is \(config.brokerID), but the log directories are those of broker \(before)")
+    }
+    return config.brokerID
+  }
+
+  private static func generatedID(_ config: Config, _ start: inout RegistryStart) throws -> BrokerID {
+    guard config.brokerIDGenerationEnable else {
       throw RegistryError("broker.id is not set, and broker.id.generation.enable is false")
     }
-    start.brokerID = id
-    return id
+    return try start.generateBrokerID(above: config.reservedBrokerMaxID)
   }
 }
 
@@ -102,12 +111,16 @@ extension Controller.Rules.Settings {
 extension ZNodeTree {
   /// Does a controller's write and says how it went. Waits for the disk.
   func carryOut(_ operations: [TreeOperation]) -> Controller.Event {
-    let results: [ZNodeResult]
-    do throws(ZNodeError) { results = try multi(operations.map { ZNodeOperation($0) }) } catch {
+    do throws(ZNodeError) { return try perform(operations) } catch {
       if error.code == .closed { return .sessionLost }
       let isFenced = error.code == .badVersion && error.path == ControllerEpochZNode.path
       return .writeFailed(isFenced ? .fenced : .failed("\(error)"))
     }
+  }
+
+  /// Does a controller's write. Waits for the disk.
+  fileprivate func perform(_ operations: [TreeOperation]) throws(ZNodeError) -> Controller.Event {
+    let results = try multi(operations.map { ZNodeOperation($0) })
     var created: [String] = []
     for (operation, result) in zip(operations, results) {
       if case .createSequential = operation, case .created(let path, _) = result { created.append(path) }

@@ -113,9 +113,14 @@ package final class MetadataImage: Sendable {
 package final class Metadata: Sendable {
   private let current: Mutex<MetadataImage>
 
+  private let replaced = Atomic(0)
+
   package init(_ image: MetadataImage) { current = Mutex(image) }
 
   package var image: MetadataImage { current.withLock { $0 } }
+
+  /// How often the image was replaced, each time in a pass over all topics.
+  var replacements: Int { replaced.load(ordering: .relaxed) }
 
   /// Replaces the image by the one that `change` makes of it. Called on the control lane alone, so that no other change comes
   /// between.
@@ -128,5 +133,6 @@ package final class Metadata: Sendable {
       return old
     }
     withExtendedLifetime(old) {}
+    replaced.wrappingAdd(1, ordering: .relaxed)
   }
 }

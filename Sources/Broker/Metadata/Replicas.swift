@@ -17,6 +17,8 @@ package final class Replicas: Sendable {
   private let hosted = Mutex<[String: [Int32: Partition]]>([:])
   private let directoryFailed = Mutex<@Sendable (LogDirectory, DiskError) -> Void>({ _, _ in })
 
+  private let deleted = Mutex<@Sendable (_ delayMs: Int64) -> Void>({ _ in })
+
   init(_ directories: LogDirectories, brokerID: BrokerID, log: Logger, nowMs: @escaping @Sendable () -> Int64) {
     self.directories = directories
     self.brokerID = brokerID
@@ -27,6 +29,11 @@ package final class Replicas: Sendable {
   /// Sets the function to call with a log directory in which a log could not be created because the directory has failed.
   func whenDirectoryFails(_ body: @escaping @Sendable (LogDirectory, DiskError) -> Void) {
     directoryFailed.withLock { $0 = body }
+  }
+
+  /// Sets the function to call when partitions were deleted, with the time until their files may be removed.
+  func whenDeleted(_ body: @escaping @Sendable (_ delayMs: Int64) -> Void) {
+    deleted.withLock { $0 = body }
   }
 
   /// Adds partitions whose logs were opened at the start.
@@ -143,6 +150,7 @@ package final class Replicas: Sendable {
   func stop(_ replicas: [Controller.StoppedReplica], deleteDelayMs: (String) -> Int64) -> Set<String> {
     var left: Set<String> = []
     var renamed: [(directory: LogDirectory, topics: Set<String>)] = []
+    var delayMs = Int64.max
     for replica in replicas {
       let partition = hosted.withLock { hosted in
         let partition = hosted[replica.name.topic]?.removeValue(forKey: replica.name.partition)
@@ -161,7 +169,9 @@ package final class Replicas: Sendable {
         continue
       }
       do {
-        try directory.delete(replica.name, delayMs: deleteDelayMs(replica.name.topic), nowMs: nowMs(), syncing: false)
+        let delay = deleteDelayMs(replica.name.topic)
+        try directory.delete(replica.name, delayMs: delay, nowMs: nowMs(), syncing: false)
+        delayMs = min(delayMs, delay)
         if let index = renamed.firstIndex(where: { $0.directory === directory }) {
           renamed[index].topics.insert(replica.name.topic)
         } else {
@@ -179,6 +189,7 @@ package final class Replicas: Sendable {
           "deleted partitions may come back", metadata: ["directory": "\(directory.path)", "error": "\(error)"])
       }
     }
+    if !renamed.isEmpty { deleted.withLock { $0 }(delayMs) }
     return left
   }
 }

@@ -86,7 +86,7 @@ private func runBroker(path: String, overrides: [String], _ arms: Arms) -> Int32
     let file = try ConfigFile.load(path: path, overrides: overrides)
     for warning in file.warnings { log.warning("\(warning)") }
     try DescriptorLimit.check(file.config)
-    let disk = RealDisk(segmentDescriptorsEnd: DescriptorLimit.segmentsEnd)
+    let disk = RealDisk(segmentDescriptors: DescriptorLimit.forSegments(file.config))
     real = RealWorld(file.config, disk: disk, arms: arms, log: log)
     node = Node(real.world, file.config, log: log)
     running = try node.start().wait()

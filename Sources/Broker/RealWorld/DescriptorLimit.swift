@@ -1,4 +1,5 @@
 import Glibc
+import Storage
 
 /// How many files and sockets this process may have open.
 enum DescriptorLimit {
@@ -15,20 +16,32 @@ enum DescriptorLimit {
   /// part would be missing then.
   static func check(_ config: Config, available: Int = current) throws(StartRefusal) {
     let (threads, directories) = (config.numNetworkThreads, config.logDirs.count)
-    let needed =
-      Limits.descriptorsSpare + threads * Limits.descriptorsPerLoop + directories * Limits.descriptorsPerDirectory
-      + config.listeners.count * Limits.descriptorsPerListener
+    let needed = needed(by: config)
     guard available < needed else { return }
     throw StartRefusal(
       "the process may have \(available) files and sockets open (ulimit -n), and num.network.threads=\(threads) with log.dirs of \(directories) and listeners of \(config.listeners.count) needs at least \(needed): raise the limit"
     )
   }
 
+  /// How many a broker of this configuration has open without logs and connections.
+  private static func needed(by config: Config) -> Int {
+    Limits.descriptorsSpare + config.numNetworkThreads * Limits.descriptorsPerLoop
+      + config.logDirs.count * Limits.descriptorsPerDirectory + config.listeners.count * Limits.descriptorsPerListener
+  }
+
+  /// What segments may keep of `all` descriptors. New logs are made up to half of them. Segments that are rolled, and logs that
+  /// were made when the limit was higher, may take more, but leave as many to connections as are reserved.
+  ///
+  /// Worked case: of 128, a broker with three network threads needs 30, and 16 are reserved. Logs are made until segments keep
+  /// 64; they may roll until they keep 66; and 16 connections find a descriptor even then.
+  static func forSegments(_ config: Config, of all: Int = current) -> SegmentDescriptors {
+    let reserved = reserved(of: all)
+    let most = max(1, all - 2 * reserved - needed(by: config))
+    return SegmentDescriptors(end: all - reserved, max: most, maxForNewLog: min(most, all / 2))
+  }
+
   /// How many of `all` descriptors neither connections nor segments may take.
   static func reserved(of all: Int) -> Int { min(Limits.descriptorsReserved, all / 8) }
-
-  /// The first descriptor that a segment may not keep.
-  static var segmentsEnd: Int { current - reserved(of: current) }
 
   /// True when the process can open one more file or socket, and `reserved` beside: the system gives each the lowest number
   /// that is free.

@@ -14,6 +14,8 @@ struct DirectoryReport: Sendable, Equatable {
   var roster: DirectoryRoster?
   /// The partitions whose files are here, each with the id of its topic where the files say it.
   var partitions: [TopicPartition: TopicID?] = [:]
+  /// The names of what may hold records and is no partition's directory.
+  var strays: [String] = []
   /// The partitions that the checkpoints say were here.
   var checkpointed: Set<TopicPartition> = []
   /// Those of which the checkpoints say that records were here.
@@ -41,6 +43,7 @@ extension DirectoryReport {
     for partition in try directory.list() {
       partitions.updateValue(try directory.topicID(of: partition), forKey: partition)
     }
+    strays = try directory.strays()
     checkpointed = directory.checkpointed
     checkpointedWithRecords = directory.checkpointedWithRecords
     wasClean = directory.wasClean

@@ -30,6 +30,34 @@ extension LocalBroker {
     }
   }
 
+  var segmentDescriptors: SegmentDescriptors? { directories.all.first?.disk.segmentDescriptors }
+
+  /// Says that the logs have taken more descriptors than they should: the limit was higher when they were made.
+  func tellDescriptors() {
+    guard let descriptors = segmentDescriptors, !descriptors.hasRoomForNewLog else { return }
+    log.warning(
+      "the logs keep so many files open that no further one is made, and few connections are accepted: raise the limit of open files (ulimit -n), or delete topics",
+      metadata: [
+        "open": "\(descriptors.open)", "for new logs": "\(descriptors.maxForNewLog)", "most": "\(descriptors.max)",
+      ])
+  }
+
+  /// Says what lies in the directories and is not served: a line for each stray, as far as `Limits.straysTold`.
+  func tellStrays() {
+    for report in directories.reports where !report.strays.isEmpty {
+      for name in report.strays.prefix(Limits.straysTold) {
+        log.warning(
+          "not a partition's directory: what it may hold is kept and not served",
+          metadata: ["path": "\(report.path)/\(name)"])
+      }
+      let more = report.strays.count - Limits.straysTold
+      guard more > 0 else { continue }
+      log.warning(
+        "more that is not a partition's directory is kept and not served",
+        metadata: ["directory": "\(report.path)", "count": "\(more)"])
+    }
+  }
+
   /// Says which checkpoints are damaged, and what follows.
   func tellDamaged() {
     for directory in directories.all {

@@ -16,6 +16,7 @@ import Storage
 /// | one is not named any more, or stands empty where its disk is not mounted | refused when a partition is in no other |
 /// | no journal, or two | refused, unless nothing is in any directory |
 /// | a partition twice, or one that the tree does not know | refused |
+/// | a partition that the tree gives to another broker: meta.properties is missing or another's | refused |
 /// | a partition of the tree is nowhere | offline after an orderly stop, or where a checkpoint has records of it; made after a crash, which may have prevented it |
 struct StartCheck {
   let reports: [DirectoryReport]
@@ -58,6 +59,27 @@ struct StartCheck {
   }
 
   // MARK: With the tree
+
+  /// Checks, before this start writes anything, that the tree is this broker's. Worked case: meta.properties is gone from
+  /// every directory and broker.id is not set. A generated id would be that of a broker without partitions, and everything
+  /// in the directories would be out of reach.
+  ///
+  /// - Parameter brokerID: nil where neither broker.id nor a meta.properties says it.
+  func checkOwner(_ cluster: ClusterState, brokerID: BrokerID?, clusterID: String) throws(StartRefusal) {
+    for report in usable {
+      let others = report.partitions.keys.filter { partition in
+        guard let replicas = cluster.topics[partition.topic]?.replicas(of: partition.partition) else { return false }
+        return !replicas.contains { $0 == brokerID }
+      }
+      guard let first = others.min() else { continue }
+      let owner = cluster.topics[first.topic]?.replicas(of: first.partition)?.first
+      throw .ofAnother(others.sorted(), in: report, owner: owner ?? -1, clusterID: clusterID, brokerID: brokerID)
+    }
+    // No file is left to go by. The tree is kept by one broker, so every partition of it is that broker's.
+    let replicas = cluster.topics.values.lazy.flatMap(\.partitions).flatMap(\.replicas)
+    guard let owner = replicas.min(), !replicas.contains(where: { $0 == brokerID }) else { return }
+    throw .treeOfAnother(owner: owner, clusterID: clusterID, brokerID: brokerID)
+  }
 
   /// - Parameters:
   ///   - topics: every topic of the tree, those that are being deleted among them, after this start's elections.
@@ -135,5 +157,12 @@ struct StartCheck {
     guard usable.contains(where: { $0.checkpointed.contains(partition) }) else { return false }
     // A topic made since the last start has epoch 1 now.
     return known[partition.topic]?.partitions[Int(partition.partition)].leaderEpoch ?? 0 > 1
+  }
+}
+
+extension TopicDescription {
+  /// Nil when the topic has no such partition.
+  fileprivate func replicas(of partition: Int32) -> [BrokerID]? {
+    partitions.indices.contains(Int(partition)) ? partitions[Int(partition)].replicas : nil
   }
 }

@@ -1,3 +1,5 @@
+import Coordination
+import Glibc
 import Model
 import Storage
 
@@ -62,6 +64,28 @@ extension StartRefusal {
     )
   }
 
+  static func ofAnother(
+    _ partitions: [TopicPartition], in report: DirectoryReport, owner: BrokerID, clusterID: String, brokerID: BrokerID?
+  ) -> StartRefusal {
+    let holds = "\(report.path) holds \(list(partitions)), which the z-node tree gives to broker \(owner)"
+    let lines = "broker.id=\(owner) and cluster.id=\(clusterID)"
+    if let identity = report.identity {
+      return StartRefusal(
+        "\(holds), but its meta.properties says broker.id=\(identity.brokerID): start with the log.dirs of broker \(identity.brokerID), or correct the file to say \(lines)"
+      )
+    }
+    let other = brokerID.map { ", and this broker is \($0)" } ?? ""
+    return StartRefusal(
+      "\(holds), but its meta.properties is missing\(other): put the file back, with the lines version=0, \(lines), or set broker.id=\(owner)"
+    )
+  }
+
+  static func treeOfAnother(owner: BrokerID, clusterID: String, brokerID: BrokerID?) -> StartRefusal {
+    StartRefusal(
+      "every partition of the z-node tree is broker \(owner)'s, and this broker \(brokerID.map { "is \($0)" } ?? "has no id, for meta.properties is missing"): set broker.id=\(owner), or put back the meta.properties of its log directories, with the lines version=0, broker.id=\(owner) and cluster.id=\(clusterID)"
+    )
+  }
+
   static func gone(
     _ missing: [TopicPartition], _ directories: [UUID128: String], rosters: [DirectoryReport]
   ) -> StartRefusal {
@@ -72,10 +96,44 @@ extension StartRefusal {
     )
   }
 
-  static func exhausted(_ cause: DiskError, partitions: Int) -> StartRefusal {
-    StartRefusal(
+  static func exhausted(
+    _ cause: DiskError, partitions: Int, descriptors: SegmentDescriptors? = nil
+  ) -> StartRefusal {
+    if cause.code == EMFILE, let descriptors {
+      return StartRefusal(
+        "the logs of \(count(partitions, "partition")) need more open files than the \(descriptors.max) that the process's limit leaves them, with some for connections (Too many open files): raise the limit of open files (ulimit -n)"
+      )
+    }
+    return StartRefusal(
       "the process has too little for the logs of \(count(partitions, "partition")) (\(cause)): raise its limits, such as that of open files (ulimit -n)"
     )
+  }
+
+  /// What the system refused a start that cannot go on without it, and what to do.
+  init(_ cause: DiskError) {
+    let (directory, name) = (cause.path.directoryPart, cause.path.lastPart)
+    switch cause.code {
+    case ENOSPC, EDQUOT:
+      self.init("the disk of \(directory) is full (\(name) could not be written): free some space and start again")
+    case EROFS:
+      self.init("the disk of \(directory) is mounted read-only (\(name) could not be written): mount it for writing")
+    case EACCES, EPERM:
+      self.init("\(cause.path) may not be used by this user (\(cause)): correct its owner or its mode")
+    case EISDIR:
+      self.init("\(cause.path) is a directory, and a file is needed there: move it away, and put the file back")
+    case ENOTDIR:
+      self.init("\(directory) is a file, and a directory is needed there: move it away, and put the directory back")
+    default: self.init("\(cause): the broker needs it to start")
+    }
+  }
+
+  /// What keeps the z-node tree from being read or written.
+  init(_ error: ZNodeError) {
+    if let cause = error.cause {
+      self.init(cause)
+    } else {
+      self.init(error.code == .disk ? "\(error)" : "the z-node tree: \(error)")
+    }
   }
 
   private static func failures(_ directories: [DirectoryReport]) -> String {
