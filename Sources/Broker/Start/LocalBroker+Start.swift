@@ -36,7 +36,7 @@ extension LocalBroker {
   func tellDescriptors() {
     guard let descriptors = segmentDescriptors, !descriptors.hasRoomForNewLog else { return }
     log.warning(
-      "the logs keep so many files open that no further one is made, and few connections are accepted: raise the limit of open files (ulimit -n), or delete topics",
+      "the logs keep so many files open that no further one is made, and that they may leave few descriptors to connections: raise the limit of open files (ulimit -n), or delete topics",
       metadata: [
         "open": "\(descriptors.open)", "for new logs": "\(descriptors.maxForNewLog)", "most": "\(descriptors.max)",
       ])
