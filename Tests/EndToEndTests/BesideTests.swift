@@ -43,7 +43,7 @@ struct BesideTests {
         options: *live
         beside: {program: load consume, options: {topic: nobody, num-records: 1}}
         prepare: *backlog
-    metrics: [records_per_s, beside_mb_per_s, response_p99_ms, end_to_end_p99_ms]
+    metrics: [records_per_s, beside_mb_per_s, response_p99_ms, end_to_end_p99_ms, client_cpu_share]
     replicates: 2
     verdicts:
       - name: there

@@ -106,7 +106,8 @@ func withBroker(
 
 /// Lends a directory that is removed afterwards.
 func withDirectory(_ body: (String) throws -> Void) throws {
-  var template = Array("/tmp/millrace-broker-test-XXXXXX".utf8CString)
+  let place = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+  var template = Array("\(place)/millrace-broker-test-XXXXXX".utf8CString)
   let made = template.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
   try #require(made)
   let path = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
