@@ -13,11 +13,14 @@ struct GeneratorRateTests {
     tier: .endToEnd)
 
   /// Through a broker: `new` at 200 MB/s and half the CPU of `old` at 100, the generator's busiest thread at these shares of a core.
-  private func judge(_ rule: VerdictRule, new: Double, old: Double, client: Arm.Client = .drives) -> Verdict.Finding {
+  private func judge(
+    _ rule: VerdictRule, new: Double, old: Double, client: Arm.Client = .drives, bareBaseline: Bool = false
+  ) -> Verdict.Finding {
     var experiment = Fixture.experiment(
       number: 98, name: "driven", factors: [],
       arms: [
-        Fixture.arm("new", .test, program: .load(.consume)), Fixture.arm("old", .baseline, program: .load(.consume)),
+        Fixture.arm("new", .test, program: .load(.consume)),
+        Fixture.arm("old", .baseline, program: bareBaseline ? .mechanism(.codec) : .load(.consume)),
         Fixture.arm("old-again", .again, program: .load(.consume), repeats: "old"),
       ], metrics: ["mb_per_s", "cpu_s_per_gb", "client_cpu_share"], verdicts: [rule])
     for index in experiment.arms.indices { experiment.arms[index].client = client }
@@ -47,6 +50,11 @@ struct GeneratorRateTests {
     #expect(finding.outcome == .inconclusive && finding.effect == nil)
     #expect(finding.sentence.contains("set the rate of old"), "\(finding.sentence)")
     #expect(judge(Self.faster, new: 0.5, old: 0.94).effect != nil, "94 % of a core leaves it time")
+  }
+
+  @Test("the receiver of a bare mechanism is a part of it")
+  func bare() {
+    #expect(judge(Self.faster, new: 0.5, old: 0.97, bareBaseline: true).effect != nil)
   }
 
   @Test("what such a run cost counts")

@@ -323,12 +323,14 @@ package struct RuleBench {
     counted(rule, selection, levels).compactMap { $0.metrics[rule.metric] }
   }
 
-  /// The rows of a selection without those whose rate the load generator set, where the rule is about a rate.
+  /// The rows of a selection without those whose rate the load generator set, where the rule is about a rate. The receiver of a bare
+  /// mechanism is a part of it.
   func counted(_ rule: VerdictRule, _ selection: Selection, _ levels: [Setting]) -> [Row] {
     let found = rows(rule, selection, levels)
     guard Metric.named(rule.metric)?.kind == .rate else { return found }
     return found.filter { row in
-      experiment.arm(named: row.arm).map { !Saturation.limitsRate(row.metrics, client: $0.client) } ?? true
+      guard let arm = experiment.arm(named: row.arm), arm.tier == .endToEnd else { return true }
+      return !Saturation.limitsRate(row.metrics, client: arm.client)
     }
   }
 
