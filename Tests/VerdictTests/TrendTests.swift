@@ -117,13 +117,23 @@ struct TrendTests {
 
 @Suite("Verdict: shapes, and what must never happen")
 struct ShapeTests {
-  private func shape(_ new: Double, spread: Double = 0.02) -> Verdict {
+  private func shape(_ new: Double, spread: Double = 0.02, busyPercent: Double = 40) -> Verdict {
     var rule = Fixture.rule("shape", .equal, metric: "mb_per_s", test: ["new"], baseline: ["old"], tolerance: 0.15)
     rule.around = 2.57
-    let rows =
+    var rows =
       Fixture.rows("new", "mb_per_s", Fixture.around(new, spread: spread, seed: 1))
       + Fixture.rows("old", "mb_per_s", Fixture.around(100, spread: spread, seed: 2), role: .baseline)
+    for index in rows.indices { rows[index].metrics["machine_busy_percent"] = busyPercent }
     return Verdict.judge(Fixture.pair([rule]), rows: rows, under: Fixture.calm)
+  }
+
+  @Test("a ratio below the original's refutes nothing where all cores were in use, and one above it does")
+  func cappedShape() {
+    let capped = shape(123, busyPercent: 97)
+    #expect(capped.outcome == .inconclusive && capped.findings[0].cap == .processors)
+    #expect(capped.sentence.contains("at least 1.2") && capped.sentence.contains("processors"), "\(capped.sentence)")
+    #expect(shape(400, busyPercent: 97).outcome == .notSupported)
+    #expect(shape(257, busyPercent: 97).outcome == .supported)
   }
 
   @Test("a ratio near the original's is its shape, another is not, one at the band's edge undecided")

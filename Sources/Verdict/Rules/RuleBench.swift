@@ -145,7 +145,8 @@ package struct RuleBench {
     return finding
   }
 
-  /// A control that must show nothing, or an original's shape: the interval inside the band around it, or wholly outside.
+  /// A control that must show nothing, or an original's shape: the interval inside the band around it, or wholly outside. A rate below the
+  /// band refutes nothing where the machine capped it.
   private func equal(_ rule: VerdictRule, at levels: [Setting]) -> Finding {
     var finding = blank(rule, levels)
     guard let compared = comparison(rule, levels, into: &finding) else { return finding }
@@ -159,12 +160,20 @@ package struct RuleBench {
     // A difference that the arm has against itself too is none.
     let slack = 1 + (finding.floor ?? 0)
     let outside = effect.high < least / slack || effect.low > most * slack
-    finding.outcome = inside ? .supported : (outside ? .notSupported : .inconclusive)
+    if outside, effect.high < least { finding.cap = compared.cap }
+    finding.outcome = inside ? .supported : (outside && finding.cap == nil ? .notSupported : .inconclusive)
     let (same, other) =
       rule.around == 1
       ? ("no difference, as expected", "a difference where none should be")
       : ("the ratio is the expected one", "the ratio is another")
-    let reason = inside ? same : (outside ? other : "the interval reaches across the band's edge")
+    let reason =
+      if inside {
+        same
+      } else if let cap = finding.cap {
+        "at least \(Figures.times(effect.value)), capped by \(cap.word): whether the band is reached cannot be seen here"
+      } else {
+        outside ? other : "the interval reaches across the band's edge"
+      }
     finding.sentence =
       "\(name(rule, levels)): \(Figures.interval(effect, suffix: "×")) against \(compared.baseline) in "
       + "\(unitName(rule.metric)), band \(Figures.text(rule.around)) ± \(Figures.percent(tolerance)); \(reason)."
@@ -280,9 +289,15 @@ package struct RuleBench {
     // Only a rate can be higher than the machine lets it be.
     let isRate = Metric.named(rule.metric)?.kind == .rate
     let isClientPart = rule.test.arms.allSatisfy { experiment.arm(named: $0)?.client == .part }
+    // An arm that is to reach a share of another has all the cores it needs only if it leaves some idle, whatever the other one uses.
     let cap =
-      isRate
-      ? Cap.of(test: testRows, baseline: baseline.rows, isClientPart: isClientPart) : nil
+      if !isRate {
+        Cap?.none
+      } else if rule.kind == .equal {
+        Cap.of(testRows, isClientPart: isClientPart)
+      } else {
+        Cap.of(test: testRows, baseline: baseline.rows, isClientPart: isClientPart)
+      }
     return Comparison(ratio: ratio, baseline: baseline.label, test: test, base: baseline.values, cap: cap)
   }
 
