@@ -4,8 +4,10 @@
 # make test    lint, build with warnings as errors, all tests, real clients, one experiment end to end
 SHELL := /bin/bash
 RELEASE := .build/release
+# One build for all tests and the programs that they start: optimised, with internal names for the tests and with the faults that they plant.
+TESTED := .build/tests/release
 
-.PHONY: bench readme results perf instructions test build lint unit clients brokers librdkafka smoke clean
+.PHONY: bench readme results perf instructions test build tested lint unit clients brokers librdkafka smoke clean
 
 bench: build
 	@.ci/dependencies bench
@@ -45,13 +47,16 @@ lint:
 	@.ci/dependencies test
 	swift format lint --strict --recursive Sources Tests Package.swift
 
-unit: build
-	swift build --build-tests
-	Tests/unit.sh $(RELEASE)
+tested:
+	@.ci/dependencies build
+	swift build --scratch-path .build/tests -c release --build-tests -Xswiftc -enable-testing -Xswiftc -DDEBUG
+
+unit: tested
+	Tests/unit.sh $(TESTED)
 
 # Real clients against the broker: kcat, confluent-kafka, kafka-python, aiokafka.
-clients: build
-	Tests/Clients/run.sh $(RELEASE)/millrace-broker
+clients: tested
+	Tests/Clients/run.sh $(TESTED)/millrace-broker
 
 # Another broker beside ours, by its driver: one that comes from PyPI.
 brokers: build
@@ -62,8 +67,8 @@ librdkafka: build
 	Tests/Clients/librdkafka.sh $(RELEASE)/millrace-broker
 
 # The harness itself, from definition to CSV, chart and report, on a small subset.
-smoke: build
-	Tests/smoke.sh $(RELEASE)
+smoke: tested
+	Tests/smoke.sh $(TESTED)
 
 clean:
 	rm -rf .build

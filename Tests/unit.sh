@@ -3,15 +3,15 @@
 # cores from those with sockets and clocks, which then run out of time on a small machine. The end-to-end tests, each
 # with programs of its own, run one by one for the same reason.
 #
-#   Tests/unit.sh [DIRECTORY_OF_PROGRAMS]
+#   Tests/unit.sh [DIRECTORY]
 #
-# The programs that tests start are those of the directory; without one, those that were built with the tests.
+# The directory has the tests' program and the programs that tests start; without one it is the debug build's.
 set -uo pipefail
-programs=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/.."
-[ -z "$programs" ] || export MILLRACE_PROGRAMS=$programs
+programs=$(realpath "${1:-$(swift build --show-bin-path)}")
+export MILLRACE_PROGRAMS=$programs
 # The tests' own program: `swift test` would plan the whole package anew for each module, which takes some seconds.
-tests=$(swift build --show-bin-path)/millracePackageTests.xctest
+tests=$programs/millracePackageTests.xctest
 # Hundreds of brokers that start and stop in one process wait for the disk's syncs most of the time. What a sync must bring about is the
 # business of other tests (a simulated disk, brokers that are killed); these may keep their files in memory, where there is enough.
 memory=

@@ -2,8 +2,8 @@ import Foundation
 
 /// Kafka's own description of its messages (`Golden/messages.txt`, `Golden/records-and-headers.txt`): an independent definition
 /// to hold ours against.
-struct Schema {
-  struct Field {
+struct Schema: Sendable {
+  struct Field: Sendable {
     var name: String
     /// `int32`, `string`, …, or the name of a struct; without the `[]` of an array.
     var type: String
