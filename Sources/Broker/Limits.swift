@@ -168,4 +168,10 @@ package enum Limits {
 
   /// How often leaders go back to preferred replicas, and what the controller could not write is tried again.
   package static let electionIntervalMs: Int64 = 300_000
+
+  /// The most bytes of a record of an internal topic besides its key and value.
+  static let coordinatorRecordOverhead = 36
+
+  /// How long a change of a transaction waits for the in-sync replicas of `__transaction_state`; Kafka's request timeout.
+  static let transactionAppendMs: Int64 = 30_000
 }

@@ -2,6 +2,7 @@ import Cluster
 import Coordination
 package import Logging
 package import Model
+import NIOCore
 import Storage
 import Synchronization
 import Wire
@@ -31,6 +32,9 @@ package final class LocalBroker: Sendable {
   let stopping = StopFlag()
   let flusher: Flusher
   let producerIDs: ProducerIDSource
+  /// `__consumer_offsets` and `__transaction_state`.
+  let groupLog: CoordinatorLog
+  let transactionLog: CoordinatorLog
   package let log: Logger
   let nowMs: @Sendable () -> Int64
   /// The address that clients of each listener are given; set when the listeners are bound.
@@ -45,7 +49,7 @@ package final class LocalBroker: Sendable {
 
   init(
     _ elected: ElectedController, config: Config, tree: any ZNodeTree, directories: LogDirectories,
-    offload: any Offload, log: Logger, nowMs: @escaping @Sendable () -> Int64,
+    offload: any Offload, loop: any EventLoop, log: Logger, nowMs: @escaping @Sendable () -> Int64,
     random: any RandomNumberGenerator & Sendable
   ) {
     self.config = config
@@ -60,10 +64,24 @@ package final class LocalBroker: Sendable {
     parkedFetches = ParkedFetches(limit: config.parkedFetchesMax)
     flusher = Flusher(offload: offload, log: log, nowMs: nowMs)
     producerIDs = ProducerIDSource(controller, brokerID: brokerID)
+    func coordinatorLog(_ topic: InternalTopic, appendTimeoutMs: Int64) -> CoordinatorLog {
+      CoordinatorLog(
+        topic, appendTimeoutMs: appendTimeoutMs, metadata: metadata, controller: controller, flusher: flusher,
+        offload: offload, loop: loop, stopping: stopping, log: log, nowMs: nowMs)
+    }
+    groupLog = coordinatorLog(.groupOffsets(config), appendTimeoutMs: Int64(config.offsetsCommitTimeoutMs))
+    transactionLog = coordinatorLog(.transactionState(config), appendTimeoutMs: Limits.transactionAppendMs)
     self.log = log
     self.nowMs = nowMs
+    replicas.whenLeadershipChanges { [weak self] partition, epoch in self?.leadershipChanged(of: partition, epoch) }
     replicas.whenDirectoryFails { [weak self] directory, cause in self?.failed(directory, cause) }
     replicas.whenDeleted { [weak self] delayMs in self?.deletedFiles(delayMs: delayMs) }
+  }
+
+  private func leadershipChanged(of partition: Partition, _ epoch: LeaderEpoch?) {
+    for log in [groupLog, transactionLog] where log.topic.name == partition.name.topic {
+      if let epoch { log.lead(partition, epoch: epoch) } else { log.resign(partition.name.partition) }
+    }
   }
 
   /// The cluster as it is now. A request reads it once.

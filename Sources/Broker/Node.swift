@@ -124,8 +124,8 @@ package final class Node: Sendable {
         nowMs: world.wallMs(), random: world.random(), accept: check.checkOwner)
       let plan = try directories.accept(elected, check, random: world.random())
       let broker = LocalBroker(
-        elected, config: config, tree: tree, directories: directories, offload: offload, log: log,
-        nowMs: world.wallMs, random: world.random())
+        elected, config: config, tree: tree, directories: directories, offload: offload, loop: world.loops.next(),
+        log: log, nowMs: world.wallMs, random: world.random())
       try broker.openTopics(plan, offload)
       return OpenedNode(broker: broker, tree: tree, directories: directories, offload: offload)
     } catch {

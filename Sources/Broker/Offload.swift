@@ -26,6 +26,8 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
   case flush
   /// Reads from disk of ranges that the page cache lacks, for consumers that lag behind.
   case coldRead
+  /// Reads of internal topics whose partitions this broker has begun to coordinate.
+  case coordinatorLoad
 
   /// Whether work of the lane runs one at a time.
   package var isSerial: Bool { threads == 1 }
@@ -33,7 +35,7 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
   /// The number of the lane's threads in `RealWorld`.
   package var threads: Int {
     switch self {
-    case .control, .housekeeping: 1
+    case .control, .housekeeping, .coordinatorLoad: 1
     case .request: Limits.requestThreads
     case .unpack: Limits.unpackThreads
     case .flush: Limits.flushThreads

@@ -65,17 +65,19 @@ package final class Partition: Sendable {
     var woken: [Waiter]
   }
 
-  /// Appends a batch that `ProducedBatch.checked` returned.
+  /// Appends a batch that `ProducedBatch.checked` returned, or one of a coordinator.
   ///
   /// - Parameter forAllInSync: whether the produce has acks=all; it is refused while fewer than min.insync.replicas are in sync.
-  func append(_ batch: RecordBatch, forAllInSync: Bool, nowMs: Int64) throws(PartitionError) -> Placed {
+  func append(
+    _ batch: RecordBatch, from origin: AppendOrigin = .client, forAllInSync: Bool, nowMs: Int64
+  ) throws(PartitionError) -> Placed {
     try state.withLock { state throws(PartitionError) in
       let log = try state.usableLog()
       guard state.replication.isLeader else { throw .notLeader }
       if forAllInSync, state.replication.isBelowMin { throw .notEnoughReplicas }
       let appended: Appended
       do throws(AppendError) {
-        appended = try log.append(batch, leaderEpoch: state.replication.leaderEpoch, nowMs: nowMs)
+        appended = try log.append(batch, from: origin, leaderEpoch: state.replication.leaderEpoch, nowMs: nowMs)
       } catch { throw .append(error) }
       let before = state.replication.highWatermark
       guard state.replication.appended(to: log.logEndOffset) else {

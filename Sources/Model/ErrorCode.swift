@@ -1,7 +1,7 @@
 /// Kafka's error codes, by the names of the protocol guide (`INVALID_REQUEST` is `.invalidRequest`).
 ///
 /// A code this table lacks still decodes: `rawValue` keeps it and `name` says `UNKNOWN(n)`.
-package struct ErrorCode: RawRepresentable, Hashable, Sendable {
+package struct ErrorCode: RawRepresentable, Hashable, Sendable, Error {
   package var rawValue: Int16
 
   @inlinable package init(rawValue: Int16) { self.rawValue = rawValue }

@@ -161,13 +161,13 @@ package final class Log {
   /// The batch's bytes are the caller's to have checked (`RecordBatch(viewing:)`). A batch its producer sent before is not written again:
   /// the answer is the first one's. On an error nothing was appended.
   package func append(
-    _ batch: RecordBatch, leaderEpoch: LeaderEpoch, nowMs: Int64
+    _ batch: RecordBatch, from origin: AppendOrigin = .client, leaderEpoch: LeaderEpoch, nowMs: Int64
   ) throws(AppendError) -> Appended {
     try checkUsable()
     var header = batch.header
     try checkFits(header)
     try checkTime(header, nowMs: nowMs)
-    if header.hasProducer, let earlier = try producers.check(header) { return answer(earlier) }
+    if header.hasProducer, let earlier = try producers.check(header, from: origin) { return answer(earlier) }
     let marker = try EndTransactionMarker(ofControl: batch)
     if let marker { try producers.check(marker, of: header.producerID) }
     header.baseOffset = logEndOffset

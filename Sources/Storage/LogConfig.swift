@@ -94,6 +94,13 @@ extension AppendError: CustomStringConvertible {
   }
 }
 
+/// Says who wrote a batch that a leader appends.
+package enum AppendOrigin: Sendable {
+  case client
+  /// A coordinator of this broker: its batches have a transaction's producer id and epoch, and no sequence of their own.
+  case coordinator
+}
+
 /// Reports the outcome of an append.
 package struct Appended: Hashable, Sendable {
   /// Offset of the first record; of an earlier append when this was a duplicate.

@@ -80,14 +80,14 @@ package struct ProducerState {
 
   // MARK: Before a batch is written
 
-  /// Whether a client's batch may follow what its producer wrote; returns the earlier batch when this one is a retry.
-  func check(_ header: RecordBatchHeader) throws(AppendError) -> Batch? {
+  /// Checks whether a batch may follow what its producer wrote; returns the earlier batch when a client's batch is a retry.
+  func check(_ header: RecordBatchHeader, from origin: AppendOrigin = .client) throws(AppendError) -> Batch? {
     // Unknown, or removed by expiry: any sequence will do.
     guard let producer = producers[header.producerID] else { return nil }
     guard header.producerEpoch >= producer.epoch else {
       throw .invalidProducerEpoch(producerID: header.producerID, latest: producer.epoch, got: header.producerEpoch)
     }
-    guard !header.attributes.isControl else { return nil }
+    guard origin == .client, !header.attributes.isControl else { return nil }
     guard header.producerEpoch == producer.epoch else {
       guard header.baseSequence == 0 else {
         throw .outOfOrderSequence(producerID: header.producerID, expected: 0, got: header.baseSequence)

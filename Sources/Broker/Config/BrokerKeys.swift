@@ -156,25 +156,34 @@ package struct LogKeys: KeyTable {
 package struct InternalTopicKeys: KeyTable {
   let offsetsTopicNumPartitions = Key(
     "offsets.topic.num.partitions", 50, .atLeast(1), "The number of partitions of __consumer_offsets."
-  ).withoutEffect
+  )
   let offsetsTopicReplicationFactor = Key<Int16>(
     "offsets.topic.replication.factor", 3, .atLeast(1), "The replication factor of __consumer_offsets."
-  ).withoutEffect
+  )
   let offsetsTopicSegmentBytes = Key(
     "offsets.topic.segment.bytes", 104_857_600, .atLeast(1), "The segment size of __consumer_offsets in bytes."
-  ).withoutEffect
+  )
+  let offsetsLoadBufferSize = Key(
+    "offsets.load.buffer.size", 5_242_880, .between(1, 1_073_741_824),
+    "The bytes of __consumer_offsets that are read at a time while a broker becomes coordinator of groups.")
+  let offsetsCommitTimeoutMs = Key(
+    "offsets.commit.timeout.ms", 5000, .atLeast(1),
+    "The time in milliseconds after which an offset commit fails that has not reached its in-sync replicas.")
   let transactionStateLogNumPartitions = Key(
     "transaction.state.log.num.partitions", 50, .atLeast(1), "The number of partitions of __transaction_state."
-  ).withoutEffect
+  )
   let transactionStateLogReplicationFactor = Key<Int16>(
     "transaction.state.log.replication.factor", 3, .atLeast(1), "The replication factor of __transaction_state."
-  ).withoutEffect
+  )
   let transactionStateLogSegmentBytes = Key(
     "transaction.state.log.segment.bytes", 104_857_600, .atLeast(1), "The segment size of __transaction_state in bytes."
-  ).withoutEffect
+  )
   let transactionStateLogMinIsr = Key(
     "transaction.state.log.min.isr", 2, .atLeast(1), "The min.insync.replicas of __transaction_state."
-  ).withoutEffect
+  )
+  let transactionStateLogLoadBufferSize = Key(
+    "transaction.state.log.load.buffer.size", 5_242_880, .between(1, 1_073_741_824),
+    "The bytes of __transaction_state that are read at a time while a broker becomes coordinator of transactions.")
   let transactionMaxTimeoutMs = Key(
     "transaction.max.timeout.ms", 900_000, .atLeast(1),
     "The maximum transaction timeout in milliseconds that a producer can ask for."

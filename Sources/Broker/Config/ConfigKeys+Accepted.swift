@@ -145,8 +145,6 @@ extension ConfigKeys {
     .int("group.max.size", Int(Int32.max), .atLeast(1), "The maximum number of consumers in a group."),
     .list("group.coordinator.rebalance.protocols", "classic", "The rebalance protocols of the group coordinator."),
     .int("offset.metadata.max.bytes", 4096, "The maximum size in bytes of the metadata of a committed offset."),
-    .int(
-      "offsets.load.buffer.size", 5_242_880, .atLeast(1), "The batch size in bytes of reads from __consumer_offsets."),
     .int("offsets.topic.compression.codec", 0, "The compression codec of __consumer_offsets."),
     .int(
       "offsets.retention.minutes", 10_080, .atLeast(1),
@@ -154,9 +152,6 @@ extension ConfigKeys {
     .long(
       "offsets.retention.check.interval.ms", 600_000, .atLeast(1),
       "The interval in milliseconds at which expired offsets are removed."),
-    .int(
-      "offsets.commit.timeout.ms", 5000, .atLeast(1),
-      "The time in milliseconds after which an offset commit fails that has not reached its replicas."),
     .short("offsets.commit.required.acks", -1, "The acks that an offset commit needs."),
   ]
 
@@ -164,9 +159,6 @@ extension ConfigKeys {
     .int(
       "transactional.id.expiration.ms", 604_800_000, .atLeast(1),
       "The time in milliseconds after which an idle transactional id expires."),
-    .int(
-      "transaction.state.log.load.buffer.size", 5_242_880, .atLeast(1),
-      "The batch size in bytes of reads from __transaction_state."),
     .int(
       "transaction.abort.timed.out.transaction.cleanup.interval.ms", 10_000, .atLeast(1),
       "The interval in milliseconds at which timed-out transactions are aborted."

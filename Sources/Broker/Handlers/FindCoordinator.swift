@@ -1,40 +1,87 @@
+import Cluster
 import Model
 import Wire
 
 extension LocalBroker {
-  /// Returns an error for every key: consumer groups and transactions are not served.
+  /// Returns, for each group or transactional id, the broker that leads its partition of the internal topic. The topic is created when
+  /// it is first asked for.
   ///
-  /// A group id gets COORDINATOR_NOT_AVAILABLE, which is retriable: consumers with assigned partitions look for a coordinator
-  /// when they have a group id, and keep fetching while they retry. The API is listed at all because librdkafka 2.0 enables LZ4
-  /// and `BrokerGroupCoordinator` only for brokers that have FindCoordinator 0. A transactional id gets
-  /// TRANSACTIONAL_ID_AUTHORIZATION_FAILED, which is not retriable, so that a transactional producer fails at once.
+  /// librdkafka 2.0 enables LZ4 and group coordination only for brokers that have FindCoordinator 0.
   func findCoordinator(
     _ request: FindCoordinatorRequest, _ context: RequestContext
   ) -> HandlerResult<FindCoordinatorResponse> {
-    serve(context, size: request.coordinatorKeys.count) { Self.refusal(of: request) }
+    let keys = context.version >= 4 ? request.coordinatorKeys : [request.key]
+    let log: CoordinatorLog
+    do throws(ApiError) { log = try coordinatorLog(ofType: request.keyType) } catch {
+      return .now(FindCoordinatorResponse(keys.map { .init($0, error) }, version: context.version))
+    }
+    let endpoint = endpoint(of: context)
+    let version = context.version
+    if image.named(log.topic.name) != nil, keys.count <= Limits.servedOnLoop {
+      return .now(FindCoordinatorResponse(keys.map { coordinator(of: $0, log, endpoint) }, version: version))
+    }
+    let pending = context.pending(FindCoordinatorResponse.self)
+    log.whenTopicExists { refusal in
+      // Clients ask again after COORDINATOR_NOT_AVAILABLE.
+      let failure = refusal.map { ApiError(.coordinatorNotAvailable, $0.message) }
+      self.offload.submit(.request) {
+        let found = keys.map { key in failure.map { .init(key, $0) } ?? self.coordinator(of: key, log, endpoint) }
+        pending.complete(FindCoordinatorResponse(found, version: version))
+      }
+    }
+    return .pending
   }
 
-  private static func refusal(of request: FindCoordinatorRequest) -> FindCoordinatorResponse {
-    var response = FindCoordinatorResponse()
-    let (code, message): (ErrorCode, String) =
-      switch request.keyType {
-      case 0: (.coordinatorNotAvailable, "Consumer groups are not served.")
-      case 1: (.transactionalIdAuthorizationFailed, "Transactions are not served.")
-      default: (.invalidRequest, "Coordinators of type \(request.keyType) are not served.")
-      }
-    response.errorCode = code
-    response.errorMessage = message
-    response.nodeID = -1
-    response.port = -1
-    response.coordinators = request.coordinatorKeys.map { key in
-      var coordinator = FindCoordinatorResponse.Coordinator()
-      coordinator.key = key
-      coordinator.nodeID = -1
-      coordinator.port = -1
-      coordinator.errorCode = code
-      coordinator.errorMessage = message
-      return coordinator
+  private func coordinatorLog(ofType type: Int8) throws(ApiError) -> CoordinatorLog {
+    switch type {
+    case 0 where groupLog.isServed: return groupLog
+    case 0: throw ApiError(.coordinatorNotAvailable, "Consumer groups are not served.")
+    case 1 where transactionLog.isServed: return transactionLog
+    case 1: throw ApiError(.transactionalIdAuthorizationFailed, "Transactions are not served.")
+    default: throw ApiError(.invalidRequest, "Coordinators of type \(type) are not served.")
     }
-    return response
+  }
+
+  private func coordinator(
+    of key: String, _ log: CoordinatorLog, _ endpoint: (host: String, port: UInt16)
+  ) -> FindCoordinatorResponse.Coordinator {
+    let number = Int(log.partition(of: key))
+    let partitions = image.named(log.topic.name)?.description.partitions ?? []
+    guard number < partitions.count, partitions[number].leader == brokerID else {
+      return .init(key, ApiError(.coordinatorNotAvailable, "The coordinator's partition has no leader."))
+    }
+    var found = FindCoordinatorResponse.Coordinator()
+    found.key = key
+    found.nodeID = brokerID
+    found.host = endpoint.host
+    found.port = Int32(endpoint.port)
+    return found
+  }
+}
+
+extension FindCoordinatorResponse.Coordinator {
+  fileprivate init(_ key: String, _ error: ApiError) {
+    self.init()
+    self.key = key
+    nodeID = -1
+    port = -1
+    errorCode = error.code
+    errorMessage = error.message
+  }
+}
+
+extension FindCoordinatorResponse {
+  /// - Parameter found: one before version 4, which has no list.
+  fileprivate init(_ found: [Coordinator], version: Int16) {
+    self.init()
+    guard version < 4, let only = found.first else {
+      coordinators = found
+      return
+    }
+    errorCode = only.errorCode
+    errorMessage = only.errorMessage
+    nodeID = only.nodeID
+    host = only.host
+    port = only.port
   }
 }

@@ -18,6 +18,10 @@ package final class Replicas: Sendable {
   private let directoryFailed = Mutex<@Sendable (LogDirectory, DiskError) -> Void>({ _, _ in })
 
   private let deleted = Mutex<@Sendable (_ delayMs: Int64) -> Void>({ _ in })
+  private let leadershipChanged = Mutex<LeadershipChanged>({ _, _ in })
+
+  /// Receives a partition, and the epoch in which this broker leads it; nil when it leads it no longer.
+  typealias LeadershipChanged = @Sendable (Partition, LeaderEpoch?) -> Void
 
   init(_ directories: LogDirectories, brokerID: BrokerID, log: Logger, nowMs: @escaping @Sendable () -> Int64) {
     self.directories = directories
@@ -30,6 +34,9 @@ package final class Replicas: Sendable {
   func whenDirectoryFails(_ body: @escaping @Sendable (LogDirectory, DiskError) -> Void) {
     directoryFailed.withLock { $0 = body }
   }
+
+  /// Sets the function to call when this broker has become leader of a partition, perhaps again, or is no longer.
+  func whenLeadershipChanges(_ body: @escaping LeadershipChanged) { leadershipChanged.withLock { $0 = body } }
 
   /// Sets the function to call when partitions were deleted, with the time until their files may be removed.
   func whenDeleted(_ body: @escaping @Sendable (_ delayMs: Int64) -> Void) {
@@ -89,6 +96,7 @@ package final class Replicas: Sendable {
   private func become(_ state: PartitionDescription, _ partition: Partition) {
     guard state.leader == brokerID else {
       for waiter in partition.follow(leaderEpoch: state.leaderEpoch) { waiter.wake(.released) }
+      leadershipChanged.withLock { $0 }(partition, nil)
       return
     }
     let now = nowMs()
@@ -96,6 +104,7 @@ package final class Replicas: Sendable {
       leaderEpoch: state.leaderEpoch, partitionEpoch: state.partitionEpoch, replicas: state.replicas,
       inSync: state.inSyncReplicas)
     for waiter in partition.advance({ $0.lead(leadership, nowMs: now) }).woken { waiter.wake(.satisfied) }
+    leadershipChanged.withLock { $0 }(partition, state.leaderEpoch)
   }
 
   private func make(
@@ -158,6 +167,7 @@ package final class Replicas: Sendable {
         return partition
       }
       for waiter in partition?.retire(deleted: replica.isDeleted) ?? [] { waiter.wake(.released) }
+      if let partition { leadershipChanged.withLock { $0 }(partition, nil) }
       guard replica.isDeleted else { continue }
       guard let directory = partition?.directory ?? directories.holding(replica.name) else {
         // Its files may be in a directory that cannot be used now.
