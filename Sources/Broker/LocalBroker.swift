@@ -64,6 +64,7 @@ package final class LocalBroker: Sendable {
     parkedFetches = ParkedFetches(limit: config.parkedFetchesMax)
     flusher = Flusher(offload: offload, log: log, nowMs: nowMs)
     producerIDs = ProducerIDSource(controller, brokerID: brokerID)
+    let (metadata, controller, flusher, stopping) = (metadata, controller, flusher, stopping)
     func coordinatorLog(_ topic: InternalTopic, appendTimeoutMs: Int64) -> CoordinatorLog {
       CoordinatorLog(
         topic, appendTimeoutMs: appendTimeoutMs, metadata: metadata, controller: controller, flusher: flusher,
