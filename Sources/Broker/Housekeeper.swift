@@ -5,7 +5,8 @@ import NIOCore
 import Storage
 import Synchronization
 
-/// The work that a broker does periodically: retention, background flushes, checkpoints, and removing deleted files.
+/// The work that a broker does periodically: retention, background flushes, checkpoints, removing deleted files, expiry of committed
+/// offsets.
 ///
 /// The timers are those of one event loop. The work is done on the offload's housekeeping lane, one piece at a time, so that
 /// it delays no request; a timer starts anew when its work has ended.
@@ -47,6 +48,7 @@ final class Housekeeper: Sendable {
       $0.lookAtLogs()
     }
     every(Limits.producerExpiryIntervalMs) { $0.expireProducers() }
+    every(config.offsetsRetentionCheckIntervalMs) { $0.groups.expire() }
     every(Limits.electionIntervalMs) { $0.controller.electPreferredLeaders() }
     broker.purgeWanted.withLock { $0 = { [weak self] delayMs in self?.purge(inMs: delayMs) } }
     // Deletions that this start has gone on with.

@@ -166,6 +166,17 @@ package enum Limits {
   /// Resources that one DescribeConfigs describes, some ten kilobytes each; the others are refused.
   package static let resourcesDescribed = 10_000
 
+  /// Groups that one partition of `__consumer_offsets` keeps in memory; the client of a further one gets COORDINATOR_NOT_AVAILABLE, and
+  /// tries again. Groups without members and offsets go when offsets expire.
+  package static let groupsPerPartition = 100_000
+
+  /// The longest client or instance id that a member's id begins with; a longer one is left out, for an id must fit a field of the
+  /// protocol.
+  package static let memberNameBytes = 1_000
+
+  /// Tombstones of offsets are appended in batches of some so many bytes: a group may have more of them than one batch holds.
+  package static let tombstoneBatchBytes = 256 * 1024
+
   /// How often leaders go back to preferred replicas, and what the controller could not write is tried again.
   package static let electionIntervalMs: Int64 = 300_000
 

@@ -35,6 +35,7 @@ package final class LocalBroker: Sendable {
   /// `__consumer_offsets` and `__transaction_state`.
   let groupLog: CoordinatorLog
   let transactionLog: CoordinatorLog
+  let groups: GroupCoordinator
   package let log: Logger
   let nowMs: @Sendable () -> Int64
   /// The address that clients of each listener are given; set when the listeners are bound.
@@ -72,8 +73,11 @@ package final class LocalBroker: Sendable {
     }
     groupLog = coordinatorLog(.groupOffsets(config), appendTimeoutMs: Int64(config.offsetsCommitTimeoutMs))
     transactionLog = coordinatorLog(.transactionState(config), appendTimeoutMs: Limits.transactionAppendMs)
+    groups = GroupCoordinator(config, log: groupLog, loop: loop, wallMs: nowMs, random: random, logger: log)
     self.log = log
     self.nowMs = nowMs
+    groupLog.serve(groups)
+    metadata.whenTopicsAreRemoved { [weak groups] names in groups?.forget(topics: names) }
     replicas.whenLeadershipChanges { [weak self] partition, epoch in self?.leadershipChanged(of: partition, epoch) }
     replicas.whenDirectoryFails { [weak self] directory, cause in self?.failed(directory, cause) }
     replicas.whenDeleted { [weak self] delayMs in self?.deletedFiles(delayMs: delayMs) }
@@ -112,6 +116,7 @@ package final class LocalBroker: Sendable {
   func beginStop() {
     stopping.raise()
     releaseWaiters()
+    groups.stop()
   }
 
   /// Ends every wait: delayed fetches return the data there is, delayed produces REQUEST_TIMED_OUT.
@@ -146,17 +151,28 @@ extension LocalBroker {
       .on(ListOffsetsRequest.self, 0...9, do: listOffsets),
       .on(MetadataRequest.self, 0...12, do: metadata),
       .on(ApiVersionsRequest.self, 0...4, do: apiVersions),
+      .on(OffsetCommitRequest.self, 0...9, do: offsetCommit),
+      .on(OffsetFetchRequest.self, 0...9, do: offsetFetch),
       .on(FindCoordinatorRequest.self, 0...6, do: findCoordinator),
+      .on(JoinGroupRequest.self, 0...9, do: joinGroup),
+      .on(HeartbeatRequest.self, 0...4, do: heartbeat),
+      .on(LeaveGroupRequest.self, 0...5, do: leaveGroup),
+      .on(SyncGroupRequest.self, 0...5, do: syncGroup),
+      .on(DescribeGroupsRequest.self, 0...5, do: describeGroups),
+      .on(ListGroupsRequest.self, 0...5, do: listGroups),
       .on(CreateTopicsRequest.self, 0...7, do: createTopics),
       .on(DeleteTopicsRequest.self, 0...6, do: deleteTopics),
       .on(DeleteRecordsRequest.self, 0...2, do: deleteRecords),
       .on(InitProducerIdRequest.self, 0...5, do: initProducerID),
       .on(OffsetForLeaderEpochRequest.self, 2...4, do: offsetForLeaderEpoch),
+      .on(TxnOffsetCommitRequest.self, 0...4, do: txnOffsetCommit),
       .on(DescribeConfigsRequest.self, 0...4, do: describeConfigs),
       .on(AlterConfigsRequest.self, 0...2, do: alterConfigs),
       .on(DescribeLogDirsRequest.self, 0...4, do: describeLogDirs),
       .on(CreatePartitionsRequest.self, 0...3, do: createPartitions),
+      .on(DeleteGroupsRequest.self, 0...2, do: deleteGroups),
       .on(IncrementalAlterConfigsRequest.self, 0...1, do: incrementalAlterConfigs),
+      .on(OffsetDeleteRequest.self, 0...0, do: offsetDelete),
       .on(DescribeClusterRequest.self, 0...1, do: describeCluster),
     ]
     let table = HandlerTable(handlers, requestBytesMax: config.socketRequestMaxBytes)

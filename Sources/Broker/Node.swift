@@ -95,6 +95,7 @@ package final class Node: Sendable {
     let running = beginStop()
     let loop = world.loops.next()
     running.housekeeper.stop()
+    running.broker.groups.abandon()
     return running.server.abandon().hop(to: loop)
       .flatMap { running.offload.whenIdle(on: loop) }
       .flatMap { self.onControlLane(loop) { self.release(running.opened) } }
@@ -165,6 +166,7 @@ package final class Node: Sendable {
 
   /// Closes the tree and unlocks the directories, and writes nothing, as a crash would.
   private func release(_ opened: OpenedNode) {
+    opened.broker.groups.abandon()
     opened.tree.close()
     for directory in opened.directories.all { directory.unlock() }
   }

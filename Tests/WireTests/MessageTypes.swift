@@ -7,6 +7,10 @@ let messageTypes: [String: any WireVersioned.Type] = {
     "ResponseHeader": ResponseHeader.self,
     "ConsumerProtocolSubscription": ConsumerProtocolSubscription.self,
     "ConsumerProtocolAssignment": ConsumerProtocolAssignment.self,
+    "OffsetCommitKey": OffsetCommitKey.self,
+    "OffsetCommitValue": OffsetCommitValue.self,
+    "GroupMetadataKey": GroupMetadataKey.self,
+    "GroupMetadataValue": GroupMetadataValue.self,
   ]
   for request in Messages.requests {
     types["\(request)"] = request

@@ -136,22 +136,8 @@ extension ConfigKeys {
   ]
 
   private static let groups: [ConfigKey] = [
-    .int("group.min.session.timeout.ms", 6000, "The minimum session timeout in milliseconds of a consumer."),
-    .int("group.max.session.timeout.ms", 1_800_000, "The maximum session timeout in milliseconds of a consumer."),
-    .int(
-      "group.initial.rebalance.delay.ms", 3000,
-      "The time in milliseconds that the coordinator of a new group waits for more consumers before the first rebalance."
-    ),
-    .int("group.max.size", Int(Int32.max), .atLeast(1), "The maximum number of consumers in a group."),
     .list("group.coordinator.rebalance.protocols", "classic", "The rebalance protocols of the group coordinator."),
-    .int("offset.metadata.max.bytes", 4096, "The maximum size in bytes of the metadata of a committed offset."),
     .int("offsets.topic.compression.codec", 0, "The compression codec of __consumer_offsets."),
-    .int(
-      "offsets.retention.minutes", 10_080, .atLeast(1),
-      "The time in minutes for which the offsets of an empty group are retained."),
-    .long(
-      "offsets.retention.check.interval.ms", 600_000, .atLeast(1),
-      "The interval in milliseconds at which expired offsets are removed."),
     .short("offsets.commit.required.acks", -1, "The acks that an offset commit needs."),
   ]
 

@@ -69,6 +69,10 @@ enum ConfigDocs {
 
     \(table(Keys.internalTopics.rows))
 
+    ## Groups
+
+    \(table(Keys.groups.rows))
+
     ## Topic keys
 
     CreateTopics, AlterConfigs and IncrementalAlterConfigs set these for one topic. A key that is not set on a topic has the
