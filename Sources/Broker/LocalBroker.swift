@@ -73,7 +73,8 @@ package final class LocalBroker: Sendable {
     }
     groupLog = coordinatorLog(.groupOffsets(config), appendTimeoutMs: Int64(config.offsetsCommitTimeoutMs))
     transactionLog = coordinatorLog(.transactionState(config), appendTimeoutMs: Limits.transactionAppendMs)
-    groups = GroupCoordinator(config, log: groupLog, loop: loop, wallMs: nowMs, random: random, logger: log)
+    groups = GroupCoordinator(
+      config, log: groupLog, loop: loop, wallMs: nowMs, random: random, catalog: { metadata.catalog }, logger: log)
     self.log = log
     self.nowMs = nowMs
     groupLog.serve(groups)
@@ -174,6 +175,8 @@ extension LocalBroker {
       .on(IncrementalAlterConfigsRequest.self, 0...1, do: incrementalAlterConfigs),
       .on(OffsetDeleteRequest.self, 0...0, do: offsetDelete),
       .on(DescribeClusterRequest.self, 0...1, do: describeCluster),
+      .on(ConsumerGroupHeartbeatRequest.self, 0...1, do: consumerGroupHeartbeat),
+      .on(ConsumerGroupDescribeRequest.self, 0...0, do: consumerGroupDescribe),
     ]
     let table = HandlerTable(handlers, requestBytesMax: config.socketRequestMaxBytes)
     offeredApis = table.handlers.map { ApiVersionsResponse.ApiVersion($0) }

@@ -11,6 +11,18 @@ let messageTypes: [String: any WireVersioned.Type] = {
     "OffsetCommitValue": OffsetCommitValue.self,
     "GroupMetadataKey": GroupMetadataKey.self,
     "GroupMetadataValue": GroupMetadataValue.self,
+    "ConsumerGroupMetadataKey": ConsumerGroupMetadataKey.self,
+    "ConsumerGroupMetadataValue": ConsumerGroupMetadataValue.self,
+    "ConsumerGroupPartitionMetadataKey": ConsumerGroupPartitionMetadataKey.self,
+    "ConsumerGroupPartitionMetadataValue": ConsumerGroupPartitionMetadataValue.self,
+    "ConsumerGroupMemberMetadataKey": ConsumerGroupMemberMetadataKey.self,
+    "ConsumerGroupMemberMetadataValue": ConsumerGroupMemberMetadataValue.self,
+    "ConsumerGroupTargetAssignmentMetadataKey": ConsumerGroupTargetAssignmentMetadataKey.self,
+    "ConsumerGroupTargetAssignmentMetadataValue": ConsumerGroupTargetAssignmentMetadataValue.self,
+    "ConsumerGroupTargetAssignmentMemberKey": ConsumerGroupTargetAssignmentMemberKey.self,
+    "ConsumerGroupTargetAssignmentMemberValue": ConsumerGroupTargetAssignmentMemberValue.self,
+    "ConsumerGroupCurrentMemberAssignmentKey": ConsumerGroupCurrentMemberAssignmentKey.self,
+    "ConsumerGroupCurrentMemberAssignmentValue": ConsumerGroupCurrentMemberAssignmentValue.self,
   ]
   for request in Messages.requests {
     types["\(request)"] = request

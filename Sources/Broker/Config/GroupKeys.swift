@@ -14,6 +14,15 @@ package struct GroupKeys: KeyTable {
   let groupSizeMax = Key(
     "group.max.size", Int(Int32.max), .atLeast(1),
     "The maximum number of members of a group. A further one gets GROUP_MAX_SIZE_REACHED.")
+  let consumerSessionTimeoutMs = Key<Int32>(
+    "group.consumer.session.timeout.ms", 45_000, .atLeast(1),
+    "The session timeout in milliseconds of a member of a group of the consumer protocol (KIP-848).")
+  let consumerHeartbeatIntervalMs = Key<Int32>(
+    "group.consumer.heartbeat.interval.ms", 5_000, .atLeast(1),
+    "The interval in milliseconds at which members of a group of the consumer protocol send heartbeats.")
+  let consumerGroupSizeMax = Key(
+    "group.consumer.max.size", Int(Int32.max), .atLeast(1),
+    "The maximum number of members of a group of the consumer protocol. A further one gets GROUP_MAX_SIZE_REACHED.")
   let offsetMetadataBytesMax = Key(
     "offset.metadata.max.bytes", 4096,
     "The maximum length of the metadata that a client stores with a committed offset.")

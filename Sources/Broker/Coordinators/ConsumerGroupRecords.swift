@@ -13,6 +13,9 @@ struct ConsumerGroupRecord: Equatable {
     self.change = change
   }
 
+  /// Whether the record is a tombstone.
+  var isRemoval: Bool { value == nil }
+
   func record(timestampMs: Int64) -> CoordinatorRecord {
     CoordinatorRecord(key: key, value: value, timestampMs: timestampMs)
   }

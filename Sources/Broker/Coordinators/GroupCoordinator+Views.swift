@@ -5,8 +5,10 @@ import Wire
 
 /// Groups as ListGroups and DescribeGroups show them.
 extension GroupCoordinator {
-  /// The type of all groups that there are: those of the rebalance protocol in which the leader assigns.
-  static let groupType = "classic"
+  /// The types of groups: of the protocol in which a member assigns the partitions, and of the one in which the coordinator does.
+  enum GroupType: String {
+    case classic, consumer
+  }
 
   /// Lists the groups of this broker, partition by partition, each in the order of their ids.
   ///
@@ -18,7 +20,7 @@ extension GroupCoordinator {
     for shard in allShards {
       let (error, groups) = shard.list(states)
       if error != .none { response.errorCode = error }
-      if types.isEmpty || types.contains(Self.groupType) { response.groups += groups }
+      response.groups += groups.filter { types.isEmpty || types.contains($0.groupType) }
     }
     return response
   }
@@ -42,14 +44,14 @@ extension GroupShard {
       }
       var listed: [ListGroupsResponse.Group] = []
       for (id, entry) in state.groups {
-        let name = entry.group.state.rawValue
+        let name = entry.consumers?.phase.rawValue ?? entry.group.state.rawValue
         guard states.isEmpty || states.contains(name.lowercased()) else { continue }
         listed.append(
           .with {
             $0.groupID = id
-            $0.protocolType = entry.group.protocolType ?? ""
+            $0.protocolType = entry.consumers == nil ? entry.group.protocolType ?? "" : "consumer"
             $0.groupState = name
-            $0.groupType = GroupCoordinator.groupType
+            $0.groupType = entry.groupType.rawValue
           })
       }
       return (.none, listed.sorted { $0.groupID < $1.groupID })
@@ -64,7 +66,8 @@ extension GroupShard {
         described.errorCode = error
         return described
       }
-      guard let group = state.groups[id]?.group else {
+      // Kafka too describes a group of the new protocol as a dead one here; ConsumerGroupDescribe has it.
+      guard let entry = state.groups[id], entry.consumers == nil, case let group = entry.group else {
         described.groupState = Group.State.dead.rawValue
         return described
       }
@@ -89,4 +92,8 @@ extension GroupShard {
       $0.memberAssignment = ByteBuffer(bytes: member.assignment)
     }
   }
+}
+
+extension GroupShard.Entry {
+  var groupType: GroupCoordinator.GroupType { consumers == nil ? .classic : .consumer }
 }

@@ -24,15 +24,20 @@ final class GroupCoordinator: CoordinatorState, Sendable {
   /// - Parameters:
   ///   - loop: where the timers of sessions and rebalances are.
   ///   - random: for the ids of members.
+  ///   - catalog: returns the topics of the cluster.
   init(
     _ config: Config, log: any GroupLog, loop: any EventLoop, wallMs: @escaping @Sendable () -> Int64,
-    random: any RandomNumberGenerator & Sendable, logger: Logger
+    random: any RandomNumberGenerator & Sendable, catalog: @escaping @Sendable () -> TopicCatalog, logger: Logger
   ) {
     self.random = Mutex(random)
     environment = GroupShard.Environment(
-      log: log, rules: Group.Rules(config), metadataLengthMax: config.offsetMetadataBytesMax,
+      log: log, rules: Group.Rules(config), consumerSettings: ConsumerGroup.Settings(config), catalog: catalog,
+      metadataLengthMax: config.offsetMetadataBytesMax,
       offsetRetentionMs: Int64(config.offsetsRetentionMinutes) * 60_000, loop: loop, wallMs: wallMs, logger: logger)
   }
+
+  /// The topics of the cluster.
+  var catalog: TopicCatalog { environment.catalog() }
 
   /// The longest metadata of a committed offset, in UTF-16 code units, as Java counts.
   var metadataLengthMax: Int { environment.metadataLengthMax }
@@ -116,6 +121,15 @@ final class GroupCoordinator: CoordinatorState, Sendable {
 }
 
 extension CoordinatorLog: GroupLog {}
+
+extension ConsumerGroup.Settings {
+  init(_ config: Config) {
+    self.init()
+    sessionTimeoutMs = Int64(config.consumerSessionTimeoutMs)
+    heartbeatIntervalMs = config.consumerHeartbeatIntervalMs
+    membersMax = config.consumerGroupSizeMax
+  }
+}
 
 extension Group.Rules {
   init(_ config: Config) {

@@ -29,7 +29,7 @@ extension GroupShard {
 
   func replay(_ record: CoordinatorRecord, in batch: CoordinatorBatch) {
     // A newer Kafka has records of further kinds.
-    guard let read = GroupRecord(reading: record) else { return }
+    guard let read = GroupRecord(reading: record) else { return replayConsumers(record) }
     exclusively { state, work in
       switch read {
       case .offset(let id, let partition, let commit):
@@ -57,6 +57,7 @@ extension GroupShard {
       state.status = .active
       for id in state.groups.keys.sorted() {
         step(.loaded, of: id, &state, &work)
+        state.groups[id]?.consumers?.beginSessions(settings: environment.consumerSettings, nowMs: work.now.ms)
         settle(id, &state, work)
       }
     }

@@ -22,6 +22,7 @@ extension GroupShard {
         }
         state.groups[id] = Entry(group: Group(id, rules: environment.rules, at: work.now))
       }
+      if let error = makeClassic(id, &state, work) { return .now(.init(error: error, memberID: join.memberID)) }
       let request = state.wait(.join(then))
       work.request = request
       step(.join(request, join), of: id, &state, &work)

@@ -16,6 +16,8 @@ extension GroupShard {
   /// Who commits.
   struct Committer: Sendable {
     var membership: Group.Membership
+    /// Whether the request's version has the error STALE_MEMBER_EPOCH.
+    var knowsMemberEpochs = true
     /// Of a transactional commit.
     var producer: (id: Int64, epoch: Int16)?
   }
@@ -58,6 +60,7 @@ extension GroupShard {
       guard state.groups.count < Limits.groupsPerPartition else { return .coordinatorNotAvailable }
       state.groups[id] = Entry(group: Group(id, rules: environment.rules, at: work.now))
     }
+    if let consumers = state.groups[id]?.consumers { return consumers.admit(committer) }
     let error = state.groups[id]?.group.admit(
       committer.membership, isTransactional: committer.producer != nil, at: work.now)
     guard let error, error != .none else { return nil }
@@ -131,6 +134,22 @@ extension GroupShard {
       }
       return Fetched(
         partitions: (partitions ?? offsets.partitions).map { ($0, offsets.fetch($0, stable: stable)) })
+    }
+  }
+}
+
+extension ConsumerGroup {
+  /// Says whether the group takes a commit; nil when it does.
+  fileprivate func admit(_ committer: GroupShard.Committer) -> ErrorCode? {
+    let membership = committer.membership
+    // A producer may commit offsets of a group whose members it does not know.
+    if committer.producer != nil, membership.memberID.isEmpty, membership.generation < 0 { return nil }
+    do throws(ApiError) {
+      try checkCommit(memberID: membership.memberID, epoch: membership.generation)
+      return nil
+    } catch {
+      // The error is of version 9 of OffsetCommit; clients of the new protocol have it.
+      return error.code == .staleMemberEpoch && !committer.knowsMemberEpochs ? .unsupportedVersion : error.code
     }
   }
 }

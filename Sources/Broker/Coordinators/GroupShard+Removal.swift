@@ -10,8 +10,8 @@ extension GroupShard {
     exclusively { state, work in
       if let error = state.error { return error }
       guard let entry = state.groups[id] else { return .groupIdNotFound }
-      guard entry.group.deletionError == .none else { return entry.group.deletionError }
-      let error = bury(id, entry.offsets.partitions, withGroup: entry.group.generation > 0, work)
+      guard entry.deletionError == .none else { return entry.deletionError }
+      let error = bury(id, entry.offsets.partitions, ending: entry, work)
       if error == .none { state.groups[id] = nil }
       return error
     }
@@ -26,9 +26,9 @@ extension GroupShard {
   func deleteOffsets(_ id: String, _ partitions: [TopicPartition]) -> Deleted {
     exclusively { state, work in
       if let error = state.error { return Deleted(error: error) }
-      guard let group = state.groups[id]?.group else { return Deleted(error: .groupIdNotFound) }
-      guard group.offsetDeletionError == .none else { return Deleted(error: group.offsetDeletionError) }
-      let free = Set(partitions.filter { !group.isSubscribed(to: $0.topic) })
+      guard let entry = state.groups[id] else { return Deleted(error: .groupIdNotFound) }
+      guard entry.group.offsetDeletionError == .none else { return Deleted(error: entry.group.offsetDeletionError) }
+      let free = Set(partitions.filter { !entry.isSubscribed(to: $0.topic) })
       let error = remove(id, &state, work) { free.contains($0) }
       return Deleted(partitions: partitions.map { free.contains($0) ? error : .groupSubscribedToTopic })
     }
@@ -53,11 +53,11 @@ extension GroupShard {
   private func expire(_ id: String, _ state: inout State, _ work: Work) {
     guard var entry = state.groups[id] else { return }
     let expired = entry.offsets.expire(
-      entry.group.offsetExpiry, now: work.now.wallMs, retentionMs: environment.offsetRetentionMs)
+      entry.offsetExpiry, now: work.now.wallMs, retentionMs: environment.offsetRetentionMs)
     let isGone = entry.isGone
     guard !expired.isEmpty || isGone else { return }
     // With an error everything stays for the next time.
-    guard bury(id, expired, withGroup: isGone && entry.group.generation > 0, work) == .none else { return }
+    guard bury(id, expired, ending: isGone ? entry : nil, work) == .none else { return }
     state.groups[id] = isGone ? nil : entry
   }
 
@@ -68,18 +68,23 @@ extension GroupShard {
     guard var entry = state.groups[id] else { return .none }
     let removed = entry.offsets.remove(where: isGone)
     let endsGroup = !removed.isEmpty && entry.isGone
-    let error = bury(id, removed, withGroup: endsGroup && entry.group.generation > 0, work)
+    let error = bury(id, removed, ending: endsGroup ? entry : nil, work)
     if error == .none { state.groups[id] = endsGroup ? nil : entry }
     return error
   }
 
   /// Appends tombstones, in batches that fit: a group can have more offsets than a batch has room.
-  private func bury(_ id: String, _ partitions: [TopicPartition], withGroup: Bool, _ work: Work) -> ErrorCode {
-    let dead = partitions.map { GroupRecord.offset(group: id, $0, nil) } + (withGroup ? [.group(id, nil)] : [])
+  ///
+  /// - Parameter entry: the group, when nothing is left of it; nil when it stays.
+  private func bury(_ id: String, _ partitions: [TopicPartition], ending entry: Entry?, _ work: Work) -> ErrorCode {
+    var dead = partitions.map { GroupRecord.offset(group: id, $0, nil).record(timestampMs: work.now.wallMs) }
+    if let entry, entry.group.generation > 0 {
+      dead.append(GroupRecord.group(id, nil).record(timestampMs: work.now.wallMs))
+    }
+    if entry?.consumers != nil { dead += tombstones(of: id, work) }
     var batch: [CoordinatorRecord] = []
     var bytes = 0
-    for (index, tombstone) in dead.enumerated() {
-      let record = tombstone.record(timestampMs: work.now.wallMs)
+    for (index, record) in dead.enumerated() {
       batch.append(record)
       bytes += record.key.readableBytes
       guard bytes >= Limits.tombstoneBatchBytes || index == dead.count - 1 else { continue }
@@ -95,6 +100,23 @@ extension GroupShard {
 extension GroupShard.Entry {
   /// Nothing is left of the group but its last record.
   var isGone: Bool {
-    group.isEmpty && offsets.isEmpty && group.pendingMemberCount == 0
+    group.isEmpty && consumers?.members.isEmpty ?? true && offsets.isEmpty && group.pendingMemberCount == 0
+  }
+
+  /// The error with which the deletion of the group is refused.
+  fileprivate var deletionError: ErrorCode {
+    guard let consumers else { return group.deletionError }
+    return consumers.members.isEmpty ? .none : .nonEmptyGroup
+  }
+
+  /// Whether a member subscribes to the topic, or may.
+  fileprivate func isSubscribed(to topic: String) -> Bool {
+    consumers?.isSubscribed(to: topic) ?? group.isSubscribed(to: topic)
+  }
+
+  /// Which offsets expire, `offsets.retention.minutes` after what.
+  fileprivate var offsetExpiry: GroupOffsets.Expiry {
+    guard let consumers else { return group.offsetExpiry }
+    return .afterCommit(except: consumers.subscribedTopics)
   }
 }

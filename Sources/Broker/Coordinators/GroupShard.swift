@@ -16,6 +16,10 @@ final class GroupShard: Sendable {
   struct Environment: Sendable {
     var log: any GroupLog
     var rules: Group.Rules
+    /// The rules of groups of the new protocol.
+    var consumerSettings: ConsumerGroup.Settings
+    /// The topics to which their members subscribe.
+    var catalog: @Sendable () -> TopicCatalog
     /// offset.metadata.max.bytes.
     var metadataLengthMax: Int
     /// offsets.retention.minutes.
@@ -31,11 +35,19 @@ final class GroupShard: Sendable {
   }
 
   struct Entry: Sendable {
+    /// Without members in a group of the new protocol.
     var group: Group
+    /// The members, by the new protocol; nil in a group of the classic one.
+    var consumers: ConsumerGroup?
     var offsets = GroupOffsets()
 
     /// Nothing of the group is in the log, and nobody knows of it.
-    var isUnused: Bool { group.isUnused && offsets.isEmpty }
+    var isUnused: Bool { group.isUnused && consumers == nil && offsets.isEmpty }
+
+    /// When time next changes the group; nil when it does not.
+    var nextDeadlineMs: Int64? {
+      [group.nextDeadlineMs, consumers?.nextDeadlineMs].compactMap(\.self).min()
+    }
   }
 
   enum Status: Equatable, Sendable {
@@ -185,7 +197,7 @@ final class GroupShard: Sendable {
     guard let group = state.groups[id] else { return }
     if group.isUnused {
       state.groups[id] = nil
-    } else if let deadlineMs = group.group.nextDeadlineMs {
+    } else if let deadlineMs = group.nextDeadlineMs {
       wake(at: deadlineMs, &state, work.now)
     }
   }
@@ -207,11 +219,12 @@ final class GroupShard: Sendable {
       var due: [String] = []
       var next = Int64.max
       for (id, entry) in state.groups {
-        guard let deadlineMs = entry.group.nextDeadlineMs else { continue }
+        guard let deadlineMs = entry.nextDeadlineMs else { continue }
         if deadlineMs <= work.now.ms { due.append(id) } else { next = min(next, deadlineMs) }
       }
       for id in due.sorted() {
         step(.tick, of: id, &state, &work)
+        tickConsumers(of: id, &state, work)
         settle(id, &state, work)
       }
       if next < .max { wake(at: next, &state, work.now) }

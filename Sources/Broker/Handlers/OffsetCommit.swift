@@ -10,7 +10,8 @@ extension LocalBroker {
     let commit = OffsetCommits(request, image, lengthMax: groups.metadataLengthMax, nowMs: nowMs())
     let committer = GroupShard.Committer(
       membership: Group.Membership(
-        request.memberID, generation: request.generationIDOrMemberEpoch, instanceID: request.groupInstanceID))
+        request.memberID, generation: request.generationIDOrMemberEpoch, instanceID: request.groupInstanceID),
+      knowsMemberEpochs: context.version >= 9)
     return self.commit(request.groupID, by: committer, commit, context) { commit, committed in
       var response = OffsetCommitResponse()
       response.topics = commit.topics.map { topic in

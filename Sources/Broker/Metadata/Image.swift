@@ -120,6 +120,18 @@ package final class Metadata: Sendable {
 
   package var image: MetadataImage { current.withLock { $0 } }
 
+  /// The topics as consumer groups look them up.
+  var catalog: TopicCatalog {
+    // In this order: an image that is newer than the version is looked at again.
+    let version = replacements
+    let image = image
+    return TopicCatalog(version: version) { name in
+      image.named(name).map {
+        SubscribedTopic(id: $0.id, name: $0.name, partitionCount: Int32(clamping: $0.partitions.count))
+      }
+    }
+  }
+
   /// How often the image was replaced, each time in a pass over all topics.
   var replacements: Int { replaced.load(ordering: .relaxed) }
 

@@ -148,6 +148,15 @@ package struct ConsumerGroup: Equatable, Sendable {
   /// The ids of the members, rising.
   package var memberIDs: [String] { members.keys.sorted() }
 
+  /// The names of the topics to which members subscribe.
+  package var subscribedTopics: Set<String> {
+    members.values.reduce(into: []) { $0.formUnion($1.description.subscription) }
+  }
+
+  package func isSubscribed(to topic: String) -> Bool {
+    members.values.contains { $0.description.subscription.contains(topic) }
+  }
+
   /// The assignor that most members prefer; of several, the one that `settings` names first.
   package func assignor(_ settings: Settings) -> ServerAssignor {
     let preferred = members.values.compactMap { $0.description.serverAssignor.flatMap(ServerAssignor.init) }
@@ -344,8 +353,7 @@ extension ConsumerGroup {
   private mutating func refresh(_ catalog: TopicCatalog, hasChanged: Bool) {
     guard hasChanged || catalog.version != catalogVersion else { return }
     catalogVersion = catalog.version
-    let names = members.values.reduce(into: Set<String>()) { $0.formUnion($1.description.subscription) }
-    let found = names.sorted().compactMap { catalog.topic($0) }
+    let found = subscribedTopics.sorted().compactMap { catalog.topic($0) }
     let isOther = found != topics
     if isOther { change(.topics(found)) }
     if hasChanged || isOther { change(.epoch(epoch + 1)) }
