@@ -26,6 +26,8 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
   case flush
   /// Reads from disk of ranges that the page cache lacks, for consumers that lag behind.
   case coldRead
+  /// Compaction of logs, in turns.
+  case clean
 
   /// Whether work of the lane runs one at a time.
   package var isSerial: Bool { threads == 1 }
@@ -38,6 +40,8 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
     case .unpack: Limits.unpackThreads
     case .flush: Limits.flushThreads
     case .coldRead: Limits.coldReadThreads
+    // By default; `log.cleaner.threads` says how many.
+    case .clean: 1
     }
   }
 }
