@@ -151,7 +151,7 @@ let package = Package(
         "CMillrace", "TestSupport", "DiskSupport", nioCore, nioPosix,
         .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
-    tests("SimulationTests", ["Simulation", "Storage", "Base", "TestSupport"]),
+    tests("SimulationTests", ["Simulation", "Storage", "Model", "Base", "TestSupport", nioCore]),
     tests("LoadTests", ["Load", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", "Base", nioCore]),
     .target(

@@ -208,17 +208,9 @@ extension LocalBroker {
     for topic in topics.all {
       for partition in topic.partitions {
         guard let directory = partition.directory else { continue }
-        let marks = try? partition.withLog { log, marks throws(PartitionError) in
-          (log.flushedOffset, log.logStartOffset, marks.highWatermark)
-        }
-        guard let marks else { continue }
+        let known = try? partition.withLog { log, marks throws(PartitionError) in Checkpointed(log, marks) }
         for kind in kinds {
-          let offset =
-            switch kind {
-            case .recoveryPoint: marks.0
-            case .logStart: marks.1
-            case .highWatermark: marks.2
-            }
+          guard let offset = known?[kind] else { continue }
           offsets[directory.path, default: [:]][kind, default: [:]][partition.name] = offset
         }
       }
@@ -234,6 +226,9 @@ extension LocalBroker {
       }
     }
   }
+
+  /// Writes down up to where logs were cleaned; on the housekeeping lane, so that no older look at them is written later.
+  func checkpointCleaned() { offload.submit(.housekeeping) { self.checkpoint([.cleaner]) } }
 
   /// Forgets producers that have been silent for `producer.id.expiration.ms`.
   func expireProducers() {
@@ -264,5 +259,28 @@ extension LocalBroker {
       do { _ = try directory.purgeDeleted(nowMs: now) } catch { refused(directory, "purge failed", error) }
     }
     return nextPurgeDelayMs(after: now)
+  }
+}
+
+/// What the checkpoints say of one log.
+private struct Checkpointed {
+  let recoveryPoint: Offset, logStart: Offset, highWatermark: Offset
+  /// Nil for a log that was never cleaned: the checkpoint does not name it.
+  let cleanedTo: Offset?
+
+  init(_ log: Log, _ marks: Partition.Marks) {
+    recoveryPoint = log.flushedOffset
+    logStart = log.logStartOffset
+    highWatermark = marks.highWatermark
+    cleanedTo = log.cleanedOffset
+  }
+
+  subscript(kind: OffsetCheckpoint) -> Offset? {
+    switch kind {
+    case .recoveryPoint: recoveryPoint
+    case .logStart: logStart
+    case .highWatermark: highWatermark
+    case .cleaner: cleanedTo
+    }
   }
 }

@@ -23,6 +23,7 @@ package final class LocalBroker: Sendable {
   let offload: any Offload
   package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
+  let fetchSessions: FetchSessions
   let waitingToUnpack = WaitingToUnpack()
   /// What disks refuse again and again.
   let refusals = Mutex(RefusalCounts())
@@ -63,6 +64,9 @@ package final class LocalBroker: Sendable {
       random: random)
     self.offload = offload
     parkedFetches = ParkedFetches(limit: config.parkedFetchesMax)
+    // Of a copy: the controller's numbers stay what they are without sessions.
+    var seeds = random
+    fetchSessions = FetchSessions(slots: config.fetchSessionSlots, seed: seeds.next())
     flusher = Flusher(offload: offload, log: log, nowMs: nowMs)
     producerIDs = ProducerIDSource(controller, brokerID: brokerID)
     let (metadata, controller, flusher, stopping) = (metadata, controller, flusher, stopping)

@@ -234,6 +234,9 @@ extension Config {
     values[Keys.topics[keyPath: key]]
   }
   package subscript<Value>(dynamicMember key: KeyPath<LogKeys, Key<Value>>) -> Value { values[Keys.log[keyPath: key]] }
+  package subscript<Value>(dynamicMember key: KeyPath<CleanerKeys, Key<Value>>) -> Value {
+    values[Keys.cleaner[keyPath: key]]
+  }
   package subscript<Value>(dynamicMember key: KeyPath<InternalTopicKeys, Key<Value>>) -> Value {
     values[Keys.internalTopics[keyPath: key]]
   }

@@ -4,7 +4,7 @@
 
 extension ConfigKeys {
   static let accepted: [ConfigKey] =
-    (threads + cleaner + replication + groups + transactions + zookeeper + security + other)
+    (threads + logs + replication + groups + transactions + zookeeper + security + other)
     .map(\.withoutEffect)
 
   private static let threads: [ConfigKey] = [
@@ -26,9 +26,6 @@ extension ConfigKeys {
       "delete.records.purgatory.purge.interval.requests", 1,
       "The interval, in number of requests, at which the DeleteRecords purgatory is purged."),
     .int(
-      "max.incremental.fetch.session.cache.slots", 1000, .atLeast(0),
-      "The maximum number of incremental fetch sessions. Millrace grants none."),
-    .int(
       "max.connection.creation.rate", Int(Int32.max), .atLeast(0),
       "The maximum number of connections created per second."
     ).dynamic(),
@@ -39,29 +36,7 @@ extension ConfigKeys {
     .string("early.start.listeners", nil, "The listeners that are opened before the authorizer is ready."),
   ]
 
-  private static let cleaner: [ConfigKey] = [
-    .boolean(
-      "log.cleaner.enable", true, "Whether the log cleaner runs, which compacts topics with cleanup.policy=compact."),
-    .int("log.cleaner.threads", 1, .atLeast(0), "The number of threads of the log cleaner.").dynamic(),
-    .double(
-      "log.cleaner.io.max.bytes.per.second", 1.7976931348623157e308,
-      "The maximum bytes per second that the log cleaner reads and writes."
-    ).dynamic(),
-    .long(
-      "log.cleaner.dedupe.buffer.size", 134_217_728,
-      "The memory in bytes that the log cleaner's threads have for deduplication."
-    ).dynamic(),
-    .int("log.cleaner.io.buffer.size", 524_288, .atLeast(0), "The memory in bytes of the log cleaner's I/O buffers.")
-      .dynamic(),
-    .double(
-      "log.cleaner.io.buffer.load.factor", 0.9,
-      "The load factor up to which the log cleaner's deduplication buffer is filled."
-    ).dynamic(),
-    .long(
-      "log.cleaner.backoff.ms", 15_000, .atLeast(0),
-      "The time in milliseconds that the log cleaner sleeps when no log needs cleaning."
-    ).dynamic(),
-
+  private static let logs: [ConfigKey] = [
     .long(
       "log.dir.failure.timeout.ms", 30_000, .atLeast(1),
       "The time in milliseconds within which a failed log directory must be reported to the controller."),
