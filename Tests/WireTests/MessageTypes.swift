@@ -7,6 +7,8 @@ let messageTypes: [String: any WireVersioned.Type] = {
     "ResponseHeader": ResponseHeader.self,
     "ConsumerProtocolSubscription": ConsumerProtocolSubscription.self,
     "ConsumerProtocolAssignment": ConsumerProtocolAssignment.self,
+    "TransactionLogKey": TransactionLogKey.self,
+    "TransactionLogValue": TransactionLogValue.self,
   ]
   for request in Messages.requests {
     types["\(request)"] = request
