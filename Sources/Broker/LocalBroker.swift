@@ -35,6 +35,9 @@ package final class LocalBroker: Sendable {
   /// `__consumer_offsets` and `__transaction_state`.
   let groupLog: CoordinatorLog
   let transactionLog: CoordinatorLog
+  let transactions: TransactionCoordinator
+  /// The group coordinator, which is told how transactions with committed offsets end.
+  let transactionalOffsets = Mutex<(any TransactionalOffsets)?>(nil)
   package let log: Logger
   let nowMs: @Sendable () -> Int64
   /// The address that clients of each listener are given; set when the listeners are bound.
@@ -64,6 +67,7 @@ package final class LocalBroker: Sendable {
     parkedFetches = ParkedFetches(limit: config.parkedFetchesMax)
     flusher = Flusher(offload: offload, log: log, nowMs: nowMs)
     producerIDs = ProducerIDSource(controller, brokerID: brokerID)
+    let (metadata, controller, flusher, stopping) = (metadata, controller, flusher, stopping)
     func coordinatorLog(_ topic: InternalTopic, appendTimeoutMs: Int64) -> CoordinatorLog {
       CoordinatorLog(
         topic, appendTimeoutMs: appendTimeoutMs, metadata: metadata, controller: controller, flusher: flusher,
@@ -71,8 +75,13 @@ package final class LocalBroker: Sendable {
     }
     groupLog = coordinatorLog(.groupOffsets(config), appendTimeoutMs: Int64(config.offsetsCommitTimeoutMs))
     transactionLog = coordinatorLog(.transactionState(config), appendTimeoutMs: Limits.transactionAppendMs)
+    transactions = TransactionCoordinator(
+      transactionLog, producerIDs: producerIDs, timeoutMsMax: config.transactionMaxTimeoutMs, offload: offload,
+      log: log, nowMs: nowMs)
+    transactionLog.serve(transactions)
     self.log = log
     self.nowMs = nowMs
+    transactions.whenMarkersAreDue { [weak self] order, done in self?.writeMarkers(order, done: done) }
     replicas.whenLeadershipChanges { [weak self] partition, epoch in self?.leadershipChanged(of: partition, epoch) }
     replicas.whenDirectoryFails { [weak self] directory, cause in self?.failed(directory, cause) }
     replicas.whenDeleted { [weak self] delayMs in self?.deletedFiles(delayMs: delayMs) }
@@ -110,6 +119,7 @@ package final class LocalBroker: Sendable {
   /// request any more.
   func beginStop() {
     stopping.raise()
+    transactions.stop()
     releaseWaiters()
   }
 
@@ -140,7 +150,7 @@ package final class LocalBroker: Sendable {
 extension LocalBroker {
   package func makeHandlerTable() -> HandlerTable {
     let handlers: [Handler] = [
-      .on(ProduceRequest.self, 0...11, do: produce),
+      .on(ProduceRequest.self, 0...12, do: produce),
       .on(FetchRequest.self, 0...17, do: fetch),
       .on(ListOffsetsRequest.self, 0...9, do: listOffsets),
       .on(MetadataRequest.self, 0...12, do: metadata),
@@ -151,12 +161,19 @@ extension LocalBroker {
       .on(DeleteRecordsRequest.self, 0...2, do: deleteRecords),
       .on(InitProducerIdRequest.self, 0...5, do: initProducerID),
       .on(OffsetForLeaderEpochRequest.self, 2...4, do: offsetForLeaderEpoch),
+      .on(AddPartitionsToTxnRequest.self, 0...5, do: addPartitionsToTxn),
+      .on(AddOffsetsToTxnRequest.self, 0...4, do: addOffsetsToTxn),
+      .on(EndTxnRequest.self, 0...5, do: endTxn),
+      .on(WriteTxnMarkersRequest.self, 0...1, do: writeTxnMarkers),
       .on(DescribeConfigsRequest.self, 0...4, do: describeConfigs),
       .on(AlterConfigsRequest.self, 0...2, do: alterConfigs),
       .on(DescribeLogDirsRequest.self, 0...4, do: describeLogDirs),
       .on(CreatePartitionsRequest.self, 0...3, do: createPartitions),
       .on(IncrementalAlterConfigsRequest.self, 0...1, do: incrementalAlterConfigs),
       .on(DescribeClusterRequest.self, 0...1, do: describeCluster),
+      .on(DescribeProducersRequest.self, 0...0, do: describeProducers),
+      .on(DescribeTransactionsRequest.self, 0...0, do: describeTransactions),
+      .on(ListTransactionsRequest.self, 0...1, do: listTransactions),
     ]
     let table = HandlerTable(handlers, requestBytesMax: config.socketRequestMaxBytes)
     offeredApis = table.handlers.map { ApiVersionsResponse.ApiVersion($0) }

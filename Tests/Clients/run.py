@@ -9,7 +9,7 @@ from broker import Broker
 from checks import Checks, expect_equal
 from clients import raw
 
-CLIENTS = ["raw", "kcat", "confluent", "kafka_python", "aio"]
+CLIENTS = ["raw", "kcat", "confluent", "kafka_python", "aio", "transactions"]
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 
 

@@ -237,6 +237,9 @@ extension Config {
   package subscript<Value>(dynamicMember key: KeyPath<InternalTopicKeys, Key<Value>>) -> Value {
     values[Keys.internalTopics[keyPath: key]]
   }
+  package subscript<Value>(dynamicMember key: KeyPath<TransactionKeys, Key<Value>>) -> Value {
+    values[Keys.transactions[keyPath: key]]
+  }
   package subscript<Value>(dynamicMember key: KeyPath<MillraceKeys, Key<Value>>) -> Value {
     values[Keys.millrace[keyPath: key]]
   }

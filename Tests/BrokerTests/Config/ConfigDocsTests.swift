@@ -65,9 +65,13 @@ enum ConfigDocs {
 
     \(table(ConfigKeys.inherited.filter { $0.effect == .acted }))
 
-    ## Internal topics and transactions
+    ## Internal topics
 
     \(table(Keys.internalTopics.rows))
+
+    ## Transactions
+
+    \(table(Keys.transactions.rows))
 
     ## Topic keys
 
