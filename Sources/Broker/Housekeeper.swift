@@ -50,6 +50,10 @@ final class Housekeeper: Sendable {
     every(Limits.producerExpiryIntervalMs) { $0.expireProducers() }
     every(config.offsetsRetentionCheckIntervalMs) { $0.groups.expire() }
     every(Limits.electionIntervalMs) { $0.controller.electPreferredLeaders() }
+    every(Int64(config.transactionAbortIntervalMs)) { $0.transactions.abortTimedOut() }
+    every(Int64(config.transactionExpiryIntervalMs)) {
+      $0.transactions.removeExpired(afterMs: Int64($0.config.transactionalIDExpirationMs))
+    }
     broker.purgeWanted.withLock { $0 = { [weak self] delayMs in self?.purge(inMs: delayMs) } }
     // Deletions that this start has gone on with.
     if let delayMs = broker.nextPurgeDelayMs(after: .min) { purge(inMs: delayMs) }

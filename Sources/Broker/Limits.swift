@@ -201,6 +201,7 @@ package enum Limits {
   /// The most bytes of a record of an internal topic besides its key and value.
   static let coordinatorRecordOverhead = 36
 
-  /// How long a change of a transaction waits for the in-sync replicas of `__transaction_state`; Kafka's request timeout.
+  /// How long a change of a transaction waits for the in-sync replicas of `__transaction_state`, and a marker for those of its
+  /// partition; Kafka's request timeout.
   static let transactionAppendMs: Int64 = 30_000
 }

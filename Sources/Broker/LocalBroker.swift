@@ -37,6 +37,7 @@ package final class LocalBroker: Sendable {
   let groupLog: CoordinatorLog
   let transactionLog: CoordinatorLog
   let groups: GroupCoordinator
+  let transactions: TransactionCoordinator
   package let log: Logger
   let nowMs: @Sendable () -> Int64
   /// The address that clients of each listener are given; set when the listeners are bound.
@@ -79,10 +80,15 @@ package final class LocalBroker: Sendable {
     transactionLog = coordinatorLog(.transactionState(config), appendTimeoutMs: Limits.transactionAppendMs)
     groups = GroupCoordinator(
       config, log: groupLog, loop: loop, wallMs: nowMs, random: random, catalog: { metadata.catalog }, logger: log)
+    transactions = TransactionCoordinator(
+      transactionLog, producerIDs: producerIDs, timeoutMsMax: config.transactionMaxTimeoutMs, offload: offload,
+      log: log, nowMs: nowMs)
     self.log = log
     self.nowMs = nowMs
     groupLog.serve(groups)
     metadata.whenTopicsAreRemoved { [weak groups] names in groups?.forget(topics: names) }
+    transactionLog.serve(transactions)
+    transactions.whenMarkersAreDue { [weak self] order, done in self?.writeMarkers(order, done: done) }
     replicas.whenLeadershipChanges { [weak self] partition, epoch in self?.leadershipChanged(of: partition, epoch) }
     replicas.whenDirectoryFails { [weak self] directory, cause in self?.failed(directory, cause) }
     replicas.whenDeleted { [weak self] delayMs in self?.deletedFiles(delayMs: delayMs) }
@@ -120,6 +126,7 @@ package final class LocalBroker: Sendable {
   /// request any more.
   func beginStop() {
     stopping.raise()
+    transactions.stop()
     releaseWaiters()
     groups.stop()
   }
@@ -151,7 +158,7 @@ package final class LocalBroker: Sendable {
 extension LocalBroker {
   package func makeHandlerTable() -> HandlerTable {
     let handlers: [Handler] = [
-      .on(ProduceRequest.self, 0...11, do: produce),
+      .on(ProduceRequest.self, 0...12, do: produce),
       .on(FetchRequest.self, 0...17, do: fetch),
       .on(ListOffsetsRequest.self, 0...9, do: listOffsets),
       .on(MetadataRequest.self, 0...12, do: metadata),
@@ -170,6 +177,10 @@ extension LocalBroker {
       .on(DeleteRecordsRequest.self, 0...2, do: deleteRecords),
       .on(InitProducerIdRequest.self, 0...5, do: initProducerID),
       .on(OffsetForLeaderEpochRequest.self, 2...4, do: offsetForLeaderEpoch),
+      .on(AddPartitionsToTxnRequest.self, 0...5, do: addPartitionsToTxn),
+      .on(AddOffsetsToTxnRequest.self, 0...4, do: addOffsetsToTxn),
+      .on(EndTxnRequest.self, 0...5, do: endTxn),
+      .on(WriteTxnMarkersRequest.self, 0...1, do: writeTxnMarkers),
       .on(TxnOffsetCommitRequest.self, 0...4, do: txnOffsetCommit),
       .on(DescribeConfigsRequest.self, 0...4, do: describeConfigs),
       .on(AlterConfigsRequest.self, 0...2, do: alterConfigs),
@@ -179,6 +190,9 @@ extension LocalBroker {
       .on(IncrementalAlterConfigsRequest.self, 0...1, do: incrementalAlterConfigs),
       .on(OffsetDeleteRequest.self, 0...0, do: offsetDelete),
       .on(DescribeClusterRequest.self, 0...1, do: describeCluster),
+      .on(DescribeProducersRequest.self, 0...0, do: describeProducers),
+      .on(DescribeTransactionsRequest.self, 0...0, do: describeTransactions),
+      .on(ListTransactionsRequest.self, 0...1, do: listTransactions),
       .on(ConsumerGroupHeartbeatRequest.self, 0...1, do: consumerGroupHeartbeat),
       .on(ConsumerGroupDescribeRequest.self, 0...0, do: consumerGroupDescribe),
     ]

@@ -98,6 +98,7 @@ package final class Node: Sendable {
     running.housekeeper.stop()
     running.broker.groups.abandon()
     running.cleaner.stop()
+    running.broker.transactions.stop()
     return running.server.abandon().hop(to: loop)
       .flatMap { running.offload.whenIdle(on: loop) }
       .flatMap { self.onControlLane(loop) { self.release(running.opened) } }

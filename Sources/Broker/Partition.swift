@@ -67,9 +67,12 @@ package final class Partition: Sendable {
 
   /// Appends a batch that `ProducedBatch.checked` returned, or one of a coordinator.
   ///
-  /// - Parameter forAllInSync: whether the produce has acks=all; it is refused while fewer than min.insync.replicas are in sync.
+  /// - Parameters:
+  ///   - forAllInSync: whether the produce has acks=all; it is refused while fewer than min.insync.replicas are in sync.
+  ///   - verification: for a batch whose transaction must be known to its coordinator.
   func append(
-    _ batch: RecordBatch, from origin: AppendOrigin = .client, forAllInSync: Bool, nowMs: Int64
+    _ batch: RecordBatch, from origin: AppendOrigin = .client, forAllInSync: Bool, nowMs: Int64,
+    verification: TransactionVerification? = nil
   ) throws(PartitionError) -> Placed {
     try state.withLock { state throws(PartitionError) in
       let log = try state.usableLog()
@@ -77,7 +80,8 @@ package final class Partition: Sendable {
       if forAllInSync, state.replication.isBelowMin { throw .notEnoughReplicas }
       let appended: Appended
       do throws(AppendError) {
-        appended = try log.append(batch, from: origin, leaderEpoch: state.replication.leaderEpoch, nowMs: nowMs)
+        appended = try log.append(
+          batch, from: origin, leaderEpoch: state.replication.leaderEpoch, nowMs: nowMs, verification: verification)
       } catch { throw .append(error) }
       let before = state.replication.highWatermark
       guard state.replication.appended(to: log.logEndOffset) else {
@@ -89,6 +93,13 @@ package final class Partition: Sendable {
         woken: state.waiters.isEmpty
           ? [] : state.wake(raisedFrom: before, by: (appended, batch.sizeInBytes), in: log))
     }
+  }
+
+  /// Begins the verification of a transactional batch; see `Log.beginVerification`.
+  func beginVerification(
+    of header: RecordBatchHeader, nowMs: Int64
+  ) throws(PartitionError) -> TransactionVerification? {
+    try withLog { log, _ throws(PartitionError) in log.beginVerification(of: header, nowMs: nowMs) }
   }
 
   // MARK: Replicas

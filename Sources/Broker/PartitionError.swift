@@ -63,6 +63,7 @@ extension ErrorCode {
     case .outOfOrderSequence: self = .outOfOrderSequenceNumber
     case .invalidProducerEpoch: self = .invalidProducerEpoch
     case .coordinatorFenced: self = .transactionCoordinatorFenced
+    case .unverified: self = .invalidTxnState
     case .invalidRecord: self = .invalidRecord
     case .unexpectedOffset: self = .unknownServerError
     case .corrupt: self = .corruptMessage

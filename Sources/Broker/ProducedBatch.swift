@@ -71,7 +71,9 @@ package enum ProducedBatch {
 
   private static func check(_ header: RecordBatchHeader, version: Int16) throws(ProduceError) {
     if header.attributes.isControl { throw ProduceError(.invalidRecord, "clients cannot write control batches") }
-    if header.attributes.isTransactional { throw ProduceError(.invalidTxnState, "transactions are not served") }
+    if header.attributes.isTransactional, !header.hasProducer {
+      throw ProduceError(.invalidRecord, "a transactional batch without a producer id")
+    }
     guard let codec = Codec(rawValue: header.attributes.codecNumber) else {
       throw ProduceError(
         .unsupportedCompressionType, "compression type \(header.attributes.codecNumber) does not exist")

@@ -202,6 +202,7 @@ extension Log {
     for suffix in [OffsetIndex.suffix, TimeIndex.suffix] {
       try disk.open(active.path + suffix, creating: false).sync()
     }
+    try active.transactionIndex.sync(on: disk)
     try disk.open("\(directory)/\(Segment.name(logEndOffset))\(ProducerSnapshot.suffix)", creating: false).sync()
     try disk.syncDirectory(directory)
   }

@@ -160,11 +160,7 @@ extension Log {
       if case .arm(let arm) = store { return try arm.abortedTransactions(from: from, upTo: upTo) }
       var found: [AbortedTransaction] = []
       for segment in segments[segmentIndex(holding: from)...] {
-        for transaction in try segment.transactionIndex.all(on: disk) {
-          if transaction.lastOffset >= from && transaction.firstOffset < upTo { found.append(transaction) }
-          // Whatever was open then had begun at or after `upTo`.
-          if transaction.lastStableOffset >= upTo { return found }
-        }
+        guard try segment.transactionIndex.find(from: from, upTo: upTo, adding: &found, on: disk) else { return found }
       }
       return found
     } catch { throw .diskFailed(error) }

@@ -162,14 +162,18 @@ package final class Log {
   ///
   /// The batch's bytes are the caller's to have checked (`RecordBatch(viewing:)`). A batch its producer sent before is not written again:
   /// the answer is the first one's. On an error nothing was appended.
+  ///
+  /// - Parameter verification: for a batch whose transaction must be known to its coordinator; see `beginVerification`.
   package func append(
-    _ batch: RecordBatch, from origin: AppendOrigin = .client, leaderEpoch: LeaderEpoch, nowMs: Int64
+    _ batch: RecordBatch, from origin: AppendOrigin = .client, leaderEpoch: LeaderEpoch, nowMs: Int64,
+    verification: TransactionVerification? = nil
   ) throws(AppendError) -> Appended {
     try checkUsable()
     var header = batch.header
     try checkFits(header)
     try checkTime(header, nowMs: nowMs)
     if header.hasProducer, let earlier = try producers.check(header, from: origin) { return answer(earlier) }
+    if let verification { try producers.check(verification, of: header) }
     let marker = try EndTransactionMarker(ofControl: batch)
     if let marker { try producers.check(marker, of: header.producerID) }
     header.baseOffset = logEndOffset
@@ -229,8 +233,13 @@ package final class Log {
   @inline(__always)
   private func checkFits(_ header: RecordBatchHeader) throws(AppendError) {
     let bytes = header.sizeInBytes
-    guard bytes <= config.maxMessageBytes else { throw .tooLarge(bytes: bytes, limit: config.maxMessageBytes) }
-    guard bytes <= config.segmentBytes else { throw .largerThanSegment(bytes: bytes, limit: config.segmentBytes) }
+    // A transaction's marker is never too large: without it the partition would have no stable offset any more.
+    guard bytes <= config.maxMessageBytes || header.attributes.isControl else {
+      throw .tooLarge(bytes: bytes, limit: config.maxMessageBytes)
+    }
+    guard bytes <= config.segmentBytes || header.attributes.isControl else {
+      throw .largerThanSegment(bytes: bytes, limit: config.segmentBytes)
+    }
     guard header.count > 0 else { throw .invalidRecord("a batch of \(header.count) records") }
     guard logEndOffset.rawValue <= Offset.largestBase.rawValue else {
       throw .diskFailed(DiskError("find offsets for a batch", directory, code: DiskError.offsetsUsedUp))
@@ -243,7 +252,7 @@ package final class Log {
     guard config.timestampType == .createTime, header.maxTimestamp >= 0 else { return }
     let earliest = nowMs.subtractingClamped(config.timestampBeforeMaxMs)
     let latest = nowMs.addingClamped(config.timestampAfterMaxMs)
-    guard header.maxTimestamp >= earliest, header.maxTimestamp <= latest else {
+    guard header.maxTimestamp >= earliest && header.maxTimestamp <= latest || header.attributes.isControl else {
       throw .timestampOutOfRange(timestamp: header.maxTimestamp, earliest: earliest, latest: latest)
     }
   }
@@ -285,9 +294,24 @@ package final class Log {
     epochs.end(of: epoch, logEnd: logEndOffset)
   }
 
-  /// What a reader of committed records must not pass: the first open transaction's start, else the high watermark.
+  /// What a reader of committed records must not pass: the first open transaction's start, else the high watermark. Where the start is
+  /// deleted, the log's start stands for it: a reader that is told to begin at the last stable offset finds it in the log.
   package func lastStableOffset(highWatermark: Offset) -> Offset {
-    min(highWatermark, producers.firstUnstableOffset(highWatermark: highWatermark) ?? highWatermark)
+    guard let unstable = producers.firstUnstableOffset(highWatermark: highWatermark) else { return highWatermark }
+    return min(highWatermark, max(logStartOffset, unstable))
+  }
+
+  /// Says that a batch, the first of its transaction in this log, waits for its coordinator to confirm the transaction.
+  ///
+  /// - Returns: what `append` wants to see of the batch then; nil when the transaction is open in this log, so that there is nothing to
+  ///   ask. A marker that is appended meanwhile makes it invalid.
+  package func beginVerification(of header: RecordBatchHeader, nowMs: Int64) -> TransactionVerification? {
+    producers.beginVerification(of: header, nowMs: nowMs)
+  }
+
+  /// The producers with state in this log, by rising id.
+  package var activeProducers: [(id: Int64, state: ProducerState.Producer)] {
+    producers.producers.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
   /// Forgets producers silent for `expirationMs` (producer.id.expiration.ms).

@@ -69,6 +69,8 @@ package enum AppendError: Error, Hashable, Sendable {
   case invalidProducerEpoch(producerID: Int64, latest: Int16, got: Int16)
   /// A transaction marker of a coordinator that has been replaced (TRANSACTION_COORDINATOR_FENCED).
   case coordinatorFenced(producerID: Int64, latest: Int32, got: Int32)
+  /// The first batch of a transaction that the coordinator does not know of, or that has ended since it was asked (INVALID_TXN_STATE).
+  case unverified(producerID: Int64)
   /// A batch that cannot be what it says: no records, or a marker that is none (INVALID_RECORD).
   case invalidRecord(String)
   /// A follower was given offsets below its log's end (UNKNOWN_SERVER_ERROR; the fetcher truncates and tries again).
@@ -94,6 +96,8 @@ extension AppendError: CustomStringConvertible {
       "producer \(producerID) has epoch \(latest), and \(got) is older"
     case .coordinatorFenced(let producerID, let latest, let got):
       "a transaction marker for producer \(producerID) is of coordinator epoch \(got), but \(latest) is the latest"
+    case .unverified(let producerID):
+      "producer \(producerID) has no transaction under way that the partition was added to"
     case .invalidRecord(let problem): problem
     case .unexpectedOffset(let got, let expected): "a batch begins at offset \(got), below the log's end \(expected)"
     case .corrupt: "the leader's bytes are no record batches"

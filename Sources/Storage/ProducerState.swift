@@ -7,6 +7,8 @@ package import Model
 package struct ProducerState {
   /// Kafka's clients keep at most this many requests in flight, so that a retry is one of the last five.
   static let batchesKept = 5
+  /// Producers of one log that wait for their coordinators at the same time, some 60 bytes each.
+  static let verifyingMax = 10_000
 
   /// One batch a producer wrote.
   package struct Batch: Hashable, Sendable {
@@ -77,7 +79,18 @@ package struct ProducerState {
     }
   }
 
+  /// A producer whose first batch of a transaction waits for the coordinator's answer.
+  private struct Verifying {
+    let number: UInt64
+    var epoch: Int16
+    /// Of the batches that wait.
+    var lowestSequence: Int32
+    let sinceMs: Int64
+  }
+
   private(set) var producers: [Int64: Producer] = [:]
+  private var verifying: [Int64: Verifying] = [:]
+  private var lastVerification: UInt64 = 0
   /// Transactions without a marker yet, oldest first.
   private var open: [(producerID: Int64, firstOffset: Offset)] = []
   /// Transactions whose marker the high watermark has not passed, oldest first: still unstable.
@@ -129,6 +142,46 @@ package struct ProducerState {
       producerID: producerID, latest: producer.coordinatorEpoch, got: marker.coordinatorEpoch)
   }
 
+  // MARK: Verification
+
+  /// See `Log.beginVerification`.
+  mutating func beginVerification(of header: RecordBatchHeader, nowMs: Int64) -> TransactionVerification? {
+    if isOpen(header) { return nil }
+    if var present = verifying[header.producerID] {
+      if present.epoch < header.producerEpoch {
+        (present.epoch, present.lowestSequence) = (header.producerEpoch, header.baseSequence)
+      } else if present.epoch == header.producerEpoch {
+        present.lowestSequence = min(present.lowestSequence, header.baseSequence)
+      }
+      verifying[header.producerID] = present
+      return TransactionVerification(number: present.number)
+    }
+    // Those that are forgotten here are refused when they come to be appended.
+    if verifying.count >= Self.verifyingMax { verifying = [:] }
+    lastVerification += 1
+    verifying[header.producerID] = Verifying(
+      number: lastVerification, epoch: header.producerEpoch, lowestSequence: header.baseSequence, sinceMs: nowMs)
+    return TransactionVerification(number: lastVerification)
+  }
+
+  private func isOpen(_ header: RecordBatchHeader) -> Bool {
+    guard let producer = producers[header.producerID] else { return false }
+    return producer.transactionStart != nil && producer.epoch == header.producerEpoch
+  }
+
+  /// Whether the transaction of a batch is open, or was confirmed and has not ended since. Of batches that wait at the same time the first
+  /// sequence goes first: a log that knows nothing of the producer could not tell that one is missing.
+  func check(_ verification: TransactionVerification, of header: RecordBatchHeader) throws(AppendError) {
+    if isOpen(header) { return }
+    guard let present = verifying[header.producerID], present.number == verification.number else {
+      throw .unverified(producerID: header.producerID)
+    }
+    guard present.epoch != header.producerEpoch || header.baseSequence <= present.lowestSequence else {
+      throw .outOfOrderSequence(
+        producerID: header.producerID, expected: present.lowestSequence, got: header.baseSequence)
+    }
+  }
+
   // MARK: After it was written
 
   /// Takes note of a batch of records, its offsets assigned.
@@ -145,6 +198,7 @@ package struct ProducerState {
     if header.attributes.isTransactional, producers[header.producerID]?.transactionStart == nil {
       producers[header.producerID]?.transactionStart = header.baseOffset
       open.append((header.producerID, header.baseOffset))
+      verifying[header.producerID] = nil
     }
   }
 
@@ -165,6 +219,7 @@ package struct ProducerState {
       producer.coordinatorEpoch = marker.coordinatorEpoch
       producer.lastTimestamp = header.maxTimestamp
     }
+    verifying[header.producerID] = nil
     guard let start else { return nil }
     open.removeAll { $0.producerID == header.producerID }
     let completed = Completed(
@@ -214,6 +269,7 @@ package struct ProducerState {
         producers[id] = nil
       }
     }
+    verifying = verifying.filter { nowMs.subtractingClamped($0.value.sinceMs) < expirationMs }
   }
 
   /// Puts in a producer as a snapshot remembers it.
@@ -224,4 +280,12 @@ package struct ProducerState {
       open.sort { $0.firstOffset < $1.firstOffset }
     }
   }
+}
+
+/// Says that a batch's transaction was confirmed by its coordinator, after `Log.beginVerification`.
+package struct TransactionVerification: Hashable, Sendable {
+  let number: UInt64
+
+  /// For a batch whose transaction was open in its log: if it has ended since, the batch is refused.
+  package static let open = TransactionVerification(number: 0)
 }

@@ -40,9 +40,32 @@ package struct TransactionIndex {
   }
 
   mutating func append(_ entry: AbortedTransaction, on disk: any Disk) throws(DiskError) {
-    let before = try all(on: disk)
-    try disk.open(path, creating: true).write(Self.encode(entry), at: before.count * Self.entryBytes)
-    entries = before + [entry]
+    let count = try all(on: disk).count
+    try disk.open(path, creating: true).write(Self.encode(entry), at: count * Self.entryBytes)
+    entries?.append(entry)
+  }
+
+  /// Adds the transactions that have records between two offsets to `found`.
+  ///
+  /// Entries are in the order of their markers, so those that end before `from` are skipped without a look at each.
+  ///
+  /// - Returns: false when no later entry, in this segment or the next, can have records below `upTo`.
+  mutating func find(
+    from: Offset, upTo: Offset, adding found: inout [AbortedTransaction], on disk: any Disk
+  ) throws(DiskError) -> Bool {
+    let entries = try all(on: disk)
+    var low = 0
+    var high = entries.count
+    while low < high {
+      let middle = (low + high) / 2
+      if entries[middle].lastOffset < from { low = middle + 1 } else { high = middle }
+    }
+    for entry in entries[low...] {
+      if entry.firstOffset < upTo { found.append(entry) }
+      // Whatever was open then had begun at or after `upTo`.
+      if entry.lastStableOffset >= upTo { return false }
+    }
+    return true
   }
 
   /// Forgets transactions whose marker is at or after `offset`.

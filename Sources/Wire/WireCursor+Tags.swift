@@ -86,6 +86,11 @@ extension WireCursor {
   }
 
   @inline(never)
+  package mutating func tag(_ number: UInt32, _ value: inout Int16) throws(WireError) {
+    try tag(number, &value, default: 0) { (wire, value) throws(WireError) in try wire.field(&value) }
+  }
+
+  @inline(never)
   package mutating func tag(_ number: UInt32, _ value: inout Int64, default standard: Int64) throws(WireError) {
     try tag(number, &value, default: standard) { (wire, value) throws(WireError) in try wire.field(&value) }
   }

@@ -23,6 +23,8 @@ let messageTypes: [String: any WireVersioned.Type] = {
     "ConsumerGroupTargetAssignmentMemberValue": ConsumerGroupTargetAssignmentMemberValue.self,
     "ConsumerGroupCurrentMemberAssignmentKey": ConsumerGroupCurrentMemberAssignmentKey.self,
     "ConsumerGroupCurrentMemberAssignmentValue": ConsumerGroupCurrentMemberAssignmentValue.self,
+    "TransactionLogKey": TransactionLogKey.self,
+    "TransactionLogValue": TransactionLogValue.self,
   ]
   for request in Messages.requests {
     types["\(request)"] = request

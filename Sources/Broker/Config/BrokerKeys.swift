@@ -155,7 +155,7 @@ package struct LogKeys: KeyTable {
     "The interval in milliseconds at which the high watermarks are checkpointed.")
 }
 
-/// Kafka's internal topics, and transactions.
+/// Kafka's internal topics.
 package struct InternalTopicKeys: KeyTable {
   let offsetsTopicNumPartitions = Key(
     "offsets.topic.num.partitions", 50, .atLeast(1), "The number of partitions of __consumer_offsets."
@@ -187,10 +187,6 @@ package struct InternalTopicKeys: KeyTable {
   let transactionStateLogLoadBufferSize = Key(
     "transaction.state.log.load.buffer.size", 5_242_880, .between(1, 1_073_741_824),
     "The bytes of __transaction_state that are read at a time while a broker becomes coordinator of transactions.")
-  let transactionMaxTimeoutMs = Key(
-    "transaction.max.timeout.ms", 900_000, .atLeast(1),
-    "The maximum transaction timeout in milliseconds that a producer can ask for."
-  ).withoutEffect
 }
 
 /// Millrace's own keys.

@@ -243,6 +243,9 @@ extension Config {
   package subscript<Value>(dynamicMember key: KeyPath<GroupKeys, Key<Value>>) -> Value {
     values[Keys.groups[keyPath: key]]
   }
+  package subscript<Value>(dynamicMember key: KeyPath<TransactionKeys, Key<Value>>) -> Value {
+    values[Keys.transactions[keyPath: key]]
+  }
   package subscript<Value>(dynamicMember key: KeyPath<MillraceKeys, Key<Value>>) -> Value {
     values[Keys.millrace[keyPath: key]]
   }

@@ -4,7 +4,7 @@
 
 extension ConfigKeys {
   static let accepted: [ConfigKey] =
-    (threads + logs + replication + groups + transactions + zookeeper + security + other)
+    (threads + logs + replication + groups + zookeeper + security + other)
     .map(\.withoutEffect)
 
   private static let threads: [ConfigKey] = [
@@ -114,24 +114,6 @@ extension ConfigKeys {
     .list("group.coordinator.rebalance.protocols", "classic", "The rebalance protocols of the group coordinator."),
     .int("offsets.topic.compression.codec", 0, "The compression codec of __consumer_offsets."),
     .short("offsets.commit.required.acks", -1, "The acks that an offset commit needs."),
-  ]
-
-  private static let transactions: [ConfigKey] = [
-    .int(
-      "transactional.id.expiration.ms", 604_800_000, .atLeast(1),
-      "The time in milliseconds after which an idle transactional id expires."),
-    .int(
-      "transaction.abort.timed.out.transaction.cleanup.interval.ms", 10_000, .atLeast(1),
-      "The interval in milliseconds at which timed-out transactions are aborted."
-    ),
-    .int(
-      "transaction.remove.expired.transaction.cleanup.interval.ms", 3_600_000, .atLeast(1),
-      "The interval in milliseconds at which expired transactional ids are removed."),
-    .boolean(
-      "transaction.partition.verification.enable", true,
-      "Whether the broker verifies that a partition was added to the transaction that writes to it."
-    )
-    .dynamic(),
   ]
 
   private static let zookeeper: [ConfigKey] = [

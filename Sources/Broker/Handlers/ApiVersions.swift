@@ -14,6 +14,7 @@ extension LocalBroker {
       return .now(response)
     }
     response.apiKeys = offeredApis
+    if context.version >= 3 { response.listFeatures(version: context.version) }
     return .now(response)
   }
 
@@ -37,6 +38,23 @@ extension LocalBroker {
 }
 
 extension ApiVersionsResponse {
+  /// Lists version 2 of transactions (KIP-890), where every API is listed in the version that it takes: a client that finds the feature
+  /// leaves AddPartitionsToTxn and AddOffsetsToTxn to the broker.
+  mutating func listFeatures(version: Int16) {
+    let needed: [(key: Int16, version: Int16)] = [
+      (ProduceRequest.api.key, 12), (EndTxnRequest.api.key, 5), (TxnOffsetCommitRequest.api.key, 5),
+    ]
+    let isServed = needed.allSatisfy { api in
+      apiKeys.contains { $0.apiKey == api.key && $0.maxVersion >= api.version }
+    }
+    guard isServed else { return }
+    let name = "transaction.version"
+    // Clients before version 4 refuse a feature whose least version is 0 (KAFKA-17492).
+    if version >= 4 { supportedFeatures = [.with { ($0.name, $0.minVersion, $0.maxVersion) = (name, 0, 2) }] }
+    finalizedFeaturesEpoch = 0
+    finalizedFeatures = [.with { ($0.name, $0.minVersionLevel, $0.maxVersionLevel) = (name, 2, 2) }]
+  }
+
   /// Makes the response to an ApiVersions request of a version that is not served: in version 0, which every client can read,
   /// and with ApiVersions alone, so that the client asks again in a version from that range (KIP-511).
   static func unsupportedVersion(_ handler: Handler, correlationID: Int32) -> OutgoingResponse {

@@ -12,6 +12,10 @@ extension LocalBroker {
     var appends = Appends(acks: request.acks, version: context.version, nowMs: nowMs())
     appends.refusal = refusal(of: request)
     let image = image
+    if request.transactionalID != nil, appends.refusal == nil {
+      appends.transaction = transactionalBatches(
+        of: request, version: context.version, image, nowMs: appends.nowMs)
+    }
     for topic in request.topicData {
       let found = image.named(topic.name)
       appends.topicIndex = appends.response.responses.count
@@ -61,7 +65,7 @@ extension LocalBroker {
     pending.slot.holdConnection()
     let abandoned = StopFlag()
     if appends.acks != 0 { pending.slot.whenClosed { abandoned.raise() } }
-    offload.submit(.unpack) {
+    whenAnswered(appends) { appends in
       var appends = appends
       appends.unpackAllowance = UnpackAllowance(offLoop: appends.unpackAllowance)
       let deferred = appends.deferred
@@ -87,6 +91,17 @@ extension LocalBroker {
       pending.slot.complete(appends.hasFailed ? .close : .silent)
     }
     return .pending
+  }
+
+  /// Runs `body` on the unpack lane, after the coordinator's answer where the batches wait for one.
+  private func whenAnswered(_ appends: Appends, _ body: @escaping @Sendable (Appends) -> Void) {
+    guard let answer = appends.transaction?.answer else { return offload.submit(.unpack) { body(appends) } }
+    answer.whenGiven { response in
+      var appends = appends
+      appends.transaction?.take(response)
+      let answered = appends
+      self.offload.submit(.unpack) { body(answered) }
+    }
   }
 
   /// Responds when every in-sync replica has the records; at `deadline` with REQUEST_TIMED_OUT, and the records stay in the log.
@@ -130,6 +145,8 @@ extension LocalBroker {
     var partitionIndex = 0
     var hasFailed = false
     var unpackAllowance = UnpackAllowance()
+    /// Nil when the request is of no transaction.
+    var transaction: TransactionalBatches?
     /// The first batch that unpacks to too much for the event loop, and all batches behind it.
     var deferred: [Deferred] = []
 
@@ -151,7 +168,9 @@ extension LocalBroker {
 
   private func refusal(of request: ProduceRequest) -> (ErrorCode, String)? {
     if !(-1...1).contains(request.acks) { return (.invalidRequiredAcks, "acks \(request.acks) is not -1, 0 or 1") }
-    if request.transactionalID != nil { return (.invalidTxnState, "transactions are not served") }
+    if request.transactionalID != nil, request.acks != -1 {
+      return (.invalidRequiredAcks, "acks is \(request.acks); a transaction's records need acks=all")
+    }
     return nil
   }
 
@@ -180,7 +199,10 @@ extension LocalBroker {
       response.errorCode = .unknownTopicOrPartition
       return
     }
-    if !appends.deferred.isEmpty { return deferToUnpackLane(data, of: topic, &response, &appends) }
+    if let refusal = appends.transaction?.refusals[partition.name] { return response.refuse(refusal) }
+    if !appends.deferred.isEmpty || appends.transaction?.answer != nil {
+      return deferToUnpackLane(data, of: topic, &response, &appends)
+    }
     let batch: RecordBatch
     do throws(ProduceError) {
       batch = try ProducedBatch.checked(
@@ -191,8 +213,16 @@ extension LocalBroker {
       response.refuse(error)
       return
     }
+    if batch.header.attributes.isTransactional, appends.transaction == nil {
+      return response.refuse(
+        ProduceError(.transactionalIdAuthorizationFailed, "a transactional batch in a request without transactional id")
+      )
+    }
     do throws(PartitionError) {
-      let placed = try partition.append(batch, forAllInSync: appends.acks == -1, nowMs: appends.nowMs)
+      let placed = try partition.append(
+        batch, forAllInSync: appends.acks == -1, nowMs: appends.nowMs,
+        verification: batch.header.attributes.isTransactional
+          ? appends.transaction?.verification(of: partition.name) : nil)
       response.baseOffset = placed.appended.baseOffset
       response.logAppendTimeMs = placed.appended.logAppendTimeMs
       response.logStartOffset = placed.appended.logStartOffset

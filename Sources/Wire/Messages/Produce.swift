@@ -3,7 +3,7 @@ package import Model
 /// Appends record batches to partitions.
 package struct ProduceRequest: Request {
   package typealias Answer = ProduceResponse
-  package static let api = Api(key: 0, versions: 0...11, flexibleFrom: 9)
+  package static let api = Api(key: 0, versions: 0...12, flexibleFrom: 9)
 
   /// Nil outside a transaction.
   package var transactionalID: String?

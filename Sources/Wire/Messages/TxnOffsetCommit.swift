@@ -3,7 +3,7 @@ package import Model
 /// Commits a group's offsets as part of a transaction.
 package struct TxnOffsetCommitRequest: Request {
   package typealias Answer = TxnOffsetCommitResponse
-  package static let api = Api(key: 28, versions: 0...4, flexibleFrom: 3)
+  package static let api = Api(key: 28, versions: 0...5, flexibleFrom: 3)
 
   package var transactionalID = ""
   package var groupID = ""

@@ -69,13 +69,17 @@ enum ConfigDocs {
 
     \(table(ConfigKeys.inherited.filter { $0.effect == .acted }))
 
-    ## Internal topics and transactions
+    ## Internal topics
 
     \(table(Keys.internalTopics.rows))
 
     ## Groups
 
     \(table(Keys.groups.rows))
+
+    ## Transactions
+
+    \(table(Keys.transactions.rows))
 
     ## Topic keys
 

@@ -64,6 +64,8 @@ final class TestBroker: Sendable {
     var values = [
       "listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": "\(directory)/data", "broker.id": "1",
       "num.network.threads": "2", "num.partitions": "2",
+      // Small, so that the tests that make these topics are quick.
+      "transaction.state.log.num.partitions": "3", "offsets.topic.num.partitions": "3",
     ]
     values.merge(overrides) { $1 }
     let lines = CapturedLog()
