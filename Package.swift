@@ -143,7 +143,10 @@ let package = Package(
       resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model", "Base", "TestSupport"], resources: [.copy("Scripts")]),
     tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base", "DiskSupport"]),
-    tests("ClientTests", ["Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
+    .target(
+      name: "ClientSupport", dependencies: ["Client", "Wire", nioCore, nioPosix], path: "Tests/ClientSupport",
+      swiftSettings: strict),
+    tests("ClientTests", ["Client", "ClientSupport", "Wire", "Model", "Base", "Compression", nioCore, nioPosix]),
     tests(
       "BrokerTests",
       [
