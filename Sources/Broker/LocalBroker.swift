@@ -184,10 +184,14 @@ extension LocalBroker {
       .on(TxnOffsetCommitRequest.self, 0...4, do: txnOffsetCommit),
       .on(DescribeConfigsRequest.self, 0...4, do: describeConfigs),
       .on(AlterConfigsRequest.self, 0...2, do: alterConfigs),
+      .on(AlterReplicaLogDirsRequest.self, 0...2, do: alterReplicaLogDirs),
       .on(DescribeLogDirsRequest.self, 0...4, do: describeLogDirs),
       .on(CreatePartitionsRequest.self, 0...3, do: createPartitions),
       .on(DeleteGroupsRequest.self, 0...2, do: deleteGroups),
+      .on(ElectLeadersRequest.self, 0...2, do: electLeaders),
       .on(IncrementalAlterConfigsRequest.self, 0...1, do: incrementalAlterConfigs),
+      .on(AlterPartitionReassignmentsRequest.self, 0...0, do: alterPartitionReassignments),
+      .on(ListPartitionReassignmentsRequest.self, 0...0, do: listPartitionReassignments),
       .on(OffsetDeleteRequest.self, 0...0, do: offsetDelete),
       .on(DescribeClusterRequest.self, 0...1, do: describeCluster),
       .on(DescribeProducersRequest.self, 0...0, do: describeProducers),
@@ -195,6 +199,7 @@ extension LocalBroker {
       .on(ListTransactionsRequest.self, 0...1, do: listTransactions),
       .on(ConsumerGroupHeartbeatRequest.self, 0...1, do: consumerGroupHeartbeat),
       .on(ConsumerGroupDescribeRequest.self, 0...0, do: consumerGroupDescribe),
+      .on(DescribeTopicPartitionsRequest.self, 0...0, do: describeTopicPartitions),
     ]
     let table = HandlerTable(handlers, requestBytesMax: config.socketRequestMaxBytes)
     offeredApis = table.handlers.map { ApiVersionsResponse.ApiVersion($0) }
