@@ -325,7 +325,7 @@ struct TransactionHandlerTests {
       let client = try broker.connect()
       try client.createTopic("t")
       _ = try client.findCoordinator("group")
-      for (outcome, offset) in [(EndTransactionMarker.Outcome.commit, 7), (.abort, 9)] as [(_, Int64)] {
+      for (outcome, offset) in [(EndTransactionMarker.Outcome.commit, Int64(7)), (.abort, 9)] {
         let producer = try TransactionClient(client, "a")
         let added = try client.ask(
           AddOffsetsToTxnRequest.with {
