@@ -8,16 +8,9 @@
 # all that must pass did, 1 when one did not, 2 when the suite could not be had. Logs: .build/librdkafka-tests/logs.
 set -euo pipefail
 
-must_pass=(0001 0002 0003 0005 0007 0008 0011 0012 0013 0014 0015 0017 0021 0036 0038 0039 0041 0048 0052 0054 0057 0070
-  0073 0074 0085 0086 0090)
-
-# What consumer groups, which are not built yet, must answer first: test, and the request that it waits for.
-declare -A needs_groups=(
-  [0014]="reads on from stored offsets: FindCoordinator, OffsetFetch, OffsetCommit"
-  [0052]="reads back by subscribing: FindCoordinator, JoinGroup"
-  [0085]="closing its consumer waits for the commit: FindCoordinator, OffsetCommit"
-  [0090]="reads back from the committed offset: FindCoordinator, OffsetFetch"
-)
+must_pass=(0001 0002 0003 0005 0007 0008 0011 0012 0013 0014 0015 0017 0020 0021 0029 0030 0033 0036 0038 0039 0040 0041
+  0042 0048 0049 0050 0051 0052 0054 0056 0057 0060 0064 0067 0069 0070 0073 0074 0076 0083 0084 0085 0086 0089 0090 0091
+  0092 0093 0094 0099 0113 0116 0118 0125 0130)
 
 # What can fail on a busy machine through no fault of the broker's, and is tried again: test, and why.
 declare -A races=(
@@ -146,9 +139,6 @@ attempt() {
   why=$(awk '$2 != "PASSED" { $2 = tolower($2); print; exit }' <<<"$lines")
   if [ "$status" -eq 0 ] && [ -n "$lines" ] && [ -z "$why" ]; then
     outcome=passed
-    why=${needs_groups[$test]:+although it is listed among those that need groups}
-  elif [ -n "${needs_groups[$test]:-}" ]; then
-    outcome="needs groups" why=${needs_groups[$test]}
   elif [ "$status" -eq 0 ]; then
     outcome=skipped why=${why:-the suite has no such test}
   elif [ "$status" -eq 124 ]; then
@@ -160,13 +150,13 @@ attempt() {
   printf '%s  %-12s %4d s  %s\n' "$test" "$outcome" $((SECONDS - began)) "$why"
   [ "$outcome" != failed ] || [ -z "${races[$test]:-}" ] || echo "      (${races[$test]})"
   counts[$outcome]=$((${counts[$outcome]:-0} + 1))
-  [ "$outcome" = passed ] || [ "$outcome" = "needs groups" ]
+  [ "$outcome" = passed ]
 }
 
 declare -A counts=()
 failed=()
 for test in "${tests[@]}"; do run "$test" || failed+=("$test"); done
 kill -0 "$broker_pid" 2>/dev/null || { echo "the broker is gone; its last words:"; tail -20 "$cache/logs/broker.log"; failed+=(broker); }
-echo "${counts[passed]:-0} passed, ${counts[needs groups]:-0} need groups, ${#failed[@]} did not pass: ${failed[*]:-none}" \
+echo "${counts[passed]:-0} passed, ${#failed[@]} did not pass: ${failed[*]:-none}" \
   "(librdkafka $(sed -n 's/.*librdkafka_\([^_]*\)\.dsc$/\1/p' <<<"$(echo "$cache"/download/*.dsc)"), logs in $cache/logs)"
 [ ${#failed[@]} -eq 0 ]
