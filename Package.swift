@@ -141,7 +141,7 @@ let package = Package(
       "StorageTests",
       ["Storage", "StorageArms", "Model", "Base", "Compression", "CMillrace", "DiskSupport", nioCore],
       resources: [.copy("Golden")]),
-    tests("ClusterTests", ["Cluster", "Model", "TestSupport"], resources: [.copy("Scripts")]),
+    tests("ClusterTests", ["Cluster", "Model", "Base", "TestSupport"], resources: [.copy("Scripts")]),
     tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base", "DiskSupport"]),
     tests("ClientTests", ["Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests(
@@ -151,7 +151,7 @@ let package = Package(
         "CMillrace", "TestSupport", "DiskSupport", nioCore, nioPosix,
         .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
-    tests("SimulationTests", ["Simulation", "Storage", "Base", "TestSupport"]),
+    tests("SimulationTests", ["Simulation", "Storage", "Model", "Base", "TestSupport", nioCore]),
     tests("LoadTests", ["Load", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", "Base", nioCore]),
     .target(

@@ -23,6 +23,12 @@ package enum PlantedFault: Int, CaseIterable, Sendable {
   case removesOneSegmentTooMany
   /// An entry of the offset index points at the next batch.
   case indexesOneBatchOff
+  /// Compaction removes a tombstone the first time that it meets it.
+  case removesTombstonesTooEarly
+  /// Compaction rewrites the segment that is appended to.
+  case cleansTheActiveSegment
+  /// Compaction takes records of open transactions for the last of their keys.
+  case cleansAboveTheStableOffset
 
   private static let planted = Atomic<Int>(-1)
 

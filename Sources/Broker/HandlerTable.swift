@@ -27,6 +27,16 @@ package struct RequestContext: Sendable {
   /// The event loop of the request's connection: where its timers and its time are.
   package var eventLoop: any EventLoop { slot.eventLoop }
 
+  /// Runs `body` later, on the event loop, when the connection ends before the pending response was given. Called by the handler, on
+  /// the event loop, and only if the response has not been given.
+  func whenClosed(_ body: @escaping @Sendable () -> Void) { slot.whenClosed(body) }
+
+  /// Lets no later request of the connection start until `releaseConnection`. Called by the handler, on the event loop.
+  func holdConnection() { slot.holdConnection() }
+
+  /// Lets the connection's later requests start. Called on any thread.
+  func releaseConnection() { slot.releaseConnection() }
+
   /// Returns what the handler completes later; the handler then returns `.pending`.
   func pending<Body: Response>(_ response: Body.Type = Body.self) -> PendingResponse<Body> {
     PendingResponse(version: version, correlationID: correlationID, slot: slot)

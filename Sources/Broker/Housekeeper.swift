@@ -5,7 +5,8 @@ import NIOCore
 import Storage
 import Synchronization
 
-/// The work that a broker does periodically: retention, background flushes, checkpoints, and removing deleted files.
+/// The work that a broker does periodically: retention, background flushes, checkpoints, removing deleted files, expiry of committed
+/// offsets.
 ///
 /// The timers are those of one event loop. The work is done on the offload's housekeeping lane, one piece at a time, so that
 /// it delays no request; a timer starts anew when its work has ended.
@@ -47,6 +48,7 @@ final class Housekeeper: Sendable {
       $0.lookAtLogs()
     }
     every(Limits.producerExpiryIntervalMs) { $0.expireProducers() }
+    every(config.offsetsRetentionCheckIntervalMs) { $0.groups.expire() }
     every(Limits.electionIntervalMs) { $0.controller.electPreferredLeaders() }
     every(Int64(config.transactionAbortIntervalMs)) { $0.transactions.abortTimedOut() }
     every(Int64(config.transactionExpiryIntervalMs)) {
@@ -210,17 +212,9 @@ extension LocalBroker {
     for topic in topics.all {
       for partition in topic.partitions {
         guard let directory = partition.directory else { continue }
-        let marks = try? partition.withLog { log, marks throws(PartitionError) in
-          (log.flushedOffset, log.logStartOffset, marks.highWatermark)
-        }
-        guard let marks else { continue }
+        let known = try? partition.withLog { log, marks throws(PartitionError) in Checkpointed(log, marks) }
         for kind in kinds {
-          let offset =
-            switch kind {
-            case .recoveryPoint: marks.0
-            case .logStart: marks.1
-            case .highWatermark: marks.2
-            }
+          guard let offset = known?[kind] else { continue }
           offsets[directory.path, default: [:]][kind, default: [:]][partition.name] = offset
         }
       }
@@ -236,6 +230,9 @@ extension LocalBroker {
       }
     }
   }
+
+  /// Writes down up to where logs were cleaned; on the housekeeping lane, so that no older look at them is written later.
+  func checkpointCleaned() { offload.submit(.housekeeping) { self.checkpoint([.cleaner]) } }
 
   /// Forgets producers that have been silent for `producer.id.expiration.ms`.
   func expireProducers() {
@@ -266,5 +263,28 @@ extension LocalBroker {
       do { _ = try directory.purgeDeleted(nowMs: now) } catch { refused(directory, "purge failed", error) }
     }
     return nextPurgeDelayMs(after: now)
+  }
+}
+
+/// What the checkpoints say of one log.
+private struct Checkpointed {
+  let recoveryPoint: Offset, logStart: Offset, highWatermark: Offset
+  /// Nil for a log that was never cleaned: the checkpoint does not name it.
+  let cleanedTo: Offset?
+
+  init(_ log: Log, _ marks: Partition.Marks) {
+    recoveryPoint = log.flushedOffset
+    logStart = log.logStartOffset
+    highWatermark = marks.highWatermark
+    cleanedTo = log.cleanedOffset
+  }
+
+  subscript(kind: OffsetCheckpoint) -> Offset? {
+    switch kind {
+    case .recoveryPoint: recoveryPoint
+    case .logStart: logStart
+    case .highWatermark: highWatermark
+    case .cleaner: cleanedTo
+    }
   }
 }

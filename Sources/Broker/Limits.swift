@@ -49,6 +49,9 @@ package enum Limits {
   /// Partitions that all parked fetches name together, some 150 bytes each; beyond it a fetch gets its response at once.
   package static let parkedPartitions = 1_000_000
 
+  /// Partitions of all fetch sessions together, some 150 bytes each; beyond it no session is granted.
+  package static let fetchSessionPartitions = 1_000_000
+
   /// Connections that are refused and still hold a descriptor; beyond it no other is accepted until one is closed.
   package static let refusalsInProgress = 16
 
@@ -78,6 +81,21 @@ package enum Limits {
   /// The piece in which a range that is not in the page cache is read and sent: small enough to be still in the cache
   /// when the socket takes it, and large enough that the disk reads in order.
   package static let coldPieceBytes = 1024 * 1024
+
+  /// Logs that are cleaned at the same time, however many threads log.cleaner.threads asks for.
+  package static let cleanerThreadsMax = 64
+
+  /// How many of a cleaning's buffers it reads and writes at a time; then a stop, or another log, has its turn.
+  package static let cleaningTurnBuffers = 16
+
+  /// The least memory for the keys of one cleaning, whatever log.cleaner.dedupe.buffer.size and log.cleaner.threads say.
+  package static let dedupeBytesMin = 1024
+
+  /// The least size of a cleaning's buffers, whatever log.cleaner.io.buffer.size and log.cleaner.threads say.
+  package static let cleanerBufferBytesMin = 1024
+
+  /// The shortest time between two looks for a log to clean, whatever log.cleaner.backoff.ms says.
+  package static let cleanerBackoffMsMin: Int64 = 10
 
   /// How often closed segments are looked for, to be flushed in the background.
   package static let closedSegmentFlushMs: Int64 = 3_000
@@ -165,6 +183,17 @@ package enum Limits {
 
   /// Resources that one DescribeConfigs describes, some ten kilobytes each; the others are refused.
   package static let resourcesDescribed = 10_000
+
+  /// Groups that one partition of `__consumer_offsets` keeps in memory; the client of a further one gets COORDINATOR_NOT_AVAILABLE, and
+  /// tries again. Groups without members and offsets go when offsets expire.
+  package static let groupsPerPartition = 100_000
+
+  /// The longest client or instance id that a member's id begins with; a longer one is left out, for an id must fit a field of the
+  /// protocol.
+  package static let memberNameBytes = 1_000
+
+  /// Tombstones of offsets are appended in batches of some so many bytes: a group may have more of them than one batch holds.
+  package static let tombstoneBatchBytes = 256 * 1024
 
   /// How often leaders go back to preferred replicas, and what the controller could not write is tried again.
   package static let electionIntervalMs: Int64 = 300_000

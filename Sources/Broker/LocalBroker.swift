@@ -23,6 +23,7 @@ package final class LocalBroker: Sendable {
   let offload: any Offload
   package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
+  let fetchSessions: FetchSessions
   let waitingToUnpack = WaitingToUnpack()
   /// What disks refuse again and again.
   let refusals = Mutex(RefusalCounts())
@@ -35,6 +36,7 @@ package final class LocalBroker: Sendable {
   /// `__consumer_offsets` and `__transaction_state`.
   let groupLog: CoordinatorLog
   let transactionLog: CoordinatorLog
+  let groups: GroupCoordinator
   let transactions: TransactionCoordinator
   /// The group coordinator, which is told how transactions with committed offsets end.
   let transactionalOffsets = Mutex<(any TransactionalOffsets)?>(nil)
@@ -65,6 +67,9 @@ package final class LocalBroker: Sendable {
       random: random)
     self.offload = offload
     parkedFetches = ParkedFetches(limit: config.parkedFetchesMax)
+    // Of a copy: the controller's numbers stay what they are without sessions.
+    var seeds = random
+    fetchSessions = FetchSessions(slots: config.fetchSessionSlots, seed: seeds.next())
     flusher = Flusher(offload: offload, log: log, nowMs: nowMs)
     producerIDs = ProducerIDSource(controller, brokerID: brokerID)
     let (metadata, controller, flusher, stopping) = (metadata, controller, flusher, stopping)
@@ -75,13 +80,18 @@ package final class LocalBroker: Sendable {
     }
     groupLog = coordinatorLog(.groupOffsets(config), appendTimeoutMs: Int64(config.offsetsCommitTimeoutMs))
     transactionLog = coordinatorLog(.transactionState(config), appendTimeoutMs: Limits.transactionAppendMs)
+    groups = GroupCoordinator(
+      config, log: groupLog, loop: loop, wallMs: nowMs, random: random, catalog: { metadata.catalog }, logger: log)
     transactions = TransactionCoordinator(
       transactionLog, producerIDs: producerIDs, timeoutMsMax: config.transactionMaxTimeoutMs, offload: offload,
       log: log, nowMs: nowMs)
-    transactionLog.serve(transactions)
     self.log = log
     self.nowMs = nowMs
+    groupLog.serve(groups)
+    transactionLog.serve(transactions)
+    transactionalOffsets.withLock { $0 = groups }
     transactions.whenMarkersAreDue { [weak self] order, done in self?.writeMarkers(order, done: done) }
+    metadata.whenTopicsAreRemoved { [weak groups] names in groups?.forget(topics: names) }
     replicas.whenLeadershipChanges { [weak self] partition, epoch in self?.leadershipChanged(of: partition, epoch) }
     replicas.whenDirectoryFails { [weak self] directory, cause in self?.failed(directory, cause) }
     replicas.whenDeleted { [weak self] delayMs in self?.deletedFiles(delayMs: delayMs) }
@@ -121,6 +131,7 @@ package final class LocalBroker: Sendable {
     stopping.raise()
     transactions.stop()
     releaseWaiters()
+    groups.stop()
   }
 
   /// Ends every wait: delayed fetches return the data there is, delayed produces REQUEST_TIMED_OUT.
@@ -155,7 +166,15 @@ extension LocalBroker {
       .on(ListOffsetsRequest.self, 0...9, do: listOffsets),
       .on(MetadataRequest.self, 0...12, do: metadata),
       .on(ApiVersionsRequest.self, 0...4, do: apiVersions),
+      .on(OffsetCommitRequest.self, 0...9, do: offsetCommit),
+      .on(OffsetFetchRequest.self, 0...9, do: offsetFetch),
       .on(FindCoordinatorRequest.self, 0...6, do: findCoordinator),
+      .on(JoinGroupRequest.self, 0...9, do: joinGroup),
+      .on(HeartbeatRequest.self, 0...4, do: heartbeat),
+      .on(LeaveGroupRequest.self, 0...5, do: leaveGroup),
+      .on(SyncGroupRequest.self, 0...5, do: syncGroup),
+      .on(DescribeGroupsRequest.self, 0...5, do: describeGroups),
+      .on(ListGroupsRequest.self, 0...5, do: listGroups),
       .on(CreateTopicsRequest.self, 0...7, do: createTopics),
       .on(DeleteTopicsRequest.self, 0...6, do: deleteTopics),
       .on(DeleteRecordsRequest.self, 0...2, do: deleteRecords),
@@ -165,15 +184,20 @@ extension LocalBroker {
       .on(AddOffsetsToTxnRequest.self, 0...4, do: addOffsetsToTxn),
       .on(EndTxnRequest.self, 0...5, do: endTxn),
       .on(WriteTxnMarkersRequest.self, 0...1, do: writeTxnMarkers),
+      .on(TxnOffsetCommitRequest.self, 0...5, do: txnOffsetCommit),
       .on(DescribeConfigsRequest.self, 0...4, do: describeConfigs),
       .on(AlterConfigsRequest.self, 0...2, do: alterConfigs),
       .on(DescribeLogDirsRequest.self, 0...4, do: describeLogDirs),
       .on(CreatePartitionsRequest.self, 0...3, do: createPartitions),
+      .on(DeleteGroupsRequest.self, 0...2, do: deleteGroups),
       .on(IncrementalAlterConfigsRequest.self, 0...1, do: incrementalAlterConfigs),
+      .on(OffsetDeleteRequest.self, 0...0, do: offsetDelete),
       .on(DescribeClusterRequest.self, 0...1, do: describeCluster),
       .on(DescribeProducersRequest.self, 0...0, do: describeProducers),
       .on(DescribeTransactionsRequest.self, 0...0, do: describeTransactions),
       .on(ListTransactionsRequest.self, 0...1, do: listTransactions),
+      .on(ConsumerGroupHeartbeatRequest.self, 0...1, do: consumerGroupHeartbeat),
+      .on(ConsumerGroupDescribeRequest.self, 0...0, do: consumerGroupDescribe),
     ]
     let table = HandlerTable(handlers, requestBytesMax: config.socketRequestMaxBytes)
     offeredApis = table.handlers.map { ApiVersionsResponse.ApiVersion($0) }

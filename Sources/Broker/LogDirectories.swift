@@ -172,6 +172,12 @@ extension LogConfig {
     timestampAfterMaxMs = topic.timestampAfterMaxMs
     deletesOldSegments = topic.cleanupPolicy.contains(.delete)
     compacts = topic.cleanupPolicy.contains(.compact)
+    minCleanableDirtyRatio = topic.minCleanableDirtyRatio
+    deleteRetentionMs = topic.deleteRetentionMs
+    minCompactionLagMs = topic.minCompactionLagMs
+    maxCompactionLagMs = topic.maxCompactionLagMs
+    // The active segment is not cleaned: no record may stay in it for longer than it may stay uncleaned.
+    if compacts { segmentMs = min(segmentMs, maxCompactionLagMs) }
     minInSyncReplicas = topic.minInSyncReplicas
   }
 }

@@ -75,6 +75,7 @@ package final class Node: Sendable {
     return running.server.stop(releasing: running.broker.beginStop).hop(to: loop)
       .flatMap {
         running.housekeeper.stop()
+        running.cleaner.stop()
         return running.offload.whenIdle(on: loop)
       }
       .flatMap {
@@ -96,6 +97,8 @@ package final class Node: Sendable {
     let loop = world.loops.next()
     running.housekeeper.stop()
     running.broker.transactions.stop()
+    running.broker.groups.abandon()
+    running.cleaner.stop()
     return running.server.abandon().hop(to: loop)
       .flatMap { running.offload.whenIdle(on: loop) }
       .flatMap { self.onControlLane(loop) { self.release(running.opened) } }
@@ -158,7 +161,10 @@ package final class Node: Sendable {
         .map {
           let housekeeper = Housekeeper(opened.broker, loop: loop, offload: opened.offload)
           housekeeper.start()
-          return RunningNode(opened: opened, server: server, housekeeper: housekeeper)
+          let cleaner = LogCleaner(
+            opened.broker, loop: loop, offload: opened.offload, random: self.world.random)
+          cleaner.start()
+          return RunningNode(opened: opened, server: server, housekeeper: housekeeper, cleaner: cleaner)
         }
         .flatMapError { error in server.abandon().hop(to: loop).flatMapThrowing { throw error } }
     }
@@ -166,6 +172,7 @@ package final class Node: Sendable {
 
   /// Closes the tree and unlocks the directories, and writes nothing, as a crash would.
   private func release(_ opened: OpenedNode) {
+    opened.broker.groups.abandon()
     opened.tree.close()
     for directory in opened.directories.all { directory.unlock() }
   }
@@ -192,6 +199,7 @@ package struct RunningNode: Sendable {
   let opened: OpenedNode
   package let server: BrokerServer
   let housekeeper: Housekeeper
+  let cleaner: LogCleaner
 
   package var broker: LocalBroker { opened.broker }
   package var listeners: [any BoundListener] { server.listeners }

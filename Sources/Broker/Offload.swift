@@ -28,6 +28,8 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
   case coldRead
   /// Reads of internal topics whose partitions this broker has begun to coordinate.
   case coordinatorLoad
+  /// Compaction of logs, in turns.
+  case clean
 
   /// Whether work of the lane runs one at a time.
   package var isSerial: Bool { threads == 1 }
@@ -40,6 +42,8 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
     case .unpack: Limits.unpackThreads
     case .flush: Limits.flushThreads
     case .coldRead: Limits.coldReadThreads
+    // By default; `log.cleaner.threads` says how many.
+    case .clean: 1
     }
   }
 }

@@ -17,11 +17,13 @@ package struct EndTransactionMarker: Hashable, Sendable {
     self.coordinatorEpoch = coordinatorEpoch
   }
 
-  /// Reads a control batch; nil for control types other than abort and commit (KRaft has some), which a reader skips.
+  /// Reads a control batch; nil for control types other than abort and commit (KRaft has some), and for a batch that compaction
+  /// has emptied: a reader skips both.
   ///
   /// - Throws: `inconsistent` when the batch is no control batch or its record is not as above.
   package init?(reading batch: RecordBatch) throws(RecordBatchError) {
     guard batch.header.attributes.isControl else { throw .inconsistent("not a control batch") }
+    if batch.header.count == 0 { return nil }
     let records = try batch.records()
     guard records.count == 1, var key = records[0].key else {
       throw .inconsistent("a control batch holds one record with a key, not \(records.count)")

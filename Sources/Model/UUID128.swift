@@ -24,6 +24,20 @@ package struct UUID128: Hashable, Sendable {
   }
 }
 
+extension UUID128 {
+  /// The form that Java prints, for example `ffffffff-0000-4000-8000-000000000000`: member ids end with it.
+  package var hexadecimal: String {
+    func digits(_ value: UInt64, _ range: Range<Int>) -> Substring {
+      let text = String(value, radix: 16)
+      let padded = String(repeating: "0", count: 16 - text.count) + text
+      return padded.prefix(range.upperBound).suffix(range.count)
+    }
+    return [
+      digits(high, 0..<8), digits(high, 8..<12), digits(high, 12..<16), digits(low, 0..<4), digits(low, 4..<16),
+    ].joined(separator: "-")
+  }
+}
+
 extension UUID128: CustomStringConvertible {
   private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 

@@ -21,6 +21,8 @@ final class Ledger {
     var mayDeleteRecords: Bool
     /// Whether `message.timestamp.type` is LogAppendTime.
     var isLogAppendTime: Bool
+    /// The number of different keys, in a topic that is compacted; nil in one that is not.
+    var keys: Int?
   }
 
   /// Identifies a batch by its producer's number and its own.
@@ -61,6 +63,10 @@ final class Ledger {
   /// Whether a power failure has lost acknowledged records, so that producers' sequences may have gaps.
   private(set) var hasLostRecords = false
   private var crashes = 0
+  /// Offsets of records that a reading of the whole log has found: see `beginWhole`.
+  private var found: Set<Int64> = []
+
+  private var isCompacted: Bool { promise.keys != nil }
 
   init(_ partition: TopicPartition, _ promise: Promise, report: @escaping (String) -> Void) {
     self.partition = partition
@@ -173,7 +179,8 @@ final class Ledger {
       }
       rest.moveReaderIndex(forwardBy: batch.sizeInBytes)
       let base = batch.header.baseOffset.rawValue
-      if isFirst ? base > position : base != position {
+      // Compaction leaves gaps.
+      if !isCompacted, isFirst ? base > position : base != position {
         violation("a fetch from \(from) returned offset \(base), expected \(position)")
       }
       isFirst = false
@@ -183,13 +190,17 @@ final class Ledger {
       var due = base
       do {
         for record in try batch.records() {
-          if record.offset.rawValue != due { violation("a record has offset \(record.offset), expected \(due)") }
+          let offset = record.offset.rawValue
+          if isCompacted ? offset < due : offset != due { violation("a record has offset \(offset), expected \(due)") }
           check(record)
-          due += 1
+          found.insert(offset)
+          due = offset + 1
         }
       } catch { violation("the records of the batch at \(base) cannot be read: \(error)") }
       let next = batch.header.nextOffset.rawValue
-      if due != next { violation("the batch at \(base) has records up to \(due) and offsets up to \(next)") }
+      if isCompacted ? due > next : due != next {
+        violation("the batch at \(base) has records up to \(due) and offsets up to \(next)")
+      }
       position = max(position, next)
     }
     return position
@@ -207,7 +218,7 @@ final class Ledger {
       violation(
         "ListOffsets returned timestamp \(timestamp) for \(offset), which has \(batch.timestamp + Int64(id.index))")
     }
-    guard isWhole else { return }
+    guard isWhole, !isCompacted else { return }
     for earlier in logStart..<max(logStart, offset < 0 ? end : offset) {
       guard let id = records[earlier], let batch = batches[id.batch] else { continue }
       if batch.timestamp + Int64(id.index) >= asked {
@@ -218,13 +229,15 @@ final class Ledger {
 
   private func check(_ record: Record) {
     let offset = record.offset.rawValue
-    guard let id = Payload.id(of: record.value) else {
+    guard let id = Payload.id(of: record) else {
       return violation("the record at \(offset) was not written by a simulated producer")
     }
     guard var batch = batches[id.batch], id.index < batch.count else {
       return violation("the record at \(offset) is \(id), which was never sent here")
     }
-    if record.value != Payload.value(id, bytes: record.value?.readableBytes ?? 0) {
+    let sent = Payload.record(
+      id, timestamp: 0, bytes: record.value?.readableBytes ?? 0, keys: promise.keys)
+    if record.value != sent.value || record.key != sent.key || record.headers != sent.headers {
       violation("the record at \(offset), \(id), has other bytes than it was sent with")
     }
     let base = offset - Int64(id.index)
@@ -280,11 +293,15 @@ final class Ledger {
 
   // MARK: The end
 
+  /// Forgets which records were found before: the whole log is read next.
+  func beginWhole() { found = [] }
+
   /// Checks the whole log, which has been read from its start to `end`.
   func finish(end: Int64) {
-    for offset in logStart..<max(logStart, end) where records[offset] == nil {
+    for offset in logStart..<max(logStart, end) where records[offset] == nil && !isCompacted {
       violation("offset \(offset) was never read")
     }
+    if let keys = promise.keys { checkCompacted(keys) }
     var last: [UInt32: Int64] = [:]
     for (id, batch) in batches.sorted(by: { ($0.key.producer, $0.key.batch) < ($1.key.producer, $1.key.batch) }) {
       guard let base = batch.acknowledgedAt else { continue }
@@ -296,6 +313,29 @@ final class Ledger {
       guard batch.isIdempotent, !batch.mayRepeat else { continue }
       if let before = last[id.producer], before > base { violation("\(id) at \(base) comes before its predecessor") }
       last[id.producer] = base
+    }
+  }
+}
+
+extension Ledger {
+  /// Checks that the last acknowledged record of each key is in the log, or a later one of the key.
+  private func checkCompacted(_ keys: Int) {
+    var last: [Int: Int64] = [:]
+    for offset in found {
+      guard let id = records[offset] else { continue }
+      let key = Payload.key(of: id, keys: keys)
+      last[key] = max(last[key] ?? -1, offset)
+    }
+    for (id, batch) in batches.sorted(by: { ($0.key.producer, $0.key.batch) < ($1.key.producer, $1.key.batch) }) {
+      guard let base = batch.acknowledgedAt else { continue }
+      for index in 0..<batch.count where base + Int64(index) >= logStart {
+        let record = RecordID(batch: id, index: index)
+        let key = Payload.key(of: record, keys: keys)
+        guard last[key] ?? -1 < base + Int64(index) else { continue }
+        violation(
+          "\(record) was acknowledged at \(base + Int64(index)); the last record of its key \(key) is at \(last[key] ?? -1)"
+        )
+      }
     }
   }
 }
@@ -325,7 +365,35 @@ enum Payload {
     return value
   }
 
-  static func id(of value: ByteBuffer?) -> Ledger.RecordID? {
+  /// One record in so many of a compacted topic is a tombstone.
+  private static let tombstoneOneIn = 7
+  private static let idHeader = "id"
+
+  /// Builds a record. One of a compacted topic has a key, and its identity in a header too, because a tombstone has no value.
+  static func record(_ id: Ledger.RecordID, timestamp: Int64, bytes: Int, keys: Int?) -> Record {
+    guard let keys else {
+      return Record(offset: 0, timestamp: timestamp, key: nil, value: value(id, bytes: bytes))
+    }
+    let isTombstone = mixed(id, 1) % UInt64(tombstoneOneIn) == 0
+    return Record(
+      offset: 0, timestamp: timestamp, key: ByteBuffer(string: "key \(key(of: id, keys: keys))"),
+      value: isTombstone ? nil : value(id, bytes: bytes),
+      headers: [RecordHeader(idHeader, value(id, bytes: headBytes))])
+  }
+
+  /// The number of a record's key.
+  static func key(of id: Ledger.RecordID, keys: Int) -> Int { Int(mixed(id, 0) % UInt64(max(1, keys))) }
+
+  private static func mixed(_ id: Ledger.RecordID, _ purpose: UInt64) -> UInt64 {
+    let name = UInt64(id.batch.producer) << 40 ^ UInt64(id.batch.batch) << 12 ^ UInt64(id.index)
+    return SplitMix.mixed(name &* 2 &+ purpose &+ 1)
+  }
+
+  static func id(of record: Record) -> Ledger.RecordID? {
+    id(of: record.headers.first { $0.key == idHeader }?.value ?? record.value)
+  }
+
+  private static func id(of value: ByteBuffer?) -> Ledger.RecordID? {
     guard var value, let producer = value.readInteger(as: UInt32.self), let batch = value.readInteger(as: UInt32.self),
       let index = value.readInteger(as: UInt16.self)
     else { return nil }

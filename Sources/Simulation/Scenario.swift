@@ -73,6 +73,54 @@ struct Scenario {
       faults.append(Fault(afterMs: random.below(seconds * 1000), kind: random.pick(kinds)))
     }
     faults.sort { $0.afterMs < $1.afterMs }
+    // From a generator of its own: runs without a compacted topic are as they were before there were any.
+    var compaction = SplitMix(seed: seed ^ 0xC0_4DB1)
+    if compaction.below(3) == 0 {
+      addCompactedTopic(&compaction)
+    } else {
+      configuration["log.cleaner.enable"] = "false"
+    }
+  }
+
+  /// Adds a topic that is compacted, with clients of its own.
+  private mutating func addCompactedTopic(_ random: inout SplitMix) {
+    configuration["log.cleaner.backoff.ms"] = "\(50 + random.below(1_500))"
+    configuration["log.cleaner.threads"] = "\(1 + random.below(2))"
+    configuration["log.cleaner.io.buffer.size"] = "\(random.pick([1_024, 8_192, 65_536]))"
+    // At times too little for all keys, though enough for those of one batch, so that a cleaning is done in parts.
+    configuration["log.cleaner.dedupe.buffer.size"] = "\(random.pick([2_400, 4_800, 1 << 20]))"
+    if random.below(3) == 0 {
+      configuration["log.cleaner.io.max.bytes.per.second"] = "\(20_000 + random.below(200_000))"
+    }
+    let topic = Self.compactedTopic(configuration, &random)
+    topics.append(topic)
+    let partitions = (0..<topic.partitions).map { TopicPartition(topic.name, $0) }
+    for _ in 0..<1 + random.below(2) {
+      producers.append(Self.producer(producers.count, [topic], seconds, &random))
+    }
+    consumers.append(Self.consumer(consumers.count, partitions, &random))
+  }
+
+  private static func compactedTopic(_ broker: [String: String], _ random: inout SplitMix) -> Topic {
+    let segmentBytes = 2_000 + random.below(random.below(2) == 0 ? 2_000 : 10_000)
+    let keys = random.pick([3, 20, 200])
+    // DeleteRecords wants a topic whose policy has `delete` too.
+    let mayDelete = random.below(4) == 0
+    return Topic(
+      name: "compacted", partitions: Int32(1 + random.below(2)),
+      configuration: [
+        ("cleanup.policy", mayDelete ? "compact,delete" : "compact"), ("retention.ms", "-1"),
+        ("segment.bytes", "\(segmentBytes)"),
+        ("min.cleanable.dirty.ratio", random.pick(["0.01", "0.3"])),
+        ("index.interval.bytes", "\(random.below(3) == 0 ? 0 : random.below(2_000))"),
+        // No run is so long, whatever a fault does to the clock: a tombstone that is gone was removed too early.
+        ("delete.retention.ms", "864000000"),
+      ],
+      promise: Ledger.Promise(
+        flushesBeforeAck: broker["millrace.flush.before.ack"] == "true",
+        flushMessages: broker["log.flush.interval.messages"].flatMap { Int64($0) } ?? .max, retentionBytes: nil,
+        mayDeleteRecords: mayDelete, isLogAppendTime: false, keys: keys),
+      segmentBytes: segmentBytes)
   }
 
   private static func topic(
@@ -86,7 +134,7 @@ struct Scenario {
     ]
     var promise = Ledger.Promise(
       flushesBeforeAck: flushesBeforeAck, flushMessages: flushMessages, retentionBytes: nil, mayDeleteRecords: false,
-      isLogAppendTime: random.below(4) == 0)
+      isLogAppendTime: random.below(4) == 0, keys: nil)
     if promise.isLogAppendTime { configuration.append(("message.timestamp.type", "LogAppendTime")) }
     switch random.below(3) {
     case 0:
@@ -112,7 +160,7 @@ struct Scenario {
       codec: random.pick([Codec.none, .none, .gzip, .snappy, .lz4, .zstd]), isIdempotent: isIdempotent,
       inFlightMax: 1 + random.below(5), intervalMicroseconds: seconds * 2_000_000 / random.pick([20, 100, 400]),
       recordsMax: random.pick([1, 5, 30]), valueBytesMax: random.pick([20, 300, 1_500]),
-      batchBytesMax: topic.segmentBytes - 200, version: random.pick([8, 9, 11]))
+      batchBytesMax: topic.segmentBytes - 200, version: random.pick([8, 9, 11]), keys: topic.promise.keys)
   }
 
   private static func consumer(

@@ -19,6 +19,8 @@ final class SimulatedProducer: @unchecked Sendable {
     /// The most bytes of a batch, which must fit a segment.
     var batchBytesMax: Int
     var version: Int16
+    /// The number of keys of a compacted topic; nil for records without keys.
+    var keys: Int?
   }
 
   private struct Pending {
@@ -115,8 +117,10 @@ final class SimulatedProducer: @unchecked Sendable {
     }
     let batch = pending[index]
     for record in 0..<batch.count {
-      let value = Payload.value(Ledger.RecordID(batch: batch.id, index: record), bytes: batch.valueBytes)
-      builder.append(Record(offset: 0, timestamp: batch.timestamp + Int64(record), key: nil, value: value))
+      builder.append(
+        Payload.record(
+          Ledger.RecordID(batch: batch.id, index: record), timestamp: batch.timestamp + Int64(record),
+          bytes: batch.valueBytes, keys: settings.keys))
     }
     let bytes: ByteBuffer
     do {

@@ -123,6 +123,7 @@ extension Simulation {
       var reader = Ledger.Seen()
       ledger.saw(highWatermark: range.upperBound, logStart: range.lowerBound, by: &reader)
       var position = range.lowerBound
+      ledger.beginWhole()
       while position < range.upperBound, violations.isEmpty {
         guard let next = read(client, partition, from: position) else { return }
         // Retention may remove the next records.

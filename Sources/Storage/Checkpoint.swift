@@ -83,6 +83,8 @@ package enum OffsetCheckpoint: String, Sendable, CaseIterable {
   case logStart = "log-start-offset-checkpoint"
   /// The high watermark: all records below are on all in-sync replicas.
   case highWatermark = "replication-offset-checkpoint"
+  /// Where the part of a compacted log begins that no cleaning has read.
+  case cleaner = "cleaner-offset-checkpoint"
 
   func read(
     in directory: String, on disk: any Disk
@@ -103,6 +105,7 @@ package enum OffsetCheckpoint: String, Sendable, CaseIterable {
       "after a crash all segments are read again, and flushed records that are missing are not noticed"
     case .highWatermark:
       "high watermarks begin at the log starts, and acknowledged records that are missing are not noticed"
+    case .cleaner: "compacted logs are cleaned from their starts"
     // Deleted records would come back.
     case .logStart: nil
     }

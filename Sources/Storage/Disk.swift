@@ -59,6 +59,8 @@ package protocol DiskFile: AnyObject, Sendable {
   func firstHole() throws(DiskError) -> Int?
   /// Returns when the bytes written so far would survive a power failure.
   func sync() throws(DiskError)
+  /// Sets the time of the last write, in milliseconds since 1970: a file that takes the place of another keeps the other's.
+  func setModified(toMs ms: Int64) throws(DiskError)
 }
 
 package struct FileInfo: Hashable, Sendable {
@@ -125,6 +127,7 @@ extension DiskError {
 
 extension DiskFile {
   package func firstHole() throws(DiskError) -> Int? { nil }
+  package func setModified(toMs ms: Int64) throws(DiskError) {}
 
   /// Writes `bytes` at `position`.
   package func write(_ bytes: [UInt8], at position: Int) throws(DiskError) {

@@ -45,7 +45,7 @@ extension Log {
       last = entry
     }
     let newest = try segment.newestEntry().timestamp
-    let largest = atPosition.values.map(\.maxTimestamp).max() ?? -1
+    let largest = atPosition.values.lazy.filter { $0.count > 0 }.map(\.maxTimestamp).max() ?? -1
     if newest != largest { faults.append("\(segment.path): newest timestamp \(newest), the log has \(largest)") }
     return faults
   }

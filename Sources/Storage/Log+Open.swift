@@ -66,6 +66,7 @@ extension Log {
       .segments, segments: recovery.segments)
     log.holes = recovery.holes
     log.epochDamage = recovery.epochDamage
+    log.cleanedOffset = memory.cleanedOffset
     if recovery.wasResumed, !isEmpty { log.closedAs = log.extent }
     return log
   }

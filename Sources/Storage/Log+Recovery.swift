@@ -11,11 +11,17 @@ package struct LogMemory: Hashable, Sendable {
   package var isClean: Bool
   /// Whether the log start checkpoint has the partition; `logStartOffset` is 0 otherwise.
   package var hasLogStart: Bool
+  /// Up to where the log was cleaned; nil before the first cleaning.
+  package var cleanedOffset: Offset?
+  /// False when the recovery point is 0 because its checkpoint is damaged.
+  package var isRecoveryPointKnown: Bool
 
   package init(
     logStartOffset: Offset = 0, recoveryPoint: Offset = 0, highWatermark: Offset = 0, isClean: Bool = false,
-    hasLogStart: Bool = false
+    hasLogStart: Bool = false, cleanedOffset: Offset? = nil, isRecoveryPointKnown: Bool = true
   ) {
+    self.cleanedOffset = cleanedOffset
+    self.isRecoveryPointKnown = isRecoveryPointKnown
     self.hasLogStart = hasLogStart
     self.logStartOffset = logStartOffset
     self.recoveryPoint = recoveryPoint
@@ -79,26 +85,22 @@ struct LogRecovery {
   /// Lists the directory, removes the remains of an interrupted deletion or cleaning, and finds the segments.
   mutating func findFiles() throws(DiskError) {
     var logs: [Offset] = []
-    var swaps: [Offset] = []
+    var swaps: Set<String> = []
     for name in try disk.names(in: directory) {
       if name.hasSuffix(LogFileSuffix.deleted) || name.hasSuffix(LogFileSuffix.cleaned)
         || name.hasSuffix(LogFileSuffix.temporary)
       {
         try disk.remove("\(directory)/\(name)")
       } else if name.hasSuffix(LogFileSuffix.swap) {
-        if let base = Segment.offset(inName: name, suffix: Segment.logSuffix + LogFileSuffix.swap) {
-          swaps.append(base)
-        }
-        // Indexes of swapped segments are made again.
-        if !name.hasSuffix(Segment.logSuffix + LogFileSuffix.swap) { try disk.remove("\(directory)/\(name)") }
+        swaps.insert(name)
       } else {
         names.insert(name)
         if let base = Segment.offset(inName: name, suffix: Segment.logSuffix) { logs.append(base) }
         if let offset = Segment.offset(inName: name, suffix: ProducerSnapshot.suffix) { snapshots.append(offset) }
       }
     }
-    for base in swaps.sorted() { try finishSwap(base, &logs) }
     snapshots.sort()
+    try finishSwaps(&swaps, &logs)
     for base in logs.sorted() {
       let path = "\(directory)/\(Segment.name(base))\(Segment.logSuffix)"
       guard let info = try disk.info(path) else { continue }
@@ -108,27 +110,51 @@ struct LogRecovery {
     try removeOrphans(Set(logs))
   }
 
-  /// A cleaned segment is complete once it is called `.swap`: it takes the place of those it was made from.
-  private mutating func finishSwap(_ base: Offset, _ logs: inout [Offset]) throws(DiskError) {
+  /// Finishes the replacements that a crash has interrupted (`Log.replace`). Indexes of cleaned segments whose `.log` has its name
+  /// already, or never got the one that says it is whole, are made again.
+  private mutating func finishSwaps(_ swaps: inout Set<String>, _ logs: inout [Offset]) throws(DiskError) {
+    let ending = Segment.logSuffix + LogFileSuffix.swap
+    for base in swaps.compactMap({ Segment.offset(inName: $0, suffix: ending) }).sorted() {
+      try finishSwap(base, &swaps, &logs)
+    }
+    for name in swaps.sorted() { try disk.remove("\(directory)/\(name)") }
+  }
+
+  /// A cleaned segment is complete once its `.log` is called `.swap`: it takes the place of those it was made from.
+  private mutating func finishSwap(
+    _ base: Offset, _ swaps: inout Set<String>, _ logs: inout [Offset]
+  ) throws(DiskError) {
     let path = "\(directory)/\(Segment.name(base))"
     let swap = path + Segment.logSuffix + LogFileSuffix.swap
-    let size = try disk.info(swap)?.size ?? 0
-    let cleaned = SegmentFile(try disk.open(swap, creating: false), path: swap)
+    let end = try endOfBatches(inSwap: swap, from: base)
+    for replaced in logs where replaced >= base && replaced < end || replaced == base {
+      // The producers at the base are those of the new segment too.
+      for suffix in Segment.suffixes where suffix != ProducerSnapshot.suffix || replaced != base {
+        let name = Segment.name(replaced) + suffix
+        if names.remove(name) != nil { try disk.remove("\(directory)/\(name)") }
+      }
+      if replaced != base { snapshots.removeAll { $0 == replaced } }
+    }
+    logs.removeAll { $0 >= base && $0 < end || $0 == base }
+    // The `.log` last: until it has its name, another crash begins here again.
+    for suffix in CleanedSegment.suffixes {
+      let name = Segment.name(base) + suffix
+      guard swaps.remove(name + LogFileSuffix.swap) != nil else { continue }
+      try disk.rename("\(directory)/\(name)\(LogFileSuffix.swap)", to: "\(directory)/\(name)")
+      names.insert(name)
+    }
+    logs.append(base)
+  }
+
+  private func endOfBatches(inSwap path: String, from base: Offset) throws(DiskError) -> Offset {
+    let size = try disk.info(path)?.size ?? 0
+    let cleaned = SegmentFile(try disk.open(path, creating: false), path: path)
     var end = base
     try withBuffer(BatchScan.replayBytes) { buffer throws(DiskError) in
       var scan = BatchScan(cleaned, from: 0, to: size, checkingCRC: false, buffer: buffer)
       while case .batch(let header, _) = try scan.next() { end = header.nextOffset }
     }
-    for replaced in logs where replaced >= base && replaced < end || replaced == base {
-      for suffix in Segment.suffixes where suffix != ProducerSnapshot.suffix {
-        let name = Segment.name(replaced) + suffix
-        if names.remove(name) != nil { try disk.remove("\(directory)/\(name)") }
-      }
-    }
-    logs.removeAll { $0 >= base && $0 < end || $0 == base }
-    try disk.rename(swap, to: path + Segment.logSuffix)
-    logs.append(base)
-    names.insert(Segment.name(base) + Segment.logSuffix)
+    return end
   }
 
   /// Removes indexes without a log, which a deletion interrupted by a crash has left.
@@ -162,7 +188,7 @@ struct LogRecovery {
       logEnd = end
       wasResumed = true
     } else {
-      logEnd = try recoverSegments(from: firstSuspect(memory), flushedBefore: memory.recoveryPoint)
+      logEnd = try recoverSegments(from: firstSuspect(memory), memory)
     }
     _ = epochs.truncate(to: logEnd)
     return logEnd
@@ -184,10 +210,19 @@ struct LogRecovery {
       let segment = segments[index]
       let next = segments[index + 1].baseOffset
       let end = try checkEnd(of: segment, before: next, memory)
-      guard end.offset < next, next > memory.logStartOffset, !end.isWhole || !config.compacts else { continue }
+      guard end.offset < next, next > memory.logStartOffset, !end.isWhole || !mayHaveGap(before: next, memory) else {
+        continue
+      }
       holes.append(
         LogHole(path: segment.path + Segment.logSuffix, offsets: max(end.offset, memory.logStartOffset)..<next))
     }
+  }
+
+  /// Whether compaction may have removed what is missing before `offset`, also of a log that is not compacted any more. What it
+  /// replaces is below the recovery point (`Log.replace`): a gap above that is a crash's.
+  private func mayHaveGap(before offset: Offset, _ memory: LogMemory) -> Bool {
+    if offset <= memory.cleanedOffset ?? 0 { return true }
+    return config.compacts && (offset <= memory.recoveryPoint || !memory.isRecoveryPointKnown)
   }
 
   /// Returns the offset after the last whole batch of a closed segment, and whether the file ends with that batch. Of a file
@@ -271,9 +306,8 @@ struct LogRecovery {
   }
 
   /// Reads every batch of the segments from `first` on; truncates the log at the first invalid byte.
-  private mutating func recoverSegments(
-    from first: Int, flushedBefore recoveryPoint: Offset
-  ) throws(DiskError) -> Offset {
+  private mutating func recoverSegments(from first: Int, _ memory: LogMemory) throws(DiskError) -> Offset {
+    let recoveryPoint = memory.recoveryPoint
     guard first < segments.count else { return 0 }
     var end = segments[first].baseOffset
     // The batches themselves say which epochs they are of, better than a checkpoint whose start may have been raised.
@@ -283,9 +317,9 @@ struct LogRecovery {
     var index = first
     while index < segments.count {
       let segment = segments[index]
-      // A gap: the tail of the segment before was lost. Compaction and followers of compacted logs make gaps too.
+      // A gap: the tail of the segment before was lost. Compaction makes gaps too, but none above the recovery point.
       // Below the recovery point all was flushed, so no crash has made this gap, and what follows it stays.
-      if segment.baseOffset > end && index > first && !config.compacts {
+      if segment.baseOffset > end && index > first && !mayHaveGap(before: segment.baseOffset, memory) {
         guard segment.baseOffset <= recoveryPoint else { break }
         holes.append(
           LogHole(path: segments[index - 1].path + Segment.logSuffix, offsets: end..<segment.baseOffset))
@@ -469,8 +503,7 @@ struct LogRecovery {
       header.sizeInBytes - BatchField.records, at: position + BatchField.records)
     let batch = RecordBatch(header: header, body: ByteBuffer(bytes: body))
     guard let marker = (try? EndTransactionMarker(reading: batch)) ?? nil else {
-      producers.endOffset = header.nextOffset
-      return
+      return producers.appendedControl(header)
     }
     guard let completed = producers.appended(marker, header), completed.isAborted, indexingAborts else { return }
     try segment.transactionIndex.append(

@@ -146,6 +146,7 @@ extension Log {
     producers = ProducerState()
     producers.endOffset = offset
     flushing.generation += 1
+    cleanedOffset = nil
     places.forget()
     check()
   }
@@ -174,6 +175,7 @@ extension Log {
     logStartOffset = min(logStartOffset, end)
     flushedOffset = min(flushedOffset, end)
     flushing.generation += 1
+    cleanedOffset = cleanedOffset.map { min($0, end) }
     places.forget()
     if epochs.truncate(to: end) { try writeEpochs() }
     try removeSnapshots(after: end)

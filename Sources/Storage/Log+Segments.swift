@@ -76,7 +76,7 @@ extension Log {
   func noteProducer(_ header: RecordBatchHeader, _ marker: EndTransactionMarker?, in segment: Segment) throws(DiskError)
   {
     guard let marker else {
-      return header.attributes.isControl ? producers.endOffset = header.nextOffset : producers.appended(header)
+      return header.attributes.isControl ? producers.appendedControl(header) : producers.appended(header)
     }
     guard let completed = producers.appended(marker, header), completed.isAborted else { return }
     try segment.transactionIndex.append(

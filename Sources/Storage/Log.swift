@@ -44,6 +44,8 @@ package final class Log {
   /// An epoch has begun that `leader-epoch-checkpoint` does not know yet. The flush of its first batch writes it down: until
   /// then recovery reads that batch again, and learns the epoch from it. So the first append to a partition waits for no disk.
   var areEpochsUnwritten = false
+  /// Where the part of a compacted log begins that no cleaning has read; nil before the first cleaning. A truncation lowers it.
+  package internal(set) var cleanedOffset: Offset?
   /// Files renamed away, and when they may be removed.
   var deleted: [DeletedFiles] = []
 

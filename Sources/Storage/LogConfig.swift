@@ -39,6 +39,15 @@ package struct LogConfig: Hashable, Sendable {
   /// cleanup.policy has `compact`: offsets may have gaps, also between segments.
   package var compacts = false
 
+  /// min.cleanable.dirty.ratio: the share of bytes that no cleaning has read beyond which the log is cleaned.
+  package var minCleanableDirtyRatio = 0.5
+  /// delete.retention.ms: how long tombstones and transaction markers stay after the cleaning that first meets them.
+  package var deleteRetentionMs: Int64 = 24 * 3_600_000
+  /// min.compaction.lag.ms: segments with records younger than this are not cleaned.
+  package var minCompactionLagMs: Int64 = 0
+  /// max.compaction.lag.ms: a log with records older than this, that no cleaning has read, is cleaned whatever its ratio.
+  package var maxCompactionLagMs: Int64 = .max
+
   /// min.insync.replicas: the high watermark stands still while fewer are in sync.
   package var minInSyncReplicas = 1
 

@@ -301,7 +301,9 @@ package final class LogDirectory: Sendable {
     LogMemory(
       logStartOffset: checkpointed(.logStart, partition), recoveryPoint: checkpointed(.recoveryPoint, partition),
       highWatermark: checkpointed(.highWatermark, partition), isClean: wasClean,
-      hasLogStart: state.withLock { $0.checkpoints[.logStart]?[partition] != nil })
+      hasLogStart: state.withLock { $0.checkpoints[.logStart]?[partition] != nil },
+      cleanedOffset: state.withLock { $0.checkpoints[.cleaner]?[partition] },
+      isRecoveryPointKnown: !damaged.contains { $0.checkpoint == .recoveryPoint })
   }
 
   /// Throws when the file system cannot do what the disk's switches want of it.

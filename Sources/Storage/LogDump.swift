@@ -15,8 +15,8 @@ package struct LogDump {
 
   /// Dumps one file, or all of a partition's directory: the logs first.
   ///
-  /// - Returns: what is wrong: an index entry that does not name the last offset of the batch it points at, a time index that does
-  ///   not rise, bytes that are no batch.
+  /// - Returns: what is wrong: an index entry that does not name the last offset of the batch it points at, an entry of a time index that
+  ///   does not rise or names no batch with that largest timestamp, bytes that are no batch.
   package func dump(_ path: String) throws(DiskError) -> [String] {
     guard let info = try disk.info(path) else { throw DiskError("stat", path, code: DiskError.noSuchFile) }
     guard info.isDirectory else { return try dump(file: path) }
@@ -149,6 +149,7 @@ package struct LogDump {
   private func dumpTimeIndex(_ path: String, _ base: Offset) throws(DiskError) -> [String] {
     var index = TimeIndex(segmentPath: String(path.dropLast(TimeIndex.suffix.count)), base: base)
     try index.load(from: disk)
+    let newest = try newestTimestamps(beside: path, base)
     var faults: [String] = []
     var last: TimeIndex.Entry?
     for number in 0..<index.count {
@@ -156,8 +157,24 @@ package struct LogDump {
       emit("timestamp: \(entry.timestamp) offset: \(entry.offset)")
       if let last, entry.timestamp <= last.timestamp { faults.append("\(path): \(entry.timestamp) does not rise") }
       last = entry
+      guard let newest, newest[entry.offset] != entry.timestamp else { continue }
+      let found = newest[entry.offset].map { "\($0)" } ?? "no batch that ends there"
+      faults.append("\(path): timestamp \(entry.timestamp) at offset \(entry.offset), the log has \(found)")
     }
     return faults
+  }
+
+  /// The largest timestamp of each batch with records, by its last offset; nil without a log.
+  private func newestTimestamps(beside path: String, _ base: Offset) throws(DiskError) -> [Offset: Int64]? {
+    guard let segment = try log(beside: path, base) else { return nil }
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: BatchScan.replayBytes, alignment: 16)
+    defer { buffer.deallocate() }
+    var scan = BatchScan(try segment.file(), from: 0, to: segment.size, checkingCRC: false, buffer: buffer)
+    var newest: [Offset: Int64] = [:]
+    while case .batch(let header, _) = try scan.next() {
+      if header.count > 0 { newest[header.lastOffset] = header.maxTimestamp }
+    }
+    return newest
   }
 
   private func dumpTransactionIndex(_ path: String, _ base: Offset) throws(DiskError) -> [String] {

@@ -20,9 +20,10 @@ struct OffsetIndex {
     var position: Int
   }
 
-  init(segmentPath: String, base: Offset) {
+  /// - Parameter ending: what follows the file's usual name.
+  init(segmentPath: String, base: Offset, ending: String = "") {
     self.base = base
-    entries = EntryFile(path: segmentPath + Self.suffix, entryBytes: Self.entryBytes)
+    entries = EntryFile(path: segmentPath + Self.suffix + ending, entryBytes: Self.entryBytes)
   }
 
   var count: Int { entries.count }

@@ -76,6 +76,18 @@ package struct ProducerState {
     let sinceMs: Int64
   }
 
+  /// The last that a producer has written: while it is known, the log keeps the batch.
+  package enum LastRecord: Hashable, Sendable {
+    /// Its last batch, which ends at this offset.
+    case batch(lastOffset: Offset)
+    /// A marker of this epoch: no batch of it is known.
+    case marker(epoch: Int16)
+
+    init(_ producer: Producer) {
+      self = producer.lastBatch.map { .batch(lastOffset: $0.lastOffset) } ?? .marker(epoch: producer.epoch)
+    }
+  }
+
   private(set) var producers: [Int64: Producer] = [:]
   private var verifying: [Int64: Verifying] = [:]
   private var lastVerification: UInt64 = 0
@@ -89,6 +101,8 @@ package struct ProducerState {
   package init() {}
 
   package var count: Int { producers.count }
+  /// What compaction must keep of each producer, by its id.
+  var lastRecords: [Int64: LastRecord] { producers.mapValues(LastRecord.init) }
   package func producer(_ id: Int64) -> Producer? { producers[id] }
 
   // MARK: Before a batch is written
@@ -186,6 +200,13 @@ package struct ProducerState {
       open.append((header.producerID, header.baseOffset))
       verifying[header.producerID] = nil
     }
+  }
+
+  /// Takes note of a control batch that ends no transaction. One that compaction has emptied is kept for its producer's epoch.
+  package mutating func appendedControl(_ header: RecordBatchHeader) {
+    endOffset = header.nextOffset
+    guard header.hasProducer, header.count == 0 else { return }
+    update(header.producerID, epoch: header.producerEpoch) { $0.lastTimestamp = header.maxTimestamp }
   }
 
   /// Takes note of a transaction marker; returns the transaction it ended, nil when the transaction had no records.

@@ -175,6 +175,16 @@ package final class RealFile: DiskFile {
     throw DiskError("lseek", path, code: errno)
   }
 
+  package func setModified(toMs ms: Int64) throws(DiskError) {
+    let ms = max(0, ms)
+    // The last access is left as it is (UTIME_OMIT).
+    let times = [
+      timespec(tv_sec: 0, tv_nsec: 0x3FFF_FFFE),
+      timespec(tv_sec: Int(ms / 1000), tv_nsec: Int(ms % 1000) * 1_000_000),
+    ]
+    guard futimens(descriptor, times) == 0 else { throw DiskError("futimens", path, code: errno) }
+  }
+
   package func sync() throws(DiskError) {
     guard fdatasync(descriptor) == 0 else { throw DiskError("fdatasync", path, code: errno) }
   }

@@ -12,6 +12,8 @@ final class Segment {
   let directory: String
   /// Without suffix.
   let path: String
+  /// What follows the usual names of the files: nothing, or `.cleaned` while compaction writes them.
+  private let ending: String
   private let disk: any Disk
   private var opened: SegmentFile?
 
@@ -42,17 +44,18 @@ final class Segment {
   ]
 
   /// A segment whose files are there, or are about to be made by `create`.
-  init(disk: any Disk, directory: String, baseOffset: Offset, size: Int, modifiedMs: Int64) {
+  init(disk: any Disk, directory: String, baseOffset: Offset, size: Int, modifiedMs: Int64, ending: String = "") {
     self.disk = disk
+    self.ending = ending
     self.directory = directory
     self.baseOffset = baseOffset
     self.size = size
     self.modifiedMs = modifiedMs
     createdMs = modifiedMs
     path = "\(directory)/\(Self.name(baseOffset))"
-    offsetIndex = OffsetIndex(segmentPath: path, base: baseOffset)
-    timeIndex = TimeIndex(segmentPath: path, base: baseOffset)
-    transactionIndex = TransactionIndex(segmentPath: path)
+    offsetIndex = OffsetIndex(segmentPath: path, base: baseOffset, ending: ending)
+    timeIndex = TimeIndex(segmentPath: path, base: baseOffset, ending: ending)
+    transactionIndex = TransactionIndex(segmentPath: path, ending: ending)
   }
 
   /// An offset as file names have it: 20 digits.
@@ -71,10 +74,11 @@ final class Segment {
 
   /// Makes the files of an empty segment.
   static func create(
-    disk: any Disk, directory: String, baseOffset: Offset, config: LogConfig, nowMs: Int64
+    disk: any Disk, directory: String, baseOffset: Offset, config: LogConfig, nowMs: Int64, ending: String = ""
   ) throws(DiskError) -> Segment {
-    let segment = Segment(disk: disk, directory: directory, baseOffset: baseOffset, size: 0, modifiedMs: nowMs)
-    let opened = try open(segment.path + logSuffix, creating: true, on: disk)
+    let segment = Segment(
+      disk: disk, directory: directory, baseOffset: baseOffset, size: 0, modifiedMs: nowMs, ending: ending)
+    let opened = try open(segment.path + logSuffix + ending, creating: true, on: disk)
     try opened.file.truncate(to: 0)
     if config.preallocate { try opened.file.reserve(config.segmentBytes) }
     segment.opened = opened
@@ -87,7 +91,7 @@ final class Segment {
   /// The `.log`, opened on first use.
   func file() throws(DiskError) -> SegmentFile {
     if let opened { return opened }
-    let file = try Self.open(path + Self.logSuffix, creating: false, on: disk)
+    let file = try Self.open(path + Self.logSuffix + ending, creating: false, on: disk)
     opened = file
     return file
   }
@@ -118,7 +122,7 @@ final class Segment {
     return first >= 0 ? timestamp.subtractingClamped(first) : nowMs.subtractingClamped(createdMs)
   }
 
-  private func firstBatchTimestamp() throws(DiskError) -> Int64 {
+  func firstBatchTimestamp() throws(DiskError) -> Int64 {
     if let firstTimestamp { return firstTimestamp }
     guard size > 0 else { return -1 }
     let bytes = try file().file.read(BatchField.records, at: 0)
@@ -166,7 +170,8 @@ final class Segment {
   /// - Precondition: the indexes have room (`write` and `index` see to it).
   func wrote(_ header: RecordBatchHeader, indexIntervalBytes: Int, nowMs: Int64) {
     if firstTimestamp == nil, size == 0 { firstTimestamp = header.maxTimestamp }
-    if header.maxTimestamp > newest?.timestamp ?? .min {
+    // A batch that compaction has emptied has no record of that time.
+    if header.maxTimestamp > newest?.timestamp ?? .min, header.count > 0 {
       newest = TimeIndex.Entry(timestamp: header.maxTimestamp, offset: header.lastOffset)
     }
     if bytesSinceEntry > indexIntervalBytes {
@@ -279,9 +284,11 @@ final class Segment {
   // MARK: Going away
 
   /// Renames all files so that they are no part of the log any more; returns their new names.
-  func markDeleted() throws(DiskError) -> [String] {
+  ///
+  /// - Parameter keepingSnapshot: the segment's successor begins at the same offset, with the same producers.
+  func markDeleted(keepingSnapshot: Bool = false) throws(DiskError) -> [String] {
     var renamed: [String] = []
-    for suffix in Self.suffixes {
+    for suffix in Self.suffixes where !keepingSnapshot || suffix != ProducerSnapshot.suffix {
       let from = path + suffix
       guard try disk.info(from) != nil else { continue }
       try disk.rename(from, to: from + LogFileSuffix.deleted)

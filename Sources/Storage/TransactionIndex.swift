@@ -24,7 +24,8 @@ package struct TransactionIndex {
   /// Nil until the file was looked at: most segments have none, and no read asks.
   private var entries: [AbortedTransaction]?
 
-  init(segmentPath: String) { path = segmentPath + Self.suffix }
+  /// - Parameter ending: what follows the file's usual name.
+  init(segmentPath: String, ending: String = "") { path = segmentPath + Self.suffix + ending }
 
   mutating func reset(on disk: any Disk) throws(DiskError) {
     if try disk.info(path) != nil { try disk.remove(path) }

@@ -47,6 +47,8 @@ package enum Messages {
     DescribeTransactionsRequest.self,
     ListTransactionsRequest.self,
     AllocateProducerIdsRequest.self,
+    ConsumerGroupHeartbeatRequest.self,
+    ConsumerGroupDescribeRequest.self,
     DescribeTopicPartitionsRequest.self,
   ]
 }

@@ -9,7 +9,10 @@ from broker import Broker
 from checks import Checks, expect_equal
 from clients import raw
 
-CLIENTS = ["raw", "kcat", "confluent", "kafka_python", "aio", "transactions"]
+CLIENTS = [
+    "raw", "kcat", "confluent", "kafka_python", "aio", "kcat_groups", "confluent_groups", "kafka_python_groups", "aio_groups",
+    "transactions",
+]
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 
 
@@ -36,6 +39,9 @@ def main():
             for check in client.CHECKS:
                 sentence = check.__name__.replace("_", " ")
                 checks.run(f"{name}: {sentence}", lambda: check(broker.address))
+            for check in getattr(client, "RESTART_CHECKS", []):
+                sentence = check.__name__.replace("_", " ")
+                checks.run(f"{name}: {sentence}", lambda: check(broker))
         if libraries:
             reader = list(libraries.values())[-1]
             checks.run("after a kill and a start everything is still there", lambda: restarted(broker, broker.kill, reader, written))

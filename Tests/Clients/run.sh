@@ -25,7 +25,7 @@ if ! cmp -s "$here/requirements.txt" "$stamp"; then
     cp "$here/requirements.txt" "$stamp"
   else
     echo "PyPI is out of reach, so confluent-kafka, kafka-python and aiokafka are SKIPPED; kcat and the hand-written client run" >&2
-    set -- raw kcat
+    set -- raw kcat kcat_groups
     python=python3
   fi
 fi

@@ -40,5 +40,6 @@ extension ForwardingFile {
   package func reserve(_ size: Int) throws(DiskError) { try real.reserve(size) }
   package func reserveAhead(from position: Int, to end: Int) -> Bool { real.reserveAhead(from: position, to: end) }
   package func firstHole() throws(DiskError) -> Int? { try real.firstHole() }
+  package func setModified(toMs ms: Int64) throws(DiskError) { try real.setModified(toMs: ms) }
   package func sync() throws(DiskError) { try real.sync() }
 }

@@ -14,3 +14,9 @@ func kafkaUUIDText() {
   #expect(UUID128("F5LOAWr5T7-6FyfsQFB0Lw")?.description == "F5LOAWr5T7-6FyfsQFB0Lw")
   #expect(UUID128("short") == nil)
 }
+
+@Test("the hexadecimal form has every digit, zeros in front too")
+func uuidHexadecimal() {
+  let id = UUID128(high: 0x0123_4567_89AB_CDEF, low: 1)
+  #expect(id.hexadecimal == "01234567-89ab-cdef-0000-000000000001")
+}

@@ -74,12 +74,30 @@ struct SimulationTests {
   /// run begins shortly before the first that does, because the ones before hold and take time.
   @Test(
     "finds a fault that is planted, within 200 seeds",
-    arguments: zip(PlantedFault.allCases, PlantedFault.allCases.map(Self.firstSeed)))
+    arguments: zip(Self.foundBySeeds, Self.foundBySeeds.map(Self.firstSeed)))
   func planted(fault: PlantedFault, first: UInt64) {
     PlantedFault.plant(fault)
     defer { PlantedFault.plant(nil) }
     let outcomes = Self.run(first..<201) { !$0.violations.isEmpty }
     #expect(outcomes.contains { !$0.violations.isEmpty }, "no seed from \(first) to 200 finds \(fault)")
+  }
+
+  /// No simulated client has transactions: see `cleanerAndTransactions`.
+  private static let foundBySeeds = PlantedFault.allCases.filter { $0 != .cleansAboveTheStableOffset }
+
+  @Test(
+    "a cleaner that passes the last stable offset is found, by a transaction that aborts", arguments: [false, true])
+  func cleanerAndTransactions(isPlanted: Bool) throws {
+    PlantedFault.plant(isPlanted ? .cleansAboveTheStableOffset : nil)
+    defer { PlantedFault.plant(nil) }
+    let log = try CleanedLog()
+    defer { log.remove() }
+    try log.append("committed", producer: -1)
+    try log.append("open", producer: 7)
+    try log.clean()
+    try log.abort(7)
+    #expect(
+      try log.values() == (isPlanted ? ["open"] : ["committed", "open"]), "what the transaction replaced was committed")
   }
 
   private static func firstSeed(finding fault: PlantedFault) -> UInt64 {

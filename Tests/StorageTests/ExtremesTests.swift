@@ -228,7 +228,7 @@ struct ExtremeFileTests {
           guard case .damaged = error else { throw error }
           try disk.remove("/data/\(OffsetCheckpoint.logStart.rawValue)")
           let others = try LogDirectory("/data", disk: disk)
-          #expect(others.damaged.map(\.checkpoint) == [.recoveryPoint, .highWatermark], "\(text)")
+          #expect(others.damaged.map(\.checkpoint) == [.recoveryPoint, .highWatermark, .cleaner], "\(text)")
           others.unlock()
           continue
         }

@@ -9,6 +9,22 @@ let messageTypes: [String: any WireVersioned.Type] = {
     "ConsumerProtocolAssignment": ConsumerProtocolAssignment.self,
     "TransactionLogKey": TransactionLogKey.self,
     "TransactionLogValue": TransactionLogValue.self,
+    "OffsetCommitKey": OffsetCommitKey.self,
+    "OffsetCommitValue": OffsetCommitValue.self,
+    "GroupMetadataKey": GroupMetadataKey.self,
+    "GroupMetadataValue": GroupMetadataValue.self,
+    "ConsumerGroupMetadataKey": ConsumerGroupMetadataKey.self,
+    "ConsumerGroupMetadataValue": ConsumerGroupMetadataValue.self,
+    "ConsumerGroupPartitionMetadataKey": ConsumerGroupPartitionMetadataKey.self,
+    "ConsumerGroupPartitionMetadataValue": ConsumerGroupPartitionMetadataValue.self,
+    "ConsumerGroupMemberMetadataKey": ConsumerGroupMemberMetadataKey.self,
+    "ConsumerGroupMemberMetadataValue": ConsumerGroupMemberMetadataValue.self,
+    "ConsumerGroupTargetAssignmentMetadataKey": ConsumerGroupTargetAssignmentMetadataKey.self,
+    "ConsumerGroupTargetAssignmentMetadataValue": ConsumerGroupTargetAssignmentMetadataValue.self,
+    "ConsumerGroupTargetAssignmentMemberKey": ConsumerGroupTargetAssignmentMemberKey.self,
+    "ConsumerGroupTargetAssignmentMemberValue": ConsumerGroupTargetAssignmentMemberValue.self,
+    "ConsumerGroupCurrentMemberAssignmentKey": ConsumerGroupCurrentMemberAssignmentKey.self,
+    "ConsumerGroupCurrentMemberAssignmentValue": ConsumerGroupCurrentMemberAssignmentValue.self,
   ]
   for request in Messages.requests {
     types["\(request)"] = request

@@ -86,6 +86,9 @@ package struct LimitKeys: KeyTable {
     "queued.max.request.bytes", -1,
     "The memory in bytes, over all connections, of requests that are larger than millrace.receive.buffer.bytes. Above it each event loop reads one such request at a time, and does not read the connections of the others. If -1, it is 512 MiB."
   )
+  let fetchSessionSlots = Key(
+    "max.incremental.fetch.session.cache.slots", 1000, .atLeast(0),
+    "The maximum number of incremental fetch sessions (KIP-227). A client without one fetches as before.")
   let fetchMaxBytes = Key(
     "fetch.max.bytes", 57_671_680, .atLeast(1024),
     "The maximum bytes returned for a fetch request. The first batch of a response is returned even if it is larger.")

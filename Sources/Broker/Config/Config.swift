@@ -234,11 +234,17 @@ extension Config {
     values[Keys.topics[keyPath: key]]
   }
   package subscript<Value>(dynamicMember key: KeyPath<LogKeys, Key<Value>>) -> Value { values[Keys.log[keyPath: key]] }
+  package subscript<Value>(dynamicMember key: KeyPath<CleanerKeys, Key<Value>>) -> Value {
+    values[Keys.cleaner[keyPath: key]]
+  }
   package subscript<Value>(dynamicMember key: KeyPath<InternalTopicKeys, Key<Value>>) -> Value {
     values[Keys.internalTopics[keyPath: key]]
   }
   package subscript<Value>(dynamicMember key: KeyPath<TransactionKeys, Key<Value>>) -> Value {
     values[Keys.transactions[keyPath: key]]
+  }
+  package subscript<Value>(dynamicMember key: KeyPath<GroupKeys, Key<Value>>) -> Value {
+    values[Keys.groups[keyPath: key]]
   }
   package subscript<Value>(dynamicMember key: KeyPath<MillraceKeys, Key<Value>>) -> Value {
     values[Keys.millrace[keyPath: key]]

@@ -4,7 +4,7 @@
 
 extension ConfigKeys {
   static let accepted: [ConfigKey] =
-    (threads + cleaner + replication + groups + zookeeper + security + other)
+    (threads + logs + replication + groups + zookeeper + security + other)
     .map(\.withoutEffect)
 
   private static let threads: [ConfigKey] = [
@@ -26,9 +26,6 @@ extension ConfigKeys {
       "delete.records.purgatory.purge.interval.requests", 1,
       "The interval, in number of requests, at which the DeleteRecords purgatory is purged."),
     .int(
-      "max.incremental.fetch.session.cache.slots", 1000, .atLeast(0),
-      "The maximum number of incremental fetch sessions. Millrace grants none."),
-    .int(
       "max.connection.creation.rate", Int(Int32.max), .atLeast(0),
       "The maximum number of connections created per second."
     ).dynamic(),
@@ -39,29 +36,7 @@ extension ConfigKeys {
     .string("early.start.listeners", nil, "The listeners that are opened before the authorizer is ready."),
   ]
 
-  private static let cleaner: [ConfigKey] = [
-    .boolean(
-      "log.cleaner.enable", true, "Whether the log cleaner runs, which compacts topics with cleanup.policy=compact."),
-    .int("log.cleaner.threads", 1, .atLeast(0), "The number of threads of the log cleaner.").dynamic(),
-    .double(
-      "log.cleaner.io.max.bytes.per.second", 1.7976931348623157e308,
-      "The maximum bytes per second that the log cleaner reads and writes."
-    ).dynamic(),
-    .long(
-      "log.cleaner.dedupe.buffer.size", 134_217_728,
-      "The memory in bytes that the log cleaner's threads have for deduplication."
-    ).dynamic(),
-    .int("log.cleaner.io.buffer.size", 524_288, .atLeast(0), "The memory in bytes of the log cleaner's I/O buffers.")
-      .dynamic(),
-    .double(
-      "log.cleaner.io.buffer.load.factor", 0.9,
-      "The load factor up to which the log cleaner's deduplication buffer is filled."
-    ).dynamic(),
-    .long(
-      "log.cleaner.backoff.ms", 15_000, .atLeast(0),
-      "The time in milliseconds that the log cleaner sleeps when no log needs cleaning."
-    ).dynamic(),
-
+  private static let logs: [ConfigKey] = [
     .long(
       "log.dir.failure.timeout.ms", 30_000, .atLeast(1),
       "The time in milliseconds within which a failed log directory must be reported to the controller."),
@@ -136,22 +111,8 @@ extension ConfigKeys {
   ]
 
   private static let groups: [ConfigKey] = [
-    .int("group.min.session.timeout.ms", 6000, "The minimum session timeout in milliseconds of a consumer."),
-    .int("group.max.session.timeout.ms", 1_800_000, "The maximum session timeout in milliseconds of a consumer."),
-    .int(
-      "group.initial.rebalance.delay.ms", 3000,
-      "The time in milliseconds that the coordinator of a new group waits for more consumers before the first rebalance."
-    ),
-    .int("group.max.size", Int(Int32.max), .atLeast(1), "The maximum number of consumers in a group."),
     .list("group.coordinator.rebalance.protocols", "classic", "The rebalance protocols of the group coordinator."),
-    .int("offset.metadata.max.bytes", 4096, "The maximum size in bytes of the metadata of a committed offset."),
     .int("offsets.topic.compression.codec", 0, "The compression codec of __consumer_offsets."),
-    .int(
-      "offsets.retention.minutes", 10_080, .atLeast(1),
-      "The time in minutes for which the offsets of an empty group are retained."),
-    .long(
-      "offsets.retention.check.interval.ms", 600_000, .atLeast(1),
-      "The interval in milliseconds at which expired offsets are removed."),
     .short("offsets.commit.required.acks", -1, "The acks that an offset commit needs."),
   ]
 

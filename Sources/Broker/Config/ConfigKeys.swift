@@ -3,7 +3,8 @@ import Base
 /// Holds the tables of keys whose values have a type.
 enum Keys {
   static let server = ServerKeys(), limits = LimitKeys(), topics = TopicsKeys(), log = LogKeys()
-  static let internalTopics = InternalTopicKeys(), transactions = TransactionKeys(), millrace = MillraceKeys()
+  static let cleaner = CleanerKeys(), internalTopics = InternalTopicKeys(), groups = GroupKeys()
+  static let transactions = TransactionKeys(), millrace = MillraceKeys()
   static let topic = TopicKeys()
 }
 
@@ -15,8 +16,8 @@ package enum ConfigKeys {
 
   /// The keys of the typed tables: Millrace's own, and Kafka's that the broker reads or sets limits by.
   static let acted: [ConfigKey] =
-    Keys.server.rows + Keys.limits.rows + Keys.topics.rows + Keys.log.rows + Keys.internalTopics.rows
-    + Keys.transactions.rows + Keys.millrace.rows
+    Keys.server.rows + Keys.limits.rows + Keys.topics.rows + Keys.log.rows + Keys.cleaner.rows
+    + Keys.internalTopics.rows + Keys.groups.rows + Keys.transactions.rows + Keys.millrace.rows
 
   /// The keys from which topics inherit.
   static let inherited: [ConfigKey] = Keys.topic.brokerRows

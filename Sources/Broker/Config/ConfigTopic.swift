@@ -102,7 +102,15 @@ package struct TopicConfig: Sendable {
       }
       do { checked[name] = try key.key.check(value) } catch { throw ApiError(.invalidConfig, error.description) }
     }
+    try checkLags(checked)
     return checked
+  }
+
+  private static func checkLags(_ checked: [String: String]) throws(ApiError) {
+    let (least, most) = (Keys.topic.minCompactionLagMs.name, Keys.topic.maxCompactionLagMs.name)
+    guard let min = checked[least].flatMap({ Int64($0) }), let max = checked[most].flatMap({ Int64($0) }), min > max
+    else { return }
+    throw ApiError(.invalidConfig, "conflict topic config setting \(least) (\(min)) > \(most) (\(max))")
   }
 }
 

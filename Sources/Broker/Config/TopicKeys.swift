@@ -2,7 +2,7 @@
 package struct TopicKeys: Sendable {
   let cleanupPolicy = TopicKey<[String]>(
     "cleanup.policy", broker: "log.cleanup.policy", ["delete"], .eachOf(["compact", "delete"]),
-    "The retention policy of old segments. delete removes them when retention.ms or retention.bytes is exceeded. compact refuses records without a key; segments are not compacted yet."
+    "The retention policy of old segments. delete removes them when retention.ms or retention.bytes is exceeded. compact keeps the last record of each key, and refuses records without a key."
   )
   let compressionGzipLevel = TopicKey(
     "compression.gzip.level", broker: "compression.gzip.level", -1, .gzipLevel,
@@ -20,7 +20,7 @@ package struct TopicKeys: Sendable {
   let deleteRetentionMs = TopicKey<Int64>(
     "delete.retention.ms", broker: "log.cleaner.delete.retention.ms", 86_400_000, .atLeast(0),
     "The time in milliseconds for which compaction keeps delete tombstones."
-  ).withoutEffect
+  )
   let fileDeleteDelayMs = TopicKey<Int64>(
     "file.delete.delay.ms", broker: "log.segment.delete.delay.ms", 60_000, .atLeast(0),
     "The time in milliseconds before a deleted segment's file is removed from the file system; until then its name ends in .deleted."
@@ -52,7 +52,7 @@ package struct TopicKeys: Sendable {
   let maxCompactionLagMs = TopicKey<Int64>(
     "max.compaction.lag.ms", broker: "log.cleaner.max.compaction.lag.ms", .max, .atLeast(1),
     "The maximum time in milliseconds for which a record remains ineligible for compaction."
-  ).withoutEffect
+  )
   let maxMessageBytes = TopicKey(
     "max.message.bytes", broker: "message.max.bytes", 1_048_588, .atLeast(0),
     "The maximum size of a record batch in bytes, after compression by the producer.")
@@ -83,11 +83,11 @@ package struct TopicKeys: Sendable {
   let minCleanableDirtyRatio = TopicKey<Double>(
     "min.cleanable.dirty.ratio", broker: "log.cleaner.min.cleanable.ratio", 0.5, .betweenFractions(0, 1),
     "The ratio of uncompacted bytes to all bytes of a log at which it is compacted."
-  ).withoutEffect
+  )
   let minCompactionLagMs = TopicKey<Int64>(
     "min.compaction.lag.ms", broker: "log.cleaner.min.compaction.lag.ms", 0, .atLeast(0),
     "The minimum time in milliseconds for which a record remains uncompacted."
-  ).withoutEffect
+  )
   let minInSyncReplicas = TopicKey(
     "min.insync.replicas", broker: "min.insync.replicas", 1, .atLeast(1),
     "The minimum number of in-sync replicas for which a produce with acks=all is accepted.")

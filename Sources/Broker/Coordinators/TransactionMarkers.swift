@@ -10,6 +10,8 @@ protocol TransactionalOffsets: Sendable {
   func transactionEnded(producerID: Int64, partitions: [Int32], outcome: EndTransactionMarker.Outcome)
 }
 
+extension GroupCoordinator: TransactionalOffsets {}
+
 extension LocalBroker {
   /// Writes the markers of a transaction, off the event loop when they are many.
   func writeMarkers(_ order: Transactions.MarkerOrder, done: @escaping TransactionCoordinator.MarkersDone) {

@@ -6,6 +6,8 @@ import Wire
 enum AuthorizedOperations {
   /// Read, write, create, delete, alter, describe, describe configs, alter configs.
   static let topic: Int32 = bits([3, 4, 5, 6, 7, 8, 10, 11])
+  /// Read, delete, describe.
+  static let group: Int32 = bits([3, 6, 8])
   /// Create, alter, describe, cluster action, describe configs, alter configs, idempotent write.
   static let cluster: Int32 = bits([5, 7, 8, 9, 10, 11, 12])
 

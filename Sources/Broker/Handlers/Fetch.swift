@@ -7,20 +7,26 @@ extension LocalBroker {
   /// Reads each partition in the order of the request, as file ranges. When all together have fewer bytes than `min.bytes`, and
   /// no partition has an error, the fetch parks until there are enough or `max.wait.ms` is over.
   func fetch(_ request: FetchRequest, _ context: RequestContext) -> HandlerResult<FetchResponse> {
+    guard request.sessionID != 0 || request.sessionEpoch >= 0 else { return fetch(request, .sessionless, context) }
+    var request = request
+    let session = fetchSessions.begin(&request, version: context.version, nowMs: nowMs())
+    guard case .refused(let code) = session else { return fetch(request, session, context) }
     var response = FetchResponse()
-    // Sessions are never granted: a client that asks for one gets session 0 and sends full fetches from then on (KIP-227).
-    // So a client that names a session has it from another broker.
-    if request.sessionID != 0, request.sessionEpoch > 0 {
-      response.errorCode = .fetchSessionIdNotFound
-      return .now(response)
-    }
-    let fetch = Fetch(request, version: context.version, maxBytes: config.fetchMaxBytes)
+    response.errorCode = code
+    return .now(response)
+  }
+
+  private func fetch(
+    _ request: FetchRequest, _ session: FetchSessionCache.Context, _ context: RequestContext
+  ) -> HandlerResult<FetchResponse> {
+    let fetch = Fetch(request, session, version: context.version, maxBytes: config.fetchMaxBytes)
     if fetch.wantsMessages { return fetchMessages(fetch, context) }
-    let first = fetch.read(self)
-    if first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty {
+    var first = fetch.read(self)
+    let isEnough = first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty
+    guard !isEnough, parkedFetches.enter(partitions: fetch.partitionCount) else {
+      fetch.finish(&first, self)
       return .spliced(first.response, first.ranges)
     }
-    guard parkedFetches.enter(partitions: fetch.partitionCount) else { return .spliced(first.response, first.ranges) }
     let pending = context.pending(FetchResponse.self)
     park(fetch, after: first, until: pending.slot.eventLoop.now + .milliseconds(Int64(fetch.maxWaitMs)), pending)
     return .pending
@@ -77,6 +83,8 @@ extension LocalBroker {
       return park(fetch, after: attempt, until: deadline, pending)
     }
     parkedFetches.leave(partitions: fetch.partitionCount)
+    var attempt = attempt
+    fetch.finish(&attempt, self)
     pending.complete(attempt.response, ranges: attempt.ranges)
   }
 }
@@ -84,13 +92,15 @@ extension LocalBroker {
 /// One Fetch request with the limits that hold for it. `read` is one attempt; a fetch that waits makes several.
 struct Fetch: Sendable {
   private let request: FetchRequest
+  private let session: FetchSessionCache.Context
   private let version: Int16
   private let maxBytes: Int
   let minBytes: Int
   let maxWaitMs: Int32
 
   @inline(__always)
-  init(_ request: FetchRequest, version: Int16, maxBytes: Int) {
+  init(_ request: FetchRequest, _ session: FetchSessionCache.Context, version: Int16, maxBytes: Int) {
+    self.session = session
     if request.namesOnePartition { self.request = request } else { self.request = request.withoutDoubles }
     self.version = version
     let most = min(Int(request.maxBytes), maxBytes)
@@ -146,6 +156,14 @@ struct Fetch: Sendable {
       attempt.response.responses.append(topicResponse)
     }
     return attempt
+  }
+
+  /// Has the session, if there is one, take in the response and leave out of it what is not new.
+  func finish(_ attempt: inout Attempt, _ broker: LocalBroker) {
+    if case .sessionless = session { return }
+    let isServed = broker.fetchSessions.finish(
+      session, request, version: version, &attempt.response, nowMs: broker.nowMs())
+    if !isServed { attempt.ranges = [] }
   }
 
   /// The magic of the messages, older than Kafka 0.11, that a version wants; nil for batches, as they are in the log.

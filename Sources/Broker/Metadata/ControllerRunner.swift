@@ -215,6 +215,7 @@ package final class ControllerRunner: Sendable {
         after: $0, brokers: brokers, controllerID: brokerID, config: configs.config(cluster.brokerValues),
         changed: topics, removed: removed)
     }
+    if !removed.isEmpty { metadata.tellRemoved(removed) }
   }
 
   /// Applies the configurations that were written to the open logs and to the image.

@@ -114,13 +114,32 @@ package final class Metadata: Sendable {
   private let current: Mutex<MetadataImage>
 
   private let replaced = Atomic(0)
+  private let topicsRemoved = Mutex<@Sendable ([String]) -> Void>({ _ in })
 
   package init(_ image: MetadataImage) { current = Mutex(image) }
 
   package var image: MetadataImage { current.withLock { $0 } }
 
+  /// The topics as consumer groups look them up.
+  var catalog: TopicCatalog {
+    // In this order: an image that is newer than the version is looked at again.
+    let version = replacements
+    let image = image
+    return TopicCatalog(version: version) { name in
+      image.named(name).map {
+        SubscribedTopic(id: $0.id, name: $0.name, partitionCount: Int32(clamping: $0.partitions.count))
+      }
+    }
+  }
+
   /// How often the image was replaced, each time in a pass over all topics.
   var replacements: Int { replaced.load(ordering: .relaxed) }
+
+  /// Sets the function to call with the names of topics that were deleted, when no request finds them any more; on the control lane.
+  func whenTopicsAreRemoved(_ body: @escaping @Sendable ([String]) -> Void) { topicsRemoved.withLock { $0 = body } }
+
+  /// Tells that topics were deleted.
+  func tellRemoved(_ names: [String]) { topicsRemoved.withLock { $0 }(names) }
 
   /// Replaces the image by the one that `change` makes of it. Called on the control lane alone, so that no other change comes
   /// between.

@@ -7,8 +7,12 @@ package final class RealOffload: Offload {
   private let pools: [NIOThreadPool]
 
   /// Starts the threads. `stop` ends them.
-  package init() {
-    pools = OffloadLane.allCases.map { NIOThreadPool(numberOfThreads: $0.threads) }
+  ///
+  /// - Parameter cleanerThreads: those of the cleaning lane.
+  package init(cleanerThreads: Int = OffloadLane.clean.threads) {
+    pools = OffloadLane.allCases.map { lane in
+      NIOThreadPool(numberOfThreads: lane == .clean ? max(1, cleanerThreads) : lane.threads)
+    }
     for pool in pools { pool.start() }
   }
 

@@ -19,7 +19,7 @@ package final class RealWorld: Sendable {
     _ config: Config, disk: any Disk, arms: Arms = Arms(), pageCache: PageCache = PageCache(), log: Logger
   ) {
     loops = MultiThreadedEventLoopGroup(numberOfThreads: config.numNetworkThreads)
-    offload = RealOffload()
+    offload = RealOffload(cleanerThreads: min(config.logCleanerThreads, Limits.cleanerThreadsMax))
     let descriptors = DescriptorLimit.current
     let reserved = DescriptorLimit.reserved(of: descriptors)
     var world = World(

@@ -61,6 +61,10 @@ enum ConfigDocs {
 
     \(table(Keys.log.rows))
 
+    ## Log cleaner
+
+    \(table(Keys.cleaner.rows))
+
     ## Keys that topics inherit
 
     \(table(ConfigKeys.inherited.filter { $0.effect == .acted }))
@@ -68,6 +72,10 @@ enum ConfigDocs {
     ## Internal topics
 
     \(table(Keys.internalTopics.rows))
+
+    ## Groups
+
+    \(table(Keys.groups.rows))
 
     ## Transactions
 

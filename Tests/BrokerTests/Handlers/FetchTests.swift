@@ -360,17 +360,62 @@ struct FetchTests {
     }
   }
 
-  @Test("sessions are never granted")
+  @Test("a session's responses have only what is new, and its requests name only what changes")
   func sessions() throws {
     try withBroker { broker in
       let client = try broker.connect()
+      try client.createTopic("t", partitions: 3)
+      var request = FetchRequest.from("t", 0, 0)
+      request.sessionEpoch = 0
+      for partition in Int32(1)...2 {
+        var wanted = request.topics[0].partitions[0]
+        wanted.partition = partition
+        request.topics[0].partitions.append(wanted)
+      }
+      let first = try client.ask(request, version: 11)
+      #expect(first.sessionID > 0 && first.responses.first?.partitions.count == 3)
+      request.sessionID = first.sessionID
+      request.sessionEpoch = 1
+      request.topics = []
+      #expect(try client.ask(request, version: 11).responses.isEmpty, "nothing is new")
+      _ = try client.produce(Batches.of(["a"]), to: "t", 1)
+      request.sessionEpoch = 2
+      let second = try client.ask(request, version: 11)
+      #expect(second.sessionID == first.sessionID)
+      #expect(second.responses.map { $0.partitions.map(\.partitionIndex) } == [[1]])
+      #expect(try Batches.values(in: second.responses[0].partitions[0].records).map(\.1) == ["a"])
+      request.topics = [FetchRequest.from("t", 1, 1).topics[0]]
+      request.sessionEpoch = 3
+      #expect(try client.ask(request, version: 11).responses.isEmpty, "the mark is known")
+      #expect(try client.ask(request, version: 11).errorCode == .invalidFetchSessionEpoch)
+      request.sessionEpoch = 4
+      #expect(try client.ask(request, version: 13).errorCode == .fetchSessionTopicIdError)
+      request.sessionEpoch = -1
+      #expect(try client.ask(request, version: 11).sessionID == 0, "the session ends with a full request without one")
+      request.sessionEpoch = 4
+      #expect(try client.ask(request, version: 11).errorCode == .fetchSessionIdNotFound)
+      #expect(broker.broker.fetchSessions.count == 0)
+    }
+  }
+
+  @Test("a fetch of a session waits for records as any other, and no session is granted without places for them")
+  func sessionWaits() throws {
+    try withBroker(["max.incremental.fetch.session.cache.slots": "1"]) { broker in
+      let (client, other) = (try broker.connect(), try broker.connect())
       try client.createTopic("t")
       var request = FetchRequest.from("t", 0, 0)
       request.sessionEpoch = 0
-      #expect(try client.ask(request, version: 11).sessionID == 0)
-      request.sessionID = 77
-      request.sessionEpoch = 3
-      #expect(try client.ask(request, version: 11).errorCode == .fetchSessionIdNotFound)
+      let first = try client.ask(request, version: 11)
+      #expect(first.sessionID > 0)
+      #expect(try other.ask(request, version: 11).sessionID == 0)
+      request.sessionID = first.sessionID
+      request.sessionEpoch = 1
+      request.topics = []
+      request.maxWaitMs = 30_000
+      let id = try client.send(request, version: 11)
+      _ = try other.produce(Batches.of(["a"]), to: "t")
+      let answer = try client.receive(FetchRequest.self, version: 11, correlationID: id)
+      #expect(try Batches.values(in: answer.responses[0].partitions[0].records).map(\.1) == ["a"])
     }
   }
 

@@ -36,6 +36,7 @@ final class TestBroker: Sendable {
 
     var broker: LocalBroker { started.broker }
     var server: BrokerServer { started.server }
+    var cleaner: LogCleaner { started.cleaner }
     var listeners: [any BoundListener] { started.listeners }
 
     fileprivate func closeTree() { started.opened.tree.close() }
@@ -76,6 +77,13 @@ final class TestBroker: Sendable {
 
   /// Ends the broker's session with its tree, as nothing but a stop does with an embedded one.
   func closeTree() { running.closeTree() }
+
+  /// Returns when every compacted log that is due has been cleaned.
+  func clean() {
+    let done = DispatchSemaphore(value: 0)
+    running.cleaner.cleanDue { done.signal() }
+    done.wait()
+  }
 
   func connect() throws -> TestClient { try TestClient(port: port) }
 

@@ -321,6 +321,26 @@ struct TransactionHandlerTests {
     }
   }
 
+  @Test("commits a group's offsets with it, or not at all", arguments: Int16(0)...5)
+  func committedOffsets(version: Int16) throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      broker.createOffsetsTopic()
+      for (outcome, committed) in [(EndTransactionMarker.Outcome.abort, Offset(-1)), (.commit, 7)] {
+        let producer = try TransactionClient(client, "a")
+        if version < 5 {
+          #expect(try producer.commitOffset(7, of: "t", version: version) == .invalidTxnState, "nothing was added")
+          #expect(try producer.addOffsets() == .none)
+        }
+        #expect(try producer.commitOffset(7, of: "t", version: version) == .none)
+        #expect(try client.committedOffset("t") == -1)
+        #expect(try producer.end(outcome).errorCode == .none)
+        #expect(try client.committedOffset("t") == committed)
+      }
+    }
+  }
+
   @Test("tells the groups whose offsets it committed how it has ended")
   func offsets() throws {
     try withBroker { broker in
@@ -330,12 +350,7 @@ struct TransactionHandlerTests {
       broker.createOffsetsTopic()
       for (round, outcome) in [EndTransactionMarker.Outcome.commit, .abort].enumerated() {
         let producer = try TransactionClient(client, "a")
-        let added = try client.ask(
-          AddOffsetsToTxnRequest.with {
-            ($0.transactionalID, $0.groupID) = ("a", "group")
-            ($0.producerID, $0.producerEpoch) = (producer.producerID, producer.epoch)
-          }, version: 3)
-        #expect(added.errorCode == .none)
+        #expect(try producer.addOffsets() == .none)
         #expect(try producer.describe().topics.map(\.topic) == ["__consumer_offsets"])
         #expect(try producer.end(outcome).errorCode == .none)
         let partition = broker.broker.groupLog.partition(of: "group")
@@ -359,6 +374,39 @@ private final class ToldOffsets: TransactionalOffsets {
 
   func transactionEnded(producerID: Int64, partitions: [Int32], outcome: EndTransactionMarker.Outcome) {
     ends.withLock { $0.append(End(producerID: producerID, partitions: partitions, outcome: outcome)) }
+  }
+}
+
+extension TransactionClient {
+  /// Adds the offsets of the group `group` to the transaction.
+  fileprivate func addOffsets() throws -> ErrorCode {
+    try client.ask(
+      AddOffsetsToTxnRequest.with {
+        ($0.transactionalID, $0.groupID) = (transactionalID, "group")
+        ($0.producerID, $0.producerEpoch) = (producerID, epoch)
+      }, version: 3
+    ).errorCode
+  }
+
+  fileprivate func commitOffset(_ offset: Offset, of topic: String, version: Int16) throws -> ErrorCode {
+    let answer = try client.ask(
+      TxnOffsetCommitRequest.with {
+        ($0.transactionalID, $0.groupID) = (transactionalID, "group")
+        ($0.producerID, $0.producerEpoch) = (producerID, epoch)
+        $0.topics = [.with { ($0.name, $0.partitions) = (topic, [.with { $0.committedOffset = offset }]) }]
+      }, version: version)
+    return try #require(answer.topics.first?.partitions.first).errorCode
+  }
+}
+
+extension TestClient {
+  fileprivate func committedOffset(_ topic: String) throws -> Offset {
+    let answer = try ask(
+      OffsetFetchRequest.with {
+        $0.groupID = "group"
+        $0.topics = [.with { ($0.name, $0.partitionIndexes) = (topic, [0]) }]
+      }, version: 5)
+    return try #require(answer.topics.first?.partitions.first).committedOffset
   }
 }
 

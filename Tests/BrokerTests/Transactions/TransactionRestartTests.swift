@@ -50,7 +50,11 @@ struct TransactionRestartTests {
       }
       let again = try producer.moved(to: client)
       // The client that lost the response asks again; the last record follows the markers.
-      let ended = try TransactionClient.patiently { try again.end(outcome) } code: { $0.errorCode }
+      let ended = try TransactionClient.patiently {
+        try again.end(outcome)
+      } code: {
+        $0.errorCode
+      }
       #expect(ended.errorCode == .none)
       let described = try again.describe()
       #expect(described.transactionState == (outcome == .commit ? "CompleteCommit" : "CompleteAbort"))
@@ -71,7 +75,11 @@ struct TransactionRestartTests {
         let found = try client.fetchCommitted("t", from: 0, maxWaitMs: 60_000)
         #expect(found.lastStableOffset == 2)
         let again = try producer.moved(to: client)
-        let ended = try TransactionClient.patiently { try again.end(.commit) } code: { $0.errorCode }
+        let ended = try TransactionClient.patiently {
+          try again.end(.commit)
+        } code: {
+          $0.errorCode
+        }
         #expect(ended.errorCode == .none)
         next.running.abandon()
       }

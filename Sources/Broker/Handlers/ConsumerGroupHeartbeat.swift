@@ -1,0 +1,78 @@
+import Cluster
+import Model
+import Wire
+
+extension LocalBroker {
+  /// Joins, keeps or leaves the membership of a group of the new protocol (KIP-848).
+  func consumerGroupHeartbeat(
+    _ request: ConsumerGroupHeartbeatRequest, _ context: RequestContext
+  ) -> HandlerResult<ConsumerGroupHeartbeatResponse> {
+    if let refusal = refusal(of: request) { return .now(.init(.failure(refusal))) }
+    guard let shard = groups.shard(of: request.groupID) else {
+      return .now(.init(.failure(ApiError(.notCoordinator, "This broker does not coordinate the group."))))
+    }
+    var heartbeat = ConsumerGroup.Heartbeat(request, context)
+    // Before version 1 the coordinator chooses the id of a new member.
+    if heartbeat.memberID.isEmpty, context.version == 0, request.memberEpoch == 0 {
+      heartbeat.memberID = groups.randomID()
+    }
+    let pending = context.pending(ConsumerGroupHeartbeatResponse.self)
+    let answer = shard.beat(request.groupID, heartbeat, groups.catalog) { pending.complete(.init($0)) }
+    return answer.map { .now(.init($0)) } ?? .pending
+  }
+
+  private func refusal(of request: ConsumerGroupHeartbeatRequest) -> ApiError? {
+    if request.groupID.isEmpty { return ApiError(.invalidRequest, "GroupId can't be empty.") }
+    guard let regex = request.subscribedTopicRegex, !regex.isEmpty else { return nil }
+    return ApiError(
+      .invalidRegularExpression, "Subscriptions by regular expression are not served: name the topics.")
+  }
+}
+
+extension ConsumerGroup.Heartbeat {
+  init(_ request: ConsumerGroupHeartbeatRequest, _ context: RequestContext) {
+    self.init(memberID: request.memberID, memberEpoch: request.memberEpoch)
+    instanceID = request.instanceID
+    rackID = request.rackID
+    clientID = context.clientID ?? ""
+    // As Java writes an address without a name.
+    clientHost = "/\(context.origin.peerAddress)"
+    rebalanceTimeoutMs = request.rebalanceTimeoutMs
+    subscription = request.subscribedTopicNames
+    serverAssignor = request.serverAssignor
+    owned = request.topicPartitions.map { topics in
+      topics.reduce(into: []) { owned, topic in
+        for number in topic.partitions { owned.insert(GroupPartition(topic.topicID, number)) }
+      }
+    }
+  }
+}
+
+extension ConsumerGroupHeartbeatResponse {
+  init(_ outcome: Result<ConsumerGroup.Response, ApiError>) {
+    self.init()
+    switch outcome {
+    case .failure(let error):
+      errorCode = error.code
+      errorMessage = error.message
+    case .success(let response):
+      memberID = response.memberID
+      memberEpoch = response.memberEpoch
+      heartbeatIntervalMs = response.heartbeatIntervalMs
+      assignment = response.assignment.map { partitions in
+        .with { $0.topicPartitions = .init(partitions) }
+      }
+    }
+  }
+}
+
+extension [ConsumerGroupHeartbeatRequest.TopicPartitions] {
+  /// - Parameter partitions: in rising order.
+  init(_ partitions: [GroupPartition]) {
+    self = []
+    for partition in partitions {
+      if last?.topicID != partition.topic { append(.with { $0.topicID = partition.topic }) }
+      self[endIndex - 1].partitions.append(partition.number)
+    }
+  }
+}
