@@ -95,6 +95,8 @@ let package = Package(
         "Client", "Wire", "Model", "Compression", "Measure", "Base", "CMillrace", nioCore, nioPosix,
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
+    // What Kafka's administrative tools do, for the command line.
+    library("Administration", ["Client", "Wire", "Model", "Base", nioCore, nioPosix]),
     // The lab: each imports only those above it.
     library("Experiment", ["Base", "Measure", .product(name: "Yams", package: "Yams")]),
     library("Verdict", ["Experiment", "Measure", "Base"]),
@@ -123,7 +125,7 @@ let package = Package(
       "millrace",
       [
         "Experiment", "Measure", "Verdict", "Results", "Runner", "Report", "Load", "Mechanisms", "Simulation",
-        "Compression", "Coordination", "Storage", "Broker", "Model", "Base",
+        "Administration", "Compression", "Coordination", "Storage", "Broker", "Model", "Base",
         argumentParser,
       ]),
     program("millrace-broker", ["Broker", "StorageArms"]),
@@ -143,7 +145,10 @@ let package = Package(
       resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model", "Base", "TestSupport"], resources: [.copy("Scripts")]),
     tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base", "DiskSupport"]),
-    tests("ClientTests", ["Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
+    .target(
+      name: "ClientSupport", dependencies: ["Client", "Wire", nioCore, nioPosix], path: "Tests/ClientSupport",
+      swiftSettings: strict),
+    tests("ClientTests", ["Client", "ClientSupport", "Wire", "Model", "Base", "Compression", nioCore, nioPosix]),
     tests(
       "BrokerTests",
       [
@@ -153,6 +158,9 @@ let package = Package(
       ]),
     tests("SimulationTests", ["Simulation", "Storage", "Model", "Base", "TestSupport", nioCore]),
     tests("LoadTests", ["Load", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
+    tests(
+      "AdministrationTests",
+      ["Administration", "Client", "ClientSupport", "Wire", "Model", "Base", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", "Base", nioCore]),
     .target(
       name: "LabFixtures", dependencies: ["Measure", "Mechanisms", "Experiment", "Verdict", "Results", "Base"],

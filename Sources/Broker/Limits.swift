@@ -181,6 +181,10 @@ package enum Limits {
   /// The topics of one CreateTopics response that are described with their configuration; the others are without.
   package static let createdTopicsDescribed = 1_000
 
+  /// The most partitions of one page of DescribeTopicPartitions (Kafka's `max.request.partition.size.limit`); the response's
+  /// cursor names the next page.
+  package static let partitionsDescribed = 2_000
+
   /// Resources that one DescribeConfigs describes, some ten kilobytes each; the others are refused.
   package static let resourcesDescribed = 10_000
 

@@ -38,8 +38,6 @@ package final class LocalBroker: Sendable {
   let transactionLog: CoordinatorLog
   let groups: GroupCoordinator
   let transactions: TransactionCoordinator
-  /// The group coordinator, which is told how transactions with committed offsets end.
-  let transactionalOffsets = Mutex<(any TransactionalOffsets)?>(nil)
   package let log: Logger
   let nowMs: @Sendable () -> Int64
   /// The address that clients of each listener are given; set when the listeners are bound.
@@ -88,10 +86,9 @@ package final class LocalBroker: Sendable {
     self.log = log
     self.nowMs = nowMs
     groupLog.serve(groups)
-    transactionLog.serve(transactions)
-    transactionalOffsets.withLock { $0 = groups }
-    transactions.whenMarkersAreDue { [weak self] order, done in self?.writeMarkers(order, done: done) }
     metadata.whenTopicsAreRemoved { [weak groups] names in groups?.forget(topics: names) }
+    transactionLog.serve(transactions)
+    transactions.whenMarkersAreDue { [weak self] order, done in self?.writeMarkers(order, done: done) }
     replicas.whenLeadershipChanges { [weak self] partition, epoch in self?.leadershipChanged(of: partition, epoch) }
     replicas.whenDirectoryFails { [weak self] directory, cause in self?.failed(directory, cause) }
     replicas.whenDeleted { [weak self] delayMs in self?.deletedFiles(delayMs: delayMs) }
@@ -187,10 +184,14 @@ extension LocalBroker {
       .on(TxnOffsetCommitRequest.self, 0...5, do: txnOffsetCommit),
       .on(DescribeConfigsRequest.self, 0...4, do: describeConfigs),
       .on(AlterConfigsRequest.self, 0...2, do: alterConfigs),
+      .on(AlterReplicaLogDirsRequest.self, 0...2, do: alterReplicaLogDirs),
       .on(DescribeLogDirsRequest.self, 0...4, do: describeLogDirs),
       .on(CreatePartitionsRequest.self, 0...3, do: createPartitions),
       .on(DeleteGroupsRequest.self, 0...2, do: deleteGroups),
+      .on(ElectLeadersRequest.self, 0...2, do: electLeaders),
       .on(IncrementalAlterConfigsRequest.self, 0...1, do: incrementalAlterConfigs),
+      .on(AlterPartitionReassignmentsRequest.self, 0...0, do: alterPartitionReassignments),
+      .on(ListPartitionReassignmentsRequest.self, 0...0, do: listPartitionReassignments),
       .on(OffsetDeleteRequest.self, 0...0, do: offsetDelete),
       .on(DescribeClusterRequest.self, 0...1, do: describeCluster),
       .on(DescribeProducersRequest.self, 0...0, do: describeProducers),
@@ -198,6 +199,7 @@ extension LocalBroker {
       .on(ListTransactionsRequest.self, 0...1, do: listTransactions),
       .on(ConsumerGroupHeartbeatRequest.self, 0...1, do: consumerGroupHeartbeat),
       .on(ConsumerGroupDescribeRequest.self, 0...0, do: consumerGroupDescribe),
+      .on(DescribeTopicPartitionsRequest.self, 0...0, do: describeTopicPartitions),
     ]
     let table = HandlerTable(handlers, requestBytesMax: config.socketRequestMaxBytes)
     offeredApis = table.handlers.map { ApiVersionsResponse.ApiVersion($0) }

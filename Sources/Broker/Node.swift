@@ -96,9 +96,9 @@ package final class Node: Sendable {
     let running = beginStop()
     let loop = world.loops.next()
     running.housekeeper.stop()
-    running.broker.transactions.stop()
     running.broker.groups.abandon()
     running.cleaner.stop()
+    running.broker.transactions.stop()
     return running.server.abandon().hop(to: loop)
       .flatMap { running.offload.whenIdle(on: loop) }
       .flatMap { self.onControlLane(loop) { self.release(running.opened) } }

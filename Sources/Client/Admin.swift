@@ -49,7 +49,11 @@ package actor Admin {
   }
 
   /// Sends a request to the bootstrap broker, or to `broker`, and awaits the response.
-  package func call<R: Request>(_ request: R, to broker: Metadata.Broker? = nil) async throws(ClientError) -> R.Answer {
+  ///
+  /// - Parameter limit: the highest version that the caller can fill in.
+  package func call<R: Request>(
+    _ request: R, to broker: Metadata.Broker? = nil, limit: Int16 = .max
+  ) async throws(ClientError) -> R.Answer {
     let connection: NIOLoopBound<BrokerConnection>
     if let broker {
       connection = try await self.connection(to: broker)
@@ -58,7 +62,7 @@ package actor Admin {
     }
     let result = await withCheckedContinuation { (done: CheckedContinuation<Result<R.Answer, ClientError>, Never>) in
       connection.eventLoop.execute {
-        connection.value.send(request) { done.resume(returning: $0) }
+        connection.value.send(request, limit: limit) { done.resume(returning: $0) }
         connection.value.flush()
       }
     }

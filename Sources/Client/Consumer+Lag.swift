@@ -51,6 +51,7 @@ extension Consumer {
     guard !isClosed, let connection = leader.connection, connection.isOpen else { return }
     var request = ListOffsetsRequest()
     request.replicaID = -1
+    request.isolationLevel = settings.readsCommitted ? 1 : 0
     request.topics = [
       .with {
         $0.name = settings.topic

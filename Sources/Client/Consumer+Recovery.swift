@@ -29,20 +29,29 @@ extension Consumer {
     reconnect(leader, after: error)
   }
 
-  private func reconnect(_ leader: Leader, after error: ClientError) {
+  /// Connects to a broker that leads a newly assigned partition.
+  func connectAnew(_ leader: Leader) {
+    leader.lostNs = now()
+    reconnect(leader, after: .closed(leader.broker.endpoint, reason: "not connected yet"), pauseMs: 0)
+  }
+
+  private func reconnect(
+    _ leader: Leader, after error: ClientError, pauseMs: Int = ClientLimits.reconnectBackoffMs
+  ) {
     guard let lostNs = leader.lostNs else { return }
     guard now() - min(now(), lostNs) <= UInt64(settings.reconnectTimeoutMs) * 1_000_000 else { return fail(error) }
-    let backoff = TimeAmount.milliseconds(Int64(ClientLimits.reconnectBackoffMs))
+    let backoff = TimeAmount.milliseconds(Int64(pauseMs))
+    let epoch = leader.epoch
     eventLoop.assumeIsolated().scheduleTask(in: backoff) { [weak self] in
-      guard let self, !self.isClosed else { return }
+      guard let self, !self.isClosed, epoch == leader.epoch else { return }
       self.connect(leader.broker) { [weak self] result in
         switch (result, self) {
-        case (.success(let connection), let self?) where !self.isClosed:
+        case (.success(let connection), let self?) where !self.isClosed && epoch == leader.epoch:
           self.adopt(connection, leader)
           self.fetchAll(of: leader)
         case (.success(let connection), _):
           connection.close()
-        case (.failure(let error), let self?) where !self.isClosed:
+        case (.failure(let error), let self?) where !self.isClosed && epoch == leader.epoch:
           self.reconnect(leader, after: error)
         case (.failure, _):
           break

@@ -16,6 +16,8 @@ package struct ConsumerSettings: Sendable {
   package var requestsInFlight = 1
   /// Verifies the checksum of each batch.
   package var checksCRC = true
+  /// Reads up to the last stable offset, and skips records of aborted transactions (`isolation.level=read_committed`).
+  package var readsCommitted = false
   /// The distance in records that reading keeps behind each partition's end; 0 reads to the end.
   package var lagRecords: Int64 = 0
   /// The time for which reconnecting to a lost leader is tried before the consumer fails.
@@ -24,7 +26,7 @@ package struct ConsumerSettings: Sendable {
   package init(topic: String) { self.topic = topic }
 }
 
-/// Reads assigned partitions from given offsets, without a consumer group.
+/// Reads assigned partitions of a topic from given offsets; `GroupConsumer` has them assigned by a consumer group.
 ///
 /// The next fetch is sent as soon as a response's batch headers give the next offset, before the records are read, so that
 /// broker and consumer work at the same time. Confined to one event loop.
@@ -48,11 +50,16 @@ package final class Consumer {
   let eventLoop: any EventLoop
   let now: () -> UInt64
   private let topicID: UUID128
+  private let metadata: Metadata
   let connect: (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
   private var leaders: [Leader] = []
+  /// The bytes of connections to brokers that lead no partition any more.
+  private var pastBytes = (sent: 0, received: 0)
   private(set) var isClosed = false
   private(set) var hasFailed = false
   package internal(set) var requests = 0
+  /// The records of aborted transactions that were skipped, with `readsCommitted`.
+  package private(set) var abortedRecords = 0
   /// With `lagRecords`: the smallest and largest distance seen between a position and its partition's end.
   package private(set) var lagSeen: ClosedRange<Int64>?
 
@@ -116,13 +123,46 @@ package final class Consumer {
     self.now = now
     self.connect = connect
     topicID = metadata.topicID
-    for (broker, partitions) in Dictionary(grouping: metadata.partitions, by: \.leader) {
+    self.metadata = metadata
+    leaders = makeLeaders(from: offsets)
+  }
+
+  private func makeLeaders(from offsets: [Int32: Offset]) -> [Leader] {
+    Dictionary(grouping: metadata.partitions, by: \.leader).compactMap { broker, partitions in
       let positions = partitions.compactMap { partition in
         offsets[partition.index].map { Position(partition: partition.index, offset: $0) }
       }
-      guard !positions.isEmpty else { continue }
-      leaders.append(Leader(broker, positions, requestsInFlight: max(settings.requestsInFlight, 1)))
+      guard !positions.isEmpty else { return nil }
+      return Leader(broker, positions, requestsInFlight: max(settings.requestsInFlight, 1))
     }
+  }
+
+  /// Reads these partitions from these offsets from now on, and no others. What was asked for before is not delivered any more.
+  package func assign(_ offsets: [Int32: Offset]) {
+    let old = leaders
+    for leader in old { leader.epoch += 1 }
+    leaders = makeLeaders(from: offsets)
+    for leader in leaders {
+      if let before = old.first(where: { $0.broker == leader.broker }) { take(over: before, leader) }
+    }
+    for leader in old where !leaders.contains(where: { $0.broker == leader.broker }) { retire(leader) }
+    for leader in leaders {
+      if leader.connection != nil { fetchAll(of: leader) } else { connectAnew(leader) }
+    }
+  }
+
+  private func take(over old: Leader, _ new: Leader) {
+    new.pastBytes = old.pastBytes
+    if let connection = old.connection { adopt(connection, new) }
+    old.connection = nil
+  }
+
+  private func retire(_ leader: Leader) {
+    pastBytes.sent += leader.pastBytes.sent + (leader.connection?.bytesSent ?? 0)
+    pastBytes.received += leader.pastBytes.received + (leader.connection?.bytesReceived ?? 0)
+    let connection = leader.connection
+    leader.connection = nil
+    connection?.close()
   }
 
   /// Connects to every leader; `then` gets the first error. `fetch` starts reading.
@@ -143,9 +183,11 @@ package final class Consumer {
     for leader in leaders { leader.connection?.close() }
   }
 
-  package var bytesSent: Int { leaders.reduce(0) { $0 + $1.pastBytes.sent + ($1.connection?.bytesSent ?? 0) } }
+  package var bytesSent: Int {
+    leaders.reduce(pastBytes.sent) { $0 + $1.pastBytes.sent + ($1.connection?.bytesSent ?? 0) }
+  }
   package var bytesReceived: Int {
-    leaders.reduce(0) { $0 + $1.pastBytes.received + ($1.connection?.bytesReceived ?? 0) }
+    leaders.reduce(pastBytes.received) { $0 + $1.pastBytes.received + ($1.connection?.bytesReceived ?? 0) }
   }
 
   /// The next offset to read of each partition.
@@ -173,6 +215,7 @@ package final class Consumer {
     request.maxWaitMs = mayWait ? Int32(settings.maxWaitMs) : 0
     request.minBytes = mayWait ? Int32(settings.minBytes) : 0
     request.maxBytes = Int32(settings.maxBytes)
+    request.isolationLevel = settings.readsCommitted ? 1 : 0
     let count = members.count
     let partitions = (0..<count).map { index in
       let position = leader.partitions[members[(index + group.rotation) % count]]
@@ -221,7 +264,9 @@ package final class Consumer {
       leader.partitions[at].highWatermark = answer.highWatermark
       guard let bytes = answer.records.bytes, bytes.readableBytes > 0 else { continue }
       let from = leader.partitions[at].offset
-      spans.append(Span(partition: answer.partitionIndex, at: at, from: from, next: from, bytes: bytes))
+      let aborted = AbortedTransactions(settings.readsCommitted ? answer.abortedTransactions : nil)
+      spans.append(
+        Span(partition: answer.partitionIndex, at: at, from: from, next: from, bytes: bytes, aborted: aborted))
       guard pauseNs == nil else { continue }
       if let next = Self.nextOffset(after: bytes) { leader.partitions[at].offset = max(from, next) }
       if settings.lagRecords > 0 { note(leader.partitions[at], from: from) }
@@ -282,6 +327,7 @@ package final class Consumer {
     /// The offset after the last batch removed.
     var next: Offset
     var bytes: ByteBuffer
+    var aborted: AbortedTransactions
   }
 
   /// A batch, or the header of one whose checksum is wrong.
@@ -297,8 +343,16 @@ package final class Consumer {
     }
   }
 
-  /// Removes the next batch from a span; nil at its end, and after a failure.
+  /// Removes the next batch from a span that is not of an aborted transaction; nil at its end, and after a failure.
   func nextPiece(of span: inout Span, _ leader: Leader) -> Piece? {
+    while let piece = nextWritten(of: &span, leader) {
+      guard case .batch(let batch) = piece, span.aborted.skips(batch) else { return piece }
+      abortedRecords += Int(batch.header.count)
+    }
+    return nil
+  }
+
+  private func nextWritten(of span: inout Span, _ leader: Leader) -> Piece? {
     guard !hasFailed, span.bytes.readableBytes >= BatchField.records else { return nil }
     do {
       let batch = try RecordBatch(viewing: span.bytes, checkingCRC: settings.checksCRC)

@@ -10,6 +10,10 @@ package enum ClientLimits {
   package static let endPollMs = 5
   /// The pause between a retriable error and the next attempt.
   package static let retryBackoffMs = 100
+  /// The pause before a request is sent again while the coordinator ends the last transaction (Kafka's clients: 20 ms).
+  package static let transactionBackoffMs = 20
+  /// The longest wait for a group's coordinator when a member leaves; its connection is then closed.
+  package static let leaveTimeoutMs = 5_000
   /// The shortest pause of a paced reader, in ns; batches due within it are delivered together.
   static let paceTimerNs: UInt64 = 1_000_000
 }

@@ -19,10 +19,13 @@ final class OpenBatch {
     builder = RecordBatchBuilder(capacity: settings.batchBytes)
   }
 
-  func finish(_ settings: ProducerSettings, baseSequence: Int32) throws(CompressionError) -> ByteBuffer {
+  func finish(
+    _ settings: ProducerSettings, _ identity: ProducerIdentity?, baseSequence: Int32
+  ) throws(CompressionError) -> ByteBuffer {
     try builder.finish(
-      codec: settings.codec, level: settings.level, producerID: settings.identity?.id ?? -1,
-      producerEpoch: settings.identity?.epoch ?? -1, baseSequence: baseSequence)
+      codec: settings.codec, level: settings.level, producerID: identity?.id ?? -1,
+      producerEpoch: identity?.epoch ?? -1, baseSequence: baseSequence,
+      isTransactional: settings.transactionalID != nil)
   }
 
   func reset() {

@@ -7,6 +7,8 @@ extension Producer {
   func failed(_ batch: Batch, _ leader: LeaderConnection, _ error: ClientError) {
     leaveFlight(batch, leader)
     let lane = batch.lane
+    defer { if isRaisingEpoch { raiseEpochWhenQuiet() } }
+    if !isTooOld(batch), meansNewEpoch(error, in: lane) { return needEpoch(lane) }
     guard isRetriable(error, in: lane), !isTooOld(batch) else {
       finish(batch, .failure(error))
       if lanes[lane].isRecovering { recoverWhenQuiet(lane) }
@@ -19,7 +21,7 @@ extension Producer {
     recoverWhenQuiet(lane)
   }
 
-  /// OUT_OF_ORDER_SEQUENCE is fatal, unless it follows from the failure of an earlier batch of the partition.
+  /// OUT_OF_ORDER_SEQUENCE passes where it follows from the failure of an earlier batch of the partition.
   private func isRetriable(_ error: ClientError, in lane: Int) -> Bool {
     if case .refused(_, _, .outOfOrderSequenceNumber, _) = error { return lanes[lane].isRecovering }
     return error.isRetriable
@@ -44,13 +46,21 @@ extension Producer {
   }
 
   private func recover(_ lane: Int) {
-    guard lanes[lane].isRecovering else { return }
-    let leader = leaders[lanes[lane].leader]
-    guard leader.connection?.isOpen == true else { return }
+    guard lanes[lane].isRecovering, !lanes[lane].needsEpoch else { return }
+    guard leaders[lanes[lane].leader].connection?.isOpen == true else { return }
     lanes[lane].isRecovering = false
-    // Batches queued before the failure are queued again behind the failed ones, in order.
+    queueAgain(lane)
+  }
+
+  /// Queues the partition's batches that are not in flight, in order, and sends what the limit on requests in flight allows.
+  func queueAgain(_ lane: Int) {
+    guard !lanes[lane].isHeld else { return }
+    let leader = leaders[lanes[lane].leader]
+    // Batches queued before a failure are queued again behind the failed ones.
     leader.ready.removeAll { $0.lane == lane }
-    for batch in lanes[lane].unacknowledged where !batch.isInFlight { leader.ready.append(batch) }
+    for batch in lanes[lane].unacknowledged where !batch.isInFlight && (!isRaisingEpoch || batch.attempts > 0) {
+      leader.ready.append(batch)
+    }
     send(leader)
   }
 
@@ -68,6 +78,7 @@ extension Producer {
     for lane in lanes.indices where leaders[lanes[lane].leader] === leader {
       for batch in lanes[lane].unacknowledged where isTooOld(batch) { finish(batch, .failure(error)) }
     }
+    if isRaisingEpoch { raiseEpochWhenQuiet() }
     let backoff = TimeAmount.milliseconds(Int64(ClientLimits.reconnectBackoffMs))
     eventLoop.assumeIsolated().scheduleTask(in: backoff) { [weak self] in
       guard let self else { return }

@@ -18,6 +18,10 @@ package struct ProducerSettings: Sendable {
   package var level: Int?
   /// Set for an idempotent producer: the broker drops duplicates, so retries append nothing twice and keep the order.
   package var identity: ProducerIdentity?
+  /// Set for a transactional producer, whose identity the transaction coordinator gives (`TransactionalProducer`).
+  package var transactionalID: String?
+  /// The time after which the coordinator aborts a transaction.
+  package var transactionTimeoutMs = 60_000
   package var requestTimeoutMs = 30_000
   /// The age at which a batch fails.
   package var deliveryTimeoutMs = 120_000
@@ -78,6 +82,17 @@ package final class Producer {
   let connect: (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
   var lanes: [PartitionQueue]
   var leaders: [LeaderConnection]
+  /// Who produces, in the present epoch; nil without idempotence.
+  package internal(set) var identity: ProducerIdentity?
+  /// How often the epoch was raised because a broker did not know the producer's sequences any more (KIP-360).
+  package internal(set) var epochRises = 0
+  /// A raise of the epoch is due: nothing is sent that was not sent before, until no sent batch is unacknowledged.
+  var isRaisingEpoch = false
+  /// Called once for each lane of a transaction, before its first batch is sent; `release` lets the lane's batches go. Nil
+  /// outside transactions.
+  var laneNeeded: ((_ lane: Int) -> Void)?
+  /// Called with the error of each batch that was given up.
+  var gaveUp: (ClientError) -> Void = { _ in }
   private var isClosed = false
   private var spare: [OpenBatch] = []
 
@@ -104,12 +119,17 @@ package final class Producer {
     var nextSequence: Int32 = 0
     /// A batch failed: nothing of this partition is sent until none of its batches is in flight.
     var isRecovering = false
+    /// The partition is not in the transaction yet: nothing of it is sent.
+    var isHeld = false
+    /// The broker does not know the producer's sequences: the epoch is to be raised.
+    var needsEpoch = false
   }
 
   /// Holds a sealed batch that is not yet acknowledged.
   final class Batch {
     let lane: Int
-    let bytes: ByteBuffer
+    /// Rewritten where the producer's epoch is raised.
+    var bytes: ByteBuffer
     let records: Int, payloadBytes: Int, plainBytes: Int
     let intendedNs: [UInt64]
     let sealedNs: UInt64
@@ -137,6 +157,7 @@ package final class Producer {
     self.eventLoop = eventLoop
     self.now = now
     self.connect = connect
+    identity = settings.identity
     lanes = []
     leaders = []
     for partition in metadata.partitions {
@@ -169,7 +190,9 @@ package final class Producer {
   /// Returns how many more batches may be sealed for the leader of `lane` within the limit on requests in flight.
   package func batchesFree(_ lane: Int) -> Int {
     let leader = leaders[lanes[lane].leader]
-    return settings.inFlightMax - leader.inFlight - leader.ready.count - (lanes[lane].isRecovering ? .max / 2 : 0)
+    let isWaiting = lanes[lane].isRecovering || isRaisingEpoch
+    let held = lanes[lane].isHeld ? lanes[lane].unacknowledged.count : 0
+    return settings.inFlightMax - leader.inFlight - leader.ready.count - held - (isWaiting ? .max / 2 : 0)
   }
 
   /// Lets `body` append to the open batch of `lane`: records to the builder, while `hasRoom`, and their intended times to the
@@ -189,17 +212,24 @@ package final class Producer {
   /// Seals the open batch of `lane`, if it holds records, and queues it; `flush` sends it.
   package func seal(_ lane: Int) throws(CompressionError) {
     guard let open = lanes[lane].open, !open.builder.isEmpty else { return }
-    let sequence = settings.identity == nil ? -1 : lanes[lane].nextSequence
+    let sequence = identity == nil ? -1 : lanes[lane].nextSequence
     let (records, plainBytes) = (open.builder.count, open.builder.sizeInBytes)
-    let bytes = try open.finish(settings, baseSequence: sequence)
+    let bytes = try open.finish(settings, identity, baseSequence: sequence)
     let batch = Batch(lane: lane, bytes: bytes, open, records: records, plainBytes: plainBytes, sealedNs: now())
     lanes[lane].open = nil
     open.reset()
     spare.append(open)
-    // Sequences wrap from Int32.max to 0.
-    lanes[lane].nextSequence = Int32((Int64(lanes[lane].nextSequence) + Int64(records)) & 0x7FFF_FFFF)
+    lanes[lane].nextSequence = Self.sequence(lanes[lane].nextSequence, after: records)
     lanes[lane].unacknowledged.append(batch)
-    if !lanes[lane].isRecovering { leaders[lanes[lane].leader].ready.append(batch) }
+    if lanes[lane].isHeld, lanes[lane].unacknowledged.count == 1 { laneNeeded?(lane) }
+    if !lanes[lane].isRecovering, !lanes[lane].isHeld, !isRaisingEpoch {
+      leaders[lanes[lane].leader].ready.append(batch)
+    }
+  }
+
+  /// Sequences wrap from Int32.max to 0.
+  static func sequence(_ sequence: Int32, after records: Int) -> Int32 {
+    Int32((Int64(sequence) + Int64(records)) & 0x7FFF_FFFF)
   }
 
   /// Sends queued batches, within the limit on requests in flight.
@@ -230,6 +260,7 @@ package final class Producer {
 
   private func send(_ batch: Batch, _ leader: LeaderConnection, _ connection: BrokerConnection) {
     var request = ProduceRequest()
+    request.transactionalID = settings.transactionalID
     request.acks = settings.acks
     request.timeoutMs = Int32(settings.requestTimeoutMs)
     request.topicData = [
@@ -286,6 +317,7 @@ package final class Producer {
     leaveFlight(batch, leader)
     finish(batch, .success(offset))
     if lanes[batch.lane].isRecovering { recoverWhenQuiet(batch.lane) }
+    if isRaisingEpoch { raiseEpochWhenQuiet() }
   }
 
   func leaveFlight(_ batch: Batch, _ leader: LeaderConnection) {
@@ -304,6 +336,7 @@ package final class Producer {
         partition: lanes[batch.lane].partition, records: batch.records, payloadBytes: batch.payloadBytes,
         plainBytes: batch.plainBytes, sentBytes: batch.bytes.readableBytes, intendedNs: batch.intendedNs,
         sentNs: batch.sentNs, doneNs: now(), result: result))
+    if case .failure(let error) = result { gaveUp(error) }
   }
 
   func adopt(_ connection: BrokerConnection, _ leader: LeaderConnection) {

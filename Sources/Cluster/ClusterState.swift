@@ -78,6 +78,19 @@ package enum Election {
     return changed(partition, leader: preferred, mustElect: true, isAlive: isAlive)
   }
 
+  /// Elects for a partition without a living leader the first living replica: one in sync where there is one, else any, whose
+  /// log then counts whatever it lacks.
+  static func unclean(_ partition: PartitionDescription, isAlive: (BrokerID) -> Bool) -> PartitionDescription? {
+    if let clean = offline(partition, mustElect: true, isAlive: isAlive), clean.leader != -1 { return clean }
+    guard let leader = partition.replicas.first(where: isAlive) else { return nil }
+    var after = partition
+    after.leader = leader
+    after.inSyncReplicas = [leader]
+    after.isRecovering = true
+    after.raiseLeaderEpoch()
+    return after
+  }
+
   /// Elects for a controlled shutdown: the broker leaves every ISR that has another living member, which then leads.
   static func shutDown(
     _ broker: BrokerID, _ partition: PartitionDescription, isAlive: (BrokerID) -> Bool

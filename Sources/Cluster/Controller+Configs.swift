@@ -100,6 +100,7 @@ extension Controller {
     case .ready(let broker, let item): ready(broker, item)
     case .changedISR(let name, let partition, let item): changedISR(name, partition, item)
     case .reassigned(let name, let partition, let item): reassigned(name, partition, item)
+    case .electedOnRequest(let name, let partition, let item): electedOnRequest(name, partition, item)
     case .producerIDs(let block, let version, let item): allocated(block, version: version, item)
     }
   }
@@ -112,7 +113,7 @@ extension Controller {
     case .tookBack(let name), .abandoned(let name): notTakenBack(name)
     case .removed(let name): notRemoved(name, refusal)
     case .grown(_, _, let item), .deleted(_, let item), .configured(_, _, _, _, let item), .ready(_, let item),
-      .changedISR(_, _, let item), .producerIDs(_, _, let item):
+      .changedISR(_, _, let item), .electedOnRequest(_, _, let item), .producerIDs(_, _, let item):
       resolve(item, .refused(refusal))
     case .reassigned(_, _, let item):
       if let item { resolve(item, .refused(refusal)) }

@@ -239,7 +239,7 @@ extension Controller {
 
   // MARK: What they share
 
-  private func set(
+  func set(
     _ after: PartitionDescription, of name: TopicPartition, from before: PartitionDescription
   ) -> TreeOperation {
     .set(
@@ -248,7 +248,7 @@ extension Controller {
   }
 
   /// Applies a written partition state, whose node's version the write has raised.
-  private mutating func put(_ partition: PartitionDescription, of name: TopicPartition) {
+  mutating func put(_ partition: PartitionDescription, of name: TopicPartition) {
     var partition = partition
     partition.partitionEpoch &+= 1
     cluster.topics[name.topic]?.partitions[Int(name.partition)] = partition

@@ -214,6 +214,7 @@ package struct Controller: Sendable {
     case .changeISR(let broker, let brokerEpoch, let changes):
       try changeISR(changes[item.index], by: broker, brokerEpoch, item, &write)
     case .reassign(let reassignments): try reassign(reassignments[item.index], item, &write)
+    case .elect(let elections): try elect(elections[item.index], item, &write)
     case .shutDown(let broker, let brokerEpoch): try shutDown(broker, brokerEpoch, item)
     case .producerIDs(let broker): try allocateProducerIDs(for: broker, item, &write)
     }
@@ -321,6 +322,7 @@ extension Controller {
     case ready(BrokerID, Item)
     case changedISR(TopicPartition, PartitionDescription, Item)
     case reassigned(TopicPartition, PartitionDescription, Item?)
+    case electedOnRequest(TopicPartition, PartitionDescription, Item)
     case producerIDs(ClosedRange<Int64>, version: Int32, Item)
   }
 
@@ -370,6 +372,7 @@ extension Controller.Request {
     case .alterConfigs(let all, _, _): all.count
     case .changeISR(_, _, let all): all.count
     case .reassign(let all): all.count
+    case .elect(let all): all.count
     case .shutDown, .producerIDs: 1
     }
   }
@@ -385,6 +388,7 @@ extension Controller.Request {
       return ConfigZNode.path(all[index].entity)
     case .changeISR(_, _, let all): return all[index].name.topic
     case .reassign(let all): return all[index].name.topic
+    case .elect(let all): return all[index].name.topic
     case .shutDown: return nil
     case .producerIDs: return ProducerIDBlockZNode.path
     }

@@ -97,6 +97,7 @@ extension Controller {
     case alterConfigs([ConfigChange], validateOnly: Bool, nowMs: Int64)
     case changeISR(by: BrokerID, brokerEpoch: Int64, [ISRChange])
     case reassign([Reassignment])
+    case elect([RequestedElection])
     /// Move all leaderships away from a broker that is about to stop.
     case shutDown(BrokerID, brokerEpoch: Int64)
     case producerIDs(for: BrokerID)
@@ -194,6 +195,18 @@ extension Controller {
     package init(_ name: TopicPartition, to replicas: [BrokerID]?) {
       self.name = name
       self.replicas = replicas
+    }
+  }
+  /// Asks for the election of one partition's leader (ElectLeaders).
+  package struct RequestedElection: Sendable {
+    package var name: TopicPartition
+    /// False elects the preferred replica. True elects any living replica of a partition without a leader: where none of them
+    /// is in sync, records are lost.
+    package var isUnclean: Bool
+
+    package init(_ name: TopicPartition, isUnclean: Bool) {
+      self.name = name
+      self.isUnclean = isUnclean
     }
   }
 }

@@ -83,5 +83,5 @@ package struct PartitionDescription: Sendable, Equatable {
 
   /// The replicas that remain after a reassignment.
   var targetReplicas: [BrokerID] { replicas.filter { !removingReplicas.contains($0) } }
-  var isReassigned: Bool { !addingReplicas.isEmpty || !removingReplicas.isEmpty }
+  package var isReassigned: Bool { !addingReplicas.isEmpty || !removingReplicas.isEmpty }
 }

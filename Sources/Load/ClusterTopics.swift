@@ -5,23 +5,8 @@ import NIOCore
 import NIOPosix
 import Wire
 
-/// Lists, creates and deletes topics of a cluster that is measured but not started by us.
+/// Creates and deletes topics of a cluster that is measured but not started by us.
 package enum ClusterTopics {
-  package struct Topic: Sendable, Equatable {
-    package var name: String
-    package var partitions: Int
-  }
-
-  /// Lists the topics, without internal ones.
-  package static func list(at servers: String) async throws -> [Topic] {
-    try await withAdmin(endpoints(servers)) { (admin) throws(ClientError) in
-      let answer = try await admin.call(everything)
-      return answer.topics.filter { !$0.isInternal }
-        .compactMap { topic in topic.name.map { Topic(name: $0, partitions: topic.partitions.count) } }
-        .sorted { $0.name < $1.name }
-    }
-  }
-
   /// Creates a topic.
   ///
   /// - Throws: also when the topic exists, since its records would be measured as well.

@@ -32,7 +32,9 @@ final class ConsumeWorker {
   private let counts: LoopCounts
   private let progress: RunProgress
   private let plan: LoadPlan
-  private let from: [Int32: Offset]
+  /// Where reading of each partition began, for the last time.
+  private var from: [Int32: Offset]
+  private var group: GroupConsumer?
   /// The end offset of each partition for this run; nil without one.
   private let ends: [Int32: Offset]?
   private let recordsPerSecond: Double?
@@ -63,24 +65,48 @@ final class ConsumeWorker {
     consumer.received = { [unowned self] in self.received($0, $1, $2) }
     consumer.damaged = { [unowned self] in self.receivedDamaged($0, $1, $2) }
     consumer.answered = { [unowned self] in self.finishIfAtEnd() }
-    consumer.failed = { [unowned self] error in
-      self.counts.count { $0.addError(error) }
-      self.progress.hasFailed.store(true, ordering: .relaxed)
-    }
+    consumer.failed = { [unowned self] in self.fail($0) }
   }
 
   var integrity: IntegrityCounts { check.integrity.result }
   var outOfGlobalOrder: Int { order?.outOfOrder ?? 0 }
   var requests: Int { consumer.requests }
   var lagSeen: ClosedRange<Int64>? { consumer.lagSeen }
+  /// The records of aborted transactions that were skipped.
+  var abortedRecords: Int { consumer.abortedRecords }
   var bytesSent: Int { consumer.bytesSent }
   var bytesReceived: Int { consumer.bytesReceived }
 
   func start() {
-    firstNs = Clocks.monotonicNs()
-    if let recordsPerSecond { keep(to: recordsPerSecond) }
+    if let group { return group.start() }
+    begin()
     consumer.fetch()
     finishIfAtEnd()
+  }
+
+  private func begin() {
+    firstNs = Clocks.monotonicNs()
+    if let recordsPerSecond { keep(to: recordsPerSecond) }
+  }
+
+  /// Reads what a group assigns. The run's time begins with the first assignment.
+  func read(as group: GroupConsumer) {
+    self.group = group
+    firstNs = .max
+    group.assigned = { [unowned self] offsets in
+      if self.firstNs == .max { self.begin() }
+      for (partition, offset) in offsets {
+        self.from[partition] = offset
+        // Other members may have read it meanwhile.
+        self.check.integrity.beginAgain(in: Int(partition))
+      }
+    }
+    group.failed = { [unowned self] in self.fail($0) }
+  }
+
+  private func fail(_ error: ClientError) {
+    counts.count { $0.addError(error) }
+    progress.hasFailed.store(true, ordering: .relaxed)
   }
 
   func close() { consumer.close() }

@@ -150,6 +150,33 @@ extension LoadPlan {
     .toggle("idempotent", sending, "produce idempotently: retries append nothing twice (needs --acks all)") {
       $0.isIdempotent = $1
     },
+    .int(
+      "transaction-records", "N", sending,
+      "produce in transactions of N records on each connection (needs --acks all)", 1...(1 << 30)
+    ) {
+      $0.transactionRecords = $1
+    },
+    .value(
+      "transactional-id", "ID", sending,
+      "each connection's transactional id is ID-NUMBER (default millrace-load); a new run fences an earlier one"
+    ) { (plan, text) throws(PlanError) in
+      guard !text.isEmpty, text.utf8.count <= 1000 else {
+        throw invalid("transactional-id", text, "a name of 1 to 1000 bytes")
+      }
+      plan.transactionalID = text
+    },
+    .int(
+      "transaction-timeout-ms", "MS", sending, "abort a transaction that is open for longer (default 60000)",
+      1...2_147_483_647
+    ) {
+      $0.transactionTimeoutMs = $1
+    },
+    .int(
+      "transaction-abort-every", "K", sending,
+      "abort every Kth transaction, and send its records again in the next (default: commit all)", 2...(1 << 30)
+    ) {
+      $0.abortEvery = $1
+    },
     .int("partitions", "N", sending, "create the topic with N partitions if it is missing", 1...Limits.partitionsMax) {
       $0.partitions = $1
     },
@@ -243,6 +270,50 @@ extension LoadPlan {
       0...(1 << 36)
     ) {
       $0.lagRecords = $1
+    },
+    .value(
+      "isolation", "LEVEL", reading, "read_uncommitted (default), or read_committed: no records of aborted transactions"
+    ) {
+      (plan, text) throws(PlanError) in
+      guard ["read_uncommitted", "read_committed"].contains(text) else {
+        throw invalid("isolation", text, "read_uncommitted or read_committed")
+      }
+      plan.readsCommitted = text == "read_committed"
+    },
+
+    // Groups.
+    .value(
+      "group", "NAME", [.consume],
+      "read as members of a consumer group, one a connection (with --fan-out N the groups NAME-1 to NAME-N)"
+    ) { (plan, text) throws(PlanError) in
+      guard !text.isEmpty, text.utf8.count <= 1000 else { throw invalid("group", text, "a name of 1 to 1000 bytes") }
+      plan.group = text
+    },
+    .value("group-instance-id", "ID", [.consume], "make the members static: each one's instance id is ID-NUMBER") {
+      (plan, text) throws(PlanError) in
+      guard !text.isEmpty, text.utf8.count <= 1000 else {
+        throw invalid("group-instance-id", text, "a name of 1 to 1000 bytes")
+      }
+      plan.groupInstanceID = text
+    },
+    .value("assignor", "NAME", [.consume], "range (default), roundrobin, cooperative-sticky") {
+      (plan, text) throws(PlanError) in
+      guard let assignor = Assignor(rawValue: text) else {
+        throw invalid("assignor", text, "range, roundrobin or cooperative-sticky")
+      }
+      plan.assignor = assignor
+    },
+    .int("session-timeout-ms", "MS", [.consume], "a member silent for longer is dead (default 45000)", 1...86_400_000) {
+      $0.sessionTimeoutMs = $1
+    },
+    .int("heartbeat-ms", "MS", [.consume], "time between a member's heartbeats (default 3000)", 1...3_600_000) {
+      $0.heartbeatIntervalMs = $1
+    },
+    .int(
+      "commit-interval-ms", "MS", [.consume],
+      "time between commits (default 5000); 0 commits only what a member gives up", 0...86_400_000
+    ) {
+      $0.commitIntervalMs = $1
     },
     .value("order", "HOW", [.consume], "sequential (default), or random: each fetch from an offset drawn at random") {
       (plan, text) throws(PlanError) in

@@ -1,3 +1,4 @@
+import Base
 package import Client
 package import Compression
 
@@ -60,6 +61,13 @@ package struct LoadPlan: Sendable, Equatable {
   package var lingerMs = 0.0
   package var inFlight = 5
   package var isIdempotent = false
+  /// The records of one transaction of a connection; nil without transactions.
+  package var transactionRecords: Int?
+  /// Each connection's transactional id is this with its number.
+  package var transactionalID = "millrace-load"
+  package var transactionTimeoutMs = 60_000
+  /// Aborts every so manieth transaction, whose records are then sent again; nil commits all.
+  package var abortEvery: Int?
   package var partitions: Int?
   package var replicationFactor = 1
   package var topicConfigs: [TopicConfig] = []
@@ -74,27 +82,10 @@ package struct LoadPlan: Sendable, Equatable {
 
     /// Parses `KEY=VALUE,KEY=[A,B],…` as Kafka's own tools do: brackets protect a value's commas and are removed.
     static func list(reading text: String) throws(PlanError) -> [TopicConfig] {
-      var pairs: [String] = [""]
-      var isInBrackets = false
-      for character in text {
-        if character == ",", !isInBrackets {
-          pairs.append("")
-        } else {
-          if character == "[" { isInBrackets = true }
-          if character == "]" { isInBrackets = false }
-          pairs[pairs.count - 1].append(character)
-        }
+      guard let pairs = KeyValueList.pairs(in: text) else {
+        throw LoadPlan.invalid("topic-config", text, "key=value,key=[a,b],…")
       }
-      var configs: [TopicConfig] = []
-      for pair in pairs where !pair.isEmpty {
-        let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 2, !parts[0].isEmpty, !isInBrackets else {
-          throw LoadPlan.invalid("topic-config", text, "key=value,key=[a,b],…")
-        }
-        let isList = parts[1].hasPrefix("[") && parts[1].hasSuffix("]") && parts[1].count > 1
-        configs.append(TopicConfig(key: parts[0], value: isList ? String(parts[1].dropFirst().dropLast()) : parts[1]))
-      }
-      return configs
+      return pairs.map { TopicConfig(key: $0.key, value: $0.value) }
     }
   }
 
@@ -116,6 +107,17 @@ package struct LoadPlan: Sendable, Equatable {
   /// The distance in records that reading keeps behind each partition's end.
   package var lagRecords = 0
   package var order = Order.sequential
+  /// Reads up to the last stable offset, without records of aborted transactions.
+  package var readsCommitted = false
+  /// The consumer group that the connections are members of; nil reads without a group. With `fanOut` each copy is a group of
+  /// its own.
+  package var group: String?
+  /// Makes the members static: each one's instance id is this with its number.
+  package var groupInstanceID: String?
+  package var assignor = Assignor.range
+  package var sessionTimeoutMs = 45_000
+  package var heartbeatIntervalMs = 3_000
+  package var commitIntervalMs = 5_000
 
   // Connections.
   package var congestionControl: String?
@@ -136,6 +138,9 @@ package struct LoadPlan: Sendable, Equatable {
 
   /// Whether consumers read every record of the run, so that a missing record is lost.
   var readsToTheEnd: Bool { command == .endToEnd && lagRecords == 0 && order == .sequential && !usesNullSink }
+
+  /// Whether producers have producer ids.
+  var hasIdentities: Bool { isIdempotent || transactionRecords != nil }
 
   /// The bytes of a key; 0 without keys.
   package var keyBytes: Int { key == .none ? 0 : 16 }
@@ -181,11 +186,7 @@ extension LoadPlan {
     guard connections < 1 << StampField.producerBits else {
       throw PlanError("--connections \(connections) is beyond the limit of \(1 << StampField.producerBits - 1)")
     }
-    guard !isIdempotent || inFlight <= 5 else {
-      throw PlanError("--idempotent needs --in-flight 5 or less: a broker remembers five batches of a producer")
-    }
-    guard !isIdempotent || acks == .all else { throw PlanError("--idempotent needs --acks all") }
-    guard !isIdempotent || !usesNullSink else { throw PlanError("--null-sink has no producer ids") }
+    try checkIdentities()
     guard !compressesEachMessage || codec != .none else {
       throw PlanError("--per-message-compression needs a --compression to use")
     }
@@ -196,12 +197,44 @@ extension LoadPlan {
     if level != nil, codec.levels == nil { throw PlanError("\(codec.name) has no levels") }
   }
 
+  private func checkIdentities() throws(PlanError) {
+    guard abortEvery == nil || transactionRecords != nil else {
+      throw PlanError("--transaction-abort-every aborts transactions: it needs --transaction-records")
+    }
+    guard hasIdentities else { return }
+    let flag = transactionRecords == nil ? "--idempotent" : "--transaction-records"
+    guard inFlight <= 5 else {
+      throw PlanError("\(flag) needs --in-flight 5 or less: a broker remembers five batches of a producer")
+    }
+    guard acks == .all else { throw PlanError("\(flag) needs --acks all") }
+    guard !usesNullSink else { throw PlanError("--null-sink has no producer ids") }
+  }
+
+  private func checkGroup() throws(PlanError) {
+    guard group != nil else {
+      guard groupInstanceID == nil else { throw PlanError("--group-instance-id names members of a --group") }
+      return
+    }
+    guard recordCount != nil || durationSeconds != nil else {
+      throw PlanError("--group needs --num-records or --duration: no member knows when the others have read the topic")
+    }
+    guard lagRecords == 0, order == .sequential else {
+      throw PlanError("--group reads each partition once and in order: leave out --lag-records and --order random")
+    }
+    guard heartbeatIntervalMs * 2 <= sessionTimeoutMs else {
+      throw PlanError(
+        "--heartbeat-ms \(heartbeatIntervalMs) is more than half of --session-timeout-ms \(sessionTimeoutMs): the "
+          + "coordinator would take members for dead")
+    }
+  }
+
   private func checkReading() throws(PlanError) {
     guard connections * fanOut <= Limits.connectionsMax else {
       throw PlanError(
         "--connections \(connections) times --fan-out \(fanOut) is beyond the limit of \(Limits.connectionsMax)")
     }
     guard command == .consume else { return }
+    try checkGroup()
     let hasEnd = recordCount != nil || durationSeconds != nil
     guard lagRecords == 0 || hasEnd else {
       throw PlanError("--lag-records never reaches the topic's end: give --num-records or --duration")

@@ -34,6 +34,9 @@ package struct LoadReport: Sendable {
   /// measure.
   package let cpuShares: [Double]
   package let scheduleLagMaxMs: Double, backlogMaxMs: Double
+  /// What members of groups did; nil without `--group`.
+  package let groups: GroupFigures?
+  package let transactions: TransactionFigures
   /// Bytes before compression over bytes after it: of batches, or of values with per-message compression.
   package let compressionRatio: Double?
 
@@ -65,9 +68,15 @@ package struct LoadReport: Sendable {
     backlogMaxMs = Double(counts.backlogMaxNs) / 1e6
     compressionRatio = Self.ratio(plan, counts)
     outOfGlobalOrder = plan.countsGlobalOrder ? results.reduce(0) { $0 + $1.outOfGlobalOrder } : nil
-    var lags = LoopResult()
-    for result in results { lags.add(lag: result.lagSeen) }
-    lagSeen = lags.lagSeen
+    var sum = LoopResult()
+    for result in results {
+      sum.add(lag: result.lagSeen)
+      sum.groups.add(result.groups)
+      sum.transactions.add(result.transactions)
+    }
+    lagSeen = sum.lagSeen
+    groups = plan.group == nil ? nil : sum.groups
+    transactions = sum.transactions
     integrity = Self.sum(results.flatMap(\.integrity), plan, records: records, ending)
   }
 
@@ -145,10 +154,31 @@ extension LoadReport {
       ("schedule_lag_max_ms", .figure(scheduleLagMaxMs)), ("backlog_max_ms", .figure(backlogMaxMs)),
       ("nonpositive_latency_samples", .count(service.nonPositive + response.nonPositive + endToEnd.nonPositive)),
     ]
+    fields += groupFields + transactionFields
     fields += planFields
     fields.append(("bottleneck", bottleneck.map { .string($0.rawValue) } ?? .null))
     fields.append(("limiter", .string(Output.limiter(self))))
     return fields
+  }
+
+  private var groupFields: [(String, JSON)] {
+    func count(_ value: Int?) -> JSON { value.map { .count($0) } ?? .null }
+    return [
+      ("commits", count(groups?.commits)), ("refused_commits", count(groups?.refusedCommits)),
+      ("rebalances", count(groups?.rebalances)), ("losses", count(groups?.losses)),
+      ("rebalance_pause_ms", .latency(groups?.pauses ?? Latency())),
+    ]
+  }
+
+  private var transactionFields: [(String, JSON)] {
+    let isProducing = plan.transactionRecords != nil
+    return [
+      ("transactions_committed", isProducing ? .count(transactions.committed) : .null),
+      ("transactions_aborted", isProducing ? .count(transactions.aborted) : .null),
+      ("aborted_records", isProducing ? .count(transactions.abortedRecords) : .null),
+      ("skipped_records", plan.readsCommitted ? .count(transactions.skippedRecords) : .null),
+      ("transaction_latency_ms", .latency(transactions.latency)),
+    ]
   }
 
   private var planFields: [(String, JSON)] {
@@ -172,6 +202,10 @@ extension LoadReport {
       ("lag_most_records", lagSeen.map { .count(Int($0.upperBound)) } ?? .null),
       ("verifies", .bool(plan.verifies)), ("null_sink", .bool(plan.usesNullSink)),
       ("null_sink_service_us", .figure(plan.nullSinkServiceUs)), ("seed", .count(Int(plan.seed))),
+      ("group", plan.group.map { .string($0) } ?? .null),
+      ("assignor", plan.group == nil ? .null : .string(plan.assignor.rawValue)),
+      ("isolation", isReading ? .string(plan.readsCommitted ? "read_committed" : "read_uncommitted") : .null),
+      ("transaction_records", plan.transactionRecords.map { .count($0) } ?? .null),
       ("congestion_control", congestionControl.map { .string($0) } ?? .null),
     ]
   }

@@ -30,6 +30,8 @@ struct RunSetup: Sendable {
   /// share of the rate.
   var readerPace: Double? {
     guard plan.command == .consume, let rate = plan.throughput else { return nil }
+    // Which member reads what is the group's decision.
+    if plan.group != nil { return rate / Double(plan.connections * plan.fanOut) }
     let partitions = from.filter { partition, start in ends.map { start < $0[partition] ?? 0 } ?? true }.keys
     let readers = (0..<plan.connections * plan.fanOut).count { number in partitions.contains { reads($0, number) } }
     return rate / Double(max(readers, 1))
@@ -43,6 +45,10 @@ final class LoopRun {
   private let eventLoop: any EventLoop
   private let counts = LoopCounts()
   private var producers: [(index: Int, producer: Producer, worker: ProduceWorker)] = []
+  /// The transactions of each producer, with `--transaction-records`.
+  private var transactions: [TransactionalProducer] = []
+  /// The memberships of the consumers, with `--group`.
+  private var groups: [GroupConsumer] = []
   private var consumers: [(consumer: Consumer, worker: ConsumeWorker)] = []
   private var stopwatch = ThreadStopwatch()
   private(set) var congestionControl: String?
@@ -77,13 +83,26 @@ final class LoopRun {
       missing -= 1
       if missing == 0 { then(.success(())) }
     }
-    for (_, producer, _) in producers { producer.start(then: one) }
+    for transactional in transactions { transactional.start(then: one) }
+    for (_, producer, _) in producers where transactions.isEmpty { producer.start(then: one) }
     for (consumer, _) in consumers { consumer.start(then: one) }
   }
 
   func startConsuming() {
     stopwatch.start()
     for (_, worker) in consumers { worker.start() }
+  }
+
+  /// Lets the members of groups commit and leave; `then` is called when all have.
+  func leaveGroups(then: @escaping () -> Void) {
+    var missing = groups.count
+    guard missing > 0 else { return then() }
+    for group in groups {
+      group.close {
+        missing -= 1
+        if missing == 0 { then() }
+      }
+    }
   }
 
   func startProducing(at startNs: UInt64) {
@@ -134,6 +153,7 @@ final class LoopRun {
       result.wireBytesReceived += worker.bytesReceived
       result.counts.valueBytes += worker.valueBytes.made
       result.counts.packedValueBytes += worker.valueBytes.packed
+      result.transactions.add(worker.transactionFigures)
     }
     for (_, worker) in consumers {
       result.add(firstNs: worker.firstNs, lastNs: worker.lastNs)
@@ -141,9 +161,12 @@ final class LoopRun {
       result.wireBytesSent += worker.bytesSent
       result.wireBytesReceived += worker.bytesReceived
       result.add(lag: worker.lagSeen)
+      result.transactions.skippedRecords += worker.abortedRecords
     }
+    for group in groups { result.groups.add(group.counts) }
     addIntegrity(to: &result, given, ends)
     for (_, _, worker) in producers { worker.close() }
+    for transactional in transactions { transactional.close() }
     for (_, worker) in consumers { worker.close() }
     return result
   }
@@ -178,14 +201,22 @@ final class LoopRun {
     settings.identity = setup.identities.isEmpty ? nil : setup.identities[index]
     settings.requestTimeoutMs = plan.requestTimeoutMs
     settings.deliveryTimeoutMs = plan.deliveryTimeoutMs
-    let producer = Producer(
-      settings, setup.metadata, on: eventLoop, now: Clocks.monotonicNs,
-      connect: connector(from: setup.plan.sourceAddress(ofProducer: index)))
+    if plan.transactionRecords != nil {
+      settings.transactionalID = "\(plan.transactionalID)-\(index)"
+      settings.transactionTimeoutMs = plan.transactionTimeoutMs
+    }
+    let connect = connector(from: setup.plan.sourceAddress(ofProducer: index))
+    let producer = Producer(settings, setup.metadata, on: eventLoop, now: Clocks.monotonicNs, connect: connect)
     let source = RecordSource(
       plan, payload: payload, settings: settings, run: setup.run, producer: index,
       partitions: setup.metadata.partitions.map(\.index))
     let worker = ProduceWorker(
       plan, producer: producer, source: source, counts: counts, progress: setup.progress, on: eventLoop, index: index)
+    if let records = plan.transactionRecords {
+      let transactional = TransactionalProducer(producer, setup.metadata, on: eventLoop, connect: connect)
+      worker.produce(by: transactional, in: TransactionSchedule(records: records, abortEvery: plan.abortEvery))
+      transactions.append(transactional)
+    }
     producers.append((index, producer, worker))
   }
 
@@ -200,9 +231,11 @@ final class LoopRun {
     settings.requestsInFlight = plan.fetchesInFlight
     settings.checksCRC = plan.checksCRC
     settings.lagRecords = Int64(plan.lagRecords)
+    settings.readsCommitted = plan.readsCommitted
     // A run without records for `--timeout` ends: report the connection's error, not the timeout.
     settings.reconnectTimeoutMs = min(plan.deliveryTimeoutMs, plan.timeoutMs)
-    let from = setup.from.filter { setup.reads($0.key, number) }
+    // A group assigns the partitions.
+    let from = plan.group == nil ? setup.from.filter { setup.reads($0.key, number) } : [:]
     let consumer = Consumer(
       settings, setup.metadata, from: from, on: eventLoop, now: Clocks.monotonicNs,
       connect: connector(consuming: true, from: plan.sourceAddress(ofConsumer: number)))
@@ -213,16 +246,39 @@ final class LoopRun {
     if plan.order == .random {
       worker.readAnywhere(in: setup.ranges, seed: SplitMix.mixed(plan.seed &+ UInt64(number)))
     }
+    if let name = plan.group { join(name, consumer, worker, number) }
     consumers.append((consumer, worker))
     consumerIndices.append(number)
   }
 
+  /// Makes a consumer a member of a group; each fan-out copy is a group of its own.
+  private func join(_ name: String, _ consumer: Consumer, _ worker: ConsumeWorker, _ number: Int) {
+    let plan = setup.plan
+    let copy = number / plan.connections + 1
+    var settings = GroupSettings(groupID: plan.fanOut == 1 ? name : "\(name)-\(copy)")
+    settings.instanceID = plan.groupInstanceID.map { "\($0)-\(number)" }
+    settings.assignor = plan.assignor
+    settings.sessionTimeoutMs = plan.sessionTimeoutMs
+    settings.heartbeatIntervalMs = plan.heartbeatIntervalMs
+    settings.commitIntervalMs = plan.commitIntervalMs
+    // The coordinator answers a member that joins when all have, or the rebalance has timed out.
+    let connect = connector(
+      from: plan.sourceAddress(ofConsumer: number),
+      requestTimeoutMs: plan.requestTimeoutMs + settings.rebalanceTimeoutMs)
+    let group = GroupConsumer(
+      settings, consumer, setup.metadata, fallback: setup.from, on: eventLoop, now: Clocks.monotonicNs, connect: connect
+    )
+    worker.read(as: group)
+    groups.append(group)
+  }
+
   private func connector(
-    consuming: Bool = false, from sourceAddress: String?
+    consuming: Bool = false, from sourceAddress: String?, requestTimeoutMs: Int? = nil
   ) -> (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void {
     let eventLoop = eventLoop
     var options = setup.connection
     options.sourceAddress = sourceAddress
+    options.requestTimeoutMs = requestTimeoutMs ?? options.requestTimeoutMs
     options.receiveBytes = setup.plan.receiveBufferBytes ?? (consuming ? 1 << 20 : 64 << 10)
     guard !setup.plan.usesNullSink else {
       let serviceNs = UInt64(setup.plan.nullSinkServiceUs * 1000)
@@ -249,6 +305,8 @@ struct LoopResult: Sendable {
   var counts = RunCounts()
   var integrity: [IntegrityCounts] = []
   var outOfGlobalOrder = 0
+  var groups = GroupFigures()
+  var transactions = TransactionFigures()
   var requests = 0, retries = 0
   var wireBytesSent = 0, wireBytesReceived = 0
   var firstNs: UInt64 = .max, lastNs: UInt64 = 0

@@ -32,6 +32,24 @@ package enum Output {
           + "\(Number.grouped(found.corrupt)) corrupt"
           + (found.unread > 0 ? ", \(Number.grouped(found.unread)) not read" : ""))
     }
+    if let groups = report.groups {
+      lines.append(
+        "  group          \(Number.grouped(groups.rebalances)) assignments, \(Number.grouped(groups.losses)) losses, "
+          + "\(Number.grouped(groups.commits)) commits, \(Number.grouped(groups.refusedCommits)) refused")
+      if groups.pauses.count > 0 { lines.append("  paused for     \(percentiles(groups.pauses))") }
+    }
+    if report.plan.transactionRecords != nil {
+      let transactions = report.transactions
+      lines.append(
+        "  transactions   \(Number.grouped(transactions.committed)) committed, "
+          + "\(Number.grouped(transactions.aborted)) aborted with \(Number.grouped(transactions.abortedRecords)) records"
+      )
+      if transactions.latency.count > 0 { lines.append("  each           \(percentiles(transactions.latency))") }
+    }
+    if report.plan.readsCommitted {
+      lines.append(
+        "  skipped        \(Number.grouped(report.transactions.skippedRecords)) records of aborted transactions")
+    }
     if report.plan.throughput != nil {
       lines.append(
         "  schedule       generator late by at most \(Number.fixed(report.scheduleLagMaxMs, 3)) ms, "

@@ -24,6 +24,8 @@ final class ProduceWorker {
   private var appended = 0
   private var lane: Int
   private var isStopping = false
+  /// The run ends: nothing more is sent, even where the records of an aborted transaction are missing.
+  private var isEnding = false
   private var isStepping = false, isStepQueued = false
   private var isFinished = false
   /// Whether sending waits for a response: lateness from now on is not the generator's.
@@ -32,6 +34,8 @@ final class ProduceWorker {
   private var wakeNs = UInt64.max
   /// The times of the first request and the last response.
   private(set) var firstNs: UInt64 = 0, lastNs: UInt64 = 0
+  /// The transactions that the records are produced in; nil without.
+  private var transactions: (producer: TransactionalProducer, schedule: TransactionSchedule)?
 
   /// - Parameter index: the index among the run's connections, which share its records and schedule evenly.
   init(
@@ -63,6 +67,13 @@ final class ProduceWorker {
     source.sequences.indices.map { (producer.partition(ofLane: $0), source.sequences[$0]) }
   }
 
+  /// Produces in transactions, each of which is ended before the next begins.
+  func produce(by producer: TransactionalProducer, in schedule: TransactionSchedule) {
+    transactions = (producer, schedule)
+  }
+
+  var transactionFigures: TransactionFigures { transactions?.schedule.figures ?? TransactionFigures() }
+
   /// Begins a run whose first record is due at `startNs`, the same for all connections.
   func start(at startNs: UInt64) {
     firstNs = startNs
@@ -75,6 +86,7 @@ final class ProduceWorker {
 
   /// Stops sending new records; batches in flight are still awaited.
   func stop() {
+    isEnding = true
     isStopping = true
     step()
   }
@@ -106,6 +118,7 @@ final class ProduceWorker {
     if left == 0 || (endNs.map { nowNs >= $0 } ?? false) { isStopping = true }
     do throws(CompressionError) {
       if !isStopping {
+        beginTransaction(nowNs)
         if let pacer {
           try appendDue(pacer, nowNs)
         } else {
@@ -118,24 +131,66 @@ final class ProduceWorker {
       preconditionFailure("the codec refused a batch: \(error)")
     }
     producer.flush()
+    endTransactionIfDone()
     finishIfDone()
     scheduleNext()
+  }
+
+  // MARK: Transactions
+
+  /// The records that may be appended now.
+  private var room: Int { min(left, transactions?.schedule.room ?? .max) }
+
+  private func beginTransaction(_ nowNs: UInt64) {
+    guard transactions?.schedule.isBetween == true, left > 0 else { return }
+    transactions?.schedule.begin(at: nowNs)
+    transactions?.producer.begin()
+    source.mark()
+  }
+
+  /// Ends the transaction when its records, or the last ones before a stop, are acknowledged.
+  private func endTransactionIfDone() {
+    guard let schedule = transactions?.schedule, schedule.isOpen, schedule.room == 0 || isStopping else { return }
+    // Lateness until the next transaction is not the generator's.
+    isBlocked = true
+    guard producer.unacknowledged == 0 else { return }
+    transactions?.schedule.end()
+    transactions?.producer.end(commits: schedule.commits) { [weak self] in self?.ended($0) }
+  }
+
+  private func ended(_ result: Result<Bool, ClientError>) {
+    lastNs = Clocks.monotonicNs()
+    switch result {
+    case .failure(let error):
+      counts.count { $0.addError(error) }
+      (isEnding, isStopping) = (true, true)
+      transactions?.schedule.failed()
+    case .success(let isCommitted):
+      let count = transactions?.schedule.ended(isCommitted: isCommitted, at: lastNs) ?? 0
+      guard !isCommitted else { break }
+      source.rewind()
+      // Its records are to be sent again.
+      left += count
+      isStopping = isEnding
+      if plan.readsCommitted { progress.produced.subtract(count, ordering: .relaxed) }
+    }
+    step()
   }
 
   /// Fills batches while any leader may get one.
   private func appendAll(_ nowNs: UInt64) throws(CompressionError) {
     let timestampMs = Clocks.wallMs()
-    while left > 0, let lane = laneWithRoom() {
+    while room > 0, let lane = laneWithRoom() {
       if source.isOneByOne {
-        try appendOneByOne(upTo: 1000, nowNs, timestampMs)
+        try appendOneByOne(upTo: min(1000, room), nowNs, timestampMs)
       } else {
-        try append(upTo: left, lane, nowNs, timestampMs, intended: nil)
+        try append(upTo: room, lane, nowNs, timestampMs, intended: nil)
       }
     }
   }
 
   private func appendDue(_ pacer: Pacer, _ nowNs: UInt64) throws(CompressionError) {
-    var due = min(pacer.due(at: nowNs) - appended, left)
+    var due = min(pacer.due(at: nowNs) - appended, room)
     guard due > 0 else { return }
     note(lateness: nowNs - min(nowNs, pacer.intendedNs(appended)))
     let timestampMs = Clocks.wallMs()
@@ -238,14 +293,17 @@ final class ProduceWorker {
   private func took(_ count: Int) {
     appended += count
     left -= count
+    transactions?.schedule.took(count)
   }
 
   /// Seals batches that have lingered; at the end of the run, all open batches.
   private func sealLingered(_ nowNs: UInt64) throws(CompressionError) {
     // Without a schedule batches are sent when full; a partial one would only mark the end of a slice.
-    guard isStopping || pacer != nil else { return }
+    let endsTransaction = transactions.map { $0.schedule.isOpen && $0.schedule.room == 0 } ?? false
+    let sealsAll = isStopping || endsTransaction
+    guard sealsAll || pacer != nil else { return }
     for lane in source.isOneByOne ? Array(0..<producer.laneCount) : [self.lane] {
-      guard let opened = producer.openedNs(lane), isStopping || nowNs >= opened + lingerNs else { continue }
+      guard let opened = producer.openedNs(lane), sealsAll || nowNs >= opened + lingerNs else { continue }
       try producer.seal(lane)
       if lane == self.lane { self.lane = (lane + 1) % producer.laneCount }
     }
@@ -271,12 +329,14 @@ final class ProduceWorker {
       }
     }
     // An error that is not retriable would meet every later batch as well.
-    if case .failure = delivery.result { isStopping = true }
+    if case .failure = delivery.result { (isEnding, isStopping) = (true, true) }
     step()
   }
 
   private func finishIfDone() {
-    guard isStopping, producer.unacknowledged == 0, !isFinished else { return }
+    guard isStopping, producer.unacknowledged == 0, !isFinished, transactions?.schedule.isBetween ?? true else {
+      return
+    }
     isFinished = true
     wake?.cancel()
     if lastNs == 0 { lastNs = Clocks.monotonicNs() }

@@ -48,6 +48,15 @@ final class RecordSource {
 
   deinit { keyBytes.deallocate() }
 
+  /// The sequence numbers at the last mark.
+  private var marked: [UInt64] = []
+
+  /// Marks where a transaction begins.
+  func mark() { marked = sequences }
+
+  /// Goes back to the mark: the records made since then are made again, because their transaction was aborted.
+  func rewind() { sequences = marked }
+
   /// Returns the next record's key, of 16 hexadecimal characters; nil without keys.
   func nextKey() -> UnsafeRawBufferPointer? {
     guard key != .none else { return nil }

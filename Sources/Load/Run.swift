@@ -64,6 +64,7 @@ package struct Run: Sendable {
     let startNs = Clocks.monotonicNs()
     await onEach(loops) { $0.startProducing(at: startNs) }
     let ending = await watch(loops, setup, on: group, sinceNs: startNs)
+    await leaveGroups(loops)
     let given = await gather(loops) { $0.given }.flatMap { $0 }
     let ends = plan.readsToTheEnd ? await self.ends(setup, on: group) : nil
     let results = await gather(loops) { $0.finish(given: given, ends: ends) }
@@ -106,7 +107,8 @@ package struct Run: Sendable {
         configs: plan.topicConfigs.map { ($0.key, $0.value) })
     }
     setup.metadata = try await admin.metadata(of: plan.topic, autoCreate: plan.command != .consume)
-    if plan.isIdempotent {
+    // A transactional producer gets its identity from its coordinator.
+    if plan.isIdempotent, plan.transactionRecords == nil {
       for _ in 0..<plan.connections { setup.identities.append(try await admin.producerID()) }
     }
     guard plan.command != .produce else { return }
@@ -125,7 +127,9 @@ package struct Run: Sendable {
     case (_, .offset(let offset)):
       for partition in setup.metadata.partitions { setup.from[partition.index] = Offset(offset) }
     }
-    if plan.command == .consume, plan.recordCount == nil, plan.durationSeconds == nil, plan.from != .latest {
+    if plan.command == .consume, plan.group == nil, plan.recordCount == nil, plan.durationSeconds == nil,
+      plan.from != .latest
+    {
       setup.ends = try await admin.offsets(of: setup.metadata, at: .latest)
     }
   }
@@ -295,6 +299,15 @@ package struct Run: Sendable {
 
   private func onEach(_ loops: [Loop], _ body: @escaping @Sendable (LoopRun) -> Void) async {
     _ = await gather(loops) { body($0) }
+  }
+
+  /// Lets the members of groups commit and leave.
+  private func leaveGroups(_ loops: [Loop]) async {
+    for loop in loops {
+      await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+        loop.eventLoop.execute { loop.value.leaveGroups { done.resume() } }
+      }
+    }
   }
 
   private func gather<T: Sendable>(_ loops: [Loop], _ body: @escaping @Sendable (LoopRun) -> T) async -> [T] {

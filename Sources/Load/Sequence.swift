@@ -80,6 +80,13 @@ package struct IntegrityCheck {
     }
   }
 
+  /// Forgets how far the streams of a partition were read: its reading begins anew, where other readers may have been
+  /// meanwhile. What was missing before stays missing.
+  package mutating func beginAgain(in partition: Int) {
+    indexOf = indexOf.filter { $0.key.partition != partition }
+    (lastStream, lastIndex) = (StreamID(packed: .max), -1)
+  }
+
   package mutating func receivedCorrupt(in partition: Int, count: Int = 1) {
     counts.records += count
     counts.corrupt += count

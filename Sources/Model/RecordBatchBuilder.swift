@@ -243,7 +243,7 @@ extension RecordBatchBuilder {
 
 extension RecordBatchHeader {
   /// Fills in length and CRC and writes the header over the first 61 bytes of `batch`.
-  consuming func sealed(over batch: consuming ByteBuffer) -> ByteBuffer {
+  package consuming func sealed(over batch: consuming ByteBuffer) -> ByteBuffer {
     length = Int32(batch.readableBytes - BatchField.lengthOverhead)
     let header = self
     batch.withUnsafeMutableReadableBytes { bytes in

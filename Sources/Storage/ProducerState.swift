@@ -67,15 +67,6 @@ package struct ProducerState {
     var isAborted: Bool
   }
 
-  /// A producer whose first batch of a transaction waits for the coordinator's answer.
-  private struct Verifying {
-    let number: UInt64
-    var epoch: Int16
-    /// Of the batches that wait.
-    var lowestSequence: Int32
-    let sinceMs: Int64
-  }
-
   /// The last that a producer has written: while it is known, the log keeps the batch.
   package enum LastRecord: Hashable, Sendable {
     /// Its last batch, which ends at this offset.
@@ -86,6 +77,15 @@ package struct ProducerState {
     init(_ producer: Producer) {
       self = producer.lastBatch.map { .batch(lastOffset: $0.lastOffset) } ?? .marker(epoch: producer.epoch)
     }
+  }
+
+  /// A producer whose first batch of a transaction waits for the coordinator's answer.
+  private struct Verifying {
+    let number: UInt64
+    var epoch: Int16
+    /// Of the batches that wait.
+    var lowestSequence: Int32
+    let sinceMs: Int64
   }
 
   private(set) var producers: [Int64: Producer] = [:]

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Storage
 
 /// Prints the contents of a log's files as text.
@@ -11,19 +12,47 @@ struct DumpLogCommand: ParsableCommand {
       EXAMPLES
         millrace dump-log /var/lib/millrace/t-0
         millrace dump-log /var/lib/millrace/t-0/00000000000000000000.log --no-records
+        millrace dump-log /var/lib/millrace/t-0 --verify-index-only
       """)
 
   @Argument(help: "Partition directories or single files.") var paths: [String]
   @Flag(inversion: .prefixedNo, help: "Print records as well as batches.") var records = true
+  @Flag(help: "Print records as well as batches, which is the default: kafka-dump-log's flag is understood.")
+  var printDataLog = false
+  @Flag(help: "Check every entry of the indexes against the log, and print no entries.") var verifyIndexOnly = false
 
   func run() throws {
     try Stop.translating {
-      var dump = LogDump { Terminal.say($0) }
-      dump.printsRecords = records
-      var faults: [String] = []
-      for path in paths { faults += try dump.dump(path) }
+      let faults = verifyIndexOnly ? try verifyIndexes() : try dump()
       for fault in faults { Terminal.complain(fault) }
       if !faults.isEmpty { throw Exit.badData }
     }
+  }
+
+  private func dump() throws -> [String] {
+    var dump = LogDump { Terminal.say($0) }
+    dump.printsRecords = records || printDataLog
+    return try paths.flatMap { try dump.dump($0) }
+  }
+
+  private func verifyIndexes() throws -> [String] {
+    let dump = LogDump { _ in }
+    var faults: [String] = []
+    for file in try paths.flatMap(Self.indexes) {
+      let found = try dump.dump(file)
+      if found.isEmpty { Terminal.say("\(file): every entry is right") }
+      faults += found
+    }
+    return faults
+  }
+
+  /// The index files that a path means: itself, or those in a partition's directory.
+  private static func indexes(at path: String) throws -> [String] {
+    var isDirectory: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory), isDirectory.boolValue else {
+      return [path]
+    }
+    return try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+      .filter { $0.hasSuffix(".index") || $0.hasSuffix(".timeindex") }.map { "\(path)/\($0)" }
   }
 }

@@ -40,8 +40,9 @@ struct Millrace: AsyncParsableCommand {
     subcommands: [
       ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, CompareCommand.self,
       PackCommand.self, PruneCommand.self, NewCommand.self,
-      CodecsCommand.self, LintResultsCommand.self, DoctorCommand.self, TopicsCommand.self, ZNodesCommand.self,
-      DumpLogCommand.self, SimulateCommand.self, MechanismCommand.self,
+      CodecsCommand.self, LintResultsCommand.self, DoctorCommand.self, TopicsCommand.self, GroupsCommand.self,
+      ConfigsCommand.self, TransactionsCommand.self, LogDirsCommand.self, ZNodesCommand.self, DumpLogCommand.self,
+      SimulateCommand.self, MechanismCommand.self,
     ])
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Base
 import Coordination
 import Glibc
 import Model
@@ -21,6 +22,7 @@ struct ZNodesCommand: ParsableCommand {
   struct Place: ParsableArguments {
     @Option(help: "The broker's log directory with the journal.") var logDir: String?
     @Option(help: "The broker's server.properties, for its log.dirs.") var config: String?
+    @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
       guard logDir == nil || config == nil else {
@@ -59,6 +61,7 @@ struct ZNodesCommand: ParsableCommand {
     func run() throws {
       let view = try place.view()
       let children = try orStop { () throws(ZNodeError) in try view.children(of: path) }
+      if place.json { return ZNodesCommand.show(.array(children.map { .string($0) })) }
       Terminal.answer("[\(children.joined(separator: ", "))]")
     }
   }
@@ -74,6 +77,13 @@ struct ZNodesCommand: ParsableCommand {
     func run() throws {
       let view = try place.view()
       let node = try orStop { () throws(ZNodeError) in try view.get(path) }
+      if place.json {
+        let members = [
+          JSON.Member(name: "path", value: .string(path)),
+          JSON.Member(name: "data", value: ZNodesCommand.text(node.data)),
+        ]
+        return ZNodesCommand.show(.object(members + (stat ? [node.stat.member] : [])))
+      }
       Terminal.answer(node.data.isEmpty ? "null" : String(decoding: node.data, as: UTF8.self))
       if stat { Terminal.answer(node.stat.lines) }
     }
@@ -87,11 +97,26 @@ struct ZNodesCommand: ParsableCommand {
 
     func run() throws {
       let view = try place.view()
+      if place.json {
+        let nodes = try view.paths.map { path -> JSON in
+          .object(["path": .string(path), "data": ZNodesCommand.text(try view.get(path).data)])
+        }
+        return ZNodesCommand.show(.array(nodes))
+      }
       for path in view.paths {
         let data = try view.get(path).data
         Terminal.answer(data.isEmpty ? path : "\(path) \(String(decoding: data, as: UTF8.self))")
       }
     }
+  }
+}
+
+extension ZNodesCommand {
+  fileprivate static func show(_ document: JSON) { Terminal.answer(String(decoding: document.encoded, as: UTF8.self)) }
+
+  /// A node's data; null for a node without.
+  fileprivate static func text(_ data: [UInt8]) -> JSON {
+    data.isEmpty ? .null : .string(String(decoding: data, as: UTF8.self))
   }
 }
 
@@ -109,6 +134,17 @@ private func complaint(_ reason: String) -> ExitCode {
 }
 
 extension ZNodeStat {
+  /// The stat as a member of a document.
+  fileprivate var member: JSON.Member {
+    JSON.Member(
+      name: "stat",
+      value: .object([
+        "czxid": .int(czxid), "ctime": .int(ctime), "mzxid": .int(mzxid), "mtime": .int(mtime), "pzxid": .int(pzxid),
+        "cversion": .int(Int64(cversion)), "version": .int(Int64(version)), "ephemeral_owner": .int(ephemeralOwner),
+        "data_length": .int(Int64(dataLength)), "children": .int(Int64(numChildren)),
+      ]))
+  }
+
   /// The stat as zkCli prints it, but times in milliseconds since 1970.
   fileprivate var lines: String {
     func hexadecimal(_ number: Int64) -> String { "0x" + String(number, radix: 16) }

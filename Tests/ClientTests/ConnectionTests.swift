@@ -1,3 +1,4 @@
+import ClientSupport
 import Model
 import NIOCore
 import NIOPosix

@@ -1,3 +1,4 @@
+import ClientSupport
 import Model
 import NIOCore
 import NIOPosix
@@ -14,10 +15,30 @@ private final class FakeLog: Sendable {
     var nextSequence: Int32 = 0
     var values: [String] = []
     var requests = 0
+    var epochs: [Int16] = []
+    /// Batches of older epochs are refused.
+    var epochMin: Int16 = 0
   }
   private let state = Mutex(State())
 
   var values: [String] { state.withLock { $0.values } }
+  /// The epochs of the batches that were taken.
+  var epochs: [Int16] { state.withLock { $0.epochs } }
+
+  /// Loses what is known of the producer.
+  func forget() {
+    state.withLock { state in
+      state.epochMin += 1
+      state.nextSequence = 0
+    }
+  }
+
+  func isForgotten(by request: ProduceRequest) -> Bool {
+    guard let records = request.topicData[0].partitionData[0].records.bytes,
+      let batch = try? RecordBatch(viewing: records)
+    else { return false }
+    return state.withLock { batch.header.producerEpoch < $0.epochMin }
+  }
 
   /// How many requests there have been, this one included.
   func countRequest() -> Int {
@@ -35,6 +56,7 @@ private final class FakeLog: Sendable {
       if batch.header.baseSequence < 0 || batch.header.baseSequence == state.nextSequence {
         state.nextSequence += batch.header.count
         state.values += decoded.map { String(buffer: $0.value!) }
+        if state.epochs.last != batch.header.producerEpoch { state.epochs.append(batch.header.producerEpoch) }
         return .none
       }
       return batch.header.baseSequence < state.nextSequence ? .duplicateSequenceNumber : .outOfOrderSequenceNumber
@@ -214,6 +236,25 @@ struct ProducerTests {
       }
       let error = failures(try await produce(1, to: broker.endpoint, on: group)).first?.description
       #expect(error?.contains("t-0") == true && error?.contains("MESSAGE_TOO_LARGE") == true, "\(error ?? "none")")
+    }
+  }
+
+  @Test(
+    "a broker that does not know the sequences any more gets the batches again in the next epoch, from sequence 0",
+    arguments: [ErrorCode.unknownProducerId, .outOfOrderSequenceNumber], [1, 4])
+  func epoch(code: ErrorCode, lost: Int) async throws {
+    try await withGroup { group in
+      let log = FakeLog()
+      let broker = try await FakeBroker.start(on: group) { header, body in
+        guard header.apiKey == ProduceRequest.api.key else { return FakeBroker.versions(header) }
+        return Self.answer(header, body) { request in
+          if log.countRequest() == lost { log.forget() }
+          return log.isForgotten(by: request) ? code : log.append(request)
+        }
+      }
+      #expect(failures(try await produce(9, to: broker.endpoint, on: group)) == [])
+      #expect(log.values == Filler.expected(9))
+      #expect(log.epochs == (lost == 1 ? [1] : [0, 1]))
     }
   }
 

@@ -45,8 +45,8 @@ class Broker:
             "num.partitions=2\n"
             "auto.create.topics.enable=true\n"
             "log.retention.check.interval.ms=200\n"
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms=500\n"
             "group.initial.rebalance.delay.ms=0\n"
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms=500\n"
         )
         (self.directory / "data").mkdir(exist_ok=True)
         self.log = open(self.log_path, "ab")

@@ -91,7 +91,7 @@ private struct ModelCluster {
     let id = TopicID(high: 1, low: request)
     let known = controller.cluster.partition(partition)
     let what: Controller.Request =
-      switch random(9) {
+      switch random(10) {
       case 0, 1, 2:
         .create(
           (0...random(2)).map { _ in
@@ -110,6 +110,7 @@ private struct ModelCluster {
               partition, leaderEpoch: known?.leaderEpoch ?? 0, partitionEpoch: known?.partitionEpoch ?? 0,
               inSyncReplicas: known?.replicas ?? [])
           ])
+      case 8: .elect([.init(partition, isUnclean: random(2) == 0)])
       default: .reassign([.init(partition, to: random(4) == 0 ? nil : brokers)])
       }
     tell(.asked(request, what))

@@ -132,6 +132,8 @@ struct ControllerScript {
     case "reassign":
       let target = try word(3)
       return .reassign([.init(try Self.partition(try word(2)), to: target == "cancel" ? nil : Self.brokers(target))])
+    case "elect": return .elect(try arguments.map { .init(try Self.partition($0), isUnclean: false) })
+    case "elect-unclean": return .elect(try arguments.map { .init(try Self.partition($0), isUnclean: true) })
     case "shutdown": return .shutDown(BrokerID(try word(2)) ?? 0, brokerEpoch: Int64(try word(3)) ?? 0)
     case "producer-ids": return .producerIDs(for: BrokerID(try word(2)) ?? 0)
     default: throw Malformed(description: "\(words[0]) is no command")

@@ -122,4 +122,100 @@ struct CommandLineTests {
     let absent = try await millrace(["topics", "list", "--bootstrap-server", "127.0.0.1:1"])
     #expect(absent.status == 69 && absent.errors.contains("127.0.0.1:1"))
   }
+
+  @Test(
+    "topics are described as kafka-topics does, grown, and those that are not there told with the one that was meant")
+  func describedTopics() async throws {
+    try await withBroker { broker in
+      let place = ["--bootstrap-server", broker.address]
+      let configs = "retention.ms=60000,cleanup.policy=[compact,delete]"
+      let made = try await millrace(["topics", "create", "orders", "--partitions", "2", "--config", configs] + place)
+      #expect(made.status == 0 && made.output == "Created topic orders.\n", "\(made.errors)")
+      let text = try await millrace(["topics", "describe", "orders"] + place).output
+      let lines = text.split(separator: "\n").map(String.init)
+      #expect(lines.count == 3 && lines[0].hasPrefix("Topic: orders\tTopicId: "), "\(text)")
+      #expect(lines[0].contains("\tPartitionCount: 2\tReplicationFactor: 1\tConfigs: "), "\(text)")
+      #expect(lines[0].contains("cleanup.policy=compact,delete") && lines[0].contains("retention.ms=60000"), "\(text)")
+      #expect(lines[1] == "\tTopic: orders\tPartition: 0\tLeader: 1\tReplicas: 1\tIsr: 1", "\(text)")
+      #expect(try await millrace(["topics", "alter", "orders", "--partitions", "5"] + place).status == 0)
+      let fewer = try await millrace(["topics", "alter", "orders", "--partitions", "3"] + place)
+      #expect(fewer.status == 69 && fewer.errors.contains("INVALID_PARTITIONS"), "\(fewer.errors)")
+      let typo = try await millrace(["topics", "describe", "order"] + place)
+      #expect(typo.status == 69 && typo.errors.contains("did you mean 'orders'?"), "\(typo.errors)")
+      #expect(try await millrace(["topics", "describe", "--under-replicated-partitions"] + place).output.isEmpty)
+      let again = try await millrace(["topics", "create", "orders", "--if-not-exists"] + place)
+      #expect(again.status == 0 && again.errors.contains("exists"))
+      let deleted = try await millrace(["topics", "delete", "orders", "none"] + place)
+      #expect(deleted.status == 1 && deleted.errors.contains("'none'"), "\(deleted.errors)")
+      #expect(try await millrace(["topics", "delete", "none", "--if-exists"] + place).status == 0)
+    }
+  }
+
+  @Test("configuration of topics and brokers is described, set and deleted; what cannot be is told")
+  func configs() async throws {
+    try await withBroker { broker in
+      let place = ["--bootstrap-server", broker.address]
+      #expect(try await millrace(["topics", "create", "t"] + place).status == 0)
+      let none = try await millrace(["configs", "describe", "--topic", "t"] + place)
+      #expect(none.output == "Dynamic configs for topic t are:\n", "\(none.output)\(none.errors)")
+      let set = try await millrace(["configs", "alter", "--topic", "t", "--add-config", "retention.ms=1234"] + place)
+      #expect(set.status == 0 && set.output == "Completed updating config for topic t.\n", "\(set.errors)")
+      let own = try await millrace(["configs", "describe", "--topic", "t"] + place).output
+      #expect(
+        own.contains("  retention.ms=1234 sensitive=false synonyms={DYNAMIC_TOPIC_CONFIG:retention.ms=1234, "), "\(own)"
+      )
+      let wrong = try await millrace(["configs", "alter", "--topic", "t", "--add-config", "retention.ms=x"] + place)
+      #expect(wrong.status == 69 && wrong.errors.contains("INVALID_CONFIG"), "\(wrong.errors)")
+      let dry = ["configs", "alter", "--topic", "t", "--add-config", "retention.ms=9", "--dry-run"]
+      #expect(try await millrace(dry + place).status == 0)
+      #expect(try await millrace(["configs", "describe", "--topic", "t"] + place).output == own)
+      #expect(
+        try await millrace(["configs", "alter", "--topic", "t", "--delete-config", "retention.ms"] + place).status == 0)
+      let gone = try await millrace(["configs", "alter", "--topic", "t", "--delete-config", "retention.ms"] + place)
+      #expect(gone.status == 69 && gone.errors.contains("no value of its own"), "\(gone.errors)")
+      let all = try await millrace(["configs", "describe", "--broker", "1", "--all", "--json"] + place)
+      let documents = try #require(JSONSerialization.jsonObject(with: Data(all.output.utf8)) as? [[String: Any]])
+      let entries = try #require(documents.first?["configs"] as? [[String: Any]])
+      #expect(entries.contains { $0["name"] as? String == "broker.id" && $0["value"] as? String == "1" })
+      let both = try await millrace(["configs", "describe", "--topic", "t", "--brokers"] + place)
+      #expect(both.status == 64, "\(both.errors)")
+    }
+  }
+
+  @Test("log directories are shown with their replicas, and wrong brokers told")
+  func logDirs() async throws {
+    try await withBroker { broker in
+      let place = ["--bootstrap-server", broker.address]
+      #expect(try await millrace(["topics", "create", "t", "--partitions", "2"] + place).status == 0)
+      let shown = try await millrace(["log-dirs"] + place)
+      #expect(shown.output.hasPrefix("Broker: 1\tLogDir: ") && shown.output.contains("  t      1 "), "\(shown.output)")
+      let text = try await millrace(["log-dirs", "--topic-list", "t", "--broker-list", "1", "--json"] + place).output
+      let document = try #require(JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+      #expect(
+        document["version"] as? Int == 1 && (document["brokers"] as? [[String: Any]])?.first?["broker"] as? Int == 1)
+      let wrong = try await millrace(["log-dirs", "--broker-list", "7"] + place)
+      #expect(wrong.status == 69 && wrong.errors.contains("no broker 7"), "\(wrong.errors)")
+      #expect(try await millrace(["log-dirs", "--broker-list", "x"] + place).status == 64)
+    }
+  }
+
+  @Test(
+    "arguments that do not go together are refused before the cluster is asked",
+    arguments: [
+      (["groups", "describe"], "name groups, or give --all-groups"),
+      (["groups", "describe", "g", "--members", "--state"], "give one of"),
+      (["groups", "reset-offsets", "g", "--all-topics"], "give one of --to-earliest"),
+      (["groups", "reset-offsets", "g", "--to-latest"], "either --all-topics or --topic"),
+      (["groups", "reset-offsets", "g", "--all-topics", "--to-datetime", "yesterday"], "YYYY-MM-DDThh:mm:ss"),
+      (["groups", "reset-offsets", "g", "--all-topics", "--by-duration", "1h"], "PT1H30M"),
+      (["groups", "delete-offsets", "g", "--topic", "t:x"], "NAME:PARTITION"),
+      (["configs", "alter", "--topic", "t"], "nothing is to change"),
+      (["configs", "alter", "--topic", "t", "--add-config", "a"], "KEY=VALUE"),
+      (["transactions", "abort", "--topic", "t", "--partition", "0"], "either --start-offset"),
+      (["topics", "create", "t", "--partitions", "0"], "at least 1"),
+    ])
+  func wrongArguments(words: [String], reason: String) async throws {
+    let outcome = try await millrace(words + ["--bootstrap-server", "127.0.0.1:1"])
+    #expect(outcome.status == 64 && outcome.errors.contains(reason), "\(outcome.status) \(outcome.errors)")
+  }
 }

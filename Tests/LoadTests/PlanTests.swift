@@ -37,6 +37,37 @@ struct PlanTests {
     #expect(plan.bootstrapServers == [Endpoint(host: "127.0.0.1", port: 9092)])
   }
 
+  @Test("groups and transactions need what makes sense of them")
+  func groupsAndTransactions() throws {
+    let place = ["--bootstrap-server", "127.0.0.1:9092", "--topic", "t"]
+    let member = try LoadPlan(
+      arguments: ["consume", "--group", "g", "--group-instance-id", "i", "--assignor", "cooperative-sticky"]
+        + ["--isolation", "read_committed", "--num-records", "1"] + place)
+    #expect(member.group == "g" && member.groupInstanceID == "i" && member.assignor == .cooperativeSticky)
+    #expect(member.readsCommitted)
+    let produce = ["produce", "--num-records", "10"] + place
+    let plan = try LoadPlan(
+      arguments: produce + ["--transaction-records", "5", "--transaction-abort-every", "3", "--acks", "all"])
+    #expect(plan.transactionRecords == 5 && plan.abortEvery == 3 && !plan.isIdempotent && plan.hasIdentities)
+    for (arguments, reason) in [
+      (["consume", "--group", "g"], "needs --num-records or --duration"),
+      (["consume", "--group", "g", "--num-records", "1", "--lag-records", "1"], "leave out --lag-records"),
+      (["consume", "--group-instance-id", "i"], "names members of a --group"),
+      (["consume", "--group", "g", "--duration", "1", "--heartbeat-ms", "30000"], "more than half"),
+      (["consume", "--group", "g", "--assignor", "sticky"], "range, roundrobin or cooperative-sticky"),
+      (["consume", "--isolation", "committed"], "read_uncommitted or read_committed"),
+      (["produce", "--num-records", "1", "--transaction-records", "5"], "needs --acks all"),
+      (
+        ["produce", "--num-records", "1", "--transaction-records", "5", "--acks", "all", "--in-flight", "6"],
+        "5 or less"
+      ),
+      (["produce", "--num-records", "1", "--transaction-abort-every", "2"], "needs --transaction-records"),
+      (["produce", "--num-records", "1", "--group", "g"], "not a setting of produce"),
+    ] as [([String], String)] {
+      #expect(refusal(arguments + place)?.contains(reason) == true, "\(refusal(arguments + place) ?? "taken")")
+    }
+  }
+
   @Test("global order needs stamps that can be read")
   func consumers() throws {
     let consume = ["consume", "--bootstrap-server", "127.0.0.1:9092", "--topic", "t"]

@@ -31,6 +31,18 @@ struct SequenceTests {
     #expect(counts([3, 4], fromStart: false).isClean)
   }
 
+  @Test("a partition that is read anew begins anywhere, and what was missing before stays missing")
+  func anew() {
+    var check = IntegrityCheck()
+    let other = StreamID(run: 1, producer: 0, partition: 1)
+    for sequence: UInt64 in [0, 2] { check.received(stream, sequence: sequence, fromStart: true) }
+    check.received(other, sequence: 0, fromStart: true)
+    check.beginAgain(in: 0)
+    for sequence: UInt64 in [90, 91] { check.received(stream, sequence: sequence, fromStart: false) }
+    check.received(other, sequence: 5, fromStart: true)
+    #expect(check.result.lost == 1 + 4 && check.result.duplicated == 0)
+  }
+
   @Test("what comes again is duplicated, however far back")
   func duplicated() {
     let result = counts([0, 1, 1, 2, 3, 0, 2])

@@ -7,8 +7,6 @@ let messageTypes: [String: any WireVersioned.Type] = {
     "ResponseHeader": ResponseHeader.self,
     "ConsumerProtocolSubscription": ConsumerProtocolSubscription.self,
     "ConsumerProtocolAssignment": ConsumerProtocolAssignment.self,
-    "TransactionLogKey": TransactionLogKey.self,
-    "TransactionLogValue": TransactionLogValue.self,
     "OffsetCommitKey": OffsetCommitKey.self,
     "OffsetCommitValue": OffsetCommitValue.self,
     "GroupMetadataKey": GroupMetadataKey.self,
@@ -25,6 +23,8 @@ let messageTypes: [String: any WireVersioned.Type] = {
     "ConsumerGroupTargetAssignmentMemberValue": ConsumerGroupTargetAssignmentMemberValue.self,
     "ConsumerGroupCurrentMemberAssignmentKey": ConsumerGroupCurrentMemberAssignmentKey.self,
     "ConsumerGroupCurrentMemberAssignmentValue": ConsumerGroupCurrentMemberAssignmentValue.self,
+    "TransactionLogKey": TransactionLogKey.self,
+    "TransactionLogValue": TransactionLogValue.self,
   ]
   for request in Messages.requests {
     types["\(request)"] = request

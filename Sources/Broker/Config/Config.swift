@@ -240,11 +240,11 @@ extension Config {
   package subscript<Value>(dynamicMember key: KeyPath<InternalTopicKeys, Key<Value>>) -> Value {
     values[Keys.internalTopics[keyPath: key]]
   }
-  package subscript<Value>(dynamicMember key: KeyPath<TransactionKeys, Key<Value>>) -> Value {
-    values[Keys.transactions[keyPath: key]]
-  }
   package subscript<Value>(dynamicMember key: KeyPath<GroupKeys, Key<Value>>) -> Value {
     values[Keys.groups[keyPath: key]]
+  }
+  package subscript<Value>(dynamicMember key: KeyPath<TransactionKeys, Key<Value>>) -> Value {
+    values[Keys.transactions[keyPath: key]]
   }
   package subscript<Value>(dynamicMember key: KeyPath<MillraceKeys, Key<Value>>) -> Value {
     values[Keys.millrace[keyPath: key]]

@@ -2,15 +2,6 @@ import Cluster
 import Model
 import NIOCore
 import Storage
-import Synchronization
-
-/// Gets to know that a transaction has ended which committed offsets of groups: those become visible, or never were.
-protocol TransactionalOffsets: Sendable {
-  /// The marker is on every in-sync replica of these partitions of `__consumer_offsets`.
-  func transactionEnded(producerID: Int64, partitions: [Int32], outcome: EndTransactionMarker.Outcome)
-}
-
-extension GroupCoordinator: TransactionalOffsets {}
 
 extension LocalBroker {
   /// Writes the markers of a transaction, off the event loop when they are many.
@@ -138,7 +129,6 @@ extension LocalBroker {
   ) {
     let ended = zip(partitions, codes).filter { $0.topic == TopicName.groupOffsets && $1 == .none }.map(\.0.partition)
     guard !ended.isEmpty else { return }
-    transactionalOffsets.withLock { $0 }?
-      .transactionEnded(producerID: producer.id, partitions: ended, outcome: marker.outcome)
+    groups.transactionEnded(producerID: producer.id, partitions: ended, outcome: marker.outcome)
   }
 }

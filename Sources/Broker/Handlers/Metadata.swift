@@ -110,23 +110,27 @@ extension LocalBroker {
     response.name = topic.name
     response.topicID = topic.id
     response.isInternal = topic.isInternal
-    response.partitions = topic.description.partitions.enumerated().map { index, state in
-      var described = MetadataResponse.Partition()
-      described.partitionIndex = Int32(index)
-      described.leaderID = state.leader
-      described.leaderEpoch = state.leaderEpoch
-      described.replicaNodes = state.replicas
-      described.isrNodes = state.inSyncReplicas
-      described.offlineReplicas = state.replicas.filter { !image.brokers.contains($0) }
-      if state.leader == brokerID, topic.partition(Int32(index))?.isOnline != true {
-        described.leaderID = -1
-        described.isrNodes.removeAll { $0 == brokerID }
-        described.offlineReplicas = [brokerID]
-      }
-      if described.leaderID == -1 { described.errorCode = .leaderNotAvailable }
-      return described
-    }
+    response.partitions = topic.description.partitions.indices.map { describe(partition: $0, of: topic, image) }
     return response
+  }
+
+  /// Describes a partition by its index; its leader is none while this broker leads it and its log directory is offline.
+  func describe(partition index: Int, of topic: Topic, _ image: MetadataImage) -> MetadataResponse.Partition {
+    let state = topic.description.partitions[index]
+    var described = MetadataResponse.Partition()
+    described.partitionIndex = Int32(index)
+    described.leaderID = state.leader
+    described.leaderEpoch = state.leaderEpoch
+    described.replicaNodes = state.replicas
+    described.isrNodes = state.inSyncReplicas
+    described.offlineReplicas = state.replicas.filter { !image.brokers.contains($0) }
+    if state.leader == brokerID, topic.partition(Int32(index))?.isOnline != true {
+      described.leaderID = -1
+      described.isrNodes.removeAll { $0 == brokerID }
+      described.offlineReplicas = [brokerID]
+    }
+    if described.leaderID == -1 { described.errorCode = .leaderNotAvailable }
+    return described
   }
 }
 

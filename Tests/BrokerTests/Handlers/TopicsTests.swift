@@ -265,7 +265,7 @@ struct TopicsTests {
     }
   }
 
-  @Test("the cluster is described; coordinators are refused in ways that clients bear")
+  @Test("the cluster is described; a group's coordinator is this broker, and its topic is made for the asking")
   func cluster() throws {
     try withBroker { broker in
       let client = try broker.connect()
@@ -277,8 +277,12 @@ struct TopicsTests {
         request.key = "group"
         request.coordinatorKeys = ["group"]
         let answer = try client.ask(request, version: version)
-        #expect((version >= 4 ? answer.coordinators[0].errorCode : answer.errorCode) == .coordinatorNotAvailable)
+        #expect((version >= 4 ? answer.coordinators[0].errorCode : answer.errorCode) == .none)
+        #expect((version >= 4 ? answer.coordinators[0].nodeID : answer.nodeID) == 1)
+        #expect((version >= 4 ? answer.coordinators[0].port : answer.port) == Int32(broker.port))
       }
+      let offsets = try #require(broker.broker.topics.named("__consumer_offsets"))
+      #expect(offsets.isInternal && offsets.partitions.count == 50)
     }
   }
 

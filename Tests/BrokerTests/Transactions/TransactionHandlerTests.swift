@@ -1,8 +1,6 @@
 import Cluster
-import Dispatch
 import Model
 import NIOCore
-import Synchronization
 import Testing
 import Wire
 
@@ -321,73 +319,72 @@ struct TransactionHandlerTests {
     }
   }
 
-  @Test("commits a group's offsets with it, or not at all", arguments: Int16(0)...5)
-  func committedOffsets(version: Int16) throws {
-    try withBroker { broker in
+  @Test(
+    "has to know of the offsets that are committed in it; from version 5 on the commit adds them",
+    arguments: Int16(0)...5)
+  func verifiedOffsets(version: Int16) throws {
+    try withBroker(groupOverrides) { broker in
       let client = try broker.connect()
       try client.createTopic("t")
-      broker.createOffsetsTopic()
-      for (outcome, committed) in [(EndTransactionMarker.Outcome.abort, Offset(-1)), (.commit, 7)] {
-        let producer = try TransactionClient(client, "a")
-        if version < 5 {
-          #expect(try producer.commitOffset(7, of: "t", version: version) == .invalidTxnState, "nothing was added")
-          #expect(try producer.addOffsets() == .none)
-        }
-        #expect(try producer.commitOffset(7, of: "t", version: version) == .none)
-        #expect(try client.committedOffset("t") == -1)
-        #expect(try producer.end(outcome).errorCode == .none)
-        #expect(try client.committedOffset("t") == committed)
+      _ = try client.findCoordinator("group")
+      let producer = try TransactionClient(client, "a")
+      #expect(try producer.commitOffset(7, of: "t", version: version) == (version < 5 ? .invalidTxnState : .none))
+      #expect(try producer.describe().topics.map(\.topic) == (version < 5 ? [] : ["__consumer_offsets"]))
+      var late = producer
+      late.use(producer.producerID, producer.epoch - 1)
+      #expect(try late.commitOffset(7, of: "t", version: version) == .invalidProducerEpoch)
+      guard version == 5 else { return }
+      #expect(try producer.end(.commit).errorCode == .none)
+      let after = try client.retrying {
+        try client.committed("group", stable: true).topics[0].partitions[0]
+      } until: {
+        $0.errorCode == .none
       }
+      #expect(after.committedOffset == 7)
     }
   }
 
-  @Test("tells the groups whose offsets it committed how it has ended")
+  @Test("offsets that it committed count when it commits, and never when it aborts")
   func offsets() throws {
-    try withBroker { broker in
+    try withBroker(groupOverrides) { broker in
       let client = try broker.connect()
-      let told = ToldOffsets()
-      broker.broker.transactionalOffsets.withLock { $0 = told }
-      broker.createOffsetsTopic()
-      for (round, outcome) in [EndTransactionMarker.Outcome.commit, .abort].enumerated() {
+      try client.createTopic("t")
+      _ = try client.findCoordinator("group")
+      for (outcome, offset) in [(EndTransactionMarker.Outcome.commit, 7), (.abort, 9)] as [(_, Int64)] {
         let producer = try TransactionClient(client, "a")
-        #expect(try producer.addOffsets() == .none)
+        let added = try client.ask(
+          AddOffsetsToTxnRequest.with {
+            ($0.transactionalID, $0.groupID) = ("a", "group")
+            ($0.producerID, $0.producerEpoch) = (producer.producerID, producer.epoch)
+          }, version: 3)
+        #expect(added.errorCode == .none)
         #expect(try producer.describe().topics.map(\.topic) == ["__consumer_offsets"])
+        let committed = try client.ask(
+          TxnOffsetCommitRequest.with {
+            ($0.transactionalID, $0.groupID) = ("a", "group")
+            ($0.producerID, $0.producerEpoch) = (producer.producerID, producer.epoch)
+            $0.topics = [
+              .with {
+                $0.name = "t"
+                $0.partitions = [.with { $0.committedOffset = Offset(offset) }]
+              }
+            ]
+          }, version: 4)
+        #expect(committed.topics[0].partitions[0].errorCode == .none)
+        #expect(try client.committed("group", stable: true).topics[0].partitions[0].errorCode == .unstableOffsetCommit)
         #expect(try producer.end(outcome).errorCode == .none)
-        let partition = broker.broker.groupLog.partition(of: "group")
-        #expect(told.all.count == round + 1)
-        #expect(told.all.last == .init(producerID: producer.producerID, partitions: [partition], outcome: outcome))
+        let after = try client.retrying {
+          try client.committed("group", stable: true).topics[0].partitions[0]
+        } until: {
+          $0.errorCode == .none
+        }
+        #expect(after.committedOffset == 7)
       }
     }
-  }
-}
-
-/// Notes what it is told.
-private final class ToldOffsets: TransactionalOffsets {
-  struct End: Equatable {
-    var producerID: Int64
-    var partitions: [Int32]
-    var outcome: EndTransactionMarker.Outcome
-  }
-
-  private let ends = Mutex<[End]>([])
-  var all: [End] { ends.withLock { $0 } }
-
-  func transactionEnded(producerID: Int64, partitions: [Int32], outcome: EndTransactionMarker.Outcome) {
-    ends.withLock { $0.append(End(producerID: producerID, partitions: partitions, outcome: outcome)) }
   }
 }
 
 extension TransactionClient {
-  /// Adds the offsets of the group `group` to the transaction.
-  fileprivate func addOffsets() throws -> ErrorCode {
-    try client.ask(
-      AddOffsetsToTxnRequest.with {
-        ($0.transactionalID, $0.groupID) = (transactionalID, "group")
-        ($0.producerID, $0.producerEpoch) = (producerID, epoch)
-      }, version: 3
-    ).errorCode
-  }
-
   fileprivate func commitOffset(_ offset: Offset, of topic: String, version: Int16) throws -> ErrorCode {
     let answer = try client.ask(
       TxnOffsetCommitRequest.with {
@@ -396,29 +393,6 @@ extension TransactionClient {
         $0.topics = [.with { ($0.name, $0.partitions) = (topic, [.with { $0.committedOffset = offset }]) }]
       }, version: version)
     return try #require(answer.topics.first?.partitions.first).errorCode
-  }
-}
-
-extension TestClient {
-  fileprivate func committedOffset(_ topic: String) throws -> Offset {
-    let answer = try ask(
-      OffsetFetchRequest.with {
-        $0.groupID = "group"
-        $0.topics = [.with { ($0.name, $0.partitionIndexes) = (topic, [0]) }]
-      }, version: 5)
-    return try #require(answer.topics.first?.partitions.first).committedOffset
-  }
-}
-
-extension TestBroker {
-  /// Makes `__consumer_offsets`, as the first group does.
-  fileprivate func createOffsetsTopic() {
-    let made = DispatchSemaphore(value: 0)
-    broker.groupLog.whenTopicExists { refusal in
-      #expect(refusal == nil)
-      made.signal()
-    }
-    made.wait()
   }
 }
 
