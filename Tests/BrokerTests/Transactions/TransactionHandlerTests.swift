@@ -328,7 +328,8 @@ struct TransactionHandlerTests {
       try client.createTopic("t")
       _ = try client.findCoordinator("group")
       let producer = try TransactionClient(client, "a")
-      #expect(try producer.commitOffset(7, of: "t", version: version) == (version < 5 ? .invalidTxnState : .none))
+      let expected: ErrorCode = version < 5 ? .invalidTxnState : .none
+      #expect(try producer.commitOffset(7, of: "t", version: version) == expected)
       #expect(try producer.describe().topics.map(\.topic) == (version < 5 ? [] : ["__consumer_offsets"]))
       var late = producer
       late.use(producer.producerID, producer.epoch - 1)
