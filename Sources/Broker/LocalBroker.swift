@@ -181,7 +181,7 @@ extension LocalBroker {
       .on(AddOffsetsToTxnRequest.self, 0...4, do: addOffsetsToTxn),
       .on(EndTxnRequest.self, 0...5, do: endTxn),
       .on(WriteTxnMarkersRequest.self, 0...1, do: writeTxnMarkers),
-      .on(TxnOffsetCommitRequest.self, 0...4, do: txnOffsetCommit),
+      .on(TxnOffsetCommitRequest.self, 0...5, do: txnOffsetCommit),
       .on(DescribeConfigsRequest.self, 0...4, do: describeConfigs),
       .on(AlterConfigsRequest.self, 0...2, do: alterConfigs),
       .on(AlterReplicaLogDirsRequest.self, 0...2, do: alterReplicaLogDirs),

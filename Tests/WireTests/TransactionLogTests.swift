@@ -21,8 +21,7 @@ struct TransactionLogTests {
     key.transactionalID = "a"
     let bytes = key.prefixed(version: 0)
     #expect(hex(bytes) == "0000" + "000161")
-    var rest = bytes
-    #expect(try TransactionLogKey(prefixed: &rest) == key)
+    #expect(try TransactionLogKey(prefixed: bytes) == key)
   }
 
   @Test("has the state as its value, in version 0 as Kafka 3.9 writes it")
@@ -31,8 +30,7 @@ struct TransactionLogTests {
     #expect(
       hex(bytes) == "0000" + "0000000000000064" + "0003" + "0000ea60" + "01" + "00000001" + "000174" + "00000002"
         + "0000000000000001" + "00000000000007d0" + "00000000000003e8")
-    var rest = bytes
-    #expect(try TransactionLogValue(prefixed: &rest) == Self.state)
+    #expect(try TransactionLogValue(prefixed: bytes) == Self.state)
   }
 
   @Test("has null for the partitions of a state that has none")
@@ -43,8 +41,7 @@ struct TransactionLogTests {
     #expect(
       hex(bytes) == "0000" + "0000000000000064" + "0003" + "0000ea60" + "00" + "ffffffff" + "00000000000007d0"
         + "00000000000003e8")
-    var rest = bytes
-    #expect(try TransactionLogValue(prefixed: &rest) == state)
+    #expect(try TransactionLogValue(prefixed: bytes) == state)
   }
 
   @Test("has what version 2 of transactions needs as tagged fields of version 1")
@@ -56,16 +53,15 @@ struct TransactionLogTests {
       hex(bytes) == "0001" + "0000000000000064" + "0003" + "0000ea60" + "01" + "02" + "0274" + "03"
         + "0000000000000001" + "00" + "00000000000007d0" + "00000000000003e8" + "02" + "0008" + "0000000000000063"
         + "0202" + "0002")
-    var rest = bytes
-    #expect(try TransactionLogValue(prefixed: &rest) == state)
+    #expect(try TransactionLogValue(prefixed: bytes) == state)
   }
 
   @Test("of a version that is not known, or cut short, is refused")
   func refused() {
     var newer = ByteBuffer(integer: Int16(2))
     newer.writeImmutableBuffer(Self.state.written(version: 1))
-    #expect(throws: WireError.unsupportedVersion(key: -1, version: 2)) { try TransactionLogValue(prefixed: &newer) }
-    var short = ByteBuffer(integer: UInt8(0))
-    #expect(throws: WireError.truncated(needed: 2, left: 1)) { try TransactionLogKey(prefixed: &short) }
+    #expect(throws: WireError.unsupportedVersion(key: -1, version: 2)) { try TransactionLogValue(prefixed: newer) }
+    let short = ByteBuffer(integer: UInt8(0))
+    #expect(throws: WireError.truncated(needed: 2, left: 1)) { try TransactionLogKey(prefixed: short) }
   }
 }

@@ -20,17 +20,16 @@ enum TransactionRecord {
   /// - Returns: nil for a key of a version that is not known, which says nothing of any transactional id.
   /// - Throws: when the record cannot be read: the transaction it is of would be lost.
   static func change(in record: CoordinatorRecord) throws(TransactionRecordError) -> Transactions.Change? {
-    var keyBytes = record.key
     var change: Transactions.Change
     do throws(WireError) {
-      change = Transactions.Change(transactionalID: try TransactionLogKey(prefixed: &keyBytes).transactionalID)
+      change = Transactions.Change(transactionalID: try TransactionLogKey(prefixed: record.key).transactionalID)
     } catch {
       if case .unsupportedVersion = error { return nil }
       throw .malformed(error)
     }
-    guard var bytes = record.value else { return change }
+    guard let bytes = record.value else { return change }
     let value: TransactionLogValue
-    do throws(WireError) { value = try TransactionLogValue(prefixed: &bytes) } catch { throw .malformed(error) }
+    do throws(WireError) { value = try TransactionLogValue(prefixed: bytes) } catch { throw .malformed(error) }
     change.state = try TransactionState(value)
     return change
   }

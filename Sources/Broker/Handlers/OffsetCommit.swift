@@ -30,7 +30,7 @@ extension LocalBroker {
   }
 
   /// Keeps how far a group has read, as a part of a transaction: it counts when the transaction commits.
-  func txnOffsetCommit(
+  func commitInTransaction(
     _ request: TxnOffsetCommitRequest, _ context: RequestContext
   ) -> HandlerResult<TxnOffsetCommitResponse> {
     let commit = OffsetCommits(request, image, lengthMax: groups.metadataLengthMax, nowMs: nowMs())

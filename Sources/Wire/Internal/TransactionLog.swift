@@ -1,9 +1,7 @@
-package import NIOCore
-
 // The records of `__transaction_state`. Key and value begin with their version, an int16.
 
 /// The key of a record of `__transaction_state`.
-package struct TransactionLogKey: TransactionLogPart {
+package struct TransactionLogKey: InternalRecord {
   package static let versions: ClosedRange<Int16> = 0...0
   package static let flexibleFrom: Int16? = nil
 
@@ -19,7 +17,7 @@ package struct TransactionLogKey: TransactionLogPart {
 /// The value of a record of `__transaction_state`: the state of a transactional id. A record without value is a tombstone.
 ///
 /// Version 0 is what Kafka 3.9 reads; version 1 has the fields of transaction version 2 (KIP-890), tagged.
-package struct TransactionLogValue: TransactionLogPart {
+package struct TransactionLogValue: InternalRecord {
   package static let versions: ClosedRange<Int16> = 0...1
   package static let flexibleFrom: Int16? = 1
 
@@ -64,26 +62,5 @@ package struct TransactionLogValue: TransactionLogPart {
       try wire.field(&partitionIDs)
       try wire.tags()
     }
-  }
-}
-
-/// Bytes that begin with their version.
-package protocol TransactionLogPart: WireVersioned {}
-
-extension TransactionLogPart {
-  /// Reads the version, and the fields of that version.
-  ///
-  /// - Throws: `unsupportedVersion` for a version that this module does not know: what it says cannot be read.
-  package init(prefixed buffer: inout ByteBuffer) throws(WireError) {
-    guard let version = buffer.readInteger(as: Int16.self) else {
-      throw .truncated(needed: 2, left: buffer.readableBytes)
-    }
-    try self.init(reading: &buffer, version: version)
-  }
-
-  package consuming func prefixed(version: Int16) -> ByteBuffer {
-    var buffer = ByteBuffer(integer: version)
-    buffer.writeImmutableBuffer(written(version: version))
-    return buffer
   }
 }

@@ -319,6 +319,32 @@ struct TransactionHandlerTests {
     }
   }
 
+  @Test(
+    "has to know of the offsets that are committed in it; from version 5 on the commit adds them",
+    arguments: Int16(0)...5)
+  func verifiedOffsets(version: Int16) throws {
+    try withBroker(groupOverrides) { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      _ = try client.findCoordinator("group")
+      let producer = try TransactionClient(client, "a")
+      let expected: ErrorCode = version < 5 ? .invalidTxnState : .none
+      #expect(try producer.commitOffset(7, of: "t", version: version) == expected)
+      #expect(try producer.describe().topics.map(\.topic) == (version < 5 ? [] : ["__consumer_offsets"]))
+      var late = producer
+      late.use(producer.producerID, producer.epoch - 1)
+      #expect(try late.commitOffset(7, of: "t", version: version) == .invalidProducerEpoch)
+      guard version == 5 else { return }
+      #expect(try producer.end(.commit).errorCode == .none)
+      let after = try client.retrying {
+        try client.committed("group", stable: true).topics[0].partitions[0]
+      } until: {
+        $0.errorCode == .none
+      }
+      #expect(after.committedOffset == 7)
+    }
+  }
+
   @Test("offsets that it committed count when it commits, and never when it aborts")
   func offsets() throws {
     try withBroker(groupOverrides) { broker in
@@ -357,6 +383,18 @@ struct TransactionHandlerTests {
         #expect(after.committedOffset == 7)
       }
     }
+  }
+}
+
+extension TransactionClient {
+  fileprivate func commitOffset(_ offset: Offset, of topic: String, version: Int16) throws -> ErrorCode {
+    let answer = try client.ask(
+      TxnOffsetCommitRequest.with {
+        ($0.transactionalID, $0.groupID) = (transactionalID, "group")
+        ($0.producerID, $0.producerEpoch) = (producerID, epoch)
+        $0.topics = [.with { ($0.name, $0.partitions) = (topic, [.with { $0.committedOffset = offset }]) }]
+      }, version: version)
+    return try #require(answer.topics.first?.partitions.first).errorCode
   }
 }
 

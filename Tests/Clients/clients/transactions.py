@@ -6,7 +6,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka import TopicPartition as AIOTopicPartition
 from aiokafka.errors import KafkaError as AIOKafkaError
 from checks import expect, expect_equal
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from kafka import KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as PythonTopicPartition
 
@@ -118,6 +118,45 @@ def confluent_is_aborted_when_it_takes_too_long(address):
     expect_equal(values(address, topic), [b"outside"], "the committed records")
 
 
+def confluent_commits_the_offsets_that_it_has_read_with_what_it_has_written(address):
+    source, target = "txn-source", "txn-target"
+    for topic in (source, target):
+        confluent.create(address, topic, 1)
+    confluent.produce(address, source, "none", [confluent.corpus.Record(0, None, b"%d" % n, [], None) for n in range(10)])
+    made = producer(address, "txn-offsets")
+    for commits in (False, True):
+        consumer = Consumer(
+            {
+                "bootstrap.servers": address,
+                "group.id": "txn-group",
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+            }
+        )
+        try:
+            consumer.subscribe([source])
+            read = []
+            deadline = time.monotonic() + SECONDS_MAX
+            while len(read) < 10:
+                expect(time.monotonic() < deadline, f"only {len(read)} records were read")
+                message = consumer.poll(1)
+                if message is not None and message.error() is None:
+                    read.append(message.value())
+            made.begin_transaction()
+            for value in read:
+                made.produce(target, partition=0, value=value)
+            made.send_offsets_to_transaction(
+                consumer.position(consumer.assignment()), consumer.consumer_group_metadata(), SECONDS_MAX
+            )
+            made.commit_transaction(SECONDS_MAX) if commits else made.abort_transaction(SECONDS_MAX)
+            committed = consumer.committed([TopicPartition(source, 0)], SECONDS_MAX)[0].offset
+            expect_equal(committed, 10 if commits else OFFSET_INVALID, "the group's committed offset")
+        finally:
+            consumer.close()
+    expect_equal(values(address, target), [b"%d" % n for n in range(10)], "the committed records")
+
+
 def confluent_is_refused_a_timeout_that_is_too_long(address):
     options = {"transaction.timeout.ms": 900_001}
     expect_equal(
@@ -227,6 +266,7 @@ CHECKS = [
     confluent_commits_in_all_partitions_or_in_none,
     confluent_fences_the_producer_before,
     confluent_is_aborted_when_it_takes_too_long,
+    confluent_commits_the_offsets_that_it_has_read_with_what_it_has_written,
     confluent_is_refused_a_timeout_that_is_too_long,
     aiokafka_commits_and_aborts,
     aiokafka_fences_the_producer_before,
