@@ -230,7 +230,11 @@ final class SimulatedAdmin: @unchecked Sendable {
   }
 
   private func failed(_ what: String, _ code: ErrorCode) {
-    if !simulation.diskMayFail { simulation.violation("admin: \(what) is answered with \(code) with a sound disk") }
+    // A node that stops makes no more changes, and says so.
+    let isOfStop = code == .notController && !simulation.mayConnect
+    if !simulation.diskMayFail, !isOfStop {
+      simulation.violation("admin: \(what) is answered with \(code) with a sound disk")
+    }
     next(after: 500_000)
   }
 }

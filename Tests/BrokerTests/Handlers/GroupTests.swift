@@ -320,11 +320,18 @@ struct GroupTests {
       _ = try client.findCoordinator("g")
       #expect(try client.commit("g", "t", 0, 5) == .none)
       for (version, offset) in zip(0...4 as ClosedRange<Int16>, 10...14 as ClosedRange<Int64>) {
+        let producer = try TransactionClient(client, "x")
+        let added = try client.ask(
+          AddOffsetsToTxnRequest.with {
+            ($0.transactionalID, $0.groupID) = ("x", "g")
+            ($0.producerID, $0.producerEpoch) = (producer.producerID, producer.epoch)
+          }, version: 3)
+        #expect(added.errorCode == .none)
         var request = TxnOffsetCommitRequest()
         request.transactionalID = "x"
         request.groupID = "g"
-        request.producerID = 7
-        request.producerEpoch = 0
+        request.producerID = producer.producerID
+        request.producerEpoch = producer.epoch
         request.topics = [
           .with {
             $0.name = "t"
@@ -340,9 +347,13 @@ struct GroupTests {
         #expect(hidden.committedOffset != Offset(offset))
         let unstable = try client.committed("g", stable: true).topics[0].partitions[0]
         #expect(unstable.errorCode == .unstableOffsetCommit && unstable.committedOffset == -1)
-        let partition = broker.broker.groupLog.partition(of: "g")
-        broker.broker.groups.transactionEnded(producerID: 7, partitions: [partition], outcome: .commit)
-        #expect(try client.committed("g", stable: true).topics[0].partitions[0].committedOffset == Offset(offset))
+        #expect(try producer.end(.commit).errorCode == .none)
+        let stable = try client.retrying {
+          try client.committed("g", stable: true).topics[0].partitions[0]
+        } until: {
+          $0.errorCode == .none
+        }
+        #expect(stable.committedOffset == Offset(offset))
       }
     }
   }
