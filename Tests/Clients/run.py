@@ -11,7 +11,7 @@ from clients import raw
 
 CLIENTS = [
     "raw", "kcat", "confluent", "kafka_python", "aio", "kcat_groups", "confluent_groups", "kafka_python_groups", "aio_groups",
-    "transactions",
+    "confluent_consumer_protocol", "transactions",
 ]
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 

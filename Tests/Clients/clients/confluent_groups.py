@@ -20,18 +20,18 @@ class Member:
         self.errors = []
         self.pause = threading.Event()
         self.stop = threading.Event()
-        self.consumer = Consumer(
-            {
-                "bootstrap.servers": address,
-                "group.id": group,
-                "auto.offset.reset": "earliest",
-                "session.timeout.ms": 6000,
-                "heartbeat.interval.ms": 300,
-                "topic.metadata.refresh.interval.ms": 1000,
-                "log_level": 0,
-                **{name.replace("_", "."): value for name, value in options.items()},
-            }
-        )
+        settings = {
+            "bootstrap.servers": address,
+            "group.id": group,
+            "auto.offset.reset": "earliest",
+            "session.timeout.ms": 6000,
+            "heartbeat.interval.ms": 300,
+            "topic.metadata.refresh.interval.ms": 1000,
+            "log_level": 0,
+            **{name.replace("_", "."): value for name, value in options.items()},
+        }
+        # An option of None is left to the client.
+        self.consumer = Consumer({name: value for name, value in settings.items() if value is not None})
         self.consumer.subscribe([topic], on_assign=self.assigned, on_revoke=self.revoked, on_lost=self.lost_all)
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()

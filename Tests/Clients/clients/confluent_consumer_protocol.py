@@ -1,0 +1,101 @@
+"""confluent-kafka as members of groups of the new protocol (KIP-848)."""
+
+import corpus
+from checks import expect_equal
+from clients.confluent import create, produce
+from clients.confluent_groups import Member, wait_for
+from confluent_kafka import Consumer, TopicPartition
+
+PARTITIONS = 4
+RECORDS = 50
+
+
+class NewMember(Member):
+    """As a member of the classic protocol, but the coordinator assigns, and says how long sessions are."""
+
+    def __init__(self, address, group, topic):
+        super().__init__(
+            address, group, topic, group_protocol="consumer", session_timeout_ms=None, heartbeat_interval_ms=None,
+            auto_commit_interval_ms=100,
+        )
+
+
+def shared(*members):
+    owned = sorted(partition for member in members for partition in member.owned)
+    return owned == list(range(PARTITIONS)) and max(len(m.owned) for m in members) - min(len(m.owned) for m in members) <= 1
+
+
+def state(*members):
+    return lambda: f"the members own {[sorted(member.owned) for member in members]}"
+
+
+def send(address, topic, count):
+    """The same number of records to each partition."""
+    records = [corpus.Record(partition, None, b"%d" % number, [], None) for number in range(count) for partition in range(PARTITIONS)]
+    produce(address, topic, "none", records)
+
+
+def make(address, topic):
+    create(address, topic, PARTITIONS)
+    send(address, topic, RECORDS)
+
+
+def members_share_the_partitions_and_take_over(address):
+    topic = group = "confluent-kip848"
+    make(address, topic)
+    first = NewMember(address, group, topic)
+    try:
+        wait_for(state(first), lambda: shared(first))
+        second = NewMember(address, group, topic)
+        try:
+            wait_for(state(first, second), lambda: shared(first, second))
+        finally:
+            second.close()
+        wait_for(state(first), lambda: shared(first))
+        wanted = {(partition, offset) for partition in range(PARTITIONS) for offset in range(RECORDS)}
+        read = lambda: set(first.read) | set(second.read)
+        wait_for(lambda: f"{len(read())} of {len(wanted)} records were read", lambda: read() == wanted)
+    finally:
+        first.close()
+
+
+def a_classic_group_becomes_one_of_the_new_protocol_with_its_offsets(address):
+    topic = group = "confluent-kip848-moved"
+    make(address, topic)
+    old = Member(address, group, topic)
+    try:
+        wait_for(state(old), lambda: len(old.read) == PARTITIONS * RECORDS)
+    finally:
+        old.close()
+    new = NewMember(address, group, topic)
+    try:
+        wait_for(state(new), lambda: shared(new))
+        # Asked by a consumer that is no member.
+        asking = Consumer({"bootstrap.servers": address, "group.id": group, "log_level": 0})
+        committed = asking.committed([TopicPartition(topic, p) for p in range(PARTITIONS)], timeout=10)
+        asking.close()
+        expect_equal([p.offset for p in committed], [RECORDS] * PARTITIONS, "the offsets that the classic members committed")
+    finally:
+        new.close()
+    expect_equal(new.read, [], "what the new member read again")
+
+
+def members_go_on_after_a_kill_and_a_start(broker):
+    topic = group = "confluent-kip848-killed"
+    make(broker.address, topic)
+    first, second = NewMember(broker.address, group, topic), NewMember(broker.address, group, topic)
+    try:
+        wait_for(state(first, second), lambda: shared(first, second))
+        broker.kill()
+        broker.start()
+        send(broker.address, topic, 1)
+        wanted = {(partition, RECORDS) for partition in range(PARTITIONS)}
+        wait_for(lambda: f"of {wanted} were read {wanted & set(first.read + second.read)}", lambda: wanted <= set(first.read + second.read))
+        wait_for(state(first, second), lambda: shared(first, second))
+    finally:
+        first.close()
+        second.close()
+
+
+CHECKS = [members_share_the_partitions_and_take_over, a_classic_group_becomes_one_of_the_new_protocol_with_its_offsets]
+RESTART_CHECKS = [members_go_on_after_a_kill_and_a_start]
