@@ -75,8 +75,9 @@ struct BlockIOTests {
     try #require(try file.residentShare() < 0.01, "the file could not be made cold here")
     let cold = try plan.run()
     #expect(cold.io.readBytes >= 8 << 20)
-    let hot = try plan.run()
-    #expect(hot.io.readBytes < 1 << 20)
+    // The kernel counts for the whole process, so that the reads of a test beside this one are in the count: the least is the file's own.
+    let hot = try (0..<5).map { _ in try plan.run().io.readBytes }.min()
+    #expect(hot! < 1 << 20)
     plan.access = .direct
     #expect(try plan.run().io.readBytes >= 8 << 20, "O_DIRECT goes past the cache")
   }

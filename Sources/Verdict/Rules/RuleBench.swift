@@ -170,7 +170,7 @@ package struct RuleBench {
       if inside {
         same
       } else if let cap = finding.cap {
-        "at least \(Figures.times(effect.value)), capped by \(cap.word): whether the band is reached cannot be seen here"
+        "at least \(Figures.times(effect.value)), capped by \(cap.word): the band cannot be judged here"
       } else {
         outside ? other : "the interval reaches across the band's edge"
       }
