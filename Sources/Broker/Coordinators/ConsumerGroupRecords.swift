@@ -103,9 +103,9 @@ struct ConsumerGroupRecord: Equatable {
 
 // MARK: Values
 
-extension [ConsumerGroupTopicPartitions] {
+extension [TopicIDPartitions] {
   /// In the order of topics and numbers.
-  init(_ partitions: Set<GroupPartition>) {
+  init(_ partitions: some Sequence<GroupPartition>) {
     self = []
     for partition in partitions.sorted() {
       if last?.topicID != partition.topic { append(.with { $0.topicID = partition.topic }) }

@@ -40,11 +40,7 @@ extension ConsumerGroup.Heartbeat {
     rebalanceTimeoutMs = request.rebalanceTimeoutMs
     subscription = request.subscribedTopicNames
     serverAssignor = request.serverAssignor
-    owned = request.topicPartitions.map { topics in
-      topics.reduce(into: []) { owned, topic in
-        for number in topic.partitions { owned.insert(GroupPartition(topic.topicID, number)) }
-      }
-    }
+    owned = request.topicPartitions.map(\.partitions)
   }
 }
 
@@ -62,17 +58,6 @@ extension ConsumerGroupHeartbeatResponse {
       assignment = response.assignment.map { partitions in
         .with { $0.topicPartitions = .init(partitions) }
       }
-    }
-  }
-}
-
-extension [ConsumerGroupHeartbeatRequest.TopicPartitions] {
-  /// - Parameter partitions: in rising order.
-  init(_ partitions: [GroupPartition]) {
-    self = []
-    for partition in partitions {
-      if last?.topicID != partition.topic { append(.with { $0.topicID = partition.topic }) }
-      self[endIndex - 1].partitions.append(partition.number)
     }
   }
 }

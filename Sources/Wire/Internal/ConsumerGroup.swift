@@ -207,7 +207,7 @@ package struct ConsumerGroupTargetAssignmentMemberValue: InternalRecord {
   package static let versions: ClosedRange<Int16> = 0...0
   package static let flexibleFrom: Int16? = 0
 
-  package var topicPartitions: [ConsumerGroupTopicPartitions] = []
+  package var topicPartitions: [TopicIDPartitions] = []
 
   package init() {}
 
@@ -233,8 +233,8 @@ package struct ConsumerGroupCurrentMemberAssignmentValue: InternalRecord {
   package var previousMemberEpoch: Int32 = 0
   /// 0 stable, 1 unrevoked partitions, 2 unreleased partitions.
   package var state: Int8 = 0
-  package var assignedPartitions: [ConsumerGroupTopicPartitions] = []
-  package var partitionsPendingRevocation: [ConsumerGroupTopicPartitions] = []
+  package var assignedPartitions: [TopicIDPartitions] = []
+  package var partitionsPendingRevocation: [TopicIDPartitions] = []
 
   package init() {}
 
@@ -244,20 +244,6 @@ package struct ConsumerGroupCurrentMemberAssignmentValue: InternalRecord {
     try wire.field(&state)
     try wire.field(&assignedPartitions)
     try wire.field(&partitionsPendingRevocation)
-    try wire.tags()
-  }
-}
-
-/// Partitions of one topic, in these records.
-package struct ConsumerGroupTopicPartitions: WireStruct {
-  package var topicID = TopicID.zero
-  package var partitions: [Int32] = []
-
-  package init() {}
-
-  package mutating func fields(_ wire: inout WireCursor) throws(WireError) {
-    try wire.field(&topicID)
-    try wire.field(&partitions)
     try wire.tags()
   }
 }

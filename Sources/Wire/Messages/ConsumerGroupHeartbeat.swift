@@ -18,7 +18,7 @@ package struct ConsumerGroupHeartbeatRequest: Request {
   package var subscribedTopicRegex: String?
   package var serverAssignor: String?
   /// The partitions that the member has.
-  package var topicPartitions: [TopicPartitions]?
+  package var topicPartitions: [TopicIDPartitions]?
 
   package init() {}
 
@@ -34,19 +34,6 @@ package struct ConsumerGroupHeartbeatRequest: Request {
     try wire.field(&serverAssignor)
     try wire.field(&topicPartitions)
     try wire.tags()
-  }
-
-  package struct TopicPartitions: WireStruct {
-    package var topicID = TopicID.zero
-    package var partitions: [Int32] = []
-
-    package init() {}
-
-    package mutating func fields(_ wire: inout WireCursor) throws(WireError) {
-      try wire.field(&topicID)
-      try wire.field(&partitions)
-      try wire.tags()
-    }
   }
 }
 
@@ -76,7 +63,7 @@ package struct ConsumerGroupHeartbeatResponse: Response {
   }
 
   package struct Assignment: WireStruct {
-    package var topicPartitions: [ConsumerGroupHeartbeatRequest.TopicPartitions] = []
+    package var topicPartitions: [TopicIDPartitions] = []
 
     package init() {}
 
