@@ -73,16 +73,6 @@ extension Transactions {
     }
   }
 
-  package struct ProducerIdentity: Hashable, Sendable {
-    package var id: Int64
-    package var epoch: Int16
-
-    package init(id: Int64, epoch: Int16) {
-      self.id = id
-      self.epoch = epoch
-    }
-  }
-
   package struct AddPartitions: Equatable, Sendable {
     package var transactionalID: String
     package var producer: ProducerIdentity

@@ -158,26 +158,26 @@ extension TransactionState {
 
   /// Whether a client that says it has this producer id may have it: it is the present one, or the one before, whose epochs were used up
   /// by the request that is repeated now.
-  fileprivate func knows(_ expected: Transactions.ProducerIdentity) -> Bool {
+  fileprivate func knows(_ expected: ProducerIdentity) -> Bool {
     isUnborn || expected.id == producerID
       || expected.id == previousProducerID && Self.isExhausted(expected.epoch)
   }
 
   /// Whether `producer` is what the client is from now on: it has its next producer id with the response to its end, before the markers
   /// are written.
-  fileprivate func isNext(_ producer: Transactions.ProducerIdentity) -> Bool {
+  fileprivate func isNext(_ producer: ProducerIdentity) -> Bool {
     nextProducerID >= 0 && producer == .init(id: nextProducerID, epoch: 0)
   }
 
   /// Whether this is the state after an end by `producer` that made the epoch rise.
-  fileprivate func isBump(of producer: Transactions.ProducerIdentity) -> Bool {
+  fileprivate func isBump(of producer: ProducerIdentity) -> Bool {
     // A client is never told of the last epoch but by the producer id that follows.
     producerID == producer.id && Int(producerEpoch) == Int(producer.epoch) + 1
       && (producerEpoch <= Limits.lastEpoch || nextProducerID >= 0)
   }
 
   /// Whether this is the state after an end by `producer` that used up its epochs.
-  fileprivate func isRotation(of producer: Transactions.ProducerIdentity) -> Bool {
+  fileprivate func isRotation(of producer: ProducerIdentity) -> Bool {
     previousProducerID == producer.id && producer.epoch == Limits.lastEpoch && producerEpoch == 0
   }
 }

@@ -23,7 +23,7 @@ struct TransactionModel {
   private struct Client {
     let id: String
     let version: Int16
-    var producer: Transactions.ProducerIdentity?
+    var producer: ProducerIdentity?
     var added: [TopicPartition] = []
     /// The transaction that the client believes to be in.
     var transaction: Transaction?
@@ -126,7 +126,7 @@ struct TransactionModel {
     request(index) { .initProducerID($0, asked) }
   }
 
-  private mutating func add(_ index: Int, _ producer: Transactions.ProducerIdentity) {
+  private mutating func add(_ index: Int, _ producer: ProducerIdentity) {
     var added: [TopicPartition] = []
     for name in names where added.isEmpty || Bool.random(using: &random) { added.append(name) }
     clients[index].added = added
@@ -136,7 +136,7 @@ struct TransactionModel {
   }
 
   /// A produce is verified, and appended at once.
-  private mutating func produce(_ index: Int, _ producer: Transactions.ProducerIdentity) {
+  private mutating func produce(_ index: Int, _ producer: ProducerIdentity) {
     guard let name = names.randomElement(using: &random) else { return }
     let asked = Transactions.AddPartitions(
       transactionalID: clients[index].id, producer: producer, partitions: [name])
@@ -152,7 +152,7 @@ struct TransactionModel {
   }
 
   private mutating func end(
-    _ index: Int, _ producer: Transactions.ProducerIdentity, _ outcome: EndTransactionMarker.Outcome
+    _ index: Int, _ producer: ProducerIdentity, _ outcome: EndTransactionMarker.Outcome
   ) {
     clients[index].ending = outcome
     let asked = Transactions.End(

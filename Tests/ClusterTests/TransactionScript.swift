@@ -143,7 +143,7 @@ struct TransactionScript {
 
   // MARK: Words
 
-  private static func producer(_ text: String) throws -> Transactions.ProducerIdentity {
+  private static func producer(_ text: String) throws -> ProducerIdentity {
     let parts = text.split(separator: "/")
     guard parts.count == 2, let id = Int64(parts[0]), let epoch = Int16(parts[1]) else {
       throw Malformed(description: "\(text) is no producer")

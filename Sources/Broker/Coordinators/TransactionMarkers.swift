@@ -23,7 +23,7 @@ extension LocalBroker {
   ///
   /// - Parameter done: gets the error of each partition, in their order; called once, on any thread, perhaps before this returns.
   func writeMarkers(
-    _ marker: EndTransactionMarker, of producer: Transactions.ProducerIdentity, to partitions: [TopicPartition],
+    _ marker: EndTransactionMarker, of producer: ProducerIdentity, to partitions: [TopicPartition],
     done: @escaping @Sendable ([ErrorCode]) -> Void
   ) {
     let now = nowMs()
@@ -80,7 +80,7 @@ extension LocalBroker {
   }
 
   private static func batch(
-    of marker: EndTransactionMarker, _ producer: Transactions.ProducerIdentity, nowMs: Int64
+    of marker: EndTransactionMarker, _ producer: ProducerIdentity, nowMs: Int64
   ) -> RecordBatch {
     do {
       return try RecordBatch(
@@ -124,7 +124,7 @@ extension LocalBroker {
   }
 
   private func tellGroups(
-    _ marker: EndTransactionMarker, _ producer: Transactions.ProducerIdentity, _ partitions: [TopicPartition],
+    _ marker: EndTransactionMarker, _ producer: ProducerIdentity, _ partitions: [TopicPartition],
     _ codes: [ErrorCode]
   ) {
     let ended = zip(partitions, codes).filter { $0.topic == TopicName.groupOffsets && $1 == .none }.map(\.0.partition)

@@ -31,7 +31,7 @@ struct TransactionalBatches: Sendable {
     let adds = version >= Self.addsFrom
     isVerifying = adds || image.config.transactionPartitionVerificationEnable
     guard isVerifying, let transactionalID = request.transactionalID else { return }
-    var producers: Set<Transactions.ProducerIdentity> = []
+    var producers: Set<ProducerIdentity> = []
     var asked: [TopicPartition] = []
     for topic in request.topicData {
       let found = image.named(topic.name)
