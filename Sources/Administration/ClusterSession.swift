@@ -1,8 +1,6 @@
 import Base
 import Client
 import Model
-import NIOCore
-import NIOPosix
 import Wire
 
 /// A cluster that administrative commands speak to: a connection to a bootstrap broker and to each broker that a request must
@@ -23,22 +21,10 @@ package struct ClusterSession: Sendable {
     guard let endpoints = Endpoint.list(servers) else {
       throw AdministrationError.argument("\(servers): HOST:PORT,HOST:PORT,… is needed")
     }
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let outcome: Result<Value, any Error>
-    do {
-      let admin = try await Admin.connect(to: endpoints, on: group, ConnectionOptions(now: { Clocks.monotonicNs() }))
-      do {
-        outcome = .success(try await body(try await ClusterSession(admin)))
-      } catch {
-        outcome = .failure(error)
-      }
-      await admin.close()
-    } catch {
-      outcome = .failure(error)
-    }
-    // A failed shutdown of the event loop loses nothing.
-    try? await group.shutdownGracefully()
-    return try outcome.get()
+    let options = ConnectionOptions(now: { Clocks.monotonicNs() })
+    return try await Admin.with(endpoints, options) { admin -> Result<Value, any Error> in
+      do { return .success(try await body(try await ClusterSession(admin))) } catch { return .failure(error) }
+    }.get()
   }
 
   init(_ admin: Admin) async throws(ClientError) {

@@ -121,13 +121,3 @@ package struct OffsetSpec: RawRepresentable, Hashable, Sendable {
   package static let latest = OffsetSpec(rawValue: -1)
   package static let earliest = OffsetSpec(rawValue: -2)
 }
-
-/// Identifies an idempotent producer.
-package struct ProducerIdentity: Hashable, Sendable {
-  package var id: Int64
-  package var epoch: Int16
-  package init(id: Int64, epoch: Int16) {
-    self.id = id
-    self.epoch = epoch
-  }
-}

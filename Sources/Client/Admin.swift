@@ -1,5 +1,6 @@
 package import Model
 package import NIOCore
+import NIOPosix
 package import Wire
 
 /// Sends administrative requests: metadata, topics, offsets, producer ids. Usable from any task.
@@ -39,6 +40,25 @@ package actor Admin {
       }
     }
     throw last!
+  }
+
+  /// Runs `body` with a connection to the first of `endpoints` that answers, on an event loop of its own; both have ended when this
+  /// returns.
+  package static func with<Value: Sendable>(
+    _ endpoints: [Endpoint], _ options: ConnectionOptions, _ body: (Admin) async -> Value
+  ) async throws(ClientError) -> Value {
+    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+    let outcome: Result<Value, ClientError>
+    do throws(ClientError) {
+      let admin = try await connect(to: endpoints, on: group, options)
+      outcome = .success(await body(admin))
+      await admin.close()
+    } catch {
+      outcome = .failure(error)
+    }
+    // A failed shutdown of the event loop loses nothing.
+    try? await group.shutdownGracefully()
+    return try outcome.get()
   }
 
   package func close() {

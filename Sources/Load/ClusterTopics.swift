@@ -1,8 +1,6 @@
 import Base
 import Client
 import Model
-import NIOCore
-import NIOPosix
 import Wire
 
 /// Creates and deletes topics of a cluster that is measured but not started by us.
@@ -52,21 +50,9 @@ package enum ClusterTopics {
   private static func withAdmin<Value: Sendable>(
     _ servers: [Endpoint], _ body: (Admin) async throws(ClientError) -> Value
   ) async throws(ClientError) -> Value {
-    let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    let outcome: Result<Value, ClientError>
-    do throws(ClientError) {
-      let admin = try await Admin.connect(to: servers, on: group, ConnectionOptions(now: { Clocks.monotonicNs() }))
-      do throws(ClientError) {
-        outcome = .success(try await body(admin))
-      } catch {
-        outcome = .failure(error)
-      }
-      await admin.close()
-    } catch {
-      outcome = .failure(error)
-    }
-    // A failed shutdown of the event loop loses nothing.
-    try? await group.shutdownGracefully()
-    return try outcome.get()
+    let options = ConnectionOptions(now: { Clocks.monotonicNs() })
+    return try await Admin.with(servers, options) { admin -> Result<Value, ClientError> in
+      do throws(ClientError) { return .success(try await body(admin)) } catch { return .failure(error) }
+    }.get()
   }
 }
