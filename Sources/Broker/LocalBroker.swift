@@ -131,6 +131,12 @@ package final class LocalBroker: Sendable {
     groups.stop()
   }
 
+  /// Ends the coordinators' timers and waits, and answers nobody, as a crash would.
+  func abandonCoordinators() {
+    groups.abandon()
+    transactions.stop()
+  }
+
   /// Ends every wait: delayed fetches return the data there is, delayed produces REQUEST_TIMED_OUT.
   func releaseWaiters() {
     for topic in image.all {

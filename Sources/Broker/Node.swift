@@ -96,9 +96,8 @@ package final class Node: Sendable {
     let running = beginStop()
     let loop = world.loops.next()
     running.housekeeper.stop()
-    running.broker.groups.abandon()
     running.cleaner.stop()
-    running.broker.transactions.stop()
+    running.broker.abandonCoordinators()
     return running.server.abandon().hop(to: loop)
       .flatMap { running.offload.whenIdle(on: loop) }
       .flatMap { self.onControlLane(loop) { self.release(running.opened) } }
@@ -172,7 +171,7 @@ package final class Node: Sendable {
 
   /// Closes the tree and unlocks the directories, and writes nothing, as a crash would.
   private func release(_ opened: OpenedNode) {
-    opened.broker.groups.abandon()
+    opened.broker.abandonCoordinators()
     opened.tree.close()
     for directory in opened.directories.all { directory.unlock() }
   }
