@@ -188,6 +188,9 @@ package enum Limits {
   /// Resources that one DescribeConfigs describes, some ten kilobytes each; the others are refused.
   package static let resourcesDescribed = 10_000
 
+  /// The time until the removal of a member is tried again that the log has not taken.
+  static let groupRemovalRetryMs: Int64 = 500
+
   /// Groups that one partition of `__consumer_offsets` keeps in memory; the client of a further one gets COORDINATOR_NOT_AVAILABLE, and
   /// tries again. Groups without members and offsets go when offsets expire.
   package static let groupsPerPartition = 100_000

@@ -105,8 +105,11 @@ extension GroupShard {
     for effect in group.step(.tick, topics: catalog, settings: environment.consumerSettings, nowMs: work.now.ms) {
       guard case .write(let changes) = effect else { continue }
       let records = changes.map { ConsumerGroupRecord(id, $0).record(timestampMs: work.now.wallMs) }
-      // Without the records the members stay; the next heartbeat or tick tries again.
-      if let outcome = append(records, then: { _ in }), outcome.error != .none { return }
+      // Without the records the members stay, for a while: a log that takes nothing is not asked again at once.
+      if let outcome = append(records, then: { _ in }), outcome.error != .none {
+        state.groups[id]?.consumers?.postponeRemovals(until: work.now.ms + Limits.groupRemovalRetryMs)
+        return
+      }
     }
     state.groups[id]?.consumers = group
   }

@@ -129,6 +129,12 @@ package struct ConsumerGroup: Equatable, Sendable {
     return ends.min()
   }
 
+  /// Puts off the removal of members whose time ends before `deadlineMs`, because it could not be stored.
+  package mutating func postponeRemovals(until deadlineMs: Int64) {
+    sessionEnds = sessionEnds.mapValues { max($0, deadlineMs) }
+    revocationEnds = revocationEnds.mapValues { max($0, deadlineMs) }
+  }
+
   package enum Phase: String, Sendable {
     case empty = "Empty"
     case assigning = "Assigning"

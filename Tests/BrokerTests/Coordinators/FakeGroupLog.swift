@@ -25,6 +25,8 @@ final class FakeGroupLog: GroupLog {
     var mode = Mode.atOnce
     var batches: [Batch] = []
     var end: Offset = 0
+    /// Appends that have failed.
+    var refused = 0
     var waiting: [(Offset, @Sendable (Result<Offset, ErrorCode>) -> Void)] = []
   }
 
@@ -36,6 +38,7 @@ final class FakeGroupLog: GroupLog {
   }
 
   var batches: [Batch] { state.withLock { $0.batches } }
+  var refused: Int { state.withLock { $0.refused } }
 
   func partition(of key: String) -> Int32 { 0 }
 
@@ -44,7 +47,10 @@ final class FakeGroupLog: GroupLog {
     then: @escaping @Sendable (Result<Offset, ErrorCode>) -> Void
   ) -> Result<Offset, ErrorCode>? {
     state.withLock { state in
-      if case .failing(let error) = state.mode { return .failure(error) }
+      if case .failing(let error) = state.mode {
+        state.refused += 1
+        return .failure(error)
+      }
       let base = state.end
       state.batches.append(Batch(records: records, producer: producer, baseOffset: base))
       state.end = base + records.count

@@ -281,6 +281,29 @@ struct GroupShardTests {
     }
   }
 
+  @Test(
+    "a member of the new protocol whose removal cannot be stored stays, and its removal is tried again at intervals")
+  func unstoredRemoval() throws {
+    let world = try GroupWorld()
+    var heartbeat = ConsumerGroup.Heartbeat(memberID: "a", memberEpoch: 0)
+    heartbeat.rebalanceTimeoutMs = 1_000
+    heartbeat.subscription = ["t"]
+    heartbeat.owned = []
+    let joined = world.shard.beat("g", heartbeat, world.coordinator.catalog) { _ in }
+    #expect(try joined?.get().memberEpoch == 1)
+    world.log.mode = .failing(.kafkaStorageError)
+    world.pass(44_999)
+    #expect(world.log.refused == 0)
+    world.pass(1)
+    #expect(world.log.refused == 1)
+    world.pass(Limits.groupRemovalRetryMs * 3)
+    #expect(world.log.refused == 4)
+    #expect(try world.shard.describeConsumers("g").get().0.memberIDs == ["a"])
+    world.log.mode = .atOnce
+    world.pass(Limits.groupRemovalRetryMs)
+    #expect(try world.shard.describeConsumers("g").get().0.memberIDs.isEmpty)
+  }
+
   @Test("offsets of topics that a member subscribes to are not deleted")
   func deleteOffsets() throws {
     let world = try GroupWorld()
