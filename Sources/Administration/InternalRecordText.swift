@@ -24,10 +24,9 @@ package enum InternalRecordText {
 
   /// A record of `__transaction_state`; nil for bytes that are none.
   package static func transaction(key: ByteBuffer?, value: ByteBuffer?) -> (key: String, payload: String)? {
-    guard var bytes = key, let read = try? TransactionLogKey(prefixed: &bytes) else { return nil }
-    return pair(0, [member("transactionalId", .string(read.transactionalID))], value) { value in
-      var bytes = value
-      return (try? TransactionLogValue(prefixed: &bytes)).map { members($0) }
+    guard let key, let read = try? TransactionLogKey(prefixed: key) else { return nil }
+    return pair(0, [member("transactionalId", .string(read.transactionalID))], value) {
+      (try? TransactionLogValue(prefixed: $0)).map { members($0) }
     }
   }
 

@@ -1,5 +1,5 @@
 import Model
-import NIOCore
+package import NIOCore
 
 /// Prints a log's files as text, line for line as Kafka's `kafka-dump-log --print-data-log` does, and reports inconsistencies.
 package struct LogDump {

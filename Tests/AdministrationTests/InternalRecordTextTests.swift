@@ -65,7 +65,9 @@ struct InternalRecordTextTests {
     let shown = try #require(
       InternalRecordText.transaction(key: key.prefixed(version: 0), value: value.prefixed(version: 0)))
     #expect(shown.key == #"{"type":"0","data":{"transactionalId":"x"}}"#)
-    #expect(shown.payload.contains(#""transactionStatus":"Ongoing","transactionPartitions":[{"topic":"t","partitionIds":[0,2]}]"#))
+    #expect(
+      shown.payload.contains(
+        #""transactionStatus":"Ongoing","transactionPartitions":[{"topic":"t","partitionIds":[0,2]}]"#))
   }
 
   @Test("bytes that are no record of the topic are not shown as one")
