@@ -48,6 +48,16 @@ package struct ClusterSession: Sendable {
     try await admin.call(request, to: broker, limit: limit)
   }
 
+  /// As `call`; nil from a broker that does not have the API.
+  func callIfServed<R: Request>(_ request: R, to broker: Metadata.Broker?) async throws(ClientError) -> R.Answer? {
+    do throws(ClientError) {
+      return try await call(request, to: broker)
+    } catch {
+      guard case .noCommonVersion = error else { throw error }
+      return nil
+    }
+  }
+
   /// Sends a change of topics: before KRaft only the controller carries it out.
   func callController<R: Request>(_ request: R) async throws(ClientError) -> R.Answer {
     try await call(request, to: controller)

@@ -74,8 +74,10 @@ extension ClusterSession {
     return groups.filter { wanted(states, $0.state) && wanted(types, $0.type) }.sorted { $0.id < $1.id }
   }
 
+  /// Describes a group of either protocol.
   func describe(group: String) async throws -> DescribedGroup {
     try await withCoordinator(of: group, .group) { coordinator in
+      if let described = try await describeNew(group, at: coordinator) { return described }
       var request = DescribeGroupsRequest()
       request.groups = [group]
       let what = "describing group '\(group)'"
@@ -87,6 +89,18 @@ extension ClusterSession {
       try check(described.errorCode, what, by: coordinator)
       return DescribedGroup(described, coordinator)
     }
+  }
+
+  /// Nil for a group that is not of the new protocol (KIP-848), and from a cluster that has none.
+  private func describeNew(_ group: String, at coordinator: Metadata.Broker) async throws -> DescribedGroup? {
+    var request = ConsumerGroupDescribeRequest()
+    request.groupIDs = [group]
+    guard let answer = try await callIfServed(request, to: coordinator), let described = answer.groups.first,
+      described.errorCode != .groupIdNotFound
+    else { return nil }
+    try check(
+      described.errorCode, message: described.errorMessage, "describing group '\(group)'", by: coordinator)
+    return DescribedGroup(described, coordinator)
   }
 
   /// Asks for a group's committed offsets; partitions without one are left out.
@@ -271,6 +285,24 @@ extension DescribedGroup {
     self.coordinator = Coordinator(coordinator)
     members = group.members.map { Member($0, ofConsumers: group.protocolType == ConsumerGroup.protocolType) }
       .sorted { ($0.id, $0.clientID) < ($1.id, $1.clientID) }
+  }
+}
+
+extension DescribedGroup {
+  fileprivate init(_ group: ConsumerGroupDescribeResponse.Group, _ coordinator: Metadata.Broker) {
+    id = group.groupID
+    state = group.groupState
+    protocolType = ConsumerGroup.protocolType
+    protocolName = group.assignorName
+    self.coordinator = Coordinator(coordinator)
+    members = group.members.map { member in
+      let assigned = member.assignment.topicPartitions.flatMap { topic in
+        topic.partitions.map { TopicPartition(topic.topicName, $0) }
+      }
+      return Member(
+        id: member.memberID, instanceID: member.instanceID, clientID: member.clientID, host: member.clientHost,
+        assignment: assigned.sorted())
+    }.sorted { ($0.id, $0.clientID) < ($1.id, $1.clientID) }
   }
 }
 

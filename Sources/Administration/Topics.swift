@@ -200,18 +200,9 @@ extension ClusterSession {
     }
   }
 
-  /// Nil from clusters older than Kafka 2.4, which have no list of reassignments.
-  private func reassignments() async throws(ClientError) -> ListPartitionReassignmentsResponse? {
-    do throws(ClientError) {
-      return try await callController(ListPartitionReassignmentsRequest())
-    } catch {
-      guard case .noCommonVersion = error else { throw error }
-      return nil
-    }
-  }
-
+  /// Clusters older than Kafka 2.4 have no list of reassignments, and then no column for them.
   private func addReassignments(to topics: inout [DescribedTopic]) async throws {
-    guard let answer = try await reassignments() else { return }
+    guard let answer = try await callIfServed(ListPartitionReassignmentsRequest(), to: controller) else { return }
     try check(answer.errorCode, message: answer.errorMessage, "listing reassignments", by: controller)
     for moved in answer.topics {
       guard let place = topics.firstIndex(where: { $0.name == moved.name }) else { continue }

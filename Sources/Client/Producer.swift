@@ -288,7 +288,9 @@ package final class Producer {
       }
       return
     }
-    connection.send(request) { [self] result in answered(batch, leader, result) }
+    // From version 12 a transaction's batch adds its partition to the transaction, whose epoch then rises at its end (KIP-890).
+    let limit: Int16 = settings.transactionalID == nil ? .max : 11
+    connection.send(request, limit: limit) { [self] result in answered(batch, leader, result) }
   }
 
   private func answered(_ batch: Batch, _ leader: LeaderConnection, _ result: Result<ProduceResponse, ClientError>) {

@@ -1,11 +1,13 @@
 import Model
-import NIOCore
+package import NIOCore
 
 /// Prints a log's files as text, line for line as Kafka's `kafka-dump-log --print-data-log` does, and reports inconsistencies.
 package struct LogDump {
   private let disk: any Disk
   /// Records too, not only batches.
   package var printsRecords = true
+  /// The text of a record's key and value, for logs whose records are not text; nil where a record is none of those.
+  package var decode: ((_ key: ByteBuffer?, _ value: ByteBuffer?) -> (key: String, payload: String)?)?
   private let emit: (String) -> Void
 
   package init(disk: any Disk = RealDisk(), emit: @escaping (String) -> Void) {
@@ -110,6 +112,8 @@ package struct LogDump {
       if let marker {
         line += " endTxnMarker: \(marker.outcome == .commit ? "COMMIT" : "ABORT") "
         line += "coordinatorEpoch: \(marker.coordinatorEpoch)"
+      } else if let (key, payload) = decode?(record.key, record.value) {
+        line += " key: \(key) payload: \(payload)"
       } else {
         if let key = record.key { line += " key: \(String(buffer: key))" }
         if let value = record.value { line += " payload: \(String(buffer: value))" }

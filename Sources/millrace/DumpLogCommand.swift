@@ -1,3 +1,4 @@
+import Administration
 import ArgumentParser
 import Foundation
 import Storage
@@ -13,6 +14,7 @@ struct DumpLogCommand: ParsableCommand {
         millrace dump-log /var/lib/millrace/t-0
         millrace dump-log /var/lib/millrace/t-0/00000000000000000000.log --no-records
         millrace dump-log /var/lib/millrace/t-0 --verify-index-only
+        millrace dump-log /var/lib/millrace/__consumer_offsets-7 --offsets-decoder
       """)
 
   @Argument(help: "Partition directories or single files.") var paths: [String]
@@ -20,6 +22,18 @@ struct DumpLogCommand: ParsableCommand {
   @Flag(help: "Print records as well as batches, which is the default: kafka-dump-log's flag is understood.")
   var printDataLog = false
   @Flag(help: "Check every entry of the indexes against the log, and print no entries.") var verifyIndexOnly = false
+
+  @Flag(help: "Read records as those of __consumer_offsets.") var offsetsDecoder = false
+  @Flag(help: "Read records as those of __transaction_state.") var transactionLogDecoder = false
+
+  func validate() throws {
+    guard !offsetsDecoder || !transactionLogDecoder else {
+      throw ValidationError("give either --offsets-decoder or --transaction-log-decoder")
+    }
+    guard !verifyIndexOnly || !offsetsDecoder && !transactionLogDecoder else {
+      throw ValidationError("--verify-index-only reads no records: leave out the decoder")
+    }
+  }
 
   func run() throws {
     try Stop.translating {
@@ -32,6 +46,8 @@ struct DumpLogCommand: ParsableCommand {
   private func dump() throws -> [String] {
     var dump = LogDump { Terminal.say($0) }
     dump.printsRecords = records || printDataLog
+    if offsetsDecoder { dump.decode = { InternalRecordText.offsets(key: $0, value: $1) } }
+    if transactionLogDecoder { dump.decode = { InternalRecordText.transaction(key: $0, value: $1) } }
     return try paths.flatMap { try dump.dump($0) }
   }
 

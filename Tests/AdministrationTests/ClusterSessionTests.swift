@@ -73,6 +73,17 @@ private final class FakeCluster: Sendable {
       }
       return response
     }
+    // No group is of the new protocol.
+    on(ConsumerGroupDescribeRequest.self) { request in
+      var response = ConsumerGroupDescribeResponse()
+      response.groups = request.groupIDs.map { id in
+        .with {
+          $0.groupID = id
+          $0.errorCode = .groupIdNotFound
+        }
+      }
+      return response
+    }
     on(ListOffsetsRequest.self) { request in
       var response = ListOffsetsResponse()
       response.topics = request.topics.map { topic in
@@ -264,6 +275,40 @@ struct ClusterSessionTests {
     #expect(
       answer.isRefused && answer.notes == ["group 'h' could not be deleted: NON_EMPTY_GROUP; stop its members first"])
     #expect(cluster.requests.filter { $0 == "FindCoordinator" }.count == 3)
+  }
+
+  @Test("a group of the new protocol is described by its own API")
+  func newProtocol() async throws {
+    let cluster = FakeCluster()
+    cluster.serveGroup("Dead")
+    cluster.on(ConsumerGroupDescribeRequest.self) { request in
+      var response = ConsumerGroupDescribeResponse()
+      response.groups = request.groupIDs.map { id in
+        .with {
+          $0.groupID = id
+          $0.groupState = "Stable"
+          $0.assignorName = "uniform"
+          $0.members = [
+            .with {
+              $0.memberID = "m"
+              $0.clientID = "c"
+              $0.clientHost = "/h"
+              $0.assignment.topicPartitions = [
+                .with {
+                  $0.topicName = "t"
+                  $0.partitions = [1, 0]
+                }
+              ]
+            }
+          ]
+        }
+      }
+      return response
+    }
+    let members = try await cluster.run { try await $0.describeGroups(.named(["g"]), .members(withAssignments: true)) }
+    #expect(members.lines.last?.split(separator: " ").map(String.init) == ["g", "m", "/h", "c", "2", "t(0,1)"])
+    let state = try await cluster.run { try await $0.describeGroups(.named(["g"]), .state) }
+    #expect(state.lines.last?.contains("uniform") == true && !state.isRefused)
   }
 
   @Test("deleted offsets are told partition by partition")

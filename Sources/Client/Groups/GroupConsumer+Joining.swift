@@ -5,7 +5,6 @@ import Wire
 /// Joins the group, synchronises with it, keeps the membership alive, and leaves.
 extension GroupConsumer {
   func join() {
-    if membership.generations > 0, pausedNs == nil, membership.owned.isEmpty { pausedNs = now() }
     var request = JoinGroupRequest()
     request.groupID = settings.groupID
     request.sessionTimeoutMs = Int32(settings.sessionTimeoutMs)

@@ -159,7 +159,8 @@ package final class TransactionalProducer {
       }
     }
     let commit = GroupCoordinatorCall(
-      group: group, metadata: metadata, eventLoop: eventLoop, connect: connect, request: request)
+      group: group, metadata: metadata, connect: connect, request: request, limit: Versions.commitOffsets,
+      sinceNs: producer.now())
     commit.send { [weak self] result in self?.committed(result, commit, then) }
   }
 
@@ -167,17 +168,26 @@ package final class TransactionalProducer {
     _ result: Result<TxnOffsetCommitResponse, ClientError>, _ commit: GroupCoordinatorCall,
     _ then: @escaping (Result<Void, ClientError>) -> Void
   ) {
+    let mayPass = !isTooLate(commit.sinceNs)
     switch result.map(\.refusal) {
     case .success(nil): then(.success(()))
     case .success(let code?):
-      switch state.refused(.commitOffsets, code) {
-      case .retry, .findCoordinator:
-        after(ClientLimits.retryBackoffMs) { commit.send { [weak self] in self?.committed($0, commit, then) } }
-      case .abort, .die: report(failure("committing offsets"), to: then)
-      }
+      let reaction = state.refused(.commitOffsets, code)
+      let isPassing = reaction == .retry || reaction == .findCoordinator
+      if isPassing, mayPass { return sendAgain(commit, then) }
+      report(refusal("committing offsets", code), to: then)
+    case .failure(let error) where error.isRetriable && mayPass: sendAgain(commit, then)
     case .failure(let error):
       _ = state.refused(.produce, .networkException)
       report(error, to: then)
+    }
+  }
+
+  private func sendAgain(
+    _ commit: GroupCoordinatorCall, _ then: @escaping (Result<Void, ClientError>) -> Void
+  ) {
+    after(ClientLimits.retryBackoffMs) { producer in
+      commit.send { [weak producer] result in producer?.committed(result, commit, then) }
     }
   }
 
@@ -232,7 +242,7 @@ package final class TransactionalProducer {
   // MARK: The coordinator
 
   /// The versions up to which the epoch stays the same.
-  private enum Versions { static let addPartitions: Int16 = 3, endTransaction: Int16 = 4 }
+  private enum Versions { static let addPartitions: Int16 = 3, endTransaction: Int16 = 4, commitOffsets: Int16 = 4 }
 
   private func failure(_ what: String) -> ClientError {
     let code: ErrorCode =
@@ -240,54 +250,65 @@ package final class TransactionalProducer {
       case .abortable(let code), .fatal(let code): code
       case .uninitialised, .ready, .open, .ending: .invalidTxnState
       }
-    return .refused(
+    return refusal(what, code)
+  }
+
+  private func refusal(_ what: String, _ code: ErrorCode) -> ClientError {
+    .refused(
       coordinator?.endpoint ?? metadata.partitions[0].leader.endpoint, what: "\(what) of '\(id)'", code: code,
       message: nil)
   }
 
-  /// Sends a request to the coordinator, again as long as `TransactionState` says that it may pass.
+  /// Sends a request to the coordinator, again as long as `TransactionState` says that it may pass, and `deliveryTimeoutMs` is not over.
   ///
-  /// - Parameter code: the error of an answer.
+  /// - Parameters:
+  ///   - code: the error of an answer.
+  ///   - sinceNs: when it was sent first; nil for the first time.
   private func send<R: Request>(
     _ request: R, _ step: TransactionState.Step, limit: Int16 = .max, code: @escaping (R.Answer) -> ErrorCode,
-    then: @escaping (Result<R.Answer, ClientError>) -> Void
+    sinceNs: UInt64? = nil, then: @escaping (Result<R.Answer, ClientError>) -> Void
   ) {
     guard !isClosed else { return }
-    let again = { [weak self] in
+    let sinceNs = sinceNs ?? producer.now()
+    let again = { [weak self] (error: ClientError, pauseMs: Int) in
       guard let self else { return }
-      self.send(request, step, limit: limit, code: code, then: then)
+      guard error.isRetriable, !self.isTooLate(sinceNs) else { return self.report(error, to: then) }
+      self.after(pauseMs) { $0.send(request, step, limit: limit, code: code, sinceNs: sinceNs, then: then) }
     }
     guard let coordinator, coordinator.isOpen else {
       return findCoordinator { [weak self] error in
-        guard let self else { return }
-        guard let error else { return again() }
-        if error.isRetriable { return self.after(ClientLimits.retryBackoffMs, again) }
-        self.report(error, to: then)
+        if let error { return again(error, ClientLimits.retryBackoffMs) }
+        self?.send(request, step, limit: limit, code: code, sinceNs: sinceNs, then: then)
       }
     }
     coordinator.send(request, limit: limit) { [weak self] result in
       guard let self, !self.isClosed else { return }
       switch result {
       case .success(let answer) where code(answer) == .none: then(.success(answer))
+      case .failure(let error): again(error, ClientLimits.retryBackoffMs)
       case .success(let answer):
+        let refusal = self.refusal("step \(step)", code(answer))
         switch self.state.refused(step, code(answer)) {
-        case .retry: self.after(ClientLimits.transactionBackoffMs, again)
+        case .retry: again(refusal, ClientLimits.transactionBackoffMs)
         case .findCoordinator:
           self.coordinator?.close()
           self.coordinator = nil
-          self.after(ClientLimits.retryBackoffMs, again)
-        case .abort, .die: self.report(self.failure("step \(step)"), to: then)
+          again(refusal, ClientLimits.retryBackoffMs)
+        case .abort, .die: self.report(refusal, to: then)
         }
-      case .failure(let error) where error.isRetriable: self.after(ClientLimits.retryBackoffMs, again)
-      case .failure(let error): self.report(error, to: then)
       }
     }
     coordinator.flush()
   }
 
-  private func after(_ milliseconds: Int, _ body: @escaping () -> Void) {
+  private func isTooLate(_ sinceNs: UInt64) -> Bool {
+    producer.now() - min(producer.now(), sinceNs) > UInt64(producer.settings.deliveryTimeoutMs) * 1_000_000
+  }
+
+  private func after(_ milliseconds: Int, _ body: @escaping (TransactionalProducer) -> Void) {
     eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Int64(milliseconds))) { [weak self] in
-      if self?.isClosed == false { body() }
+      guard let self, !self.isClosed else { return }
+      body(self)
     }
   }
 
@@ -326,20 +347,23 @@ extension AddPartitionsToTxnResponse {
 private final class GroupCoordinatorCall {
   private let group: String
   private let metadata: Metadata
-  private let eventLoop: any EventLoop
   private let connect: (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
   private let request: TxnOffsetCommitRequest
+  private let limit: Int16
+  /// When it was made.
+  let sinceNs: UInt64
 
   init(
-    group: String, metadata: Metadata, eventLoop: any EventLoop,
+    group: String, metadata: Metadata,
     connect: @escaping (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void,
-    request: TxnOffsetCommitRequest
+    request: TxnOffsetCommitRequest, limit: Int16, sinceNs: UInt64
   ) {
     self.group = group
     self.metadata = metadata
-    self.eventLoop = eventLoop
     self.connect = connect
     self.request = request
+    self.limit = limit
+    self.sinceNs = sinceNs
   }
 
   func send(then: @escaping (Result<TxnOffsetCommitResponse, ClientError>) -> Void) {
@@ -347,7 +371,7 @@ private final class GroupCoordinatorCall {
       switch result {
       case .failure(let error): then(.failure(error))
       case .success(let connection):
-        connection.send(request) { result in
+        connection.send(request, limit: limit) { result in
           connection.close()
           then(result)
         }
