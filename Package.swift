@@ -96,7 +96,7 @@ let package = Package(
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
     // What Kafka's administrative tools do, for the command line.
-    library("Administration", ["Client", "Wire", "Model", "Base"]),
+    library("Administration", ["Client", "Wire", "Model", "Base", nioCore]),
     // The lab: each imports only those above it.
     library("Experiment", ["Base", "Measure", .product(name: "Yams", package: "Yams")]),
     library("Verdict", ["Experiment", "Measure", "Base"]),
