@@ -75,6 +75,8 @@ let package = Package(
     library("StorageArms", ["Storage", "Model", "CMillrace", "Clmdb", nioCore]),
     library("Cluster", ["Model", "Base"]),
     library("Coordination", ["Storage", "CMillrace"]),
+    // What clients did, and what of it Kafka's contract forbids.
+    library("Histories", ["Model"]),
     library("Client", ["Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix]),
     library(
       "Broker",
@@ -144,6 +146,7 @@ let package = Package(
       ["Storage", "StorageArms", "Model", "Base", "Compression", "CMillrace", "DiskSupport", nioCore],
       resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model", "Base", "TestSupport"], resources: [.copy("Scripts")]),
+    tests("HistoriesTests", ["Histories", "Model"]),
     tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base", "DiskSupport"]),
     .target(
       name: "ClientSupport", dependencies: ["Client", "Wire", nioCore, nioPosix], path: "Tests/ClientSupport",
