@@ -81,9 +81,12 @@ extension Producer {
     if isRaisingEpoch { raiseEpochWhenQuiet() }
     let backoff = TimeAmount.milliseconds(Int64(ClientLimits.reconnectBackoffMs))
     eventLoop.assumeIsolated().scheduleTask(in: backoff) { [weak self] in
-      guard let self else { return }
+      guard let self, !self.isClosed else { return }
       self.connect(leader.broker) { [weak self] result in
-        guard let self else { return }
+        guard let self, !self.isClosed else {
+          if case .success(let connection) = result { connection.close() }
+          return
+        }
         switch result {
         case .failure(let error):
           self.reconnect(leader, after: error)

@@ -93,7 +93,7 @@ package final class Producer {
   var laneNeeded: ((_ lane: Int) -> Void)?
   /// Called with the error of each batch that was given up.
   var gaveUp: (ClientError) -> Void = { _ in }
-  private var isClosed = false
+  private(set) var isClosed = false
   private var spare: [OpenBatch] = []
 
   /// Holds the connection to one leader, and the batches to send over it.

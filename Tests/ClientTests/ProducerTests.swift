@@ -97,6 +97,13 @@ private final class Filler {
   }
 }
 
+/// A transport to nowhere.
+private final class NoTransport: Transport {
+  func write(_ bytes: ByteBuffer) {}
+  func flush(written: (() -> Void)?) { written?() }
+  func close() {}
+}
+
 @Suite("Producer")
 struct ProducerTests {
   /// Produces so many batches and returns what became of them.
@@ -224,6 +231,35 @@ struct ProducerTests {
       place.withLock { $0 = broker.endpoint }
       #expect(failures(try await produce(25, to: broker.endpoint, on: group)) == [])
       #expect(log.values == Filler.expected(25))
+    }
+  }
+
+  @Test("a producer that is closed while it connects again closes the connection that it then gets")
+  func closedWhileReconnecting() async throws {
+    try await withGroup { group in
+      let broker = Metadata.Broker(id: 1, endpoint: Endpoint(host: "nowhere", port: 1))
+      let partition = Metadata.Partition(index: 0, leader: broker, leaderEpoch: 0)
+      let metadata = Metadata(topic: "t", topicID: .zero, partitions: [partition])
+      let eventLoop = group.next()
+      let isOpen = Collected<Bool>()
+      eventLoop.execute {
+        var attempts = 0
+        var producer: Producer?
+        producer = Producer(ProducerSettings(topic: "t"), metadata, on: eventLoop, now: TestClock.nowNs) {
+          broker, then in
+          let connection = BrokerConnection(
+            broker.endpoint, on: eventLoop, transport: NoTransport(), clientID: "t", requestTimeoutMs: 1000,
+            now: TestClock.nowNs)
+          attempts += 1
+          if attempts == 2 { producer?.close() }
+          then(.success(connection))
+          if attempts == 1 { return connection.ended(reason: "gone") }
+          isOpen.add(connection.isOpen)
+          producer = nil
+        }
+        producer?.start { _ in }
+      }
+      #expect(await isOpen.first(1) == [false])
     }
   }
 
