@@ -94,7 +94,7 @@ let package = Package(
     library(
       "Load",
       [
-        "Client", "Wire", "Model", "Compression", "Measure", "Base", "CMillrace", nioCore, nioPosix,
+        "Histories", "Client", "Wire", "Model", "Compression", "Measure", "Base", "CMillrace", nioCore, nioPosix,
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
     // What Kafka's administrative tools do, for the command line.
@@ -160,7 +160,7 @@ let package = Package(
         .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
     tests("SimulationTests", ["Simulation", "Storage", "Model", "Base", "TestSupport", nioCore]),
-    tests("LoadTests", ["Load", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
+    tests("LoadTests", ["Load", "Histories", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests(
       "AdministrationTests",
       ["Administration", "Client", "ClientSupport", "Wire", "Model", "Base", nioCore, nioPosix]),

@@ -18,7 +18,7 @@ package enum CoordinatorLookup {
   }
 
   /// Asks a broker for the coordinator of `key`, and connects to that.
-  static func connect(
+  package static func connect(
     _ key: String, _ type: KeyType, asking broker: Metadata.Broker,
     by connect: @escaping (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void,
     then: @escaping (Result<BrokerConnection, ClientError>) -> Void

@@ -44,6 +44,8 @@ package struct ProducerSettings: Sendable {
 
 /// Reports the outcome of one batch.
 package struct Delivery {
+  /// The number that `Producer.seal` gave the batch.
+  package var number: Int
   package var partition: Int32
   package var records: Int
   /// The bytes of keys and values.
@@ -55,6 +57,8 @@ package struct Delivery {
   /// When the last request with the batch was handed to the connection.
   package var sentNs: UInt64
   package var doneNs: UInt64
+  /// How often the batch was sent: after more than once a refusal leaves open whether an earlier attempt was appended.
+  package var attempts: Int
   /// The first record's offset; `.unknown` with acks=0.
   package var result: Result<Offset, ClientError>
 }
@@ -95,6 +99,7 @@ package final class Producer {
   var gaveUp: (ClientError) -> Void = { _ in }
   private(set) var isClosed = false
   private var spare: [OpenBatch] = []
+  private var sealedCount = 0
 
   /// Holds the connection to one leader, and the batches to send over it.
   final class LeaderConnection {
@@ -127,6 +132,7 @@ package final class Producer {
 
   /// Holds a sealed batch that is not yet acknowledged.
   final class Batch {
+    let number: Int
     let lane: Int
     /// Rewritten where the producer's epoch is raised.
     var bytes: ByteBuffer
@@ -137,7 +143,10 @@ package final class Producer {
     var isInFlight = false
     var attempts = 0
 
-    init(lane: Int, bytes: ByteBuffer, _ open: OpenBatch, records: Int, plainBytes: Int, sealedNs: UInt64) {
+    init(
+      number: Int, lane: Int, bytes: ByteBuffer, _ open: OpenBatch, records: Int, plainBytes: Int, sealedNs: UInt64
+    ) {
+      self.number = number
       self.lane = lane
       self.bytes = bytes
       self.records = records
@@ -210,12 +219,18 @@ package final class Producer {
   package func openedNs(_ lane: Int) -> UInt64? { lanes[lane].open?.openedNs }
 
   /// Seals the open batch of `lane`, if it holds records, and queues it; `flush` sends it.
-  package func seal(_ lane: Int) throws(CompressionError) {
-    guard let open = lanes[lane].open, !open.builder.isEmpty else { return }
+  ///
+  /// - Returns: the batch's number, which its `Delivery` has; nil without records.
+  @discardableResult
+  package func seal(_ lane: Int) throws(CompressionError) -> Int? {
+    guard let open = lanes[lane].open, !open.builder.isEmpty else { return nil }
     let sequence = identity == nil ? -1 : lanes[lane].nextSequence
     let (records, plainBytes) = (open.builder.count, open.builder.sizeInBytes)
     let bytes = try open.finish(settings, identity, baseSequence: sequence)
-    let batch = Batch(lane: lane, bytes: bytes, open, records: records, plainBytes: plainBytes, sealedNs: now())
+    let number = sealedCount
+    sealedCount += 1
+    let batch = Batch(
+      number: number, lane: lane, bytes: bytes, open, records: records, plainBytes: plainBytes, sealedNs: now())
     lanes[lane].open = nil
     open.reset()
     spare.append(open)
@@ -225,6 +240,7 @@ package final class Producer {
     if !lanes[lane].isRecovering, !lanes[lane].isHeld, !isRaisingEpoch {
       leaders[lanes[lane].leader].ready.append(batch)
     }
+    return number
   }
 
   /// Sequences wrap from Int32.max to 0.
@@ -335,9 +351,10 @@ package final class Producer {
     }
     delivered(
       Delivery(
-        partition: lanes[batch.lane].partition, records: batch.records, payloadBytes: batch.payloadBytes,
+        number: batch.number, partition: lanes[batch.lane].partition, records: batch.records,
+        payloadBytes: batch.payloadBytes,
         plainBytes: batch.plainBytes, sentBytes: batch.bytes.readableBytes, intendedNs: batch.intendedNs,
-        sentNs: batch.sentNs, doneNs: now(), result: result))
+        sentNs: batch.sentNs, doneNs: now(), attempts: batch.attempts, result: result))
     if case .failure(let error) = result { gaveUp(error) }
   }
 

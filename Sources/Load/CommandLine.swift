@@ -25,30 +25,16 @@ package enum LoadCommand {
       answer("millrace-load \(OwnProgram.version)\n")
       return 0
     }
-    if arguments.first == SustainPlan.command, arguments.contains("--help") || arguments.contains("-h") {
-      answer(SustainPlan.help)
+    let asksForHelp = arguments.contains("--help") || arguments.contains("-h")
+    if let command = commands.first(where: { $0.name == arguments.first }) {
+      guard asksForHelp else { return await command.run(Array(arguments.dropFirst())) }
+      answer(command.help)
       return 0
     }
-    if arguments.first == TwinPlan.command {
-      if arguments.contains("--help") || arguments.contains("-h") {
-        answer(TwinPlan.help)
-        return 0
-      }
-      return await twin(Array(arguments.dropFirst()))
-    }
-    if arguments.first == RelayPlan.command {
-      if arguments.contains("--help") || arguments.contains("-h") {
-        answer(RelayPlan.help)
-        return 0
-      }
-      Interrupt.catchSignal()
-      return await relay(Array(arguments.dropFirst()), until: { Interrupt.isPending })
-    }
-    if arguments.isEmpty || arguments.contains("--help") || arguments.contains("-h") || arguments.first == "help" {
+    if arguments.isEmpty || asksForHelp || arguments.first == "help" {
       answer(LoadPlan.help(arguments.first.flatMap { LoadPlan.Command(rawValue: $0) }))
       return arguments.isEmpty ? 2 : 0
     }
-    if arguments.first == SustainPlan.command { return await sustain(Array(arguments.dropFirst())) }
     let plan: LoadPlan
     do throws(PlanError) {
       plan = try LoadPlan(arguments: arguments)
@@ -57,6 +43,20 @@ package enum LoadCommand {
       return 2
     }
     return await run(plan)
+  }
+
+  /// The commands that have flags of their own.
+  private static let commands: [(name: String, help: String, run: @Sendable ([String]) async -> Int32)] = [
+    (SustainPlan.command, SustainPlan.help, { await sustain($0) }),
+    (TwinPlan.command, TwinPlan.help, { await twin($0) }),
+    (CheckPlan.command, CheckPlan.help, { await check($0, until: interrupted()) }),
+    (RelayPlan.command, RelayPlan.help, { await relay($0, until: interrupted()) }),
+  ]
+
+  /// Catches Ctrl-C and SIGTERM; returns what says whether one came.
+  private static func interrupted() -> @Sendable () -> Bool {
+    Interrupt.catchSignal()
+    return { Interrupt.isPending }
   }
 
   private static func run(_ plan: LoadPlan) async -> Int32 {

@@ -7,7 +7,7 @@ extension LoadPlan {
   package init(arguments: [String]) throws(PlanError) {
     guard let first = arguments.first, let command = Command(rawValue: first) else {
       throw PlanError(
-        "\(arguments.first.map { "'\($0)' is no command" } ?? "missing command"): expected produce, consume, end-to-end, sustain, twin or relay"
+        "\(arguments.first.map { "'\($0)' is no command" } ?? "missing command"): expected produce, consume, end-to-end, sustain, twin, check or relay"
       )
     }
     self.init(command)
@@ -90,6 +90,7 @@ extension LoadPlan {
       usage: millrace-load produce|consume|end-to-end --bootstrap-server HOST:PORT --topic NAME [flags]
              millrace-load sustain --objective-ms MS [flags]   the highest rate under a latency (sustain --help)
              millrace-load twin --total-bytes N [flags]        what the stored volume does to the rate (twin --help)
+             millrace-load check [flags]                       what Kafka's contract forbids (check --help)
              millrace-load relay --listen HOST:PORT --to HOST:PORT --delay-ms MS   a delay proxy (relay --help)
              millrace-load --version
 

@@ -16,6 +16,7 @@ extension GroupConsumer {
     let missing = partitions.filter { known[$0] == nil }
     guard !missing.isEmpty else { return resume(at: [:]) }
     let assignment = assignments
+    watch.looking(missing)
     send(committedOffsets(of: missing)) { group, answer in
       if group.assignments == assignment { group.take(answer, of: missing) }
     }
@@ -53,9 +54,11 @@ extension GroupConsumer {
     let old = answer.topics.flatMap(\.partitions).map { ($0.partitionIndex, $0.committedOffset, $0.errorCode) }
     let codes = [answer.errorCode] + answer.groups.map(\.errorCode) + (ofGroup + old).map(\.2)
     if let refusal = codes.first(where: { $0 != .none }) { return retry(after: refusal) }
-    var offsets: [Int32: Offset] = [:]
-    for partition in missing { offsets[partition] = fallback[partition] ?? 0 }
-    for (partition, committed, _) in ofGroup + old where committed >= 0 { offsets[partition] = committed }
+    var committed: [Int32: Offset] = [:]
+    for (partition, offset, _) in ofGroup + old where offset >= 0 { committed[partition] = offset }
+    watch.found(committed)
+    var offsets = committed
+    for partition in missing where committed[partition] == nil { offsets[partition] = fallback[partition] ?? 0 }
     resume(at: offsets)
   }
 
@@ -104,12 +107,17 @@ extension GroupConsumer {
         }
       }
     ]
-    send(request) { group, answer in group.committed(answer) }
+    let number = commitsSent
+    commitsSent += 1
+    watch.committing(number, positions)
+    send(request) { group, answer in group.committed(answer, number) }
   }
 
-  func committed(_ answer: OffsetCommitResponse) {
+  private func committed(_ answer: OffsetCommitResponse, _ number: Int) {
     let codes = answer.topics.flatMap(\.partitions).map(\.errorCode)
-    guard let refusal = codes.first(where: { $0 != .none }) else {
+    let refusal = codes.first { $0 != .none }
+    watch.committed(number, refusal)
+    guard let refusal else {
       counts.commits += 1
       return
     }

@@ -32,6 +32,20 @@ package struct GroupCounts: Equatable, Sendable {
   package init() {}
 }
 
+/// Tells what a member asks and learns of committed offsets, for whoever checks them.
+package struct OffsetWatch {
+  /// The committed offsets of these partitions are asked for.
+  package var looking: ([Int32]) -> Void = { _ in }
+  /// Those that were asked for and have one.
+  package var found: ([Int32: Offset]) -> Void = { _ in }
+  /// A commit is sent; it has the next number from 0 on.
+  package var committing: (_ number: Int, [Int32: Offset]) -> Void = { _, _ in }
+  /// A commit was answered: nil where the coordinator took it. One whose connection ends is not answered.
+  package var committed: (_ number: Int, ErrorCode?) -> Void = { _, _ in }
+
+  package init() {}
+}
+
 /// Reads the partitions of one topic that a consumer group assigns, and commits how far it has read (classic protocol).
 ///
 /// `GroupMembership` decides; this class carries its actions out, on one event loop. Commits are sent before the request to join
@@ -46,6 +60,9 @@ package final class GroupConsumer {
   /// Called once with an error that ends the membership.
   package var failed: (ClientError) -> Void = { _ in }
   package internal(set) var counts = GroupCounts()
+  package var watch = OffsetWatch()
+  /// The number of commits sent.
+  var commitsSent = 0
 
   typealias Connect = (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
 
@@ -112,6 +129,12 @@ package final class GroupConsumer {
     eventLoop.assumeIsolated().scheduleTask(in: timeout) { self.end() }
   }
 
+  /// Ends as a crash of the client would: nothing is committed, and the group is not told.
+  package func abandon() {
+    isClosed = true
+    end()
+  }
+
   /// Ends once the group has the last commit and the farewell.
   private func endIfAnswered() {
     if isClosed, coordinator?.isOpen != true || coordinator?.requestsInFlight == 0 { end() }
@@ -125,6 +148,8 @@ package final class GroupConsumer {
     consumer.close()
     then?()
   }
+
+  package var generation: Int32 { membership.generation }
 
   /// What the member reads now.
   package var partitions: [Int32] { membership.owned.map(\.partition).sorted() }

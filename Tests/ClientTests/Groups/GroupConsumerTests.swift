@@ -202,7 +202,8 @@ struct GroupConsumerTests {
 
   private func member(
     of fake: FakeGroup, on group: any EventLoopGroup,
-    _ change: @escaping @Sendable (inout GroupSettings) -> Void = { _ in }
+    _ change: @escaping @Sendable (inout GroupSettings) -> Void = { _ in },
+    watch: (@Sendable (Collected<String>) -> OffsetWatch)? = nil
   ) async throws -> Member {
     let broker = try await FakeBroker.start(on: group) { try fake.serve($0, $1) }
     fake.endpoint.withLock { $0 = broker.endpoint }
@@ -233,6 +234,7 @@ struct GroupConsumerTests {
       }
       member.revoked = { events.add("revoked \($0)") }
       member.failed = { events.add("failed \($0)") }
+      if let watch { member.watch = watch(events) }
       member.start()
       return NIOLoopBound(member, eventLoop: eventLoop)
     }.get()
@@ -260,6 +262,42 @@ struct GroupConsumerTests {
       #expect(fake.committed == [0: 10, 1: 10])
       let counts = try await member.group.eventLoop.submit { member.group.value.counts }.get()
       #expect(counts.commits == 1 && counts.rebalances == 1 && counts.pausesNs.isEmpty && counts.losses == 0)
+    }
+  }
+
+  @Test("a member tells what it asks and learns of committed offsets")
+  func watched() async throws {
+    try await withGroup { group in
+      let fake = FakeGroup(assignments: [[0, 1]], committed: [1: 4])
+      let member = try await member(
+        of: fake, on: group,
+        watch: { events in
+          var watch = OffsetWatch()
+          watch.looking = { events.add("looking \($0)") }
+          watch.found = { offsets in events.add("found \(offsets.map { "\($0.key)@\($0.value)" })") }
+          watch.committing = { number, offsets in events.add("commit \(number) of \(offsets.keys.sorted())") }
+          watch.committed = { number, refusal in events.add("committed \(number), \(refusal?.description ?? "taken")") }
+          return watch
+        })
+      _ = await member.events.first(5)
+      await close(member)
+      let events = member.events.all
+      #expect(events[..<3].elementsEqual(["looking [0, 1]", #"found ["1@4"]"#, "assigned 0@0 1@4"]))
+      #expect(events[5...].elementsEqual(["commit 0 of [0, 1]", "revoked [0, 1]", "committed 0, taken"]))
+    }
+  }
+
+  @Test("a member that is abandoned neither commits nor leaves")
+  func abandoned() async throws {
+    try await withGroup { group in
+      let fake = FakeGroup(assignments: [[0]])
+      let member = try await member(of: fake, on: group)
+      _ = await member.events.first(2)
+      try await member.group.eventLoop.submit { member.group.value.abandon() }.get()
+      // A second member's answers come after whatever the first had sent.
+      await close(try await self.member(of: fake, on: group))
+      #expect(fake.events.prefix(3).elementsEqual(["join", "join m", "sync 1 [0, 1, 2]"]))
+      #expect(!fake.events.contains { $0.hasPrefix("commit") && $0.hasSuffix("in 1") })
     }
   }
 
