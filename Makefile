@@ -7,7 +7,7 @@ RELEASE := .build/release
 # One build for all tests and the programs that they start: optimised, with internal names for the tests and with the faults that they plant.
 TESTED := .build/tests/release
 
-.PHONY: bench readme results perf instructions test build tested lint unit clients brokers librdkafka smoke clean
+.PHONY: bench readme results perf instructions test build tested lint unit clients brokers librdkafka smoke faults clean
 
 bench: build
 	@.ci/dependencies bench
@@ -69,6 +69,10 @@ librdkafka: build
 # The harness itself, from definition to CSV, chart and report, on a small subset.
 smoke: tested
 	Tests/smoke.sh $(TESTED)
+
+# kill -9 and SIGSTOP for ten minutes: not in `test`, which has a quarter of a minute of it.
+faults: tested
+	$(TESTED)/millrace faults
 
 clean:
 	rm -rf .build

@@ -58,6 +58,13 @@ enum BrokerArguments: Equatable {
         overrides.append(value)
       case _ where argument.hasPrefix("--override="):
         overrides.append(String(argument.dropFirst("--override=".count)))
+      #if DEBUG
+      case "--plant":
+        guard let name = rest.popFirst(), let fault = PlantedFault.allCases.first(where: { "\($0)" == name }) else {
+          return .invalid("--plant needs the name of a fault")
+        }
+        PlantedFault.plant(fault)
+      #endif
       case _ where argument.hasPrefix("-"):
         return .invalid("unknown option \(argument)")
       default:
