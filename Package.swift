@@ -146,7 +146,7 @@ let package = Package(
       ["Storage", "StorageArms", "Model", "Base", "Compression", "CMillrace", "DiskSupport", nioCore],
       resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model", "Base", "TestSupport"], resources: [.copy("Scripts")]),
-    tests("HistoriesTests", ["Histories", "Model"]),
+    tests("HistoriesTests", ["Histories", "Model", "Base"]),
     tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base", "DiskSupport"]),
     .target(
       name: "ClientSupport", dependencies: ["Client", "Wire", nioCore, nioPosix], path: "Tests/ClientSupport",

@@ -129,7 +129,7 @@ struct HistoryFacts {
   }
 
   private mutating func sent(_ process: Int, _ number: Int, _ outcome: History.SendOutcome, _ event: Int) {
-    guard let index = batch(of: process, number) else { return }
+    guard let index = batch(of: process, number), batches[index].numbers.lowerBound == number else { return }
     batches[index].outcome = outcome
     batches[index].sentEvent = event
     guard let offset = batches[index].offset else { return }
