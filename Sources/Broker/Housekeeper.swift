@@ -47,7 +47,7 @@ final class Housekeeper: Sendable {
       $0.lookAtDirectories()
       $0.lookAtLogs()
     }
-    every(Limits.producerExpiryIntervalMs) { $0.expireProducers() }
+    every(Int64(config.producerIDExpirationCheckIntervalMs)) { $0.expireProducers() }
     every(config.offsetsRetentionCheckIntervalMs) { $0.groups.expire() }
     every(Limits.electionIntervalMs) { $0.controller.electPreferredLeaders() }
     every(Int64(config.transactionAbortIntervalMs)) { $0.transactions.abortTimedOut() }

@@ -110,8 +110,11 @@ package enum Limits {
   /// How often log directories are looked for that are not there any more. Appends of that time may have been acknowledged.
   package static let directoryLookMs: Int64 = 1_000
 
-  /// How often silent producers are looked for, as in Kafka.
-  package static let producerExpiryIntervalMs: Int64 = 600_000
+  /// The bytes of a turn in which a replica that is moved to another log directory is copied: read into memory, written and synced.
+  package static let moveTurnBytes = 4 << 20
+
+  /// What may be missing for the last step of such a move, which holds the partition's lock.
+  package static let moveLastBytes = 256 << 10
 
   /// A longer interval (a hundred years) means never.
   package static let timerMsMax: Int64 = 100 * 365 * 86_400_000

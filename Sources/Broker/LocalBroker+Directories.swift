@@ -67,6 +67,34 @@ extension LocalBroker {
     offload.submit(.housekeeping) { self.lookAtDirectories() }
   }
 
+  /// Takes in that a partition has another log directory now.
+  func hasMoved(_ partition: Partition, from source: LogDirectory, delayMs: Int64) {
+    do { try source.forget([partition.name]) } catch {
+      refused(source, "a checkpoint still names a replica that was moved to another directory", error)
+    }
+    deletedFiles(delayMs: delayMs)
+  }
+
+  /// Begins the moves anew that the last stop or a crash has interrupted.
+  func continueMoves() {
+    for directory in directories.online {
+      let copies: [TopicPartition]
+      do { copies = try directory.copies() } catch {
+        refused(directory, "interrupted moves of replicas are not continued", error)
+        continue
+      }
+      for name in copies {
+        if let partition = replicas.partition(name), partition.isOnline, partition.directory !== directory {
+          moves.move(partition, to: directory)
+        } else {
+          do { try directory.removeCopy(of: name) } catch {
+            refused(directory, "the copy of a replica that is not moved any more stays", error)
+          }
+        }
+      }
+    }
+  }
+
   /// Says what a disk refuses again and again: once a minute, with the number of times since the last line.
   private func tell(_ what: String, _ cause: DiskError, in directory: LogDirectory) {
     let now = nowMs()

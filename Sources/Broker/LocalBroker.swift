@@ -38,6 +38,7 @@ package final class LocalBroker: Sendable {
   let transactionLog: CoordinatorLog
   let groups: GroupCoordinator
   let transactions: TransactionCoordinator
+  let moves: ReplicaMoves
   package let log: Logger
   let nowMs: @Sendable () -> Int64
   /// The address that clients of each listener are given; set when the listeners are bound.
@@ -83,6 +84,9 @@ package final class LocalBroker: Sendable {
     transactions = TransactionCoordinator(
       transactionLog, producerIDs: producerIDs, timeoutMsMax: config.transactionMaxTimeoutMs, offload: offload,
       log: log, nowMs: nowMs)
+    moves = ReplicaMoves(
+      offload: offload, loop: loop, log: log, nowMs: nowMs,
+      bytesPerSecond: { metadata.image.config.replicaMoveBytesPerSecond })
     self.log = log
     self.nowMs = nowMs
     groupLog.serve(groups)
@@ -91,10 +95,14 @@ package final class LocalBroker: Sendable {
     transactions.whenMarkersAreDue { [weak self] order, done in self?.writeMarkers(order, done: done) }
     replicas.whenLeadershipChanges { [weak self] partition, epoch in self?.leadershipChanged(of: partition, epoch) }
     replicas.whenDirectoryFails { [weak self] directory, cause in self?.failed(directory, cause) }
+    moves.whenDone(
+      moved: { [weak self] partition, source, delayMs in self?.hasMoved(partition, from: source, delayMs: delayMs) },
+      failed: { [weak self] partition, cause in self?.fail(partition, cause) })
     replicas.whenDeleted { [weak self] delayMs in self?.deletedFiles(delayMs: delayMs) }
   }
 
   private func leadershipChanged(of partition: Partition, _ epoch: LeaderEpoch?) {
+    if epoch == nil, partition.isDeleted { moves.deleted(partition) }
     for log in [groupLog, transactionLog] where log.topic.name == partition.name.topic {
       if let epoch { log.lead(partition, epoch: epoch) } else { log.resign(partition.name.partition) }
     }
@@ -126,13 +134,15 @@ package final class LocalBroker: Sendable {
   /// request any more.
   func beginStop() {
     stopping.raise()
+    moves.stop()
     transactions.stop()
     releaseWaiters()
     groups.stop()
   }
 
-  /// Ends the coordinators' timers and waits, and answers nobody, as a crash would.
+  /// Ends the timers and waits of coordinators and moves, and answers nobody, as a crash would.
   func abandonCoordinators() {
+    moves.stop()
     groups.abandon()
     transactions.stop()
   }

@@ -22,14 +22,25 @@ package struct LogDirectories: Sendable {
   package init(_ config: Config, disk world: any Disk, arms: Arms) throws(LogDirectoryError) {
     let files = try Self.files(config, world, arms)
     cache = files.cache
-    var all: [LogDirectory] = []
-    var reports: [DirectoryReport] = []
+    var opened: [Result<LogDirectory, LogDirectoryError>] = []
     for path in config.logDirs {
       do throws(LogDirectoryError) {
+        let all = opened.compactMap { try? $0.get() }
         if let other = Self.same(as: path, among: all) { throw .sameDirectory(path: path, as: other.path) }
         let directory = try LogDirectory(path, disk: files.disk, engine: config.logEngine, arms: arms)
         try directory.checkDisk()
         try directory.checkEngine()
+        opened.append(.success(directory))
+      } catch { opened.append(.failure(error)) }
+    }
+    let usable = opened.compactMap { try? $0.get() }
+    // With a directory missing, a log may be there whose copy is complete in another.
+    if usable.count == opened.count { try LogDirectory.finishMoves(among: usable) }
+    var all: [LogDirectory] = []
+    var reports: [DirectoryReport] = []
+    for (path, outcome) in zip(config.logDirs, opened) {
+      do throws(LogDirectoryError) {
+        let directory = try outcome.get()
         reports.append(try DirectoryReport(directory))
         all.append(directory)
       } catch {

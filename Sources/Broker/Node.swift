@@ -163,6 +163,7 @@ package final class Node: Sendable {
           let cleaner = LogCleaner(
             opened.broker, loop: loop, offload: opened.offload, random: self.world.random)
           cleaner.start()
+          opened.offload.submit(.housekeeping) { opened.broker.continueMoves() }
           return RunningNode(opened: opened, server: server, housekeeper: housekeeper, cleaner: cleaner)
         }
         .flatMapError { error in server.abandon().hop(to: loop).flatMapThrowing { throw error } }

@@ -12,12 +12,12 @@ import Synchronization
 package final class Partition: Sendable {
   package let name: TopicPartition
   package let topicID: TopicID
-  /// The log directory of the partition's files; nil when it has none here.
-  package let directory: LogDirectory?
 
   struct State {
     /// Nil once the partition is deleted or its directory has failed.
     var log: Log?
+    /// The log directory of the partition's files; nil when it has none here.
+    var directory: LogDirectory?
     var replication: Replication
     var waiters = Waiters<Waiter>()
     var isDeleted = false
@@ -43,18 +43,20 @@ package final class Partition: Sendable {
   ) {
     self.name = name
     self.topicID = topicID
-    self.directory = directory
     var replication = Replication(
       brokerID: brokerID, leaderEpoch: leaderEpoch, logStart: log?.logStartOffset ?? 0, logEnd: log?.logEndOffset ?? 0,
       checkpointed: highWatermark, inSyncMin: log?.config.minInSyncReplicas ?? 1)
     if replicas == [brokerID] {
       _ = replication.lead(.init(leaderEpoch: leaderEpoch, replicas: replicas, inSync: replicas), nowMs: 0)
     }
-    state = Mutex(State(log: log, replication: replication))
+    state = Mutex(State(log: log, directory: directory, replication: replication))
   }
 
+  /// The log directory of the partition's files; nil when it has none here.
+  package var directory: LogDirectory? { state.withLock { $0.directory } }
   package var leaderEpoch: LeaderEpoch { state.withLock { $0.replication.leaderEpoch } }
   package var highWatermark: Offset { state.withLock { $0.replication.highWatermark } }
+  var isDeleted: Bool { state.withLock { $0.isDeleted } }
   package var isOnline: Bool { state.withLock { $0.log != nil && $0.log?.failure == nil } }
 
   /// The outcome of an append, and the waiters it satisfies, which the caller wakes after the lock is gone.
@@ -324,6 +326,29 @@ package final class Partition: Sendable {
       state.hasFailed = true
       log.fail(cause)
       return state.waiters.releaseAll()
+    }
+  }
+
+  /// Puts another log, which has all that this one has, in its place. Reads under way go on with the files of the old one.
+  ///
+  /// - Parameter make: gets the log and its directory; returns the other log, or nil to change nothing.
+  func replaceLog(
+    in directory: LogDirectory,
+    _ make: (Log, LogDirectory, Marks) throws(LogCopyError) -> Log?
+  ) throws(LogCopyError) -> Bool {
+    try state.withLock { state throws(LogCopyError) in
+      guard let log = state.log, let present = state.directory else { return false }
+      let marks = Marks(leaderEpoch: state.replication.leaderEpoch, highWatermark: state.replication.highWatermark)
+      do throws(LogCopyError) {
+        guard let other = try make(log, present, marks) else { return false }
+        state.log = other
+        state.directory = directory
+        return true
+      } catch {
+        // What is appended now would not be there after the next start.
+        if case .committed = error { log.fail(DiskError("move", log.directory, code: DiskError.unexpectedEnd)) }
+        throw error
+      }
     }
   }
 

@@ -191,7 +191,11 @@ final class ProduceWorker {
 
   private func appendDue(_ pacer: Pacer, _ nowNs: UInt64) throws(CompressionError) {
     var due = min(pacer.due(at: nowNs) - appended, room)
-    guard due > 0 else { return }
+    guard due > 0 else {
+      // Nothing is late after a transaction whose end took less than an interval: the schedule wakes the worker again.
+      if room > 0 { isBlocked = false }
+      return
+    }
     note(lateness: nowNs - min(nowNs, pacer.intendedNs(appended)))
     let timestampMs = Clocks.wallMs()
     while due > 0 {

@@ -60,6 +60,8 @@ struct FlushState {
 package struct FlushTicket: Sendable {
   /// The offset below which all records will be durable.
   package let upTo: Offset
+  /// Of the log.
+  let directory: String
   let generation: Int
   let disk: any Disk
   let files: [SegmentFile]
@@ -102,6 +104,10 @@ extension Log {
   ///
   /// After a failed sync the contents of the disk are unknown (the kernel may have dropped the pages), so the log goes offline.
   package func complete(_ ticket: FlushTicket, _ outcome: Result<Void, DiskError>, nowMs: Int64) -> FlushTicket? {
+    guard ticket.directory == directory else {
+      // Of the log in whose place this one is now, and which was copied whole.
+      return flushing.isWantedAgain ? flushTicket() : nil
+    }
     flushing.isRunning = false
     switch outcome {
     case .failure(let error):
@@ -134,7 +140,8 @@ extension Log {
   private func makeTicket() throws(DiskError) -> FlushTicket {
     if case .arm(let arm) = store {
       return FlushTicket(
-        upTo: logEndOffset, generation: flushing.generation, disk: disk, files: try arm.filesToSync(of: self),
+        upTo: logEndOffset, directory: directory, generation: flushing.generation, disk: disk,
+        files: try arm.filesToSync(of: self),
         indexPaths: [], directories: flushing.begin(in: directory))
     }
     // Recovery trusts the checkpoint below the recovery point, which the ticket raises.
@@ -156,8 +163,8 @@ extension Log {
     // Made without a sync, like the directory.
     let metadata = flushing.isNewDirectory ? ["\(directory)/\(PartitionMetadata.fileName)"] : []
     return FlushTicket(
-      upTo: logEndOffset, generation: flushing.generation, disk: disk, files: files, indexPaths: metadata + indexPaths,
-      directories: flushing.begin(in: directory))
+      upTo: logEndOffset, directory: directory, generation: flushing.generation, disk: disk, files: files,
+      indexPaths: metadata + indexPaths, directories: flushing.begin(in: directory))
   }
 
   /// Returns whether a background flush is due: data is older than flush.ms, or a segment was closed, whose flush spares

@@ -215,7 +215,9 @@ package final class LogDirectory: Sendable {
       var found: [String] = []
       for name in try disk.names(in: path) where !name.hasPrefix(".") && name != Self.lostAndFound {
         let isNamedAsPartition = Self.partition(inName: name) != nil
-        guard try isDirectory(name) != isNamedAsPartition, !name.hasSuffix(Self.deleteSuffix) else { continue }
+        guard try isDirectory(name) != isNamedAsPartition, !name.hasSuffix(Self.deleteSuffix), !Self.isCopy(name) else {
+          continue
+        }
         found.append(name)
       }
       return found.sorted()
@@ -263,7 +265,12 @@ package final class LogDirectory: Sendable {
   package func create(
     _ partition: TopicPartition, topicID: TopicID?, config: LogConfig, nowMs: Int64
   ) throws(LogDirectoryError) -> sending Log {
-    let directory = directory(of: partition)
+    try create(partition, topicID: topicID, at: directory(of: partition), config: config, nowMs: nowMs)
+  }
+
+  func create(
+    _ partition: TopicPartition, topicID: TopicID?, at directory: String, config: LogConfig, nowMs: Int64
+  ) throws(LogDirectoryError) -> sending Log {
     do {
       guard try disk.info(directory) == nil else { throw LogDirectoryError.exists(partition) }
       if let descriptors = disk.segmentDescriptors, !descriptors.hasRoomForNewLog {
@@ -426,7 +433,7 @@ package final class LogDirectory: Sendable {
   }
 
   /// Removes a file, or a directory with all that is in it.
-  private func removeTree(_ path: String) throws(DiskError) {
+  func removeTree(_ path: String) throws(DiskError) {
     guard try disk.info(path)?.isDirectory == true else { return try disk.remove(path) }
     for name in try disk.names(in: path) { try removeTree("\(path)/\(name)") }
     try disk.removeDirectory(path)

@@ -225,10 +225,10 @@ struct CompactionTests {
 }
 
 @Suite("The pace of cleanings")
-struct CleaningPaceTests {
+struct BytePaceTests {
   @Test("has each turn paid for before the next begins, and saves nothing up")
   func pace() {
-    var pace = CleaningPace()
+    var pace = BytePace()
     #expect(pace.moved(bytes: 500, bytesPerSecond: 1000, nowNs: 0) == 500_000_000)
     #expect(pace.moved(bytes: 500, bytesPerSecond: 1000, nowNs: 400_000_000) == 600_000_000)
     #expect(pace.moved(bytes: 500, bytesPerSecond: 1000, nowNs: 9_000_000_000) == 500_000_000)
@@ -236,7 +236,7 @@ struct CleaningPaceTests {
 
   @Test("without a limit has no pause, and no number is too large for it")
   func extremes() {
-    var pace = CleaningPace()
+    var pace = BytePace()
     #expect(pace.moved(bytes: .max, bytesPerSecond: 1.7976931348623157e308, nowNs: 5) == 0)
     #expect(pace.moved(bytes: 0, bytesPerSecond: 0, nowNs: 5) == 0)
     #expect(pace.moved(bytes: .max, bytesPerSecond: 0, nowNs: 5) == Limits.timerMsMax * 1_000_000)

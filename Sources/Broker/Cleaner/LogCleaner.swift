@@ -28,7 +28,7 @@ final class LogCleaner: Sendable {
     var paused: [TopicPartition: (run: Run, timer: Scheduled<Void>)] = [:]
     /// The topics of partitions that cannot be cleaned.
     var uncleanable: [TopicPartition: TopicID] = [:]
-    var pace = CleaningPace()
+    var pace = BytePace()
     /// Called when no worker works any more.
     var whenResting: [@Sendable () -> Void] = []
   }

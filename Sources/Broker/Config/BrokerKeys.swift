@@ -140,6 +140,13 @@ package struct LogKeys: KeyTable {
   let producerIDExpirationMs = Key(
     "producer.id.expiration.ms", 86_400_000, .atLeast(1),
     "The time in milliseconds after its last write for which the state of a producer id is kept in a partition.")
+  let producerIDExpirationCheckIntervalMs = Key<Int32>(
+    "producer.id.expiration.check.interval.ms", 600_000, .atLeast(1),
+    "The interval in milliseconds at which expired producer ids are removed.")
+  let replicaMoveBytesPerSecond = Key<Int64>(
+    "replica.alter.log.dirs.io.max.bytes.per.second", .max, .atLeast(0),
+    "The maximum bytes per second of replicas that are moved between log directories, all together."
+  ).dynamic(.perBroker)
   let flushSchedulerIntervalMs = Key<Int64>(
     "log.flush.scheduler.interval.ms", .max,
     "The interval in milliseconds at which logs are checked for records that flush.ms requires to be flushed. The default is never."

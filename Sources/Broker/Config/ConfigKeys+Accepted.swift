@@ -42,9 +42,6 @@ extension ConfigKeys {
       "The time in milliseconds within which a failed log directory must be reported to the controller."),
 
     .boolean("remote.log.storage.system.enable", false, "Whether tiered storage is enabled, which is not served."),
-    .int(
-      "producer.id.expiration.check.interval.ms", 600_000, .atLeast(1),
-      "The interval in milliseconds at which expired producer ids are removed."),
     .className("create.topic.policy.class.name", nil, "The Java class of the policy that validates new topics."),
     .className(
       "alter.config.policy.class.name", nil, "The Java class of the policy that validates altered configurations."),
@@ -103,15 +100,9 @@ extension ConfigKeys {
       "The maximum bytes per second of throttled replication on a leader."
     )
     .dynamic(.perBroker),
-    .long(
-      "replica.alter.log.dirs.io.max.bytes.per.second", .max, .atLeast(0),
-      "The maximum bytes per second of replicas that are moved between log directories."
-    )
-    .dynamic(.perBroker),
   ]
 
   private static let groups: [ConfigKey] = [
-    .list("group.coordinator.rebalance.protocols", "classic", "The rebalance protocols of the group coordinator."),
     .int("offsets.topic.compression.codec", 0, "The compression codec of __consumer_offsets."),
     .short("offsets.commit.required.acks", -1, "The acks that an offset commit needs."),
   ]

@@ -14,6 +14,10 @@ package struct GroupKeys: KeyTable {
   let groupSizeMax = Key(
     "group.max.size", Int(Int32.max), .atLeast(1),
     "The maximum number of members of a group. A further one gets GROUP_MAX_SIZE_REACHED.")
+  let rebalanceProtocols = Key<[String]>(
+    "group.coordinator.rebalance.protocols", ["classic", "consumer"],
+    "The rebalance protocols of the group coordinator. Without `consumer` (KIP-848), its heartbeats get UNSUPPORTED_VERSION."
+  )
   let consumerSessionTimeoutMs = Key<Int32>(
     "group.consumer.session.timeout.ms", 45_000, .atLeast(1),
     "The session timeout in milliseconds of a member of a group of the consumer protocol (KIP-848).")

@@ -4,10 +4,12 @@ import Storage
 import Wire
 
 extension LocalBroker {
-  /// Moves replicas between log directories, as far as there is nothing to move: a replica that lies in the directory asked for
-  /// stays there. Each other one is refused, with Kafka's code where Kafka refuses it too (a directory that is not among
-  /// `log.dirs`, one that is offline, a partition that does not exist or is offline), and INVALID_REQUEST where Kafka would copy
-  /// the log: that is not supported.
+  /// Begins to move replicas between log directories; the response does not wait for the end, which DescribeLogDirs shows. A replica that is
+  /// named with the directory in which it lies stays there, and a move of it to another one ends.
+  ///
+  /// Refused are a directory that is not among `log.dirs` (LOG_DIR_NOT_FOUND), one that is offline and a partition that is
+  /// (KAFKA_STORAGE_ERROR), a partition that does not exist, and every move where segments do not keep the batches
+  /// (`millrace.log.engine`).
   func alterReplicaLogDirs(
     _ request: AlterReplicaLogDirsRequest, _ context: RequestContext
   ) -> HandlerResult<AlterReplicaLogDirsResponse> {
@@ -46,9 +48,11 @@ extension LocalBroker {
 
   private func move(_ partition: Partition?, to path: String) -> ErrorCode {
     guard directories.reports.contains(where: { $0.path == path }) else { return .logDirNotFound }
-    guard directories.online.contains(where: { $0.path == path }) else { return .kafkaStorageError }
+    guard let target = directories.online.first(where: { $0.path == path }) else { return .kafkaStorageError }
     guard let partition else { return .unknownTopicOrPartition }
     guard partition.isOnline, let directory = partition.directory else { return .kafkaStorageError }
-    return directory.path == path ? .none : .invalidRequest
+    guard directory === target || target.engine == .append else { return .invalidRequest }
+    moves.move(partition, to: target)
+    return .none
   }
 }

@@ -22,6 +22,9 @@ extension LocalBroker {
   }
 
   private func refusal(of request: ConsumerGroupHeartbeatRequest) -> ApiError? {
+    guard image.config.rebalanceProtocols.contains("consumer") else {
+      return ApiError(.unsupportedVersion, "The consumer protocol is not among group.coordinator.rebalance.protocols.")
+    }
     if request.groupID.isEmpty { return ApiError(.invalidRequest, "GroupId can't be empty.") }
     guard let regex = request.subscribedTopicRegex, !regex.isEmpty else { return nil }
     return ApiError(

@@ -36,19 +36,32 @@ extension LocalBroker {
         var holding = DescribeLogDirsResponse.Topic()
         holding.name = topic.name
         holding.partitions = topic.partitions.enumerated().compactMap { index, partition in
-          guard partition.directory === directory, wanted?[topic.name]?.contains(Int32(index)) ?? true else {
-            return nil
-          }
-          var one = DescribeLogDirsResponse.Partition()
-          one.partitionIndex = Int32(index)
-          one.partitionSize = Int64(partition.sizeInBytes)
-          return one
+          guard wanted?[topic.name]?.contains(Int32(index)) ?? true else { return nil }
+          return self.described(partition, in: directory)
         }
         if !holding.partitions.isEmpty { described.topics.append(holding) }
       }
       return described
     }
     return response
+  }
+}
+
+extension LocalBroker {
+  /// Describes what a directory holds of a partition: its log, or the copy that is to take the log's place.
+  private func described(_ partition: Partition, in directory: LogDirectory) -> DescribeLogDirsResponse.Partition? {
+    var one = DescribeLogDirsResponse.Partition()
+    one.partitionIndex = partition.name.partition
+    if partition.directory === directory {
+      one.partitionSize = Int64(partition.sizeInBytes)
+    } else if let copy = moves.described(partition, into: directory) {
+      one.partitionSize = Int64(copy.bytes)
+      one.offsetLag = copy.lag
+      one.isFutureKey = true
+    } else {
+      return nil
+    }
+    return one
   }
 }
 

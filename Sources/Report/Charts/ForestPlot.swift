@@ -48,7 +48,7 @@ package struct ForestPlot: Sendable, Equatable {
   private enum Page {
     static let row = 37.0, narrowRow = 60.0
     /// Of the claims on the left, and of figures and grades on the right.
-    static let left = 388.0, right = 212.0
+    static let left = 388.0, right = 236.0
     static let narrowSide = 26.0
     static let axis = 52.0
     static let key = 56.0, narrowKey = 104.0

@@ -1,10 +1,11 @@
 import Model
 
-/// Keeps the bytes that cleanings read and write below a rate (log.cleaner.io.max.bytes.per.second). A value, without a clock.
+/// Keeps the bytes that work in the background reads and writes below a rate: cleanings (log.cleaner.io.max.bytes.per.second) and moves of
+/// replicas (replica.alter.log.dirs.io.max.bytes.per.second). A value, without a clock.
 ///
 /// Worked case: at 1,000 bytes a second, 500 bytes have been moved at time 0. The next turn may begin at 500 ms; one that ends at 2 s, for the disk was
 /// slow, has used up nothing in advance, and what it saved is not made up for.
-struct CleaningPace {
+struct BytePace {
   /// When what was moved so far is paid for.
   private var dueNs: Int64 = 0
 
