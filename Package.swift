@@ -151,7 +151,8 @@ let package = Package(
     .target(
       name: "ClientSupport", dependencies: ["Client", "Wire", nioCore, nioPosix], path: "Tests/ClientSupport",
       swiftSettings: strict),
-    tests("ClientTests", ["Client", "ClientSupport", "Wire", "Model", "Base", "Compression", nioCore, nioPosix]),
+    tests(
+      "ClientTests", ["Client", "Cluster", "ClientSupport", "Wire", "Model", "Base", "Compression", nioCore, nioPosix]),
     tests(
       "BrokerTests",
       [

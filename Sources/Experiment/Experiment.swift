@@ -120,6 +120,8 @@ package struct ProfileChanges: Sendable, Equatable {
   package var fixed: [Setting]
   /// The arms to run; nil runs all.
   package var arms: [String]?
+  /// Whether the profile runs with all experiments' (`in_all`); nil as the experiment says.
+  package var isInAll: Bool?
 }
 
 package struct ChartDefinition: Sendable, Equatable {
@@ -202,6 +204,7 @@ extension Experiment {
       guard let index = changed.fixed.firstIndex(where: { $0.name == setting.name }) else { continue }
       changed.fixed[index] = setting
     }
+    if let isInAll = changes.isInAll { changed.isInAll = isInAll }
     if let names = changes.arms { changed.arms = changed.arms.filter { names.contains($0.name) } }
     changed.prune()
     return changed

@@ -35,23 +35,32 @@ final class ConsumeWorker {
   /// Where reading of each partition began, for the last time.
   private var from: [Int32: Offset]
   private var group: GroupConsumer?
+  /// The number of the fan-out copy, which with a group is the group's.
+  let copy: Int
+  /// Where, and since when, each partition that a group assigned is read.
+  private var assigned: [Int32: (from: Offset, fromNs: UInt64)] = [:]
+  /// What was read of such partitions until they were given up.
+  private(set) var spans: [ReadSpan] = []
   /// The end offset of each partition for this run; nil without one.
   private let ends: [Int32: Offset]?
   private let recordsPerSecond: Double?
   private let measuresEndToEnd: Bool
-  private var receivedRecords = 0
+  private(set) var receivedRecords = 0
   private var check: RecordCheck
   private var order: GlobalOrder?
+  private var keys: KeyCheck?
   private var isFinished = false
   private(set) var firstNs: UInt64 = 0, lastNs: UInt64 = 0
 
   /// - Parameters:
   ///   - recordsPerSecond: the most records per second; nil for no limit.
   ///   - ownRun: the run whose streams are read from their first record.
+  ///   - partitions: the number of the topic's partitions.
   init(
     _ plan: LoadPlan, consumer: Consumer, counts: LoopCounts, progress: RunProgress, from: [Int32: Offset],
-    ends: [Int32: Offset]?, recordsPerSecond: Double?, ownRun: Int? = nil
+    ends: [Int32: Offset]?, recordsPerSecond: Double?, ownRun: Int? = nil, copy: Int = 0, partitions: Int
   ) {
+    self.copy = copy
     self.recordsPerSecond = recordsPerSecond
     self.plan = plan
     self.consumer = consumer
@@ -62,6 +71,7 @@ final class ConsumeWorker {
     measuresEndToEnd = plan.command == .endToEnd
     check = RecordCheck(unpacking: plan.compressesEachMessage ? plan.codec : nil, ownRun: ownRun)
     order = plan.countsGlobalOrder ? GlobalOrder() : nil
+    keys = plan.checksKeys ? KeyCheck(partitions: partitions) : nil
     consumer.received = { [unowned self] in self.received($0, $1, $2) }
     consumer.damaged = { [unowned self] in self.receivedDamaged($0, $1, $2) }
     consumer.answered = { [unowned self] in self.finishIfAtEnd() }
@@ -70,6 +80,11 @@ final class ConsumeWorker {
 
   var integrity: IntegrityCounts { check.integrity.result }
   var outOfGlobalOrder: Int { order?.outOfOrder ?? 0 }
+  var offsetsNotRising: Int { order?.offsetsNotRising ?? 0 }
+  var misplacedKeys: Int { keys?.misplaced ?? 0 }
+  var reading: CopyReading {
+    CopyReading(copy: copy, records: receivedRecords, firstNs: firstNs, lastNs: lastNs)
+  }
   var requests: Int { consumer.requests }
   var lagSeen: ClosedRange<Int64>? { consumer.lagSeen }
   /// The records of aborted transactions that were skipped.
@@ -95,16 +110,31 @@ final class ConsumeWorker {
     firstNs = .max
     group.assigned = { [unowned self] offsets in
       if self.firstNs == .max { self.begin() }
-      for (partition, offset) in offsets {
-        self.from[partition] = offset
-        // Other members may have read it meanwhile.
-        self.check.integrity.beginAgain(in: Int(partition))
-      }
+      for (partition, offset) in offsets { self.begin(partition, at: offset) }
+    }
+    group.revoked = { [unowned self] offsets in
+      for (partition, offset) in offsets { self.end(partition, at: offset) }
     }
     group.failed = { [unowned self] in self.fail($0) }
   }
 
-  private func fail(_ error: ClientError) {
+  private func begin(_ partition: Int32, at offset: Offset) {
+    from[partition] = offset
+    assigned[partition] = (offset, Clocks.monotonicNs())
+    // Other members may have read it meanwhile.
+    check.integrity.beginAgain(in: Int(partition))
+    order?.beginAgain(in: partition)
+  }
+
+  private func end(_ partition: Int32, at offset: Offset) {
+    guard let begun = assigned.removeValue(forKey: partition) else { return }
+    spans.append(
+      ReadSpan(
+        group: copy, partition: partition, from: begun.from, to: offset, fromNs: begun.fromNs,
+        toNs: Clocks.monotonicNs()))
+  }
+
+  func fail(_ error: ClientError) {
     counts.count { $0.addError(error) }
     progress.hasFailed.store(true, ordering: .relaxed)
   }
@@ -136,7 +166,8 @@ final class ConsumeWorker {
   private func received(_ partition: Int32, _ batch: RecordBatch, _ atNs: UInt64) {
     lastNs = atNs
     let start = from[partition] ?? 0
-    order?.look(at: batch, from: start)
+    order?.look(at: batch, partition, from: start)
+    keys?.look(at: batch, partition, from: start)
     counts.count { counts in
       var count = Int(batch.header.count)
       var bytes = batch.body.readableBytes

@@ -13,20 +13,32 @@ import Model
 /// The consumer's first fetch response holds both batches of partition 0, its second the one of partition 1: times 1 3 2, and all
 /// records of the last batch are out of order.
 ///
-/// The count walks each batch separately, so that runs without `--global-order` pay nothing.
+/// It also counts the records whose offset does not rise within their partition, which must not happen: an offset is given once.
+///
+/// The counts walk each batch separately, so that runs without `--global-order` pay nothing.
 struct GlobalOrder {
   private(set) var outOfOrder = 0
+  /// The records with an offset at or below one received before it, in their partition.
+  private(set) var offsetsNotRising = 0
+  /// The highest offset received of each partition.
+  private var offsets: [Int32: Offset] = [:]
   /// The latest time received, by run and producer.
   private var latestNs: [Int: UInt64] = [:]
   private var reader = StampReader()
 
+  /// Reading of a partition begins anew, perhaps at offsets that were read before.
+  mutating func beginAgain(in partition: Int32) { offsets[partition] = nil }
+
   /// Counts the records of a batch from offset `start` on.
-  mutating func look(at batch: RecordBatch, from start: Offset) {
+  mutating func look(at batch: RecordBatch, _ partition: Int32, from start: Offset) {
+    var highest = offsets[partition]
     // The integrity check counts what cannot be decoded.
     try? batch.forEachRecord { record in
-      guard record.offset >= start, let value = record.value, let stamp = reader.read(value) else { return }
-      received(stamp.stream, timeNs: stamp.timeNs)
+      guard record.offset >= start else { return }
+      if let before = highest, record.offset <= before { offsetsNotRising += 1 } else { highest = record.offset }
+      if let value = record.value, let stamp = reader.read(value) { received(stamp.stream, timeNs: stamp.timeNs) }
     }
+    offsets[partition] = highest
   }
 
   mutating func received(_ stream: StreamID, timeNs: UInt64) {

@@ -50,7 +50,9 @@ extension LoadPlan {
   private static let sending: Set<Command> = [.produce, .endToEnd]
   private static let reading: Set<Command> = [.consume, .endToEnd]
 
-  package static let settings: [PlanSetting] = [
+  package static let settings = ownSettings + groupSettings
+
+  private static let ownSettings: [PlanSetting] = [
     // Target.
     .value("bootstrap-server", "HOST:PORT,…", all, "one or more brokers of the cluster") {
       (plan, text) throws(PlanError) in
@@ -94,6 +96,19 @@ extension LoadPlan {
       (plan, text) throws(PlanError) in
       guard let key = Key(rawValue: text) else { throw invalid("key", text, "none, random or sequence") }
       plan.key = key
+    },
+    .int("keys", "N", sending, "how many different keys there are (default: no limit)", 1...(1 << 36)) {
+      $0.distinctKeys = $1
+    },
+    .value(
+      "partitioner", "NAME", sending,
+      "of records without keys: sticky (default; a batch for each partition in turn) or round-robin (a record for each)"
+    ) {
+      (plan, text) throws(PlanError) in
+      guard let partitioner = Partitioner(rawValue: text) else {
+        throw invalid("partitioner", text, "sticky or round-robin")
+      }
+      plan.partitioner = partitioner
     },
     .toggle(
       "per-message-compression", all, "compress each value alone instead of the batch; consume: unpack such values"
@@ -231,6 +246,12 @@ extension LoadPlan {
     ) {
       $0.countsGlobalOrder = $1
     },
+    .toggle(
+      "check-keys", reading,
+      "also count records that are in another partition than the one that their key's murmur2 names"
+    ) {
+      $0.checksKeys = $1
+    },
     .toggle("no-check-crc", reading, "skip the batch CRC check") { $0.checksCRC = !$1 },
     .int("timeout", "MS", reading, "end the run when no record has come for this long (default 10000)", 1...86_400_000)
     {
@@ -281,40 +302,6 @@ extension LoadPlan {
       plan.readsCommitted = text == "read_committed"
     },
 
-    // Groups.
-    .value(
-      "group", "NAME", [.consume],
-      "read as members of a consumer group, one a connection (with --fan-out N the groups NAME-1 to NAME-N)"
-    ) { (plan, text) throws(PlanError) in
-      guard !text.isEmpty, text.utf8.count <= 1000 else { throw invalid("group", text, "a name of 1 to 1000 bytes") }
-      plan.group = text
-    },
-    .value("group-instance-id", "ID", [.consume], "make the members static: each one's instance id is ID-NUMBER") {
-      (plan, text) throws(PlanError) in
-      guard !text.isEmpty, text.utf8.count <= 1000 else {
-        throw invalid("group-instance-id", text, "a name of 1 to 1000 bytes")
-      }
-      plan.groupInstanceID = text
-    },
-    .value("assignor", "NAME", [.consume], "range (default), roundrobin, cooperative-sticky") {
-      (plan, text) throws(PlanError) in
-      guard let assignor = Assignor(rawValue: text) else {
-        throw invalid("assignor", text, "range, roundrobin or cooperative-sticky")
-      }
-      plan.assignor = assignor
-    },
-    .int("session-timeout-ms", "MS", [.consume], "a member silent for longer is dead (default 45000)", 1...86_400_000) {
-      $0.sessionTimeoutMs = $1
-    },
-    .int("heartbeat-ms", "MS", [.consume], "time between a member's heartbeats (default 3000)", 1...3_600_000) {
-      $0.heartbeatIntervalMs = $1
-    },
-    .int(
-      "commit-interval-ms", "MS", [.consume],
-      "time between commits (default 5000); 0 commits only what a member gives up", 0...86_400_000
-    ) {
-      $0.commitIntervalMs = $1
-    },
     .value("order", "HOW", [.consume], "sequential (default), or random: each fetch from an offset drawn at random") {
       (plan, text) throws(PlanError) in
       guard let order = Order(rawValue: text) else { throw invalid("order", text, "sequential or random") }
@@ -373,14 +360,14 @@ extension LoadPlan {
 }
 
 extension PlanSetting {
-  fileprivate static func value(
+  static func value(
     _ name: String, _ placeholder: String, _ commands: Set<LoadPlan.Command>, _ help: String,
     _ set: @escaping @Sendable (inout LoadPlan, String) throws(PlanError) -> Void
   ) -> PlanSetting {
     PlanSetting(name: name, placeholder: placeholder, commands: commands, help: help, set: set)
   }
 
-  fileprivate static func int(
+  static func int(
     _ name: String, _ placeholder: String, _ commands: Set<LoadPlan.Command>, _ help: String, _ range: ClosedRange<Int>,
     _ set: @escaping @Sendable (inout LoadPlan, Int) -> Void
   ) -> PlanSetting {
@@ -392,7 +379,7 @@ extension PlanSetting {
     }
   }
 
-  fileprivate static func double(
+  static func double(
     _ name: String, _ placeholder: String, _ commands: Set<LoadPlan.Command>, _ help: String,
     _ range: ClosedRange<Double>,
     _ set: @escaping @Sendable (inout LoadPlan, Double) -> Void
@@ -405,7 +392,7 @@ extension PlanSetting {
     }
   }
 
-  fileprivate static func toggle(
+  static func toggle(
     _ name: String, _ commands: Set<LoadPlan.Command>, _ help: String,
     _ set: @escaping @Sendable (inout LoadPlan, Bool) -> Void
   ) -> PlanSetting {

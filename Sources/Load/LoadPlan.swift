@@ -20,6 +20,21 @@ package struct LoadPlan: Sendable, Equatable {
 
   package enum Key: String, CaseIterable, Sendable { case none, random, sequence }
 
+  /// Chooses the partition of records without keys.
+  package enum Partitioner: String, CaseIterable, Sendable {
+    /// A batch is filled for one partition, the next batch for the next one.
+    case sticky
+    /// Each record goes to the next partition.
+    case roundRobin = "round-robin"
+  }
+
+  package enum GroupProtocol: String, CaseIterable, Sendable {
+    /// JoinGroup and SyncGroup; a member assigns.
+    case classic
+    /// KIP-848: the coordinator assigns.
+    case consumer
+  }
+
   /// The order in which consumers read.
   package enum Order: String, CaseIterable, Sendable {
     /// Each fetch continues at the end of the last response.
@@ -48,6 +63,9 @@ package struct LoadPlan: Sendable, Equatable {
   package var recordSize = 100
   package var corpus = Corpus.json
   package var key = Key.none
+  /// The number of different keys; nil without a limit.
+  package var distinctKeys: Int?
+  package var partitioner = Partitioner.sticky
   package var compressesEachMessage = false
 
   // Producing.
@@ -94,6 +112,8 @@ package struct LoadPlan: Sendable, Equatable {
   package var verifies = true
   /// Also counts the records received out of their producer's order over all partitions.
   package var countsGlobalOrder = false
+  /// Also counts the records whose key belongs to another partition.
+  package var checksKeys = false
   package var checksCRC = true
   package var timeoutMs = 10_000
   package var fetchMinBytes = 1
@@ -114,10 +134,20 @@ package struct LoadPlan: Sendable, Equatable {
   package var group: String?
   /// Makes the members static: each one's instance id is this with its number.
   package var groupInstanceID: String?
+  package var groupProtocol = GroupProtocol.classic
+  /// Of the classic protocol.
   package var assignor = Assignor.range
+  /// The coordinator's assignor that members of the new protocol prefer; nil leaves it to the coordinator.
+  package var remoteAssignor: String?
   package var sessionTimeoutMs = 45_000
   package var heartbeatIntervalMs = 3_000
   package var commitIntervalMs = 5_000
+  /// How often all members of each group leave and are replaced by others.
+  package var memberRestarts = 0
+  /// How many more members come to each group, one after the other, and leave again.
+  package var visits = 0
+  /// The time between two of their comings and goings, the first one's counted from the run's beginning.
+  package var visitMs = 1_000
 
   // Connections.
   package var congestionControl: String?
@@ -168,6 +198,7 @@ extension LoadPlan {
       throw PlanError("give --num-records or --duration: a run must have an end")
     }
     try checkReading()
+    try checkKeys()
     let sizeMin = Payload.sizeMin(corpus.stampForm)
     guard command == .consume || recordSize >= sizeMin || !verifies else {
       throw PlanError(
@@ -210,11 +241,27 @@ extension LoadPlan {
     guard !usesNullSink else { throw PlanError("--null-sink has no producer ids") }
   }
 
+  private func checkKeys() throws(PlanError) {
+    guard distinctKeys == nil || key != .none else {
+      throw PlanError("--keys says how many keys there are: it needs --key")
+    }
+    guard partitioner == .sticky || key == .none else {
+      throw PlanError("--partitioner \(partitioner.rawValue) is for records without keys: leave out --key")
+    }
+    guard !checksKeys || verifies else {
+      throw PlanError("--check-keys looks at every record: leave out --no-verify")
+    }
+  }
+
   private func checkGroup() throws(PlanError) {
     guard group != nil else {
       guard groupInstanceID == nil else { throw PlanError("--group-instance-id names members of a --group") }
+      guard memberRestarts == 0, visits == 0 else {
+        throw PlanError("--member-restarts and --visits are of the members of a --group")
+      }
       return
     }
+    try checkMembers()
     guard recordCount != nil || durationSeconds != nil else {
       throw PlanError("--group needs --num-records or --duration: no member knows when the others have read the topic")
     }
@@ -228,10 +275,29 @@ extension LoadPlan {
     }
   }
 
-  private func checkReading() throws(PlanError) {
-    guard connections * fanOut <= Limits.connectionsMax else {
+  private func checkMembers() throws(PlanError) {
+    guard memberRestarts == 0 || recordCount != nil else {
+      throw PlanError("--member-restarts are due at shares of the records: give --num-records")
+    }
+    guard memberRestarts == 0 || visits == 0 else {
+      throw PlanError("--member-restarts and --visits cannot be told apart in one run: leave one out")
+    }
+    let neededMs = (2 * visits + 1) * visitMs
+    guard visits == 0 || durationSeconds.map({ $0 * 1000 >= Double(neededMs) }) ?? false else {
       throw PlanError(
-        "--connections \(connections) times --fan-out \(fanOut) is beyond the limit of \(Limits.connectionsMax)")
+        "--visits \(visits) take \(neededMs) ms, which is --visit-ms for each coming and going and once more: give "
+          + "--duration \(Double(neededMs) / 1000) or more")
+    }
+    guard remoteAssignor == nil || groupProtocol == .consumer else {
+      throw PlanError("--remote-assignor is the coordinator's: it needs --group-protocol consumer")
+    }
+  }
+
+  private func checkReading() throws(PlanError) {
+    guard (connections + visits) * fanOut <= Limits.connectionsMax else {
+      throw PlanError(
+        "--connections \(connections)\(visits > 0 ? " and --visits \(visits)" : "") times --fan-out \(fanOut) is beyond the "
+          + "limit of \(Limits.connectionsMax)")
     }
     guard command == .consume else { return }
     try checkGroup()

@@ -10,6 +10,10 @@ package struct LoadReport: Sendable {
   package var startedMs: Int64 = 0
   package var congestionControl: String?
   package var partitions = 0
+  /// The records produced to each partition.
+  package var partitionRecords: [Int] = []
+  /// What became of the partitions of groups; nil without `--group`.
+  package var reading: GroupReading?
 
   package let records: Int
   /// Bytes of keys and values.
@@ -22,6 +26,12 @@ package struct LoadReport: Sendable {
   package let integrity: IntegrityCounts
   /// The records out of global order; nil without `--global-order`.
   package let outOfGlobalOrder: Int?
+  /// The records whose offset did not rise within their partition; nil without `--global-order`.
+  package let offsetsNotRising: Int?
+  /// The records in another partition than their key's; nil without `--check-keys`.
+  package let misplacedKeys: Int?
+  /// The records a second of the slowest of `--fan-out` copies; nil without copies.
+  package let slowestRecordsPerSecond: Double?
   /// The smallest and largest distance to a partition's end, with `--lag-records`.
   package let lagSeen: ClosedRange<Int64>?
   package let errors: Int
@@ -68,6 +78,9 @@ package struct LoadReport: Sendable {
     backlogMaxMs = Double(counts.backlogMaxNs) / 1e6
     compressionRatio = Self.ratio(plan, counts)
     outOfGlobalOrder = plan.countsGlobalOrder ? results.reduce(0) { $0 + $1.outOfGlobalOrder } : nil
+    offsetsNotRising = plan.countsGlobalOrder ? results.reduce(0) { $0 + $1.offsetsNotRising } : nil
+    misplacedKeys = plan.checksKeys ? results.reduce(0) { $0 + $1.misplacedKeys } : nil
+    slowestRecordsPerSecond = CopyReading.slowestRecordsPerSecond(results.flatMap(\.readings))
     var sum = LoopResult()
     for result in results {
       sum.add(lag: result.lagSeen)
@@ -146,6 +159,8 @@ extension LoadReport {
         "out_of_global_order_percent",
         outOfGlobalOrder.map { .figure(100 * Double($0) / Double(max(records, 1))) } ?? .null
       ),
+      ("offsets_not_rising", offsetsNotRising.map { .count($0) } ?? .null),
+      ("misplaced_keys", misplacedKeys.map { .count($0) } ?? .null),
       ("errors", .count(errors)),
       ("first_error", firstError.map { .string($0.description) } ?? .null),
       ("cpu_seconds", .figure(cpuSeconds)), ("client_cpu_share", cpuShares.max().map { .figure($0) } ?? .null),
@@ -154,31 +169,11 @@ extension LoadReport {
       ("schedule_lag_max_ms", .figure(scheduleLagMaxMs)), ("backlog_max_ms", .figure(backlogMaxMs)),
       ("nonpositive_latency_samples", .count(service.nonPositive + response.nonPositive + endToEnd.nonPositive)),
     ]
-    fields += groupFields + transactionFields
+    fields += copyFields + groupFields + transactionFields + partitionFields
     fields += planFields
     fields.append(("bottleneck", bottleneck.map { .string($0.rawValue) } ?? .null))
     fields.append(("limiter", .string(Output.limiter(self))))
     return fields
-  }
-
-  private var groupFields: [(String, JSON)] {
-    func count(_ value: Int?) -> JSON { value.map { .count($0) } ?? .null }
-    return [
-      ("commits", count(groups?.commits)), ("refused_commits", count(groups?.refusedCommits)),
-      ("rebalances", count(groups?.rebalances)), ("losses", count(groups?.losses)),
-      ("rebalance_pause_ms", .latency(groups?.pauses ?? Latency())),
-    ]
-  }
-
-  private var transactionFields: [(String, JSON)] {
-    let isProducing = plan.transactionRecords != nil
-    return [
-      ("transactions_committed", isProducing ? .count(transactions.committed) : .null),
-      ("transactions_aborted", isProducing ? .count(transactions.aborted) : .null),
-      ("aborted_records", isProducing ? .count(transactions.abortedRecords) : .null),
-      ("skipped_records", plan.readsCommitted ? .count(transactions.skippedRecords) : .null),
-      ("transaction_latency_ms", .latency(transactions.latency)),
-    ]
   }
 
   private var planFields: [(String, JSON)] {
@@ -203,7 +198,11 @@ extension LoadReport {
       ("verifies", .bool(plan.verifies)), ("null_sink", .bool(plan.usesNullSink)),
       ("null_sink_service_us", .figure(plan.nullSinkServiceUs)), ("seed", .count(Int(plan.seed))),
       ("group", plan.group.map { .string($0) } ?? .null),
-      ("assignor", plan.group == nil ? .null : .string(plan.assignor.rawValue)),
+      ("group_protocol", plan.group == nil ? .null : .string(plan.groupProtocol.rawValue)),
+      ("member_restarts", plan.group == nil ? .null : .count(plan.memberRestarts)),
+      ("visits", plan.group == nil ? .null : .count(plan.visits)),
+      ("assignor", assignor.map { .string($0) } ?? .null),
+      ("partitioner", isSending ? .string(plan.partitioner.rawValue) : .null),
       ("isolation", isReading ? .string(plan.readsCommitted ? "read_committed" : "read_uncommitted") : .null),
       ("transaction_records", plan.transactionRecords.map { .count($0) } ?? .null),
       ("congestion_control", congestionControl.map { .string($0) } ?? .null),

@@ -40,16 +40,16 @@ struct RunSetup: Sendable {
 
 /// Runs one event loop's share of a run: its producers, its consumers, their counts. Confined to the loop.
 final class LoopRun {
-  private let setup: RunSetup
+  let setup: RunSetup
   private let readerPace: Double?
-  private let eventLoop: any EventLoop
-  private let counts = LoopCounts()
+  let eventLoop: any EventLoop
+  let counts = LoopCounts()
   private var producers: [(index: Int, producer: Producer, worker: ProduceWorker)] = []
   /// The transactions of each producer, with `--transaction-records`.
   private var transactions: [TransactionalProducer] = []
-  /// The memberships of the consumers, with `--group`.
-  private var groups: [GroupConsumer] = []
-  private var consumers: [(consumer: Consumer, worker: ConsumeWorker)] = []
+  /// The memberships of the consumers, with `--group`; those that have left stay in the list.
+  var members: [(number: Int, copy: Int, group: GroupConsumer)] = []
+  private(set) var consumers: [(consumer: Consumer, worker: ConsumeWorker)] = []
   private var stopwatch = ThreadStopwatch()
   private(set) var congestionControl: String?
 
@@ -67,7 +67,7 @@ final class LoopRun {
         seed: setup.plan.seed &+ UInt64(producing.first ?? 0))
       for index in producing { addProducer(index, payload) }
     }
-    for index in consuming { addConsumer(index) }
+    for index in consuming { addConsumer(index, copy: index / setup.plan.connections) }
   }
 
   /// Connects all producers and consumers; `then` gets the first error.
@@ -91,18 +91,6 @@ final class LoopRun {
   func startConsuming() {
     stopwatch.start()
     for (_, worker) in consumers { worker.start() }
-  }
-
-  /// Lets the members of groups commit and leave; `then` is called when all have.
-  func leaveGroups(then: @escaping () -> Void) {
-    var missing = groups.count
-    guard missing > 0 else { return then() }
-    for group in groups {
-      group.close {
-        missing -= 1
-        if missing == 0 { then() }
-      }
-    }
   }
 
   func startProducing(at startNs: UInt64) {
@@ -162,8 +150,10 @@ final class LoopRun {
       result.wireBytesReceived += worker.bytesReceived
       result.add(lag: worker.lagSeen)
       result.transactions.skippedRecords += worker.abortedRecords
+      result.spans += worker.spans
+      result.readings.append(worker.reading)
     }
-    for group in groups { result.groups.add(group.counts) }
+    for member in members { result.groups.add(member.group.counts) }
     addIntegrity(to: &result, given, ends)
     for (_, _, worker) in producers { worker.close() }
     for transactional in transactions { transactional.close() }
@@ -183,6 +173,8 @@ final class LoopRun {
       }
       result.integrity.append(pair.worker.integrity)
       result.outOfGlobalOrder += pair.worker.outOfGlobalOrder
+      result.offsetsNotRising += pair.worker.offsetsNotRising
+      result.misplacedKeys += pair.worker.misplacedKeys
     }
   }
 
@@ -220,8 +212,10 @@ final class LoopRun {
     producers.append((index, producer, worker))
   }
 
-  /// - Parameter number: the index among all consumers, in which the connections of one fan-out copy are adjacent.
-  private func addConsumer(_ number: Int) {
+  /// - Parameters:
+  ///   - number: the index among all consumers, in which the connections of one fan-out copy are adjacent.
+  ///   - copy: the fan-out copy, which with a group is a group of its own.
+  func addConsumer(_ number: Int, copy: Int) {
     let plan = setup.plan
     var settings = ConsumerSettings(topic: plan.topic)
     settings.minBytes = plan.fetchMinBytes
@@ -242,37 +236,16 @@ final class LoopRun {
     let worker = ConsumeWorker(
       plan, consumer: consumer, counts: counts, progress: setup.progress, from: from,
       ends: setup.ends?.filter { from[$0.key] != nil }, recordsPerSecond: readerPace,
-      ownRun: plan.readsToTheEnd ? setup.run : nil)
+      ownRun: plan.readsToTheEnd ? setup.run : nil, copy: copy, partitions: setup.metadata.partitions.count)
     if plan.order == .random {
       worker.readAnywhere(in: setup.ranges, seed: SplitMix.mixed(plan.seed &+ UInt64(number)))
     }
-    if let name = plan.group { join(name, consumer, worker, number) }
+    if let name = plan.group { join(name, consumer, worker, number, copy) }
     consumers.append((consumer, worker))
     consumerIndices.append(number)
   }
 
-  /// Makes a consumer a member of a group; each fan-out copy is a group of its own.
-  private func join(_ name: String, _ consumer: Consumer, _ worker: ConsumeWorker, _ number: Int) {
-    let plan = setup.plan
-    let copy = number / plan.connections + 1
-    var settings = GroupSettings(groupID: plan.fanOut == 1 ? name : "\(name)-\(copy)")
-    settings.instanceID = plan.groupInstanceID.map { "\($0)-\(number)" }
-    settings.assignor = plan.assignor
-    settings.sessionTimeoutMs = plan.sessionTimeoutMs
-    settings.heartbeatIntervalMs = plan.heartbeatIntervalMs
-    settings.commitIntervalMs = plan.commitIntervalMs
-    // The coordinator answers a member that joins when all have, or the rebalance has timed out.
-    let connect = connector(
-      from: plan.sourceAddress(ofConsumer: number),
-      requestTimeoutMs: plan.requestTimeoutMs + settings.rebalanceTimeoutMs)
-    let group = GroupConsumer(
-      settings, consumer, setup.metadata, fallback: setup.from, on: eventLoop, now: Clocks.monotonicNs, connect: connect
-    )
-    worker.read(as: group)
-    groups.append(group)
-  }
-
-  private func connector(
+  func connector(
     consuming: Bool = false, from sourceAddress: String?, requestTimeoutMs: Int? = nil
   ) -> (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void {
     let eventLoop = eventLoop
@@ -297,34 +270,5 @@ final class LoopRun {
         then(result)
       }
     }
-  }
-}
-
-/// Holds the results of one event loop.
-struct LoopResult: Sendable {
-  var counts = RunCounts()
-  var integrity: [IntegrityCounts] = []
-  var outOfGlobalOrder = 0
-  var groups = GroupFigures()
-  var transactions = TransactionFigures()
-  var requests = 0, retries = 0
-  var wireBytesSent = 0, wireBytesReceived = 0
-  var firstNs: UInt64 = .max, lastNs: UInt64 = 0
-  /// The smallest and largest distance to a partition's end, with `--lag-records`.
-  var lagSeen: ClosedRange<Int64>?
-  /// The CPU share of the loop's thread; nil for a run too short to measure.
-  var cpuShare: Double?
-
-  mutating func add(firstNs: UInt64, lastNs: UInt64) {
-    self.firstNs = min(self.firstNs, firstNs)
-    self.lastNs = max(self.lastNs, lastNs)
-  }
-
-  mutating func add(lag: ClosedRange<Int64>?) {
-    guard let lag else { return }
-    lagSeen =
-      min(
-        lagSeen?.lowerBound ?? lag.lowerBound, lag.lowerBound)...max(
-        lagSeen?.upperBound ?? lag.upperBound, lag.upperBound)
   }
 }

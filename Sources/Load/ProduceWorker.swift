@@ -23,6 +23,8 @@ final class ProduceWorker {
   private let index: Int
   private var appended = 0
   private var lane: Int
+  /// The lane of the next record, with `--partitioner round-robin`.
+  private var turn = 0
   private var isStopping = false
   /// The run ends: nothing more is sent, even where the records of an aborted transaction are missing.
   private var isEnding = false
@@ -270,17 +272,26 @@ final class ProduceWorker {
     var count = 0
     while count < min(limit, left + count) {
       let key = source.nextKey()
-      let lane = key.map { Int(KeyHash.partition(forKey: $0, of: Int32(producer.laneCount))) } ?? self.lane
+      let chosen = chosenLane(key)
+      let lane = chosen ?? self.lane
       let timeNs = pacer?.intendedNs(appended) ?? nowNs
       if producer.isFull(lane, valueBytes: source.valueBytesEach, keyBytes: key?.count ?? 0) {
         try producer.seal(lane)
-        if key == nil { self.lane = (lane + 1) % producer.laneCount }
+        if chosen == nil { self.lane = (lane + 1) % producer.laneCount }
       }
-      appendOne(key.map { _ in lane } ?? self.lane, key, timeNs, timestampMs)
+      appendOne(chosen ?? self.lane, key, timeNs, timestampMs)
       count += 1
       took(1)
       guard producer.hasFreeBatch else { break }
     }
+  }
+
+  /// The lane of the next record, whatever the lane of the one before; nil for the lane whose batch is being filled.
+  private func chosenLane(_ key: UnsafeRawBufferPointer?) -> Int? {
+    if let key { return Int(KeyHash.partition(forKey: key, of: Int32(producer.laneCount))) }
+    guard source.isRoundRobin else { return nil }
+    defer { turn = (turn + 1) % producer.laneCount }
+    return turn
   }
 
   private func appendOne(_ lane: Int, _ key: UnsafeRawBufferPointer?, _ timeNs: UInt64, _ timestampMs: Int64) {

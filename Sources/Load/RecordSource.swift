@@ -12,6 +12,9 @@ final class RecordSource {
   private let settings: ProducerSettings
   private let isStamped: Bool
   private let key: LoadPlan.Key
+  private let distinctKeys: Int?
+  /// Whether each record without a key goes to the next partition.
+  let isRoundRobin: Bool
   private let packing: (codec: Codec, level: Int?)?
   private var stampers: [Stamper]
   /// The next sequence number of each lane.
@@ -34,6 +37,8 @@ final class RecordSource {
     self.settings = settings
     isStamped = plan.verifies
     key = plan.key
+    distinctKeys = plan.distinctKeys
+    isRoundRobin = plan.partitioner == .roundRobin
     packing = plan.compressesEachMessage ? (plan.codec, plan.level) : nil
     stampers = partitions.map { partition in
       Stamper(
@@ -60,14 +65,23 @@ final class RecordSource {
   /// Returns the next record's key, of 16 hexadecimal characters; nil without keys.
   func nextKey() -> UnsafeRawBufferPointer? {
     guard key != .none else { return nil }
-    var value = key == .sequence ? keyCount : keys.next()
-    keyCount += 1
+    var value = nextKeyValue()
     for index in stride(from: 15, through: 0, by: -1) {
       let digit = UInt8(value & 15)
       keyBytes[index] = digit < 10 ? 48 + digit : 87 + digit
       value >>= 4
     }
     return UnsafeRawBufferPointer(keyBytes)
+  }
+
+  private func nextKeyValue() -> UInt64 {
+    defer { keyCount += 1 }
+    switch (key, distinctKeys) {
+    case (.sequence, let count?): return keyCount % UInt64(count)
+    case (.sequence, nil): return keyCount
+    case (_, let count?): return UInt64(keys.below(count))
+    case (_, nil): return keys.next()
+    }
   }
 
   /// Appends up to `limit` records without keys, all due at `timeNs`, until the batch is full; returns their number.
@@ -136,7 +150,7 @@ final class RecordSource {
   }
 
   /// Whether each record needs its own partition or compression, so that records are made one at a time.
-  var isOneByOne: Bool { key != .none || packing != nil }
+  var isOneByOne: Bool { key != .none || packing != nil || isRoundRobin }
 
   var valueBytesEach: Int { payload.recordSize }
 }

@@ -39,7 +39,7 @@ package struct Run: Sendable {
     package var lagRecords: Int?
   }
 
-  private typealias Loop = NIOLoopBound<LoopRun>
+  typealias Loop = NIOLoopBound<LoopRun>
 
   /// - Throws: `ClientError` when the run could not begin, `PlanError` when the topic does not suit the plan. Later errors are
   ///   in the report.
@@ -63,8 +63,11 @@ package struct Run: Sendable {
     await onEach(loops) { $0.startConsuming() }
     let startNs = Clocks.monotonicNs()
     await onEach(loops) { $0.startProducing(at: startNs) }
-    let ending = await watch(loops, setup, on: group, sinceNs: startNs)
-    await leaveGroups(loops)
+    var members = MemberChanges(plan)
+    let ending = await watch(loops, setup, on: group, sinceNs: startNs, &members)
+    let endNs = Clocks.monotonicNs()
+    await onAll(loops) { $0.leave(where: { _, _ in true }, then: $1) }
+    if ending == .complete { try members.checkDone() }
     let given = await gather(loops) { $0.given }.flatMap { $0 }
     let ends = plan.readsToTheEnd ? await self.ends(setup, on: group) : nil
     let results = await gather(loops) { $0.finish(given: given, ends: ends) }
@@ -73,6 +76,10 @@ package struct Run: Sendable {
     report.startedMs = startedMs
     report.congestionControl = congestionControl
     report.partitions = setup.metadata.partitions.count
+    report.partitionRecords = LoadReport.recordsByPartition(given, of: setup.metadata)
+    if plan.group != nil {
+      report.reading = GroupReading(results.flatMap(\.spans), after: members.events, until: endNs)
+    }
     return report
   }
 
@@ -175,7 +182,8 @@ package struct Run: Sendable {
 
   /// Waits for the end of the run, and collects counts at each interval.
   private func watch(
-    _ loops: [Loop], _ setup: RunSetup, on group: MultiThreadedEventLoopGroup, sinceNs: UInt64
+    _ loops: [Loop], _ setup: RunSetup, on group: MultiThreadedEventLoopGroup, sinceNs: UInt64,
+    _ members: inout MemberChanges
   ) async -> Ending {
     var seen = Observation(sinceNs: sinceNs, plan)
     var ends: [Int32: Offset]?
@@ -186,6 +194,7 @@ package struct Run: Sendable {
       if nowNs >= seen.lastNs + UInt64(plan.intervalMs) * 1_000_000 {
         observe(seen.interval(await takeIntervals(loops), nowNs))
       }
+      await carryOut(&members, loops, sinceNs: sinceNs, nowNs: nowNs)
       if isInterrupted() {
         await onEach(loops) { $0.stopProducing() }
         await settle(setup)
@@ -301,16 +310,17 @@ package struct Run: Sendable {
     _ = await gather(loops) { body($0) }
   }
 
-  /// Lets the members of groups commit and leave.
-  private func leaveGroups(_ loops: [Loop]) async {
-    for loop in loops {
-      await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
-        loop.eventLoop.execute { loop.value.leaveGroups { done.resume() } }
-      }
+  /// Begins something on all loops, and waits until it has ended on each.
+  func onAll(_ loops: [Loop], _ body: @escaping @Sendable (LoopRun, @escaping () -> Void) -> Void) async {
+    let ends = loops.map { loop in
+      let promise = loop.eventLoop.makePromise(of: Void.self)
+      loop.eventLoop.execute { body(loop.value) { promise.succeed() } }
+      return promise.futureResult
     }
+    for end in ends { try? await end.get() }
   }
 
-  private func gather<T: Sendable>(_ loops: [Loop], _ body: @escaping @Sendable (LoopRun) -> T) async -> [T] {
+  func gather<T: Sendable>(_ loops: [Loop], _ body: @escaping @Sendable (LoopRun) -> T) async -> [T] {
     var results: [T] = []
     for loop in loops {
       results.append(

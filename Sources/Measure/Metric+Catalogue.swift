@@ -96,6 +96,49 @@ extension Metric {
   package static let duplicated = Metric("duplicated", "", .less, .fault, "records that came again")
   package static let reordered = Metric(
     "reordered", "", .less, .fault, "records that came after a later one of their producer and partition")
+  package static let offsetsNotRising = Metric(
+    "offsets_not_rising", "", .less, .fault,
+    "records whose offset was not above that of the one before in their partition")
+  package static let misplacedKeys = Metric(
+    "misplaced_keys", "", .less, .fault, "records in another partition than the one that their key's murmur2 names")
+  package static let readTwice = Metric(
+    "read_twice", "", .less, .fault, "records that members of a group read after another one of them had read them")
+  package static let leftOut = Metric(
+    "left_out", "", .less, .fault, "records that no member of a group read, between such as they read")
+  package static let sharedPartitions = Metric(
+    "shared_partitions", "", .less, .fault,
+    "times that a member began to read a partition that another one of its group had not given up")
+  package static let recordsPerSecondPerGroup = Metric(
+    "records_per_s_per_group", "1/s", .more, .rate,
+    "records a second of the slowest group, or consumer that reads everything")
+  package static let restartUnreadMs = Metric(
+    "restart_unread_ms", "ms", .less, .latency,
+    "how long a partition was read by nobody when all members of its group were replaced, mean of all partitions")
+  package static let joinUnreadMs = Metric(
+    "join_unread_ms", "ms", .less, .latency,
+    "how long a partition was read by nobody when a member joined its group, mean of all partitions")
+  package static let leaveUnreadMs = Metric(
+    "leave_unread_ms", "ms", .less, .latency,
+    "how long a partition was read by nobody when a member left its group, mean of all partitions")
+  package static let longestUnreadMs = Metric(
+    "longest_unread_ms", "ms", .less, .latency,
+    "the longest that a partition was read by nobody when members came or went")
+  package static let interruptedPercent = Metric(
+    "interrupted_percent", "%", .less, .cost,
+    "partitions that were read by nobody for a while when a member came or went, of all")
+  package static let rebalances = Metric(
+    "rebalances", "", .less, .cost, "assignments that members of groups were given, the first ones included")
+  package static let commits = Metric("commits", "", .neither, .amount, "offset commits that the coordinator took")
+  package static let recordsPerBatch = Metric(
+    "records_per_batch", "", .more, .quality, "records in a batch, mean of all batches")
+  package static let partitionSkewPercent = Metric(
+    "partition_skew_percent", "%", .less, .cost, "records of the fullest partition above the mean of all, of the mean")
+  package static let transactionsCommitted = Metric(
+    "transactions_committed", "", .neither, .amount, "transactions that were committed")
+  package static let transactionP50Ms = Metric(
+    "transaction_p50_ms", "ms", .less, .latency, "median time from the beginning of a transaction to its committed end")
+  package static let transactionP99Ms = Metric(
+    "transaction_p99_ms", "ms", .less, .latency, "99th percentile of that time")
   package static let outOfGlobalOrder = Metric(
     "out_of_global_order", "", .less, .fault,
     "records a consumer got after one that their producer had been given later, over all its partitions")
@@ -208,9 +251,11 @@ extension Metric {
     serviceP50Ms, serviceP99Ms, serviceP999Ms, endToEndP50Ms, endToEndP99Ms, startMs, cpuSecondsPerGB,
     freshMiBPerSecond, freshCPUSecondsPerGB, grownOverFreshCPU, grownOverFreshRate, clientCPUSecondsPerGB,
     cpuSecondsPerMillionRecords, clientCPUSecondsPerMillionRecords, machineBusyPercent,
-    diskCeilingPercent, linkCeilingPercent, mbPerSecondPerWorker, mbPerSecondPerReader, lost, duplicated,
-    reordered, outOfGlobalOrder,
-    outOfGlobalOrderPercent, brokerCPUSeconds, clientCPUShare, scheduleLagMaxMs, scheduleLagP99Ms, compressionRatio,
+    diskCeilingPercent, linkCeilingPercent, mbPerSecondPerWorker, mbPerSecondPerReader, recordsPerSecondPerGroup,
+    lost, duplicated, reordered, outOfGlobalOrder, outOfGlobalOrderPercent, offsetsNotRising, misplacedKeys, readTwice,
+    leftOut, sharedPartitions, restartUnreadMs, joinUnreadMs, leaveUnreadMs, longestUnreadMs, interruptedPercent,
+    rebalances, commits, recordsPerBatch, partitionSkewPercent, transactionsCommitted, transactionP50Ms,
+    transactionP99Ms, brokerCPUSeconds, clientCPUShare, scheduleLagMaxMs, scheduleLagP99Ms, compressionRatio,
     compressMBPerSecond, decompressMBPerSecond, compressCPUSecondsPerGB, decompressCPUSecondsPerGB, payloadBytes,
     storedBytes, wireBytes, processWrittenBytes, processReadBytes, storageReadPercent, liveReadBytes, lagLeastRecords,
     lagMostRecords, lagMaxRecords, besideMBPerSecond, deviceReadBytes, deviceWrittenBytes, loopbackBytes, linkBytes,

@@ -168,10 +168,12 @@ struct Places: ParsableArguments {
     }
   }
 
-  /// As `find`, for what is to be run: where none is named, without those that run only by name.
-  func findToRun(_ names: [String], all: Bool) throws -> [(path: String, experiment: Experiment)] {
+  /// As `find`, for what is to be run: where none is named, without those that run only by name, in this profile.
+  func findToRun(
+    _ names: [String], all: Bool, _ profile: Profile
+  ) throws -> [(path: String, experiment: Experiment)] {
     let found = try find(names, all: all)
-    return names.isEmpty ? found.filter(\.experiment.isInAll) : found
+    return names.isEmpty ? found.filter { $0.experiment.under(profile).isInAll } : found
   }
 }
 

@@ -47,7 +47,7 @@ struct PlanCommand: ParsableCommand {
       var refused = false
       var documents: [[String: Any]] = []
       let changes = try changes()
-      for (path, definition) in try places.findToRun(names, all: true) {
+      for (path, definition) in try places.findToRun(names, all: true, profile) {
         let experiment = try definition.planned(path, profile, changes)
         let campaign = PlannedCampaign(experiment, seed: seed)
         let plan = campaign.plan

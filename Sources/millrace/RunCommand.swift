@@ -123,7 +123,7 @@ struct RunCommand: ParsableCommand {
       return ([campaign], campaign.places)
     }
     let changes = try changes(places)
-    let found = try places.findToRun(names, all: all)
+    let found = try places.findToRun(names, all: all, profile)
     let places = try places.ofNew(profile, replacing: Self.replacement(changes.brokers, in: found.map(\.experiment)))
     // The harness is validated first: if it fails, no later verdict counts.
     let first = found.filter { $0.experiment.id == SelfValidation.Name.experiment }

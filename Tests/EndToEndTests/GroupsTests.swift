@@ -5,7 +5,9 @@ import Testing
 /// Consumer groups as a user meets them: members of `millrace-load`, looked at and moved with `millrace groups`.
 @Suite("Consumer groups", .serialized)
 struct GroupsTests {
-  private static let settings = ["group.initial.rebalance.delay.ms=0", "offsets.topic.num.partitions=2"]
+  private static let settings = [
+    "group.initial.rebalance.delay.ms=0", "offsets.topic.num.partitions=2", "group.consumer.heartbeat.interval.ms=50",
+  ]
 
   private func millrace(_ arguments: [String]) async throws -> Programs.Outcome {
     try await Running("millrace", arguments).outcome()
@@ -79,16 +81,65 @@ struct GroupsTests {
   }
 
   @Test(
+    "groups whose members are all replaced, twice, read every record once, and their offsets rise",
+    arguments: ["classic", "consumer"])
+  func restarts(name: String) async throws {
+    try await withBroker(Self.settings) { broker in
+      try await produce(12_000, broker)
+      let both = try await consume(
+        [
+          "--group", "g", "--group-protocol", name, "--fan-out", "2", "--connections", "3", "--threads", "2",
+          "--heartbeat-ms", "50", "--num-records", "24000", "--throughput", "24000", "--member-restarts", "2",
+          "--fetch-max-partition-bytes", "16384", "--global-order",
+        ], broker)
+      #expect(both["verified"] as? Int == 24_000 && both["offsets_not_rising"] as? Int == 0, "\(both)")
+      for fault in ["read_twice", "left_out", "shared_partitions"] { #expect(both[fault] as? Int == 0, "\(fault)") }
+      #expect(both["restart_unread_ms"] as? Double ?? 0 > 0 && both["join_unread_ms"] is NSNull, "\(both)")
+      for group in ["g-1", "g-2"] { #expect(try await offsets(of: group, broker) == (0, 12_000), "\(group)") }
+      let early = try await Programs.load([
+        "consume", "--bootstrap-server", broker.address, "--topic", "t", "--group", "h", "--num-records", "10",
+        "--member-restarts", "9", "--quiet",
+      ])
+      #expect(early.status == 2 && early.errors.contains("over before all its --member-restarts"), "\(early.errors)")
+    }
+  }
+
+  @Test(
+    "a visitor interrupts all partitions of an eager group, and of a cooperative one and the new protocol's those that move"
+  )
+  func visits() async throws {
+    try await withBroker(Self.settings) { broker in
+      try await produce(60, broker)
+      let kinds = [
+        ["--assignor", "range"], ["--assignor", "cooperative-sticky"], ["--group-protocol", "consumer"],
+      ]
+      for (number, kind) in kinds.enumerated() {
+        let report = try await consume(
+          [
+            "--group", "g\(number)", "--connections", "2", "--heartbeat-ms", "50", "--visits", "1", "--visit-ms",
+            "1500",
+            "--duration", "4.5",
+          ] + kind, broker)
+        // Of six partitions three members have two each: two move to the visitor, and back.
+        let expected = number == 0 ? 100.0 : 100.0 / 3
+        #expect(abs((report["interrupted_percent"] as? Double ?? 0) - expected) < 0.01, "\(kind): \(report)")
+        for fault in ["read_twice", "left_out", "shared_partitions"] {
+          #expect(report[fault] as? Int == 0, "\(kind): \(fault)")
+        }
+      }
+    }
+  }
+
+  @Test(
     "while members come and leave no record is read twice or left out",
-    arguments: ["range", "roundrobin", "cooperative-sticky"])
+    arguments: ["range", "roundrobin", "cooperative-sticky", "consumer"])
   func comingAndLeaving(assignor: String) async throws {
     try await withBroker(Self.settings) { broker in
       try await produce(60, broker)
-      let member = [
-        "consume", "--bootstrap-server", broker.address, "--topic", "t", "--group", "g", "--assignor", assignor,
-        "--json",
-        "--quiet", "--heartbeat-ms", "50",
-      ]
+      let kind = assignor == "consumer" ? ["--group-protocol", assignor] : ["--assignor", assignor]
+      let member =
+        ["consume", "--bootstrap-server", broker.address, "--topic", "t", "--group", "g", "--heartbeat-ms", "50"] + kind
+        + ["--json", "--quiet"]
       let producing = try Programs.started(load: [
         "produce", "--bootstrap-server", broker.address, "--topic", "t", "--throughput", "3000", "--num-records",
         "12000",

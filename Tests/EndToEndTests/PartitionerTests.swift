@@ -51,6 +51,38 @@ struct PartitionerTests {
     }
   }
 
+  @Test("few keys have few partitions, each its own, which a reader that checks keys confirms")
+  func fewKeys() async throws {
+    try await withBroker { broker in
+      try await produce(broker, "few", ["--key", "random", "--keys", "3"])
+      var partitionsOf: [String: Set<Int>] = [:]
+      for (partition, batches) in try batches(broker, "few").enumerated() {
+        for record in try batches.flatMap({ try $0.records() }) {
+          let key = try #require(record.key)
+          partitionsOf[String(buffer: key), default: []].insert(partition)
+        }
+      }
+      #expect(partitionsOf.count == 3 && partitionsOf.values.allSatisfy { $0.count == 1 }, "\(partitionsOf)")
+      let read = try await Programs.load([
+        "consume", "--bootstrap-server", broker.address, "--topic", "few", "--check-keys", "--json", "--quiet",
+      ])
+      #expect(try read.json()["misplaced_keys"] as? Int == 0 && read.status == 0, "\(read.output)")
+    }
+  }
+
+  @Test("round robin gives each partition the next record, and sticky fills one batch after the other")
+  func roundRobin() async throws {
+    try await withBroker { broker in
+      try await produce(broker, "turns", ["--partitioner", "round-robin", "--batch-records", "1000"])
+      try await produce(broker, "sticky", ["--partitioner", "sticky", "--batch-records", "1000"])
+      func records(_ topic: String) throws -> [Int] {
+        try batches(broker, topic).map { $0.reduce(0) { $0 + Int($1.header.count) } }
+      }
+      #expect(try records("turns") == [400, 400, 400, 400, 400])
+      #expect(try records("sticky") == [1000, 1000, 0, 0, 0])
+    }
+  }
+
   @Test("without a key batches go round the partitions, one after the other")
   func unkeyed() async throws {
     try await withBroker { broker in

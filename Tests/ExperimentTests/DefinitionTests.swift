@@ -99,6 +99,10 @@ struct DefinitionTests {
   func inAll() throws {
     #expect(try Sample.experiment().isInAll)
     #expect(try !Sample.experiment { $0 + "in_all: false\n" }.isInAll)
+    let named = try Sample.experiment {
+      $0.replacingOccurrences(of: "factors: {size: [1]}", with: "factors: {size: [1]}, in_all: false")
+    }
+    #expect(!named.under(.quick).isInAll && named.under(.standard).isInAll && named.isInAll)
   }
 
   @Test(
@@ -255,7 +259,13 @@ struct DefinitionTests {
     #expect(Placeholder.fill("{a*3}, {a}", from: ["a": "8"]) == "24, 8")
     #expect(Placeholder.fill("{a*3}", from: ["a": "x"]) == nil, "no number to be multiplied")
     #expect(
-      Placeholder.names(in: "{a*2}{b*x}{c*-1}") == ["a", "b*x", "c*-1"], "a name times a whole number, or no name")
+      Placeholder.names(in: "{a*2}{b*x}{c*-1}") == ["a", "b", "x", "c*-1"],
+      "a name times a whole number or another name")
+    #expect(Placeholder.fill("{a*b}", from: ["a": "8", "b": "3"]) == "24")
+    #expect(
+      Placeholder.fill("{a*b}", from: ["a": "8"]) == nil
+        && Placeholder.fill("{a*b}", from: ["a": "8", "b": "x"]) == nil)
+    #expect(Placeholder.fill("{a*b}", from: ["a": Level("\(Int.max)"), "b": "2"]) == nil, "too large")
     #expect(Placeholder.names(in: "x{a}y{b}") == ["a", "b"])
     #expect(Placeholder.fill("{a/b}", from: ["a": "1000", "b": "30"]) == "33")
     #expect(Placeholder.fill("{a/b}", from: ["a": "1", "b": "0"]) == nil, "nothing is divided by zero")

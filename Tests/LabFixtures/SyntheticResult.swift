@@ -27,6 +27,7 @@ enum Synthetic {
   static let stems = [
     "01-sequential-random", "02-disk-against-memory", "03-page-cache", "05-log-against-tree",
     "06-throughput-over-volume", "07-linkedin", "08-message-size", "10-compression", "11-zero-copy", "15-partitions",
+    "19-groups", "20-partitioner", "21-rebalance", "22-transactions",
   ]
 
   /// One row a replicate (and sweep level) of each cell, with every metric the charts and rules ask for.
@@ -137,6 +138,37 @@ enum Synthetic {
       return [
         "mb_per_s": 900 * workers, "mb_per_s_per_worker": 900, "reordered": 0,
         "out_of_global_order": partitions > 1 ? 1e6 : 0, "out_of_global_order_percent": partitions > 1 ? 60 : 0,
+        "records_per_s_per_group": 1e6 / (arm.name == "groups" ? levels["groups"]?.number ?? 1 : 1), "read_twice": 0,
+        "left_out": 0, "shared_partitions": 0,
+      ]
+    case 19:
+      return [
+        "records_per_s_per_group": 2e5, "restart_unread_ms": 30, "read_twice": 0, "left_out": 0, "shared_partitions": 0,
+        "offsets_not_rising": 0,
+      ]
+    case 20:
+      let partitions = levels["partitions"]?.number ?? 1
+      let keys = levels["distinct_keys"]?.number ?? 1e5
+      return [
+        "records_per_batch": arm.name.hasPrefix("sticky") ? 100 : 100 / partitions, "misplaced_keys": 0,
+        "partition_skew_percent": arm.name == "few-keys" ? 600 / keys.squareRoot() : 3,
+        "response_p99_ms": arm.name.hasPrefix("sticky") ? 3 : 4,
+      ]
+    case 21:
+      let members = levels["members"]?.number ?? 1
+      let isEager = arm.name.hasPrefix("eager")
+      let pause = isEager ? 100 : (arm.name == "consumer" ? 120 : 150) / (members + 1)
+      return [
+        "interrupted_percent": isEager ? 100 : 100 / (members + 1), "join_unread_ms": pause, "leave_unread_ms": pause,
+        "longest_unread_ms": isEager ? 200 : 150, "read_twice": 0, "left_out": 0, "shared_partitions": 0,
+      ]
+    case 22:
+      let size = levels["transaction_records"]?.number ?? 0
+      let isTransactional = arm.name.hasSuffix("transactional")
+      let rate = arm.name.hasPrefix("plain") ? 4e5 : 4.2e5
+      return [
+        "records_per_s": isTransactional ? rate * size / (size + 500) : rate, "service_p99_ms": 3,
+        "end_to_end_p50_ms": isTransactional ? 1.5 + size / 40 : 1.5, "transaction_p50_ms": 1 + size / 400,
       ]
     case 10:
       let ratios: [String: Double] = ["gzip": 4.8, "snappy": 2.8, "lz4": 2.9, "zstd": 5.2]

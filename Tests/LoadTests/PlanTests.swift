@@ -45,6 +45,10 @@ struct PlanTests {
         + ["--isolation", "read_committed", "--num-records", "1"] + place)
     #expect(member.group == "g" && member.groupInstanceID == "i" && member.assignor == .cooperativeSticky)
     #expect(member.readsCommitted)
+    let visited = try LoadPlan(
+      arguments: ["consume", "--group", "g", "--group-protocol", "consumer", "--remote-assignor", "uniform"]
+        + ["--duration", "3", "--visits", "1", "--visit-ms", "1000"] + place)
+    #expect(visited.groupProtocol == .consumer && visited.remoteAssignor == "uniform" && visited.visits == 1)
     let produce = ["produce", "--num-records", "10"] + place
     let plan = try LoadPlan(
       arguments: produce + ["--transaction-records", "5", "--transaction-abort-every", "3", "--acks", "all"])
@@ -56,6 +60,23 @@ struct PlanTests {
       (["consume", "--group", "g", "--duration", "1", "--heartbeat-ms", "30000"], "more than half"),
       (["consume", "--group", "g", "--assignor", "sticky"], "range, roundrobin or cooperative-sticky"),
       (["consume", "--isolation", "committed"], "read_uncommitted or read_committed"),
+      (["consume", "--visits", "1"], "of the members of a --group"),
+      (["consume", "--group", "g", "--duration", "1", "--member-restarts", "1"], "give --num-records"),
+      (["consume", "--group", "g", "--duration", "2.9", "--visits", "1"], "give --duration 3.0 or more"),
+      (
+        [
+          "consume", "--group", "g", "--duration", "3", "--num-records", "9", "--visits", "1", "--member-restarts", "1",
+        ],
+        "leave one out"
+      ),
+      (
+        ["consume", "--group", "g", "--duration", "1", "--remote-assignor", "range"], "needs --group-protocol consumer"
+      ),
+      (["consume", "--group", "g", "--duration", "1", "--group-protocol", "eager"], "classic or consumer"),
+      (["consume", "--check-keys", "--no-verify"], "leave out --no-verify"),
+      (["produce", "--num-records", "1", "--keys", "5"], "it needs --key"),
+      (["produce", "--num-records", "1", "--partitioner", "round-robin", "--key", "random"], "leave out --key"),
+      (["produce", "--num-records", "1", "--partitioner", "random"], "sticky or round-robin"),
       (["produce", "--num-records", "1", "--transaction-records", "5"], "needs --acks all"),
       (
         ["produce", "--num-records", "1", "--transaction-records", "5", "--acks", "all", "--in-flight", "6"],

@@ -213,6 +213,19 @@ struct ChartTests {
     )
   }
 
+  @Test("among lines an arm that does not depend on x is level, and among bars it has no place")
+  func level() throws {
+    let chart = try #require(try charts("22-transactions").first)
+    let plain = chart.points.filter { $0.kind == .median && $0.series == "plain" }
+    #expect(plain.map(\.level) == ["10", "100", "1000", "10000", "100000"])
+    #expect(Set(plain.map(\.y)).count == 1)
+    var definition = chart.definition
+    definition.kind = .bars
+    let experiment = try Synthetic.experiment("22-transactions")
+    let bars = Chart(definition, of: experiment, rows: Synthetic.rows(of: experiment), seed: 1, caption: "")
+    #expect(try #require(bars).series.map(\.key) == ["transactional"])
+  }
+
   @Test("consumers over partitions have the ideal beside them: one's rate for each that can work")
   func ideal() throws {
     let chart = try #require(try charts("15-partitions").first)

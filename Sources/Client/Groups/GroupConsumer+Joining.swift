@@ -71,6 +71,7 @@ extension GroupConsumer {
   }
 
   func leave(_ memberID: String) {
+    guard membership.isClassic else { return sendLastHeartbeat() }
     var request = LeaveGroupRequest()
     request.groupID = settings.groupID
     request.memberID = memberID
@@ -80,10 +81,21 @@ extension GroupConsumer {
 
   // MARK: Heartbeats
 
-  func scheduleHeartbeat() {
-    after(settings.heartbeatIntervalMs) { group in
-      group.heartbeat()
-      group.scheduleHeartbeat()
+  /// Before the coordinator of the new protocol has said how often, a member tries to join as often as it may.
+  private var heartbeatIntervalMs: Int {
+    membership.isClassic ? settings.heartbeatIntervalMs : askedIntervalMs ?? ClientLimits.retryBackoffMs
+  }
+
+  /// Begins to send heartbeats at intervals of which the first may be shorter.
+  func keepTime() { scheduleHeartbeat(afterMs: Int(Double(heartbeatIntervalMs) * settings.heartbeatPhase)) }
+
+  private func scheduleHeartbeat(afterMs milliseconds: Int) {
+    heartbeatTimer += 1
+    let timer = heartbeatTimer
+    after(milliseconds) { group in
+      guard timer == group.heartbeatTimer else { return }
+      if group.membership.isClassic { group.heartbeat() } else { group.beat(group.isJoining ? .full : .plain) }
+      group.scheduleHeartbeat(afterMs: group.heartbeatIntervalMs)
     }
   }
 

@@ -85,7 +85,7 @@ extension GroupConsumer {
     let kept = positions.filter { !partitions.contains($0.key) }
     consumer.assign(kept)
     if kept.isEmpty { pausedNs = pausedNs ?? now() }
-    revoked(partitions)
+    revoked(positions.filter { partitions.contains($0.key) })
   }
 
   func commit(_ positions: [Int32: Offset]) {

@@ -7,15 +7,28 @@ package struct GroupSettings: Sendable {
   package var groupID: String
   /// Set for a static member, whose restart starts no rebalance.
   package var instanceID: String?
+  package var membership = GroupProtocol.classic
+  /// Of the classic protocol.
   package var assignor = Assignor.range
   package var sessionTimeoutMs = 45_000
   /// How long a rebalance waits for the members.
   package var rebalanceTimeoutMs = 60_000
+  /// Of the classic protocol; in the new one the coordinator says it.
   package var heartbeatIntervalMs = 3_000
+  /// The share of an interval after which the first heartbeat is sent: members that start together need not send theirs together.
+  package var heartbeatPhase = 1.0
   /// The time between two commits; 0 commits only what is given up.
   package var commitIntervalMs = 5_000
 
   package init(groupID: String) { self.groupID = groupID }
+}
+
+/// How members and coordinator agree on who reads what (`group.protocol`).
+package enum GroupProtocol: Equatable, Sendable {
+  /// JoinGroup and SyncGroup: a member assigns, and all wait for all.
+  case classic
+  /// KIP-848: the coordinator assigns, by `assignor` where the member prefers one, and each member moves by its own heartbeats.
+  case consumer(memberID: String, assignor: String? = nil)
 }
 
 /// What a group's member has done.
@@ -46,17 +59,18 @@ package struct OffsetWatch {
   package init() {}
 }
 
-/// Reads the partitions of one topic that a consumer group assigns, and commits how far it has read (classic protocol).
+/// Reads the partitions of one topic that a consumer group assigns, and commits how far it has read.
 ///
-/// `GroupMembership` decides; this class carries its actions out, on one event loop. Commits are sent before the request to join
-/// again, on the same connection, so the coordinator has them before it assigns the partitions to others.
+/// `GroupMembership` or `HeartbeatMembership` decides; this class carries their actions out, on one event loop. Commits are sent before
+/// the request to join again, or the heartbeat that gives partitions up, on the same connection, so the coordinator has them before it
+/// assigns the partitions to others.
 package final class GroupConsumer {
   package let settings: GroupSettings
   package let consumer: Consumer
   /// Called with partitions that will be read, and the offsets at which reading begins.
   package var assigned: ([Int32: Offset]) -> Void = { _ in }
-  /// Called with partitions that are read no more.
-  package var revoked: ([Int32]) -> Void = { _ in }
+  /// Called with partitions that are read no more, and the offsets at which reading ended.
+  package var revoked: ([Int32: Offset]) -> Void = { _ in }
   /// Called once with an error that ends the membership.
   package var failed: (ClientError) -> Void = { _ in }
   package internal(set) var counts = GroupCounts()
@@ -66,7 +80,7 @@ package final class GroupConsumer {
 
   typealias Connect = (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
 
-  private(set) var membership: GroupMembership
+  private(set) var membership: Membership
   let metadata: Metadata
   /// Where partitions without a committed offset begin.
   let fallback: [Int32: Offset]
@@ -81,7 +95,13 @@ package final class GroupConsumer {
   var members: [JoinGroupResponse.Member] = []
   var protocolName: String?
   var isHeartbeatInFlight = false
+  /// The time between heartbeats that the coordinator of the new protocol asked for; nil before it has.
+  var askedIntervalMs: Int?
+  /// The number of times that a heartbeat was scheduled: only the last one is sent.
+  var heartbeatTimer = 0
   private var isClosed = false
+  /// The member leaves when its heartbeat is answered.
+  private var isLeaving = false
   /// When reading stopped for a rebalance; nil otherwise.
   var pausedNs: UInt64?
   /// The number of assignments, by which what is asked for a later one overtakes what was asked for an earlier one.
@@ -105,28 +125,49 @@ package final class GroupConsumer {
     self.eventLoop = eventLoop
     self.now = now
     self.connect = connect
-    membership = GroupMembership(
-      isCooperative: settings.assignor.isCooperative, isStatic: settings.instanceID != nil)
+    membership =
+      switch settings.membership {
+      case .classic:
+        .classic(
+          GroupMembership(isCooperative: settings.assignor.isCooperative, isStatic: settings.instanceID != nil))
+      case .consumer(let memberID, _): .consumer(HeartbeatMembership(memberID: memberID))
+      }
   }
 
   /// Joins the group.
   package func start() {
     findCoordinator()
-    scheduleHeartbeat()
+    keepTime()
     scheduleCommit()
   }
 
   /// Commits, leaves the group, and closes the connections; `then` is called when the coordinator has answered, or does not for
   /// `ClientLimits.leaveTimeoutMs`.
   package func close(then: @escaping () -> Void) {
-    guard !isClosed else { return then() }
+    guard !isClosed, left == nil else { return then() }
     left = then
+    let timeout = TimeAmount.milliseconds(Int64(ClientLimits.leaveTimeoutMs))
+    eventLoop.assumeIsolated().scheduleTask(in: timeout) {
+      self.isClosed = true
+      self.end()
+    }
+    // The answer to a heartbeat may raise the member's epoch, in which its last commit must be.
+    isLeaving = !membership.isClassic && isHeartbeatInFlight && hasCoordinator
+    if !isLeaving { leaveGroup() }
+  }
+
+  private func leaveGroup() {
     carryOut(GroupMembership.Event.leave)
     isClosed = true
     endIfAnswered()
-    guard left != nil else { return }
-    let timeout = TimeAmount.milliseconds(Int64(ClientLimits.leaveTimeoutMs))
-    eventLoop.assumeIsolated().scheduleTask(in: timeout) { self.end() }
+  }
+
+  /// Returns whether the member has left, now that its heartbeat is answered.
+  func leaveIfAsked() -> Bool {
+    guard isLeaving else { return false }
+    isLeaving = false
+    leaveGroup()
+    return true
   }
 
   /// Ends as a crash of the client would: nothing is committed, and the group is not told.
@@ -170,6 +211,7 @@ package final class GroupConsumer {
         if group.membership.phase == .joining { group.join() }
       }
     case .synchronise: synchronise()
+    case .heartbeat(let heartbeat): beat(heartbeat)
     case .assign: assign()
     case .revoke(let partitions): stop(partitions.map(\.partition), commits: true)
     case .lose(let partitions):

@@ -15,6 +15,15 @@ package struct GroupMembership: Sendable {
     case failed(ErrorCode)
   }
 
+  /// How much a heartbeat of the new protocol says; a classic one says nothing but that the member lives.
+  package enum Heartbeat: Equatable, Sendable {
+    /// Everything, as the one that joins does, and the first after a lost response.
+    case full
+    /// What the member owns.
+    case owned
+    case plain
+  }
+
   /// What a refusal answers.
   package enum Request: Sendable { case join, synchronise, heartbeat, commit }
 
@@ -27,6 +36,8 @@ package struct GroupMembership: Sendable {
     case memberIDGiven(String)
     case joined(memberID: String, generation: Int32)
     case synchronised([TopicPartition])
+    /// A heartbeat of the new protocol was answered, with the whole assignment or with nil when the member knows it.
+    case answered(epoch: Int32, [TopicPartition]?)
     case refused(Request, ErrorCode)
     case leave
   }
@@ -38,13 +49,15 @@ package struct GroupMembership: Sendable {
     case join(isDelayed: Bool)
     /// Send SyncGroup; the leader's has everyone's assignment.
     case synchronise
+    /// Send ConsumerGroupHeartbeat.
+    case heartbeat(Heartbeat)
     /// Read these, beside what is read already.
     case assign([TopicPartition])
     /// Stop reading these, and commit how far they were read.
     case revoke([TopicPartition])
     /// Stop reading these, which may be another member's already: commits would be refused.
     case lose([TopicPartition])
-    /// Send LeaveGroup.
+    /// Send LeaveGroup, or in the new protocol the last heartbeat.
     case leave(memberID: String)
     case fail(ErrorCode)
   }
@@ -82,6 +95,7 @@ package struct GroupMembership: Sendable {
       phase = .synchronising
       return [.synchronise]
     case .synchronised(let partitions): return synchronised(Set(partitions))
+    case .answered: return []
     case .refused(let request, let code): return refused(request, code)
     case .leave: return leave()
     }

@@ -69,7 +69,8 @@ extension ProfileChanges {
       replicates: try reader.integer("replicates", in: Experiment.Bounds.replicates),
       adaptive: try reader.section("adaptive", AdaptiveReplicates.init(reading:)),
       factors: try reader.factors("factors"), sweep: try reader.factors("sweep").first,
-      fixed: try reader.settings("fixed"), arms: reader.node("arms") == nil ? nil : try reader.texts("arms"))
+      fixed: try reader.settings("fixed"), arms: reader.node("arms") == nil ? nil : try reader.texts("arms"),
+      isInAll: reader.node("in_all") == nil ? nil : try reader.flag("in_all", default: true))
   }
 }
 

@@ -277,8 +277,8 @@ package enum Placeholder {
     expressions(in: text).flatMap { Calculation($0).names }
   }
 
-  /// `text` with each `{name}` replaced by its value, each `{name*2}` by twice that and each `{name/other}` by their whole
-  /// quotient; nil when one has no value, or no number to be calculated with.
+  /// `text` with each `{name}` replaced by its value, each `{name*2}` by twice that, each `{name*other}` by their product and
+  /// each `{name/other}` by their whole quotient; nil when one has no value, or no number to be calculated with.
   package static func fill(_ text: String, from values: [String: Level]) -> String? {
     var filled = ""
     var rest = text[...]
@@ -294,7 +294,8 @@ package enum Placeholder {
   /// `{volume_gb*2}` or `{total_bytes/record_bytes}` without its braces.
   private enum Calculation {
     case value(String)
-    case product(String, Int)
+    case multiple(String, Int)
+    case product(String, String)
     case quotient(String, String)
 
     init(_ expression: Substring) {
@@ -303,7 +304,9 @@ package enum Placeholder {
       }
       let (factors, terms) = (parts("*"), parts("/"))
       if factors.count == 2, let factor = Int(factors[1]), (1...1_000_000).contains(factor) {
-        self = .product(factors[0], factor)
+        self = .multiple(factors[0], factor)
+      } else if factors.count == 2, factors[1].first?.isLetter == true {
+        self = .product(factors[0], factors[1])
       } else if terms.count == 2 {
         self = .quotient(terms[0], terms[1])
       } else {
@@ -313,8 +316,8 @@ package enum Placeholder {
 
     var names: [String] {
       switch self {
-      case .value(let name), .product(let name, _): [name]
-      case .quotient(let above, let below): [above, below]
+      case .value(let name), .multiple(let name, _): [name]
+      case .product(let name, let other), .quotient(let name, let other): [name, other]
       }
     }
 
@@ -322,11 +325,20 @@ package enum Placeholder {
       func number(_ name: String) -> Int? { values[name].flatMap { Int($0.text) } }
       switch self {
       case .value(let name): return values[name]?.text
-      case .product(let name, let factor): return number(name).map { String($0 * factor) }
+      case .multiple(let name, let factor): return number(name).flatMap { Self.product($0, factor) }
+      case .product(let name, let other):
+        guard let one = number(name), let two = number(other) else { return nil }
+        return Self.product(one, two)
       case .quotient(let above, let below):
         guard let above = number(above), let below = number(below), below > 0 else { return nil }
         return String(above / below)
       }
+    }
+
+    /// Nil where it is too large.
+    private static func product(_ one: Int, _ two: Int) -> String? {
+      let (product, isTooLarge) = one.multipliedReportingOverflow(by: two)
+      return isTooLarge ? nil : String(product)
     }
   }
 

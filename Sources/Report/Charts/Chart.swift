@@ -143,16 +143,24 @@ private struct Plotter {
     let drawn =
       definition.arms.isEmpty
       ? experiment.arms.filter { $0.role != .again }.map(\.name) : definition.arms
-    return drawn.flatMap { arm in rows.filter { $0.arm == arm } }.compactMap { row in
-      guard let value = row.metrics[definition.y], let level = self.level(definition.x, of: row) else { return nil }
+    return drawn.flatMap { arm in rows.filter { $0.arm == arm } }.flatMap { row -> [Placed] in
+      guard let value = row.metrics[definition.y] else { return [] }
       let kept = definition.only.allSatisfy { factor in
         row.levels[factor.name].map { factor.levels.contains($0) } ?? true
       }
-      guard kept else { return nil }
+      guard kept else { return [] }
       let series = definition.series.map { self.level($0, of: row) ?? "" }.joined(separator: "/")
       let panel = definition.panels.flatMap { self.level($0, of: row) } ?? ""
-      return Placed(row: row, panel: panel, series: series, level: level, value: value)
+      return places(of: row).map { Placed(row: row, panel: panel, series: series, level: $0, value: value) }
     }
+  }
+
+  /// The levels of x at which a row stands. An arm that does not depend on x is the same at each of them: among lines a level one.
+  private func places(of row: Row) -> [String] {
+    if let level = level(definition.x, of: row) { return [level] }
+    let ignores = experiment.arm(named: row.arm)?.ignores.contains(definition.x) ?? false
+    guard definition.kind == .lines, ignores else { return [] }
+    return experiment.factor(named: definition.x)?.levels.map(\.text) ?? []
   }
 
   private func level(_ name: String, of row: Row) -> String? {

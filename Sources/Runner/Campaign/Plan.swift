@@ -130,9 +130,9 @@ package struct Plan: Sendable, Equatable {
       let isElsewhere = options["null-sink"] != nil || target?.isLocal == false
       cost.diskBytes = isElsewhere ? 0 : stored(load.bytes, of: values.filled(broker.settings), options)
     case .flow(.consume):
-      let bytes = payload(values.filled(phases.options + (phases.prepare ?? [])))
+      let bytes = payload(values.filled(phases.options + (phases.prepare ?? phases.fill ?? [])))
       // A tenth more for the warm-up.
-      cost.seconds = options["duration"] ?? 1.1 * bytes / Rates.consumeBytesPerSecond
+      cost.seconds = options["duration"] ?? max(1.1 * bytes / Rates.consumeBytesPerSecond, paced(options))
       if phases.warm != nil { cost.seconds += bytes / Rates.consumeBytesPerSecond }
       if phases.restarts { cost.seconds = 2 * cost.seconds + Rates.brokerOverheadSeconds }
       cost.seconds += Rates.brokerOverheadSeconds
@@ -195,6 +195,12 @@ package struct Plan: Sendable, Equatable {
     let requests = options["batch-records"].map { (options["num-records"] ?? 0) / max($0, 1) } ?? 0
     let linked = rate > 0 ? onWire * 8 / 1e6 / rate + Rates.linkSeconds : 0
     return linked + roundTrip * (10 + requests / max(options["in-flight"] ?? 5, 1))
+  }
+
+  /// How long a reader takes that is held to a rate.
+  private static func paced(_ options: [String: Double]) -> Double {
+    guard let rate = options["throughput"], rate > 0 else { return 0 }
+    return (options["num-records"] ?? 0) / rate
   }
 
   /// Records times their size.

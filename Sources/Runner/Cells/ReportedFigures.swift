@@ -61,7 +61,7 @@ package struct ReportedFigures: Sendable, Equatable {
   /// Those whose names are metrics, and the load generator's latencies under theirs.
   package var metrics: [String: Double] {
     var metrics = numbers.filter { Metric.named($0.key) != nil }
-    for kind in ["response", "service", "end_to_end"] {
+    for kind in ["response", "service", "end_to_end", "transaction"] {
       for percentile in ["p50", "p99", "p99_9"] {
         guard let value = numbers["\(kind)_latency_ms.\(percentile)"] else { continue }
         metrics["\(kind)_\(percentile)_ms"] = value

@@ -125,7 +125,7 @@ private struct GroupModel {
       case .join: join(number)
       case .synchronise: synchronise(number)
       case .leave(let id): remove(id)
-      case .connect, .assign, .revoke, .lose, .fail: break
+      case .connect, .heartbeat, .assign, .revoke, .lose, .fail: break
       }
     }
   }
