@@ -16,7 +16,7 @@ final class CheckTransactor: CheckClient {
     /// One in so many transactions.
     static let aborts = 4, offsets = 2, stalls = 60, crashes = 40, zombies = 30
     static let pauseMs = 300
-    static let zombieMs = 1000
+    static let zombieMs = 200, zombieMoreMs = 1000
   }
 
   /// A producer with an identity: a process of the history.
@@ -32,6 +32,8 @@ final class CheckTransactor: CheckClient {
     var hasOffset = false
     /// Where its group comes to if the transaction is committed.
     var consumed: Offset?
+    /// Another session has begun, and this one goes on.
+    var isHaunting = false
     /// An offset may be in the transaction or not.
     var mustAbort = false
 
@@ -54,6 +56,8 @@ final class CheckTransactor: CheckClient {
   private var zombie: Session?
   private var position: Offset = 0
   private var isStopping = false
+  /// The first leaves its last transaction open, which the coordinator must end.
+  private let leavesOpen: Bool
 
   init(_ scene: CheckScene, index: Int, seed: UInt64) {
     self.scene = scene
@@ -61,8 +65,10 @@ final class CheckTransactor: CheckClient {
     group = "\(scene.metadata.topic)-transactions-\(index)"
     source = scene.metadata.partitions[index % scene.metadata.partitions.count].index
     random = SplitMix(seed: seed)
+    leavesOpen = index == 0
   }
 
+  var name: String { "the transactional producer '\(id)'" }
   var isDone: Bool { isStopping && session == nil && zombie == nil }
 
   func stop() { isStopping = true }
@@ -187,7 +193,7 @@ final class CheckTransactor: CheckClient {
     guard session.phase == .open else { return endWhenQuiet(session) }
     if session.batches > 0 { return sendBatch(session) }
     if session.hasOffset { return sendOffset(session) }
-    if random.below(Limits.crashes) == 0, !isStopping { return end(session) }
+    if isStopping ? leavesOpen : random.below(Limits.crashes) == 0 { return end(session) }
     if random.below(Limits.zombies) == 0, !isStopping, zombie == nil { return replace(session) }
     if random.below(Limits.stalls) == 0, !isStopping { return stall(session) }
     endWhenQuiet(session)
@@ -267,13 +273,15 @@ final class CheckTransactor: CheckClient {
     start()
   }
 
-  /// Lets the zombie, whose successor has an identity, send and commit: its transaction has been aborted, and must stay so.
+  /// Lets the zombie, whose successor has an identity, send or not, and then commit, while the successor may be in a transaction: the
+  /// zombie's transaction has been aborted, and must stay so.
   private func haunt() {
-    guard let zombie else { return }
-    if zombie.phase == .open {
+    guard let zombie, !zombie.isHaunting else { return }
+    zombie.isHaunting = true
+    if zombie.phase == .open, random.below(2) == 0 {
       zombie.recorded.send(1, lane: random.below(zombie.recorded.producer.laneCount), transaction: zombie.transaction)
     }
-    scene.after(Limits.zombieMs) { [weak self] in self?.exorcise(zombie) }
+    scene.after(Limits.zombieMs + random.below(Limits.zombieMoreMs)) { [weak self] in self?.exorcise(zombie) }
   }
 
   private func exorcise(_ zombie: Session) {
