@@ -4,6 +4,7 @@ import asyncio
 
 import corpus
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from checks import expect, expect_equal
 from clients.aio import SECONDS_MAX, create, produce, run
 
@@ -98,4 +99,35 @@ def a_static_member_comes_back_without_a_rebalance(address):
     run(body())
 
 
-CHECKS = [members_share_the_partitions_and_take_over, a_group_goes_on_where_it_was, a_static_member_comes_back_without_a_rebalance]
+def administers_groups(address):
+    group = topic = "aio-admin"
+    partition = TopicPartition(topic, 0)
+
+    async def body():
+        await create(address, topic, 1)
+        await produce(address, topic, "none", [corpus.Record(0, None, b"x", [], None)] * 5)
+        consumer = await member(address, group, topic, enable_auto_commit=False)
+        admin = AIOKafkaAdminClient(bootstrap_servers=address)
+        await admin.start()
+        try:
+            await asyncio.wait_for(consumer.getone(), SECONDS_MAX)
+            await consumer.commit({partition: 3})
+            expect((group, "consumer") in [tuple(found) for found in await admin.list_consumer_groups()], "the group is not listed")
+            [response] = await admin.describe_consumer_groups([group])
+            [(error, name, state, *_)] = response.groups
+            expect_equal((error, name, state), (0, group, "Stable"), "the group")
+            offsets = await admin.list_consumer_group_offsets(group)
+            expect_equal({place: found.offset for place, found in offsets.items()}, {partition: 3}, "the offsets")
+        finally:
+            await admin.close()
+            await consumer.stop()
+
+    run(body())
+
+
+CHECKS = [
+    members_share_the_partitions_and_take_over,
+    a_group_goes_on_where_it_was,
+    a_static_member_comes_back_without_a_rebalance,
+    administers_groups,
+]

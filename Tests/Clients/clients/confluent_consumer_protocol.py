@@ -2,9 +2,9 @@
 
 import corpus
 from checks import expect_equal
-from clients.confluent import create, produce
-from clients.confluent_groups import Member, wait_for
-from confluent_kafka import Consumer, TopicPartition
+from clients.confluent import SECONDS_MAX, admin, create, produce
+from clients.confluent_groups import Member, group_error, wait_for
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicPartition
 
 PARTITIONS = 4
 RECORDS = 50
@@ -80,6 +80,56 @@ def a_classic_group_becomes_one_of_the_new_protocol_with_its_offsets(address):
     expect_equal(new.read, [], "what the new member read again")
 
 
+def a_member_commits_and_reads_what_is_committed(address):
+    topic = group = "confluent-kip848-commits"
+    make(address, topic)
+    # One thread does all: in confluent-kafka 2.16.1 `committed` does not return while another thread polls.
+    consumer = Consumer(
+        {
+            "bootstrap.servers": address, "group.id": group, "group.protocol": "consumer", "auto.offset.reset": "earliest",
+            "enable.auto.commit": False, "log_level": 0,
+        }
+    )  # fmt: skip
+    try:
+        consumer.subscribe([topic])
+        read = []
+        wait_for(
+            lambda: f"{len(read)} records were read",
+            lambda: read.extend(consumer.consume(100, 0.5)) or len(read) == PARTITIONS * RECORDS,
+        )
+        partitions = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
+        expect_equal([p.offset for p in consumer.committed(partitions, SECONDS_MAX)], [-1001] * PARTITIONS, "committed at first")
+        consumer.commit(asynchronous=False)
+        expect_equal([p.offset for p in consumer.committed(partitions, SECONDS_MAX)], [RECORDS] * PARTITIONS, "committed then")
+    finally:
+        consumer.close()
+
+
+def administers_groups(address):
+    topic = group = "confluent-kip848-admin"
+    make(address, topic)
+    client = admin(address)
+    member = NewMember(address, group, topic)
+    try:
+        wait_for(state(member), lambda: shared(member) and len(member.read) == PARTITIONS * RECORDS)
+        described = client.describe_consumer_groups([group])[group].result(SECONDS_MAX)
+        expect_equal((described.state.name, described.type.name), ("STABLE", "CONSUMER"), "state and type")
+        expect_equal(described.partition_assignor, "uniform", "the assignor")
+        [only] = described.members
+        owned = sorted(p.partition for p in only.assignment.topic_partitions)
+        expect_equal(owned, list(range(PARTITIONS)), "the assignment")
+        listed = {g.group_id: g for g in client.list_consumer_groups().result(SECONDS_MAX).valid}
+        expect_equal(listed[group].type.name, "CONSUMER", "the type in the list")
+        expect_equal(group_error(client.delete_consumer_groups([group])[group]), KafkaError.NON_EMPTY_GROUP, "deleting it")
+    finally:
+        member.close()
+    offsets = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(SECONDS_MAX)
+    expect_equal([p.offset for p in offsets.topic_partitions], [RECORDS] * PARTITIONS, "the offsets")
+    client.delete_consumer_groups([group])[group].result(SECONDS_MAX)
+    gone = group_error(client.delete_consumer_groups([group])[group])
+    expect_equal(gone, KafkaError.GROUP_ID_NOT_FOUND, "deleting it again")
+
+
 def members_go_on_after_a_kill_and_a_start(broker):
     topic = group = "confluent-kip848-killed"
     make(broker.address, topic)
@@ -97,5 +147,10 @@ def members_go_on_after_a_kill_and_a_start(broker):
         second.close()
 
 
-CHECKS = [members_share_the_partitions_and_take_over, a_classic_group_becomes_one_of_the_new_protocol_with_its_offsets]
+CHECKS = [
+    members_share_the_partitions_and_take_over,
+    a_classic_group_becomes_one_of_the_new_protocol_with_its_offsets,
+    a_member_commits_and_reads_what_is_committed,
+    administers_groups,
+]
 RESTART_CHECKS = [members_go_on_after_a_kill_and_a_start]

@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from kafka import KafkaConsumer, KafkaProducer
 from kafka import TopicPartition as PythonTopicPartition
 
-from clients import aio, confluent
+from clients import aio, confluent, kcat
 
 SECONDS_MAX = 30
 
@@ -202,6 +202,38 @@ def aiokafka_commits_and_aborts(address):
     expect_equal(aio.run(body()), [b"%d" % n for n in (0, 2, 4) for _ in range(3)], "the committed records")
 
 
+def aiokafka_commits_the_offsets_that_it_has_read_with_what_it_has_written(address):
+    source, target, group = "txn-aio-source", "txn-aio-target", "txn-aio-group"
+    partition = AIOTopicPartition(source, 0)
+
+    async def body():
+        for topic in (source, target):
+            await aio.create(address, topic, 1)
+        await aio.produce(address, source, "none", [confluent.corpus.Record(0, None, b"%d" % n, [], None) for n in range(6)])
+        made = AIOKafkaProducer(bootstrap_servers=address, transactional_id=group)
+        consumer = AIOKafkaConsumer(
+            source, bootstrap_servers=address, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False
+        )
+        await made.start()
+        await consumer.start()
+        committed = []
+        try:
+            for commits in (False, True):
+                await made.begin_transaction()
+                for number in range(6):
+                    await made.send_and_wait(target, b"%d" % number, partition=0)
+                await made.send_offsets_to_transaction({partition: 6}, group)
+                await (made.commit_transaction() if commits else made.abort_transaction())
+                committed.append(await consumer.committed(partition))
+        finally:
+            await consumer.stop()
+            await made.stop()
+        return committed
+
+    expect_equal(aio.run(body()), [None, 6], "the group's committed offset after an abort, and after a commit")
+    expect_equal(values(address, target), [b"%d" % n for n in range(6)], "the committed records")
+
+
 def aiokafka_fences_the_producer_before(address):
     topic = "txn-aio-fenced"
 
@@ -260,6 +292,15 @@ def kafka_python_commits_and_aborts(address):
     expect_equal(found, [b"%d" % n for n in (0, 2, 4) for _ in range(3)], "the committed records")
 
 
+def kcat_writes_all_lines_in_one_transaction(address):
+    topic = "txn-kcat"
+    confluent.create(address, topic, 1)
+    lines = [b"%d" % number for number in range(50)]
+    kcat.kcat(address, "-P", "-t", topic, "-p", "0", "-X", f"transactional.id={topic}", stdin=b"\n".join(lines) + b"\n")
+    expect_equal(values(address, topic), lines, "the committed records")
+    expect_equal(confluent.watermarks(address, topic), (0, 51), "the watermarks: of the records and the marker of their commit")
+
+
 CHECKS = [
     confluent_reads_what_was_committed_and_not_what_was_aborted,
     confluent_waits_for_the_end_of_an_open_transaction,
@@ -269,6 +310,8 @@ CHECKS = [
     confluent_commits_the_offsets_that_it_has_read_with_what_it_has_written,
     confluent_is_refused_a_timeout_that_is_too_long,
     aiokafka_commits_and_aborts,
+    aiokafka_commits_the_offsets_that_it_has_read_with_what_it_has_written,
     aiokafka_fences_the_producer_before,
     kafka_python_commits_and_aborts,
+    kcat_writes_all_lines_in_one_transaction,
 ]
