@@ -102,9 +102,13 @@ struct GroupCheckTests {
     #expect(
       try sentence(script("2 poll 0 0=1.0+3", "ok"))
         == "group g committed offset 4 of partition 0, and none of its members has read offset 3, record 1.3")
-    // Two members together.
-    #expect(
-      try anomalies(script("2 poll 0 0=1.0+2\n3 assign 0@2 group g generation 2\n3 poll 0 2=1.2+2", "ok")) == [:])
+    let together = """
+      2 poll 0 0=1.0+2
+      3 assign 0@2 group g generation 2
+      3 poll 0 2=1.2+2
+      2 assign 0@4 group g generation 3
+      """
+    #expect(try anomalies(script(together, "ok")) == [:])
   }
 
   @Test(
