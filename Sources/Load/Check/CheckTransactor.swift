@@ -14,7 +14,7 @@ final class CheckTransactor: CheckClient {
   private enum Limits {
     static let batchesMost = 4
     /// One in so many transactions.
-    static let aborts = 4, offsets = 2, stalls = 60, crashes = 40, zombies = 30
+    static let aborts = 4, offsets = 2, stalls = 60, crashes = 40, zombies = 30, idleZombies = 60
     static let pauseMs = 300
     static let zombieMs = 200, zombieMoreMs = 1000
   }
@@ -169,7 +169,9 @@ final class CheckTransactor: CheckClient {
     case .uninitialised, .fatal: return end(session)
     case .ready:
       if isStopping { return end(session) }
-      if !session.isBusy { begin(session) }
+      if session.isBusy { break }
+      if isOne(of: Limits.idleZombies), zombie == nil { return replace(session) }
+      begin(session)
     case .open, .abortable:
       if !session.isBusy { goOn(session) }
     case .ending: break
@@ -193,11 +195,14 @@ final class CheckTransactor: CheckClient {
     guard session.phase == .open else { return endWhenQuiet(session) }
     if session.batches > 0 { return sendBatch(session) }
     if session.hasOffset { return sendOffset(session) }
-    if isStopping ? leavesOpen : random.below(Limits.crashes) == 0 { return end(session) }
-    if random.below(Limits.zombies) == 0, !isStopping, zombie == nil { return replace(session) }
-    if random.below(Limits.stalls) == 0, !isStopping { return stall(session) }
+    if isStopping ? leavesOpen : isOne(of: Limits.crashes) { return end(session) }
+    if isOne(of: Limits.zombies), zombie == nil { return replace(session) }
+    if isOne(of: Limits.stalls) { return stall(session) }
     endWhenQuiet(session)
   }
+
+  /// Whether one of `count` cases is drawn, while nothing is to end.
+  private func isOne(of count: Int) -> Bool { !isStopping && random.below(count) == 0 }
 
   private func sendBatch(_ session: Session) {
     let lane = random.below(session.recorded.producer.laneCount)
@@ -273,12 +278,14 @@ final class CheckTransactor: CheckClient {
     start()
   }
 
-  /// Lets the zombie, whose successor has an identity, send or not, and then commit, while the successor may be in a transaction: the
-  /// zombie's transaction has been aborted, and must stay so.
+  /// Lets the zombie, whose successor has an identity, begin a transaction if it has none, send or not, and then commit, while the
+  /// successor may be in a transaction: the zombie's transaction has been aborted or must not begin.
   private func haunt() {
     guard let zombie, !zombie.isHaunting else { return }
     zombie.isHaunting = true
-    if zombie.phase == .open, random.below(2) == 0 {
+    let isIdle = zombie.phase == .ready
+    if isIdle { begin(zombie) }
+    if zombie.phase == .open, isIdle || random.below(2) == 0 {
       zombie.recorded.send(1, lane: random.below(zombie.recorded.producer.laneCount), transaction: zombie.transaction)
     }
     scene.after(Limits.zombieMs + random.below(Limits.zombieMoreMs)) { [weak self] in self?.exorcise(zombie) }

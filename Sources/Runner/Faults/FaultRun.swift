@@ -232,7 +232,7 @@ package final class FaultRun {
   // MARK: The port
 
   private static func freePort(_ seed: UInt64) throws(RunError) -> Int {
-    var random = SplitMix(seed: SplitMix.mixed(seed ^ UInt64(getpid())))
+    var random = SplitMix(seed: SplitMix.mixed(seed) &+ UInt64(getpid()))
     for _ in 0..<Limits.portAttempts {
       let port = Limits.portFirst + random.below(Limits.portCount)
       if !ListeningPort.isOpen(port) { return port }
