@@ -33,6 +33,8 @@ package enum Anomaly: String, CaseIterable, Hashable, Sendable {
   /// The offset at which a member began is not the one that was committed last: a commit was lost, or a refused or older one
   /// took its place.
   case staleOffset = "stale-offset"
+  /// The coordinator took a commit that a member sent after its partition had been assigned to another in a later generation.
+  case zombieCommit = "zombie-commit"
   /// A group committed an offset behind records that none of its members had read.
   case passedOver = "passed-over"
   /// Two members were assigned a partition in one generation of their group.

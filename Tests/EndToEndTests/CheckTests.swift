@@ -7,6 +7,7 @@ import Testing
 struct CheckTests {
   private static let settings = [
     "transaction.state.log.num.partitions=2", "offsets.topic.num.partitions=2", "group.initial.rebalance.delay.ms=0",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms=200",
   ]
 
   @Test("finds no anomaly at a broker that is left alone, deletes its topic, and finds none in the history it wrote")
@@ -15,7 +16,7 @@ struct CheckTests {
       let file = broker.directory + "/history.txt"
       let outcome = try await Programs.load([
         "check", "--bootstrap-server", broker.address, "--duration", "5", "--throughput", "2000", "--history", file,
-        "--json", "--quiet",
+        "--transaction-timeout-ms", "2000", "--json", "--quiet",
       ])
       let report = try outcome.json()
       #expect(outcome.status == 0, "\(outcome.output) \(outcome.errors)")
@@ -50,7 +51,10 @@ struct CheckTests {
   @Test("refuses a topic that exists")
   func taken() async throws {
     try await withBroker(Self.settings) { broker in
-      let arguments = ["check", "--bootstrap-server", broker.address, "--topic", "t", "--duration", "1", "--quiet"]
+      let arguments = [
+        "check", "--bootstrap-server", broker.address, "--topic", "t", "--duration", "1", "--quiet", "--transactional",
+        "0",
+      ]
       let kept = try await Programs.load(arguments + ["--keep-topic"])
       #expect(kept.status == 0, "\(kept.output) \(kept.errors)")
       let refused = try await Programs.load(arguments)

@@ -102,9 +102,36 @@ struct GroupCheckTests {
     #expect(
       try sentence(script("2 poll 0 0=1.0+3", "ok"))
         == "group g committed offset 4 of partition 0, and none of its members has read offset 3, record 1.3")
-    // Two members together.
+    let together = """
+      2 poll 0 0=1.0+2
+      3 assign 0@2 group g generation 2
+      3 poll 0 2=1.2+2
+      2 assign 0@4 group g generation 3
+      """
+    #expect(try anomalies(script(together, "ok")) == [:])
+  }
+
+  @Test(
+    "finds a commit that was taken after its partition had gone to another member, and none that was refused or sent before"
+  )
+  func zombieCommit() throws {
+    func script(_ order: [String]) -> String {
+      (["2 assign 0@0 group g generation 1"] + order).joined(separator: "\n")
+    }
+    let other = "3 assign 0@0 group g generation 2"
+    let zombie = [other, "2 commit 0 group g 0@4", "2 committed 0 ok"]
+    #expect(try anomalies(script(zombie)) == [.zombieCommit: 1])
     #expect(
-      try anomalies(script("2 poll 0 0=1.0+2\n3 assign 0@2 group g generation 2\n3 poll 0 2=1.2+2", "ok")) == [:])
+      try sentence(script(zombie))
+        == "process 2 of group g was assigned partition 0 in generation 1, process 3 in generation 2, and then the first could "
+        + "commit")
+    #expect(try shown(script(zombie)) == ["2 assign 0@0 group g generation 1"] + zombie)
+    #expect(try anomalies(script([other, "2 commit 0 group g 0@4", "2 committed 0 failed"])) == [:])
+    #expect(try anomalies(script(["2 commit 0 group g 0@4", other, "2 committed 0 ok"])) == [:])
+    // Another partition, and a member that has the partition again.
+    #expect(try anomalies(script([other, "2 commit 0 group g 1@4", "2 committed 0 ok"])) == [:])
+    let again = [other, "2 assign 0@0 group g generation 3", "2 commit 0 group g 0@4", "2 committed 0 ok"]
+    #expect(try anomalies(script(again)) == [:])
   }
 
   @Test("finds two owners of a partition in one generation")

@@ -153,6 +153,10 @@ struct CheckTests {
       try History(text: Self.lost.replacing("0@11", with: "0@10").replacing("11=1.1+1", with: "10=1.0+2")))
     #expect(report.isGood)
     #expect(report.summary.hasSuffix("no anomaly"))
+    report.unfinished = ["a reader"]
+    #expect(!report.isGood)
+    #expect(report.summary.hasPrefix("a reader was not answered until the patience was over\n"))
+    report.unfinished = []
     report.unread = [CheckReport.Unread(partition: 0, to: 12, end: 14)]
     #expect(!report.isGood)
     #expect(

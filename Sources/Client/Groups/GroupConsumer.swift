@@ -191,6 +191,7 @@ package final class GroupConsumer {
   }
 
   package var generation: Int32 { membership.generation }
+  package var memberID: String { membership.memberID }
 
   /// What the member reads now.
   package var partitions: [Int32] { membership.owned.map(\.partition).sorted() }

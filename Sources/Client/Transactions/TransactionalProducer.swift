@@ -19,6 +19,9 @@ package final class TransactionalProducer {
   private let connect: (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
   private var coordinator: BrokerConnection?
   private var lookups = 0
+  /// Requests that wait for the coordinator that is being looked for. One lookup serves them all: another connection would take the
+  /// place of the first, and what was sent over that would never be answered.
+  private var waiting: [(ClientError?) -> Void] = []
   /// Lanes that need their partitions added, beside those that are being added.
   private var wanted: [Int] = []
   private var adding: [Int] = []
@@ -313,17 +316,25 @@ package final class TransactionalProducer {
   }
 
   private func findCoordinator(then: @escaping (ClientError?) -> Void) {
+    waiting.append(then)
+    guard waiting.count == 1 else { return }
     lookups += 1
     let asked = metadata.partitions[lookups % metadata.partitions.count].leader
     CoordinatorLookup.connect(id, .transaction, asking: asked, by: connect) { [weak self] result in
       switch result {
-      case .failure(let error): then(error)
+      case .failure(let error): self?.found(nil, error)
       case .success(let connection):
         guard let self, !self.isClosed else { return connection.close() }
-        self.coordinator = connection
-        then(nil)
+        self.found(connection, nil)
       }
     }
+  }
+
+  private func found(_ connection: BrokerConnection?, _ error: ClientError?) {
+    coordinator = connection ?? coordinator
+    let served = waiting
+    waiting = []
+    for then in served { then(error) }
   }
 }
 

@@ -41,6 +41,14 @@ private struct GroupPass {
     var event: Int
     /// The coordinator has taken it into its transaction.
     var isTaken = false
+    /// The assignment that had taken a partition from the process by then, and the process's own.
+    var lost: (partition: Int32, own: Assignment, later: Assignment)?
+  }
+
+  private struct Assignment {
+    var process: Int
+    var generation: Int32
+    var event: Int
   }
 
   private struct Ownership: Hashable {
@@ -58,6 +66,9 @@ private struct GroupPass {
   private var looks: [Int: (partitions: [Int32], event: Int)] = [:]
   private var owners: [Ownership: (process: Int, event: Int)] = [:]
   private var groupOf: [Int: String] = [:]
+  /// The last assignment of each partition, and that of each process.
+  private var latest: [Source: Assignment] = [:]
+  private var own: [Int: [Source: Assignment]] = [:]
   /// Where the first member began, for each partition that a group's members have read.
   private var began: [Source: Offset] = [:]
   private var read: [Source: Set<Offset>] = [:]
@@ -89,6 +100,8 @@ private struct GroupPass {
   // MARK: Commits
 
   private mutating func ask(_ asked: Asked, _ process: Int, _ number: Int) {
+    var asked = asked
+    asked.lost = loss(of: asked, process)
     commits[OperationID(process, number)] = asked
     if let transaction = asked.transaction {
       prepared[OperationID(process, transaction), default: []].append(asked)
@@ -113,7 +126,9 @@ private struct GroupPass {
     case (let transaction?, .ok): take(asked, into: OperationID(process, transaction))
     case (let transaction?, .failed):
       prepared[OperationID(process, transaction)]?.removeAll { $0.event == asked.event }
-    case (nil, .ok): end(asked, asked: asked.event, done: event)
+    case (nil, .ok):
+      end(asked, asked: asked.event, done: event)
+      checkZombie(asked, process, event)
     case (nil, .failed): end(asked, asked: asked.event, done: nil)
     }
   }
@@ -140,6 +155,27 @@ private struct GroupPass {
       guard let place = writes[source]?.lastIndex(where: { $0.asked == event && $0.offset == position.offset })
       else { continue }
       if let done { writes[source]?[place].done = done } else { writes[source]?.remove(at: place) }
+    }
+  }
+
+  /// The first of the partitions that were another process's when a commit was sent.
+  private func loss(of asked: Asked, _ process: Int) -> (partition: Int32, own: Assignment, later: Assignment)? {
+    for position in asked.positions {
+      let source = Source(group: asked.group, partition: position.partition)
+      guard let mine = own[process]?[source], let last = latest[source], last.process != process,
+        last.generation > mine.generation
+      else { continue }
+      return (position.partition, mine, last)
+    }
+    return nil
+  }
+
+  private mutating func checkZombie(_ asked: Asked, _ process: Int, _ event: Int) {
+    guard let lost = asked.lost else { return }
+    list.add(.zombieCommit, events: [lost.own.event, lost.later.event, asked.event, event]) {
+      "process \(process) of group \(asked.group) was assigned partition \(lost.partition) in generation "
+        + "\(lost.own.generation), process \(lost.later.process) in generation \(lost.later.generation), and then the first "
+        + "could commit"
     }
   }
 
@@ -179,6 +215,9 @@ private struct GroupPass {
       let source = Source(group: membership.group, partition: position.partition)
       began[source] = min(began[source] ?? position.offset, position.offset)
       checkOwner(Ownership(source: source, generation: membership.generation), process, event)
+      let assignment = Assignment(process: process, generation: membership.generation, event: event)
+      own[process, default: [:]][source] = assignment
+      if assignment.generation >= latest[source]?.generation ?? -1 { latest[source] = assignment }
     }
   }
 

@@ -106,6 +106,7 @@ final class CheckProducer: CheckClient {
     random = SplitMix(seed: seed)
   }
 
+  var name: String { "an idempotent producer" }
   var isDone: Bool { session == nil && isStopping }
 
   func start() {

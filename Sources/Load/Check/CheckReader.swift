@@ -32,6 +32,7 @@ final class CheckReader: CheckClient {
     for partition in scene.metadata.partitions { reached[partition.index] = 0 }
   }
 
+  var name: String { "a reader" }
   var isDone: Bool { isStopping }
 
   /// Where each partition was read to.

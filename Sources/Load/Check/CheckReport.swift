@@ -17,6 +17,8 @@ package struct CheckReport: Sendable {
   /// Empty of a stored history.
   package var topic = ""
   package var unread: [Unread] = []
+  /// Clients that waited for an answer until the run's patience was over.
+  package var unfinished: [String] = []
   package var foreignRecords = 0, damagedBatches = 0
   package var failures = 0
   package var failureWords: [String] = []
@@ -27,7 +29,9 @@ package struct CheckReport: Sendable {
   }
 
   /// Clients that failed and began again are no anomaly: what they lost would be one.
-  package var isGood: Bool { analysis.isClean && unread.isEmpty && foreignRecords == 0 && damagedBatches == 0 }
+  package var isGood: Bool {
+    analysis.isClean && unread.isEmpty && unfinished.isEmpty && foreignRecords == 0 && damagedBatches == 0
+  }
 
   /// The report for a person: the findings first, each with the events that show it.
   package var summary: String {
@@ -39,6 +43,7 @@ package struct CheckReport: Sendable {
     for (anomaly, count) in counted where count > analysis.findings.count(where: { $0.anomaly == anomaly }) {
       lines.append("\(anomaly.rawValue): \(Number.grouped(count)) in all")
     }
+    lines += unfinished.map { "\($0) was not answered until the patience was over" }
     lines += unread.map { unread in
       "partition \(unread.partition) was not read to its end: committed records were read to offset \(unread.to) of "
         + (unread.end.map { "\($0): does a transaction hang?" } ?? "an unknown end: does a broker answer?")
@@ -65,11 +70,13 @@ package struct CheckReport: Sendable {
   }
 
   private var anomalies: String {
-    let all = counted.map { "\($0.anomaly.rawValue) \(Number.grouped($0.count))" }
-    return
-      (all + (unread.isEmpty ? [] : ["unread partitions \(unread.count)"])
-      + (foreignRecords > 0 ? ["foreign records"] : []) + (damagedBatches > 0 ? ["damaged batches"] : []))
-      .joined(separator: ", ")
+    let others = [
+      ("unanswered clients", unfinished.count), ("unread partitions", unread.count),
+      ("foreign records", foreignRecords),
+      ("damaged batches", damagedBatches),
+    ]
+    let all = counted.map { ($0.anomaly.rawValue, $0.count) } + others.filter { $0.1 > 0 }
+    return all.map { "\($0.0) \(Number.grouped($0.1))" }.joined(separator: ", ")
   }
 
   private var counted: [(anomaly: Anomaly, count: Int)] {
@@ -89,7 +96,7 @@ package struct CheckReport: Sendable {
       "transactions_aborted": .int(Int64(figures.aborted)), "assignments": .int(Int64(figures.assignments)),
       "commits": .int(Int64(figures.commits)), "client_failures": .int(Int64(failures)),
       "foreign_records": .int(Int64(foreignRecords)), "damaged_batches": .int(Int64(damagedBatches)),
-      "unread": .array(unread.map { Self.json($0) }),
+      "unanswered_clients": .array(unfinished.map { .string($0) }), "unread": .array(unread.map { Self.json($0) }),
       "anomalies": .object(counted.map { JSON.Member(name: $0.anomaly.rawValue, value: .int(Int64($0.count))) }),
       "findings": .array(analysis.findings.map { json($0) }),
     ])

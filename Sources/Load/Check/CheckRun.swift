@@ -56,9 +56,12 @@ package struct CheckRun: Sendable {
     }
     await on(cast) { $0.start() }
     await watch(cast, sinceNs: startNs)
-    let unread = await finish(cast, metadata, on: group, options)
+    let unfinished = await finish(cast)
+    let unread = await readAll(cast, metadata, on: group, options)
     await on(cast) { $0.close() }
-    let report = await on(cast) { $0.report(unread: unread) }
+    var report = await on(cast) { $0.report }
+    report.unfinished = unfinished
+    report.unread = unread
     if report.isGood, !plan.keepsTopic { await delete(topic, on: group, options) }
     return report
   }
@@ -133,12 +136,17 @@ package struct CheckRun: Sendable {
     }
   }
 
-  /// Lets the clients finish, and reads every partition to its end. Returns the partitions of which that did not succeed.
-  private func finish(
+  /// Lets the clients finish. Returns the names of those that did not.
+  private func finish(_ cast: Cast) async -> [String] {
+    await on(cast) { $0.stop() }
+    await wait(patienceEndNs) { await on(cast) { $0.unfinished.isEmpty } }
+    return await on(cast) { $0.unfinished }
+  }
+
+  /// Reads every partition to its end. Returns those of which that did not succeed.
+  private func readAll(
     _ cast: Cast, _ metadata: Metadata, on group: any EventLoopGroup, _ options: ConnectionOptions
   ) async -> [CheckReport.Unread] {
-    await on(cast) { $0.stop() }
-    await wait(patienceEndNs) { await on(cast) { $0.isDone } }
     tell("everything is read from the beginning")
     let untilNs = patienceEndNs
     let ends = await ends(metadata, on: group, options, untilNs: untilNs)
@@ -193,7 +201,7 @@ final class CheckCast {
 
   var isFull: Bool { scene.recorder.isFull }
   var eventCount: Int { scene.recorder.history.events.count }
-  var isDone: Bool { clients.allSatisfy(\.isDone) }
+  var unfinished: [String] { clients.filter { !$0.isDone }.map(\.name) }
 
   func start() { for client in clients { client.start() } }
   func stop() { for client in clients { client.stop() } }
@@ -218,11 +226,10 @@ final class CheckCast {
     }
   }
 
-  func report(unread: [CheckReport.Unread]) -> CheckReport {
+  var report: CheckReport {
     let recorder = scene.recorder
     var report = CheckReport(recorder.history)
     report.topic = scene.metadata.topic
-    report.unread = unread
     report.foreignRecords = recorder.foreignRecords
     report.damagedBatches = recorder.damagedBatches
     report.failures = recorder.failures

@@ -14,9 +14,9 @@ final class CheckTransactor: CheckClient {
   private enum Limits {
     static let batchesMost = 4
     /// One in so many transactions.
-    static let aborts = 4, offsets = 2, stalls = 60, crashes = 40, zombies = 30
+    static let aborts = 4, offsets = 2, stalls = 60, crashes = 40, zombies = 30, idleZombies = 60
     static let pauseMs = 300
-    static let zombieMs = 1000
+    static let zombieMs = 200, zombieMoreMs = 1000
   }
 
   /// A producer with an identity: a process of the history.
@@ -32,6 +32,8 @@ final class CheckTransactor: CheckClient {
     var hasOffset = false
     /// Where its group comes to if the transaction is committed.
     var consumed: Offset?
+    /// Another session has begun, and this one goes on.
+    var isHaunting = false
     /// An offset may be in the transaction or not.
     var mustAbort = false
 
@@ -54,6 +56,8 @@ final class CheckTransactor: CheckClient {
   private var zombie: Session?
   private var position: Offset = 0
   private var isStopping = false
+  /// The first leaves its last transaction open, which the coordinator must end.
+  private let leavesOpen: Bool
 
   init(_ scene: CheckScene, index: Int, seed: UInt64) {
     self.scene = scene
@@ -61,8 +65,10 @@ final class CheckTransactor: CheckClient {
     group = "\(scene.metadata.topic)-transactions-\(index)"
     source = scene.metadata.partitions[index % scene.metadata.partitions.count].index
     random = SplitMix(seed: seed)
+    leavesOpen = index == 0
   }
 
+  var name: String { "the transactional producer '\(id)'" }
   var isDone: Bool { isStopping && session == nil && zombie == nil }
 
   func stop() { isStopping = true }
@@ -163,7 +169,9 @@ final class CheckTransactor: CheckClient {
     case .uninitialised, .fatal: return end(session)
     case .ready:
       if isStopping { return end(session) }
-      if !session.isBusy { begin(session) }
+      if session.isBusy { break }
+      if isOne(of: Limits.idleZombies), zombie == nil { return replace(session) }
+      begin(session)
     case .open, .abortable:
       if !session.isBusy { goOn(session) }
     case .ending: break
@@ -187,11 +195,14 @@ final class CheckTransactor: CheckClient {
     guard session.phase == .open else { return endWhenQuiet(session) }
     if session.batches > 0 { return sendBatch(session) }
     if session.hasOffset { return sendOffset(session) }
-    if random.below(Limits.crashes) == 0, !isStopping { return end(session) }
-    if random.below(Limits.zombies) == 0, !isStopping, zombie == nil { return replace(session) }
-    if random.below(Limits.stalls) == 0, !isStopping { return stall(session) }
+    if isStopping ? leavesOpen : isOne(of: Limits.crashes) { return end(session) }
+    if isOne(of: Limits.zombies), zombie == nil { return replace(session) }
+    if isOne(of: Limits.stalls) { return stall(session) }
     endWhenQuiet(session)
   }
+
+  /// Whether one of `count` cases is drawn, while nothing is to end.
+  private func isOne(of count: Int) -> Bool { !isStopping && random.below(count) == 0 }
 
   private func sendBatch(_ session: Session) {
     let lane = random.below(session.recorded.producer.laneCount)
@@ -267,13 +278,17 @@ final class CheckTransactor: CheckClient {
     start()
   }
 
-  /// Lets the zombie, whose successor has an identity, send and commit: its transaction has been aborted, and must stay so.
+  /// Lets the zombie, whose successor has an identity, begin a transaction if it has none, send or not, and then commit, while the
+  /// successor may be in a transaction: the zombie's transaction has been aborted or must not begin.
   private func haunt() {
-    guard let zombie else { return }
-    if zombie.phase == .open {
+    guard let zombie, !zombie.isHaunting else { return }
+    zombie.isHaunting = true
+    let isIdle = zombie.phase == .ready
+    if isIdle { begin(zombie) }
+    if zombie.phase == .open, isIdle || random.below(2) == 0 {
       zombie.recorded.send(1, lane: random.below(zombie.recorded.producer.laneCount), transaction: zombie.transaction)
     }
-    scene.after(Limits.zombieMs) { [weak self] in self?.exorcise(zombie) }
+    scene.after(Limits.zombieMs + random.below(Limits.zombieMoreMs)) { [weak self] in self?.exorcise(zombie) }
   }
 
   private func exorcise(_ zombie: Session) {

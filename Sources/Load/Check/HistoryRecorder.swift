@@ -104,6 +104,8 @@ final class CheckScene {
 
 /// A client of a run: it has one session after the other until it is stopped.
 protocol CheckClient: AnyObject {
+  /// What it is, for a report.
+  var name: String { get }
   func start()
   /// Begins nothing new, and ends what is under way.
   func stop()

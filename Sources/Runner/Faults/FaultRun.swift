@@ -97,12 +97,16 @@ package final class FaultRun {
     }
   }
 
-  /// Small segments, so that logs roll and recover; short timeouts, so that a run has many of each.
+  /// A run of an even seed flushes its logs and writes recovery points down every second, so that a restart trusts what lies before
+  /// them: indexes, producers, aborted transactions. In one of an odd seed a restart reads all of each log.
+  private var flushes: Bool { settings.seed % 2 == 0 }
+
+  /// Small segments, so that logs roll every few seconds and most of what is read is in closed ones; short timeouts, so that a run has many of each.
   private func writeProperties() throws(RunError) {
     let text = """
       broker.id=1
       log.dirs=\(settings.directory)/data
-      log.segment.bytes=1048576
+      log.segment.bytes=131072
       offsets.topic.num.partitions=4
       transaction.state.log.num.partitions=4
       group.min.session.timeout.ms=1000
@@ -110,8 +114,14 @@ package final class FaultRun {
       transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 
       """
+    let flushing = """
+      log.flush.interval.ms=1000
+      log.flush.scheduler.interval.ms=500
+      log.flush.offset.checkpoint.interval.ms=1000
+
+      """
     do {
-      try SmallFile.replace("\(settings.directory)/server.properties", text)
+      try SmallFile.replace("\(settings.directory)/server.properties", flushes ? text + flushing : text)
     } catch {
       throw .failed("\(settings.directory) cannot be written: \(error)")
     }
@@ -222,7 +232,7 @@ package final class FaultRun {
   // MARK: The port
 
   private static func freePort(_ seed: UInt64) throws(RunError) -> Int {
-    var random = SplitMix(seed: SplitMix.mixed(seed ^ UInt64(getpid())))
+    var random = SplitMix(seed: SplitMix.mixed(seed) &+ UInt64(getpid()))
     for _ in 0..<Limits.portAttempts {
       let port = Limits.portFirst + random.below(Limits.portCount)
       if !ListeningPort.isOpen(port) { return port }

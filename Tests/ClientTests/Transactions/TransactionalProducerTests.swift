@@ -160,19 +160,19 @@ struct TransactionalProducerTests {
     let failed: Collected<String>
 
     /// Begins a transaction of one batch of two records in each of these lanes.
-    func begin(_ lanes: [Int]) async throws {
-      try await transactional.eventLoop.submit {
-        let producer = transactional.value.producer
-        transactional.value.begin()
-        for lane in lanes {
-          producer.fill(lane) { builder, _ in
-            for _ in 0..<2 { builder.append(timestamp: 0, key: nil, value: nil) }
-            return 0
-          }
-          do { try producer.seal(lane) } catch { Issue.record("\(error)") }
+    func begin(_ lanes: [Int]) async throws { try await transactional.eventLoop.submit { beginNow(lanes) }.get() }
+
+    private func beginNow(_ lanes: [Int]) {
+      let producer = transactional.value.producer
+      transactional.value.begin()
+      for lane in lanes {
+        producer.fill(lane) { builder, _ in
+          for _ in 0..<2 { builder.append(timestamp: 0, key: nil, value: nil) }
+          return 0
         }
-        producer.flush()
-      }.get()
+        do { try producer.seal(lane) } catch { Issue.record("\(error)") }
+      }
+      producer.flush()
     }
 
     func end(commits: Bool) async -> String {
@@ -188,9 +188,11 @@ struct TransactionalProducerTests {
       }
     }
 
-    func sendOffsets() async -> String {
+    /// - Parameter lanes: what a transaction begins with that is begun at the same time; nil where one is open.
+    func sendOffsets(beginning lanes: [Int]? = nil) async -> String {
       await withCheckedContinuation { done in
         transactional.eventLoop.execute {
+          if let lanes { beginNow(lanes) }
           transactional.value.sendOffsets(
             [TopicPartition("t", 1): 5, TopicPartition("t", 0): 3], ofGroup: "g", member: ("m", nil, 4)
           ) { result in
@@ -286,6 +288,20 @@ struct TransactionalProducerTests {
           "find transaction", "init x -1/-1", "find transaction", "init x -1/-1", "add [1]", "add [1]",
           "produce x 1 transactional 7/0 from 0", "commit", "commit",
         ])
+      try await subject.close()
+    }
+  }
+
+  @Test("a coordinator that has moved is looked for once, whatever waits for it, and all of that is answered")
+  func oneLookup() async throws {
+    try await withGroup { group in
+      let fake = FakeCoordinator(refusing: [AddPartitionsToTxnRequest.api.key: [.notCoordinator]])
+      let subject = try await subject(of: fake, on: group).get()
+      // Both are under way when the first is refused, which ends the connection for the other as well.
+      #expect(await subject.sendOffsets(beginning: [0]) == "sent")
+      #expect(await subject.delivered.first(1) == ["ok"])
+      #expect(await subject.end(commits: true) == "committed")
+      #expect(fake.events.filter { $0 == "find transaction" }.count == 2, "\(fake.events)")
       try await subject.close()
     }
   }
