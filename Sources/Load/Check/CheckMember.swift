@@ -122,7 +122,7 @@ final class CheckMember: CheckClient {
       recorder.note(process, .assign(History.positions(offsets), membership))
     }
     member.revoked = { [weak self, weak session] partitions in
-      recorder.note(process, .revoke(partitions.sorted()))
+      recorder.note(process, .revoke(partitions.keys.sorted()))
       if let self, let session { self.commitLate(session) }
     }
   }
