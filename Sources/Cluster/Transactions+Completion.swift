@@ -45,7 +45,10 @@ extension Transactions {
   package var nextRetryMs: Int64? { retries.values.min() }
 
   mutating func retry(nowMs: Int64) -> [Effect] {
-    retries.filter { $0.value <= nowMs }.keys.sorted().flatMap { carryOut($0, nowMs: nowMs) }
+    // What is due later than the longest pause is of a clock that has been set back since, perhaps by hours.
+    let latestMs = nowMs.addingClamped(max(Limits.markerRetryMs, Limits.recordRetryMs))
+    return retries.filter { $0.value <= nowMs || $0.value > latestMs }.keys.sorted()
+      .flatMap { carryOut($0, nowMs: nowMs) }
   }
 
   /// Aborts transactions that take longer than their timeout, and fences their producers.
