@@ -63,6 +63,10 @@ final class Ledger {
   /// Whether a power failure has lost acknowledged records, so that producers' sequences may have gaps.
   private(set) var hasLostRecords = false
   private var crashes = 0
+  /// The outcomes of the transactions that have batches here; nil in a run without transactions.
+  var transactions: TransactionLedger?
+  /// The offsets of transaction markers.
+  private var markers: Set<Int64> = []
   /// Offsets of records that a reading of the whole log has found: see `beginWhole`.
   private var found: Set<Int64> = []
 
@@ -165,7 +169,11 @@ final class Ledger {
   func deletingRecords(before offset: Int64) { deletedBefore = max(deletedBefore, offset) }
 
   /// Checks the batches of a fetch from `from`; returns the next offset to fetch.
-  func read(_ bytes: ByteBuffer, from: Int64) -> Int64 {
+  ///
+  /// - Parameter each: gets each batch that is right, and what its producer calls it: nil for a control batch, and for one without records.
+  func read(
+    _ bytes: ByteBuffer, from: Int64, each: (RecordBatch, BatchID?) -> Void = { _, _ in }
+  ) -> Int64 {
     var rest = bytes
     var position = from
     var isFirst = true
@@ -187,23 +195,36 @@ final class Ledger {
       if promise.isLogAppendTime != batch.header.attributes.isLogAppendTime {
         violation("the batch at \(base) says isLogAppendTime=\(batch.header.attributes.isLogAppendTime)")
       }
-      var due = base
-      do {
-        for record in try batch.records() {
-          let offset = record.offset.rawValue
-          if isCompacted ? offset < due : offset != due { violation("a record has offset \(offset), expected \(due)") }
-          check(record)
-          found.insert(offset)
-          due = offset + 1
-        }
-      } catch { violation("the records of the batch at \(base) cannot be read: \(error)") }
+      let (due, id) = readRecords(of: batch, from: base)
       let next = batch.header.nextOffset.rawValue
       if isCompacted ? due > next : due != next {
         violation("the batch at \(base) has records up to \(due) and offsets up to \(next)")
       }
+      each(batch, id)
       position = max(position, next)
     }
     return position
+  }
+
+  /// Checks a batch's records; returns the offset after the last, and what its producer calls the batch.
+  private func readRecords(of batch: RecordBatch, from base: Int64) -> (due: Int64, id: BatchID?) {
+    var due = base
+    var id: BatchID?
+    do {
+      for record in try batch.records() {
+        let offset = record.offset.rawValue
+        if isCompacted ? offset < due : offset != due { violation("a record has offset \(offset), expected \(due)") }
+        if batch.header.attributes.isControl {
+          markers.insert(offset)
+        } else {
+          check(record)
+          found.insert(offset)
+          id = id ?? Payload.id(of: record)?.batch
+        }
+        due = offset + 1
+      }
+    } catch { violation("the records of the batch at \(base) cannot be read: \(error)") }
+    return (due, id)
   }
 
   /// Checks a response to ListOffsets by time: `offset` must be the first record not older than `asked`; -1 without one.
@@ -277,6 +298,7 @@ final class Ledger {
 
   private func forget(from end: Int64) {
     for offset in records.keys where offset >= end { records[offset] = nil }
+    markers = markers.filter { $0 < end }
     for (id, batch) in batches {
       var batch = batch
       if let base = batch.acknowledgedAt, base + Int64(batch.count) > end {
@@ -298,7 +320,8 @@ final class Ledger {
 
   /// Checks the whole log, which has been read from its start to `end`.
   func finish(end: Int64) {
-    for offset in logStart..<max(logStart, end) where records[offset] == nil && !isCompacted {
+    for offset in logStart..<max(logStart, end)
+    where records[offset] == nil && !markers.contains(offset) && !isCompacted {
       violation("offset \(offset) was never read")
     }
     if let keys = promise.keys { checkCompacted(keys) }
@@ -318,16 +341,17 @@ final class Ledger {
 }
 
 extension Ledger {
-  /// Checks that the last acknowledged record of each key is in the log, or a later one of the key.
+  /// Checks that the last acknowledged record of each key is in the log, or a later one of the key. Of transactions those count that are
+  /// known to be committed: a record of any other may stand for none.
   private func checkCompacted(_ keys: Int) {
     var last: [Int: Int64] = [:]
     for offset in found {
-      guard let id = records[offset] else { continue }
+      guard let id = records[offset], counts(id.batch) else { continue }
       let key = Payload.key(of: id, keys: keys)
       last[key] = max(last[key] ?? -1, offset)
     }
     for (id, batch) in batches.sorted(by: { ($0.key.producer, $0.key.batch) < ($1.key.producer, $1.key.batch) }) {
-      guard let base = batch.acknowledgedAt else { continue }
+      guard let base = batch.acknowledgedAt, counts(id) else { continue }
       for index in 0..<batch.count where base + Int64(index) >= logStart {
         let record = RecordID(batch: id, index: index)
         let key = Payload.key(of: record, keys: keys)
@@ -337,6 +361,14 @@ extension Ledger {
         )
       }
     }
+  }
+}
+
+extension Ledger {
+  /// Whether a batch belongs to no transaction, or to one that is committed.
+  private func counts(_ id: BatchID) -> Bool {
+    guard let transactions, transactions.transaction(of: id) != nil else { return true }
+    return transactions.outcome(of: id) == .commit
   }
 }
 

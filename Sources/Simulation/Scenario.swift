@@ -9,6 +9,8 @@ struct Scenario {
   var topics: [Topic] = []
   var producers: [SimulatedProducer.Settings] = []
   var consumers: [SimulatedConsumer.Settings] = []
+  var groups: [Group] = []
+  var transactionalProducers: [SimulatedTransactionalProducer.Settings] = []
   var hasAdmin: Bool
   /// The faults in the order of their times.
   var faults: [Fault] = []
@@ -76,14 +78,21 @@ struct Scenario {
     // From a generator of its own: runs without a compacted topic are as they were before there were any.
     var compaction = SplitMix(seed: seed ^ 0xC0_4DB1)
     if compaction.below(3) == 0 {
+      enableCleaner(&compaction)
       addCompactedTopic(&compaction)
     } else {
       configuration["log.cleaner.enable"] = "false"
     }
+    // Likewise.
+    var groups = SplitMix(seed: seed ^ 0x6_4095)
+    if groups.below(3) == 0 { addGroups(&groups) }
+    var transactions = SplitMix(seed: seed ^ 0x7_A4C7)
+    if transactions.below(3) == 0 { addTransactions(&transactions) }
   }
 
-  /// Adds a topic that is compacted, with clients of its own.
-  private mutating func addCompactedTopic(_ random: inout SplitMix) {
+  /// Has the cleaner look often, with little memory.
+  mutating func enableCleaner(_ random: inout SplitMix) {
+    configuration["log.cleaner.enable"] = nil
     configuration["log.cleaner.backoff.ms"] = "\(50 + random.below(1_500))"
     configuration["log.cleaner.threads"] = "\(1 + random.below(2))"
     configuration["log.cleaner.io.buffer.size"] = "\(random.pick([1_024, 8_192, 65_536]))"
@@ -92,6 +101,10 @@ struct Scenario {
     if random.below(3) == 0 {
       configuration["log.cleaner.io.max.bytes.per.second"] = "\(20_000 + random.below(200_000))"
     }
+  }
+
+  /// Adds a topic that is compacted, with clients of its own.
+  mutating func addCompactedTopic(_ random: inout SplitMix) {
     let topic = Self.compactedTopic(configuration, &random)
     topics.append(topic)
     let partitions = (0..<topic.partitions).map { TopicPartition(topic.name, $0) }
@@ -163,7 +176,7 @@ struct Scenario {
       batchBytesMax: topic.segmentBytes - 200, version: random.pick([8, 9, 11]), keys: topic.promise.keys)
   }
 
-  private static func consumer(
+  static func consumer(
     _ number: Int, _ partitions: [TopicPartition], _ random: inout SplitMix
   ) -> SimulatedConsumer.Settings {
     let first = random.below(partitions.count)

@@ -178,15 +178,10 @@ final class SimulatedAdmin: @unchecked Sendable {
     let id = Ledger.RecordID(batch: Ledger.BatchID(producer: mark, batch: 0), index: 0)
     builder.append(Record(offset: 0, timestamp: simulation.clientMs, key: nil, value: Payload.value(id, bytes: 100)))
     guard let bytes = try? builder.finish() else { return }
-    var data = ProduceRequest.Partition()
-    data.records = .bytes(bytes)
-    var topic = ProduceRequest.Topic()
-    topic.name = name
-    topic.partitionData = [data]
     var request = ProduceRequest()
     request.acks = -1
     request.timeoutMs = 30_000
-    request.topicData = [topic]
+    request.add(bytes, to: TopicPartition(name, 0))
     client.ask(request, version: 8) { [self] result in
       guard case .success(let answer) = result, let placed = answer.responses.first?.partitionResponses.first else {
         return next(after: 500_000)

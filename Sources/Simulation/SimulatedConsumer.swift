@@ -24,24 +24,28 @@ final class SimulatedConsumer: @unchecked Sendable {
   private let simulation: Simulation
   private var random: SplitMix
   private var positions: [TopicPartition: Int64] = [:]
-  private var seen: [TopicPartition: Ledger.Seen] = [:]
+  private var reader: SimulatedReader
   private var fetchSent: NIODeadline?
   private var fetchNumber = 0
   private var mustAnswerBy: NIODeadline?
   private var isReading = true
-  private(set) var records = 0
   /// Whether the consumer has stopped seeking and reads to the end.
   var isCatchingUp = false
+  /// Whether it fetches now and then only, while the simulation waits for others.
+  var isResting = false
 
   init(_ settings: Settings, _ simulation: Simulation, seed: UInt64) {
     self.settings = settings
     self.simulation = simulation
     random = SplitMix(seed: seed)
     client = SimulatedClient("consumer \(settings.number)", simulation)
+    reader = SimulatedReader(client.name, isReadCommitted: settings.isReadCommitted)
     for partition in settings.partitions { positions[partition] = 0 }
   }
 
   func start() { next() }
+
+  var records: Int { reader.records }
 
   private func later(_ microseconds: Int, _ body: @escaping () -> Void) {
     simulation.after(microseconds: microseconds, body)
@@ -69,17 +73,9 @@ final class SimulatedConsumer: @unchecked Sendable {
     request.minBytes = isCatchingUp ? min(settings.minBytes, 1) : settings.minBytes
     request.maxBytes = isCatchingUp ? 1 << 20 : settings.maxBytes
     request.isolationLevel = settings.isReadCommitted ? 1 : 0
+    let partitionMaxBytes = isCatchingUp ? 1 << 20 : settings.partitionMaxBytes
     for partition in settings.partitions {
-      var wanted = FetchRequest.Partition()
-      wanted.partition = partition.partition
-      wanted.fetchOffset = Offset(positions[partition] ?? 0)
-      wanted.partitionMaxBytes = isCatchingUp ? 1 << 20 : settings.partitionMaxBytes
-      if request.topics.last?.topic != partition.topic {
-        var topic = FetchRequest.Topic()
-        topic.topic = partition.topic
-        request.topics.append(topic)
-      }
-      request.topics[request.topics.count - 1].partitions.append(wanted)
+      request.want(partition, from: positions[partition] ?? 0, maxBytes: partitionMaxBytes)
     }
     simulation.trace.note("\(client.name) fetches")
     fetchNumber += 1
@@ -149,45 +145,17 @@ final class SimulatedConsumer: @unchecked Sendable {
           simulation.violation("\(client.name): a response for \(partition), which was not requested")
           continue
         }
-        read(found, of: partition, from: position, &lost)
+        switch reader.take(found, of: partition, from: position, in: simulation) {
+        case .next(let next): positions[partition] = next
+        case .outOfRange: lost.append(partition)
+        case .nothing: break
+        }
       }
     }
     simulation.trace.note(
       "\(client.name) is at \(settings.partitions.map { "\($0) \(positions[$0] ?? 0)" }.joined(separator: ", "))")
     guard lost.isEmpty else { return findStart(of: lost) }
-    later(1 + random.below(isCatchingUp ? 2_000 : 30_000)) { [self] in next() }
-  }
-
-  private func read(
-    _ found: FetchResponse.Partition, of partition: TopicPartition, from position: Int64, _ lost: inout [TopicPartition]
-  ) {
-    let ledger = simulation.ledger(partition)
-    switch found.errorCode {
-    case .none:
-      ledger.saw(
-        highWatermark: found.highWatermark.rawValue, logStart: found.logStartOffset.rawValue,
-        by: &seen[partition, default: Ledger.Seen()])
-      if found.lastStableOffset > found.highWatermark {
-        simulation.violation("\(partition): last stable \(found.lastStableOffset) is past \(found.highWatermark)")
-      }
-      guard let bytes = found.records.bytes, bytes.readableBytes > 0 else { return }
-      let next = ledger.read(bytes, from: position)
-      if next > found.highWatermark.rawValue {
-        simulation.violation("\(partition): read up to \(next), past the high watermark \(found.highWatermark)")
-      }
-      records += Int(max(0, next - position))
-      positions[partition] = next
-    case .offsetOutOfRange:
-      if position >= ledger.logStart, position <= ledger.acknowledgedEnd, !simulation.mayShrink(partition) {
-        simulation.violation("\(partition): \(position) is out of range; the log has \(ledger.acknowledgedEnd) offsets")
-      }
-      lost.append(partition)
-    case .kafkaStorageError, .notLeaderOrFollower, .leaderNotAvailable:
-      if !simulation.diskMayFail {
-        simulation.violation("\(client.name): \(found.errorCode) for \(partition) with a sound disk")
-      }
-    default: simulation.violation("\(client.name): \(found.errorCode) for \(partition)")
-    }
+    later(isResting ? 500_000 : 1 + random.below(isCatchingUp ? 2_000 : 30_000)) { [self] in next() }
   }
 
   private func findStart(of partitions: [TopicPartition]) {
@@ -208,9 +176,11 @@ final class SimulatedConsumer: @unchecked Sendable {
   /// Whether all acknowledged records have been read.
   var isAtEnd: Bool { settings.partitions.allSatisfy { positions[$0] ?? 0 >= simulation.ledger($0).acknowledgedEnd } }
 
-  /// Records an acknowledged append: a delayed fetch that it satisfies must complete within `Simulation.slackMs`.
+  /// Records an acknowledged append: a delayed fetch that it satisfies must complete within `Simulation.slackMs`. One of committed records may
+  /// wait for a transaction.
   func appended(to partition: TopicPartition, bytes: Int, from base: Int64) {
     guard let sent = fetchSent, isReading, client.isConnected, let position = positions[partition], position <= base,
+      !settings.isReadCommitted || simulation.transactionalProducers.isEmpty,
       bytes >= Int(settings.minBytes), simulation.now - sent > .milliseconds(100)
     else { return }
     // A fetch whose own size limits are below its min_bytes waits for its deadline, as in Kafka.

@@ -24,11 +24,7 @@ final class SimulatedProducer: @unchecked Sendable {
   }
 
   private struct Pending {
-    var id: Ledger.BatchID
-    var count: Int
-    var timestamp: Int64
-    var valueBytes: Int
-    var sequence: Int32 = -1
+    var batch: SimulatedBatch
     var isInFlight = false
     var wasSent = false
     /// The node's life in which the batch was sent first.
@@ -41,7 +37,7 @@ final class SimulatedProducer: @unchecked Sendable {
   private var random: SplitMix
   private var pending: [Pending] = []
   private var nextBatch: UInt32 = 0
-  private var identity: (id: Int64, epoch: Int16)?
+  private var identity: ProducerIdentity?
   private var isAskingIdentity = false
   private var nextSequence: Int32 = 0
   /// Whether a request failed: nothing is sent until all responses have arrived and a pause has passed.
@@ -79,8 +75,9 @@ final class SimulatedProducer: @unchecked Sendable {
     let room = settings.batchBytesMax / count - 48
     pending.append(
       Pending(
-        id: id, count: count, timestamp: simulation.clientMs,
-        valueBytes: min(Payload.headBytes + random.below(settings.valueBytesMax), room)))
+        batch: SimulatedBatch(
+          id: id, count: count, timestamp: simulation.clientMs,
+          valueBytes: min(Payload.headBytes + random.below(settings.valueBytesMax), room))))
   }
 
   private func pump() {
@@ -103,59 +100,43 @@ final class SimulatedProducer: @unchecked Sendable {
         }
         return
       }
-      identity = (answer.producerID, answer.producerEpoch)
+      identity = ProducerIdentity(id: answer.producerID, epoch: answer.producerEpoch)
       nextSequence = 0
-      for index in pending.indices { pending[index].sequence = -1 }
+      for index in pending.indices { pending[index].batch.sequence = -1 }
       pump()
     }
   }
 
   private func send(_ index: Int) {
-    if settings.isIdempotent, pending[index].sequence < 0 {
-      pending[index].sequence = nextSequence
-      nextSequence += Int32(pending[index].count)
+    if settings.isIdempotent, pending[index].batch.sequence < 0 {
+      pending[index].batch.sequence = nextSequence
+      nextSequence += Int32(pending[index].batch.count)
     }
-    let batch = pending[index]
-    for record in 0..<batch.count {
-      builder.append(
-        Payload.record(
-          Ledger.RecordID(batch: batch.id, index: record), timestamp: batch.timestamp + Int64(record),
-          bytes: batch.valueBytes, keys: settings.keys))
-    }
-    let bytes: ByteBuffer
-    do {
-      bytes = try builder.finish(
-        codec: settings.codec, producerID: identity?.id ?? -1, producerEpoch: identity?.epoch ?? -1,
-        baseSequence: batch.sequence, isControl: false)
-    } catch { preconditionFailure("a batch of our own cannot be built: \(error)") }
+    let (batch, wasSent) = (pending[index].batch, pending[index].wasSent)
+    let bytes = batch.bytes(
+      keys: settings.keys, codec: settings.codec, producer: identity, with: &builder)
     ledger.sending(
       batch.id, count: batch.count, bytes: bytes.readableBytes, timestamp: batch.timestamp,
       isIdempotent: settings.isIdempotent)
-    if batch.wasSent, !settings.isIdempotent { ledger.mayRepeat(batch.id) }
+    if wasSent, !settings.isIdempotent { ledger.mayRepeat(batch.id) }
     pending[index].isInFlight = true
-    if !batch.wasSent { pending[index].firstLife = simulation.lives }
+    if !wasSent { pending[index].firstLife = simulation.lives }
     pending[index].wasSent = true
-    var data = ProduceRequest.Partition()
-    data.index = settings.partition.partition
-    data.records = .bytes(bytes)
-    var topic = ProduceRequest.Topic()
-    topic.name = settings.partition.topic
-    topic.partitionData = [data]
     var request = ProduceRequest()
     request.acks = settings.acks
     request.timeoutMs = 30_000
-    request.topicData = [topic]
+    request.add(bytes, to: settings.partition)
     simulation.trace.note("\(client.name) sends \(batch.id.batch), \(batch.count) records, sequence \(batch.sequence)")
     if settings.acks == 0 {
       client.ask(request, version: settings.version, isSilent: true) { _ in }
-      pending.removeAll { $0.id == batch.id }
+      pending.removeAll { $0.batch.id == batch.id }
       return
     }
     client.ask(request, version: settings.version) { [self] result in answered(batch.id, bytes.readableBytes, result) }
   }
 
   private func answered(_ id: Ledger.BatchID, _ bytes: Int, _ result: Result<ProduceResponse, NoAnswer>) {
-    guard let index = pending.firstIndex(where: { $0.id == id }) else { return }
+    guard let index = pending.firstIndex(where: { $0.batch.id == id }) else { return }
     pending[index].isInFlight = false
     guard case .success(let answer) = result else { return backOff() }
     guard let partition = answer.responses.first?.partitionResponses.first else {
@@ -178,7 +159,7 @@ final class SimulatedProducer: @unchecked Sendable {
           return simulation.violation("\(client.name): \(partition.errorCode) for batch \(id.batch), the oldest")
         }
         identity = nil
-        for batch in pending { ledger.mayRepeat(batch.id) }
+        for waiting in pending { ledger.mayRepeat(waiting.batch.id) }
       }
       backOff()
     case .kafkaStorageError, .notLeaderOrFollower, .leaderNotAvailable:

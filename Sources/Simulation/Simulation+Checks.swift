@@ -61,9 +61,11 @@ extension Simulation {
     advance(
       seconds: Self.healingSeconds, until: { self.producers.allSatisfy(\.isIdle) },
       orElse: "after the faults, not every batch is acknowledged")
+    settleTransactions()
     advance(
       seconds: Self.healingSeconds, until: { self.consumers.allSatisfy(\.isAtEnd) },
       orElse: "after the faults, not every record is read")
+    settleGroups()
   }
 
   /// Reads all records, stops in order, starts again, and reads all records once more.
@@ -82,6 +84,8 @@ extension Simulation {
     stop(restarting: true)
     guard violations.isEmpty else { return }
     readEverything()
+    checkCommittedOffsets()
+    checkTransactionalOffsets()
     stop(restarting: false)
   }
 
@@ -108,10 +112,12 @@ extension Simulation {
     }
     guard let delayed = node?.running?.broker.delayedFetches else { return }
     // The node notices a broken connection a moment later.
-    let fetches = 2 * consumers.count
-    let places = fetches * (scenario.consumers.map(\.partitions.count).max() ?? 0)
+    let fetches = 2 * (consumers.count + members.count)
+    let partitions = scenario.consumers.map(\.partitions.count) + scenario.groups.map(\.partitions.count)
+    let places = fetches * (partitions.max() ?? 0)
     if delayed.fetches > fetches || delayed.places > places {
-      violation("\(delayed.fetches) fetches wait in \(delayed.places) places, of \(consumers.count) consumers")
+      violation(
+        "\(delayed.fetches) fetches wait in \(delayed.places) places, of \(consumers.count + members.count) consumers")
     }
   }
 
@@ -120,53 +126,96 @@ extension Simulation {
     advance(seconds: 10, until: { client.connect() }, orElse: "nobody can connect")
     for (partition, range) in ends() {
       let ledger = ledger(partition)
-      var reader = Ledger.Seen()
-      ledger.saw(highWatermark: range.upperBound, logStart: range.lowerBound, by: &reader)
-      var position = range.lowerBound
+      var seen = Ledger.Seen()
+      ledger.saw(highWatermark: range.upperBound, logStart: range.lowerBound, by: &seen)
+      var whole = WholeReading(partition, transactions)
       ledger.beginWhole()
-      while position < range.upperBound, violations.isEmpty {
-        guard let next = read(client, partition, from: position) else { return }
-        // Retention may remove the next records.
-        if next < 0, mayShrink(partition), let now = ends().first(where: { $0.0 == partition })?.1 {
-          ledger.saw(logStart: now.lowerBound)
-          position = now.lowerBound
-          continue
-        }
-        guard next > position else { return violation("\(partition): nothing can be read at \(position) of \(range)") }
-        position = next
-      }
+      guard
+        readAll(
+          range, client, partition,
+          each: { batch, id in
+            if let wrong = whole.take(batch, id) { self.violation("\(partition): \(wrong)") }
+          })
+      else { return }
+      for transaction in whole.left { violation("\(partition): \(transaction) has no marker") }
       ledger.finish(end: range.upperBound)
     }
+    readCommitted(client)
     client.leave()
   }
 
+  /// Reads a partition from start to end; returns false after a violation.
+  private func readAll(
+    _ range: Range<Int64>, _ client: SimulatedClient, _ partition: TopicPartition,
+    each: @escaping (RecordBatch, Ledger.BatchID?) -> Void
+  ) -> Bool {
+    let ledger = ledger(partition)
+    var position = range.lowerBound
+    while position < range.upperBound, violations.isEmpty {
+      guard let next = read(client, partition, from: position, each: each) else { return false }
+      // Retention may remove the next records.
+      if next < 0, mayShrink(partition), let now = ends().first(where: { $0.0 == partition })?.1 {
+        ledger.saw(logStart: now.lowerBound)
+        position = now.lowerBound
+        continue
+      }
+      guard next > position else {
+        violation("\(partition): nothing can be read at \(position) of \(range)")
+        return false
+      }
+      position = next
+    }
+    return violations.isEmpty
+  }
+
   /// Reads once; returns the next offset, or -1 when `position` is out of range.
-  private func read(_ client: SimulatedClient, _ partition: TopicPartition, from position: Int64) -> Int64? {
-    var wanted = FetchRequest.Partition()
-    wanted.partition = partition.partition
-    wanted.fetchOffset = Offset(position)
-    wanted.partitionMaxBytes = 1 << 20
-    var topic = FetchRequest.Topic()
-    topic.topic = partition.topic
-    topic.partitions = [wanted]
+  private func read(
+    _ client: SimulatedClient, _ partition: TopicPartition, from position: Int64,
+    each: @escaping (RecordBatch, Ledger.BatchID?) -> Void
+  ) -> Int64? {
+    guard let found = fetch(client, partition, from: position) else { return nil }
+    if found.errorCode == .offsetOutOfRange { return -1 }
+    guard found.errorCode == .none else {
+      violation("\(partition) at \(position): \(found.errorCode)")
+      return nil
+    }
+    return found.records.bytes.map { ledger(partition).read($0, from: position, each: each) } ?? position
+  }
+
+  private func fetch(
+    _ client: SimulatedClient, _ partition: TopicPartition, from position: Int64, isReadCommitted: Bool = false
+  ) -> FetchResponse.Partition? {
     var request = FetchRequest()
     request.maxWaitMs = 0
     request.maxBytes = 1 << 20
-    request.topics = [topic]
-    var next: Int64?
+    request.isolationLevel = isReadCommitted ? 1 : 0
+    request.want(partition, from: position, maxBytes: 1 << 20)
+    var found: FetchResponse.Partition?
     client.ask(request, version: 11) { result in
-      guard case .success(let answer) = result, let found = answer.responses.first?.partitions.first else {
+      guard case .success(let answer) = result, let only = answer.responses.first?.partitions.first else {
         return self.violation("a fetch of \(partition) is not answered")
       }
-      if found.errorCode == .offsetOutOfRange {
-        next = -1
-        return
-      }
-      guard found.errorCode == .none else { return self.violation("\(partition) at \(position): \(found.errorCode)") }
-      next = found.records.bytes.map { self.ledger(partition).read($0, from: position) } ?? position
+      found = only
     }
-    advance(seconds: 20, until: { next != nil }, orElse: "a fetch of \(partition) is not answered")
-    return next
+    advance(seconds: 20, until: { found != nil }, orElse: "a fetch of \(partition) is not answered")
+    return found
+  }
+
+  /// Reads the partitions that have transactions as a reader of committed records.
+  private func readCommitted(_ client: SimulatedClient) {
+    guard violations.isEmpty, !transactionalProducers.isEmpty else { return }
+    var reader = SimulatedReader("the last reader", isReadCommitted: true)
+    let partitions = Set(transactionalProducers.flatMap { $0.settings.targets.map(\.partition) })
+    for (partition, range) in ends() where partitions.contains(partition) {
+      var position = range.lowerBound
+      while position < range.upperBound, violations.isEmpty {
+        guard let found = fetch(client, partition, from: position, isReadCommitted: true) else { return }
+        guard case .next(let next) = reader.take(found, of: partition, from: position, in: self), next > position else {
+          return violation("\(partition): nothing committed can be read at \(position) of \(range)")
+        }
+        position = next
+      }
+    }
   }
 
   /// Checks the disk after an orderly stop.

@@ -35,6 +35,11 @@ package final class Simulation: @unchecked Sendable {
     package var batchesAcknowledged = 0
     package var recordsRead = 0
     package var adminChanges = 0
+    /// Assignments that group members got, and commits that were acknowledged to them.
+    package var assignments = 0
+    package var offsetCommits = 0
+    /// Transactions that were ended by their producers.
+    package var transactions = 0
     /// Number of faults, by name.
     package var faults: [String: Int] = [:]
 
@@ -63,10 +68,16 @@ package final class Simulation: @unchecked Sendable {
   private(set) var producers: [SimulatedProducer] = []
   private(set) var consumers: [SimulatedConsumer] = []
   private(set) var admin: SimulatedAdmin?
+  private(set) var members: [SimulatedGroupMember] = []
+  /// By the groups' names.
+  private(set) var groupLedgers: [String: GroupLedger] = [:]
+  private(set) var transactionalProducers: [SimulatedTransactionalProducer] = []
+  private(set) lazy var transactions = TransactionLedger { [unowned self] in violation($0) }
   private(set) var violations: [String] = []
   var counts = Counts()
   /// The node's wall clock is off by `clockOffsetMs`.
-  var clockOffsetMs: Int64 = 0
+  var clockOffsetMs: Int64 = 0 { didSet { clockOffsetMsMost = max(clockOffsetMsMost, clockOffsetMs) } }
+  private(set) var clockOffsetMsMost: Int64 = 0
   var coldOneIn = 0
   /// Whether the disk has had a fault since the last restart, so that storage errors are expected.
   var diskMayFail = false
@@ -110,6 +121,11 @@ package final class Simulation: @unchecked Sendable {
 
   /// The clients' clock, in milliseconds since 1970; it never jumps.
   var clientMs: Int64 { Self.epochMs + Int64(loop.now.uptimeNanoseconds / 1_000_000) }
+
+  /// The node's clock.
+  var wallMs: Int64 { clientMs + clockOffsetMs }
+  /// No clock of the node has shown a later time.
+  var wallMsMost: Int64 { clientMs + clockOffsetMsMost }
 
   func ledger(_ partition: TopicPartition) -> Ledger {
     guard let ledger = ledgers[partition] else { preconditionFailure("\(partition) is none of the scenario's") }
@@ -156,11 +172,17 @@ package final class Simulation: @unchecked Sendable {
     if node != nil { crash(restarting: false) }
     loop.advanceTime(by: .seconds(60))
     counts.batchesAcknowledged = producers.reduce(0) { $0 + $1.acknowledged }
-    counts.recordsRead = consumers.reduce(0) { $0 + $1.records }
+    counts.recordsRead = consumers.reduce(0) { $0 + $1.records } + members.reduce(0) { $0 + $1.reader.records }
     counts.adminChanges = admin?.changes ?? 0
+    counts.assignments = members.reduce(0) { $0 + $1.rebalances }
+    counts.transactions = transactionalProducers.reduce(0) { $0 + $1.ended }
+    counts.offsetCommits = members.reduce(0) { $0 + $1.commits }
     producers = []
     consumers = []
     admin = nil
+    members = []
+    transactionalProducers = []
+    groupLedgers = [:]
     ledgers = [:]
     try? loop.syncShutdownGracefully()
   }
@@ -170,6 +192,7 @@ package final class Simulation: @unchecked Sendable {
     while violations.isEmpty, loop.now < deadline {
       loop.advanceTime(to: min(deadline, loop.now + .milliseconds(50)))
       for consumer in consumers { consumer.checkWait() }
+      checkRebalanceWaits()
       checkMemory()
     }
   }
@@ -217,7 +240,7 @@ package final class Simulation: @unchecked Sendable {
       pageCache: PageCache(
         isCold: { _ in self.coldOneIn > 0 && self.random.below(self.coldOneIn) == 0 }, warm: { _ in }),
       network: network, offload: offload, descriptorsMax: 10_000,
-      wallMs: { Self.epochMs + Int64(self.loop.now.uptimeNanoseconds / 1_000_000) + self.clockOffsetMs },
+      wallMs: { self.wallMs },
       random: { SplitMix(seed: self.random.next()) })
   }
 
@@ -325,9 +348,43 @@ package final class Simulation: @unchecked Sendable {
       consumer.start()
     }
     admin?.start()
+    makeGroups()
+    makeTransactionalProducers()
   }
 
-  var clients: [SimulatedClient] { producers.map(\.client) + consumers.map(\.client) }
+  private func makeTransactionalProducers() {
+    guard !scenario.transactionalProducers.isEmpty else { return }
+    for ledger in ledgers.values { ledger.transactions = transactions }
+    for settings in scenario.transactionalProducers {
+      let producer = SimulatedTransactionalProducer(settings, self, seed: random.next())
+      trace.note(
+        "\(producer.client.name) writes to \(settings.targets.map(\.partition)), transaction timeout "
+          + "\(settings.timeoutMs) ms\(settings.isVersion2 ? ", version 2" : "")"
+          + "\(settings.offsetsOf == nil ? "" : ", commits offsets")")
+      transactionalProducers.append(producer)
+      producer.start()
+    }
+  }
+
+  private func makeGroups() {
+    for group in scenario.groups {
+      let ledger = GroupLedger(group.name) { [unowned self] in violation($0) }
+      groupLedgers[group.name] = ledger
+      for settings in group.members {
+        let member = SimulatedGroupMember(settings, ledger, self, seed: random.next())
+        trace.note(
+          "\(member.client.name) is of \(group.name), which reads \(group.partitions), session \(settings.sessionTimeoutMs) ms, "
+            + "rebalance \(settings.rebalanceTimeoutMs) ms\(settings.instanceID.map { ", as \($0)" } ?? "")")
+        members.append(member)
+        member.start()
+      }
+    }
+  }
+
+  var clients: [SimulatedClient] {
+    producers.map(\.client) + consumers.map(\.client) + members.flatMap { [$0.client, $0.fetcher] }
+      + transactionalProducers.map(\.client)
+  }
 }
 
 /// Adds the node's log lines to the trace. An error while the disk is sound is a violation.

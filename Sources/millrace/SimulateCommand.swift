@@ -112,6 +112,9 @@ struct SimulateCommand: ParsableCommand {
       counts.batchesAcknowledged += outcome.counts.batchesAcknowledged
       counts.recordsRead += outcome.counts.recordsRead
       counts.adminChanges += outcome.counts.adminChanges
+      counts.assignments += outcome.counts.assignments
+      counts.transactions += outcome.counts.transactions
+      counts.offsetCommits += outcome.counts.offsetCommits
       counts.faults.merge(outcome.counts.faults, uniquingKeysWith: +)
     }
   }
@@ -126,8 +129,12 @@ struct SimulateCommand: ParsableCommand {
 
   private func summary(_ counts: Simulation.Counts) -> String {
     let faults = counts.faults.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-    return
-      "\(counts.batchesAcknowledged) batches acknowledged, \(counts.recordsRead) records read, \(counts.adminChanges) changes of topics; faults: \(faults.isEmpty ? "none" : faults)"
+    return [
+      "\(counts.batchesAcknowledged) batches acknowledged", "\(counts.recordsRead) records read",
+      "\(counts.adminChanges) changes of topics", "\(counts.assignments) assignments in groups",
+      "\(counts.offsetCommits) offset commits",
+      "\(counts.transactions) transactions; faults: \(faults.isEmpty ? "none" : faults)",
+    ].joined(separator: ", ")
   }
 
   private func hex(_ number: UInt64) -> String { String(format: "%016llx", number) }

@@ -36,7 +36,7 @@ struct SimulationTests {
     }
   }
 
-  @Test("gives the same hash for the same seed, whatever ran before", arguments: [1, 7] as [UInt64])
+  @Test("gives the same hash for the same seed, whatever ran before", arguments: [1, 4, 7, 30] as [UInt64])
   func deterministic(seed: UInt64) {
     let first = Simulation.run(seed: seed)
     _ = Simulation.run(seed: seed + 100)
@@ -53,6 +53,9 @@ struct SimulationTests {
     #expect(outcomes.reduce(0) { $0 + $1.counts.batchesAcknowledged } > 1_000)
     #expect(outcomes.reduce(0) { $0 + $1.counts.recordsRead } > 10_000)
     #expect(outcomes.reduce(0) { $0 + $1.counts.adminChanges } > 100)
+    #expect(outcomes.reduce(0) { $0 + $1.counts.assignments } > 50)
+    #expect(outcomes.reduce(0) { $0 + $1.counts.offsetCommits } > 200)
+    #expect(outcomes.reduce(0) { $0 + $1.counts.transactions } > 500)
     let faults = Set(outcomes.flatMap(\.counts.faults.keys))
     #expect(faults.count > 8, "\(faults.sorted())")
   }
