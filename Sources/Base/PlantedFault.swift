@@ -29,6 +29,32 @@ package enum PlantedFault: Int, CaseIterable, Sendable {
   case cleansTheActiveSegment
   /// Compaction takes records of open transactions for the last of their keys.
   case cleansAboveTheStableOffset
+  /// All members of a group get what its leader has assigned to the first.
+  case assignsToAllWhatIsTheFirsts
+  /// A group takes commits of members that are in an older generation.
+  case acceptsCommitsOfOldGenerations
+  /// A commit of offsets is acknowledged, and never appended to the log.
+  case keepsCommitsInMemory
+  /// A start reads no groups, only their offsets.
+  case forgetsGroups
+  /// The session of a member lasts for a day.
+  case neverEndsSessions
+  /// A static member that comes back begins a rebalance.
+  case rebalancesForStaticMembers
+  /// The markers of an aborted transaction say that it was committed.
+  case writesAbortAsCommit
+  /// Readers of committed records read up to the high watermark.
+  case ignoresOpenTransactions
+  /// A start knows of no aborted transactions in closed segments.
+  case forgetsAbortedTransactions
+  /// Of a transaction's partitions, the last gets no marker.
+  case skipsOneMarker
+  /// Transactions may take as long as they like.
+  case neverTimesTransactionsOut
+  /// InitProducerId gives the epoch out that the producer before has.
+  case keepsTheEpoch
+  /// Compaction removes a marker while records of its transaction stay.
+  case removesMarkersTooEarly
 
   private static let planted = Atomic<Int>(-1)
 

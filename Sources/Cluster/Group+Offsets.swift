@@ -1,3 +1,4 @@
+import Base
 package import Model
 
 /// What the group's state says of its offsets: who may commit, what may be deleted, what expires.
@@ -11,7 +12,7 @@ extension Group {
     if state == .dead { return .coordinatorNotAvailable }
     if commit.generation < 0, state == .empty { return .none }
     if commit.generation >= 0 || !commit.memberID.isEmpty || commit.instanceID != nil {
-      let error = check(commit)
+      let error = checkCommit(commit)
       guard error == .none else { return error }
     } else if !isTransactional, state != .empty {
       return .unknownMemberId
@@ -21,6 +22,15 @@ extension Group {
     if state == .completingRebalance { return .rebalanceInProgress }
     renewSession(of: commit.memberID)
     return .none
+  }
+
+  private func checkCommit(_ commit: Membership) -> ErrorCode {
+    #if DEBUG
+    if PlantedFault.acceptsCommitsOfOldGenerations.isPlanted {
+      return check(commit.memberID, instanceID: commit.instanceID)
+    }
+    #endif
+    return check(commit)
   }
 
   /// The error with which the deletion of the group is refused.

@@ -1,3 +1,4 @@
+import Base
 import Model
 
 /// Static members that come back: their client has lost its member id, and keeps its place in the group by the instance id.
@@ -27,6 +28,9 @@ extension Group {
     let instance = old.instanceID ?? ""
     switch state {
     case .stable:
+      #if DEBUG
+      if PlantedFault.rebalancesForStaticMembers.isPlanted { return prepareRebalance("planted") }
+      #endif
       guard selectProtocol() == protocolName else {
         return prepareRebalance("static member \(instance) is back, and another protocol is preferred now")
       }

@@ -1,3 +1,4 @@
+import Base
 import Model
 
 /// SyncGroup: the leader's assignment is stored and handed out.
@@ -55,6 +56,11 @@ extension Group {
       return prepareRebalance("the assignment cannot be stored: \(error)")
     }
     for memberID in assignments.keys { members[memberID]?.assignment = assignments[memberID] ?? [] }
+    #if DEBUG
+    if PlantedFault.assignsToAllWhatIsTheFirsts.isPlanted, let first = membersInOrder.first?.assignment {
+      for memberID in members.keys { members[memberID]?.assignment = first }
+    }
+    #endif
     transition(to: .stable)
     for member in membersInOrder where member.isAwaitingSync {
       answerSync(of: member.id, assignment(of: member))

@@ -1,3 +1,4 @@
+import Base
 package import Model
 
 /// Holds the state of one transactional id, as a record of `__transaction_state` keeps it. A transition makes a new value; it counts once
@@ -130,10 +131,17 @@ extension TransactionState {
     } else {
       guard !isEpochExhausted else { return nil }
       next.lastProducerEpoch = expectedEpoch == nil ? -1 : producerEpoch
-      next.producerEpoch = producerEpoch + 1
+      next.producerEpoch = epochRaised
     }
     next.begin(timeoutMs: timeoutMs, nowMs: nowMs)
     return next
+  }
+
+  private var epochRaised: Int16 {
+    #if DEBUG
+    if PlantedFault.keepsTheEpoch.isPlanted, producerEpoch >= 0 { return producerEpoch }
+    #endif
+    return producerEpoch + 1
   }
 
   /// Returns the state with a new producer id, because the epochs of the present one are used up.

@@ -1,3 +1,4 @@
+import Base
 import Model
 
 // What follows a decision, and what time brings: markers, timeouts, expiry.
@@ -15,14 +16,21 @@ extension Transactions {
         MarkerOrder(
           transactionalID: id,
           producer: ProducerIdentity(id: entry.state.producerID, epoch: entry.state.producerEpoch),
-          marker: EndTransactionMarker(outcome, coordinatorEpoch: epoch), partitions: unmarked))
+          marker: EndTransactionMarker(Self.marked(outcome), coordinatorEpoch: epoch), partitions: unmarked))
     ]
+  }
+
+  private static func marked(_ outcome: EndTransactionMarker.Outcome) -> EndTransactionMarker.Outcome {
+    #if DEBUG
+    if PlantedFault.writesAbortAsCommit.isPlanted { return .commit }
+    #endif
+    return outcome
   }
 
   mutating func markersWritten(_ order: MarkerOrder, _ results: [MarkerResult], nowMs: Int64) -> [Effect] {
     let id = order.transactionalID
     guard let entry = entries[id], entry.pending == nil, var unmarked = entry.unmarked,
-      entry.state.status.decided == order.marker.outcome,
+      entry.state.status.decided.map(Self.marked) == order.marker.outcome,
       ProducerIdentity(id: entry.state.producerID, epoch: entry.state.producerEpoch) == order.producer
     else {
       return []
@@ -53,7 +61,10 @@ extension Transactions {
 
   /// Aborts transactions that take longer than their timeout, and fences their producers.
   mutating func abortOverdue(nowMs: Int64) -> [Effect] {
-    ids { $0.pending == nil && $0.state.isOverdue(nowMs: nowMs) }.flatMap { id -> [Effect] in
+    #if DEBUG
+    if PlantedFault.neverTimesTransactionsOut.isPlanted { return [] }
+    #endif
+    return ids { $0.pending == nil && $0.state.isOverdue(nowMs: nowMs) }.flatMap { id -> [Effect] in
       guard let state = entries[id]?.state else { return [] }
       return begin(id, state.fenced(nowMs: nowMs))
     }

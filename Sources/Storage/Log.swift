@@ -1,3 +1,4 @@
+import Base
 package import Model
 package import NIOCore
 
@@ -297,6 +298,9 @@ package final class Log {
   /// What a reader of committed records must not pass: the first open transaction's start, else the high watermark. Where the start is
   /// deleted, the log's start stands for it: a reader that is told to begin at the last stable offset finds it in the log.
   package func lastStableOffset(highWatermark: Offset) -> Offset {
+    #if DEBUG
+    if PlantedFault.ignoresOpenTransactions.isPlanted { return highWatermark }
+    #endif
     guard let unstable = producers.firstUnstableOffset(highWatermark: highWatermark) else { return highWatermark }
     return min(highWatermark, max(logStartOffset, unstable))
   }

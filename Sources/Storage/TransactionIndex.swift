@@ -1,3 +1,4 @@
+import Base
 package import Model
 
 /// A transaction that was aborted: consumers that read committed records skip its producer's between the two offsets.
@@ -34,6 +35,12 @@ package struct TransactionIndex {
 
   mutating func all(on disk: any Disk) throws(DiskError) -> [AbortedTransaction] {
     if let entries { return entries }
+    #if DEBUG
+    if PlantedFault.forgetsAbortedTransactions.isPlanted {
+      entries = []
+      return []
+    }
+    #endif
     let read = try Self.decode(disk.contents(of: path) ?? [])
     entries = read
     return read

@@ -1,3 +1,4 @@
+import Base
 import Cluster
 import Model
 import NIOCore
@@ -38,6 +39,9 @@ extension GroupShard {
         state.groups[id, default: Entry(group: Group(id, rules: environment.rules, at: work.now))]
           .offsets.replay(commit, of: partition, at: batch.baseOffset, producerID: producerID)
       case .group(let id, let stored):
+        #if DEBUG
+        if PlantedFault.forgetsGroups.isPlanted { return }
+        #endif
         let group =
           stored.map { Group(id, reading: $0, rules: environment.rules, at: work.now) }
           ?? Group(id, rules: environment.rules, at: work.now)

@@ -1,3 +1,4 @@
+import Base
 import Cluster
 import Model
 import NIOCore
@@ -31,6 +32,12 @@ extension LocalBroker {
     let image = image
     var markers = AppendedMarkers()
     for name in partitions {
+      #if DEBUG
+      if PlantedFault.skipsOneMarker.isPlanted, partitions.count > 1, name == partitions.last {
+        markers.codes.append(.none)
+        continue
+      }
+      #endif
       guard let partition = image.named(name.topic)?.partition(name.partition) else {
         markers.codes.append(.unknownTopicOrPartition)
         continue
