@@ -193,7 +193,11 @@ final class ProduceWorker {
 
   private func appendDue(_ pacer: Pacer, _ nowNs: UInt64) throws(CompressionError) {
     var due = min(pacer.due(at: nowNs) - appended, room)
-    guard due > 0 else { return }
+    guard due > 0 else {
+      // Nothing holds the next record back but its time: without this a worker whose transaction ended early would never wake.
+      if room > 0 { isBlocked = false }
+      return
+    }
     note(lateness: nowNs - min(nowNs, pacer.intendedNs(appended)))
     let timestampMs = Clocks.wallMs()
     while due > 0 {
