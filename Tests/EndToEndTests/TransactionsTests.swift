@@ -78,6 +78,18 @@ struct TransactionsTests {
     }
   }
 
+  @Test("transactions that end before their next record is due keep to the schedule")
+  func paced() async throws {
+    try await withBroker(Self.settings) { broker in
+      let produced = try await Programs.load(
+        produce(
+          ["--num-records", "1000", "--throughput", "1000", "--transaction-records", "10", "--duration", "30"], broker))
+      let sent = try produced.json()
+      #expect(produced.status == 0, "\(sent) \(produced.errors)")
+      #expect(sent["records"] as? Int == 1_000 && sent["transactions_committed"] as? Int == 100, "\(sent)")
+    }
+  }
+
   @Test("a second producer of the same transactional id fences the first, which says so")
   func fenced() async throws {
     try await withBroker(Self.settings) { broker in
