@@ -177,6 +177,20 @@ package struct ConsumerGroup: Equatable, Sendable {
   package func checkCommit(memberID: String, epoch: Int32) throws(ApiError) {
     // A commit of nobody's, by a tool, is taken while the group is empty.
     if epoch < 0, members.isEmpty { return }
+    try check(memberID, in: epoch)
+  }
+
+  /// Checks whether a client may read the committed offsets.
+  ///
+  /// - Parameter memberID: nil, and a negative epoch, of a client that does not say that it is a member.
+  /// - Throws: UNKNOWN_MEMBER_ID, or STALE_MEMBER_EPOCH, after which the member asks again in its present epoch: before that it may not know
+  ///   that a partition is another member's by now.
+  package func checkFetch(memberID: String?, epoch: Int32) throws(ApiError) {
+    if memberID == nil, epoch < 0 { return }
+    try check(memberID ?? "", in: epoch)
+  }
+
+  private func check(_ memberID: String, in epoch: Int32) throws(ApiError) {
     let member = try known(memberID)
     guard epoch == member.current.epoch else {
       throw ApiError(

@@ -99,6 +99,17 @@ struct ConsumerGroupBrokerTests {
       #expect(try code(epoch: 2, version: 9) == .none)
       #expect(try code(epoch: 1, version: 9) == .staleMemberEpoch)
       #expect(try code(epoch: 1, version: 8) == .unsupportedVersion)
+      func fetched(_ memberID: String?, _ epoch: Int32, version: Int16 = 9) throws -> ErrorCode {
+        var fetch = OffsetFetchRequest()
+        fetch.groups = [
+          .with {
+            $0.groupID = "g"; $0.memberID = memberID; $0.memberEpoch = epoch
+          }
+        ]
+        return try #require(try client.ask(fetch, version: version).groups.first).errorCode
+      }
+      #expect(try fetched("a", 2) == .none && fetched(nil, -1) == .none && fetched("a", 1, version: 8) == .none)
+      #expect(try fetched("a", 1) == .staleMemberEpoch && fetched("c", 2) == .unknownMemberId)
       var delete = DeleteGroupsRequest()
       delete.groupsNames = ["g"]
       #expect(try client.ask(delete, version: 2).results.map(\.errorCode) == [.nonEmptyGroup])
