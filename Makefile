@@ -1,13 +1,14 @@
 # make bench   installs what is missing, builds, runs the quick suite: CSVs, charts, out/results/index.html
 # make perf    the broker and the generator against the bare mechanisms: ratios, docs/performance.md says how to read them
 #              and the instructions of the hot loops against benchmarks/instructions.csv (make instructions: only those)
+# make compat  the clients' own test suites against the broker, and docs/compatibility.md from what came out
 # make test    lint, build with warnings as errors, all tests, real clients, one experiment end to end
 SHELL := /bin/bash
 RELEASE := .build/release
 # One build for all tests and the programs that they start: optimised, with internal names for the tests and with the faults that they plant.
 TESTED := .build/tests/release
 
-.PHONY: bench readme results perf instructions test build tested lint unit clients brokers librdkafka smoke faults clean
+.PHONY: bench readme results perf instructions test build tested lint unit clients brokers compat librdkafka smoke faults clean
 
 bench: build
 	@.ci/dependencies bench
@@ -54,17 +55,23 @@ tested:
 unit: tested
 	Tests/unit.sh $(TESTED)
 
-# Real clients against the broker: kcat, confluent-kafka, kafka-python, aiokafka.
+# Real clients against the broker (kcat, confluent-kafka, kafka-python, aiokafka), and those of their own suites that take seconds.
 clients: tested
 	Tests/Clients/run.sh $(TESTED)/millrace-broker
+	Tests/Clients/compat.sh --fast $(TESTED)/millrace-broker
 
 # Another broker beside ours, by its driver: one that comes from PyPI.
 brokers: build
 	Tests/Clients/versus.sh $(RELEASE)
 
-# librdkafka's own test suite, from Debian's source: not in `test`, for it builds some minutes and runs some more.
-librdkafka: build
-	Tests/Clients/librdkafka.sh $(RELEASE)/millrace-broker
+# All of the clients' own suites: not in `test`, for librdkafka's builds some minutes and runs some more. Writes docs/compatibility.md.
+compat: tested
+	@.ci/dependencies compat
+	Tests/Clients/compat.sh $(TESTED)/millrace-broker
+
+librdkafka: tested
+	@.ci/dependencies compat
+	Tests/Clients/compat.sh --only librdkafka $(TESTED)/millrace-broker
 
 # The harness itself, from definition to CSV, chart and report, on a small subset.
 smoke: tested

@@ -1,5 +1,4 @@
 import Cluster
-import Compression
 package import Model
 import NIOCore
 package import Storage
@@ -438,27 +437,6 @@ extension Partition.State {
       offset = slice.nextOffset
     }
     return bytes
-  }
-}
-
-extension Partition {
-  /// Returns whether a batch of the slice is compressed with zstd, which clients before Fetch version 10 cannot read.
-  func hasZstd(_ slice: LogSlice) throws(PartitionError) -> Bool {
-    for range in slice.ranges {
-      var position = 0
-      while position + BatchField.records <= range.length {
-        var header = RecordBatchHeader()
-        do throws(DiskError) {
-          try withUnsafeTemporaryAllocation(byteCount: BatchField.records, alignment: 8) { bytes throws(DiskError) in
-            guard try range.read(into: bytes, from: position) == bytes.count else { return }
-            header = RecordBatchHeader(reading: UnsafeRawBufferPointer(bytes))
-          }
-        } catch { throw .read(.diskFailed(error)) }
-        if header.attributes.codecNumber == Codec.zstd.rawValue { return true }
-        position += max(header.sizeInBytes, BatchField.records)
-      }
-    }
-    return false
   }
 }
 

@@ -14,4 +14,11 @@ package enum GroupLimits {
 
   /// The least time until a rebalance that nobody has joined is looked at again, whatever the members' rebalance timeouts.
   package static let postponedRebalanceMs: Int64 = 100
+
+  /// Bytes of a subscription's pattern, states of the automaton that it is made into, the repetitions that it can count, and the depth of
+  /// its groups. A larger one is INVALID_REGULAR_EXPRESSION: matching costs up to states times characters for each topic.
+  package static let patternBytes = 4096
+  package static let patternStates = 2000
+  package static let patternRepetitions = 1000
+  package static let patternDepth = 100
 }

@@ -19,8 +19,10 @@ def free_port():
 
 
 class Broker:
-    def __init__(self, binary):
+    def __init__(self, binary, settings=None):
+        """`settings` come on top of the usual ones, or in their place."""
         self.binary = binary
+        self.settings = settings or {}
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="millrace-clients-"))
         self.port = free_port()
         self.log_path = self.directory / "broker.log"
@@ -38,16 +40,17 @@ class Broker:
     def start(self):
         """Starts it, for the first time or on what an earlier run left; returns when it accepts connections."""
         properties = self.directory / "server.properties"
-        properties.write_text(
-            "broker.id=1\n"
-            f"listeners=PLAINTEXT://127.0.0.1:{self.port}\n"
-            f"log.dirs={self.directory / 'data'}\n"
-            "num.partitions=2\n"
-            "auto.create.topics.enable=true\n"
-            "log.retention.check.interval.ms=200\n"
-            "group.initial.rebalance.delay.ms=0\n"
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms=500\n"
-        )
+        usual = {
+            "broker.id": 1,
+            "listeners": f"PLAINTEXT://127.0.0.1:{self.port}",
+            "log.dirs": self.directory / "data",
+            "num.partitions": 2,
+            "auto.create.topics.enable": "true",
+            "log.retention.check.interval.ms": 200,
+            "group.initial.rebalance.delay.ms": 0,
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms": 500,
+        }
+        properties.write_text("".join(f"{key}={value}\n" for key, value in {**usual, **self.settings}.items()))
         (self.directory / "data").mkdir(exist_ok=True)
         self.log = open(self.log_path, "ab")
         self.process = subprocess.Popen([self.binary, str(properties)], stdout=self.log, stderr=self.log)
@@ -69,8 +72,8 @@ class Broker:
 
     def stop(self):
         """Stops it as an operator does; its exit code, or None when it had to be killed."""
-        if self.log.closed:
-            return self.process.returncode
+        if self.log is None or self.log.closed:
+            return self.process and self.process.returncode
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:

@@ -149,6 +149,23 @@ extension ConfigKeys {
       "connections.max.reauth.ms", 0,
       "The time in milliseconds after which a SASL connection must authenticate again; 0 is never."),
     .int("sasl.server.max.receive.size", 524_288, "The maximum size in bytes of a SASL message from a client."),
+    .string("sasl.kerberos.service.name", nil, "The Kerberos principal name of brokers.").dynamic(.perBroker),
+    .string("sasl.kerberos.kinit.cmd", "/usr/bin/kinit", "The path of Kerberos' kinit.").dynamic(.perBroker),
+    .long(
+      "sasl.kerberos.min.time.before.relogin", 60_000,
+      "The time in milliseconds between two renewals of a Kerberos ticket, at least."
+    ).dynamic(.perBroker),
+    .double(
+      "sasl.kerberos.ticket.renew.jitter", 0.05,
+      "The share of random time by which a renewal of a Kerberos ticket varies."
+    ).dynamic(.perBroker),
+    .double(
+      "sasl.kerberos.ticket.renew.window.factor", 0.8,
+      "The share of a Kerberos ticket's lifetime after which it is renewed."
+    ).dynamic(.perBroker),
+    .list(
+      "sasl.kerberos.principal.to.local.rules", "DEFAULT", "The rules that map Kerberos principals to short names."
+    ).dynamic(.perBroker),
     .string(
       "ssl.client.auth", "none", .oneOf(["required", "requested", "none"]),
       "Whether TLS clients must, may or need not authenticate."),

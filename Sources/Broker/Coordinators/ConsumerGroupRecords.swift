@@ -147,6 +147,7 @@ extension ConsumerGroupMemberMetadataValue {
     clientID = description.clientID
     clientHost = description.clientHost
     subscribedTopicNames = description.subscription
+    subscribedTopicRegex = description.pattern
     rebalanceTimeoutMs = description.rebalanceTimeoutMs
     serverAssignor = description.serverAssignor
   }
@@ -160,6 +161,7 @@ extension ConsumerGroupMember.Description {
     clientID = value.clientID
     clientHost = value.clientHost
     subscription = value.subscribedTopicNames.sorted()
+    pattern = value.subscribedTopicRegex == "" ? nil : value.subscribedTopicRegex
     rebalanceTimeoutMs = value.rebalanceTimeoutMs
     serverAssignor = value.serverAssignor
   }

@@ -131,10 +131,16 @@ extension GroupShard {
     var partitions: [(partition: TopicPartition, found: GroupOffsets.Fetched)] = []
   }
 
+  /// Who reads committed offsets: a member of the new protocol says so, any other client does not.
+  struct Reader: Sendable {
+    var memberID: String?
+    var epoch: Int32 = -1
+  }
+
   /// - Parameter partitions: nil for all that have a committed offset.
-  func fetch(_ id: String, _ partitions: [TopicPartition]?, stable: Bool) -> Fetched {
+  func fetch(_ id: String, _ partitions: [TopicPartition]?, by reader: Reader, stable: Bool) -> Fetched {
     exclusively { state, _ in
-      if let error = state.error { return Fetched(error: error) }
+      if let error = state.error ?? state.groups[id]?.consumers?.refusal(of: reader) { return Fetched(error: error) }
       guard let offsets = state.groups[id]?.offsets else {
         return Fetched(partitions: (partitions ?? []).map { ($0, .nothing) })
       }
@@ -145,6 +151,13 @@ extension GroupShard {
 }
 
 extension ConsumerGroup {
+  fileprivate func refusal(of reader: GroupShard.Reader) -> ErrorCode? {
+    do throws(ApiError) {
+      try checkFetch(memberID: reader.memberID, epoch: reader.epoch)
+      return nil
+    } catch { return error.code }
+  }
+
   /// Says whether the group takes a commit; nil when it does.
   fileprivate func admit(_ committer: GroupShard.Committer) -> ErrorCode? {
     let membership = committer.membership

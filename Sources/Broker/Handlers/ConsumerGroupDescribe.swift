@@ -58,6 +58,7 @@ extension ConsumerGroupDescribeResponse.Member {
     clientID = member.description.clientID
     clientHost = member.description.clientHost
     subscribedTopicNames = member.description.subscription
+    subscribedTopicRegex = member.description.pattern
     assignment = .init(member.current.assigned, image)
     targetAssignment = .init(target, image)
   }

@@ -7,7 +7,13 @@ extension LocalBroker {
   func consumerGroupHeartbeat(
     _ request: ConsumerGroupHeartbeatRequest, _ context: RequestContext
   ) -> HandlerResult<ConsumerGroupHeartbeatResponse> {
-    if let refusal = refusal(of: request) { return .now(.init(.failure(refusal))) }
+    guard image.config.rebalanceProtocols.contains("consumer") else {
+      let reason = "The consumer protocol is not among group.coordinator.rebalance.protocols."
+      return .now(.init(.failure(ApiError(.unsupportedVersion, reason))))
+    }
+    if request.groupID.isEmpty {
+      return .now(.init(.failure(ApiError(.invalidRequest, "GroupId can't be empty."))))
+    }
     guard let shard = groups.shard(of: request.groupID) else {
       return .now(.init(.failure(ApiError(.notCoordinator, "This broker does not coordinate the group."))))
     }
@@ -19,16 +25,6 @@ extension LocalBroker {
     let pending = context.pending(ConsumerGroupHeartbeatResponse.self)
     let answer = shard.beat(request.groupID, heartbeat, groups.catalog) { pending.complete(.init($0)) }
     return answer.map { .now(.init($0)) } ?? .pending
-  }
-
-  private func refusal(of request: ConsumerGroupHeartbeatRequest) -> ApiError? {
-    guard image.config.rebalanceProtocols.contains("consumer") else {
-      return ApiError(.unsupportedVersion, "The consumer protocol is not among group.coordinator.rebalance.protocols.")
-    }
-    if request.groupID.isEmpty { return ApiError(.invalidRequest, "GroupId can't be empty.") }
-    guard let regex = request.subscribedTopicRegex, !regex.isEmpty else { return nil }
-    return ApiError(
-      .invalidRegularExpression, "Subscriptions by regular expression are not served: name the topics.")
   }
 }
 
@@ -42,6 +38,7 @@ extension ConsumerGroup.Heartbeat {
     clientHost = "/\(context.origin.peerAddress)"
     rebalanceTimeoutMs = request.rebalanceTimeoutMs
     subscription = request.subscribedTopicNames
+    pattern = request.subscribedTopicRegex
     serverAssignor = request.serverAssignor
     owned = request.topicPartitions.map(\.partitions)
   }

@@ -145,7 +145,9 @@ struct Fetch: Sendable {
         var partition = FetchResponse.Partition()
         partition.partitionIndex = wanted.partition
         partition.abortedTransactions = request.isolationLevel == 1 ? [] : nil
-        if let target = resolved?.partition(wanted.partition) {
+        if isTooOld(for: resolved) {
+          partition.fail(.unsupportedCompressionType)
+        } else if let target = resolved?.partition(wanted.partition) {
           read(wanted, from: target, &partition, &attempt)
         } else {
           partition.fail(missing)
@@ -174,6 +176,10 @@ struct Fetch: Sendable {
     default: nil
     }
   }
+
+  /// Whether a client of before Fetch version 10, which does not know zstd, asks for a topic that is compressed with it. As in Kafka
+  /// the topic's configuration alone decides: under `producer` such a client may know zstd all the same, and gets the batches as they are.
+  private func isTooOld(for topic: Topic?) -> Bool { version < 10 && topic?.config.compressionType == .zstd }
 
   private func resolve(_ topic: FetchRequest.Topic, _ image: MetadataImage) -> (Topic?, missing: ErrorCode) {
     guard version >= 13 else { return (image.named(topic.topic), .unknownTopicOrPartition) }
@@ -205,9 +211,6 @@ struct Fetch: Sendable {
         response.divergingEpoch.endOffset = diverging.endOffset
         attempt.mustNotWait = true
         return
-      }
-      if (4..<10).contains(version), !read.slice.isEmpty, try partition.hasZstd(read.slice) {
-        return response.fail(.unsupportedCompressionType)
       }
       if request.isolationLevel == 1 {
         response.abortedTransactions = read.aborted.map {

@@ -71,7 +71,8 @@ extension LocalBroker {
       response.topics = image.all.map { describe($0, image) }
     }
     if asked.request.includeTopicAuthorizedOperations {
-      for index in response.topics.indices where response.topics[index].errorCode == .none {
+      // As in Kafka also of a name that no topic has: kafka-python 2.3 takes the number that means "not asked" for a set of operations.
+      for index in response.topics.indices where response.topics[index].errorCode != .unknownTopicId {
         response.topics[index].topicAuthorizedOperations = AuthorizedOperations.topic
       }
     }

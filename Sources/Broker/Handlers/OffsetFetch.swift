@@ -21,7 +21,8 @@ extension LocalBroker {
       var group = OffsetFetchResponse.Group()
       group.groupID = asked.groupID
       let topics = asked.topics?.map { ($0.name, $0.partitionIndexes) }
-      let found = offsets(of: asked.groupID, topics, stable: request.requireStable)
+      let reader = GroupShard.Reader(memberID: asked.memberID, epoch: asked.memberEpoch)
+      let found = offsets(of: asked.groupID, topics, by: reader, stable: request.requireStable)
       group.errorCode = found.error
       guard found.error == .none else { return group }
       group.topics = Self.byTopic(found.partitions).map { name, partitions in
@@ -46,7 +47,7 @@ extension LocalBroker {
 
   private func offsets(ofGroup request: OffsetFetchRequest, version: Int16) -> OffsetFetchResponse {
     let topics = request.topics?.map { ($0.name, $0.partitionIndexes) }
-    var found = offsets(of: request.groupID, topics, stable: request.requireStable)
+    var found = offsets(of: request.groupID, topics, by: GroupShard.Reader(), stable: request.requireStable)
     var response = OffsetFetchResponse()
     response.errorCode = found.error
     if found.error != .none {
@@ -76,9 +77,11 @@ extension LocalBroker {
     return response
   }
 
-  private func offsets(of group: String, _ topics: [(String, [Int32])]?, stable: Bool) -> GroupShard.Fetched {
+  private func offsets(
+    of group: String, _ topics: [(String, [Int32])]?, by reader: GroupShard.Reader, stable: Bool
+  ) -> GroupShard.Fetched {
     guard let shard = groups.shard(of: group) else { return GroupShard.Fetched(error: .notCoordinator) }
-    return shard.fetch(group, topics.map(Self.partitions), stable: stable)
+    return shard.fetch(group, topics.map(Self.partitions), by: reader, stable: stable)
   }
 
   private static func partitions(_ topics: [(String, [Int32])]) -> [TopicPartition] {

@@ -125,7 +125,7 @@ package final class Metadata: Sendable {
     // In this order: an image that is newer than the version is looked at again.
     let version = replacements
     let image = image
-    return TopicCatalog(version: version) { name in
+    return TopicCatalog(version: version, names: { image.all.map(\.name) }) { name in
       image.named(name).map {
         SubscribedTopic(id: $0.id, name: $0.name, partitionCount: Int32(clamping: $0.partitions.count))
       }

@@ -154,13 +154,21 @@ package struct ConsumerGroup: Equatable, Sendable {
   /// The ids of the members, rising.
   package var memberIDs: [String] { members.keys.sorted() }
 
-  /// The names of the topics to which members subscribe.
-  package var subscribedTopics: Set<String> {
-    members.values.reduce(into: []) { $0.formUnion($1.description.subscription) }
+  /// The names of the topics to which members subscribe: those that they name, and of their patterns those that there are.
+  package var subscribedTopics: Set<String> { topics.reduce(into: namedTopics) { $0.insert($1.name) } }
+
+  private var namedTopics: Set<String> { members.values.reduce(into: []) { $0.formUnion($1.description.subscription) } }
+
+  /// The patterns to which members subscribe, each once.
+  private var patterns: [String: TopicPattern] {
+    members.values.reduce(into: [:]) { found, member in
+      guard let pattern = member.description.pattern, found[pattern] == nil else { return }
+      found[pattern] = member.description.compiledPattern
+    }
   }
 
   package func isSubscribed(to topic: String) -> Bool {
-    members.values.contains { $0.description.subscription.contains(topic) }
+    members.values.contains { $0.description.isSubscribed(to: topic) }
   }
 
   /// The assignor that most members prefer; of several, the one that `settings` names first.
@@ -177,6 +185,20 @@ package struct ConsumerGroup: Equatable, Sendable {
   package func checkCommit(memberID: String, epoch: Int32) throws(ApiError) {
     // A commit of nobody's, by a tool, is taken while the group is empty.
     if epoch < 0, members.isEmpty { return }
+    try check(memberID, in: epoch)
+  }
+
+  /// Checks whether a client may read the committed offsets.
+  ///
+  /// - Parameter memberID: nil, and a negative epoch, of a client that does not say that it is a member.
+  /// - Throws: UNKNOWN_MEMBER_ID, or STALE_MEMBER_EPOCH, after which the member asks again in its present epoch: before that it may not know
+  ///   that a partition is another member's by now.
+  package func checkFetch(memberID: String?, epoch: Int32) throws(ApiError) {
+    if memberID == nil, epoch < 0 { return }
+    try check(memberID ?? "", in: epoch)
+  }
+
+  private func check(_ memberID: String, in epoch: Int32) throws(ApiError) {
     let member = try known(memberID)
     guard epoch == member.current.epoch else {
       throw ApiError(
@@ -248,7 +270,7 @@ extension ConsumerGroup {
       let isNew = before == nil
       let description = heartbeat.description(after: before?.description)
       if isNew || description != before?.description { change(.member(id, description)) }
-      refresh(catalog, hasChanged: isNew || description.subscription != before?.description.subscription)
+      refresh(catalog, hasChanged: isNew || !description.subscribes(as: before?.description))
       assign(settings)
       reconcile(id, owned: heartbeat.owned, nowMs: nowMs)
       sessionEnds[id] = nowMs + settings.sessionTimeoutMs
@@ -359,7 +381,9 @@ extension ConsumerGroup {
   private mutating func refresh(_ catalog: TopicCatalog, hasChanged: Bool) {
     guard hasChanged || catalog.version != catalogVersion else { return }
     catalogVersion = catalog.version
-    let found = subscribedTopics.sorted().compactMap { catalog.topic($0) }
+    let patterns = Array(patterns.values)
+    let matched = patterns.isEmpty ? [] : catalog.names().filter { name in patterns.contains { $0.matches(name) } }
+    let found = namedTopics.union(matched).sorted().compactMap { catalog.topic($0) }
     let isOther = found != topics
     if isOther { change(.topics(found)) }
     if hasChanged || isOther { change(.epoch(epoch + 1)) }
@@ -369,10 +393,13 @@ extension ConsumerGroup {
   private mutating func assign(_ settings: Settings) {
     guard assignmentEpoch < epoch else { return }
     let ids = Dictionary(topics.map { ($0.name, $0.id) }) { first, _ in first }
+    let matched = patterns.mapValues { pattern in topics.filter { pattern.matches($0.name) }.map(\.id) }
     let subscribers = members.map { id, member in
       ServerAssignor.Subscriber(
         id: id, instanceID: member.description.instanceID,
-        topics: Set(member.description.subscription.compactMap { ids[$0] }), before: target[id] ?? [])
+        topics: Set(member.description.subscription.compactMap { ids[$0] })
+          .union(member.description.pattern.flatMap { matched[$0] } ?? []),
+        before: target[id] ?? [])
     }
     let assigned = assignor(settings).assign(topics, to: subscribers)
     for (id, partitions) in assigned.sorted(by: { $0.key < $1.key }) where target[id] != partitions {

@@ -14,12 +14,24 @@ package struct ConsumerGroupMember: Equatable, Sendable {
     package var clientHost = ""
     /// The names of topics, rising, each once.
     package var subscription: [String] = []
+    /// A pattern of names of topics, to which the member subscribes as well; nil for none.
+    package var pattern: String?
     /// How long the member may take to give up partitions, in milliseconds (`max.poll.interval.ms`).
     package var rebalanceTimeoutMs: Int32 = -1
     /// The assignor that the member prefers; nil when it has no preference.
     package var serverAssignor: String?
 
     package init() {}
+
+    /// Whether the member subscribes to a topic.
+    func isSubscribed(to topic: String) -> Bool {
+      subscription.contains(topic) || compiledPattern?.matches(topic) == true
+    }
+
+    func subscribes(as other: Self?) -> Bool { subscription == other?.subscription && pattern == other?.pattern }
+
+    /// Nil also for a pattern that this broker cannot read, which only another broker can have stored.
+    var compiledPattern: TopicPattern? { pattern.flatMap { try? TopicPattern($0) } }
   }
 
   /// Which partitions a member has, and of which group epoch they are.

@@ -35,10 +35,13 @@ package struct SubscribedTopic: Hashable, Sendable {
 package struct TopicCatalog {
   /// Changes whenever topics or their partitions do: a group looks its topics up again when it does.
   package var version: Int
+  /// The names of all topics, in any order.
+  package var names: () -> [String]
   package var topic: (String) -> SubscribedTopic?
 
-  package init(version: Int, topic: @escaping (String) -> SubscribedTopic?) {
+  package init(version: Int, names: @escaping () -> [String], topic: @escaping (String) -> SubscribedTopic?) {
     self.version = version
+    self.names = names
     self.topic = topic
   }
 }

@@ -101,7 +101,8 @@ struct GroupWorld {
   ) throws -> GroupCoordinator {
     GroupCoordinator(
       try Config(overrides: ["group.initial.rebalance.delay.ms": "0"].merging(overrides) { $1 }), log: log, loop: loop,
-      wallMs: { wall.ms }, random: SystemRandomNumberGenerator(), catalog: { TopicCatalog(version: 0) { _ in nil } },
+      wallMs: { wall.ms }, random: SystemRandomNumberGenerator(),
+      catalog: { TopicCatalog(version: 0, names: { [] }) { _ in nil } },
       logger: Logger(label: "test") { _ in SilentLog() })
   }
 

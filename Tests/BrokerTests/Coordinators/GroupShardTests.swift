@@ -60,7 +60,7 @@ extension GroupWorld {
 extension GroupCoordinator {
   /// The committed offset; nil when there is none.
   func offset(_ partition: TopicPartition, of group: String = "g", stable: Bool = false) throws -> Int64? {
-    let fetched = try #require(shard(of: group)).fetch(group, [partition], stable: stable)
+    let fetched = try #require(shard(of: group)).fetch(group, [partition], by: .init(), stable: stable)
     #expect(fetched.error == .none)
     switch fetched.partitions.first?.found {
     case .committed(let commit): return commit.offset.rawValue
@@ -204,7 +204,7 @@ struct GroupShardTests {
       #expect(world.shard.heartbeat("g", member) == heartbeat)
       #expect(world.shard.leave("g", [.init("a")]).error == error)
       #expect(world.commit(1, t(0)) == .refused(error))
-      #expect(world.shard.fetch("g", nil, stable: false).error == error)
+      #expect(world.shard.fetch("g", nil, by: .init(), stable: false).error == error)
       #expect(world.shard.delete("g") == error)
       #expect(world.shard.deleteOffsets("g", [t(0)]).error == error)
       #expect(world.coordinator.describe("g").errorCode == error)
@@ -227,7 +227,7 @@ struct GroupShardTests {
     let reread = try world.reread()
     #expect(reread.describe("g") == world.coordinator.describe("g"))
     #expect(reread.list(states: [], types: []) == world.coordinator.list(states: [], types: []))
-    let fetched = try #require(reread.shard(of: "g")).fetch("g", nil, stable: true)
+    let fetched = try #require(reread.shard(of: "g")).fetch("g", nil, by: .init(), stable: true)
     #expect(fetched.partitions.map(\.partition) == [t(3)])
     #expect(
       fetched.partitions.first?.found == .committed(.init(offset: 30, leaderEpoch: 4, metadata: "m", timestampMs: 5)))

@@ -16,14 +16,17 @@ struct ConsumerGroupBrokerTests {
     var owned: [Int32] = []
     var topicID = TopicID.zero
 
-    mutating func beat(_ group: String, joining: Bool = false, epoch given: Int32? = nil) throws -> ErrorCode {
+    mutating func beat(
+      _ group: String, joining: Bool = false, pattern: String? = nil, epoch given: Int32? = nil
+    ) throws -> ErrorCode {
       var request = ConsumerGroupHeartbeatRequest()
       request.groupID = group
       request.memberID = id
       request.memberEpoch = given ?? (joining ? 0 : epoch)
       if joining {
         request.rebalanceTimeoutMs = 60_000
-        request.subscribedTopicNames = ["t"]
+        request.subscribedTopicNames = pattern == nil ? ["t"] : []
+        request.subscribedTopicRegex = pattern
         request.topicPartitions = []
       } else if given == nil {
         request.topicPartitions =
@@ -45,7 +48,7 @@ struct ConsumerGroupBrokerTests {
       epoch = response.memberEpoch
       if let assignment = response.assignment {
         topicID = assignment.topicPartitions.first?.topicID ?? topicID
-        owned = assignment.topicPartitions.flatMap(\.partitions)
+        owned = assignment.topicPartitions.flatMap(\.partitions).sorted()
       }
       return .none
     }
@@ -56,6 +59,31 @@ struct ConsumerGroupBrokerTests {
     request.groupIDs = [group]
     request.includeAuthorizedOperations = true
     return try #require(try client.ask(request, version: 0).groups.first)
+  }
+
+  @Test("a pattern as subscription is kept over a restart, and described")
+  func pattern() throws {
+    try withDirectory { directory in
+      let broker = try TestBroker.start(in: directory, groupOverrides)
+      let client = try broker.connect()
+      try client.createTopic("orders-eu", partitions: 2)
+      try client.createTopic("other")
+      _ = try client.findCoordinator("g")
+      var member = Member(client: client, id: "a")
+      #expect(try member.beat("g", joining: true, pattern: "orders-(") == .invalidRegularExpression)
+      #expect(try member.beat("g", joining: true, pattern: "orders-.*") == .none)
+      #expect(member.owned == [0, 1])
+      broker.running.abandon()
+      let again = try TestBroker.start(in: directory, groupOverrides)
+      defer { again.running.stop() }
+      member.client = try again.connect()
+      try member.client.createTopic("orders-us")
+      #expect(try member.beat("g") == .none)
+      #expect(member.epoch == 2 && member.owned == [0, 0, 1].sorted())
+      let described = try describe(member.client, "g").members
+      #expect(described.map(\.subscribedTopicRegex) == ["orders-.*"] && described[0].subscribedTopicNames == [])
+      #expect(described[0].assignment.topicPartitions.map(\.topicName).sorted() == ["orders-eu", "orders-us"])
+    }
   }
 
   @Test("two members share a topic, commit in their epochs, and survive a restart", arguments: [true, false])
@@ -99,6 +127,17 @@ struct ConsumerGroupBrokerTests {
       #expect(try code(epoch: 2, version: 9) == .none)
       #expect(try code(epoch: 1, version: 9) == .staleMemberEpoch)
       #expect(try code(epoch: 1, version: 8) == .unsupportedVersion)
+      func fetched(_ memberID: String?, _ epoch: Int32, version: Int16 = 9) throws -> ErrorCode {
+        var fetch = OffsetFetchRequest()
+        fetch.groups = [
+          .with {
+            $0.groupID = "g"; $0.memberID = memberID; $0.memberEpoch = epoch
+          }
+        ]
+        return try #require(try client.ask(fetch, version: version).groups.first).errorCode
+      }
+      #expect(try fetched("a", 2) == .none && fetched(nil, -1) == .none && fetched("a", 1, version: 8) == .none)
+      #expect(try fetched("a", 1) == .staleMemberEpoch && fetched("c", 2) == .unknownMemberId)
       var delete = DeleteGroupsRequest()
       delete.groupsNames = ["g"]
       #expect(try client.ask(delete, version: 2).results.map(\.errorCode) == [.nonEmptyGroup])
@@ -143,7 +182,7 @@ struct ConsumerGroupBrokerTests {
     }
   }
 
-  @Test("a member of version 0 gets an id, an unknown group is not found, and a regular expression is refused")
+  @Test("a member of version 0 gets an id, an unknown group is not found, and what is no regular expression is refused")
   func versions() throws {
     try withBroker(groupOverrides) { broker in
       let client = try broker.connect()
@@ -163,7 +202,7 @@ struct ConsumerGroupBrokerTests {
       let joined = try client.ask(request, version: 0)
       #expect(joined.errorCode == .none && joined.memberID?.isEmpty == false)
       request.memberID = "b"
-      request.subscribedTopicRegex = "t.*"
+      request.subscribedTopicRegex = "t.("
       #expect(try client.ask(request, version: 1).errorCode == .invalidRegularExpression)
       request.subscribedTopicRegex = nil
       request.groupID = ""

@@ -55,6 +55,23 @@ struct TopicsTests {
     }
   }
 
+  @Test("the permitted operations are told of every name, whether a topic has it or not, and of no unknown id")
+  func authorizedOperations() throws {
+    try withBroker { broker in
+      let client = try broker.connect()
+      try client.createTopic("there")
+      var request = metadata(["there", "nowhere"], allow: false)
+      var unknown = MetadataRequest.Topic()
+      unknown.topicID = UUID128(high: 1, low: 2)
+      request.topics?.append(unknown)
+      request.includeTopicAuthorizedOperations = true
+      let told = try client.ask(request, version: 12).topics.map(\.topicAuthorizedOperations)
+      #expect(told == [AuthorizedOperations.topic, AuthorizedOperations.topic, .min])
+      request.includeTopicAuthorizedOperations = false
+      #expect(try client.ask(request, version: 12).topics.map(\.topicAuthorizedOperations) == [.min, .min, .min])
+    }
+  }
+
   @Test("a topic that is not there is made when the client allows it, and only then")
   func autoCreation() throws {
     try withBroker { broker in

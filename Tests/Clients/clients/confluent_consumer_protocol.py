@@ -105,6 +105,32 @@ def a_member_commits_and_reads_what_is_committed(address):
         consumer.close()
 
 
+def a_regular_expression_subscribes_to_the_topics_that_match_and_to_those_that_come(address):
+    prefix = "confluent-kip848-matched"
+    for topic in (f"{prefix}-first", "confluent-kip848-not"):
+        make(address, topic)
+    consumer = Consumer(
+        {
+            "bootstrap.servers": address, "group.id": prefix, "group.protocol": "consumer", "auto.offset.reset": "earliest",
+            "log_level": 0,
+        }
+    )  # fmt: skip
+    read = []
+
+    def has_read(*topics):
+        wanted = sorted(topics * PARTITIONS * RECORDS)
+        more = lambda: read.extend(message.topic() for message in consumer.consume(1000, 0.2)) or sorted(read) == wanted
+        wait_for(lambda: f"{len(read)} of {len(wanted)} records were read, of {set(read)}", more)
+
+    try:
+        consumer.subscribe([f"^{prefix}-.*"])
+        has_read(f"{prefix}-first")
+        make(address, f"{prefix}-later")
+        has_read(f"{prefix}-first", f"{prefix}-later")
+    finally:
+        consumer.close()
+
+
 def administers_groups(address):
     topic = group = "confluent-kip848-admin"
     make(address, topic)
@@ -151,6 +177,7 @@ CHECKS = [
     members_share_the_partitions_and_take_over,
     a_classic_group_becomes_one_of_the_new_protocol_with_its_offsets,
     a_member_commits_and_reads_what_is_committed,
+    a_regular_expression_subscribes_to_the_topics_that_match_and_to_those_that_come,
     administers_groups,
 ]
 RESTART_CHECKS = [members_go_on_after_a_kill_and_a_start]

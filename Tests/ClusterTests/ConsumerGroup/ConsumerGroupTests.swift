@@ -34,7 +34,7 @@ struct GroupUnderTest {
 
   var catalog: TopicCatalog {
     let topics = topics
-    return TopicCatalog(version: version) { topics[$0] }
+    return TopicCatalog(version: version, names: { Array(topics.keys) }) { topics[$0] }
   }
 
   mutating func step(_ event: ConsumerGroup.Event) -> Result<ConsumerGroup.Response, ApiError>? {
@@ -49,11 +49,13 @@ struct GroupUnderTest {
   }
 
   mutating func join(
-    _ id: String, to topics: [String] = ["t"], instance: String? = nil, assignor: String? = nil
+    _ id: String, to topics: [String] = ["t"], matching pattern: String? = nil, instance: String? = nil,
+    assignor: String? = nil
   ) throws -> ConsumerGroup.Response {
     var heartbeat = ConsumerGroup.Heartbeat(memberID: id, memberEpoch: 0)
     heartbeat.rebalanceTimeoutMs = 300_000
     heartbeat.subscription = topics
+    heartbeat.pattern = pattern
     heartbeat.instanceID = instance
     heartbeat.serverAssignor = assignor
     heartbeat.owned = []
@@ -269,6 +271,37 @@ struct ConsumerGroupTests {
     try test.group.checkCommit(memberID: "a", epoch: 1)
     #expect(code { try test.group.checkCommit(memberID: "a", epoch: 0) } == .staleMemberEpoch)
     #expect(code { try test.group.checkCommit(memberID: "", epoch: -1) } == .unknownMemberId)
+  }
+
+  @Test("a pattern subscribes to the topics that match it, those that come later and no longer those that go")
+  func pattern() throws {
+    var test = GroupUnderTest([("t", 1), ("orders-eu", 1), ("orders", 1)])
+    #expect(
+      try test.join("a", to: [], matching: "orders-.*").assignment.map(Set.init) == test.partitions(0, of: "orders-eu"))
+    #expect(test.group.subscribedTopics == ["orders-eu"] && test.isReplayedEqual)
+    #expect(test.group.isSubscribed(to: "orders-us") && !test.group.isSubscribed(to: "orders"))
+    test.make("orders-us", 1)
+    let more = test.partitions(0, of: "orders-eu").union(test.partitions(0, of: "orders-us"))
+    #expect(try test.beat("a").assignment.map(Set.init) == more)
+    let eu = test.partitions(0, of: "orders-eu")
+    test.topics["orders-eu"] = nil
+    test.version += 1
+    #expect(try test.beat("a").assignment.map(Set.init) == more.subtracting(eu))
+    #expect(test.group.subscribedTopics == ["orders-us"] && test.isReplayedEqual)
+  }
+
+  @Test("a member has the topics that it names and those of its pattern, until it takes the pattern back")
+  func patternAndNames() throws {
+    var test = GroupUnderTest([("t", 1), ("u", 1)])
+    _ = try test.join("a", to: ["t"], matching: "[u-w]")
+    #expect(test.owned["a"] == test.partitions(0, of: "t").union(test.partitions(0, of: "u")))
+    var heartbeat = ConsumerGroup.Heartbeat(memberID: "a", memberEpoch: 1)
+    heartbeat.pattern = ""
+    let left = try test.step(.heartbeat(heartbeat))!.get().assignment
+    #expect(left.map(Set.init) == test.partitions(0, of: "t") && test.group.members["a"]?.description.pattern == nil)
+    heartbeat.pattern = "(u"
+    #expect(code { _ = try test.step(.heartbeat(heartbeat))!.get() } == .invalidRegularExpression)
+    #expect(code { _ = try test.join("b", to: [], matching: "") } == .invalidRequest)
   }
 
   @Test("a group that is replayed in the order of a compacted log is the same")

@@ -1,0 +1,1 @@
+"""The clients' own test suites, each with what is expected of it."""
