@@ -252,5 +252,8 @@ struct HeartbeatModelTests {
     let isRead = group.members.isEmpty ? 0 : 1
     #expect(group.readers == Array(repeating: isRead, count: 7), "seed \(seed), \(group.members.count) members")
     for member in group.members.values { #expect(member.membership.phase == .member) }
+    // Who gives nothing up keeps the others from their share.
+    let counts = group.members.values.map(\.membership.owned.count)
+    #expect((counts.max() ?? 0) - (counts.min() ?? 0) <= 1, "seed \(seed): \(counts)")
   }
 }
