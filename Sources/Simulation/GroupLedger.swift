@@ -68,6 +68,9 @@ final class GroupLedger {
     committed.merge(offsets, uniquingKeysWith: max)
   }
 
+  /// The partition's log ends below what the group has read: it reads from the start again.
+  func beginsAgain(_ partition: TopicPartition) { committed[partition] = nil }
+
   /// An offset was fetched, -1 for none; `floor` was the largest acknowledged when it was asked for.
   func fetched(_ offset: Int64, of partition: TopicPartition, floor: Int64?) {
     if offset < floor ?? -1 {

@@ -28,7 +28,9 @@ extension SimulatedGroupMember {
         ledger.fetched(offset, of: partition, floor: floors[partition])
         found[partition] = max(0, offset)
       // Of a transaction that commits offsets of the group; this one has none.
-      case .unstableOffsetCommit: return soon { [self] in findPositions(partitions) }
+      case .unstableOffsetCommit:
+        simulation.trace.note("\(client.name) waits for the offset of \(partition)")
+        return soon { [self] in findPositions(partitions) }
       default: return goOn(after: error, "OffsetFetch of \(partition)")
       }
     }
@@ -36,6 +38,7 @@ extension SimulatedGroupMember {
       simulation.violation("\(client.name): OffsetFetch of \(partitions) is answered for \(found.keys.sorted())")
     }
     positions = found
+    simulation.trace.note("\(client.name) begins at \(found.sorted { $0.key < $1.key }.map { "\($0) \($1)" })")
     poll()
   }
 
@@ -89,7 +92,7 @@ extension SimulatedGroupMember {
 
   private func pollLater() { session.later(1 + random.below(isSettling ? 5_000 : 50_000)) { [self] in poll() } }
 
-  /// Records were deleted that the group has not read.
+  /// Records were deleted that the group has not read, or lost in a power failure after it has read them: what is read is not flushed yet.
   private func findStarts(of partitions: [TopicPartition]) {
     let turn = session.turn
     fetcher.ask(ListOffsetsRequest.of(partitions, at: -2), version: 5) { [self] result in
@@ -98,13 +101,17 @@ extension SimulatedGroupMember {
         for topic in answer.topics {
           for found in topic.partitions where found.errorCode == .none {
             let partition = TopicPartition(topic.name, found.partitionIndex)
-            // Only forward: nothing that the group has committed is lost.
-            positions[partition] = max(positions[partition] ?? 0, found.offset.rawValue)
+            begin(partition, at: found.offset.rawValue)
           }
         }
       }
       pollLater()
     }
+  }
+
+  private func begin(_ partition: TopicPartition, at start: Int64) {
+    if start < positions[partition] ?? 0 { ledger.beginsAgain(partition) }
+    positions[partition] = start
   }
 
   // MARK: Commits
@@ -118,6 +125,7 @@ extension SimulatedGroupMember {
       guard let codes else { return soon(then) }
       let outcomes = offsets.keys.sorted().map { codes[$0] ?? .unknownServerError }
       if let refused = outcomes.first(where: { $0 != .none }) { return goOn(after: refused, "OffsetCommit") }
+      simulation.trace.note("\(client.name) has committed \(offsets.sorted { $0.key < $1.key }.map { "\($0) \($1)" })")
       committed = offsets
       then()
     }

@@ -71,6 +71,7 @@ private final class SimulatedListener: BoundListener, @unchecked Sendable {
   private let channel: EmbeddedChannel
   private var waiting: [SimulatedLink] = []
   private var isAccepting = false
+  private var isClosed = false
 
   init(
     name: String, host: String?, port: UInt16, network: SimulatedNetwork, admit: any ChannelHandler,
@@ -93,6 +94,7 @@ private final class SimulatedListener: BoundListener, @unchecked Sendable {
 
   func close() -> EventLoopFuture<Void> {
     network.closed(self)
+    isClosed = true
     for link in waiting { link.cut() }
     waiting = []
     return channel.close()
@@ -105,6 +107,8 @@ private final class SimulatedListener: BoundListener, @unchecked Sendable {
   private func admit(_ link: SimulatedLink) {
     network.loop.scheduleTask(in: network.delay()) {
       guard !link.isCut else { return }
+      // As a kernel does with connections that nobody has accepted.
+      guard !self.isClosed else { return link.cut() }
       let child = link.makeChannel(port: self.port)
       self.channel.pipeline.syncOperations.fireChannelRead(NIOAny(child as any Channel))
     }

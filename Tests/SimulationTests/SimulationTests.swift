@@ -73,6 +73,12 @@ struct SimulationTests {
   @Test("seed 434: a fetch that waits for more than its segment has is answered when the log goes on in the next one")
   func segmentEnd() { Self.expectNothing(in: [Simulation.run(seed: 434)]) }
 
+  @Test("seed 788: a connection that the node has not accepted when it stops is broken")
+  func unacceptedConnection() { Self.expectNothing(in: [Simulation.run(seed: 788)]) }
+
+  @Test("seed 961: a group begins again where a power failure has taken what it had read")
+  func lostRecordsOfGroup() { Self.expectNothing(in: [Simulation.run(seed: 961)]) }
+
   /// A checker that cannot fail finds nothing: each of these faults of the shipped code is found. For those that few seeds find, the
   /// run begins shortly before the first that does, because the ones before hold and take time.
   @Test("finds a fault that is planted, within 200 seeds", arguments: PlantedFault.allCases)
