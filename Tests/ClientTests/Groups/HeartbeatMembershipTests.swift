@@ -107,7 +107,7 @@ private struct HeartbeatModel {
   private var random: SplitMix
   private var group = Cluster::ConsumerGroup(id: "g")
   private let settings = Cluster::ConsumerGroup.Settings()
-  private let catalog = TopicCatalog(version: 1) { $0 == topic.name ? topic : nil }
+  private let catalog = TopicCatalog(version: 1, names: { [topic.name] }, topic: { $0 == topic.name ? topic : nil })
   private var nowMs: Int64 = 0
   private var joined = 0
   private(set) var members: [Int: Member] = [:]
