@@ -137,21 +137,7 @@ final class SimulatedConsumer: @unchecked Sendable {
     guard answer.errorCode == .none else {
       return simulation.violation("\(client.name): a fetch is answered with \(answer.errorCode)")
     }
-    var lost: [TopicPartition] = []
-    for topic in answer.responses {
-      for found in topic.partitions {
-        let partition = TopicPartition(topic.topic, found.partitionIndex)
-        guard let position = asked[partition] else {
-          simulation.violation("\(client.name): a response for \(partition), which was not requested")
-          continue
-        }
-        switch reader.take(found, of: partition, from: position, in: simulation) {
-        case .next(let next): positions[partition] = next
-        case .outOfRange: lost.append(partition)
-        case .nothing: break
-        }
-      }
-    }
+    let lost = reader.take(answer, asked: asked, moving: &positions, in: simulation)
     simulation.trace.note(
       "\(client.name) is at \(settings.partitions.map { "\($0) \(positions[$0] ?? 0)" }.joined(separator: ", "))")
     guard lost.isEmpty else { return findStart(of: lost) }

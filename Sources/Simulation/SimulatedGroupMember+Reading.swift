@@ -66,21 +66,7 @@ extension SimulatedGroupMember {
     if answer.errorCode != .none {
       simulation.violation("\(client.name): a fetch is answered with \(answer.errorCode)")
     }
-    var lost: [TopicPartition] = []
-    for topic in answer.responses {
-      for found in topic.partitions {
-        let partition = TopicPartition(topic.topic, found.partitionIndex)
-        guard let position = asked[partition] else {
-          simulation.violation("\(client.name): a response for \(partition), which was not requested")
-          continue
-        }
-        switch reader.take(found, of: partition, from: position, in: simulation) {
-        case .next(let next): positions[partition] = next
-        case .outOfRange: lost.append(partition)
-        case .nothing: break
-        }
-      }
-    }
+    let lost = reader.take(answer, asked: asked, moving: &positions, in: simulation)
     fetches += 1
     guard lost.isEmpty else { return findStarts(of: lost) }
     if positions != committed, isSettling || fetches % settings.commitEvery == 0 {

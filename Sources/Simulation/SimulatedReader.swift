@@ -24,6 +24,31 @@ struct SimulatedReader {
     self.isReadCommitted = isReadCommitted
   }
 
+  /// Takes in a whole response: moves the positions of what was asked for.
+  ///
+  /// - Returns: the partitions whose position is out of range.
+  mutating func take(
+    _ answer: FetchResponse, asked: [TopicPartition: Int64], moving positions: inout [TopicPartition: Int64],
+    in simulation: Simulation
+  ) -> [TopicPartition] {
+    var lost: [TopicPartition] = []
+    for topic in answer.responses {
+      for found in topic.partitions {
+        let partition = TopicPartition(topic.topic, found.partitionIndex)
+        guard let position = asked[partition] else {
+          simulation.violation("\(name): a response for \(partition), which was not requested")
+          continue
+        }
+        switch take(found, of: partition, from: position, in: simulation) {
+        case .next(let next): positions[partition] = next
+        case .outOfRange: lost.append(partition)
+        case .nothing: break
+        }
+      }
+    }
+    return lost
+  }
+
   mutating func take(
     _ found: FetchResponse.Partition, of partition: TopicPartition, from position: Int64, in simulation: Simulation
   ) -> Taken {
