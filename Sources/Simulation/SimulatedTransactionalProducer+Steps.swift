@@ -72,6 +72,8 @@ extension SimulatedTransactionalProducer {
     case .concurrentTransactions, .coordinatorLoadInProgress, .coordinatorNotAvailable, .notCoordinator,
       .notEnoughReplicas:
       tryAgain()
+    // A produce that waits for its coordinator when the broker stops.
+    case .notLeaderOrFollower where !simulation.mayConnect: tryAgain()
     case .producerFenced, .invalidProducerEpoch, .invalidTxnState, .transactionAbortable, .outOfOrderSequenceNumber,
       .unknownProducerId:
       // An end that is asked for again may have happened.
