@@ -141,6 +141,37 @@ struct EmbeddedTreeTests {
     #expect(seen.all == [])
   }
 
+  @Test("closing ends the session: it is told once, and every later call fails")
+  func closing() throws {
+    let tree = try tree()
+    let seen = Seen()
+    try tree.create("/a")
+    _ = try tree.get("/a", watch: seen.note)
+    tree.whenSessionEnds { seen.note(ZNodeEvent(kind: .deleted, path: "the session")) }
+    tree.close()
+    tree.close()
+    #expect(seen.all == ["deleted the session"])
+    tree.whenSessionEnds { seen.note(ZNodeEvent(kind: .deleted, path: "the session, for one who comes late")) }
+    #expect(seen.all.count == 2)
+    for call: () throws(ZNodeError) -> Void in [
+      { () throws(ZNodeError) in _ = try tree.get("/a") }, { () throws(ZNodeError) in _ = try tree.exists("/a") },
+      { () throws(ZNodeError) in _ = try tree.children(of: "/") },
+      { () throws(ZNodeError) in _ = try tree.get(all: ["/a"]) }, { () throws(ZNodeError) in try tree.create("/b") },
+    ] {
+      #expect(#expect(throws: ZNodeError.self) { try call() }?.code == .closed)
+    }
+  }
+
+  @Test("many nodes are read at once, in the order of their paths, and nil stands for one that is not there")
+  func bulk() throws {
+    let tree = try tree()
+    for index in 0..<20 where index % 3 != 0 { try tree.create("/n\(index)", [UInt8(index)]) }
+    let read = try tree.get(all: (0..<20).map { "/n\($0)" })
+    #expect(read.map { $0?.data } == (0..<20).map { $0 % 3 == 0 ? nil : [UInt8($0)] })
+    #expect(try tree.get(all: []).isEmpty)
+    #expect(#expect(throws: ZNodeError.self) { try tree.get(all: ["/n1", "n2"]) }?.path == "n2")
+  }
+
   @Test("changes from many threads are all there, each at its own zxid")
   func threads() async throws {
     let tree = try tree()
