@@ -27,6 +27,10 @@ package protocol ZNodeTree: AnyObject, Sendable {
   /// node itself is deleted.
   func children(of path: String, watch: ZNodeWatch?) throws(ZNodeError) -> [String]
 
+  /// How many bytes the operations of one `multi` may have together, each counted as `ZNodeOperation.bytes`: one with more is
+  /// refused with `.badArguments`.
+  var largestMulti: Int { get }
+
   /// Does all of `operations` in order, or none: the error then names the first that could not be done.
   @discardableResult
   func multi(_ operations: [ZNodeOperation]) throws(ZNodeError) -> [ZNodeResult]
@@ -93,8 +97,9 @@ package enum ZNodeMode: Sendable {
 }
 
 package enum ZNodeResult: Sendable, Equatable {
-  /// The node was created; `path` is the name it got (a sequential one has its digits).
-  case created(path: String, stat: ZNodeStat)
+  /// The node was created; `path` is the name it got (a sequential one has its digits). `stat` is nil where a ZooKeeper server
+  /// does not tell it: in a multi of several operations.
+  case created(path: String, stat: ZNodeStat?)
   case set(ZNodeStat)
   case deleted
   case checked
@@ -113,6 +118,8 @@ package struct ZNodeError: Error, Sendable, Equatable, CustomStringConvertible {
     case sessionExpired
     /// No server was reached, or none answered in time: the changes of a `multi` may or may not have been made.
     case connectionLost
+    /// The server does not permit it, for instance for want of a right; the detail has its reason.
+    case refused
   }
   package var code: Code
   package var path: String
@@ -139,6 +146,8 @@ package struct ZNodeError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension ZNodeTree {
+  package var largestMulti: Int { .max }
+
   package func get(_ path: String) throws(ZNodeError) -> ZNode { try get(path, watch: nil) }
   package func exists(_ path: String) throws(ZNodeError) -> ZNodeStat? { try exists(path, watch: nil) }
   package func children(of path: String) throws(ZNodeError) -> [String] { try children(of: path, watch: nil) }
@@ -179,15 +188,6 @@ extension ZNodeTree {
       return nil
     }
   }
-}
-
-/// What paths and values must keep to.
-enum ZNodeLimits {
-  /// A node's data. ZooKeeper's `jute.maxbuffer` is as much for a whole request.
-  static let dataBytes = 0xF_FFFF
-  static let pathBytes = 4096
-  /// Operations of one `multi`: a topic of 65 535 partitions takes two each.
-  static let operations = 200_000
 }
 
 /// Paths: `/`, or names each led by a slash; no name is empty, `.` or `..`, and no character is a control character.
