@@ -1,14 +1,16 @@
 import Base
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Coordination
 
 /// The trees that must all mean the same.
 enum TreeKind: CaseIterable {
-  case embedded, shared
+  case embedded, shared, zooKeeper
 
-  static let all = allCases
+  /// Those that can be had on this machine.
+  static let all = allCases.filter { $0 != .zooKeeper || ZooKeeperServer.obstacle == nil }
   static let ofManySessions = all.filter { $0 != .embedded }
 
   /// An empty tree.
@@ -16,6 +18,8 @@ enum TreeKind: CaseIterable {
     switch self {
     case .embedded: Embedded(tree: try EmbeddedTree(store: MemoryJournal()) { 1000 })
     case .shared: Shared(server: SharedTree { 1000 })
+    case .zooKeeper:
+      ZooKeeper(connect: "\(try commonServer.get().address)/t\(nextRoot.add(1, ordering: .relaxed).newValue)")
     }
   }
 
@@ -33,7 +37,16 @@ enum TreeKind: CaseIterable {
     let server: SharedTree
     func open() -> any ZNodeTree { server.connect() }
   }
+
+  private struct ZooKeeper: Cluster {
+    let connect: String
+    func open() throws -> any ZNodeTree { try ZooKeeperTree(connect: connect, sessionTimeoutMs: 20_000) }
+  }
 }
+
+/// Serves all tests that do nothing to it but write below a root of their own.
+let commonServer = Result { try ZooKeeperServer.start() }
+private let nextRoot = Atomic<Int>(0)
 
 /// What watches and sessions told, in order.
 final class Seen: Sendable {
