@@ -42,7 +42,7 @@ package struct ElectedController: Sendable {
     var random = random
     do {
       var start = RegistryStart(tree: tree, brokerID: -1)
-      start.makeRoots()
+      try start.makeRoots()
       clusterID = try start.clusterID(before: before.clusterID) { UUID128.random(using: &random).description }
       let known = try Self.knownID(config, before: before.brokerID)
       start.brokerID = known ?? -1
