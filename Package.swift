@@ -61,6 +61,7 @@ let package = Package(
     systemLibrary("Clz4", apt: "liblz4-dev"),
     systemLibrary("Czstd", apt: "libzstd-dev"),
     systemLibrary("Csnappy", apt: "libsnappy-dev"),
+    systemLibrary("Czookeeper", apt: "libzookeeper-mt-dev"),
     // What the append log is compared with: trees of three kinds.
     systemLibrary("Clmdb", apt: "liblmdb-dev"),
     systemLibrary("Csqlite", apt: "libsqlite3-dev"),
@@ -74,7 +75,7 @@ let package = Package(
     library("Storage", ["Model", "Base", "CMillrace", nioCore]),
     library("StorageArms", ["Storage", "Model", "CMillrace", "Clmdb", nioCore]),
     library("Cluster", ["Model", "Base"]),
-    library("Coordination", ["Storage", "CMillrace"]),
+    library("Coordination", ["Storage", "Base", "CMillrace", "Czookeeper"]),
     // What clients did, and what of it Kafka's contract forbids.
     library("Histories", ["Model"]),
     library("Client", ["Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix]),
@@ -147,7 +148,7 @@ let package = Package(
       resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model", "Base", "TestSupport"], resources: [.copy("Scripts")]),
     tests("HistoriesTests", ["Histories", "Model", "Base"]),
-    tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base", "DiskSupport"]),
+    tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base", "DiskSupport", "TestSupport"]),
     .target(
       name: "ClientSupport", dependencies: ["Client", "Wire", nioCore, nioPosix], path: "Tests/ClientSupport",
       swiftSettings: strict),
@@ -179,6 +180,8 @@ let package = Package(
     tests("ReportTests", ["LabFixtures", "Measure", "Experiment", "Verdict", "Results", "Runner", "Report"]),
     tests("TidyTests", []),
     // Runs the three programs as a user would: as processes.
-    tests("EndToEndTests", ["Client", "Wire", "Model", "Base", "Compression", "TestSupport", nioCore, nioPosix]),
+    tests(
+      "EndToEndTests",
+      ["Client", "Coordination", "Wire", "Model", "Base", "Compression", "TestSupport", nioCore, nioPosix]),
   ]
 )

@@ -4,7 +4,8 @@ internal import Synchronization
 /// A tree kept in memory and journalled in the data directory: a single broker's ZooKeeper.
 ///
 /// A change is done in memory, written to the journal and flushed, under one lock; then it returns and watches are called.
-/// A session lasts as long as the process: opening ends the one before, and its ephemeral nodes are gone.
+/// A session lasts until the tree is closed, or as long as the process: opening the journal again ends the one before, and
+/// its ephemeral nodes are gone.
 package final class EmbeddedTree: ZNodeTree {
   package let sessionID: Int64
   private let now: @Sendable () -> Int64
@@ -20,6 +21,7 @@ package final class EmbeddedTree: ZNodeTree {
     var state: ZNodeState
     var journal: OpenJournal
     var watches = ZNodeWatches()
+    var end = SessionEnd()
     /// Watches that have gone off and are not yet called, in the order of the changes.
     var due: [(ZNodeWatch, ZNodeEvent)] = []
     var isDelivering = false
@@ -64,6 +66,7 @@ package final class EmbeddedTree: ZNodeTree {
 
   package func get(_ path: String, watch: ZNodeWatch?) throws(ZNodeError) -> ZNode {
     try inside.withLock { inside throws(ZNodeError) in
+      try inside.end.check(path)
       let node = try inside.state.node(path)
       if let watch { inside.watches.data[path, default: []].append(watch) }
       return ZNode(data: node.data, stat: node.stat)
@@ -72,14 +75,17 @@ package final class EmbeddedTree: ZNodeTree {
 
   package func exists(_ path: String, watch: ZNodeWatch?) throws(ZNodeError) -> ZNodeStat? {
     try inside.withLock { inside throws(ZNodeError) in
+      try inside.end.check(path)
       if let problem = ZNodePath.problem(with: path) { throw ZNodeError(.badArguments, path, detail: problem) }
-      if let watch { inside.watches.data[path, default: []].append(watch) }
-      return inside.state.nodes[path]?.stat
+      let stat = inside.state.nodes[path]?.stat
+      if let watch { inside.watches.set(watch, on: path, isThere: stat != nil) }
+      return stat
     }
   }
 
   package func children(of path: String, watch: ZNodeWatch?) throws(ZNodeError) -> [String] {
     try inside.withLock { inside throws(ZNodeError) in
+      try inside.end.check(path)
       let children = try inside.state.children(of: path)
       if let watch { inside.watches.children[path, default: []].append(watch) }
       return children
@@ -89,6 +95,7 @@ package final class EmbeddedTree: ZNodeTree {
   @discardableResult
   package func multi(_ operations: [ZNodeOperation]) throws(ZNodeError) -> [ZNodeResult] {
     let results = try inside.withLock { inside throws(ZNodeError) -> [ZNodeResult] in
+      try inside.end.check()
       let performed = try inside.state.perform(operations, session: sessionID, timeMs: now())
       do throws(ZNodeError) {
         try inside.journal.append(performed.transaction, state: inside.state)
@@ -103,9 +110,18 @@ package final class EmbeddedTree: ZNodeTree {
     return results
   }
 
-  /// The journal as it is on disk, for tests and for `millrace znodes`: closes it; every later call fails.
+  package func whenSessionEnds(_ body: @escaping @Sendable () -> Void) {
+    if !inside.withLock({ $0.end.keep(body) }) { body() }
+  }
+
+  /// Closes the journal and leaves it as it is: the ephemeral nodes are deleted when it is next opened.
   package func close() {
-    inside.withLock { $0.journal.close() }
+    let bodies = inside.withLock { inside in
+      inside.journal.close()
+      inside.watches = ZNodeWatches()
+      return inside.end.end(.closed)
+    }
+    for body in bodies { body() }
   }
 
   /// Calls the watches that are due, in order. One thread at a time does, so that no watch overtakes another.
@@ -120,22 +136,6 @@ package final class EmbeddedTree: ZNodeTree {
       guard !batch.isEmpty else { return }
       for (watch, event) in batch { watch(event) }
       inside.withLock { $0.isDelivering = false }
-    }
-  }
-}
-
-/// The watches that are set: each fires once.
-struct ZNodeWatches {
-  var data: [String: [ZNodeWatch]] = [:]
-  var children: [String: [ZNodeWatch]] = [:]
-
-  /// The watches that `event` sets off; they are no longer set.
-  mutating func take(_ event: ZNodeEvent) -> [ZNodeWatch] {
-    switch event.kind {
-    case .created, .dataChanged: data.removeValue(forKey: event.path) ?? []
-    case .childrenChanged: children.removeValue(forKey: event.path) ?? []
-    case .deleted:
-      (data.removeValue(forKey: event.path) ?? []) + (children.removeValue(forKey: event.path) ?? [])
     }
   }
 }

@@ -136,6 +136,11 @@ struct ZNodeState {
     nodes.filter { $0.value.ephemeralOwner != 0 }.map(\.key).sorted(by: >)
   }
 
+  /// The nodes that end with this session, sorted.
+  func ephemerals(of session: Int64) -> [String] {
+    nodes.filter { $0.value.ephemeralOwner == session }.map(\.key).sorted()
+  }
+
   // MARK: One operation
 
   private mutating func step(

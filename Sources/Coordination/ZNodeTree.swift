@@ -1,16 +1,24 @@
 package import Storage
 
-/// A tree of small named values shared by the parts of a cluster, with ZooKeeper's meaning: `EmbeddedTree` keeps one for a
-/// single broker.
+/// A session with a tree of small named values shared by the parts of a cluster, with ZooKeeper's meaning: `EmbeddedTree`
+/// keeps one for a single broker.
 ///
-/// Every call blocks until it is done; a change is durable when it returns. Calls may come from any thread; changes happen
-/// one after another, in the order of their zxids.
+/// Every call blocks until it is done, and no longer than a bounded time; a change is durable when it returns. Calls may
+/// come from any thread; changes happen one after another, in the order of their zxids.
+///
+/// A session sees the event of a watch before it sees the change in what it reads. It ends when it is closed or has expired:
+/// its ephemeral nodes are deleted, watches that are still set are never called, and every later call fails with `.closed` or
+/// `.sessionExpired`.
 package protocol ZNodeTree: AnyObject, Sendable {
   /// Owner of the ephemeral nodes made through this tree.
   var sessionID: Int64 { get }
 
   /// The node's data. `watch` is called once, when the data next changes or the node is deleted.
   func get(_ path: String, watch: ZNodeWatch?) throws(ZNodeError) -> ZNode
+
+  /// The nodes of `paths`, in their order; nil for one that is not there. Not read at one moment: other sessions' changes can
+  /// come in between.
+  func get(all paths: [String]) throws(ZNodeError) -> [ZNode?]
 
   /// nil when there is no such node. `watch` is called once, when the node is next created, changed or deleted.
   func exists(_ path: String, watch: ZNodeWatch?) throws(ZNodeError) -> ZNodeStat?
@@ -19,9 +27,20 @@ package protocol ZNodeTree: AnyObject, Sendable {
   /// node itself is deleted.
   func children(of path: String, watch: ZNodeWatch?) throws(ZNodeError) -> [String]
 
+  /// How many bytes the operations of one `multi` may have together, each counted as `ZNodeOperation.bytes`: one with more is
+  /// refused with `.badArguments`.
+  var largestMulti: Int { get }
+
   /// Does all of `operations` in order, or none: the error then names the first that could not be done.
   @discardableResult
   func multi(_ operations: [ZNodeOperation]) throws(ZNodeError) -> [ZNodeResult]
+
+  /// `body` is called once, on any thread, when the session has ended: it has expired, or `close` was called. It is called at
+  /// once where the session has ended already.
+  func whenSessionEnds(_ body: @escaping @Sendable () -> Void)
+
+  /// Ends the session. A second call does nothing.
+  func close()
 }
 
 /// Called once, after the change, never while the tree is locked: it may read and change the tree.
@@ -78,8 +97,9 @@ package enum ZNodeMode: Sendable {
 }
 
 package enum ZNodeResult: Sendable, Equatable {
-  /// The node was created; `path` is the name it got (a sequential one has its digits).
-  case created(path: String, stat: ZNodeStat)
+  /// The node was created; `path` is the name it got (a sequential one has its digits). `stat` is nil where a ZooKeeper server
+  /// does not tell it: in a multi of several operations.
+  case created(path: String, stat: ZNodeStat?)
   case set(ZNodeStat)
   case deleted
   case checked
@@ -92,7 +112,14 @@ package struct ZNodeError: Error, Sendable, Equatable, CustomStringConvertible {
     case badArguments
     /// The journal could not be written, or read. After a failed flush nothing more is written: what is on disk is unknown.
     case disk
+    /// `close` was called: this call and every later one fails with it.
     case closed
+    /// The server ended the session, because it heard nothing from it for the session's timeout: as `.closed`.
+    case sessionExpired
+    /// No server was reached, or none answered in time: the changes of a `multi` may or may not have been made.
+    case connectionLost
+    /// The server does not permit it, for instance for want of a right; the detail has its reason.
+    case refused
   }
   package var code: Code
   package var path: String
@@ -119,6 +146,8 @@ package struct ZNodeError: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension ZNodeTree {
+  package var largestMulti: Int { .max }
+
   package func get(_ path: String) throws(ZNodeError) -> ZNode { try get(path, watch: nil) }
   package func exists(_ path: String) throws(ZNodeError) -> ZNodeStat? { try exists(path, watch: nil) }
   package func children(of path: String) throws(ZNodeError) -> [String] { try children(of: path, watch: nil) }
@@ -145,6 +174,13 @@ extension ZNodeTree {
     try multi([.delete(path: path, version: version)])
   }
 
+  package func get(all paths: [String]) throws(ZNodeError) -> [ZNode?] {
+    var nodes: [ZNode?] = []
+    nodes.reserveCapacity(paths.count)
+    for path in paths { nodes.append(try find(path)) }
+    return nodes
+  }
+
   /// The node's data, or nil when there is no such node.
   package func find(_ path: String) throws(ZNodeError) -> ZNode? {
     do { return try get(path) } catch {
@@ -152,15 +188,6 @@ extension ZNodeTree {
       return nil
     }
   }
-}
-
-/// What paths and values must keep to.
-enum ZNodeLimits {
-  /// A node's data. ZooKeeper's `jute.maxbuffer` is as much for a whole request.
-  static let dataBytes = 0xF_FFFF
-  static let pathBytes = 4096
-  /// Operations of one `multi`: a topic of 65 535 partitions takes two each.
-  static let operations = 200_000
 }
 
 /// Paths: `/`, or names each led by a slash; no name is empty, `.` or `..`, and no character is a control character.

@@ -4,33 +4,45 @@ import Coordination
 import Glibc
 import Model
 
-/// Reads the z-node tree of a broker, which may be running.
+/// Reads the z-node tree of a broker, which may be running, or of a cluster's ZooKeeper ensemble.
 struct ZNodesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "znodes", abstract: "Print a broker's z-nodes: topics, configurations, leaders.",
+    commandName: "znodes", abstract: "Print the z-nodes of a broker or a cluster: topics, configurations, leaders.",
     discussion: """
-      Kafka's own paths and JSON, as zkCli shows them. The journal is only read: a running broker is not disturbed.
+      Kafka's own paths and JSON, as zkCli shows them. A broker without ZooKeeper keeps them in a journal, which is only read: a \
+      running broker is not disturbed. Those of a cluster, also of one of Kafka's, are read from its ensemble.
 
       EXAMPLES
         millrace znodes ls /brokers/topics --config server.properties
         millrace znodes get /brokers/topics/t/partitions/0/state --log-dir /var/lib/millrace
         millrace znodes tree --log-dir /var/lib/millrace
+        millrace znodes ls /brokers/ids --zookeeper zk1:2181,zk2:2181/kafka
       """,
     subcommands: [List.self, Get.self, Tree.self])
 
-  /// Locates the journal in one of the broker's log directories.
+  /// Where the nodes are: the journal in one of the broker's log directories, or an ensemble.
   struct Place: ParsableArguments {
     @Option(help: "The broker's log directory with the journal.") var logDir: String?
     @Option(help: "The broker's server.properties, for its log.dirs.") var config: String?
+    @Option(help: "The cluster's ensemble, as its zookeeper.connect: host:port,host:port/chroot.") var zookeeper:
+      String?
     @Flag(help: "Print JSON.") var json = false
 
     func validate() throws {
-      guard logDir == nil || config == nil else {
-        throw ValidationError("give either --log-dir or --config")
+      guard [logDir, config, zookeeper].count(where: { $0 != nil }) <= 1 else {
+        throw ValidationError("give one of --log-dir, --config and --zookeeper")
       }
     }
 
-    func view() throws -> ZNodeView {
+    /// How long a server that does not answer is waited for, in milliseconds.
+    private static let patienceMs = 6000
+
+    fileprivate func view() throws -> any ZNodeReading {
+      if let zookeeper {
+        return try orStop { () throws(ZNodeError) in
+          try ZooKeeperTree(connect: zookeeper, sessionTimeoutMs: Self.patienceMs, makesChroot: false)
+        }
+      }
       let directory = try directory()
       return try orStop { () throws(ZNodeError) in try ZNodeView(directory: directory) }
     }
@@ -97,17 +109,52 @@ struct ZNodesCommand: ParsableCommand {
 
     func run() throws {
       let view = try place.view()
+      let nodes = try orStop { () throws(ZNodeError) in try view.all() }
       if place.json {
-        let nodes = try view.paths.map { path -> JSON in
-          .object(["path": .string(path), "data": ZNodesCommand.text(try view.get(path).data)])
-        }
-        return ZNodesCommand.show(.array(nodes))
+        return ZNodesCommand.show(
+          .array(nodes.map { .object(["path": .string($0.path), "data": ZNodesCommand.text($0.data)]) }))
       }
-      for path in view.paths {
-        let data = try view.get(path).data
-        Terminal.answer(data.isEmpty ? path : "\(path) \(String(decoding: data, as: UTF8.self))")
+      for node in nodes {
+        Terminal.answer(node.data.isEmpty ? node.path : "\(node.path) \(String(decoding: node.data, as: UTF8.self))")
       }
     }
+  }
+}
+
+/// What the command reads from.
+private protocol ZNodeReading {
+  func get(_ path: String) throws(ZNodeError) -> ZNode
+  func children(of path: String) throws(ZNodeError) -> [String]
+  /// Every node with its data, sorted by path.
+  func all() throws(ZNodeError) -> [(path: String, data: [UInt8])]
+}
+
+extension ZNodeView: ZNodeReading {
+  fileprivate func all() throws(ZNodeError) -> [(path: String, data: [UInt8])] {
+    var nodes: [(path: String, data: [UInt8])] = []
+    for path in paths { nodes.append((path, try get(path).data)) }
+    return nodes
+  }
+}
+
+extension ZooKeeperTree: ZNodeReading {
+  /// Level by level. What is deleted meanwhile is left out.
+  fileprivate func all() throws(ZNodeError) -> [(path: String, data: [UInt8])] {
+    var nodes: [(path: String, data: [UInt8])] = []
+    var level = ["/"]
+    while !level.isEmpty {
+      var next: [String] = []
+      for (path, node) in zip(level, try get(all: level)) {
+        guard let node else { continue }
+        nodes.append((path, node.data))
+        guard node.stat.numChildren > 0 else { continue }
+        do throws(ZNodeError) { next += try children(of: path).map { ZNodePath.child($0, of: path) } } catch {
+          guard error.code == .noNode else { throw error }
+        }
+      }
+      level = next
+    }
+    return nodes.sorted { $0.path < $1.path }
   }
 }
 
@@ -124,7 +171,8 @@ extension ZNodesCommand {
 private func orStop<Value>(_ body: () throws(ZNodeError) -> Value) throws -> Value {
   do throws(ZNodeError) { return try body() } catch {
     if error.code == .noNode, error.detail.isEmpty { throw complaint("Node does not exist: \(error.path)") }
-    throw complaint([error.path, error.detail].filter { !$0.isEmpty }.joined(separator: ": "))
+    let words = [error.path, error.detail].filter { !$0.isEmpty }.joined(separator: ": ")
+    throw complaint(words.isEmpty ? "\(error)" : words)
   }
 }
 

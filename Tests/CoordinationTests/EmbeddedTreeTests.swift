@@ -10,15 +10,6 @@ private func tree(_ journal: MemoryJournal = MemoryJournal(), compactAt: Int = 1
   try EmbeddedTree(store: journal, compaction: .init(changeBytes: compactAt)) { 1000 }
 }
 
-private func text(_ node: ZNode) -> String { String(decoding: node.data, as: UTF8.self) }
-
-/// What watches saw, in order.
-private final class Seen: Sendable {
-  private let events = Mutex<[String]>([])
-  func note(_ event: ZNodeEvent) { events.withLock { $0.append("\(event.kind) \(event.path)") } }
-  var all: [String] { events.withLock { $0 } }
-}
-
 @Suite("EmbeddedTree")
 struct EmbeddedTreeTests {
   @Test("a node is created, read, changed and deleted, and its stat counts as ZooKeeper's")
@@ -45,49 +36,6 @@ struct EmbeddedTreeTests {
     #expect(try tree.exists("/a/b") == nil)
   }
 
-  @Test("what cannot be done is refused by its name, and nothing changes")
-  func refusals() throws {
-    let tree = try tree()
-    try tree.create("/a")
-    try tree.create("/a/b")
-    try tree.create("/e", mode: .ephemeral)
-    let cases: [(ZNodeOperation, ZNodeError.Code)] = [
-      (.create(path: "/a", data: []), .nodeExists),
-      (.create(path: "/x/y", data: []), .noNode),
-      (.create(path: "/x/y-", data: [], mode: .persistentSequential), .noNode),
-      (.create(path: "/e/child", data: []), .noChildrenForEphemerals),
-      (.create(path: "a", data: []), .badArguments),
-      (.create(path: "/a/", data: []), .badArguments),
-      (.create(path: "/a//b", data: []), .badArguments),
-      (.create(path: "/a/..", data: []), .badArguments),
-      (.create(path: "/a/./b", data: []), .badArguments),
-      (.create(path: "/a\u{0}", data: []), .badArguments),
-      (.create(path: "/big", data: [UInt8](repeating: 0, count: 1 << 20)), .badArguments),
-      (.set(path: "/x", data: []), .noNode),
-      (.set(path: "/a", data: [], version: 7), .badVersion),
-      (.delete(path: "/a"), .notEmpty),
-      (.delete(path: "/a/b", version: 7), .badVersion),
-      (.delete(path: "/"), .badArguments),
-      (.check(path: "/a", version: 7), .badVersion),
-      (.check(path: "/x", version: 0), .noNode),
-    ]
-    for (operation, code) in cases {
-      let error = #expect(throws: ZNodeError.self, "\(operation)") {
-        try tree.multi([
-          .create(path: "/first", data: []), .set(path: "/a", data: [1]), .delete(path: "/a/b"),
-          .create(path: "/a/b", data: []), operation,
-        ])
-      }
-      #expect(error?.code == code, "\(operation)")
-      #expect(error?.operation == 4)
-      #expect(try tree.exists("/first") == nil)
-      #expect(try tree.get("/a").stat.version == 0)
-      #expect(try tree.get("/a").stat.cversion == 1)
-      #expect(try tree.get("/a/b").stat.czxid == tree.get("/a").stat.czxid + 1)
-    }
-    #expect(try tree.children(of: "/") == ["a", "e"])
-  }
-
   @Test("sequential names have ten digits and rise, also after a deletion and a restart")
   func sequential() throws {
     let journal = MemoryJournal()
@@ -109,36 +57,6 @@ struct EmbeddedTreeTests {
     let second = try tree(journal)
     #expect(second.sessionID > first.sessionID)
     #expect(try second.children(of: "/ids") == [])
-  }
-
-  @Test("a watch goes off once, after the change, in the order of the changes, and may change the tree itself")
-  func watches() throws {
-    let tree = try tree()
-    let seen = Seen()
-    _ = try tree.exists("/a") { [unowned tree] event in
-      seen.note(event)
-      // Inside a watch the change is there to be read, and a further change is taken.
-      _ = try? tree.get("/a", watch: seen.note)
-      _ = try? tree.set("/a", [1])
-    }
-    _ = try tree.children(of: "/", watch: seen.note)
-    try tree.create("/a")
-    #expect(seen.all == ["created /a", "childrenChanged /", "dataChanged /a"])
-    try tree.set("/a", [2])
-    #expect(seen.all.count == 3)
-    _ = try tree.children(of: "/a", watch: seen.note)
-    _ = try tree.get("/a", watch: seen.note)
-    try tree.delete("/a")
-    #expect(seen.all.suffix(2) == ["deleted /a", "deleted /a"])
-  }
-
-  @Test("a multi that fails sets off no watch")
-  func failedMulti() throws {
-    let tree = try tree()
-    let seen = Seen()
-    _ = try tree.exists("/a", watch: seen.note)
-    #expect(throws: ZNodeError.self) { try tree.multi([.create(path: "/a", data: []), .delete(path: "/b")]) }
-    #expect(seen.all == [])
   }
 
   @Test("changes from many threads are all there, each at its own zxid")
@@ -281,62 +199,4 @@ struct EmbeddedTreeJournalTests {
       #expect(try open.allNodes() == model.contents, "seed \(seed) step \(step)")
     }
   }
-}
-
-extension EmbeddedTree {
-  fileprivate func allNodes(under path: String = "/") throws(ZNodeError) -> [String: [UInt8]] {
-    var found: [String: [UInt8]] = [path: try get(path).data]
-    for child in try children(of: path) {
-      found.merge(try allNodes(under: ZNodePath.child(child, of: path))) { _, new in new }
-    }
-    return found
-  }
-}
-
-/// The tree as a dictionary: slow, obvious, and written without looking at the other.
-private struct RandomTree {
-  var nodes: [String: (data: [UInt8], isEphemeral: Bool, version: Int32)] = ["/": ([], false, 0)]
-
-  var contents: [String: [UInt8]] { nodes.mapValues(\.data) }
-
-  static func operations(using random: inout SplitMix) -> [ZNodeOperation] {
-    (0..<Int.random(in: 1...4, using: &random)).map { _ in
-      let depth = Int.random(in: 1...3, using: &random)
-      let path = (0..<depth).map { _ in "/" + ["a", "b", "c"].randomElement(using: &random)! }.joined()
-      let version = Int32.random(in: -1...2, using: &random)
-      let data = [UInt8](
-        repeating: UInt8.random(in: 0...255, using: &random), count: Int.random(in: 0...30, using: &random))
-      switch Int.random(in: 0..<10, using: &random) {
-      case 0..<5: return .create(path: path, data: data, mode: depth == 3 ? .ephemeral : .persistent)
-      case 5..<7: return .set(path: path, data: data, version: version < 0 ? nil : version)
-      case 7: return .check(path: path, version: max(0, version))
-      default: return .delete(path: path, version: nil)
-      }
-    }
-  }
-
-  mutating func apply(_ operations: [ZNodeOperation]) -> Bool {
-    var next = nodes
-    for operation in operations {
-      let path = operation.path
-      let parent = path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "/"
-      switch operation {
-      case .create(_, let data, let mode):
-        guard next[path] == nil, let owner = next[parent], !owner.isEphemeral else { return false }
-        next[path] = (data, mode == .ephemeral, 0)
-      case .set(_, let data, let version):
-        guard let node = next[path], version == nil || version == node.version else { return false }
-        next[path] = (data, node.isEphemeral, node.version + 1)
-      case .delete:
-        guard next[path] != nil, !next.keys.contains(where: { $0.hasPrefix(path + "/") }) else { return false }
-        next[path] = nil
-      case .check(_, let version):
-        guard next[path]?.version == version else { return false }
-      }
-    }
-    nodes = next
-    return true
-  }
-
-  mutating func endSession() { nodes = nodes.filter { !$0.value.isEphemeral } }
 }

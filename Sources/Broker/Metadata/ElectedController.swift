@@ -42,7 +42,7 @@ package struct ElectedController: Sendable {
     var random = random
     do {
       var start = RegistryStart(tree: tree, brokerID: -1)
-      start.makeRoots()
+      try start.makeRoots()
       clusterID = try start.clusterID(before: before.clusterID) { UUID128.random(using: &random).description }
       let known = try Self.knownID(config, before: before.brokerID)
       start.brokerID = known ?? -1
@@ -112,7 +112,7 @@ extension ZNodeTree {
   /// Does a controller's write and says how it went. Waits for the disk.
   func carryOut(_ operations: [TreeOperation]) -> Controller.Event {
     do throws(ZNodeError) { return try perform(operations) } catch {
-      if error.code == .closed { return .sessionLost }
+      if error.code == .closed || error.code == .sessionExpired { return .sessionLost }
       let isFenced = error.code == .badVersion && error.path == ControllerEpochZNode.path
       return .writeFailed(isFenced ? .fenced : .failed("\(error)"))
     }

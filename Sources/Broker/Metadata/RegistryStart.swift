@@ -13,9 +13,12 @@ struct RegistryStart {
     self.brokerID = brokerID
   }
 
-  mutating func makeRoots() {
-    for path in ZNodeRoots.persistent where !isThere(path) { operations.append(.create(path: path, data: [])) }
-    if !isThere(FeatureZNode.path) { operations.append(.create(path: FeatureZNode.path, data: FeatureZNode.data)) }
+  mutating func makeRoots() throws(ZNodeError) {
+    let roots = ZNodeRoots.persistent
+    for (path, node) in zip(roots, try tree.get(all: roots)) where node == nil {
+      operations.append(.create(path: path, data: []))
+    }
+    if try !isThere(FeatureZNode.path) { operations.append(.create(path: FeatureZNode.path, data: FeatureZNode.data)) }
   }
 
   /// The tree's id; a new one where neither the tree nor the log directories have one. A tree without an id is empty, so
@@ -80,7 +83,7 @@ struct RegistryStart {
       cluster.brokerValues.own[brokerID] = try ConfigZNode(.broker(brokerID), data: node.data).values
       cluster.brokerValues.hasOwnNode.insert(brokerID)
     }
-    if isThere(ConfigChangeZNode.parent) {
+    if try isThere(ConfigChangeZNode.parent) {
       for name in try tree.children(of: ConfigChangeZNode.parent) {
         let path = "\(ConfigChangeZNode.parent)/\(name)"
         guard let stat = try tree.exists(path) else { continue }
@@ -94,33 +97,52 @@ struct RegistryStart {
     return cluster
   }
 
+  /// In three bulk reads, however many topics there are: a read for each would be a round trip each.
   private func topics() throws -> [TopicDescription] {
-    guard isThere(TopicZNode.parent) else { return [] }
-    let deleted = isThere(DeleteTopicZNode.parent) ? Set(try tree.children(of: DeleteTopicZNode.parent)) : []
-    return try tree.children(of: TopicZNode.parent).map { name in
-      let topic = try TopicZNode(name: name, data: try tree.get(TopicZNode.path(name)).data)
-      let config = try tree.find(ConfigZNode.path(.topic(name)))
+    guard try isThere(TopicZNode.parent) else { return [] }
+    let deleted = try isThere(DeleteTopicZNode.parent) ? Set(try tree.children(of: DeleteTopicZNode.parent)) : []
+    let names = try tree.children(of: TopicZNode.parent)
+    let topics = try zip(names, nodes(names.map { TopicZNode.path($0) })).map { name, node in
+      try TopicZNode(name: name, data: node.data)
+    }
+    let configs = try tree.get(all: names.map { ConfigZNode.path(.topic($0)) })
+    var states = try nodes(
+      topics.flatMap { topic in topic.replicas.indices.map { PartitionStateZNode.path(topic.name, Int32($0)) } })[...]
+    return try zip(topics, configs).map { topic, config in
+      defer { states = states.dropFirst(topic.replicas.count) }
       return TopicDescription(
-        name: name, id: topic.id, partitions: try partitions(of: topic),
-        overrides: try config.map { try ConfigZNode(.topic(name), data: $0.data).values } ?? [:],
-        hasConfigNode: config != nil, isBeingDeleted: deleted.contains(name))
+        name: topic.name, id: topic.id, partitions: try partitions(of: topic, states.prefix(topic.replicas.count)),
+        overrides: try config.map { try ConfigZNode(.topic(topic.name), data: $0.data).values } ?? [:],
+        hasConfigNode: config != nil, isBeingDeleted: deleted.contains(topic.name))
     }
   }
 
-  private func partitions(of topic: TopicZNode) throws -> [PartitionDescription] {
-    try topic.replicas.enumerated().map { index, replicas in
+  /// - Parameter states: the nodes of the partitions' states, in the order of their numbers.
+  private func partitions(of topic: TopicZNode, _ states: ArraySlice<ZNode>) throws -> [PartitionDescription] {
+    try zip(topic.replicas, states).enumerated().map { index, partition in
+      let (replicas, node) = partition
       let number = Int32(index)
-      let node = try tree.get(PartitionStateZNode.path(topic.name, number))
       let state = try PartitionStateZNode(topic.name, number, data: node.data)
-      var partition = PartitionDescription(
+      var description = PartitionDescription(
         replicas: replicas, leader: state.leader, leaderEpoch: state.leaderEpoch,
         inSyncReplicas: state.inSyncReplicas, partitionEpoch: node.stat.version)
-      partition.addingReplicas = topic.addingReplicas[number] ?? []
-      partition.removingReplicas = topic.removingReplicas[number] ?? []
-      partition.isRecovering = state.isRecovering
-      return partition
+      description.addingReplicas = topic.addingReplicas[number] ?? []
+      description.removingReplicas = topic.removingReplicas[number] ?? []
+      description.isRecovering = state.isRecovering
+      return description
     }
   }
 
-  private func isThere(_ path: String) -> Bool { ((try? tree.exists(path)) ?? nil) != nil }
+  /// Nodes that must be there.
+  private func nodes(_ paths: [String]) throws(ZNodeError) -> [ZNode] {
+    var found: [ZNode] = []
+    found.reserveCapacity(paths.count)
+    for (path, node) in zip(paths, try tree.get(all: paths)) {
+      guard let node else { throw ZNodeError(.noNode, path) }
+      found.append(node)
+    }
+    return found
+  }
+
+  private func isThere(_ path: String) throws(ZNodeError) -> Bool { try tree.exists(path) != nil }
 }
