@@ -38,7 +38,7 @@ extension Partition {
       guard log.logEndOffset == asked.offset else { return Followed(position: state.position(of: log)) }
       var followed = Followed(position: asked)
       do throws(AppendError) {
-        try state.startWithin(batches, log, nowMs: nowMs)
+        try state.startWithin(batches, log, leaderStart: logStart, nowMs: nowMs)
         let appended = try log.appendAsFollower(batches, upToEpoch: asked.leaderEpoch, nowMs: nowMs)
         followed.needsFlush = appended?.needsFlush ?? false
       } catch { followed.failure = .append(error) }
@@ -125,10 +125,17 @@ extension Partition.State {
       logStart: log.logStartOffset)
   }
 
-  /// Has an empty log begin where the first batch does: where DeleteRecords has put the leader's log start within a batch, the follower, told to
-  /// begin there, gets the whole batch.
-  fileprivate mutating func startWithin(_ batches: ByteBuffer, _ log: Log, nowMs: Int64) throws(AppendError) {
-    guard log.logStartOffset == log.logEndOffset, batches.readableBytes >= BatchField.records else { return }
+  /// Has a log begin where the first batch does, when the leader's log start, put there by DeleteRecords, lies within that batch: the
+  /// follower, told to begin at the start, gets the whole batch.
+  ///
+  /// The log is empty, or all that is in it is deleted at the leader. Worked case: the log has 0 and 1 of an earlier epoch, which an unclean
+  /// election has made void; the leader has a batch of 1 to 3 and starts at 2. It does not know any more that the epochs parted at 1.
+  fileprivate mutating func startWithin(
+    _ batches: ByteBuffer, _ log: Log, leaderStart: Offset, nowMs: Int64
+  ) throws(AppendError) {
+    guard log.logStartOffset == log.logEndOffset || leaderStart >= log.logEndOffset,
+      batches.readableBytes >= BatchField.records
+    else { return }
     let first = batches.withUnsafeReadableBytes { RecordBatchHeader(reading: $0) }
     guard first.baseOffset >= 0, first.baseOffset < log.logEndOffset, first.lastOffsetDelta >= 0,
       first.lastOffset >= log.logEndOffset

@@ -336,6 +336,24 @@ struct FollowingTests {
     }
   }
 
+  @Test("void records that end where the leader's log begins, within a batch, make room for that batch")
+  func voidBeforeTheStart() throws {
+    try withReplicas { one, two, _ in
+      two.lead(0, inSync: [2], replicas: [1, 2])
+      try two.append("a", "b")
+      one.lead(1, inSync: [1], replicas: [1, 2])
+      try one.append("x")
+      try one.append("y", "z", "0")
+      try one.partition.withLog { log, _ throws(PartitionError) in
+        do throws(DiskError) { try log.deleteRecords(before: 2, nowMs: 0) } catch { throw .append(.diskFailed(error)) }
+      }
+      two.follow(1)
+      try two.pullAll(from: one)
+      #expect(try two.ends == (2, 4))
+      #expect(try two.batches == one.batches && two.partition.highWatermark == 4)
+    }
+  }
+
   @Test("a follower that has more than a leader of which no epoch is known is cut to the leader's end")
   func beyondTheEnd() throws {
     try withReplicas { one, two, _ in

@@ -1,5 +1,6 @@
 import Base
 import Cluster
+import Glibc
 import Model
 import Storage
 import TestSupport
@@ -93,9 +94,16 @@ private final class ReplicasModel {
 
   func pull(_ index: Int) throws {
     guard let from = leaders[known[index]], from != index else { return }
-    let pulled = try replicas[index].pull(
-      from: replicas[from], in: known[index], maxBytes: Int.random(in: 1...300, using: &random), nowMs: now,
-      lagMsMax: 60)
+    let maxBytes = Int.random(in: 1...300, using: &random)
+    let pulled: ReplicaLog.Pulled
+    do {
+      pulled = try replicas[index].pull(
+        from: replicas[from], in: known[index], maxBytes: maxBytes, nowMs: now, lagMsMax: 60)
+    } catch {
+      let logs = try replicas.map { try "\($0.ends) \($0.batches)" }
+      return try expect(
+        false, "\(index + 1) cannot take what \(from + 1) has: \(error)\n\(logs.joined(separator: "\n"))")
+    }
     trace.append(
       "\(now) \(index + 1) pulls from \(from + 1) in \(known[index]): \(pulled), ends at \(try replicas[index].end)")
   }
@@ -203,10 +211,10 @@ struct ReplicasModelTests {
   }
 
   @Test(
-    "with clean elections nothing acknowledged is lost, and logs agree up to where they part", arguments: Seed.some(12))
+    "with clean elections nothing acknowledged is lost, and logs agree up to where they part", arguments: Seed.some(40))
   func clean(seed: Seed) throws { try run(seed, isUnclean: false, steps: 150) }
 
-  @Test("with unclean elections logs agree up to where they part, and become one in the end", arguments: Seed.some(12))
+  @Test("with unclean elections logs agree up to where they part, and become one in the end", arguments: Seed.some(40))
   func unclean(seed: Seed) throws { try run(seed, isUnclean: true, steps: 150) }
 
   @Test("nor does a seed that no run had before", arguments: [true, false])
