@@ -98,15 +98,17 @@ final class ReplicaFetcher: Sendable {
   private func step(_ event: FollowerFetching.Event) {
     let now = nowMs
     let effects = state.withLock { $0.isStopped ? [] : $0.fetching.step(event, nowMs: now) }
-    var withoutEnds: [FollowerFetching.Wanted] = []
+    var outOfRange: [FollowerFetching.Wanted] = []
+    for case .askEnds(let wanted) in effects { outOfRange.append(wanted) }
+    // Before the fetch, which may wait for records while they are behind it.
+    if !outOfRange.isEmpty { recover(outOfRange) }
     for effect in effects {
       switch effect {
       case .fetch(let fetch): send(fetch)
-      case .askEnds(let wanted): withoutEnds.append(wanted)
+      case .askEnds: break
       case .wake(let atMs): wake(inMs: max(1, atMs - now))
       }
     }
-    if !withoutEnds.isEmpty { recover(withoutEnds) }
   }
 
   private func later(_ event: FollowerFetching.Event) {
@@ -268,19 +270,44 @@ final class ReplicaFetcher: Sendable {
 
   // MARK: Offsets that the leader does not have
 
+  /// What the leader says of its logs.
+  private struct Ends {
+    var starts: [TopicPartition: ListOffsetsResponse.Partition]?
+    var ends: [TopicPartition: ListOffsetsResponse.Partition]?
+  }
+
   /// Asks the leader where the logs of partitions begin and end, and makes the logs here such that they can be fetched.
   private func recover(_ wanted: [FollowerFetching.Wanted]) {
-    askEnds(wanted, timestamp: -1) { ends in
-      self.askEnds(wanted, timestamp: -2) { starts in
-        self.around.offload.submit(.follow) {
-          let answers = wanted.map { wanted in
-            FollowerFetching.Answer(
-              wanted.name, in: wanted.position.leaderEpoch,
-              self.recover(wanted, start: starts[wanted.name], end: ends[wanted.name]))
-          }
-          self.loop.execute { for answer in answers { self.step(.recovered(answer)) } }
-        }
+    let gathered = Gathered()
+    askEnds(wanted, timestamp: -1) { found in
+      self.recover(
+        wanted,
+        gathered.ends.withLock { ends in
+          ends.ends = found
+          return ends
+        })
+    }
+    askEnds(wanted, timestamp: -2) { found in
+      self.recover(
+        wanted,
+        gathered.ends.withLock { ends in
+          ends.starts = found
+          return ends
+        })
+    }
+  }
+
+  private final class Gathered: Sendable { let ends = Mutex(Ends()) }
+
+  private func recover(_ wanted: [FollowerFetching.Wanted], _ ends: Ends) {
+    guard let starts = ends.starts, let ends = ends.ends else { return }
+    around.offload.submit(.follow) {
+      let answers = wanted.map { wanted in
+        FollowerFetching.Answer(
+          wanted.name, in: wanted.position.leaderEpoch,
+          self.recover(wanted, start: starts[wanted.name], end: ends[wanted.name]))
       }
+      self.loop.execute { for answer in answers { self.step(.recovered(answer)) } }
     }
   }
 
