@@ -55,6 +55,20 @@ package enum PlantedFault: Int, CaseIterable, Sendable {
   case keepsTheEpoch
   /// Compaction removes a marker while records of its transaction stay.
   case removesMarkersTooEarly
+  /// A new follower truncates its log to its high watermark, as before KIP-101.
+  case truncatesToTheHighWatermark
+  /// The high watermark is the leader's log end, whatever the followers have.
+  case raisesTheHighWatermarkTooEarly
+  /// A follower joins the ISR before it has what the ISR has.
+  case letsTheISRGrowTooEarly
+
+  /// Whether only a cluster of several brokers can show the fault.
+  package var needsReplicas: Bool {
+    switch self {
+    case .truncatesToTheHighWatermark, .raisesTheHighWatermarkTooEarly, .letsTheISRGrowTooEarly: true
+    default: false
+    }
+  }
 
   private static let planted = Atomic<Int>(-1)
 

@@ -48,6 +48,8 @@ final class Housekeeper: Sendable {
       $0.lookAtLogs()
     }
     every(Int64(config.producerIDExpirationCheckIntervalMs)) { $0.expireProducers() }
+    // Twice within the time after which a follower lags.
+    every(max(Limits.lagLookMsMin, config.replicaLagMsMax / 2), if: { $0.hasFollowers }) { $0.shrinkISRs() }
     every(config.offsetsRetentionCheckIntervalMs) { $0.groups.expire() }
     every(Limits.electionIntervalMs) { $0.controller.electPreferredLeaders() }
     every(Int64(config.transactionAbortIntervalMs)) { $0.transactions.abortTimedOut() }
@@ -71,24 +73,32 @@ final class Housekeeper: Sendable {
     for timer in timers { timer?.cancel() }
   }
 
-  private func every(_ intervalMs: Int64, _ work: @escaping @Sendable (LocalBroker) -> Void) {
+  /// - Parameter isDue: asked on the event loop; work that is not due takes no turn of the lane.
+  private func every(
+    _ intervalMs: Int64, if isDue: @escaping @Sendable (LocalBroker) -> Bool = { _ in true },
+    _ work: @escaping @Sendable (LocalBroker) -> Void
+  ) {
     // NIO counts in nanoseconds; a century is "never".
     guard intervalMs > 0, intervalMs < Limits.timerMsMax else { return }
     let number = state.withLock { state in
       state.timers.append(nil)
       return state.timers.count - 1
     }
-    schedule(number, intervalMs, work)
+    schedule(number, intervalMs, isDue, work)
   }
 
-  private func schedule(_ number: Int, _ intervalMs: Int64, _ work: @escaping @Sendable (LocalBroker) -> Void) {
+  private func schedule(
+    _ number: Int, _ intervalMs: Int64, _ isDue: @escaping @Sendable (LocalBroker) -> Bool,
+    _ work: @escaping @Sendable (LocalBroker) -> Void
+  ) {
     state.withLock { state in
       guard !state.isStopped else { return }
       state.timers[number] = loop.scheduleTask(in: .milliseconds(intervalMs)) {
+        guard isDue(self.broker) else { return self.schedule(number, intervalMs, isDue, work) }
         self.offload.submit(.housekeeping) {
           guard !self.state.withLock({ $0.isStopped }) else { return }
           work(self.broker)
-          self.schedule(number, intervalMs, work)
+          self.schedule(number, intervalMs, isDue, work)
         }
       }
     }
@@ -189,6 +199,19 @@ extension LocalBroker {
           return nil
         }
         if let cause = found { fail(partition, cause) }
+      }
+    }
+  }
+
+  /// Whether this broker leads partitions that others follow.
+  var hasFollowers: Bool { topics.all.contains { $0.partitions.contains { $0.hasFollowers } } }
+
+  /// Removes followers that lag from the ISRs of the partitions that this broker leads.
+  func shrinkISRs() {
+    let now = uptimeMs()
+    for topic in topics.all {
+      for partition in topic.partitions {
+        isrRequests.take(partition.tick(lagMsMax: config.replicaLagMsMax, nowMs: now), of: partition)
       }
     }
   }

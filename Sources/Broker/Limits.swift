@@ -214,4 +214,19 @@ package enum Limits {
   /// How long a change of a transaction waits for the in-sync replicas of `__transaction_state`, and a marker for those of its
   /// partition; Kafka's request timeout.
   static let transactionAppendMs: Int64 = 30_000
+
+  /// How long a change of in-sync replicas waits until it is asked for again, when no controller has answered or it was refused.
+  static let isrRetryMs: Int64 = 100
+
+  /// The shortest time between two looks for followers that lag, whatever replica.lag.time.max.ms says.
+  static let lagLookMsMin: Int64 = 10
+
+  /// The wait of a follower after the first error of a fetch; each further one doubles it, up to replica.fetch.backoff.ms.
+  static let followerBackoffMs: Int64 = 25
+
+  /// Records of one response that a follower appends on its event loop; more is appended off the loop, where no connection waits for it.
+  static let followedOnLoopBytes = 64 * 1024
+
+  /// Threads that append what followers have fetched.
+  static let followThreads = 2
 }

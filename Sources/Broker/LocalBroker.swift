@@ -39,8 +39,11 @@ package final class LocalBroker: Sendable {
   let groups: GroupCoordinator
   let transactions: TransactionCoordinator
   let moves: ReplicaMoves
+  let isrRequests: ISRRequests
   package let log: Logger
   let nowMs: @Sendable () -> Int64
+  /// Milliseconds of the monotonic clock by which replicas lag.
+  let uptimeMs: @Sendable () -> Int64
   /// The address that clients of each listener are given; set when the listeners are bound.
   let endpoints = Mutex<[String: Endpoint]>([:])
   private let apis = Mutex<[ApiVersionsResponse.ApiVersion]>([])
@@ -60,7 +63,9 @@ package final class LocalBroker: Sendable {
     brokerID = elected.brokerID
     clusterID = elected.clusterID
     metadata = Metadata(MetadataImage(brokers: [], controllerID: -1, config: elected.config))
-    replicas = Replicas(directories, brokerID: elected.brokerID, log: log, nowMs: nowMs)
+    let uptimeMs: @Sendable () -> Int64 = { Int64(clamping: loop.now.uptimeNanoseconds / 1_000_000) }
+    self.uptimeMs = uptimeMs
+    replicas = Replicas(directories, brokerID: elected.brokerID, log: log, nowMs: nowMs, uptimeMs: uptimeMs)
     controller = ControllerRunner(
       elected, tree: tree, metadata: metadata, replicas: replicas, offload: offload, stopping: stopping, log: log,
       random: random)
@@ -87,6 +92,7 @@ package final class LocalBroker: Sendable {
     moves = ReplicaMoves(
       offload: offload, loop: loop, log: log, nowMs: nowMs,
       bytesPerSecond: { metadata.image.config.replicaMoveBytesPerSecond })
+    isrRequests = ISRRequests(loop: loop, log: log)
     self.log = log
     self.nowMs = nowMs
     groupLog.serve(groups)
@@ -135,6 +141,7 @@ package final class LocalBroker: Sendable {
   func beginStop() {
     stopping.raise()
     moves.stop()
+    isrRequests.stop()
     transactions.stop()
     releaseWaiters()
     groups.stop()
@@ -143,6 +150,7 @@ package final class LocalBroker: Sendable {
   /// Ends the timers and waits of coordinators and moves, and answers nobody, as a crash would.
   func abandonCoordinators() {
     moves.stop()
+    isrRequests.stop()
     groups.abandon()
     transactions.stop()
   }

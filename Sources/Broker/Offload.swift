@@ -30,6 +30,8 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
   case coordinatorLoad
   /// Compaction of logs, in turns.
   case clean
+  /// Appends of much that followers have fetched, and truncations of their logs.
+  case follow
 
   /// Whether work of the lane runs one at a time.
   package var isSerial: Bool { threads == 1 }
@@ -42,6 +44,7 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
     case .unpack: Limits.unpackThreads
     case .flush: Limits.flushThreads
     case .coldRead: Limits.coldReadThreads
+    case .follow: Limits.followThreads
     // By default; `log.cleaner.threads` says how many.
     case .clean: 1
     }

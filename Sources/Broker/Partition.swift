@@ -1,6 +1,6 @@
+import Base
 import Cluster
 package import Model
-import NIOCore
 package import Storage
 import Synchronization
 
@@ -24,7 +24,7 @@ package final class Partition: Sendable {
     var hasFailed = false
   }
 
-  private let state: Mutex<State>
+  let state: Mutex<State>
   /// The requests that wait for the flush after the one that runs; nil while none runs. Used by the `Flusher`.
   let flushWaiters = Mutex<[FlushWaiter]?>(nil)
 
@@ -85,14 +85,15 @@ package final class Partition: Sendable {
           batch, from: origin, leaderEpoch: state.replication.leaderEpoch, nowMs: nowMs, verification: verification)
       } catch { throw .append(error) }
       let before = state.replication.highWatermark
-      guard state.replication.appended(to: log.logEndOffset) else {
-        let isReplicated = state.replication.highWatermark > appended.lastOffset
-        return Placed(appended: appended, isReplicated: isReplicated, woken: [])
+      let isRaised = state.replication.appended(to: log.logEndOffset)
+      var placed = Placed(
+        appended: appended, isReplicated: state.replication.highWatermark > appended.lastOffset, woken: [])
+      guard !state.waiters.isEmpty else { return placed }
+      if isRaised { placed.woken = state.wake(raisedFrom: before, by: (appended, batch.sizeInBytes), in: log) }
+      if state.waiters.needsAppends, !appended.isDuplicate {
+        placed.woken += state.waiters.appended(bytes: batch.sizeInBytes)
       }
-      return Placed(
-        appended: appended, isReplicated: state.replication.highWatermark > appended.lastOffset,
-        woken: state.waiters.isEmpty
-          ? [] : state.wake(raisedFrom: before, by: (appended, batch.sizeInBytes), in: log))
+      return placed
     }
   }
 
@@ -111,17 +112,13 @@ package final class Partition: Sendable {
     var askISR: Replication.ISRChange?
   }
 
-  /// Passes an event to the partition's replication. Today the only one is this replica's election (`Replication.lead`): a follower's
-  /// fetch, the timer and the controller's response come with a second broker.
+  /// Passes an event to the partition's replication: this replica's election (`Replication.lead`), the timer, the controller's response, a
+  /// broker that failed.
   func advance(_ event: (inout Replication) -> Replication.Steps) -> Advanced {
     state.withLock { state in
       let before = state.replication.highWatermark
       let steps = event(&state.replication)
-      var advanced = Advanced(askISR: steps.askISR)
-      if steps.highWatermark != nil, !state.waiters.isEmpty, let log = state.log {
-        advanced.woken = state.wake(raisedFrom: before, by: nil, in: log)
-      }
-      return advanced
+      return state.advanced(by: steps, from: before)
     }
   }
 
@@ -130,6 +127,12 @@ package final class Partition: Sendable {
   func follow(leaderEpoch: LeaderEpoch) -> [Waiter] {
     state.withLock { state in
       state.replication.follow(leaderEpoch: leaderEpoch)
+      #if DEBUG
+      if PlantedFault.truncatesToTheHighWatermark.isPlanted, !state.replication.isLeader, let log = state.log {
+        try? log.truncate(to: state.replication.highWatermark, nowMs: 0)
+        state.replication.truncated(to: log.logEndOffset)
+      }
+      #endif
       return state.replication.isLeader ? [] : state.waiters.releaseAll()
     }
   }
@@ -165,6 +168,8 @@ package final class Partition: Sendable {
     var currentLeaderEpoch: LeaderEpoch
     /// -1 for no check.
     var lastFetchedEpoch: LeaderEpoch
+    /// Up to the log's end, for a follower; else up to the high watermark.
+    var isUpToLogEnd = false
   }
 
   func read(_ wanted: Wanted) throws(PartitionError) -> ReadResult {
@@ -185,6 +190,8 @@ package final class Partition: Sendable {
         case .bytes(let seen): mark != seen
         case .replicated(let end): mark >= end
         case .stable(let seen): log.lastStableOffset(highWatermark: mark) != seen
+        case .appended(let seen): log.logEndOffset != seen
+        case .trimmed(let offset): state.replication.lowWatermark(logStart: log.logStartOffset) >= offset
         }
       if isMet { return false }
       waiter.holds(state.waiters.park(waiter, for: need), in: self)
@@ -200,6 +207,14 @@ package final class Partition: Sendable {
   struct Marks {
     var leaderEpoch: LeaderEpoch
     var highWatermark: Offset
+    /// See `Replication.isMarkBehind`.
+    var isMarkBehind: Bool
+
+    init(_ replication: Replication) {
+      leaderEpoch = replication.leaderEpoch
+      highWatermark = replication.highWatermark
+      isMarkBehind = replication.isMarkBehind
+    }
 
     /// Returns the offset below which a consumer may read.
     func readableEnd(of log: Log, isReadCommitted: Bool) -> Offset {
@@ -212,9 +227,7 @@ package final class Partition: Sendable {
     _ body: (Log, Marks) throws(PartitionError) -> Result
   ) throws(PartitionError) -> Result {
     try state.withLock { state throws(PartitionError) in
-      let marks = Marks(
-        leaderEpoch: state.replication.leaderEpoch, highWatermark: state.replication.highWatermark)
-      return try body(try state.usableLog(), marks)
+      return try body(try state.usableLog(), Marks(state.replication))
     }
   }
 
@@ -337,7 +350,7 @@ package final class Partition: Sendable {
   ) throws(LogCopyError) -> Bool {
     try state.withLock { state throws(LogCopyError) in
       guard let log = state.log, let present = state.directory else { return false }
-      let marks = Marks(leaderEpoch: state.replication.leaderEpoch, highWatermark: state.replication.highWatermark)
+      let marks = Marks(state.replication)
       do throws(LogCopyError) {
         guard let other = try make(log, present, marks) else { return false }
         state.log = other
@@ -385,7 +398,9 @@ extension Partition.State {
     }
     do throws(ReadError) {
       found.slice = try log.read(
-        from: wanted.offset, upTo: wanted.isReadCommitted ? stable : mark, maxBytes: wanted.maxBytes,
+        from: wanted.offset,
+        upTo: wanted.isUpToLogEnd ? log.logEndOffset : wanted.isReadCommitted ? stable : mark,
+        maxBytes: wanted.maxBytes,
         atLeastOneBatch: wanted.atLeastOneBatch)
       if wanted.isReadCommitted, !found.slice.isEmpty {
         found.aborted = try log.abortedTransactions(from: wanted.offset, upTo: found.slice.nextOffset)
@@ -395,16 +410,31 @@ extension Partition.State {
   }
 
   /// Returns the largest leader epoch not above `epoch`, and its end offset. The current epoch ends at the log's end; the log knows it
-  /// only from its first batch on.
+  /// only from its first batch on. Until then the log's end is also where the epochs before it end: a follower that has records of an epoch
+  /// between the two learns that they are not the leader's.
   func endOffset(forEpoch epoch: LeaderEpoch, in log: Log) -> (epoch: LeaderEpoch, endOffset: Offset)? {
     if epoch == replication.leaderEpoch { return (epoch, log.logEndOffset) }
-    return log.endOffset(forEpoch: epoch)
+    if let known = log.endOffset(forEpoch: epoch) { return known }
+    guard replication.isLeader, epoch >= 0, epoch < replication.leaderEpoch else { return nil }
+    return (log.leaderEpoch ?? epoch, log.logEndOffset)
   }
 
   func check(_ currentLeaderEpoch: LeaderEpoch) throws(PartitionError) {
     guard replication.isLeader else { throw .notLeader }
     if currentLeaderEpoch < 0 || currentLeaderEpoch == replication.leaderEpoch { return }
     throw currentLeaderEpoch < replication.leaderEpoch ? .fencedLeaderEpoch : .unknownLeaderEpoch
+  }
+
+  /// Returns what follows from the steps of an event, before which the high watermark was at `before`.
+  mutating func advanced(by steps: Replication.Steps, from before: Offset) -> Partition.Advanced {
+    var advanced = Partition.Advanced(askISR: steps.askISR)
+    if steps.highWatermark != nil, !waiters.isEmpty, let log {
+      advanced.woken = wake(raisedFrom: before, by: nil, in: log)
+    }
+    if waiters.needsTrims, let log {
+      advanced.woken += waiters.trimmed(lowWatermark: replication.lowWatermark(logStart: log.logStartOffset))
+    }
+    return advanced
   }
 
   /// Returns the waiters that the high watermark satisfies now that it has risen.
@@ -437,37 +467,5 @@ extension Partition.State {
       offset = slice.nextOffset
     }
     return bytes
-  }
-}
-
-extension Partition {
-  /// Converts the batches of a slice to messages of an old format, until they have `maxBytes`; nil when a batch cannot be
-  /// converted (zstd, or damage).
-  ///
-  /// The batches are read and decompressed one at a time, in memory, on the caller's thread: the price of a client older than
-  /// Kafka 0.11.
-  ///
-  /// - Parameter allowance: the bytes to which further batches of the request may decompress. The messages end before a batch that
-  ///   exceeds it, and the client fetches again from there.
-  func messages(
-    _ slice: LogSlice, magic: Int8, from offset: Offset, maxBytes: Int, allowance: inout Int
-  ) throws(PartitionError) -> ByteBuffer? {
-    var messages = ByteBuffer()
-    for range in slice.ranges {
-      var batches = ByteBuffer()
-      do throws(DiskError) { _ = try range.read(into: &batches) } catch { throw .read(.diskFailed(error)) }
-      while batches.readableBytes > 0, messages.readableBytes == 0 || messages.readableBytes < maxBytes {
-        do throws(RecordBatchError) {
-          let batch = try RecordBatch(viewing: batches, checkingCRC: false)
-          allowance -= try batch.writeMessages(magic: magic, from: offset, limit: allowance, to: &messages)
-          batches.moveReaderIndex(forwardBy: batch.sizeInBytes)
-        } catch {
-          guard case .unpacksTooLarge(let limit) = error, limit < Limits.downConvertedBytes else { return nil }
-          allowance = 0
-          return messages
-        }
-      }
-    }
-    return messages
   }
 }

@@ -17,6 +17,8 @@ package enum PartitionError: Error, Equatable {
   case fencedLeaderEpoch
   /// The client knows a newer leadership than ours.
   case unknownLeaderEpoch
+  /// The high watermark of a new leader may be below what an earlier one has shown to clients.
+  case highWatermarkBehind
   case append(AppendError)
   case read(ReadError)
 }
@@ -31,6 +33,7 @@ extension PartitionError: CustomStringConvertible {
     case .notEnoughReplicasAfterAppend: "fewer replicas than min.insync.replicas are in sync since the append"
     case .fencedLeaderEpoch: "the leader epoch is older than the partition's"
     case .unknownLeaderEpoch: "the leader epoch is newer than the partition's"
+    case .highWatermarkBehind: "the new leader does not know yet which records are replicated"
     case .append(let error): "\(error)"
     case .read(let error): "\(error)"
     }
@@ -47,6 +50,7 @@ extension ErrorCode {
     case .notEnoughReplicasAfterAppend: self = .notEnoughReplicasAfterAppend
     case .fencedLeaderEpoch: self = .fencedLeaderEpoch
     case .unknownLeaderEpoch: self = .unknownLeaderEpoch
+    case .highWatermarkBehind: self = .offsetNotAvailable
     case .append(let error): self.init(error)
     case .read(.outOfRange): self = .offsetOutOfRange
     case .read(.diskFailed): self = .kafkaStorageError

@@ -102,10 +102,12 @@ final class ParkedFetches: Sendable {
 
   /// Counts a fetch of `count` partitions; returns false, and counts nothing, at the limit: the fetch then gets its response at
   /// once.
-  func enter(partitions count: Int) -> Bool {
+  ///
+  /// - Parameter isFollower: a follower's fetch has no limit, because it would come again at once.
+  func enter(partitions count: Int, isFollower: Bool = false) -> Bool {
     let isWithinLimits =
-      fetches.wrappingAdd(1, ordering: .relaxed).newValue <= limit
-      && partitions.load(ordering: .relaxed) + count <= Limits.parkedPartitions
+      (fetches.wrappingAdd(1, ordering: .relaxed).newValue <= limit
+        && partitions.load(ordering: .relaxed) + count <= Limits.parkedPartitions) || isFollower
     partitions.wrappingAdd(count, ordering: .relaxed)
     if !isWithinLimits { leave(partitions: count) }
     return isWithinLimits

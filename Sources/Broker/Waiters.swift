@@ -10,6 +10,11 @@ package enum Need: Hashable, Sendable {
   case replicated(Offset)
   /// A last stable offset above this one, for a fetch of committed records while a transaction is open.
   case stable(past: Offset)
+  /// More bytes above the high watermark too, for a follower's fetch. At parking the log must still end at `past`; afterwards the waiter
+  /// counts appended bytes, as with `bytes`.
+  case appended(past: Offset)
+  /// No records below this offset on any living replica, for DeleteRecords.
+  case trimmed(Offset)
 }
 
 /// Keeps the waiters parked in a partition: delayed fetches, and produces whose records are not on every in-sync replica
@@ -40,6 +45,8 @@ package struct Waiters<Parked: AwaitsPartitions> {
   /// The waiters that have not left: their number, and the number of those that need a stable offset.
   package private(set) var count = 0
   private var needingStable = 0
+  private var needingAppends = 0
+  private var needingTrims = 0
 
   package init() {}
 
@@ -47,11 +54,19 @@ package struct Waiters<Parked: AwaitsPartitions> {
   /// True when a waiter needs the last stable offset, which takes a search to find.
   package var needsStableOffset: Bool { needingStable > 0 }
 
+  /// True when a follower's fetch waits for the log end.
+  package var needsAppends: Bool { needingAppends > 0 }
+
+  /// True when a DeleteRecords waits for the replicas.
+  package var needsTrims: Bool { needingTrims > 0 }
+
   package mutating func park(_ waiter: Parked, for need: Need) -> Ticket {
     lastTicket += 1
     entries.append(Entry(ticket: lastTicket, need: need, waiter: waiter))
     count += 1
     if case .stable = need { needingStable += 1 }
+    if case .appended = need { needingAppends += 1 }
+    if case .trimmed = need { needingTrims += 1 }
     return Ticket(number: lastTicket)
   }
 
@@ -71,30 +86,63 @@ package struct Waiters<Parked: AwaitsPartitions> {
   /// Records that the high watermark or the last stable offset has risen, with `bytes` more to read. Returns the waiters that this
   /// advance satisfies, each exactly once over all partitions.
   package mutating func advanced(bytes: Int, highWatermark: Offset, lastStableOffset: Offset) -> [Parked] {
+    let woken = wake { need, waiter in
+      switch need {
+      // With too little it stays, for the next append.
+      case .bytes: bytes > 0 && waiter.gained(bytes) ? .satisfied : .waits
+      case .replicated(let end): highWatermark < end ? .waits : waiter.gained(1) ? .satisfied : .leaves
+      case .stable(let offset): lastStableOffset <= offset ? .waits : waiter.gained(.max) ? .satisfied : .leaves
+      case .appended, .trimmed: .waits
+      }
+    }
+    #if DEBUG
+    if PlantedFault.wakesOneTooFew.isPlanted, !woken.isEmpty { return woken.dropLast() }
+    #endif
+    return woken
+  }
+
+  /// Records that `bytes` were appended to the log, which the high watermark need not have passed. Returns the waiters of followers that
+  /// this satisfies.
+  package mutating func appended(bytes: Int) -> [Parked] {
+    guard needsAppends else { return [] }
+    return wake { need, waiter in
+      guard case .appended = need else { return .waits }
+      return bytes > 0 && waiter.gained(bytes) ? .satisfied : .waits
+    }
+  }
+
+  /// Records that no living replica has records below `lowWatermark`. Returns the waiters that this satisfies.
+  package mutating func trimmed(lowWatermark: Offset) -> [Parked] {
+    wake { need, waiter in
+      guard case .trimmed(let offset) = need, lowWatermark >= offset else { return .waits }
+      return waiter.gained(1) ? .satisfied : .leaves
+    }
+  }
+
+  /// What an event means for one waiter.
+  private enum Fate {
+    case waits
+    /// It needs nothing more here, but elsewhere, or another event has satisfied it.
+    case leaves
+    case satisfied
+  }
+
+  /// Removes the waiters that do not wait any more, and returns those that are satisfied.
+  @inline(__always)
+  private mutating func wake(_ fate: (Need, Parked) -> Fate) -> [Parked] {
     guard count > 0 else { return [] }
     var woken: [Parked] = []
     for index in entries.indices {
       guard let waiter = entries[index].waiter else { continue }
-      let isSatisfied: Bool
-      switch entries[index].need {
-      case .bytes:
-        // With too little it stays, for the next append.
-        guard bytes > 0, waiter.gained(bytes) else { continue }
-        isSatisfied = true
-      case .replicated(let end):
-        guard highWatermark >= end else { continue }
-        isSatisfied = waiter.gained(1)
-      case .stable(let offset):
-        guard lastStableOffset > offset else { continue }
-        isSatisfied = waiter.gained(.max)
+      switch fate(entries[index].need, waiter) {
+      case .waits: continue
+      case .leaves: leave(index)
+      case .satisfied:
+        leave(index)
+        woken.append(waiter)
       }
-      leave(index)
-      if isSatisfied { woken.append(waiter) }
     }
     if entries.count > 2 * count { entries.removeAll { $0.waiter == nil } }
-    #if DEBUG
-    if PlantedFault.wakesOneTooFew.isPlanted, !woken.isEmpty { woken.removeLast() }
-    #endif
     return woken
   }
 
@@ -105,6 +153,8 @@ package struct Waiters<Parked: AwaitsPartitions> {
     entries.removeAll()
     count = 0
     needingStable = 0
+    needingAppends = 0
+    needingTrims = 0
     return left
   }
 
@@ -112,6 +162,8 @@ package struct Waiters<Parked: AwaitsPartitions> {
     entries[index].waiter = nil
     count -= 1
     if case .stable = entries[index].need { needingStable -= 1 }
+    if case .appended = entries[index].need { needingAppends -= 1 }
+    if case .trimmed = entries[index].need { needingTrims -= 1 }
   }
 }
 

@@ -1,3 +1,4 @@
+import Base
 package import Model
 
 /// Tracks the in-sync replicas and the high watermark on the leader; on a follower, the high watermark alone. (In Kafka this
@@ -80,6 +81,10 @@ package struct Replication: Sendable {
     var caughtUpMs: Int64?
     /// The time of the last fetch, and the leader's log end then.
     var lastFetch: (ms: Int64, leaderEnd: Offset)?
+    /// Where the follower's log starts, as its last fetch said; nil before the first in this leader epoch.
+    var logStart: Offset?
+    /// The high watermark in the last response to the follower.
+    var reportedMark = Offset.unknown
   }
 
   /// The broker this replica is on.
@@ -137,7 +142,8 @@ package struct Replication: Sendable {
     leaderEpoch = leadership.leaderEpoch
     partitionEpoch = leadership.partitionEpoch
     inSync = leadership.inSync
-    pending = nil
+    // The state from which a pending change starts is no answer to it: the controller may have made the change since.
+    if isNewEpoch || pending.map({ $0.partitionEpoch < partitionEpoch }) == true { pending = nil }
     followers = []
     for id in leadership.replicas where id != brokerID && !followers.contains(where: { $0.id == id }) {
       if !isNewEpoch, let known = before.first(where: { $0.id == id }) {
@@ -200,12 +206,17 @@ package struct Replication: Sendable {
   // MARK: The followers
 
   /// Records a follower's fetch from `offset`: the follower has all records below it.
-  package mutating func fetched(by id: BrokerID, from offset: Offset, nowMs: Int64) -> Steps {
+  ///
+  /// - Parameter logStart: where the follower's log starts; nil when it does not say.
+  package mutating func fetched(
+    by id: BrokerID, from offset: Offset, logStart: Offset? = nil, nowMs: Int64
+  ) -> Steps {
     guard isLeader, offset >= 0, offset <= logEnd, let index = followers.firstIndex(where: { $0.id == id }) else {
       return .none
     }
     latestMs = max(latestMs, nowMs)
     followers[index].logEnd = offset
+    if let logStart { followers[index].logStart = logStart }
     if offset >= logEnd {
       followers[index].caughtUpMs = nowMs
     } else if let last = followers[index].lastFetch, offset >= last.leaderEnd {
@@ -263,6 +274,32 @@ package struct Replication: Sendable {
 
   // MARK: What follows
 
+  /// Whether another broker has a replica that the controller has assigned to it; known to the leader alone.
+  package func isFollowed(by id: BrokerID) -> Bool { followers.contains { $0.id == id } }
+
+  /// Whether a new leader's high watermark has not reached yet where its epoch began: an earlier leader may have shown more (KIP-207).
+  package var isMarkBehind: Bool { isLeader && highWatermark < epochStart }
+
+  /// Whether other brokers have replicas; known to the leader alone.
+  package var hasFollowers: Bool { !followers.isEmpty }
+
+  /// The requested change of the ISR that has no response yet.
+  package var requestedISR: ISRChange? { pending }
+
+  /// Returns the offset below which no living replica has records (the low watermark of DeleteRecords), given where the leader's log
+  /// starts; -1 while a living follower has not said where its log starts.
+  package func lowWatermark(logStart: Offset) -> Offset {
+    followers.reduce(logStart) { $1.isAlive ? min($0, $1.logStart ?? .unknown) : $0 }
+  }
+
+  /// Records that the present high watermark is in the response to a follower's fetch. Returns whether the one before had another: such
+  /// a response is not held back until there are records.
+  package mutating func reportsNewMark(to id: BrokerID) -> Bool {
+    guard let index = followers.firstIndex(where: { $0.id == id }) else { return false }
+    defer { followers[index].reportedMark = highWatermark }
+    return followers[index].reportedMark != highWatermark
+  }
+
   /// Whether the ISR is smaller than `min.insync.replicas`, so that a produce with acks=all is refused.
   package var isBelowMin: Bool { inSync.count < inSyncMin }
 
@@ -278,6 +315,13 @@ package struct Replication: Sendable {
   private mutating func raise() -> Offset? {
     guard isLeader, hasEnoughInSync else { return nil }
     var mark = logEnd
+    #if DEBUG
+    if PlantedFault.raisesTheHighWatermarkTooEarly.isPlanted {
+      guard mark > highWatermark else { return nil }
+      highWatermark = mark
+      return mark
+    }
+    #endif
     for follower in followers where (follower.logEnd ?? 0) < mark {
       // A caught-up follower outside the ISR is about to join. The mark waits for it; otherwise, on a busy partition, it would
       // always be ahead of the follower, which could never join.
@@ -301,6 +345,9 @@ package struct Replication: Sendable {
     guard pending == nil, follower.isAlive, !inSync.contains(follower.id), let end = follower.logEnd else {
       return false
     }
+    #if DEBUG
+    if PlantedFault.letsTheISRGrowTooEarly.isPlanted { return true }
+    #endif
     return end >= highWatermark && end >= epochStart
   }
 

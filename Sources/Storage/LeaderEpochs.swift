@@ -7,6 +7,11 @@ package struct LeaderEpochs: Hashable, Sendable {
   package struct Entry: Hashable, Sendable {
     package var epoch: LeaderEpoch
     package var startOffset: Offset
+
+    package init(epoch: LeaderEpoch, startOffset: Offset) {
+      self.epoch = epoch
+      self.startOffset = startOffset
+    }
   }
 
   package private(set) var entries: [Entry] = []

@@ -138,6 +138,8 @@ package final class Log {
   }
   package var leaderEpoch: LeaderEpoch? { epochs.latest }
   package var producerCount: Int { producers.count }
+  /// The transactions whose markers are not known to be replicated.
+  package var undecidedCount: Int { producers.undecidedCount }
 
   func check() {
     precondition(logStartOffset <= logEndOffset, "log start \(logStartOffset) is past the end \(logEndOffset)")
@@ -202,7 +204,13 @@ package final class Log {
   ///
   /// Returns the offsets now in the log, nil when `bytes` held no whole batch. Batches that were
   /// written before one that fails stay: the follower fetches on from `logEndOffset`.
-  package func appendAsFollower(_ bytes: ByteBuffer, nowMs: Int64) throws(AppendError) -> Appended? {
+  ///
+  /// - Parameter epoch: the leader epoch of the fetch; nil for a copy of the whole log. Batches of a later one are left out, and one of an
+  ///   earlier epoch than the log's is refused: a leader that was deposed while it sent its file may have others in the place of those that
+  ///   it read.
+  package func appendAsFollower(
+    _ bytes: ByteBuffer, upToEpoch epoch: LeaderEpoch? = nil, nowMs: Int64
+  ) throws(AppendError) -> Appended? {
     try checkUsable()
     var rest = bytes
     var first: Offset?
@@ -213,6 +221,13 @@ package final class Log {
         throw .corrupt
       }
       let header = batch.header
+      if let epoch {
+        if header.partitionLeaderEpoch > epoch { break }
+        // Of an empty log the epochs may be those of records that are deleted, which another leader never had.
+        guard header.partitionLeaderEpoch >= epochs.latest ?? .min || logStartOffset == logEndOffset else {
+          throw .corrupt
+        }
+      }
       guard header.baseOffset >= logEndOffset else {
         throw .unexpectedOffset(got: header.baseOffset, expected: logEndOffset)
       }

@@ -12,6 +12,8 @@ import NIOCore
 package final class LogCopy {
   package let directory: LogDirectory
   private let log: Log
+  /// The truncations of the log that is copied, when it was read last; nil before.
+  private var generation: Int?
 
   /// Begins an empty copy; what an earlier one has left is removed.
   package init(
@@ -31,6 +33,9 @@ package final class LogCopy {
   package func next(of source: Log, maxBytes: Int, nowMs: Int64) throws(LogCopyError) -> LogSlice {
     if let cause = source.failure { throw .source(cause) }
     log.config = source.config
+    // A follower's log that was truncated has, or will have, other records where the copy ends.
+    if isOutdated(by: source) { try begin(at: source.logStartOffset, nowMs: nowMs) }
+    generation = source.flushing.generation
     // Also at the beginning, and when retention or DeleteRecords have overtaken the copy.
     if endOffset < source.logStartOffset { try begin(at: source.logStartOffset, nowMs: nowMs) }
     do throws(ReadError) {
@@ -40,6 +45,9 @@ package final class LogCopy {
       throw .damaged(at: endOffset)
     }
   }
+
+  /// Whether `source` was truncated since `next`: what that has found may be no batches any more.
+  package func isOutdated(by source: Log) -> Bool { generation.map { $0 != source.flushing.generation } ?? false }
 
   /// Forgets what is copied and goes on at `offset`.
   private func begin(at offset: Offset, nowMs: Int64) throws(LogCopyError) {

@@ -101,6 +101,7 @@ package struct ProducerState {
   package init() {}
 
   package var count: Int { producers.count }
+  var undecidedCount: Int { unreplicated.count }
   /// What compaction must keep of each producer, by its id.
   var lastRecords: [Int64: LastRecord] { producers.mapValues(LastRecord.init) }
   package func producer(_ id: Int64) -> Producer? { producers[id] }

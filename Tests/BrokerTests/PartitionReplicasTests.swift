@@ -18,8 +18,8 @@ extension Partition {
   }
 
   /// A follower fetches from `offset`.
-  fileprivate func fetched(by replica: BrokerID, from offset: Offset) {
-    wake(advance { $0.fetched(by: replica, from: offset, nowMs: 1) })
+  fileprivate func fetched(by replica: BrokerID, from offset: Offset, logStart: Offset = 0) {
+    wake(advance { $0.fetched(by: replica, from: offset, logStart: logStart, nowMs: 1) })
   }
 
   fileprivate func wake(_ advanced: Advanced) {
@@ -324,6 +324,7 @@ struct PartitionReplicasTests {
         asked.name = "t"
         asked.partitions = [wanted]
         var request = ListOffsetsRequest()
+        request.replicaID = -1
         request.isolationLevel = isTransaction ? 1 : 0
         request.topics = [asked]
         return try client.ask(request, version: version).topics[0].partitions[0]
@@ -348,7 +349,7 @@ struct PartitionReplicasTests {
       partition.lead()
       let batch = try Batches.of([String(repeating: "x", count: 700)])
       for _ in 0..<6 { _ = try client.produce(batch, to: "t", acks: 1) }
-      for replica: BrokerID in [2, 3] { partition.fetched(by: replica, from: 4) }
+      for replica: BrokerID in [2, 3] { partition.fetched(by: replica, from: 4, logStart: 4) }
       #expect(try client.offset(of: "t", at: -1).offset == 4)
       var wanted = DeleteRecordsRequest.Partition()
       var topic = DeleteRecordsRequest.Topic()

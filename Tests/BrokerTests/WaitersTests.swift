@@ -38,6 +38,35 @@ struct WaitersTests {
     #expect(waiters.isEmpty)
   }
 
+  @Test("a follower waits for appends, whatever the high watermark does, and a consumer does not")
+  func followers() {
+    var waiters = Waiters<Waiting>()
+    let follower = Waiting(lacking: 10), consumer = Waiting(lacking: 10)
+    _ = waiters.park(consumer, for: .bytes(past: 0))
+    #expect(!waiters.needsAppends)
+    let early = waiters.appended(bytes: 50)
+    #expect(early.isEmpty)
+    _ = waiters.park(follower, for: .appended(past: 0))
+    #expect(waiters.needsAppends)
+    #expect(waiters.appended(bytes: 9).isEmpty)
+    #expect(waiters.appended(bytes: 1).map(ObjectIdentifier.init) == [ObjectIdentifier(follower)])
+    #expect(!waiters.needsAppends && waiters.count == 1)
+    #expect(waiters.grew(by: 10).map(ObjectIdentifier.init) == [ObjectIdentifier(consumer)])
+  }
+
+  @Test("DeleteRecords waits for the low watermark")
+  func trims() {
+    var waiters = Waiters<Waiting>()
+    let waiter = Waiting(lacking: 1)
+    let ticket = waiters.park(waiter, for: .trimmed(5))
+    let early = waiters.grew(by: 100) + waiters.appended(bytes: 100) + waiters.trimmed(lowWatermark: 4)
+    #expect(waiters.needsTrims && early.isEmpty)
+    #expect(waiters.trimmed(lowWatermark: 5).count == 1)
+    #expect(!waiters.needsTrims && waiters.isEmpty)
+    waiters.remove(ticket)
+    #expect(waiters.isEmpty)
+  }
+
   @Test("a waiter on two partitions is woken once, by what both gained together")
   func together() {
     var one = Waiters<Waiting>(), two = Waiters<Waiting>()

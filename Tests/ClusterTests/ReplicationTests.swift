@@ -261,4 +261,50 @@ struct ReplicationTests {
     replication.startMoved(to: 45)
     #expect(replication.highWatermark == 45)
   }
+
+  @Test("a new leader's mark is behind until the followers have what it began with")
+  func behind() {
+    var replication = Replication(brokerID: 1, leaderEpoch: 4, logStart: 0, logEnd: 10, checkpointed: 6)
+    _ = replication.lead(.init(leaderEpoch: 5, replicas: [1, 2], inSync: [1, 2]), nowMs: 0)
+    #expect(replication.isMarkBehind)
+    _ = replication.fetched(by: 2, from: 10, nowMs: 0)
+    #expect(!replication.isMarkBehind)
+    _ = replication.appended(to: 20)
+    #expect(!replication.isMarkBehind)
+  }
+
+  @Test("a state that the leader knows already is no answer to the change that starts from it")
+  func repeatedState() {
+    var replication = level(replicas: [1, 2])
+    _ = replication.lead(.init(leaderEpoch: 5, partitionEpoch: 8, replicas: [1, 2], inSync: [1]), nowMs: 0)
+    #expect(replication.fetched(by: 2, from: 10, nowMs: 5000).askISR == change(8, [1, 2]))
+    let same = Replication.Leadership(leaderEpoch: 5, partitionEpoch: 8, replicas: [1, 2], inSync: [1])
+    _ = replication.lead(same, nowMs: 5001)
+    _ = replication.appended(to: 20)
+    _ = replication.tick(nowMs: 99_000)
+    #expect(replication.highWatermark == 10, "the controller may have replica 2 in sync")
+    #expect(replication.requestedISR == change(8, [1, 2]))
+  }
+
+  @Test("the low watermark is that of the living replica that begins first")
+  func lowWatermark() {
+    var replication = level()
+    #expect(replication.lowWatermark(logStart: 5) == .unknown, "nobody has said where its log starts")
+    _ = replication.fetched(by: 2, from: 10, logStart: 3, nowMs: 0)
+    _ = replication.fetched(by: 3, from: 10, logStart: 7, nowMs: 0)
+    #expect(replication.lowWatermark(logStart: 5) == 3)
+    _ = replication.broker(2, isAlive: false)
+    #expect(replication.lowWatermark(logStart: 5) == 5)
+  }
+
+  @Test("each follower is told a high watermark once")
+  func told() {
+    var replication = level(replicas: [1, 2])
+    let first = (replication.reportsNewMark(to: 2), replication.reportsNewMark(to: 2))
+    #expect(first == (true, false))
+    _ = replication.appended(to: 11)
+    _ = replication.fetched(by: 2, from: 11, nowMs: 1)
+    let second = (replication.reportsNewMark(to: 2), replication.reportsNewMark(to: 9))
+    #expect(second == (true, false))
+  }
 }

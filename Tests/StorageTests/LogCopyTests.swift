@@ -89,6 +89,26 @@ struct LogCopyTests {
     #expect(try moved.indexFaults() == [], "\(when)")
   }
 
+  @Test("a follower's log that is truncated while it is copied, and goes on with other records, is copied anew")
+  func truncated() throws {
+    let two = try TwoDirectories(FakeDisk())
+    try two.fill()
+    let copy = try two.beginCopy()
+    try two.grow(copy)
+    #expect(!copy.isOutdated(by: two.log))
+    try two.log.truncate(to: 9, nowMs: now)
+    #expect(copy.isOutdated(by: two.log))
+    for index in 0..<20 {
+      let batch = Batches.make(records: 3, bodyBytes: 200, fill: UInt64(100 + index))
+      _ = try two.log.append(batch, leaderEpoch: 5, nowMs: now)
+    }
+    try two.grow(copy)
+    let expected = try two.log.bytes(from: 0)
+    let moved = try #require(try two.replace(with: copy))
+    #expect(try moved.bytes(from: 0) == expected)
+    #expect(moved.epochs == two.log.epochs)
+  }
+
   @Test("has there what it had, while appends go on; its old directory goes")
   func whole() throws {
     let disk = FakeDisk()

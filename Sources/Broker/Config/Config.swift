@@ -44,6 +44,7 @@ package struct Config: Sendable {
   package let fetchMaxBytes: Int
   package let autoCreateTopics: Bool
   package let flushBeforeAck: Bool
+  package let replicaLagMsMax: Int64
 
   package enum ReadPath: String, Sendable, CaseIterable {
     case sendfile, copy, mmap
@@ -95,6 +96,7 @@ package struct Config: Sendable {
     fetchMaxBytes = values[Keys.limits.fetchMaxBytes]
     autoCreateTopics = values[Keys.topics.autoCreateTopics]
     flushBeforeAck = values[Keys.millrace.flushBeforeAck]
+    replicaLagMsMax = values[Keys.replication.replicaLagMsMax]
   }
 
   /// The values by source, from which the properties were made.
@@ -245,6 +247,9 @@ extension Config {
   }
   package subscript<Value>(dynamicMember key: KeyPath<TransactionKeys, Key<Value>>) -> Value {
     values[Keys.transactions[keyPath: key]]
+  }
+  package subscript<Value>(dynamicMember key: KeyPath<ReplicationKeys, Key<Value>>) -> Value {
+    values[Keys.replication[keyPath: key]]
   }
   package subscript<Value>(dynamicMember key: KeyPath<MillraceKeys, Key<Value>>) -> Value {
     values[Keys.millrace[keyPath: key]]

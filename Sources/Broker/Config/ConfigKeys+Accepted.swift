@@ -48,22 +48,6 @@ extension ConfigKeys {
   ]
 
   private static let replication: [ConfigKey] = [
-    .long(
-      "replica.lag.time.max.ms", 30_000,
-      "The time in milliseconds after which a follower that has not caught up leaves the ISR."),
-    .int(
-      "replica.fetch.max.bytes", 1_048_576, .atLeast(0), "The bytes of records that a follower fetches per partition."),
-    .int(
-      "replica.fetch.response.max.bytes", 10_485_760, .atLeast(0),
-      "The maximum bytes of the response to a follower's fetch."),
-    .int("replica.fetch.min.bytes", 1, "The minimum bytes of the response to a follower's fetch."),
-    .int(
-      "replica.fetch.wait.max.ms", 500,
-      "The maximum time in milliseconds that a follower's fetch waits for replica.fetch.min.bytes."),
-    .int(
-      "replica.fetch.backoff.ms", 1000, .atLeast(0),
-      "The time in milliseconds that a follower sleeps after a fetch error."),
-    .int("replica.socket.timeout.ms", 30_000, "The timeout in milliseconds of a follower's network requests."),
     .int(
       "replica.socket.receive.buffer.bytes", 65_536, "The socket receive buffer of a follower's connections, in bytes."),
     .className("replica.selector.class", nil, "The Java class that selects the replica from which a consumer reads."),

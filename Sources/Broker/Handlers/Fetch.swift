@@ -23,7 +23,7 @@ extension LocalBroker {
     if fetch.wantsMessages { return fetchMessages(fetch, context) }
     var first = fetch.read(self)
     let isEnough = first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty
-    guard !isEnough, parkedFetches.enter(partitions: fetch.partitionCount) else {
+    guard !isEnough, parkedFetches.enter(partitions: fetch.partitionCount, isFollower: fetch.isByFollower) else {
       fetch.finish(&first, self)
       return .spliced(first.response, first.ranges)
     }
@@ -58,10 +58,10 @@ extension LocalBroker {
   ) {
     let waiter = Waiter(lacking: fetch.minBytes - read.byteCount, eventLoop: pending.slot.eventLoop) { reason in
       guard fetch.wantsMessages else {
-        return self.respond(fetch, fetch.read(self), after: reason, until: deadline, pending)
+        return self.respond(fetch, fetch.read(self, isRepeated: true), after: reason, until: deadline, pending)
       }
       self.offload.submit(.request) {
-        let attempt = fetch.read(self)
+        let attempt = fetch.read(self, isRepeated: true)
         pending.slot.onEventLoop { self.respond(fetch, attempt, after: reason, until: deadline, pending) }
       }
     }
@@ -95,6 +95,8 @@ struct Fetch: Sendable {
   private let session: FetchSessionCache.Context
   private let version: Int16
   private let maxBytes: Int
+  /// The broker that follows the partitions; negative for a consumer.
+  private let replica: BrokerID
   let minBytes: Int
   let maxWaitMs: Int32
 
@@ -103,6 +105,7 @@ struct Fetch: Sendable {
     self.session = session
     if request.namesOnePartition { self.request = request } else { self.request = request.withoutDoubles }
     self.version = version
+    replica = max(request.replicaID, request.replicaState.replicaID)
     let most = min(Int(request.maxBytes), maxBytes)
     // Messages are made in memory, so their response has a lower limit.
     self.maxBytes = Self.messageMagic(version) == nil ? most : min(most, Limits.messageResponseBytes)
@@ -114,6 +117,8 @@ struct Fetch: Sendable {
   /// Whether the client is older than record batches (Kafka 0.11).
   var wantsMessages: Bool { Self.messageMagic(version) != nil }
 
+  var isByFollower: Bool { replica >= 0 }
+
   var isEmpty: Bool { partitionCount == 0 }
 
   var partitionCount: Int { request.topics.reduce(0) { $0 + $1.partitions.count } }
@@ -124,7 +129,8 @@ struct Fetch: Sendable {
     var ranges: [FileRange] = []
     var byteCount = 0
     /// The response is sent with however few bytes it has: a partition has an error, or a partition has more bytes than one read
-    /// returns, so that waiting brings nothing (Kafka's DelayedFetch completes at once for a fetch on an older segment).
+    /// returns, so that waiting brings nothing (Kafka's DelayedFetch completes at once for a fetch on an older segment), or a follower does
+    /// not know a high watermark yet.
     var mustNotWait = false
     /// The bytes that further batches may unpack to, in a response of messages.
     var unpackAllowance = Limits.downConvertedBytes
@@ -132,7 +138,8 @@ struct Fetch: Sendable {
     var places: [(partition: Partition, need: Need)] = []
   }
 
-  func read(_ broker: LocalBroker) -> Attempt {
+  /// - Parameter isRepeated: the fetch reads again after a wait.
+  func read(_ broker: LocalBroker, isRepeated: Bool = false) -> Attempt {
     let image = broker.image
     var attempt = Attempt()
     for topic in request.topics {
@@ -148,7 +155,11 @@ struct Fetch: Sendable {
         if isTooOld(for: resolved) {
           partition.fail(.unsupportedCompressionType)
         } else if let target = resolved?.partition(wanted.partition) {
-          read(wanted, from: target, &partition, &attempt)
+          if isByFollower {
+            readForFollower(wanted, from: target, broker, isRepeated: isRepeated, &partition, &attempt)
+          } else {
+            read(wanted, from: target, &partition, &attempt)
+          }
         } else {
           partition.fail(missing)
         }
@@ -191,18 +202,8 @@ struct Fetch: Sendable {
     _ wanted: FetchRequest.Partition, from partition: Partition, _ response: inout FetchResponse.Partition,
     _ attempt: inout Attempt
   ) {
-    let left = max(0, maxBytes - attempt.byteCount)
     do throws(PartitionError) {
-      let read = try partition.read(
-        Partition.Wanted(
-          offset: wanted.fetchOffset, maxBytes: min(Int(wanted.partitionMaxBytes), left),
-          // The first batch of a response may exceed every limit, or a consumer would wait for it for ever. Before version 3
-          // Kafka cut the first message at the limit, upon which clients asked for more bytes: here they get it whole, as
-          // long as the response has room.
-          atLeastOneBatch: attempt.byteCount == 0 || (version < 3 && left > 0),
-          isReadCommitted: request.isolationLevel == 1,
-          currentLeaderEpoch: wanted.currentLeaderEpoch,
-          lastFetchedEpoch: version >= 12 ? wanted.lastFetchedEpoch : -1))
+      let read = try partition.read(self.wanted(wanted, after: attempt.byteCount))
       response.highWatermark = read.highWatermark
       response.lastStableOffset = read.lastStableOffset
       response.logStartOffset = read.logStartOffset
@@ -240,12 +241,58 @@ struct Fetch: Sendable {
       } else {
         attempt.places.append((partition, .bytes(past: read.highWatermark)))
       }
-    } catch {
-      response.fail(ErrorCode(error))
-      if case .fencedLeaderEpoch = error {
-        response.currentLeader.leaderEpoch = partition.leaderEpoch
+    } catch { refuse(error, partition, &response) }
+  }
+
+  @inline(__always)
+  private func wanted(_ wanted: FetchRequest.Partition, after byteCount: Int) -> Partition.Wanted {
+    let left = max(0, maxBytes - byteCount)
+    return Partition.Wanted(
+      offset: wanted.fetchOffset, maxBytes: min(Int(wanted.partitionMaxBytes), left),
+      // The first batch of a response may exceed every limit, or a consumer would wait for it for ever. Before version 3
+      // Kafka cut the first message at the limit, upon which clients asked for more bytes: here they get it whole, as
+      // long as the response has room.
+      atLeastOneBatch: byteCount == 0 || (version < 3 && left > 0),
+      isReadCommitted: request.isolationLevel == 1,
+      currentLeaderEpoch: wanted.currentLeaderEpoch,
+      lastFetchedEpoch: version >= 12 ? wanted.lastFetchedEpoch : -1)
+  }
+
+  private func refuse(_ error: PartitionError, _ partition: Partition, _ response: inout FetchResponse.Partition) {
+    response.fail(ErrorCode(error))
+    if case .fencedLeaderEpoch = error { response.currentLeader.leaderEpoch = partition.leaderEpoch }
+  }
+
+  /// Reads for a follower: up to the log's end, whatever the isolation level. What the fetch says of the follower is taken in when it comes,
+  /// and not when it reads again.
+  @inline(never)
+  private func readForFollower(
+    _ wanted: FetchRequest.Partition, from partition: Partition, _ broker: LocalBroker, isRepeated: Bool,
+    _ response: inout FetchResponse.Partition, _ attempt: inout Attempt
+  ) {
+    do throws(PartitionError) {
+      let found = try partition.read(
+        self.wanted(wanted, after: attempt.byteCount),
+        for: Partition.FollowerFetch(
+          replica: replica, logStart: wanted.logStartOffset >= 0 ? wanted.logStartOffset : nil, isRepeated: isRepeated,
+          lagMsMax: broker.config.replicaLagMsMax, nowMs: broker.uptimeMs()))
+      broker.isrRequests.take(found.advanced, of: partition)
+      response.highWatermark = found.read.highWatermark
+      response.lastStableOffset = found.read.lastStableOffset
+      response.logStartOffset = found.read.logStartOffset
+      if let diverging = found.read.diverging {
+        response.divergingEpoch.epoch = diverging.epoch
+        response.divergingEpoch.endOffset = diverging.endOffset
+        attempt.mustNotWait = true
+        return
       }
-    }
+      let slice = found.read.slice
+      if slice.byteCount > 0 { response.records = .spliced(byteCount: slice.byteCount) }
+      attempt.ranges += slice.ranges
+      attempt.byteCount += slice.byteCount
+      if slice.isCutBySegment || found.hasNewMark { attempt.mustNotWait = true }
+      if attempt.byteCount < minBytes { attempt.places.append((partition, .appended(past: found.logEnd))) }
+    } catch { refuse(error, partition, &response) }
   }
 }
 

@@ -52,10 +52,15 @@ extension LocalBroker {
           found.errorCode = .unsupportedVersion
         } else if let partition = topic?.partition(wanted.partitionIndex) {
           do throws(PartitionError) {
-            try find(
-              wanted, in: partition, isReadCommitted: request.isolationLevel == 1, version, &allowance, &found)
+            if wanted.timestamp == Special.latest, version > 0, partition.isFollowed(by: request.replicaID) {
+              try findEnd(wanted, in: partition, &found)
+            } else {
+              try find(
+                wanted, in: partition, isReadCommitted: request.isolationLevel == 1, version, &allowance, &found)
+            }
           } catch {
-            found.errorCode = ErrorCode(error)
+            // OFFSET_NOT_AVAILABLE is known from version 5 on; both are tried again.
+            found.errorCode = error == .highWatermarkBehind && version < 5 ? .leaderNotAvailable : ErrorCode(error)
           }
         } else {
           found.errorCode = .unknownTopicOrPartition
@@ -80,6 +85,17 @@ extension LocalBroker {
     return doubled
   }
 
+  /// For a follower the log ends at its end, not at the high watermark.
+  private func findEnd(
+    _ wanted: ListOffsetsRequest.Partition, in partition: Partition, _ found: inout ListOffsetsResponse.Partition
+  ) throws(PartitionError) {
+    try partition.check(wanted.currentLeaderEpoch)
+    let (end, epoch) = try partition.withLog { log, marks throws(PartitionError) in
+      (log.logEndOffset, marks.leaderEpoch)
+    }
+    (found.offset, found.timestamp, found.leaderEpoch) = (end, -1, epoch)
+  }
+
   private func find(
     _ wanted: ListOffsetsRequest.Partition, in partition: Partition, isReadCommitted: Bool, _ version: Int16,
     _ allowance: inout Int, _ found: inout ListOffsetsResponse.Partition
@@ -100,8 +116,10 @@ extension LocalBroker {
     let result: (Offset, Int64, LeaderEpoch)?
     switch wanted.timestamp {
     case Special.latest:
-      result = try partition.withLog { log, marks throws(PartitionError) in
-        (marks.readableEnd(of: log, isReadCommitted: isReadCommitted), -1, marks.leaderEpoch)
+      result = try partition.withLog { log, marks throws(PartitionError) -> (Offset, Int64, LeaderEpoch) in
+        // An offset would go back that clients were told by the leader before (KIP-207).
+        guard !marks.isMarkBehind else { throw .highWatermarkBehind }
+        return (marks.readableEnd(of: log, isReadCommitted: isReadCommitted), -1, marks.leaderEpoch)
       }
     case Special.earliest, Special.earliestLocal:
       result = try partition.withLog { log, marks throws(PartitionError) in
@@ -116,6 +134,10 @@ extension LocalBroker {
         : try partition.offset(
           forTimestamp: wanted.timestamp, isReadCommitted: isReadCommitted, allowance: &allowance)
       result = place.map { ($0.offset, $0.timestamp, $0.leaderEpoch) }
+      // It may be there, and not be known to be replicated yet.
+      if place == nil, try partition.withLog({ _, marks throws(PartitionError) in marks.isMarkBehind }) {
+        throw .highWatermarkBehind
+      }
     }
     guard let (offset, timestamp, epoch) = result else { return }
     found.offset = offset

@@ -13,6 +13,8 @@ package final class Replicas: Sendable {
   private let brokerID: BrokerID
   private let log: Logger
   private let nowMs: @Sendable () -> Int64
+  /// Milliseconds of the monotonic clock by which replicas lag.
+  private let uptimeMs: @Sendable () -> Int64
   /// The replicas on this broker, by topic and partition number.
   private let hosted = Mutex<[String: [Int32: Partition]]>([:])
   private let directoryFailed = Mutex<@Sendable (LogDirectory, DiskError) -> Void>({ _, _ in })
@@ -23,11 +25,15 @@ package final class Replicas: Sendable {
   /// Receives a partition, and the epoch in which this broker leads it; nil when it leads it no longer.
   typealias LeadershipChanged = @Sendable (Partition, LeaderEpoch?) -> Void
 
-  init(_ directories: LogDirectories, brokerID: BrokerID, log: Logger, nowMs: @escaping @Sendable () -> Int64) {
+  init(
+    _ directories: LogDirectories, brokerID: BrokerID, log: Logger, nowMs: @escaping @Sendable () -> Int64,
+    uptimeMs: @escaping @Sendable () -> Int64
+  ) {
     self.directories = directories
     self.brokerID = brokerID
     self.log = log
     self.nowMs = nowMs
+    self.uptimeMs = uptimeMs
   }
 
   /// Sets the function to call with a log directory in which a log could not be created because the directory has failed.
@@ -99,7 +105,7 @@ package final class Replicas: Sendable {
       leadershipChanged.withLock { $0 }(partition, nil)
       return
     }
-    let now = nowMs()
+    let now = uptimeMs()
     let leadership = Replication.Leadership(
       leaderEpoch: state.leaderEpoch, partitionEpoch: state.partitionEpoch, replicas: state.replicas,
       inSync: state.inSyncReplicas)

@@ -136,7 +136,13 @@ final class ReplicaMoves: Sendable {
       }
       guard let slice = try found?.get() else { return nil }
       guard slice.byteCount > Limits.moveLastBytes || slice.isCutBySegment else { return nil }
-      try copy.take(slice, nowMs: now)
+      do throws(LogCopyError) { try copy.take(slice, nowMs: now) } catch {
+        // The log of a follower that was truncated meanwhile is copied anew.
+        guard case .damaged = error, case .success(true)? = move.withLog({ unshared.isOutdated(by: $0) }) else {
+          throw error
+        }
+        return 0
+      }
       move.extent.withLock { $0 = (copy.endOffset, copy.sizeInBytes) }
       return slice.byteCount
     }

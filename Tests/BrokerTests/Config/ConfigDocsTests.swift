@@ -81,6 +81,10 @@ enum ConfigDocs {
 
     \(table(Keys.transactions.rows))
 
+    ## Replication
+
+    \(table(Keys.replication.rows))
+
     ## Topic keys
 
     CreateTopics, AlterConfigs and IncrementalAlterConfigs set these for one topic. A key that is not set on a topic has the

@@ -18,6 +18,7 @@ final class TestBroker: Sendable {
 
   var port: UInt16 { running.listeners[0].port }
   var broker: LocalBroker { running.broker }
+  var loop: any EventLoop { running.loop }
 
   /// A node in a real world, to be waited for.
   struct Running: Sendable {
@@ -35,6 +36,7 @@ final class TestBroker: Sendable {
     }
 
     var broker: LocalBroker { started.broker }
+    var loop: any EventLoop { real.world.loops.next() }
     var server: BrokerServer { started.server }
     var cleaner: LogCleaner { started.cleaner }
     var listeners: [any BoundListener] { started.listeners }

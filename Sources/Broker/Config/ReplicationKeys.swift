@@ -1,0 +1,25 @@
+import Model
+
+/// Replication. Sources: as in `BrokerKeys.swift`.
+package struct ReplicationKeys: KeyTable {
+  let replicaLagMsMax = Key<Int64>(
+    "replica.lag.time.max.ms", 30_000,
+    "The time in milliseconds after which a follower that has not caught up leaves the ISR.")
+  let replicaFetchMaxBytes = Key<Int32>(
+    "replica.fetch.max.bytes", 1_048_576, .atLeast(0),
+    "The bytes of records that a follower fetches per partition. A larger batch is fetched all the same.")
+  let replicaFetchResponseMaxBytes = Key<Int32>(
+    "replica.fetch.response.max.bytes", 10_485_760, .atLeast(0),
+    "The maximum bytes of the response to a follower's fetch. A larger batch is fetched all the same.")
+  let replicaFetchMinBytes = Key<Int32>(
+    "replica.fetch.min.bytes", 1, "The minimum bytes of the response to a follower's fetch.")
+  let replicaFetchWaitMsMax = Key<Int32>(
+    "replica.fetch.wait.max.ms", 500,
+    "The maximum time in milliseconds that a follower's fetch waits for replica.fetch.min.bytes.")
+  let replicaFetchBackoffMs = Key<Int32>(
+    "replica.fetch.backoff.ms", 1000, .atLeast(0),
+    "The maximum time in milliseconds for which a follower waits after a fetch error. The first errors in a row are followed by shorter waits."
+  )
+  let replicaSocketTimeoutMs = Key<Int32>(
+    "replica.socket.timeout.ms", 30_000, "The timeout in milliseconds of a follower's network requests.")
+}

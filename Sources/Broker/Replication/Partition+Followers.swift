@@ -1,0 +1,88 @@
+import Cluster
+import Model
+import Storage
+import Synchronization
+
+/// The leader's side of replication: followers' fetches.
+extension Partition {
+  /// A follower's fetch, as far as it is about this partition.
+  struct FollowerFetch {
+    var replica: BrokerID
+    /// The follower's log start; nil when it does not say.
+    var logStart: Offset?
+    /// Whether the fetch reads again after a wait: what it says of the follower was taken in when it came.
+    var isRepeated: Bool
+    /// `replica.lag.time.max.ms`
+    var lagMsMax: Int64
+    /// Monotonic.
+    var nowMs: Int64
+  }
+
+  /// What a follower's fetch finds.
+  struct FollowerRead {
+    var read: ReadResult
+    /// Where the leader's log ends.
+    var logEnd: Offset
+    /// Whether the high watermark is another than the follower was told last, so that the response is not held back.
+    var hasNewMark = false
+    /// What follows from the follower's having everything below its offset.
+    var advanced = Advanced()
+  }
+
+  /// Reads up to the log's end for a follower, and takes in that the follower has everything below the offset from which it fetches, unless
+  /// its log has diverged from this one.
+  ///
+  /// - Throws: for a replica that is not assigned, UNKNOWN_LEADER_EPOCH where the follower's leader epoch is the partition's, as in Kafka (the
+  ///   leader may not have learnt of the replica yet), and NOT_LEADER_OR_FOLLOWER where the follower names no epoch.
+  func read(_ wanted: Wanted, for fetch: FollowerFetch) throws(PartitionError) -> FollowerRead {
+    var upToEnd = wanted
+    upToEnd.isUpToLogEnd = true
+    let wanted = upToEnd
+    return try state.withLock { state throws(PartitionError) in
+      try state.check(wanted.currentLeaderEpoch)
+      let log = try state.usableLog()
+      guard state.replication.isFollowed(by: fetch.replica) else {
+        throw wanted.currentLeaderEpoch >= 0 ? .unknownLeaderEpoch : .notLeader
+      }
+      var found = FollowerRead(read: try state.read(wanted, from: log), logEnd: log.logEndOffset)
+      guard found.read.diverging == nil else { return found }
+      state.replication.lagMsMax = fetch.lagMsMax
+      if !fetch.isRepeated {
+        let before = state.replication.highWatermark
+        let steps = state.replication.fetched(
+          by: fetch.replica, from: wanted.offset, logStart: fetch.logStart, nowMs: fetch.nowMs)
+        found.advanced = state.advanced(by: steps, from: before)
+        found.read.highWatermark = state.replication.highWatermark
+      }
+      found.hasNewMark = state.replication.reportsNewMark(to: fetch.replica)
+      return found
+    }
+  }
+
+  /// Returns the offset below which no living replica has records, and whether that is `offset` or more.
+  func isTrimmed(to offset: Offset) throws(PartitionError) -> (lowWatermark: Offset, isReached: Bool) {
+    try state.withLock { state throws(PartitionError) in
+      let log = try state.usableLog()
+      guard state.replication.isLeader else { throw .notLeader }
+      let low = state.replication.lowWatermark(logStart: log.logStartOffset)
+      return (low, low >= offset)
+    }
+  }
+
+  /// Whether this replica leads, and the broker has another one; a consumer's number, -1, is no broker's.
+  func isFollowed(by id: BrokerID) -> Bool { id >= 0 && state.withLock { $0.replication.isFollowed(by: id) } }
+
+  /// Whether this replica leads, and others follow it.
+  var hasFollowers: Bool { state.withLock { $0.replication.isLeader && $0.replication.hasFollowers } }
+
+  /// Removes followers that lag from the ISR; see `Replication.tick`.
+  func tick(lagMsMax: Int64, nowMs: Int64) -> Advanced {
+    state.withLock { state in
+      guard state.replication.hasFollowers else { return Advanced() }
+      state.replication.lagMsMax = lagMsMax
+      let before = state.replication.highWatermark
+      let steps = state.replication.tick(nowMs: nowMs)
+      return state.advanced(by: steps, from: before)
+    }
+  }
+}
