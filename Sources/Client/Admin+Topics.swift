@@ -44,7 +44,7 @@ extension Admin {
         }
       }
     ]
-    let answer = try await call(request)
+    let answer = try await callController(request) { $0.topics.contains { $0.errorCode == .notController } }
     let topic = answer.topics.first { $0.name == name }
     switch topic?.errorCode {
     case ErrorCode.none?: return true
@@ -59,7 +59,7 @@ extension Admin {
     request.timeoutMs = 30_000
     request.topicNames = [name]
     request.topics = [.with { $0.name = name }]
-    let answer = try await call(request)
+    let answer = try await callController(request) { $0.responses.contains { $0.errorCode == .notController } }
     let topic = answer.responses.first { $0.name == name }
     guard topic?.errorCode == ErrorCode.none else {
       throw refusal("deleting topic '\(name)'", topic?.errorCode, topic?.errorMessage)
@@ -104,6 +104,32 @@ extension Admin {
     let answer = try await call(request)
     guard answer.errorCode == .none else { throw refusal("a producer id", answer.errorCode, nil) }
     return ProducerIdentity(id: answer.producerID, epoch: answer.producerEpoch)
+  }
+
+  /// Sends a request to the bootstrap broker, and to the controller where that is another one, or has been replaced meanwhile.
+  ///
+  /// - Parameter isRefused: returns whether the answer is NOT_CONTROLLER.
+  private func callController<R: Request>(
+    _ request: R, isRefused: (R.Answer) -> Bool
+  ) async throws(ClientError) -> R.Answer {
+    var answer = try await call(request)
+    var waitedMs = 0
+    while isRefused(answer), waitedMs < ClientLimits.controllerWaitMs {
+      if waitedMs > 0 { try? await Task.sleep(for: .milliseconds(ClientLimits.retryBackoffMs)) }
+      waitedMs += ClientLimits.retryBackoffMs
+      answer = try await call(request, to: try await controller())
+    }
+    return answer
+  }
+
+  /// Returns the controller; nil where it is the broker at the bootstrap address, or none is known.
+  private func controller() async throws(ClientError) -> Metadata.Broker? {
+    var request = MetadataRequest()
+    request.topics = []
+    let answer = try await call(request)
+    return answer.brokers.first { $0.nodeID == answer.controllerID }
+      .map { Metadata.Broker(id: $0.nodeID, endpoint: Endpoint(host: $0.host, port: Int($0.port))) }
+      .flatMap { $0.endpoint == endpoint ? nil : $0 }
   }
 
   private func refusal(_ what: String, _ code: ErrorCode?, _ message: String?) -> ClientError {

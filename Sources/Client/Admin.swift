@@ -139,11 +139,14 @@ package struct Metadata: Sendable {
   package var topicID: UUID128
   /// The partitions by index, from 0; each has a leader.
   package var partitions: [Partition]
+  /// The brokers that are alive, leaders or not; only the leaders where nobody has said more.
+  package private(set) var brokers: [Broker]
 
   package init(topic: String, topicID: UUID128, partitions: [Partition]) {
     self.topic = topic
     self.topicID = topicID
     self.partitions = partitions
+    brokers = partitions.reduce(into: []) { if !$0.contains($1.leader) { $0.append($1.leader) } }
   }
 
   /// - Throws: `.refused` with the topic's error, or with LEADER_NOT_AVAILABLE when a partition has no leader.
@@ -170,6 +173,13 @@ package struct Metadata: Sendable {
         Partition(index: partition.partitionIndex, leader: leader, leaderEpoch: partition.leaderEpoch))
     }
     self.init(topic: topic, topicID: found.topicID, partitions: partitions)
+    self.brokers = brokers.values.sorted { $0.id < $1.id }
+  }
+
+  /// The brokers in an order that begins with another one for each number, so that one that does not answer is not always asked first.
+  package func brokers(from number: Int) -> ArraySlice<Broker> {
+    let first = number % max(1, brokers.count)
+    return brokers[first...] + brokers[..<first]
   }
 
   package static func request(topic: String, autoCreate: Bool) -> MetadataRequest {

@@ -23,22 +23,48 @@ package struct ConnectionOptions: Sendable {
 }
 
 extension BrokerConnection {
+  /// Connects by `dial` and negotiates API versions. Called on `eventLoop`, as is `then`.
+  ///
+  /// - Parameter dial: makes the channel, on `eventLoop`; its socket receives into buffers of the allocator that it is given.
+  package static func connect(
+    to endpoint: Endpoint, on eventLoop: any EventLoop, _ options: ConnectionOptions,
+    dial: (_ receiveAllocator: any RecvByteBufferAllocator) -> EventLoopFuture<any Channel>,
+    then: @escaping (Result<BrokerConnection, ClientError>) -> Void
+  ) {
+    eventLoop.preconditionInEventLoop()
+    let frames = FrameReader(readBytes: options.receiveBytes)
+    dial(frames).hop(to: eventLoop).assumeIsolated().whenComplete { result in
+      switch result {
+      case .failure(let error): then(.failure(Self.connectError(error, endpoint, options)))
+      case .success(let channel): greet(channel, frames, endpoint, on: eventLoop, options, then: then)
+      }
+    }
+  }
+
   /// Connects, sets the socket's options and negotiates API versions. Called on `eventLoop`, as is `then`.
   package static func connect(
     to endpoint: Endpoint, on eventLoop: any EventLoop, _ options: ConnectionOptions,
     then: @escaping (Result<BrokerConnection, ClientError>) -> Void
   ) {
-    eventLoop.preconditionInEventLoop()
-    let frames = FrameReader(readBytes: options.receiveBytes)
+    connect(
+      to: endpoint, on: eventLoop, options, dial: { socket(to: endpoint, on: eventLoop, options, $0) }, then: then)
+  }
+
+  private static func socket(
+    to endpoint: Endpoint, on eventLoop: any EventLoop, _ options: ConnectionOptions,
+    _ frames: any RecvByteBufferAllocator
+  ) -> EventLoopFuture<any Channel> {
     var bootstrap = ClientBootstrap(group: eventLoop)
     if let source = options.sourceAddress {
       do {
         bootstrap = bootstrap.bind(to: try SocketAddress(ipAddress: source, port: 0))
       } catch {
-        return then(.failure(.unreachable(endpoint, reason: "\(source) is no IP address to connect from")))
+        return eventLoop.makeFailedFuture(
+          ClientError.unreachable(endpoint, reason: "\(source) is no IP address to connect from"))
       }
     }
-    bootstrap
+    return
+      bootstrap
       .channelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
       .channelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
       .channelOption(
@@ -50,14 +76,6 @@ extension BrokerConnection {
       .connectTimeout(.milliseconds(Int64(options.connectTimeoutMs)))
       .channelInitializer { channel in SocketTransport.setCongestionControl(options.congestionControl, of: channel) }
       .connect(host: endpoint.host, port: endpoint.port)
-      .hop(to: eventLoop)
-      .assumeIsolated()
-      .whenComplete { result in
-        switch result {
-        case .failure(let error): then(.failure(Self.connectError(error, endpoint, options)))
-        case .success(let channel): greet(channel, frames, endpoint, on: eventLoop, options, then: then)
-        }
-      }
   }
 
   private static func connectError(

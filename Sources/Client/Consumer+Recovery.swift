@@ -52,6 +52,7 @@ extension Consumer {
         case (.success(let connection), _):
           connection.close()
         case (.failure(let error), let self?) where !self.isClosed && epoch == leader.epoch:
+          self.lookForLeaders()
           self.reconnect(leader, after: error)
         case (.failure, _):
           break

@@ -50,7 +50,10 @@ package final class Consumer {
   let eventLoop: any EventLoop
   let now: () -> UInt64
   private let topicID: UUID128
-  private let metadata: Metadata
+  private var metadata: Metadata
+  /// The lookups of leaders so far, and whether one is under way.
+  private var leaderLookups = 0
+  private var isLookingForLeaders = false
   let connect: (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
   private var leaders: [Leader] = []
   /// The bytes of connections to brokers that lead no partition any more.
@@ -149,6 +152,25 @@ package final class Consumer {
     for leader in leaders {
       if leader.connection != nil { fetchAll(of: leader) } else { connectAnew(leader) }
     }
+  }
+
+  /// Asks for the partitions' present leaders, and reads on from those.
+  func lookForLeaders() {
+    guard !isLookingForLeaders, !isClosed, !hasFailed else { return }
+    isLookingForLeaders = true
+    leaderLookups += 1
+    LeaderLookup.ask(settings.topic, metadata.brokers(from: leaderLookups), by: connect) { [weak self] found in
+      guard let self, !self.isClosed, !self.hasFailed else { return }
+      self.isLookingForLeaders = false
+      if let found { self.follow(found) }
+    }
+  }
+
+  private func follow(_ found: Metadata) {
+    let before = metadata.partitions.map(\.leader)
+    guard found.topicID == topicID else { return }
+    metadata = found
+    if found.partitions.map(\.leader) != before { assign(positions) }
   }
 
   private func take(over old: Leader, _ new: Leader) {
@@ -400,6 +422,7 @@ package final class Consumer {
   func refuse(_ group: FetchGroup, of leader: Leader, _ code: ErrorCode, _ what: String) {
     let error = ClientError.refused(leader.broker.endpoint, what: what, code: code, message: nil)
     guard code.isRetriable else { return fail(error) }
+    if code.meansOldMetadata { lookForLeaders() }
     putOff(group, of: leader, .milliseconds(Int64(ClientLimits.retryBackoffMs)))
   }
 

@@ -10,6 +10,8 @@ package enum ClientLimits {
   package static let endPollMs = 5
   /// The pause between a retriable error and the next attempt.
   package static let retryBackoffMs = 100
+  /// How long a request for the controller is repeated where brokers answer that they are not it.
+  package static let controllerWaitMs = 10_000
   /// The pause before a request is sent again while the coordinator ends the last transaction (Kafka's clients: 20 ms).
   package static let transactionBackoffMs = 20
   /// The longest wait for a group's coordinator when a member leaves; its connection is then closed.

@@ -15,9 +15,7 @@ extension Producer {
       return
     }
     lanes[lane].isRecovering = true
-    if case .refused(_, _, let code, _) = error, Self.meansOldMetadata(code) {
-      refreshMetadata(leader)
-    }
+    if case .refused(_, _, let code, _) = error, code.meansOldMetadata { lookForLeaders() }
     recoverWhenQuiet(lane)
   }
 
@@ -29,11 +27,6 @@ extension Producer {
 
   private func isTooOld(_ batch: Batch) -> Bool {
     now() - batch.sealedNs > UInt64(settings.deliveryTimeoutMs) * 1_000_000
-  }
-
-  private static func meansOldMetadata(_ code: ErrorCode) -> Bool {
-    code == .notLeaderOrFollower || code == .unknownTopicOrPartition || code == .leaderNotAvailable
-      || code == .fencedLeaderEpoch
   }
 
   /// Queues the partition's batches again, after a pause, when none of them is in flight.
@@ -89,10 +82,11 @@ extension Producer {
         }
         switch result {
         case .failure(let error):
+          self.lookForLeaders()
           self.reconnect(leader, after: error)
         case .success(let connection):
           self.adopt(connection, leader)
-          self.refreshMetadata(leader)
+          self.lookForLeaders()
           for lane in self.lanes.indices where self.leaders[self.lanes[lane].leader] === leader { self.recover(lane) }
           self.resumed()
         }
@@ -100,16 +94,18 @@ extension Producer {
     }
   }
 
-  /// Refreshes metadata at the leader's broker, and moves partitions to their new leaders.
-  private func refreshMetadata(_ leader: LeaderConnection) {
-    guard let connection = leader.connection, connection.isOpen else { return }
-    connection.send(Metadata.request(topic: settings.topic, autoCreate: false)) { [weak self] result in
-      guard let self, case .success(let answer) = result,
-        let metadata = try? Metadata(answer, topic: self.settings.topic, from: leader.broker.endpoint)
-      else { return }
-      for partition in metadata.partitions { self.move(partition) }
+  /// Asks for the partitions' present leaders, and moves partitions to those.
+  private func lookForLeaders() {
+    guard !isLookingForLeaders else { return }
+    isLookingForLeaders = true
+    leaderLookups += 1
+    LeaderLookup.ask(settings.topic, metadata.brokers(from: leaderLookups), by: connect) { [weak self] found in
+      guard let self else { return }
+      self.isLookingForLeaders = false
+      guard !self.isClosed, let found else { return }
+      self.metadata = found
+      for partition in found.partitions { self.move(partition) }
     }
-    connection.flush()
   }
 
   private func move(_ partition: Metadata.Partition) {

@@ -84,6 +84,11 @@ package final class Producer {
   let eventLoop: any EventLoop
   let now: () -> UInt64
   let connect: (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void
+  /// As last heard of.
+  var metadata: Metadata
+  /// The lookups of leaders so far, and whether one is under way.
+  var leaderLookups = 0
+  var isLookingForLeaders = false
   var lanes: [PartitionQueue]
   var leaders: [LeaderConnection]
   /// Who produces, in the present epoch; nil without idempotence.
@@ -166,6 +171,7 @@ package final class Producer {
     self.eventLoop = eventLoop
     self.now = now
     self.connect = connect
+    self.metadata = metadata
     identity = settings.identity
     lanes = []
     leaders = []

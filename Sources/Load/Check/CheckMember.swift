@@ -113,7 +113,7 @@ final class CheckMember: CheckClient {
       recorder.note(process, .commit(number, group: groupID, History.positions(offsets), transaction: nil))
     }
     member.watch.committed = { number, refusal in
-      recorder.note(process, .committed(number, refusal == nil ? .ok : .failed))
+      if let done = Self.outcome(refusal) { recorder.note(process, .committed(number, done)) }
     }
     member.assigned = { [weak self, weak session] offsets in
       guard let self, let session else { return }
@@ -174,12 +174,22 @@ final class CheckMember: CheckClient {
     recorder.note(process, .commit(number, group: groupID, History.positions(offsets), transaction: nil))
     connection.send(request) { result in
       if case .success(let answer) = result {
-        let isTaken = answer.topics.flatMap(\.partitions).allSatisfy { $0.errorCode == .none }
-        recorder.note(process, .committed(number, isTaken ? .ok : .failed))
+        let refusal = answer.topics.flatMap(\.partitions).map(\.errorCode).first { $0 != .none }
+        if let done = Self.outcome(refusal) { recorder.note(process, .committed(number, done)) }
       }
       connection.close()
     }
     connection.flush()
+  }
+
+  /// What a response says; nil where the commit may have been made: a coordinator that is replaced while the commit is on its way to the
+  /// replicas does not know.
+  private static func outcome(_ refusal: ErrorCode?) -> History.CommitOutcome? {
+    switch refusal {
+    case nil: .ok
+    case .notCoordinator, .coordinatorNotAvailable, .requestTimedOut: nil
+    default: .failed
+    }
   }
 
   /// Late commits have numbers of their own, beyond those of the member.

@@ -109,7 +109,10 @@ package struct CheckRun: Sendable {
   ) async -> [Int32: Offset]? {
     while true {
       if let admin = try? await Admin.connect(to: plan.bootstrapServers, on: group, options) {
-        let ends = try? await admin.offsets(of: metadata, at: .latest)
+        var ends: [Int32: Offset]?
+        if let now = try? await admin.metadata(of: metadata.topic) {
+          ends = try? await admin.offsets(of: now, at: .latest)
+        }
         await admin.close()
         if let ends { return ends }
       }
@@ -203,7 +206,11 @@ final class CheckCast {
   var eventCount: Int { scene.recorder.history.events.count }
   var unfinished: [String] { clients.filter { !$0.isDone }.map(\.name) }
 
-  func start() { for client in clients { client.start() } }
+  func start() {
+    scene.followLeaders()
+    for client in clients { client.start() }
+  }
+
   func stop() { for client in clients { client.stop() } }
 
   func close() {

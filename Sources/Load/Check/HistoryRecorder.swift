@@ -68,7 +68,9 @@ final class HistoryRecorder {
 /// What the clients of a run share. Confined to their event loop.
 final class CheckScene {
   let plan: CheckPlan
-  let metadata: Metadata
+  /// The leaders of the partitions, as last heard of.
+  private(set) var metadata: Metadata
+  private var lookups = 0
   let recorder: HistoryRecorder
   let eventLoop: any EventLoop
   private let options: ConnectionOptions
@@ -93,6 +95,18 @@ final class CheckScene {
     options.requestTimeoutMs += extraMs
     return { broker, then in BrokerConnection.connect(to: broker.endpoint, on: eventLoop, options, then: then) }
   }
+
+  /// Keeps the metadata new, as clients do: a session begins with the leaders that there are then.
+  func followLeaders() {
+    lookups += 1
+    LeaderLookup.ask(metadata.topic, metadata.brokers(from: lookups), by: connector()) { [weak self] found in
+      guard let self else { return }
+      if let found { self.metadata = found }
+      self.after(Self.metadataMs) { [weak self] in self?.followLeaders() }
+    }
+  }
+
+  private static let metadataMs = 500
 
   func after(_ milliseconds: Int, _ body: @escaping () -> Void) {
     eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Int64(milliseconds))) { body() }
