@@ -61,11 +61,21 @@ package enum PlantedFault: Int, CaseIterable, Sendable {
   case raisesTheHighWatermarkTooEarly
   /// A follower joins the ISR before it has what the ISR has.
   case letsTheISRGrowTooEarly
+  /// The first living replica becomes leader, in sync or not.
+  case electsOutsideTheISR
+  /// A controller writes the tree whether or not another has been elected.
+  case writesAsAStaleController
+  /// A broker obeys LeaderAndIsr of any controller, in any leader epoch.
+  case obeysOldOrders
+  /// A follower that lags stays in the ISR.
+  case keepsLaggingReplicas
 
   /// Whether only a cluster of several brokers can show the fault.
   package var needsReplicas: Bool {
     switch self {
-    case .truncatesToTheHighWatermark, .raisesTheHighWatermarkTooEarly, .letsTheISRGrowTooEarly: true
+    case .truncatesToTheHighWatermark, .raisesTheHighWatermarkTooEarly, .letsTheISRGrowTooEarly, .electsOutsideTheISR,
+      .writesAsAStaleController, .obeysOldOrders, .keepsLaggingReplicas:
+      true
     default: false
     }
   }

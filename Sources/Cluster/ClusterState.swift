@@ -1,3 +1,4 @@
+import Base
 package import Model
 
 /// Holds the brokers' dynamic configuration: `/config/brokers/<default>` and `/config/brokers/N`.
@@ -67,6 +68,15 @@ package enum Election {
       stays
       ? partition.leader
       : partition.replicas.first { partition.inSyncReplicas.contains($0) && isAlive($0) } ?? -1
+    #if DEBUG
+    if PlantedFault.electsOutsideTheISR.isPlanted, !stays, let first = partition.replicas.first(where: isAlive) {
+      var after = partition
+      after.leader = first
+      after.inSyncReplicas = [first]
+      after.raiseLeaderEpoch()
+      return after
+    }
+    #endif
     return changed(partition, leader: leader, mustElect: mustElect, isAlive: isAlive)
   }
 

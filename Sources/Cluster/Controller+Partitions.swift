@@ -4,6 +4,14 @@ import Model
 extension Controller {
   // MARK: Brokers register and fail
 
+  /// Begins among brokers that are alive: elects where the leader is not, and sends every broker the state of its replicas.
+  mutating func began(_ brokers: [LiveBroker]) {
+    for broker in brokers { cluster.brokers[broker.id] = broker }
+    outbox.areBrokersChanged = true
+    for broker in brokers { resumeDeletions(on: broker.id) }
+    enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .began))
+  }
+
   mutating func came(_ broker: LiveBroker) {
     let isNew = cluster.brokers[broker.id]?.epoch != broker.epoch
     guard isNew else { return }
@@ -23,7 +31,8 @@ extension Controller {
       deleting[name]?.absent.insert(broker)
       settleDeletion(name)
     }
-    enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .went))
+    // Before its return, which may wait in the queue: a broker that restarts leaves every ISR, because it may have lost records.
+    enqueueFirst(.elect(cluster.topics.keys.sorted(), next: 0, .went))
   }
 
   private mutating func resumeDeletions(on broker: BrokerID) {
@@ -59,7 +68,10 @@ extension Controller {
       }
       next += 1
     }
-    if next < names.count { return enqueue(.elect(names, next: next, cause)) }
+    if next < names.count {
+      let rest = Work.elect(names, next: next, cause)
+      return cause == .went ? enqueueFirst(rest) : enqueue(rest)
+    }
     guard case .shutDown(let broker, let item) = cause else { return }
     guard write.commits.isEmpty else { return write.commits.append(.ready(broker, item)) }
     ready(broker, item)
@@ -69,21 +81,31 @@ extension Controller {
     let name = TopicPartition(topic.name, Int32(index))
     let partition = topic.partitions[index]
     let isAlive = { cluster.isAlive($0) && !shuttingDown.contains($0) }
-    let elected: PartitionDescription? =
+    var elected: PartitionDescription? =
       switch cause {
       case .came(let broker):
         Election.offline(partition, mustElect: partition.leader == broker, isAlive: isAlive)
-      case .went: Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
+      case .began, .went: Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
       case .preferred:
         Election.preferred(partition, isAlive: isAlive)
           ?? Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
       case .shutDown(let broker, _): Election.shutDown(broker, partition, isAlive: isAlive)
       }
+    if !cluster.isAlive((elected ?? partition).leader), rules.allowsUnclean(topic.overrides, cluster.brokerValues),
+      let unclean = Election.unclean(partition, isAlive: isAlive)
+    {
+      elected = unclean
+    }
     guard let elected else {
       // A registered broker needs the state of all its replicas and shows its clients every topic, changed or not.
-      if case .came(let broker) = cause {
+      switch cause {
+      case .came(let broker):
         outbox.changed.insert(topic.name)
         if partition.replicas.contains(broker) { lead(name, topic, isNew: false, to: [broker]) }
+      case .began:
+        outbox.changed.insert(topic.name)
+        lead(name, topic, isNew: false, to: partition.replicas)
+      case .went, .preferred, .shutDown: break
       }
       return
     }
@@ -138,6 +160,12 @@ extension Controller {
     guard asked.leaderEpoch == partition.leaderEpoch, partition.leader == broker else {
       throw ApiError(
         .fencedLeaderEpoch, "\(asked.name) is led by \(partition.leader) in epoch \(partition.leaderEpoch).")
+    }
+    // The response to the same request was lost: the leader learns the version that it made, and goes on.
+    if asked.partitionEpoch < partition.partitionEpoch, asked.isRecovering == partition.isRecovering,
+      Set(asked.inSyncReplicas) == Set(partition.inSyncReplicas)
+    {
+      return resolve(item, .partition(partition))
     }
     guard asked.partitionEpoch == partition.partitionEpoch else {
       throw ApiError(.invalidUpdateVersion, "\(asked.name) is at version \(partition.partitionEpoch).")

@@ -30,7 +30,8 @@ extension Controller {
 
   private var decisions: TopicDecisions {
     TopicDecisions(
-      brokers: cluster.brokerIDs, partitionCountDefault: settings.partitionCountDefault,
+      brokers: cluster.brokerIDs, racks: cluster.brokers.compactMapValues(\.rack),
+      partitionCountDefault: settings.partitionCountDefault,
       replicationFactorDefault: settings.replicationFactorDefault)
   }
 

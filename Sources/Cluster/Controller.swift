@@ -1,3 +1,4 @@
+import Base
 package import Model
 
 /// Decides every change of topics, leaders and configurations (Kafka: KafkaController). A value without I/O: `step` takes
@@ -65,8 +66,16 @@ package struct Controller: Sendable {
     }
 
     package var settings: @Sendable (BrokerValues) -> Settings
+    /// Returns whether a topic with these values may get a leader that is not in sync (`unclean.leader.election.enable`).
+    package var allowsUnclean: @Sendable (_ overrides: [String: String], BrokerValues) -> Bool
 
-    package init(settings: @escaping @Sendable (BrokerValues) -> Settings) { self.settings = settings }
+    package init(
+      settings: @escaping @Sendable (BrokerValues) -> Settings,
+      allowsUnclean: @escaping @Sendable (_ overrides: [String: String], BrokerValues) -> Bool = { _, _ in false }
+    ) {
+      self.settings = settings
+      self.allowsUnclean = allowsUnclean
+    }
   }
 
   /// - Parameters:
@@ -89,7 +98,7 @@ package struct Controller: Sendable {
     switch event {
     case .sessionLost: resign()
     case .asked(let request, let what): accept(request, what)
-    case .brokerCame, .brokerWent, .preferredElectionDue:
+    case .began, .brokerCame, .brokerWent, .preferredElectionDue:
       queue.append(.change(event))
     case .replicasMade(let broker, let outcomes):
       for name in outcomes.keys.sorted() { made(name, by: broker, failure: outcomes[name] ?? nil) }
@@ -99,6 +108,17 @@ package struct Controller: Sendable {
     }
     advance()
     return takeEffects()
+  }
+
+  /// The topics that clients may see, by name: none that is being created or deleted, and none of the partitions that are being added.
+  package var shownTopics: [TopicDescription] {
+    cluster.topics.values.sorted { $0.name < $1.name }.compactMap { topic in
+      guard !topic.isBeingDeleted else { return nil }
+      guard let making = making[topic.name] else { return topic }
+      var shown = topic
+      shown.partitions.removeSubrange(min(making.first, topic.partitions.count)...)
+      return shown.partitions.isEmpty ? nil : shown
+    }
   }
 
   // MARK: Requests
@@ -156,6 +176,9 @@ package struct Controller: Sendable {
 
   mutating func enqueue(_ work: Work) { queue.append(work) }
 
+  /// Queues work before all other.
+  mutating func enqueueFirst(_ work: Work) { queue.insert(work, at: head) }
+
   /// Queues the work that waited for `key`.
   mutating func beginNext(_ key: String) {
     if let work = waiting.removeValue(forKey: key) { queue += work }
@@ -186,10 +209,14 @@ package struct Controller: Sendable {
     guard !gathered.commits.isEmpty else { return }
     write = gathered
     outbox.write = [.check(path: ControllerEpochZNode.path, version: epochVersion)] + gathered.operations
+    #if DEBUG
+    if PlantedFault.writesAsAStaleController.isPlanted { outbox.write = gathered.operations }
+    #endif
   }
 
   private mutating func begin(_ work: Work, _ write: inout Write) {
     switch work {
+    case .change(.began(let brokers)): began(brokers)
     case .change(.brokerCame(let broker)): came(broker)
     case .change(.brokerWent(let broker)): went(broker)
     case .change: due()
@@ -295,7 +322,7 @@ extension Controller {
   }
 
   enum ElectionCause: Equatable, Sendable {
-    case came(BrokerID), went, preferred
+    case began, came(BrokerID), went, preferred
     case shutDown(BrokerID, Item)
   }
 
@@ -364,7 +391,8 @@ extension Controller {
 }
 
 extension Controller.Request {
-  var count: Int {
+  /// The number of elements, each of which has an outcome.
+  package var count: Int {
     switch self {
     case .create(let all, _): all.count
     case .grow(let all, _): all.count

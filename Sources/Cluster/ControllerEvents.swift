@@ -1,15 +1,23 @@
 package import Model
 
-/// Identifies a broker that is registered in the tree.
+/// Describes a broker that is registered in the tree.
 package struct LiveBroker: Equatable, Sendable {
   package var id: BrokerID
-  /// The zxid of the registration, larger with each new one.
+  /// The zxid of the registration, larger with each new one; -1 where it is not known.
   package var epoch: Int64
+  /// Where its listeners are reached.
+  package var endpoints: [BrokerZNode.Endpoint]
+  package var rack: String?
 
-  package init(id: BrokerID, epoch: Int64) {
+  package init(id: BrokerID, epoch: Int64, endpoints: [BrokerZNode.Endpoint] = [], rack: String? = nil) {
     self.id = id
     self.epoch = epoch
+    self.endpoints = endpoints
+    self.rack = rack
   }
+
+  /// Returns the address of the listener of that name; nil when the broker has none.
+  package func endpoint(_ listener: String) -> BrokerZNode.Endpoint? { endpoints.first { $0.listener == listener } }
 }
 
 /// Describes one operation of a `multi` on the tree. This module imports no tree; `Coordination` has its operations.
@@ -37,6 +45,8 @@ extension Controller {
 
   /// Describes an event that the controller handles.
   package enum Event: Sendable {
+    /// The brokers that are alive when a controller begins among several: all of them, before the first election.
+    case began([LiveBroker])
     /// A broker registered. It leads nothing until it is elected, even where it led before.
     case brokerCame(LiveBroker)
     case brokerWent(BrokerID)
@@ -80,6 +90,13 @@ extension Controller {
     package var partition: PartitionDescription
     /// The replica has no log yet.
     package var isNew: Bool
+
+    package init(name: TopicPartition, topicID: TopicID, partition: PartitionDescription, isNew: Bool) {
+      self.name = name
+      self.topicID = topicID
+      self.partition = partition
+      self.isNew = isNew
+    }
   }
 
   package struct StoppedReplica: Equatable, Sendable {
@@ -87,6 +104,12 @@ extension Controller {
     package var topicID: TopicID
     /// The log is to be deleted as well.
     package var isDeleted: Bool
+
+    package init(name: TopicPartition, topicID: TopicID, isDeleted: Bool) {
+      self.name = name
+      self.topicID = topicID
+      self.isDeleted = isDeleted
+    }
   }
 
   /// Describes a request of a client or broker. Each element of a list has its own outcome.

@@ -133,6 +133,9 @@ package struct Replication: Sendable {
   /// current leader epoch, changes nothing.
   package mutating func lead(_ leadership: Leadership, nowMs: Int64) -> Steps {
     let isNewEpoch = !isLeader || leadership.leaderEpoch > leaderEpoch
+    #if DEBUG
+    if PlantedFault.obeysOldOrders.isPlanted { leaderEpoch = min(leaderEpoch, leadership.leaderEpoch) }
+    #endif
     guard leadership.leaderEpoch >= leaderEpoch else { return .none }
     guard isNewEpoch || leadership.partitionEpoch >= partitionEpoch else { return .none }
     latestMs = max(latestMs, nowMs)
@@ -158,6 +161,9 @@ package struct Replication: Sendable {
 
   /// Becomes follower of another replica, or of none while there is no leader.
   package mutating func follow(leaderEpoch epoch: LeaderEpoch) {
+    #if DEBUG
+    if PlantedFault.obeysOldOrders.isPlanted { leaderEpoch = min(leaderEpoch, epoch) }
+    #endif
     guard epoch >= leaderEpoch else { return }
     isLeader = false
     leaderEpoch = epoch
@@ -234,6 +240,9 @@ package struct Replication: Sendable {
   package mutating func tick(nowMs: Int64) -> Steps {
     guard isLeader else { return .none }
     latestMs = max(latestMs, nowMs)
+    #if DEBUG
+    if PlantedFault.keepsLaggingReplicas.isPlanted { return Steps(highWatermark: raise()) }
+    #endif
     var steps = Steps.none
     if pending == nil {
       let kept = inSync.filter { id in
@@ -273,6 +282,9 @@ package struct Replication: Sendable {
   }
 
   // MARK: What follows
+
+  /// The brokers of the other replicas; none on a follower.
+  package var followerIDs: [BrokerID] { followers.map(\.id) }
 
   /// Whether another broker has a replica that the controller has assigned to it; known to the leader alone.
   package func isFollowed(by id: BrokerID) -> Bool { followers.contains { $0.id == id } }

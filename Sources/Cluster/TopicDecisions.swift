@@ -49,11 +49,16 @@ package struct NewTopic: Equatable, Sendable {
 package struct TopicDecisions: Sendable {
   /// The living brokers, by rising id.
   package var brokers: [BrokerID]
+  /// The rack of each broker that has one. Where all have one, the replicas of a partition are on as many racks as can be.
+  package var racks: [BrokerID: String]
   package var partitionCountDefault: Int32
   package var replicationFactorDefault: Int16
 
-  package init(brokers: [BrokerID], partitionCountDefault: Int32, replicationFactorDefault: Int16) {
+  package init(
+    brokers: [BrokerID], racks: [BrokerID: String] = [:], partitionCountDefault: Int32, replicationFactorDefault: Int16
+  ) {
     self.brokers = brokers.sorted()
+    self.racks = racks
     self.partitionCountDefault = partitionCountDefault
     self.replicationFactorDefault = replicationFactorDefault
   }
@@ -147,15 +152,41 @@ package struct TopicDecisions: Sendable {
         "Replication factor: \(replicationFactor) larger than available brokers: \(brokers.count).")
     }
     let count = brokers.count
+    let isRackAware = brokers.allSatisfy { racks[$0] != nil }
+    let arranged = isRackAware ? Self.alternating(brokers, racks) : brokers
+    let rackCount = isRackAware ? Set(racks.values).count : 1
     return (0..<Int(partitions)).map { index in
       let partition = firstPartition + index
       let first = ((start % count) + count + partition) % count
-      let round = partition / count
-      let others = (0..<Int(replicationFactor) - 1).map { replica in
-        brokers[(first + 1 + (round + replica) % (count - 1)) % count]
-      }
-      return [brokers[first]] + others
+      let shift = partition / count * rackCount
+      // The other brokers, in the order in which this partition would have them.
+      let others = (0..<count - 1).map { arranged[(first + 1 + (shift + $0) % (count - 1)) % count] }
+      guard isRackAware else { return [arranged[first]] + others.prefix(Int(replicationFactor) - 1) }
+      return spread([arranged[first]], others, to: Int(replicationFactor))
     }
+  }
+
+  /// Adds brokers to `chosen`, those of racks that have no replica yet first.
+  private func spread(_ chosen: [BrokerID], _ others: [BrokerID], to count: Int) -> [BrokerID] {
+    var chosen = chosen
+    var used = Set(chosen.compactMap { racks[$0] })
+    for broker in others where chosen.count < count {
+      if let rack = racks[broker], used.insert(rack).inserted { chosen.append(broker) }
+    }
+    for broker in others where chosen.count < count && !chosen.contains(broker) { chosen.append(broker) }
+    return chosen
+  }
+
+  /// Returns the brokers so that neighbours are of different racks where possible: with 1 and 2 on rack a, 3 on b and 4 on c: 1, 3, 4, 2.
+  private static func alternating(_ brokers: [BrokerID], _ racks: [BrokerID: String]) -> [BrokerID] {
+    var byRack = Dictionary(grouping: brokers) { racks[$0] ?? "" }.sorted { $0.key < $1.key }.map { $0.value[...] }
+    var arranged: [BrokerID] = []
+    while arranged.count < brokers.count {
+      for index in byRack.indices {
+        if let broker = byRack[index].popFirst() { arranged.append(broker) }
+      }
+    }
+    return arranged
   }
 
   private func manual(_ assignments: [(partition: Int32, brokers: [BrokerID])]) throws(ApiError) -> [[BrokerID]] {

@@ -338,6 +338,19 @@ package enum ConfigChangeZNode {
   package static func data(_ entity: ConfigZNode.Entity) -> [UInt8] {
     JSON.object(["version": .int(2), "entity_path": .string(ConfigZNode.entityPath(entity))]).encoded
   }
+
+  /// Reads which entity has changed; nil for one of a kind that brokers do not read (clients, users).
+  package static func entity(data: [UInt8]) throws(ZNodeDataError) -> ConfigZNode.Entity? {
+    let path = try ZNodeReader(prefix, data).string("entity_path")
+    let parts = path.split(separator: "/", maxSplits: 1)
+    guard parts.count == 2 else { return nil }
+    switch (parts[0], parts[1]) {
+    case ("topics", let name): return .topic(String(name))
+    case ("brokers", "<default>"): return .brokerDefault
+    case ("brokers", let id): return BrokerID(id).map { .broker($0) }
+    default: return nil
+    }
+  }
 }
 
 /// `/admin/delete_topics/T`: empty; the topic is being deleted.

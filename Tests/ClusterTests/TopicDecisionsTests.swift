@@ -40,6 +40,35 @@ struct TopicNameTests {
 
 @Suite("TopicDecisions")
 struct TopicDecisionsTests {
+  @Test("the replicas of a partition are on as many racks as can be, and leaders are spread evenly")
+  func racks() throws {
+    let racks: [BrokerID: String] = [1: "a", 2: "a", 3: "b", 4: "b", 5: "c", 6: "c"]
+    var decisions = decisions(Array(1...6))
+    decisions.racks = racks
+    for factor in 1...6 as ClosedRange<Int16> {
+      let replicas = try decisions.assign(
+        partitions: 60, replicationFactor: factor, firstPartition: 0, start: 3)
+      for brokers in replicas {
+        #expect(Set(brokers).count == Int(factor))
+        #expect(Set(brokers.compactMap { racks[$0] }).count == min(3, Int(factor)), "\(brokers)")
+      }
+      let leads = Dictionary(grouping: replicas) { $0[0] }.mapValues(\.count)
+      #expect(Set(leads.values) == [10], "factor \(factor): \(leads)")
+      let hosted = Dictionary(grouping: replicas.joined()) { $0 }.mapValues(\.count)
+      let (least, most) = (hosted.values.min() ?? 0, hosted.values.max() ?? 0)
+      #expect(most - least <= 10 * Int(factor) / 2, "factor \(factor): \(hosted)")
+    }
+  }
+
+  @Test("racks do not count where a broker has none")
+  func missingRack() throws {
+    var some = decisions(Array(1...4))
+    some.racks = [1: "a", 2: "a", 3: "b"]
+    let plain = try decisions(Array(1...4)).assign(
+      partitions: 12, replicationFactor: 3, firstPartition: 0, start: 0)
+    #expect(try some.assign(partitions: 12, replicationFactor: 3, firstPartition: 0, start: 0) == plain)
+  }
+
   @Test("what is not given is as the broker is configured")
   func defaults() throws {
     let replicas = try decisions().create(NewTopic(name: "t"))
