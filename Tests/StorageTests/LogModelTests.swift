@@ -20,6 +20,10 @@ enum Seeds {
       44_203_965_932_305,
       // Records back from below a raised start after a crash, then a truncation that left these alone: no epoch was known.
       237_693_190_381_775, 247_088_398_569_146,
+      // A truncation at 40 of a log that starts at 39, within its only batch, 36–43: it ends at 36. A false alarm of the model.
+      106_219_703_738_892,
+      // A commit marker for a compacted log that has lost its producer's records: the log knows no sequence number of it. The same.
+      24_367_767_574_341,
     ]
 
   static let all: [UInt64] = {

@@ -134,6 +134,8 @@ final class CleanerModel {
 
   private func end() throws {
     guard let producer = [2, 3].first(where: { isOpen($0) && random.below(2) == 0 }) else { return }
+    // A marker for a producer whose records are all gone would make it known to the log, without a sequence number to go on from.
+    guard let last = lastOf(producer), last.base >= log.logStartOffset else { return }
     let commits = random.below(2) == 0
     let marker = Batches.marker(
       commit: commits, producerID: producer, producerEpoch: 0, coordinatorEpoch: 0, timestamp: nowMs)
