@@ -82,15 +82,15 @@ let package = Package(
     library(
       "Broker",
       [
-        "Storage", "Cluster", "Coordination", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore, nioPosix,
-        logging, dequeModule,
+        "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore,
+        nioPosix, logging, dequeModule,
       ]),
     // The shipped broker in a world that follows from a seed.
     library(
       "Simulation",
       [
-        "Broker", "Storage", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore,
-        .product(name: "NIOEmbedded", package: "swift-nio"), logging,
+        "Broker", "Cluster", "Coordination", "Storage", "Client", "Wire", "Model", "Compression", "Base", "CMillrace",
+        nioCore, .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
     library(
       "Load",

@@ -1,25 +1,28 @@
 import Cluster
 import Model
 
-/// What the configuration requests speak of: a topic, this broker, or all brokers.
+/// What the configuration requests speak of: a topic, a broker, or all brokers.
 enum ConfigResource: Hashable {
   case topic(String)
-  case broker
+  case broker(BrokerID)
   case brokerDefault
 
   /// The resource types of DescribeConfigs and AlterConfigs.
   private enum Kind { static let topic: Int8 = 2, broker: Int8 = 4 }
 
-  init(type: Int8, name: String, brokerID: BrokerID) throws(ApiError) {
+  /// - Parameter isServed: whether requests about the broker of that id are served here, besides those about `brokerID`.
+  init(
+    type: Int8, name: String, brokerID: BrokerID, isServed: (BrokerID) -> Bool = { _ in false }
+  ) throws(ApiError) {
     switch type {
     case Kind.topic: self = .topic(name)
     case Kind.broker where name.isEmpty: self = .brokerDefault
     case Kind.broker:
-      guard Int32(name) == brokerID else {
+      guard let id = BrokerID(name), id == brokerID || isServed(id) else {
         throw ApiError(
           .invalidRequest, "Unexpected broker id, expected \(brokerID) or empty string, but received \(name)")
       }
-      self = .broker
+      self = .broker(id)
     default: throw ApiError(.invalidRequest, "Configuration of resource type \(type) is not served.")
     }
   }
@@ -51,11 +54,13 @@ extension LocalBroker {
       return Controller.ConfigChange(.topic(name)) { values, brokers throws(ApiError) in
         try alteration.applied(toTopic: values, broker: configs.config(brokers))
       }
-    case .broker, .brokerDefault:
-      let isDefault = resource == .brokerDefault
-      return Controller.ConfigChange(isDefault ? .brokerDefault : .broker(brokerID)) { _, brokers throws(ApiError) in
-        let changed = try alteration.applied(toBroker: configs.config(brokers), isDefault: isDefault)
-        return isDefault ? changed.dynamicDefaults : changed.dynamicOwn
+    case .broker(let id):
+      return Controller.ConfigChange(.broker(id)) { _, brokers throws(ApiError) in
+        try alteration.applied(toBroker: configs.config(brokers, of: id), isDefault: false).dynamicOwn
+      }
+    case .brokerDefault:
+      return Controller.ConfigChange(.brokerDefault) { _, brokers throws(ApiError) in
+        try alteration.applied(toBroker: configs.config(brokers), isDefault: true).dynamicDefaults
       }
     }
   }

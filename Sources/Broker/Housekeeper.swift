@@ -147,17 +147,15 @@ extension LocalBroker {
   private func forEachLog(
     _ what: String, _ body: @Sendable (Log, Partition.Marks) throws(DiskError) -> Void
   ) {
-    for topic in topics.all {
-      for partition in topic.partitions {
-        do throws(PartitionError) {
-          try partition.withLog { log, marks throws(PartitionError) in
-            do throws(DiskError) { try body(log, marks) } catch { throw .append(.diskFailed(error)) }
-          }
-        } catch {
-          // What is offline was told when it went.
-          if error == .deleted || error == .offline { continue }
-          log.error("\(what) failed", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
+    for partition in replicas.all {
+      do throws(PartitionError) {
+        try partition.withLog { log, marks throws(PartitionError) in
+          do throws(DiskError) { try body(log, marks) } catch { throw .append(.diskFailed(error)) }
         }
+      } catch {
+        // What is offline was told when it went.
+        if error == .deleted || error == .offline { continue }
+        log.error("\(what) failed", metadata: ["partition": "\(partition.name)", "error": "\(error)"])
       }
     }
   }
@@ -181,10 +179,8 @@ extension LocalBroker {
     func consider(_ due: Int64?) {
       if let due { next = min(next ?? .max, due) }
     }
-    for topic in topics.all {
-      for partition in topic.partitions {
-        consider(try? partition.withLog { log, _ throws(PartitionError) in log.nextPurgeMs(after: dueMs) })
-      }
+    for partition in replicas.all {
+      consider(try? partition.withLog { log, _ throws(PartitionError) in log.nextPurgeMs(after: dueMs) })
     }
     for directory in directories.online { consider(directory.nextPurgeMs(after: dueMs)) }
     return next.map { $0.subtractingClamped(nowMs()) }
@@ -192,27 +188,23 @@ extension LocalBroker {
 
   /// Looks for segments that another program has cut or removed: what is appended then would stand behind zeros, or be gone.
   func lookAtLogs() {
-    for topic in topics.all {
-      for partition in topic.partitions {
-        let found = try? partition.withLog { log, _ throws(PartitionError) -> DiskError? in
-          do throws(DiskError) { try log.look() } catch { return error }
-          return nil
-        }
-        if let cause = found { fail(partition, cause) }
+    for partition in replicas.all {
+      let found = try? partition.withLog { log, _ throws(PartitionError) -> DiskError? in
+        do throws(DiskError) { try log.look() } catch { return error }
+        return nil
       }
+      if let cause = found { fail(partition, cause) }
     }
   }
 
   /// Whether this broker leads partitions that others follow.
-  var hasFollowers: Bool { topics.all.contains { $0.partitions.contains { $0.hasFollowers } } }
+  var hasFollowers: Bool { replicas.all.contains { $0.hasFollowers } }
 
   /// Removes followers that lag from the ISRs of the partitions that this broker leads.
   func shrinkISRs() {
     let now = uptimeMs()
-    for topic in topics.all {
-      for partition in topic.partitions {
-        isrRequests.take(partition.tick(lagMsMax: config.replicaLagMsMax, nowMs: now), of: partition)
-      }
+    for partition in replicas.all {
+      isrRequests.take(partition.tick(lagMsMax: config.replicaLagMsMax, nowMs: now), of: partition)
     }
   }
 
@@ -220,11 +212,9 @@ extension LocalBroker {
   func flushDue() {
     let now = nowMs()
     var due: [Partition] = []
-    for topic in topics.all {
-      for partition in topic.partitions {
-        let wants = try? partition.withLog { log, _ throws(PartitionError) in log.wantsFlush(nowMs: now) }
-        if wants == true { due.append(partition) }
-      }
+    for partition in replicas.all {
+      let wants = try? partition.withLog { log, _ throws(PartitionError) in log.wantsFlush(nowMs: now) }
+      if wants == true { due.append(partition) }
     }
     if !due.isEmpty { flusher.flush(due) { _ in } }
   }
@@ -232,14 +222,12 @@ extension LocalBroker {
   /// Writes the offsets of all partitions to the checkpoints of their directories.
   func checkpoint(_ kinds: [OffsetCheckpoint] = OffsetCheckpoint.allCases) {
     var offsets: [String: [OffsetCheckpoint: [TopicPartition: Offset]]] = [:]
-    for topic in topics.all {
-      for partition in topic.partitions {
-        guard let directory = partition.directory else { continue }
-        let known = try? partition.withLog { log, marks throws(PartitionError) in Checkpointed(log, marks) }
-        for kind in kinds {
-          guard let offset = known?[kind] else { continue }
-          offsets[directory.path, default: [:]][kind, default: [:]][partition.name] = offset
-        }
+    for partition in replicas.all {
+      guard let directory = partition.directory else { continue }
+      let known = try? partition.withLog { log, marks throws(PartitionError) in Checkpointed(log, marks) }
+      for kind in kinds {
+        guard let offset = known?[kind] else { continue }
+        offsets[directory.path, default: [:]][kind, default: [:]][partition.name] = offset
       }
     }
     for directory in directories.online {

@@ -215,6 +215,16 @@ package enum Limits {
   /// partition; Kafka's request timeout.
   static let transactionAppendMs: Int64 = 30_000
 
+  /// The time in milliseconds within which a connection to another broker must be made.
+  package static let peerConnectMs: Int64 = 5_000
+  /// The pause in milliseconds before a request of the controller that has failed is sent to a broker again.
+  static let controllerRetryMs: Int64 = 100
+  /// The pause in milliseconds before another attempt to reach the z-node tree, or to register in it.
+  static let treeRetryMs: Int64 = 500
+  /// The time in milliseconds that a request of this broker to the controller gives it.
+  static let controllerRequestMs: Int32 = 30_000
+  /// How often a start tries to make the roots of a shared tree, which other brokers may make at the same time.
+  static let rootAttempts = 10
   /// How long a change of in-sync replicas waits until it is asked for again, when no controller has answered or it was refused.
   static let isrRetryMs: Int64 = 100
 
@@ -229,4 +239,6 @@ package enum Limits {
 
   /// Threads that append what followers have fetched.
   static let followThreads = 2
+  /// The time in milliseconds for which a follower's fetches of a partition may fail before the log says so.
+  static let followerPatienceMs: Int64 = 5_000
 }

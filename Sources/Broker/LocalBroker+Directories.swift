@@ -106,21 +106,17 @@ extension LocalBroker {
   }
 
   private func hasFailedLog(_ directory: LogDirectory) -> Bool {
-    topics.all.contains { topic in
-      topic.partitions.contains { partition in
-        guard partition.directory === directory else { return false }
-        return (try? partition.withLog { log, _ throws(PartitionError) in log.failure != nil }) ?? false
-      }
+    replicas.all.contains { partition in
+      guard partition.directory === directory else { return false }
+      return (try? partition.withLog { log, _ throws(PartitionError) in log.failure != nil }) ?? false
     }
   }
 
   private func takeOffline(_ directory: LogDirectory) -> Int {
     var count = 0
-    for topic in topics.all {
-      for partition in topic.partitions where partition.directory === directory {
-        count += 1
-        for fetch in partition.retire(deleted: false) { fetch.wake(.released) }
-      }
+    for partition in replicas.all where partition.directory === directory {
+      count += 1
+      for fetch in partition.retire(deleted: false) { fetch.wake(.released) }
     }
     return count
   }

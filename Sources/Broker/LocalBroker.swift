@@ -1,3 +1,4 @@
+import Client
 import Cluster
 import Coordination
 package import Logging
@@ -20,6 +21,7 @@ package final class LocalBroker: Sendable {
   let metadata: Metadata
   let replicas: Replicas
   package let controller: ControllerRunner
+  let peers: Peers
   let offload: any Offload
   package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
@@ -40,6 +42,7 @@ package final class LocalBroker: Sendable {
   let transactions: TransactionCoordinator
   let moves: ReplicaMoves
   let isrRequests: ISRRequests
+  let fetchers: ReplicaFetchers
   package let log: Logger
   let nowMs: @Sendable () -> Int64
   /// Milliseconds of the monotonic clock by which replicas lag.
@@ -54,21 +57,31 @@ package final class LocalBroker: Sendable {
     var port: UInt16
   }
 
+  /// - Parameter reconnect: begins another session with the cluster's tree; nil where the broker keeps the tree itself.
   init(
-    _ elected: ElectedController, config: Config, tree: any ZNodeTree, directories: LogDirectories,
-    offload: any Offload, loop: any EventLoop, log: Logger, nowMs: @escaping @Sendable () -> Int64,
-    random: any RandomNumberGenerator & Sendable
+    _ starting: StartingBroker, config: Config, tree: any ZNodeTree, directories: LogDirectories,
+    network: any Network, loops: any EventLoopGroup, offload: any Offload, loop: any EventLoop, log: Logger,
+    nowMs: @escaping @Sendable () -> Int64, random: any RandomNumberGenerator & Sendable,
+    reconnect: (@Sendable () throws(ZNodeError) -> any ZNodeTree)?
   ) {
     self.config = config
-    brokerID = elected.brokerID
-    clusterID = elected.clusterID
-    metadata = Metadata(MetadataImage(brokers: [], controllerID: -1, config: elected.config))
+    brokerID = starting.brokerID
+    clusterID = starting.clusterID
+    let metadata = Metadata(MetadataImage(brokers: [], controllerID: -1, config: starting.config))
+    self.metadata = metadata
     let uptimeMs: @Sendable () -> Int64 = { Int64(clamping: loop.now.uptimeNanoseconds / 1_000_000) }
     self.uptimeMs = uptimeMs
-    replicas = Replicas(directories, brokerID: elected.brokerID, log: log, nowMs: nowMs, uptimeMs: uptimeMs)
+    replicas = Replicas(directories, brokerID: starting.brokerID, log: log, nowMs: nowMs, uptimeMs: uptimeMs)
+    let listener = config.interBrokerListenerName ?? config.listeners.first?.name ?? ""
+    peers = Peers(
+      network: network, loops: loops, clientID: "broker-\(starting.brokerID)",
+      requestTimeoutMs: config.controllerSocketTimeoutMs
+    ) { broker in
+      metadata.image.broker(broker)?.endpoint(listener).map { Client.Endpoint(host: $0.host, port: Int($0.port)) }
+    }
     controller = ControllerRunner(
-      elected, tree: tree, metadata: metadata, replicas: replicas, offload: offload, stopping: stopping, log: log,
-      random: random)
+      starting, tree: tree, metadata: metadata, replicas: replicas, peers: peers, offload: offload, loop: loop,
+      stopping: stopping, log: log, nowMs: nowMs, random: random, reconnect: reconnect)
     self.offload = offload
     parkedFetches = ParkedFetches(limit: config.parkedFetchesMax)
     // Of a copy: the controller's numbers stay what they are without sessions.
@@ -76,7 +89,7 @@ package final class LocalBroker: Sendable {
     fetchSessions = FetchSessions(slots: config.fetchSessionSlots, seed: seeds.next())
     flusher = Flusher(offload: offload, log: log, nowMs: nowMs)
     producerIDs = ProducerIDSource(controller, brokerID: brokerID)
-    let (metadata, controller, flusher, stopping) = (metadata, controller, flusher, stopping)
+    let (controller, flusher, stopping) = (controller, flusher, stopping)
     func coordinatorLog(_ topic: InternalTopic, appendTimeoutMs: Int64) -> CoordinatorLog {
       CoordinatorLog(
         topic, appendTimeoutMs: appendTimeoutMs, metadata: metadata, controller: controller, flusher: flusher,
@@ -93,13 +106,27 @@ package final class LocalBroker: Sendable {
       offload: offload, loop: loop, log: log, nowMs: nowMs,
       bytesPerSecond: { metadata.image.config.replicaMoveBytesPerSecond })
     isrRequests = ISRRequests(loop: loop, log: log)
+    let appendFailures = AppendFailures()
+    fetchers = ReplicaFetchers(
+      ReplicaFetchers.Surroundings(
+        brokerID: brokerID, config: config, peers: FetchPeers(peers: peers), offload: offload, flusher: flusher,
+        log: log, brokerEpoch: { controller.brokerEpoch }, nowMs: nowMs,
+        appendFailed: { appendFailures.happened(in: $0, $1) }),
+      nextLoop: { loops.next() })
     self.log = log
     self.nowMs = nowMs
     groupLog.serve(groups)
     metadata.whenTopicsAreRemoved { [weak groups] names in groups?.forget(topics: names) }
     transactionLog.serve(transactions)
     transactions.whenMarkersAreDue { [weak self] order, done in self?.writeMarkers(order, done: done) }
-    replicas.whenLeadershipChanges { [weak self] partition, epoch in self?.leadershipChanged(of: partition, epoch) }
+    appendFailures.whenOneHappens { [weak self] partition, error in self?.appendFailed(partition, error) }
+    let brokerID = brokerID
+    isrRequests.connect { changes, then in
+      controller.ask(
+        { _ in .changeISR(by: brokerID, brokerEpoch: controller.brokerEpoch, changes) }, elsewhere: .sent, then: then)
+    }
+    replicas.whenReplicationAdvances { [weak isrRequests] in isrRequests?.take($0, of: $1) }
+    replicas.whenRolesChange { [weak self] partition, role in self?.roleChanged(of: partition, role) }
     replicas.whenDirectoryFails { [weak self] directory, cause in self?.failed(directory, cause) }
     moves.whenDone(
       moved: { [weak self] partition, source, delayMs in self?.hasMoved(partition, from: source, delayMs: delayMs) },
@@ -107,10 +134,19 @@ package final class LocalBroker: Sendable {
     replicas.whenDeleted { [weak self] delayMs in self?.deletedFiles(delayMs: delayMs) }
   }
 
-  private func leadershipChanged(of partition: Partition, _ epoch: LeaderEpoch?) {
-    if epoch == nil, partition.isDeleted { moves.deleted(partition) }
+  private func roleChanged(of partition: Partition, _ role: Replicas.Role) {
+    if case .follower(let leader, let epoch) = role {
+      fetchers.follow(partition, leader: leader, epoch: epoch)
+    } else {
+      fetchers.stopFollowing(partition.name)
+    }
+    if case .none = role, partition.isDeleted { moves.deleted(partition) }
     for log in [groupLog, transactionLog] where log.topic.name == partition.name.topic {
-      if let epoch { log.lead(partition, epoch: epoch) } else { log.resign(partition.name.partition) }
+      if case .leader(let epoch) = role {
+        log.lead(partition, epoch: epoch)
+      } else {
+        log.resign(partition.name.partition)
+      }
     }
   }
 
@@ -122,7 +158,7 @@ package final class LocalBroker: Sendable {
 
   /// Fetches that wait, and the places they have in partitions: a fetch that has ended leaves none behind.
   package var delayedFetches: (fetches: Int, places: Int) {
-    let places = image.all.reduce(0) { sum, topic in sum + topic.partitions.reduce(0) { $0 + $1.parkedCount } }
+    let places = replicas.all.reduce(0) { $0 + $1.parkedCount }
     return (parkedFetches.current, places)
   }
 
@@ -142,25 +178,27 @@ package final class LocalBroker: Sendable {
     stopping.raise()
     moves.stop()
     isrRequests.stop()
+    fetchers.stop()
     transactions.stop()
     releaseWaiters()
     groups.stop()
+    peers.stop()
   }
 
   /// Ends the timers and waits of coordinators and moves, and answers nobody, as a crash would.
   func abandonCoordinators() {
     moves.stop()
     isrRequests.stop()
+    fetchers.stop()
     groups.abandon()
     transactions.stop()
+    peers.stop()
   }
 
   /// Ends every wait: delayed fetches return the data there is, delayed produces REQUEST_TIMED_OUT.
   func releaseWaiters() {
-    for topic in image.all {
-      for partition in topic.partitions {
-        for waiter in partition.release() { waiter.wake(.released) }
-      }
+    for partition in replicas.all {
+      for waiter in partition.release() { waiter.wake(.released) }
     }
   }
 
@@ -225,7 +263,17 @@ extension LocalBroker {
       .on(ConsumerGroupDescribeRequest.self, 0...0, do: consumerGroupDescribe),
       .on(DescribeTopicPartitionsRequest.self, 0...0, do: describeTopicPartitions),
     ]
-    let table = HandlerTable(handlers, requestBytesMax: config.socketRequestMaxBytes)
+    let ofCluster: [Handler] = [
+      .on(LeaderAndIsrRequest.self, 5...7, do: leaderAndISR),
+      .on(StopReplicaRequest.self, 3...4, do: stopReplica),
+      .on(UpdateMetadataRequest.self, 7...8, do: updateMetadata),
+      .on(ControlledShutdownRequest.self, 2...3, do: controlledShutdown),
+      .on(AlterPartitionRequest.self, 0...1, do: alterPartition),
+      .on(AllocateProducerIdsRequest.self, 0...0, do: allocateProducerIDs),
+    ]
+    // A broker that keeps the tree itself is told nothing by others.
+    let all = config.zooKeeperConnect == nil ? handlers : handlers + ofCluster
+    let table = HandlerTable(all, requestBytesMax: config.socketRequestMaxBytes)
     offeredApis = table.handlers.map { ApiVersionsResponse.ApiVersion($0) }
     return table
   }
@@ -281,7 +329,7 @@ final class ProducerIDSource: Sendable {
 
   private func askForBlock() {
     let brokerID = brokerID
-    controller.ask({ _ in .producerIDs(for: brokerID) }) { self.received($0.first) }
+    controller.ask({ _ in .producerIDs(for: brokerID) }, elsewhere: .sent) { self.received($0.first) }
   }
 
   /// Serves the requests that wait; where more wait than there are ids, another block is asked for. A failure ends all of them.

@@ -72,7 +72,8 @@ package final class Node: Sendable {
   package func stop() -> EventLoopFuture<Void> {
     let running = beginStop()
     let loop = world.loops.next()
-    return running.server.stop(releasing: running.broker.beginStop).hop(to: loop)
+    return running.broker.controller.moveLeadershipsAway(on: loop)
+      .flatMap { running.server.stop(releasing: running.broker.beginStop).hop(to: loop) }
       .flatMap {
         running.housekeeper.stop()
         running.cleaner.stop()
@@ -81,7 +82,7 @@ package final class Node: Sendable {
       .flatMap {
         self.onControlLane(loop) {
           running.broker.closeLogs()
-          running.opened.tree.close()
+          running.broker.controller.closeTree()
         }
       }
       .always { _ in self.phase.withLock { $0 = .stopped } }
@@ -114,28 +115,75 @@ package final class Node: Sendable {
 
   // MARK: Steps of a start
 
-  /// Locks and reads everything on disk; waits for the disk.
+  /// Locks and reads everything on disk and in the tree; waits for both.
   private func open(_ offload: NodeOffload) throws -> OpenedNode {
     let directories = try LogDirectories(config, disk: world.disk, arms: world.arms)
     do {
       let check = StartCheck(reports: directories.reports)
-      let tree = try openTree(in: try check.journalDirectory())
-      let before = check.identity
-      let elected = try ElectedController(
-        tree: tree, config: config,
-        before: ElectedController.Identity(brokerID: before?.brokerID, clusterID: before?.clusterID),
-        nowMs: world.wallMs(), random: world.random(), accept: check.checkOwner)
-      let plan = try directories.accept(elected, check, random: world.random())
-      let broker = LocalBroker(
-        elected, config: config, tree: tree, directories: directories, offload: offload, loop: world.loops.next(),
-        log: log, nowMs: world.wallMs, random: world.random())
-      try broker.openTopics(plan, offload)
-      return OpenedNode(broker: broker, tree: tree, directories: directories, offload: offload)
+      let before = ElectedController.Identity(
+        brokerID: check.identity?.brokerID, clusterID: check.identity?.clusterID)
+      guard let servers = config.zooKeeperConnect, !servers.isEmpty else {
+        return try openAlone(directories, check, before, offload)
+      }
+      return try join(servers, directories, check, before, offload)
     } catch {
       for directory in directories.all { directory.unlock() }
       if case LogDirectoryError.disk(let cause) = error { throw StartRefusal(cause) }
       throw error
     }
+  }
+
+  /// Opens a broker that keeps the tree itself, and so is the controller.
+  private func openAlone(
+    _ directories: LogDirectories, _ check: StartCheck, _ before: ElectedController.Identity, _ offload: NodeOffload
+  ) throws -> OpenedNode {
+    let tree = try openTree(in: try check.journalDirectory())
+    do {
+      let elected = try ElectedController(
+        tree: tree, config: config, before: before, nowMs: world.wallMs(), random: world.random(),
+        accept: check.checkOwner)
+      let plan = try directories.accept(elected, check, random: world.random())
+      return try open(elected.starting, plan, tree, directories, offload, reconnect: nil)
+    } catch {
+      tree.close()
+      throw error
+    }
+  }
+
+  /// Opens a broker of a cluster, whose tree is in ZooKeeper.
+  private func join(
+    _ servers: String, _ directories: LogDirectories, _ check: StartCheck, _ before: ElectedController.Identity,
+    _ offload: NodeOffload
+  ) throws -> OpenedNode {
+    let sessionTimeoutMs = config.zooKeeperSessionTimeoutMs
+    let connectTimeoutMs = config.zooKeeperConnectionTimeoutMs ?? sessionTimeoutMs
+    let connect = { @Sendable [world] () throws(ZNodeError) -> any ZNodeTree in
+      try world.connectTree(servers, sessionTimeoutMs, connectTimeoutMs)
+    }
+    let tree: any ZNodeTree
+    do throws(ZNodeError) { tree = try connect() } catch {
+      throw RegistryError("zookeeper.connect=\(servers): \(error)")
+    }
+    do {
+      let starting = try StartingBroker(joining: tree, config: config, before: before, random: world.random())
+      let plan = try directories.accept(starting, check, log: log, nowMs: world.wallMs(), random: world.random())
+      return try open(starting, plan, tree, directories, offload, reconnect: connect)
+    } catch {
+      tree.close()
+      throw error
+    }
+  }
+
+  private func open(
+    _ starting: StartingBroker, _ plan: StartPlan, _ tree: any ZNodeTree, _ directories: LogDirectories,
+    _ offload: NodeOffload, reconnect: (@Sendable () throws(ZNodeError) -> any ZNodeTree)?
+  ) throws -> OpenedNode {
+    let broker = LocalBroker(
+      starting, config: config, tree: tree, directories: directories, network: world.network, loops: world.loops,
+      offload: offload, loop: world.loops.next(), log: log, nowMs: world.wallMs, random: world.random(),
+      reconnect: reconnect)
+    try broker.openTopics(starting.cluster, plan, offload)
+    return OpenedNode(broker: broker, directories: directories, offload: offload)
   }
 
   private func openTree(in directory: String) throws(StartRefusal) -> EmbeddedTree {
@@ -154,7 +202,7 @@ package final class Node: Sendable {
       settings, on: world.loops, network: world.network,
       service: opened.broker.makeHandlerTable(), coldReads: coldReads, log: log
     ).hop(to: loop).flatMap { server in
-      self.onControlLane(loop) { try opened.broker.advertise(server.listeners) }
+      opened.broker.advertise(server.listeners, on: loop)
         .flatMap { server.accept() }
         .hop(to: loop)
         .map {
@@ -173,7 +221,7 @@ package final class Node: Sendable {
   /// Closes the tree and unlocks the directories, and writes nothing, as a crash would.
   private func release(_ opened: OpenedNode) {
     opened.broker.abandonCoordinators()
-    opened.tree.close()
+    opened.broker.controller.closeTree()
     for directory in opened.directories.all { directory.unlock() }
   }
 
@@ -189,7 +237,6 @@ package final class Node: Sendable {
 /// A node's disk, locked and read.
 struct OpenedNode: Sendable {
   let broker: LocalBroker
-  let tree: EmbeddedTree
   let directories: LogDirectories
   let offload: NodeOffload
 }

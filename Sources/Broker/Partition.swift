@@ -20,6 +20,8 @@ package final class Partition: Sendable {
     var replication: Replication
     var waiters = Waiters<Waiter>()
     var isDeleted = false
+    /// Whether this broker has a replica of the partition.
+    var isReplica = true
     /// `fail` has been called.
     var hasFailed = false
   }
@@ -48,13 +50,19 @@ package final class Partition: Sendable {
     if replicas == [brokerID] {
       _ = replication.lead(.init(leaderEpoch: leaderEpoch, replicas: replicas, inSync: replicas), nowMs: 0)
     }
-    state = Mutex(State(log: log, directory: directory, replication: replication))
+    var state = State(log: log, directory: directory, replication: replication)
+    state.isReplica = replicas.contains(brokerID)
+    self.state = Mutex(state)
   }
 
   /// The log directory of the partition's files; nil when it has none here.
   package var directory: LogDirectory? { state.withLock { $0.directory } }
   package var leaderEpoch: LeaderEpoch { state.withLock { $0.replication.leaderEpoch } }
   package var highWatermark: Offset { state.withLock { $0.replication.highWatermark } }
+  /// Whether this replica leads, and in which leader epoch.
+  package var leadership: (isLeader: Bool, epoch: LeaderEpoch) {
+    state.withLock { ($0.replication.isLeader, $0.replication.leaderEpoch) }
+  }
   var isDeleted: Bool { state.withLock { $0.isDeleted } }
   package var isOnline: Bool { state.withLock { $0.log != nil && $0.log?.failure == nil } }
 
@@ -376,7 +384,7 @@ package final class Partition: Sendable {
 
 extension Partition.State {
   func usableLog() throws(PartitionError) -> Log {
-    guard let log else { throw isDeleted ? .deleted : .offline }
+    guard let log else { throw isDeleted ? .deleted : isReplica ? .offline : .notLeader }
     return log
   }
 

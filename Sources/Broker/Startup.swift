@@ -2,6 +2,7 @@ import Cluster
 import Coordination
 import Logging
 import Model
+import NIOCore
 import Storage
 import Synchronization
 
@@ -39,12 +40,13 @@ extension ReadPath {
 extension LocalBroker {
   /// Opens every log the tree knows, several at a time, and recovers those that need it; makes those that are not there yet.
   ///
-  /// - Parameter offload: runs several recoveries at once.
-  func openTopics(_ plan: StartPlan, _ offload: any Offload) throws {
+  /// - Parameters:
+  ///   - cluster: what the tree says.
+  ///   - offload: runs several recoveries at once.
+  func openTopics(_ cluster: ClusterState, _ plan: StartPlan, _ offload: any Offload) throws {
     tellOffline(plan)
     tellDamaged()
     tellStrays()
-    let cluster = controller.cluster
     let known = cluster.topics.values.filter { !$0.isBeingDeleted }.sorted { $0.name < $1.name }
     let configs = Dictionary(
       uniqueKeysWithValues: known.map { topic in
@@ -112,8 +114,9 @@ extension LocalBroker {
     tellDescriptors()
   }
 
-  /// Tells clients where to connect: the advertised address of each listener, with the port it really got.
-  func advertise(_ bound: [any BoundListener]) throws {
+  /// Tells clients where to connect, by registering this broker in the tree: the advertised address of each listener, with the port it
+  /// really got.
+  func advertise(_ bound: [any BoundListener], on loop: any EventLoop) -> EventLoopFuture<Void> {
     var announced: [BrokerZNode.Endpoint] = []
     for listener in bound {
       let advertised = config.advertisedListeners.first { $0.name == listener.name }
@@ -125,7 +128,11 @@ extension LocalBroker {
           host: advertised?.host ?? listener.host ?? "127.0.0.1",
           port: Int32(port)))
     }
-    try controller.announce(announced, rack: config.rack, nowMs: nowMs())
+    let promise = loop.makePromise(of: Void.self)
+    // Kafka waits no longer than a session lasts, either: what is there then is another broker's.
+    let waitingMs = Int64(config.zooKeeperSessionTimeoutMs) * 2
+    controller.announce(announced, rack: config.rack, waitingMs: waitingMs) { promise.completeWith($0) }
+    return promise.futureResult
   }
 
   /// Closes every log, writes the checkpoints, and marks each directory whose logs all closed well.
@@ -133,7 +140,7 @@ extension LocalBroker {
     let now = nowMs()
     let failures = Mutex<[(Partition, PartitionError)]>([])
     checkpoint()
-    let partitions = topics.all.flatMap(\.partitions).filter { $0.directory?.failure == nil }
+    let partitions = replicas.all.filter { $0.directory?.failure == nil }
     offload.parallel(partitions.count, threads: Limits.flushThreads) { index in
       let partition = partitions[index]
       do throws(PartitionError) {

@@ -1,5 +1,15 @@
+package import Coordination
 package import NIOCore
 package import Storage
+
+/// Begins a session with a shared z-node tree.
+///
+/// - Parameters:
+///   - servers: as in `zookeeper.connect`.
+///   - sessionTimeoutMs: after how many milliseconds without a sign of life the session ends.
+///   - connectTimeoutMs: how many milliseconds to wait for a connection.
+package typealias TreeConnector =
+  @Sendable (_ servers: String, _ sessionTimeoutMs: Int, _ connectTimeoutMs: Int) throws(ZNodeError) -> any ZNodeTree
 
 /// Holds all dependencies of a node on its environment: time, threads, disk, network and randomness.
 ///
@@ -26,6 +36,10 @@ package struct World: Sendable {
   package var refusalsMax = Limits.refusalsInProgress
   /// Wall clock time, in milliseconds since 1970 (UTC). It may jump in both directions.
   package var wallMs: @Sendable () -> Int64
+  /// Begins a session with the z-node tree that the brokers of a cluster share (`zookeeper.connect`); waits until there is one.
+  package var connectTree: TreeConnector = { (servers, _, _) throws(ZNodeError) in
+    throw ZNodeError(.connectionLost, servers, detail: "there is no ZooKeeper in this world")
+  }
   /// Makes a random number generator, for the ids of clusters and topics.
   package var random: @Sendable () -> any RandomNumberGenerator & Sendable
 

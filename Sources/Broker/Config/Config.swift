@@ -248,6 +248,9 @@ extension Config {
   package subscript<Value>(dynamicMember key: KeyPath<TransactionKeys, Key<Value>>) -> Value {
     values[Keys.transactions[keyPath: key]]
   }
+  package subscript<Value>(dynamicMember key: KeyPath<ClusterKeys, Key<Value>>) -> Value {
+    values[Keys.cluster[keyPath: key]]
+  }
   package subscript<Value>(dynamicMember key: KeyPath<ReplicationKeys, Key<Value>>) -> Value {
     values[Keys.replication[keyPath: key]]
   }

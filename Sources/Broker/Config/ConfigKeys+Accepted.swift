@@ -60,13 +60,6 @@ extension ConfigKeys {
     .long(
       "leader.imbalance.check.interval.seconds", 300, .atLeast(1),
       "The interval in seconds at which the leader imbalance is checked."),
-    .boolean("controlled.shutdown.enable", true, "Whether leaders are moved to other brokers before the broker stops."),
-    .int("controlled.shutdown.max.retries", 3, "The maximum number of retries of a controlled shutdown."),
-    .long(
-      "controlled.shutdown.retry.backoff.ms", 5000, "The time in milliseconds between retries of a controlled shutdown."
-    ),
-    .int("controller.socket.timeout.ms", 30_000, "The timeout in milliseconds of the controller's network requests."),
-    .string("inter.broker.listener.name", nil, "The name of the listener between brokers."),
     .string("security.inter.broker.protocol", "PLAINTEXT", "The security protocol between brokers."),
     .string("inter.broker.protocol.version", "3.9-IV0", "The version of the protocol between brokers."),
     .long(
@@ -92,13 +85,6 @@ extension ConfigKeys {
   ]
 
   private static let zookeeper: [ConfigKey] = [
-    .string(
-      "zookeeper.connect", nil,
-      "The ZooKeeper connection string. Millrace keeps the z-nodes in a log directory, and connects to no ZooKeeper."),
-    .int("zookeeper.session.timeout.ms", 18_000, "The ZooKeeper session timeout in milliseconds."),
-    .int(
-      "zookeeper.connection.timeout.ms", nil,
-      "The time in milliseconds that the broker waits for a connection to ZooKeeper."),
     .int("zookeeper.max.in.flight.requests", 10, .atLeast(1), "The maximum number of requests to ZooKeeper in flight."),
     .boolean("zookeeper.set.acl", false, "Whether z-nodes are created with access control lists."),
     .boolean("zookeeper.metadata.migration.enable", false, "Whether metadata is migrated from ZooKeeper to KRaft."),

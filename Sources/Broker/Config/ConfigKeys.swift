@@ -4,7 +4,8 @@ import Base
 enum Keys {
   static let server = ServerKeys(), limits = LimitKeys(), topics = TopicsKeys(), log = LogKeys()
   static let cleaner = CleanerKeys(), internalTopics = InternalTopicKeys(), groups = GroupKeys()
-  static let transactions = TransactionKeys(), replication = ReplicationKeys(), millrace = MillraceKeys()
+  static let transactions = TransactionKeys(), cluster = ClusterKeys(), replication = ReplicationKeys()
+  static let millrace = MillraceKeys()
   static let topic = TopicKeys()
 }
 
@@ -17,8 +18,8 @@ package enum ConfigKeys {
   /// The keys of the typed tables: Millrace's own, and Kafka's that the broker reads or sets limits by.
   static let acted: [ConfigKey] =
     Keys.server.rows + Keys.limits.rows + Keys.topics.rows + Keys.log.rows + Keys.cleaner.rows
-    + Keys.internalTopics.rows + Keys.groups.rows + Keys.transactions.rows + Keys.replication.rows
-    + Keys.millrace.rows
+    + Keys.internalTopics.rows + Keys.groups.rows + Keys.transactions.rows + Keys.cluster.rows
+    + Keys.replication.rows + Keys.millrace.rows
 
   /// The keys from which topics inherit.
   static let inherited: [ConfigKey] = Keys.topic.brokerRows

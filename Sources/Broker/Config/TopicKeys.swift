@@ -120,8 +120,7 @@ package struct TopicKeys: Sendable {
     "The time in milliseconds after which a segment is rolled even if it is not full.")
   let uncleanLeaderElectionEnable = TopicKey(
     "unclean.leader.election.enable", broker: "unclean.leader.election.enable", false,
-    "Whether a replica that is not in the ISR can be elected leader as a last resort, which may lose records."
-  ).withoutEffect
+    "Whether a replica that is not in the ISR can be elected leader as a last resort, which may lose records.")
 }
 
 extension TopicKeys {

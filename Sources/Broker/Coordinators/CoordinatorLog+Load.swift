@@ -6,17 +6,23 @@ import Synchronization
 
 /// Loads partitions when this broker becomes their leader, and drops them when it is no longer.
 extension CoordinatorLog {
-  /// Begins to load a partition that this broker leads in `epoch`; does nothing when it does so already. An empty partition is loaded when
-  /// this returns. Called on the control lane.
+  /// Begins to load a partition that this broker leads in `epoch`; does nothing when it is loaded or being loaded already. An empty partition
+  /// is loaded when this returns. Called on the control lane.
+  ///
+  /// A leader that stays leader in a later epoch, because a follower has gone, keeps what it has loaded: the log is its own. As in Kafka, the
+  /// coordinator's epoch stays the one in which it began.
   func lead(_ partition: Partition, epoch: LeaderEpoch) {
     let number = partition.name.partition
     let isEmpty =
       (try? partition.withLog { log, _ throws(PartitionError) in log.logStartOffset == log.logEndOffset }) ?? false
     let loads = led.withLock { led in
-      guard let state = led.state, led.epochs[number] != epoch else { return false }
+      guard let state = led.state, led.epochs[number] != epoch, !led.loaded.contains(number) else { return false }
       led.epochs[number] = epoch
       state.began(number, epoch: epoch)
-      if isEmpty { state.loaded(number, epoch: epoch, error: nil) }
+      if isEmpty {
+        led.loaded.insert(number)
+        state.loaded(number, epoch: epoch, error: nil)
+      }
       return !isEmpty
     }
     if loads { offload.submit(.coordinatorLoad) { self.load(partition, epoch) } }
@@ -25,6 +31,7 @@ extension CoordinatorLog {
   /// Drops a partition that this broker leads no longer. Called on the control lane.
   func resign(_ number: Int32) {
     led.withLock { led in
+      led.loaded.remove(number)
       guard led.epochs.removeValue(forKey: number) != nil else { return }
       led.state?.resigned(number)
     }
@@ -49,6 +56,7 @@ extension CoordinatorLog {
     let number = partition.name.partition
     led.withLock { led in
       guard led.epochs[number] == epoch else { return }
+      if error == nil { led.loaded.insert(number) }
       led.state?.loaded(number, epoch: epoch, error: error)
     }
   }

@@ -31,6 +31,8 @@ final class CoordinatorLog: Sendable {
   struct Led {
     weak var state: (any CoordinatorState)?
     var epochs: [Int32: LeaderEpoch] = [:]
+    /// Those whose log was read to its end.
+    var loaded: Set<Int32> = []
   }
 
   /// - Parameter appendTimeoutMs: how long an append waits for the in-sync replicas.
@@ -70,9 +72,11 @@ final class CoordinatorLog: Sendable {
     let image = metadata.image
     guard image.named(topic.name) == nil else { return then(nil) }
     let (topic, brokers) = (topic, image.brokers.count)
-    controller.ask({ random in
-      .create([topic.creation(id: UUID128.random(using: &random), brokers: brokers)], validateOnly: false)
-    }) { outcomes in
+    controller.ask(
+      { random in
+        .create([topic.creation(id: UUID128.random(using: &random), brokers: brokers)], validateOnly: false)
+      }, elsewhere: .sent
+    ) { outcomes in
       guard case .refused(let refusal)? = outcomes.first, refusal.code != .topicAlreadyExists else { return then(nil) }
       self.log.error(
         "an internal topic cannot be created", metadata: ["topic": "\(topic.name)", "error": "\(refusal)"])

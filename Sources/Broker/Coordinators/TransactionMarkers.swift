@@ -11,12 +11,35 @@ extension LocalBroker {
     guard image.named(TopicName.transactionState) != nil else {
       return done(order.partitions.map { .init($0, .failed(.leaderNotAvailable)) })
     }
-    let write: @Sendable () -> Void = {
-      self.writeMarkers(order.marker, of: order.producer, to: order.partitions) { codes in
-        done(zip(order.partitions, codes).map { .init($0, .init($1)) })
+    let write: @Sendable () -> Void = { self.writeMarkersWhereTheyBelong(order, done: done) }
+    if order.partitions.count <= Limits.servedOnLoop { write() } else { offload.submit(.request, write) }
+  }
+
+  /// Writes the markers of the partitions that this broker leads, and has the other leaders write theirs.
+  private func writeMarkersWhereTheyBelong(
+    _ order: Transactions.MarkerOrder, done: @escaping TransactionCoordinator.MarkersDone
+  ) {
+    let image = image
+    var byLeader: [BrokerID: [TopicPartition]] = [:]
+    for name in order.partitions {
+      let states = image.named(name.topic)?.description.partitions ?? []
+      let leader = states.indices.contains(Int(name.partition)) ? states[Int(name.partition)].leader : brokerID
+      // Without a leader, or on a broker that is not known: this one answers that it does not lead the partition.
+      let isReached = leader == brokerID || image.broker(leader) != nil
+      byLeader[isReached ? leader : brokerID, default: []].append(name)
+    }
+    let groups = byLeader.sorted { $0.key < $1.key }
+    let gathered = GatheredAnswers<[Transactions.MarkerResult]>(groups.count) { done($0.flatMap { $0 }) }
+    for (place, group) in groups.enumerated() {
+      let told: @Sendable ([ErrorCode]) -> Void = { codes in
+        gathered.give(zip(group.value, codes).map { .init($0, .init($1)) }, at: place)
+      }
+      if group.key == brokerID {
+        writeMarkers(order.marker, of: order.producer, to: group.value, done: told)
+      } else {
+        writeMarkers(order.marker, of: order.producer, to: group.value, at: group.key, done: told)
       }
     }
-    if order.partitions.count <= Limits.servedOnLoop { write() } else { offload.submit(.request, write) }
   }
 
   /// Appends a transaction marker to each partition, and waits until every in-sync replica has it, and the disk where the flush settings

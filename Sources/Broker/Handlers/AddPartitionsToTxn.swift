@@ -46,7 +46,8 @@ extension LocalBroker {
     }
     let question = Transactions.AddPartitions(
       transactionalID: asked.transactionalID, producer: .init(id: asked.producerID, epoch: asked.producerEpoch),
-      partitions: asked.names)
+      partitions: asked.names,
+      version: version >= Self.addPartitionsOfVersion2From ? TransactionState.Limits.epochRisesFrom : 0)
     if asked.verifyOnly {
       let codes = transactions.verify(question)
       let byName = Dictionary(zip(question.partitions, codes)) { first, _ in first }
@@ -58,6 +59,9 @@ extension LocalBroker {
       then(asked.results { _ in code })
     }
   }
+
+  /// The version of AddPartitionsToTxn from which on the producer has transaction version 2.
+  static var addPartitionsOfVersion2From: Int16 { 5 }
 
   /// Adds the partition of `__consumer_offsets` in which a group's offsets are kept.
   func addOffsetsToTxn(

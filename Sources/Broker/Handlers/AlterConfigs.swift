@@ -18,7 +18,7 @@ extension LocalBroker {
           let values = resources[last[named] ?? $0].configs.map { (name: $0.name, value: $0.value) }
           return AskedAlteration(named: named, alteration: .success(.replace(values)))
         }
-      }, validateOnly: request.validateOnly, context)
+      }, request, validateOnly: request.validateOnly, context)
   }
 
   /// Sets, deletes, appends to or subtracts from single values of each resource. A resource named twice gets one
@@ -40,7 +40,7 @@ extension LocalBroker {
           let values = asked.configs.map { (name: $0.name, operation: $0.configOperation, value: $0.value) }
           return AskedAlteration(named: named, alteration: .success(.incremental(values)))
         }
-      }, validateOnly: request.validateOnly, context)
+      }, request, validateOnly: request.validateOnly, context)
   }
 
   /// A configuration resource by its type number and name in a request; neither has been checked.
@@ -54,19 +54,36 @@ extension LocalBroker {
     var alteration: Result<ConfigAlteration, ApiError>
   }
 
-  /// Submits the alterations to the controller, and responds with a result for each resource.
+  /// Submits the alterations to the controller, on this broker or another, and responds with a result for each resource.
   ///
-  /// - Parameter asked: makes the alterations from the request; called on the control lane, where a large request delays no
-  ///   event loop.
-  private func alter<Body: AlterationResponse>(
-    _ asked: @escaping @Sendable () -> [AskedAlteration], validateOnly: Bool, _ context: RequestContext
-  ) -> HandlerResult<Body> {
+  /// - Parameters:
+  ///   - asked: makes the alterations from the request; called on the control lane, where a large request delays no
+  ///     event loop.
+  ///   - request: is sent on when another broker is the controller. (In Kafka every broker changes configurations, in the tree.)
+  private func alter<Asking: Request>(
+    _ asked: @escaping @Sendable () -> [AskedAlteration], _ request: Asking, validateOnly: Bool,
+    _ context: RequestContext
+  ) -> HandlerResult<Asking.Answer> where Asking: Sendable, Asking.Answer: AlterationResponse & Sendable {
+    typealias Body = Asking.Answer
     let pending = context.pending(Body.self)
     let nowMs = nowMs
-    controller.ask({ _ in
-      let changes = asked().compactMap { try? self.change($0) }
-      return .alterConfigs(changes, validateOnly: validateOnly, nowMs: nowMs())
-    }) { outcomes in
+    let sendOn: @Sendable (BrokerID) -> Void = { controller in
+      self.peers.send(request, to: controller, purpose: .control) { result in
+        switch result {
+        case .success(let response): pending.complete(response)
+        case .failure(let error):
+          var response = Body()
+          response.responses = asked().map { Body.Resource($0.named, ApiError(.notController, "\(error)")) }
+          pending.complete(response)
+        }
+      }
+    }
+    controller.ask(
+      { _ in
+        let changes = asked().compactMap { try? self.change($0) }
+        return .alterConfigs(changes, validateOnly: validateOnly, nowMs: nowMs())
+      }, elsewhere: .handed(sendOn)
+    ) { outcomes in
       var outcomes = outcomes[...]
       var response = Body()
       response.responses = asked().map { asked in
@@ -81,7 +98,11 @@ extension LocalBroker {
 
   private func change(_ asked: AskedAlteration) throws(ApiError) -> Controller.ConfigChange {
     let alteration = try asked.alteration.get()
-    let resource = try ConfigResource(type: asked.named.type, name: asked.named.name, brokerID: brokerID)
+    // Other brokers send on what they are asked about themselves.
+    let image = image
+    let resource = try ConfigResource(type: asked.named.type, name: asked.named.name, brokerID: brokerID) {
+      image.controllerID == brokerID && image.broker($0) != nil
+    }
     return change(resource, alteration)
   }
 }

@@ -15,8 +15,7 @@ enum AuthorizedOperations {
 }
 
 extension LocalBroker {
-  /// Lists this broker, at the address of the listener by which the client came, as the only one, with the cluster's id and
-  /// controller.
+  /// Lists the brokers, at the addresses of the listener by which the client came, with the cluster's id and controller.
   func describeCluster(
     _ request: DescribeClusterRequest, _ context: RequestContext
   ) -> HandlerResult<DescribeClusterResponse> {
@@ -28,14 +27,17 @@ extension LocalBroker {
       return .now(response)
     }
     response.clusterID = clusterID
+    let image = image
     response.controllerID = image.controllerID
-    let endpoint = endpoint(of: context)
-    var broker = DescribeClusterResponse.Broker()
-    broker.brokerID = brokerID
-    broker.host = endpoint.host
-    broker.port = Int32(endpoint.port)
-    broker.rack = config.rack
-    response.brokers = [broker]
+    response.brokers = addresses(in: image, listener: context.origin.listener, own: endpoint(of: context)).map {
+      address in
+      var broker = DescribeClusterResponse.Broker()
+      broker.brokerID = address.id
+      broker.host = address.host
+      broker.port = address.port
+      broker.rack = address.rack
+      return broker
+    }
     if request.includeClusterAuthorizedOperations {
       response.clusterAuthorizedOperations = AuthorizedOperations.cluster
     }

@@ -16,16 +16,18 @@ extension LocalBroker {
       return .now(FindCoordinatorResponse(keys.map { .init($0, error) }, version: context.version))
     }
     let endpoint = endpoint(of: context)
-    let version = context.version
+    let (version, listener) = (context.version, context.origin.listener)
     if image.named(log.topic.name) != nil, keys.count <= Limits.servedOnLoop {
-      return .now(FindCoordinatorResponse(keys.map { coordinator(of: $0, log, endpoint) }, version: version))
+      return .now(FindCoordinatorResponse(keys.map { coordinator(of: $0, log, endpoint, listener) }, version: version))
     }
     let pending = context.pending(FindCoordinatorResponse.self)
     log.whenTopicExists { refusal in
       // Clients ask again after COORDINATOR_NOT_AVAILABLE.
       let failure = refusal.map { ApiError(.coordinatorNotAvailable, $0.message) }
       self.offload.submit(.request) {
-        let found = keys.map { key in failure.map { .init(key, $0) } ?? self.coordinator(of: key, log, endpoint) }
+        let found = keys.map { key in
+          failure.map { .init(key, $0) } ?? self.coordinator(of: key, log, endpoint, listener)
+        }
         pending.complete(FindCoordinatorResponse(found, version: version))
       }
     }
@@ -43,18 +45,24 @@ extension LocalBroker {
   }
 
   private func coordinator(
-    of key: String, _ log: CoordinatorLog, _ endpoint: (host: String, port: UInt16)
+    of key: String, _ log: CoordinatorLog, _ endpoint: (host: String, port: UInt16), _ listener: String
   ) -> FindCoordinatorResponse.Coordinator {
     let number = Int(log.partition(of: key))
+    let image = image
     let partitions = image.named(log.topic.name)?.description.partitions ?? []
-    guard number < partitions.count, partitions[number].leader == brokerID else {
-      return .init(key, ApiError(.coordinatorNotAvailable, "The coordinator's partition has no leader."))
-    }
+    let leader = number < partitions.count ? partitions[number].leader : -1
     var found = FindCoordinatorResponse.Coordinator()
     found.key = key
-    found.nodeID = brokerID
-    found.host = endpoint.host
-    found.port = Int32(endpoint.port)
+    found.nodeID = leader
+    if leader == brokerID {
+      found.host = endpoint.host
+      found.port = Int32(endpoint.port)
+    } else if let other = image.broker(leader)?.endpoint(listener) {
+      found.host = other.host
+      found.port = other.port
+    } else {
+      return .init(key, ApiError(.coordinatorNotAvailable, "The coordinator's partition has no leader."))
+    }
     return found
   }
 }

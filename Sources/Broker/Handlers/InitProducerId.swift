@@ -46,7 +46,8 @@ extension LocalBroker {
       response.producerEpoch = 0
     case .failure(let refusal):
       log.error("no producer id", metadata: ["error": "\(refusal)"])
-      response.errorCode = .coordinatorNotAvailable
+      // As Kafka: the client tries again, and looks for no coordinator.
+      response.errorCode = .coordinatorLoadInProgress
     }
     return response
   }

@@ -4,13 +4,14 @@ import Synchronization
 import Wire
 
 extension LocalBroker {
-  /// Lists this broker, at the address of the listener by which the client came, and the topics asked for, each once. Topics
+  /// Lists the brokers, at the addresses of the listener by which the client came, and the topics asked for, each once. Topics
   /// asked for by name that do not exist are created when the request and `auto.create.topics.enable` allow it.
   func metadata(_ request: MetadataRequest, _ context: RequestContext) -> HandlerResult<MetadataResponse> {
     let image = image
     let endpoint = endpoint(of: context)
     let asked = AskedMetadata(
-      request: request, version: context.version, endpoint: Endpoint(host: endpoint.host, port: endpoint.port),
+      request: request, version: context.version, listener: context.origin.listener,
+      endpoint: Endpoint(host: endpoint.host, port: endpoint.port),
       mayCreate: config.autoCreateTopics && (context.version < 4 || request.allowAutoTopicCreation))
     let isShort = asked.size(image) <= Limits.servedOnLoop
     if isShort, asked.missing(in: image).isEmpty { return .now(response(to: asked, image)) }
@@ -34,13 +35,39 @@ extension LocalBroker {
     return (endpoint.host ?? context.origin.localAddress, endpoint.port)
   }
 
+  /// A broker as clients are to reach it.
+  struct BrokerAddress {
+    var id: BrokerID
+    var host: String
+    var port: Int32
+    var rack: String?
+  }
+
+  /// Returns the addresses of the living brokers for clients of one listener; a broker without that listener is left out, as in Kafka.
+  ///
+  /// - Parameter own: this broker's address, which may depend on the connection.
+  func addresses(
+    in image: MetadataImage, listener: String, own: (host: String, port: UInt16)
+  ) -> [BrokerAddress] {
+    image.brokers.compactMap { broker in
+      if broker.id == brokerID {
+        return BrokerAddress(id: brokerID, host: own.host, port: Int32(own.port), rack: config.rack)
+      }
+      return broker.endpoint(listener).map {
+        BrokerAddress(id: broker.id, host: $0.host, port: $0.port, rack: broker.rack)
+      }
+    }
+  }
+
   /// Creates the missing topics with `num.partitions` and `default.replication.factor`, and responds.
   private func create(_ asked: AskedMetadata, missing: [String], _ pending: PendingResponse<MetadataResponse>) {
-    controller.ask({ random in
-      .create(
-        missing.map { Controller.Creation(NewTopic(name: $0), id: UUID128.random(using: &random)) },
-        validateOnly: false)
-    }) { outcomes in
+    controller.ask(
+      { random in
+        .create(
+          missing.map { Controller.Creation(NewTopic(name: $0), id: UUID128.random(using: &random)) },
+          validateOnly: false)
+      }, elsewhere: .sent
+    ) { outcomes in
       var refused: [String: ErrorCode] = [:]
       for (name, outcome) in zip(missing, outcomes) {
         // Another client has created it meanwhile, or it is still being deleted.
@@ -55,12 +82,16 @@ extension LocalBroker {
     to asked: AskedMetadata, _ image: MetadataImage, refused: [String: ErrorCode] = [:]
   ) -> MetadataResponse {
     var response = MetadataResponse()
-    var broker = MetadataResponse.Broker()
-    broker.nodeID = brokerID
-    broker.host = asked.endpoint.host ?? ""
-    broker.port = Int32(asked.endpoint.port)
-    broker.rack = config.rack
-    response.brokers = [broker]
+    response.brokers = addresses(
+      in: image, listener: asked.listener, own: (asked.endpoint.host ?? "", asked.endpoint.port)
+    ).map { address in
+      var broker = MetadataResponse.Broker()
+      broker.nodeID = address.id
+      broker.host = address.host
+      broker.port = address.port
+      broker.rack = address.rack
+      return broker
+    }
     response.clusterID = clusterID
     response.controllerID = image.controllerID
     if let topics = asked.topics {
@@ -124,7 +155,7 @@ extension LocalBroker {
     described.leaderEpoch = state.leaderEpoch
     described.replicaNodes = state.replicas
     described.isrNodes = state.inSyncReplicas
-    described.offlineReplicas = state.replicas.filter { !image.brokers.contains($0) }
+    described.offlineReplicas = state.replicas.filter { image.broker($0) == nil }
     if state.leader == brokerID, topic.partition(Int32(index))?.isOnline != true {
       described.leaderID = -1
       described.isrNodes.removeAll { $0 == brokerID }
@@ -139,6 +170,8 @@ extension LocalBroker {
 private struct AskedMetadata: Sendable {
   let request: MetadataRequest
   let version: Int16
+  /// The name of the listener by which the client came.
+  let listener: String
   let endpoint: LocalBroker.Endpoint
   let mayCreate: Bool
 

@@ -110,6 +110,12 @@ extension LocalBroker {
   {
     var batches = TransactionalBatches(request, version: version, image, nowMs: nowMs)
     guard let question = batches.question else { return batches }
+    if let coordinator = otherCoordinator(of: question.transactionalID, image) {
+      let answer = LaterAnswer()
+      askCoordinator(coordinator, question, adds: batches.isAdding) { answer.give($0) }
+      batches.answer = answer
+      return batches
+    }
     guard batches.isAdding else {
       batches.take(transactions.verify(question))
       return batches
@@ -118,5 +124,14 @@ extension LocalBroker {
     transactions.addPartitions(question) { answer.give($0) }
     if let response = answer.now { batches.take(response) } else { batches.answer = answer }
     return batches
+  }
+
+  /// Returns the other broker that coordinates a transactional id; nil where it is this one, or none is known.
+  func otherCoordinator(of transactionalID: String, _ image: MetadataImage) -> BrokerID? {
+    guard let topic = image.named(TopicName.transactionState) else { return nil }
+    let number = Int(transactionLog.partition(of: transactionalID))
+    guard topic.description.partitions.indices.contains(number) else { return nil }
+    let leader = topic.description.partitions[number].leader
+    return leader == brokerID || image.broker(leader) == nil ? nil : leader
   }
 }

@@ -14,13 +14,18 @@ extension LocalBroker {
       producer: .init(id: request.producerID, epoch: request.producerEpoch),
       partitions: [TopicPartition(TopicName.groupOffsets, groupLog.partition(of: request.groupID))],
       version: adds ? TransactionState.Limits.epochRisesFrom : 0)
-    guard adds else {
-      let isVerifying = image.config.transactionPartitionVerificationEnable
-      if isVerifying, let code = transactions.verify(question)[0] { return .now(request.refusal(code)) }
+    let image = image
+    guard adds || image.config.transactionPartitionVerificationEnable else {
       return commitInTransaction(request, context)
     }
     let answer = LaterAnswer()
-    transactions.addPartitions(question) { answer.give($0) }
+    if let coordinator = otherCoordinator(of: question.transactionalID, image) {
+      askCoordinator(coordinator, question, adds: adds) { answer.give($0) }
+    } else if adds {
+      transactions.addPartitions(question) { answer.give($0) }
+    } else {
+      answer.give(transactions.verify(question)[0].map { .refused($0) } ?? .done)
+    }
     if let response = answer.now { return commit(request, context, after: response) }
     let pending = context.pending(TxnOffsetCommitResponse.self)
     context.holdConnection()

@@ -7,17 +7,25 @@ import Model
 /// What concerns one topic stays in order, for the controller asks for nothing further of a topic before it has heard how the
 /// last ended.
 struct Chores {
+  /// Who wants to hear how a chore has ended.
+  enum Origin: Equatable {
+    /// This broker's controller.
+    case own
+    /// Another broker's controller, in the order of that number.
+    case order(UInt64)
+  }
+
   /// What has ended, and how.
   enum Ended {
     /// The topics that are new: nil when all logs are made, else why not.
-    case made([String: String?])
+    case made([String: String?], Origin)
     /// The topics whose replicas have stopped, and those of which files may be left.
-    case removed(Set<String>, left: Set<String>)
+    case removed(Set<String>, left: Set<String>, Origin)
   }
 
   private enum Chore {
-    case make(ArraySlice<Controller.ReplicaState>, outcomes: [String: String?])
-    case remove(ArraySlice<Controller.StoppedReplica>, all: [Controller.StoppedReplica], left: Set<String>)
+    case make(ArraySlice<Controller.ReplicaState>, outcomes: [String: String?], Origin)
+    case remove(ArraySlice<Controller.StoppedReplica>, all: [Controller.StoppedReplica], left: Set<String>, Origin)
   }
 
   /// The next first.
@@ -27,10 +35,22 @@ struct Chores {
 
   var isEmpty: Bool { waiting.isEmpty }
 
-  mutating func add(making states: [Controller.ReplicaState]) { waiting.append(.make(states[...], outcomes: [:])) }
+  /// Drops what this broker's controller has asked for, as it is the controller no longer.
+  mutating func forgetOwn() {
+    waiting.removeAll { chore in
+      switch chore {
+      case .make(_, _, let origin), .remove(_, _, _, let origin): origin == .own
+      }
+    }
+    if waiting.isEmpty { placement = nil }
+  }
 
-  mutating func add(removing replicas: [Controller.StoppedReplica]) {
-    waiting.append(.remove(replicas[...], all: replicas, left: []))
+  mutating func add(making states: [Controller.ReplicaState], for origin: Origin) {
+    waiting.append(.make(states[...], outcomes: [:], origin))
+  }
+
+  mutating func add(removing replicas: [Controller.StoppedReplica], for origin: Origin) {
+    waiting.append(.remove(replicas[...], all: replicas, left: [], origin))
   }
 
   /// Does the next piece; nil when its chore has not ended.
@@ -46,25 +66,25 @@ struct Chores {
   ) -> Ended? {
     guard !waiting.isEmpty else { return nil }
     switch waiting.removeFirst() {
-    case .make(let states, var outcomes) where isStopping:
+    case .make(let states, var outcomes, let origin) where isStopping:
       for state in states where outcomes[state.name.topic].flatMap({ $0 }) == nil {
         outcomes[state.name.topic] = "the broker stops"
       }
-      return .made(outcomes)
-    case .make(let states, var outcomes):
+      return .made(outcomes, origin)
+    case .make(let states, var outcomes, let origin):
       make(Array(states.prefix(Limits.partitionsPerTurn)), &outcomes, &placement)
       // A topic that has failed needs no further logs.
       let rest = states.dropFirst(Limits.partitionsPerTurn).drop { outcomes[$0.name.topic].flatMap { $0 } != nil }
-      if !rest.isEmpty { waiting.append(.make(rest, outcomes: outcomes)) }
+      if !rest.isEmpty { waiting.append(.make(rest, outcomes: outcomes, origin)) }
       if waiting.isEmpty { placement = nil }
-      return rest.isEmpty ? .made(outcomes) : nil
-    case .remove(let replicas, let all, let left):
+      return rest.isEmpty ? .made(outcomes, origin) : nil
+    case .remove(let replicas, let all, let left, let origin):
       let left = left.union(remove(Array(replicas.prefix(Limits.partitionsPerTurn))))
       let rest = replicas.dropFirst(Limits.partitionsPerTurn)
-      if !rest.isEmpty { waiting.append(.remove(rest, all: all, left: left)) }
+      if !rest.isEmpty { waiting.append(.remove(rest, all: all, left: left, origin)) }
       guard rest.isEmpty else { return nil }
       forget(all.filter(\.isDeleted).map(\.name))
-      return .removed(Set(all.map(\.name.topic)), left: left)
+      return .removed(Set(all.map(\.name.topic)), left: left, origin)
     }
   }
 }

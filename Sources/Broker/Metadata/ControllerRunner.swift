@@ -2,15 +2,17 @@ package import Cluster
 import Coordination
 import Logging
 import Model
+import NIOCore
 import Storage
 import Synchronization
 
-/// Runs this broker's `Controller`: feeds it events in order, and carries out the effects it returns, in order: writes of the
-/// z-node tree, logs of replicas, a new metadata image, responses.
+/// Runs this broker's `Controller` while it is the cluster's controller, and obeys the controller of another broker while that is: feeds
+/// events in order, and carries out the effects, in order: writes of the z-node tree, logs of replicas, a new metadata image, requests to
+/// other brokers, responses.
 ///
-/// The effects wait for the disk, so they are carried out on the control lane. An event loop only adds a request to a list, under a
-/// short lock; requests that arrive during a write of the tree share the next write. With one broker, the effects that are
-/// messages to brokers (LeaderAndIsr, UpdateMetadata, StopReplica) are carried out here.
+/// The effects wait for the disk and the tree, so they are carried out on the control lane. An event loop only adds a request to a
+/// list, under a short lock; requests that arrive during a write of the tree share the next write. Effects that are messages to brokers
+/// (LeaderAndIsr, UpdateMetadata, StopReplica) are carried out here where they are for this broker, and sent to the others.
 ///
 /// The logs of new topics are created, and those of deleted topics removed, `Limits.partitionsPerTurn` at a time, with other events
 /// between two pieces: no request sees such a topic meanwhile, and its further changes wait. Example: while a topic of 20,000
@@ -20,15 +22,33 @@ import Synchronization
 /// and so is what has not begun.
 package final class ControllerRunner: Sendable {
   typealias Then = @Sendable ([Controller.Outcome]) -> Void
+  typealias MakeRequest = @Sendable (inout any RandomNumberGenerator & Sendable) -> Controller.Request
 
-  private let tree: any ZNodeTree
-  private let metadata: Metadata
-  private let replicas: Replicas
+  /// What becomes of a request that is made while another broker is the controller.
+  enum Elsewhere: Sendable {
+    /// Each element is refused with NOT_CONTROLLER: the client asks the controller itself.
+    case refused
+    /// The request is sent to the controller, for this broker itself.
+    case sent
+    /// The caller sends it; it gets the id of the controller, -1 where there is none. Called on the control lane.
+    case handed(@Sendable (BrokerID) -> Void)
+  }
+
   let configs: DynamicConfigs
-  private let offload: any Offload
-  private let stopping: StopFlag
-  private let log: Logger
-  private let brokerID: BrokerID
+  let offload: any Offload
+  let stopping: StopFlag
+  let log: Logger
+  let brokerID: BrokerID
+  /// The timers of pauses between two attempts.
+  let loop: any EventLoop
+  let nowMs: @Sendable () -> Int64
+  let peers: Peers
+  /// Joins the cluster's tree anew after its session has ended; nil with the embedded tree, whose session lasts as long as the broker.
+  let reconnect: (@Sendable () throws(ZNodeError) -> any ZNodeTree)?
+  /// The zxid of this broker's registration; -1 before it has one.
+  let registeredEpoch = Atomic<Int64>(-1)
+  /// Raised when the broker ends its session itself.
+  let hasLeft = StopFlag()
   private let inbox = Mutex(Inbox())
   /// Locked by the control lane alone, for as long as it carries out effects.
   private let state: Mutex<State>
@@ -39,65 +59,84 @@ package final class ControllerRunner: Sendable {
     var isLaneDue = false
   }
 
-  private enum Asked {
-    case request(@Sendable (inout any RandomNumberGenerator & Sendable) -> Controller.Request, Then)
+  /// What the control lane takes in.
+  enum Asked: Sendable {
+    case request(MakeRequest, Then, Elsewhere)
     case event(Controller.Event)
+    case order(ControllerOrder, @Sendable (ControllerOrder.Outcome) -> Void)
+    /// Another broker has responded to this controller, or has not.
+    case responded(BrokerID, number: UInt64, ControllerChannels.Response)
+    case membership(MembershipEvent)
   }
 
-  private struct State {
-    var controller: Controller
+  struct State {
+    /// This broker's controller; nil while another broker is the controller, or none is.
+    var controller: Controller?
     var effects: [Controller.Effect]
+    var orders: ControllerOrders
+    var tree: any ZNodeTree
+    var channels = ControllerChannels()
+    var membership: Membership
     var random: any RandomNumberGenerator & Sendable
     var requests: UInt64 = 0
     var waiting: [Controller.RequestID: Then] = [:]
-    var chores = Chores()
+    var obeying: [UInt64: @Sendable (ControllerOrder.Outcome) -> Void] = [:]
+    var ordersTaken: UInt64 = 0
   }
 
   init(
-    _ elected: ElectedController, tree: any ZNodeTree, metadata: Metadata, replicas: Replicas, offload: any Offload,
-    stopping: StopFlag, log: Logger, random: any RandomNumberGenerator & Sendable
+    _ starting: StartingBroker, tree: any ZNodeTree, metadata: Metadata, replicas: Replicas, peers: Peers,
+    offload: any Offload, loop: any EventLoop, stopping: StopFlag, log: Logger, nowMs: @escaping @Sendable () -> Int64,
+    random: any RandomNumberGenerator & Sendable, reconnect: (@Sendable () throws(ZNodeError) -> any ZNodeTree)?
   ) {
-    self.tree = tree
-    self.metadata = metadata
-    self.replicas = replicas
     self.offload = offload
     self.stopping = stopping
     self.log = log
-    configs = elected.configs
-    brokerID = elected.brokerID
-    state = Mutex(State(controller: elected.controller, effects: elected.effects, random: random))
+    self.loop = loop
+    self.nowMs = nowMs
+    self.peers = peers
+    self.reconnect = reconnect
+    configs = starting.configs
+    brokerID = starting.brokerID
+    let orders = ControllerOrders(
+      brokerID: starting.brokerID, metadata: metadata, replicas: replicas, configs: starting.configs,
+      cluster: starting.cluster)
+    state = Mutex(
+      State(
+        controller: starting.controller, effects: starting.effects, orders: orders, tree: tree,
+        membership: Membership(controllerID: starting.controller == nil ? -1 : starting.brokerID),
+        random: random))
   }
+
+  /// The zxid of this broker's registration in the tree (Kafka: the broker epoch); -1 before it has one.
+  package var brokerEpoch: Int64 { registeredEpoch.load(ordering: .relaxed) }
 
   /// Carries out the effects of the election at the start, when the logs are open. Called on the control lane; waits for the disk.
   func start() { state.withLock { carryOut(&$0) } }
 
-  /// The controller's state of the cluster. Called on the control lane.
-  package var cluster: ClusterState { state.withLock { $0.controller.cluster } }
+  /// The state of the cluster as this broker's controller knows it; empty where another broker is the controller. Called on the control
+  /// lane.
+  package var cluster: ClusterState { state.withLock { $0.controller?.cluster ?? ClusterState() } }
 
-  /// Registers this broker in `/brokers/ids`, once its listeners are bound. Called on the control lane; waits for the disk.
-  func announce(_ endpoints: [BrokerZNode.Endpoint], rack: String?, nowMs: Int64) throws(RegistryError) {
-    let node = BrokerZNode(id: brokerID, endpoints: endpoints, rack: rack, timestampMs: nowMs)
-    do { try tree.create(BrokerZNode.path(brokerID), node.data, mode: .ephemeral) } catch {
-      throw RegistryError("\(error)")
-    }
+  /// Calls `body` with the state, on the control lane.
+  func withState<Result>(_ body: (inout State) throws -> Result) rethrows -> Result where Result: Sendable {
+    try state.withLock { try body(&$0) }
   }
 
   /// Submits a request to the controller. Called on any thread; does not wait.
   ///
   /// - Parameters:
   ///   - request: makes the request; called on the control lane, because a large one would delay an event loop.
-  ///   - then: receives the outcomes, in the order of the request's elements, on the control lane.
-  func ask(
-    _ request: @escaping @Sendable (inout any RandomNumberGenerator & Sendable) -> Controller.Request,
-    then: @escaping Then
-  ) {
-    enqueue(.request(request, then))
+  ///   - then: receives the outcomes, in the order of the request's elements, on the control lane or, where the request was sent to
+  ///     another broker, on an event loop.
+  func ask(_ request: @escaping MakeRequest, elsewhere: Elsewhere = .refused, then: @escaping Then) {
+    enqueue(.request(request, then, elsewhere))
   }
 
   /// Submits the event of the preferred leader election's timer.
   func electPreferredLeaders() { enqueue(.event(.preferredElectionDue)) }
 
-  private func enqueue(_ asked: Asked) {
+  func enqueue(_ asked: Asked) {
     let wakesLane = inbox.withLock { inbox in
       inbox.asked.append(asked)
       defer { inbox.isLaneDue = true }
@@ -109,18 +148,41 @@ package final class ControllerRunner: Sendable {
   /// Carries out effects and chores, and takes in what was submitted meanwhile, until nothing is left.
   private func carryOut(_ state: inout State) {
     while true {
-      let isBusy = !state.effects.isEmpty || !state.chores.isEmpty
+      let isBusy = !state.effects.isEmpty || !state.orders.chores.isEmpty
       let asked = inbox.withLock { inbox in
         defer { inbox.asked = [] }
         inbox.isLaneDue = isBusy || !inbox.asked.isEmpty
         return inbox.asked
       }
       if asked.isEmpty, !isBusy { return }
-      for asked in asked { state.effects += step(asked, &state) }
+      for asked in asked { take(asked, &state) }
       carryOutEffects(&state)
       // Also where one write follows another: a topic whose logs are to be made does not wait for all of a long request.
-      if state.effects.isEmpty || state.effects.contains(where: \.isWrite) { state.effects += doChore(&state) }
+      if state.effects.isEmpty || state.effects.contains(where: \.isWrite) { doChore(&state) }
     }
+  }
+
+  private func take(_ asked: Asked, _ state: inout State) {
+    switch asked {
+    case .event(let event): state.step(event)
+    case .request(let make, let then, let elsewhere): take(make, then, elsewhere, &state)
+    case .order(let order, let reply): take(order, &state, reply: reply)
+    case .responded(let broker, let number, let response): take(response, from: broker, number: number, &state)
+    case .membership(let event): take(event, &state)
+    }
+  }
+
+  private func take(_ make: MakeRequest, _ then: @escaping Then, _ elsewhere: Elsewhere, _ state: inout State) {
+    if state.controller == nil, case .handed(let send) = elsewhere { return send(state.membership.controllerID) }
+    let request = make(&state.random)
+    guard state.controller != nil else {
+      if case .sent = elsewhere { return send(request, state.membership, then: then) }
+      return then(request.refused("This broker is not the controller."))
+    }
+    if stopping.isRaised, request.isOfMakings { return then(request.refused("The broker stops.")) }
+    state.requests += 1
+    state.waiting[state.requests] = then
+    state.step(.asked(state.requests, request))
   }
 
   /// Carries out the effects there are. Values of many entities are applied together: each image is made in a pass over all
@@ -129,128 +191,73 @@ package final class ControllerRunner: Sendable {
     var effects = state.effects[...]
     state.effects = []
     while let effect = effects.popFirst() {
-      guard case .configure(let entity, _) = effect else {
-        state.effects += carryOut(effect, &state)
+      guard case .configure(let entity, let values) = effect else {
+        carryOut(effect, &state)
         continue
       }
-      var entities = [entity]
-      while case .configure(let next, _)? = effects.first {
-        entities.append(next)
+      var changes = [(entity, values)]
+      while case .configure(let entity, let values)? = effects.first {
+        changes.append((entity, values))
         effects.removeFirst()
       }
-      configure(entities, state.controller.cluster)
+      state.orders.configure(changes)
     }
   }
 
-  /// Does one piece of the chores; returns the controller's effects when that was a chore's last.
-  private func doChore(_ state: inout State) -> [Controller.Effect] {
-    switch doPiece(of: &state.chores, state.controller.cluster) {
-    case nil: return []
-    case .made(let outcomes): return state.controller.step(.replicasMade(by: brokerID, outcomes))
-    case .removed(let topics, let left):
-      return topics.sorted().flatMap {
-        state.controller.step(.replicasStopped(by: brokerID, topic: $0, isGone: !left.contains($0)))
+  private func doChore(_ state: inout State) {
+    switch state.orders.doChore(isStopping: stopping.isRaised) {
+    case nil: break
+    case .made(let outcomes, .own): state.step(.replicasMade(by: brokerID, outcomes))
+    case .removed(let topics, let left, .own):
+      for topic in topics.sorted() {
+        state.step(.replicasStopped(by: brokerID, topic: topic, isGone: !left.contains(topic)))
       }
+    case .made(let outcomes, .order(let number)): state.obeying.removeValue(forKey: number)?(.led(outcomes))
+    case .removed(_, let left, .order(let number)): state.obeying.removeValue(forKey: number)?(.stopped(left: left))
     }
   }
 
-  private func doPiece(of chores: inout Chores, _ cluster: ClusterState) -> Chores.Ended? {
-    chores.doPiece(
-      isStopping: stopping.isRaised,
-      make: { states, outcomes, placement in
-        replicas.lead(states, &outcomes, &placement) { logConfig(of: $0, in: cluster) }
-      },
-      remove: { stopped in
-        replicas.stop(stopped) { config(of: $0, in: cluster).fileDeleteDelayMs }
-      },
-      forget: { replicas.forget($0) })
-  }
-
-  private func step(_ asked: Asked, _ state: inout State) -> [Controller.Effect] {
-    switch asked {
-    case .event(let event): return state.controller.step(event)
-    case .request(let make, let then):
-      let request = make(&state.random)
-      if stopping.isRaised, let count = request.countOfMakings {
-        then(Array(repeating: .refused(ApiError(.notController, "The broker stops.")), count: count))
-        return []
-      }
-      state.requests += 1
-      state.waiting[state.requests] = then
-      return state.controller.step(.asked(state.requests, request))
-    }
-  }
-
-  /// Carries out one effect; returns the effects of the event that reports its end.
-  private func carryOut(_ effect: Controller.Effect, _ state: inout State) -> [Controller.Effect] {
+  /// Carries out one effect of this broker's controller.
+  private func carryOut(_ effect: Controller.Effect, _ state: inout State) {
     switch effect {
-    case .write(let operations): return state.controller.step(tree.carryOut(operations))
-    case .leaderAndISR(_, let states):
+    case .write(let operations): state.step(state.tree.carryOut(operations))
+    case .leaderAndISR(let broker, let states) where broker == brokerID:
       let new = states.filter(\.isNew)
-      if !new.isEmpty { state.chores.add(making: new) }
-      guard new.count < states.count else { break }
-      var outcomes: [String: String?] = [:]
-      var placement: LogDirectories.Placement?
-      replicas.lead(states.filter { !$0.isNew }, &outcomes, &placement) { [cluster = state.controller.cluster] in
-        logConfig(of: $0, in: cluster)
+      for name in Set(new.map(\.name.topic)) {
+        state.orders.overrides[name] = state.controller?.cluster.topics[name]?.overrides
       }
-    case .configure(let entity, _): configure([entity], state.controller.cluster)
-    case .updateMetadata(let brokers, let changed, let removed):
-      show(changed, removed, brokers, state.controller.cluster)
-    case .stopReplicas(_, let stopped): state.chores.add(removing: stopped)
+      if !new.isEmpty { state.orders.chores.add(making: new, for: .own) }
+      state.orders.lead(states.filter { !$0.isNew })
+    case .leaderAndISR(let broker, let states): send(.leaderAndISR(states), to: broker, &state)
+    case .configure(let entity, let values): state.orders.configure([(entity, values)])
+    case .updateMetadata(let brokers, let changed, let removed): show(changed, removed, to: brokers, &state)
+    case .stopReplicas(let broker, let stopped) where broker == brokerID:
+      state.orders.chores.add(removing: stopped, for: .own)
+    case .stopReplicas(let broker, let stopped): send(.stopReplicas(stopped), to: broker, &state)
     case .response(let request, let outcomes): state.waiting.removeValue(forKey: request)?(outcomes)
-    case .resigned:
-      // The next start adopts the logs that were created, and continues the deletions.
-      state.chores = Chores()
-      log.error("this broker is no longer the controller: its session with the z-node tree has ended")
-      metadata.replace { MetadataImage(after: $0, controllerID: -1) }
-    }
-    return []
-  }
-
-  private func show(_ changed: [String], _ removed: [String], _ brokers: [BrokerID], _ cluster: ClusterState) {
-    let topics = changed.compactMap { cluster.topic($0) }.map { topic(of: $0, in: cluster) }
-    metadata.replace {
-      MetadataImage(
-        after: $0, brokers: brokers, controllerID: brokerID, config: configs.config(cluster.brokerValues),
-        changed: topics, removed: removed)
-    }
-    if !removed.isEmpty { metadata.tellRemoved(removed) }
-  }
-
-  /// Applies the configurations that were written to the open logs and to the image.
-  private func configure(_ entities: [ConfigZNode.Entity], _ cluster: ClusterState) {
-    var names: [String] = []
-    for entity in entities {
-      if case .topic(let name) = entity { names.append(name) }
-    }
-    // Topics inherit the broker's values. No write changes a topic twice.
-    if names.count < entities.count { names = cluster.topics.keys.sorted() }
-    let image = metadata.image
-    for name in names { replicas.configure(name, logConfig(of: name, in: cluster)) }
-    // The image keeps the partitions that it has: those being added are shown when their logs have been created.
-    let topics = names.compactMap { image.named($0) }.map { shown in
-      var description = shown.description
-      description.overrides = cluster.topics[shown.name]?.overrides ?? description.overrides
-      return Topic(description, config: config(of: shown.name, in: cluster), partitions: shown.partitions)
-    }
-    metadata.replace {
-      MetadataImage(after: $0, config: configs.config(cluster.brokerValues), changed: topics)
+    case .resigned: resigned(&state)
     }
   }
 
-  private func topic(of description: TopicDescription, in cluster: ClusterState) -> Topic {
-    Topic(
-      description, config: config(of: description.name, in: cluster), partitions: replicas.partitions(of: description))
+  private func show(_ changed: [String], _ removed: [String], to brokers: [BrokerID], _ state: inout State) {
+    guard let cluster = state.controller?.cluster else { return }
+    let topics = changed.compactMap { cluster.topic($0) }
+    let alive = cluster.brokerIDs.compactMap { cluster.brokers[$0] }
+    state.orders.values = cluster.brokerValues
+    if brokers.contains(brokerID) {
+      state.orders.show(topics, removed: removed, brokers: alive, controllerID: brokerID)
+    }
+    for broker in brokers where broker != brokerID {
+      send(.updateMetadata(brokers: alive, changed: topics, removed: removed), to: broker, &state)
+    }
   }
+}
 
-  private func config(of topic: String, in cluster: ClusterState) -> TopicConfig {
-    TopicConfig(
-      overrides: cluster.topics[topic]?.overrides ?? [:], broker: configs.config(cluster.brokerValues))
-  }
-
-  private func logConfig(of topic: String, in cluster: ClusterState) -> LogConfig {
-    LogConfig(config(of: topic, in: cluster), flushBeforeAck: configs.base.flushBeforeAck)
+extension ControllerRunner.State {
+  /// Feeds an event to this broker's controller, if it has one.
+  mutating func step(_ event: Controller.Event) {
+    guard let next = controller?.step(event) else { return }
+    effects += next
   }
 }
 
@@ -259,12 +266,16 @@ extension Controller.Effect {
 }
 
 extension Controller.Request {
-  /// The number of elements of a request for new logs; nil for others, which take little time.
-  fileprivate var countOfMakings: Int? {
+  /// Whether it asks for new logs, which take long.
+  fileprivate var isOfMakings: Bool {
     switch self {
-    case .create(let topics, _): topics.count
-    case .grow(let topics, _): topics.count
-    default: nil
+    case .create, .grow: true
+    default: false
     }
+  }
+
+  /// Returns the refusal of each element: NOT_CONTROLLER, after which a client looks for the controller and asks again.
+  func refused(_ reason: String) -> [Controller.Outcome] {
+    Array(repeating: .refused(ApiError(.notController, reason)), count: count)
   }
 }

@@ -26,6 +26,12 @@ final class DynamicConfigs: Sendable {
     }
   }
 
+  /// Returns what a broker's dynamic values are checked against: this broker's configuration, with the dynamic values of that one.
+  func config(_ values: BrokerValues, of broker: BrokerID) -> Config {
+    guard broker != brokerID else { return config(values) }
+    return (try? Self.config(base, broker, values)) ?? base
+  }
+
   /// The configuration with the tree's dynamic values; what has since become unknown or not allowed is left out.
   private static func config(_ base: Config, _ brokerID: BrokerID, _ values: BrokerValues) throws -> Config {
     let (defaults, own) = (known(values.defaults), known(values.own[brokerID] ?? [:]))

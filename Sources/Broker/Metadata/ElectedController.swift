@@ -14,8 +14,12 @@ package struct ElectedController: Sendable {
   var effects: [Controller.Effect]
   let configs: DynamicConfigs
 
-  /// This broker's configuration with the tree's dynamic values.
-  var config: Config { configs.config(controller.cluster.brokerValues) }
+  /// What the rest of the start needs to know.
+  var starting: StartingBroker {
+    StartingBroker(
+      brokerID: brokerID, clusterID: clusterID, configs: configs, cluster: controller.cluster, controller: controller,
+      effects: effects)
+  }
 
   /// What this broker's directories say it was before (`meta.properties`); nil where they say nothing.
   package struct Identity: Sendable {
@@ -60,7 +64,7 @@ package struct ElectedController: Sendable {
       self.configs = configs
       controller = Controller(
         id: brokerID, epoch: epoch, epochVersion: version, cluster: cluster,
-        rules: Controller.Rules { values in Controller.Rules.Settings(configs.config(values)) })
+        rules: configs.rules)
       effects = []
       // Elections are written now: the logs are opened for their new leader epochs.
       var due = controller.step(.brokerCame(LiveBroker(id: brokerID, epoch: tree.sessionID)))
@@ -70,7 +74,9 @@ package struct ElectedController: Sendable {
           effects.append(effect)
           continue
         }
-        due += controller.step(try tree.perform(operations))
+        let written = tree.carryOut(operations)
+        if case .writeFailed(.failed(let reason)) = written { throw RegistryError(reason) }
+        due += controller.step(written)
       }
     } catch let error as RegistryError {
       throw error
@@ -84,7 +90,7 @@ package struct ElectedController: Sendable {
   }
 
   /// What broker.id or meta.properties says; nil when neither does.
-  private static func knownID(_ config: Config, before: BrokerID?) throws(RegistryError) -> BrokerID? {
+  static func knownID(_ config: Config, before: BrokerID?) throws(RegistryError) -> BrokerID? {
     guard config.brokerID >= 0 else { return before }
     if let before, before != config.brokerID {
       throw RegistryError("broker.id is \(config.brokerID), but the log directories are those of broker \(before)")
@@ -92,11 +98,20 @@ package struct ElectedController: Sendable {
     return config.brokerID
   }
 
-  private static func generatedID(_ config: Config, _ start: inout RegistryStart) throws -> BrokerID {
+  static func generatedID(_ config: Config, _ start: inout RegistryStart) throws -> BrokerID {
     guard config.brokerIDGenerationEnable else {
       throw RegistryError("broker.id is not set, and broker.id.generation.enable is false")
     }
     return try start.generateBrokerID(above: config.reservedBrokerMaxID)
+  }
+}
+
+extension DynamicConfigs {
+  /// What the controller needs to know of the configuration, whose keys it does not know.
+  var rules: Controller.Rules {
+    Controller.Rules(
+      settings: { Controller.Rules.Settings(self.config($0)) },
+      allowsUnclean: { TopicConfig(overrides: $0, broker: self.config($1)).uncleanLeaderElectionEnable })
   }
 }
 
@@ -110,22 +125,56 @@ extension Controller.Rules.Settings {
 
 extension ZNodeTree {
   /// Does a controller's write and says how it went. Waits for the disk.
+  ///
+  /// A write that is larger than one request may be (a topic of many thousand partitions, in ZooKeeper) is done in parts, each under the
+  /// check of the controller's epoch. Where a part fails after others were made, the controller gives its place up: the next one completes
+  /// what is in the tree in part (`RegistryStart.completion`).
   func carryOut(_ operations: [TreeOperation]) -> Controller.Event {
-    do throws(ZNodeError) { return try perform(operations) } catch {
-      if error.code == .closed || error.code == .sessionExpired { return .sessionLost }
-      let isFenced = error.code == .badVersion && error.path == ControllerEpochZNode.path
-      return .writeFailed(isFenced ? .fenced : .failed("\(error)"))
+    let parts = Self.parts(operations, largest: largestMulti)
+    var created: [String] = []
+    for (index, part) in parts.enumerated() {
+      do throws(ZNodeError) { created += try perform(part) } catch {
+        // Whether a write was made whose response was lost is found out by reading the tree anew, as the next controller.
+        switch error.code {
+        case .closed, .sessionExpired, .connectionLost: return .sessionLost
+        default: break
+        }
+        if index > 0 { return .sessionLost }
+        let isFenced = error.code == .badVersion && error.path == ControllerEpochZNode.path
+        return .writeFailed(isFenced ? .fenced : .failed("\(error)"))
+      }
+    }
+    return .writeFinished(created: created)
+  }
+
+  /// Does a part of a controller's write; returns the paths of its sequential nodes. Waits for the disk.
+  private func perform(_ operations: [ZNodeOperation]) throws(ZNodeError) -> [String] {
+    zip(operations, try multi(operations)).compactMap { operation, result in
+      guard case .create(_, _, let mode) = operation, mode.isSequential, case .created(let path, _) = result else {
+        return nil
+      }
+      return path
     }
   }
 
-  /// Does a controller's write. Waits for the disk.
-  fileprivate func perform(_ operations: [TreeOperation]) throws(ZNodeError) -> Controller.Event {
-    let results = try multi(operations.map { ZNodeOperation($0) })
-    var created: [String] = []
-    for (operation, result) in zip(operations, results) {
-      if case .createSequential = operation, case .created(let path, _) = result { created.append(path) }
+  /// Splits a write, whose first operation may be a check that each part repeats.
+  static func parts(_ operations: [TreeOperation], largest: Int) -> [[ZNodeOperation]] {
+    let all = operations.map { ZNodeOperation($0) }
+    var check: [ZNodeOperation] = []
+    if case .check? = operations.first { check = [all[0]] }
+    let checkBytes = check.reduce(0) { $0 + $1.bytes }
+    var parts: [[ZNodeOperation]] = []
+    var part = check
+    var bytes = checkBytes
+    for operation in all.dropFirst(check.count) {
+      if bytes + operation.bytes > largest, part.count > check.count {
+        parts.append(part)
+        (part, bytes) = (check, checkBytes)
+      }
+      part.append(operation)
+      bytes += operation.bytes
     }
-    return .writeFinished(created: created)
+    return parts + [part]
   }
 }
 

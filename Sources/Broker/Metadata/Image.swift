@@ -29,8 +29,8 @@ package final class Topic: Sendable {
 /// Holds the metadata cache (brokers, topics, configuration, controller), and for each topic this broker's `Partition` objects.
 /// Immutable; a request reads one image from its beginning to its end. Not KRaft's MetadataImage.
 package final class MetadataImage: Sendable {
-  /// The ids of the brokers that are alive, rising.
-  package let brokers: [BrokerID]
+  /// The brokers that are alive, by rising id.
+  package let brokers: [LiveBroker]
   /// The id of the controller; -1 when there is none.
   package let controllerID: BrokerID
   /// This broker's configuration, dynamic values included.
@@ -43,7 +43,7 @@ package final class MetadataImage: Sendable {
   private let byID: [TopicID: Topic]
 
   /// Makes an image without topics.
-  package init(brokers: [BrokerID], controllerID: BrokerID, config: Config) {
+  package init(brokers: [LiveBroker], controllerID: BrokerID, config: Config) {
     self.brokers = brokers
     self.controllerID = controllerID
     self.config = config
@@ -57,6 +57,9 @@ package final class MetadataImage: Sendable {
   package func withID(_ id: TopicID) -> Topic? { byID[id] }
   package var count: Int { all.count }
 
+  /// Returns the broker if it is alive.
+  package func broker(_ id: BrokerID) -> LiveBroker? { brokers.first { $0.id == id } }
+
   /// Makes the image after a change, in one pass over all topics, however many change.
   ///
   /// - Parameters:
@@ -64,7 +67,7 @@ package final class MetadataImage: Sendable {
   ///   - changed: the new and changed topics.
   ///   - removed: the names of deleted topics.
   package init(
-    after old: MetadataImage, brokers: [BrokerID]? = nil, controllerID: BrokerID? = nil, config: Config? = nil,
+    after old: MetadataImage, brokers: [LiveBroker]? = nil, controllerID: BrokerID? = nil, config: Config? = nil,
     changed: [Topic] = [], removed: [String] = []
   ) {
     self.brokers = brokers ?? old.brokers

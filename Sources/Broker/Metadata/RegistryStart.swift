@@ -7,10 +7,15 @@ struct RegistryStart {
   let tree: any ZNodeTree
   var brokerID: BrokerID
   private(set) var operations: [ZNodeOperation] = []
+  /// Whether other brokers may change the tree meanwhile.
+  let isShared: Bool
+  /// The partitions without a state: a controller has ended in the midst of a change that takes several requests.
+  private(set) var stateless: [(name: TopicPartition, replicas: [BrokerID])] = []
 
-  init(tree: any ZNodeTree, brokerID: BrokerID) {
+  init(tree: any ZNodeTree, brokerID: BrokerID, isShared: Bool = false) {
     self.tree = tree
     self.brokerID = brokerID
+    self.isShared = isShared
   }
 
   mutating func makeRoots() throws(ZNodeError) {
@@ -72,16 +77,20 @@ struct RegistryStart {
   }
 
   /// Everything a controller knows of the tree.
-  func cluster() throws -> ClusterState {
+  ///
+  /// - Parameter ofAllBrokers: whether the dynamic values of every broker are read, and not this broker's alone.
+  mutating func cluster(ofAllBrokers: Bool = false) throws -> ClusterState {
     var cluster = ClusterState()
     for topic in try topics() { cluster.topics[topic.name] = topic }
     if let node = try tree.find(ConfigZNode.path(.brokerDefault)) {
       cluster.brokerValues.defaults = try ConfigZNode(.brokerDefault, data: node.data).values
       cluster.brokerValues.hasDefaultsNode = true
     }
-    if let node = try tree.find(ConfigZNode.path(.broker(brokerID))) {
-      cluster.brokerValues.own[brokerID] = try ConfigZNode(.broker(brokerID), data: node.data).values
-      cluster.brokerValues.hasOwnNode.insert(brokerID)
+    let brokers = ofAllBrokers ? try configuredBrokers() : [brokerID]
+    for id in brokers {
+      guard let node = try tree.find(ConfigZNode.path(.broker(id))) else { continue }
+      cluster.brokerValues.own[id] = try ConfigZNode(.broker(id), data: node.data).values
+      cluster.brokerValues.hasOwnNode.insert(id)
     }
     if try isThere(ConfigChangeZNode.parent) {
       for name in try tree.children(of: ConfigChangeZNode.parent) {
@@ -97,49 +106,88 @@ struct RegistryStart {
     return cluster
   }
 
+  /// The brokers that have a node of dynamic values.
+  private func configuredBrokers() throws -> [BrokerID] {
+    try tree.children(of: "/config/brokers").compactMap { BrokerID($0) }
+  }
+
   /// In three bulk reads, however many topics there are: a read for each would be a round trip each.
-  private func topics() throws -> [TopicDescription] {
+  private mutating func topics() throws -> [TopicDescription] {
     guard try isThere(TopicZNode.parent) else { return [] }
     let deleted = try isThere(DeleteTopicZNode.parent) ? Set(try tree.children(of: DeleteTopicZNode.parent)) : []
-    let names = try tree.children(of: TopicZNode.parent)
-    let topics = try zip(names, nodes(names.map { TopicZNode.path($0) })).map { name, node in
-      try TopicZNode(name: name, data: node.data)
+    let listed = try tree.children(of: TopicZNode.parent)
+    let nodes = try nodes(listed.map { TopicZNode.path($0) })
+    // One that is not there any more has been deleted since it was listed.
+    let topics = try zip(listed, nodes).compactMap { name, node in
+      try node.map { try TopicZNode(name: name, data: $0.data) }
     }
-    let configs = try tree.get(all: names.map { ConfigZNode.path(.topic($0)) })
-    var states = try nodes(
+    let configs = try tree.get(all: topics.map { ConfigZNode.path(.topic($0.name)) })
+    var states = try self.nodes(
       topics.flatMap { topic in topic.replicas.indices.map { PartitionStateZNode.path(topic.name, Int32($0)) } })[...]
-    return try zip(topics, configs).map { topic, config in
-      defer { states = states.dropFirst(topic.replicas.count) }
-      return TopicDescription(
-        name: topic.name, id: topic.id, partitions: try partitions(of: topic, states.prefix(topic.replicas.count)),
-        overrides: try config.map { try ConfigZNode(.topic(topic.name), data: $0.data).values } ?? [:],
-        hasConfigNode: config != nil, isBeingDeleted: deleted.contains(topic.name))
+    stateless = []
+    var described: [TopicDescription] = []
+    for (topic, config) in zip(topics, configs) {
+      described.append(
+        TopicDescription(
+          name: topic.name, id: topic.id, partitions: try partitions(of: topic, states.prefix(topic.replicas.count)),
+          overrides: try config.map { try ConfigZNode(.topic(topic.name), data: $0.data).values } ?? [:],
+          hasConfigNode: config != nil, isBeingDeleted: deleted.contains(topic.name)))
+      states = states.dropFirst(topic.replicas.count)
     }
+    return described
   }
 
   /// - Parameter states: the nodes of the partitions' states, in the order of their numbers.
-  private func partitions(of topic: TopicZNode, _ states: ArraySlice<ZNode>) throws -> [PartitionDescription] {
-    try zip(topic.replicas, states).enumerated().map { index, partition in
-      let (replicas, node) = partition
+  private mutating func partitions(
+    of topic: TopicZNode, _ states: ArraySlice<ZNode?>
+  ) throws -> [PartitionDescription] {
+    var described: [PartitionDescription] = []
+    for (index, (replicas, node)) in zip(topic.replicas, states).enumerated() {
       let number = Int32(index)
-      let state = try PartitionStateZNode(topic.name, number, data: node.data)
-      var description = PartitionDescription(
-        replicas: replicas, leader: state.leader, leaderEpoch: state.leaderEpoch,
-        inSyncReplicas: state.inSyncReplicas, partitionEpoch: node.stat.version)
+      var description: PartitionDescription
+      if let node {
+        let state = try PartitionStateZNode(topic.name, number, data: node.data)
+        description = PartitionDescription(
+          replicas: replicas, leader: state.leader, leaderEpoch: state.leaderEpoch,
+          inSyncReplicas: state.inSyncReplicas, partitionEpoch: node.stat.version)
+        description.isRecovering = state.isRecovering
+      } else {
+        // As the state is that completes it.
+        description = PartitionDescription(
+          replicas: replicas, leader: replicas.first ?? -1, leaderEpoch: 0, inSyncReplicas: replicas)
+        stateless.append((TopicPartition(topic.name, number), replicas))
+      }
       description.addingReplicas = topic.addingReplicas[number] ?? []
       description.removingReplicas = topic.removingReplicas[number] ?? []
-      description.isRecovering = state.isRecovering
-      return description
+      described.append(description)
     }
+    return described
   }
 
-  /// Nodes that must be there.
-  private func nodes(_ paths: [String]) throws(ZNodeError) -> [ZNode] {
-    var found: [ZNode] = []
-    found.reserveCapacity(paths.count)
-    for (path, node) in zip(paths, try tree.get(all: paths)) {
-      guard let node else { throw ZNodeError(.noNode, path) }
-      found.append(node)
+  /// What makes the states that are missing, in the tree as `cluster` has read it.
+  func completion(controllerEpoch: Int32) throws(ZNodeError) -> [TreeOperation] {
+    let parents = Set(stateless.map(\.name.topic)).sorted().map { PartitionStateZNode.partitionsPath($0) }
+    let paths = parents + stateless.map { PartitionStateZNode.partitionPath($0.name.topic, $0.name.partition) }
+    var operations: [TreeOperation] = []
+    for (path, node) in zip(paths, try tree.get(all: paths)) where node == nil {
+      operations.append(.create(path: path, data: []))
+    }
+    return operations
+      + stateless.map { name, replicas in
+        .create(
+          path: PartitionStateZNode.path(name.topic, name.partition),
+          data: PartitionStateZNode(
+            leader: replicas.first ?? -1, leaderEpoch: 0, controllerEpoch: controllerEpoch, inSyncReplicas: replicas
+          ).data)
+      }
+  }
+
+  /// Reads nodes, which must be there where nobody else changes the tree.
+  private func nodes(_ paths: [String]) throws(ZNodeError) -> [ZNode?] {
+    let found = try tree.get(all: paths)
+    guard isShared else {
+      for (path, node) in zip(paths, found) where node == nil { throw ZNodeError(.noNode, path) }
+      return found
     }
     return found
   }

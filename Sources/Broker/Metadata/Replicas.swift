@@ -1,3 +1,4 @@
+import Base
 import Cluster
 import Logging
 import Model
@@ -20,10 +21,22 @@ package final class Replicas: Sendable {
   private let directoryFailed = Mutex<@Sendable (LogDirectory, DiskError) -> Void>({ _, _ in })
 
   private let deleted = Mutex<@Sendable (_ delayMs: Int64) -> Void>({ _ in })
-  private let leadershipChanged = Mutex<LeadershipChanged>({ _, _ in })
+  private let roleChanged = Mutex<RoleChanged>({ _, _ in })
 
-  /// Receives a partition, and the epoch in which this broker leads it; nil when it leads it no longer.
-  typealias LeadershipChanged = @Sendable (Partition, LeaderEpoch?) -> Void
+  /// What this broker is to a partition.
+  enum Role: Equatable {
+    case leader(LeaderEpoch)
+    /// The leader is -1 where there is none.
+    case follower(of: BrokerID, LeaderEpoch)
+    /// The replica has stopped.
+    case none
+  }
+
+  typealias RoleChanged = @Sendable (Partition, Role) -> Void
+
+  /// The brokers that are alive; nil before that is known.
+  private let alive = Mutex<Set<BrokerID>?>(nil)
+  private let advanced = Mutex<@Sendable (Partition.Advanced, Partition) -> Void>({ _, _ in })
 
   init(
     _ directories: LogDirectories, brokerID: BrokerID, log: Logger, nowMs: @escaping @Sendable () -> Int64,
@@ -41,8 +54,13 @@ package final class Replicas: Sendable {
     directoryFailed.withLock { $0 = body }
   }
 
-  /// Sets the function to call when this broker has become leader of a partition, perhaps again, or is no longer.
-  func whenLeadershipChanges(_ body: @escaping LeadershipChanged) { leadershipChanged.withLock { $0 = body } }
+  /// Sets the function to call when this broker has become leader or follower of a partition, perhaps again, or has stopped its replica.
+  func whenRolesChange(_ body: @escaping RoleChanged) { roleChanged.withLock { $0 = body } }
+
+  /// Sets the function that wakes the waiters, and asks for the change of the ISR, that an election or a broker's coming or going brings.
+  func whenReplicationAdvances(_ body: @escaping @Sendable (Partition.Advanced, Partition) -> Void) {
+    advanced.withLock { $0 = body }
+  }
 
   /// Sets the function to call when partitions were deleted, with the time until their files may be removed.
   func whenDeleted(_ body: @escaping @Sendable (_ delayMs: Int64) -> Void) {
@@ -64,10 +82,12 @@ package final class Replicas: Sendable {
   ///     logged; the next start creates the log.
   ///   - placement: how many partitions each log directory has, by which new logs are placed; nil before the first.
   ///   - config: returns the configuration of a topic's logs.
+  /// - Returns: the topics that have a partition here now which they had not before.
   func lead(
     _ states: [Controller.ReplicaState], _ outcomes: inout [String: String?],
     _ placement: inout LogDirectories.Placement?, config: (String) -> LogConfig
-  ) {
+  ) -> Set<String> {
+    var new: Set<String> = []
     var configs: [String: LogConfig] = [:]
     for state in states {
       let topic = state.name.topic
@@ -95,22 +115,33 @@ package final class Replicas: Sendable {
       }
       become(state.partition, made)
       hosted.withLock { $0[topic, default: [:]][state.name.partition] = made }
+      new.insert(topic)
     }
+    return new
   }
 
   /// Makes `partition` leader or follower in the epoch of `state`; a state that it has already changes nothing.
   private func become(_ state: PartitionDescription, _ partition: Partition) {
+    // Of an election before the last that this broker has heard of.
+    #if DEBUG
+    let obeysAny = PlantedFault.obeysOldOrders.isPlanted
+    #else
+    let obeysAny = false
+    #endif
+    guard obeysAny || state.leaderEpoch >= partition.leaderEpoch else { return }
     guard state.leader == brokerID else {
       for waiter in partition.follow(leaderEpoch: state.leaderEpoch) { waiter.wake(.released) }
-      leadershipChanged.withLock { $0 }(partition, nil)
+      roleChanged.withLock { $0 }(partition, .follower(of: state.leader, state.leaderEpoch))
       return
     }
     let now = uptimeMs()
     let leadership = Replication.Leadership(
       leaderEpoch: state.leaderEpoch, partitionEpoch: state.partitionEpoch, replicas: state.replicas,
       inSync: state.inSyncReplicas)
-    for waiter in partition.advance({ $0.lead(leadership, nowMs: now) }).woken { waiter.wake(.satisfied) }
-    leadershipChanged.withLock { $0 }(partition, state.leaderEpoch)
+    let leading = partition.advance { $0.lead(leadership, nowMs: now) }
+    roleChanged.withLock { $0 }(partition, .leader(state.leaderEpoch))
+    advanced.withLock { $0 }(leading, partition)
+    if let alive = alive.withLock({ $0 }), !alive.isSuperset(of: state.replicas) { take(alive, in: partition) }
   }
 
   private func make(
@@ -128,6 +159,37 @@ package final class Replicas: Sendable {
       state.name, topicID: state.topicID, log: made.log, directory: made.directory, brokerID: brokerID,
       replicas: state.partition.replicas, leaderEpoch: state.partition.leaderEpoch)
   }
+
+  /// Takes in which brokers are alive: the high watermarks of partitions led here do not wait for followers that are gone.
+  func take(alive: Set<BrokerID>) {
+    let hasChanged = self.alive.withLock { known in
+      defer { known = alive }
+      return known != alive
+    }
+    guard hasChanged else { return }
+    for partition in all { take(alive, in: partition) }
+  }
+
+  private func take(_ alive: Set<BrokerID>, in partition: Partition) {
+    let raised = partition.advance { replication in
+      var raised = Replication.Steps.none
+      for id in replication.followerIDs {
+        let steps = replication.broker(id, isAlive: alive.contains(id))
+        raised.highWatermark = steps.highWatermark ?? raised.highWatermark
+      }
+      return raised
+    }
+    advanced.withLock { $0 }(raised, partition)
+  }
+
+  /// The replicas on this broker, in the order of their names; also those that no image shows (yet).
+  var all: [Partition] {
+    let hosted = hosted.withLock { $0 }
+    return hosted.keys.sorted().flatMap { topic in (hosted[topic] ?? [:]).sorted { $0.key < $1.key }.map(\.value) }
+  }
+
+  /// Returns whether any partition of a topic is on this broker.
+  func hasReplicas(of topic: String) -> Bool { hosted.withLock { $0[topic] != nil } }
 
   func partition(_ name: TopicPartition) -> Partition? { hosted.withLock { $0[name.topic]?[name.partition] } }
 
@@ -159,6 +221,12 @@ package final class Replicas: Sendable {
     }
   }
 
+  /// Ends the leadership of a replica, and its following of another, while its log stays (a broker that is about to stop).
+  private func standStill(_ partition: Partition) {
+    for waiter in partition.follow(leaderEpoch: partition.leaderEpoch) { waiter.wake(.released) }
+    roleChanged.withLock { $0 }(partition, .none)
+  }
+
   /// Stops replicas: wakes the waiters parked in them, and renames the directories of those that are deleted.
   ///
   /// - Returns: the topics whose files may not all have been renamed.
@@ -167,14 +235,17 @@ package final class Replicas: Sendable {
     var renamed: [(directory: LogDirectory, topics: Set<String>)] = []
     var delayMs = Int64.max
     for replica in replicas {
+      guard replica.isDeleted else {
+        if let partition = partition(replica.name) { standStill(partition) }
+        continue
+      }
       let partition = hosted.withLock { hosted in
         let partition = hosted[replica.name.topic]?.removeValue(forKey: replica.name.partition)
         if hosted[replica.name.topic]?.isEmpty == true { hosted[replica.name.topic] = nil }
         return partition
       }
-      for waiter in partition?.retire(deleted: replica.isDeleted) ?? [] { waiter.wake(.released) }
-      if let partition { leadershipChanged.withLock { $0 }(partition, nil) }
-      guard replica.isDeleted else { continue }
+      for waiter in partition?.retire(deleted: true) ?? [] { waiter.wake(.released) }
+      if let partition { roleChanged.withLock { $0 }(partition, .none) }
       guard let directory = partition?.directory ?? directories.holding(replica.name) else {
         // Its files may be in a directory that cannot be used now.
         if !directories.areAllUsable { left.insert(replica.name.topic) }

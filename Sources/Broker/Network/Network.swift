@@ -1,6 +1,7 @@
+package import Client
 package import NIOCore
 
-/// Listening sockets: what a node needs of a network.
+/// Listening sockets, and connections to other brokers: what a node needs of a network.
 package protocol Network: Sendable {
   /// Binds a listener's address. Clients that connect wait until `BoundListener.accept`.
   ///
@@ -14,6 +15,15 @@ package protocol Network: Sendable {
     admit: @escaping @Sendable () -> any ChannelHandler,
     setUp: @escaping @Sendable (any Channel) throws -> Void
   ) -> EventLoopFuture<any BoundListener>
+
+  /// Connects to another broker.
+  ///
+  /// - Parameters:
+  ///   - loop: the connection lives on it.
+  ///   - receiveAllocator: makes the buffers that the socket receives into.
+  func connect(
+    to endpoint: Client.Endpoint, on loop: any EventLoop, receiveAllocator: any RecvByteBufferAllocator
+  ) -> EventLoopFuture<any Channel>
 }
 
 /// A listener whose address is bound.

@@ -1,3 +1,4 @@
+package import Client
 import Glibc
 package import Logging
 import Model
@@ -35,6 +36,17 @@ package struct RealNetwork: Network {
         return [channel]
       }.map { RealListener(name: listener.name, host: nil, port: port, channels: $0) }
     }
+  }
+
+  package func connect(
+    to endpoint: Client.Endpoint, on loop: any EventLoop, receiveAllocator: any RecvByteBufferAllocator
+  ) -> EventLoopFuture<any Channel> {
+    ClientBootstrap(group: loop)
+      .channelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
+      .channelOption(ChannelOptions.recvAllocator, value: receiveAllocator)
+      .channelOption(ChannelOptions.maxMessagesPerRead, value: 1)
+      .connectTimeout(.milliseconds(Limits.peerConnectMs))
+      .connect(host: endpoint.host, port: endpoint.port)
   }
 
   private func bind(

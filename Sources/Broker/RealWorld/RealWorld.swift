@@ -1,4 +1,5 @@
 import Base
+import Coordination
 package import Logging
 import NIOCore
 import NIOPosix
@@ -25,6 +26,11 @@ package final class RealWorld: Sendable {
     var world = World(
       loops: loops, disk: disk, arms: arms, pageCache: pageCache, network: RealNetwork(log: log), offload: offload,
       descriptorsMax: descriptors, wallMs: Clocks.wallMs, random: { SystemRandomNumberGenerator() })
+    world.connectTree = { (servers, sessionTimeoutMs, connectTimeoutMs) throws(ZNodeError) in
+      try ZooKeeperTree(
+        connect: servers, sessionTimeoutMs: sessionTimeoutMs, connectTimeoutMs: connectTimeoutMs,
+        notice: { log.info("ZooKeeper: \($0)") })
+    }
     world.refusalsMax = max(1, reserved / 2)
     world.hasDescriptors = { DescriptorLimit.isFree(reserving: reserved, of: descriptors) }
     self.world = world

@@ -42,8 +42,8 @@ final class ReplicaFetcher: Sendable {
     /// The topics of the partitions, by their ids, with the number of partitions.
     var topics: [TopicID: (name: String, count: Int)] = [:]
     var timer: Scheduled<Void>?
-    /// Those whose last fetch failed: said once.
-    var failing: Set<TopicPartition> = []
+    /// When each partition that cannot be fetched now failed first; nil once that has been told.
+    var failing: [TopicPartition: NIODeadline?] = [:]
     var isLeaderSilent = false
   }
 
@@ -386,14 +386,25 @@ final class ReplicaFetcher: Sendable {
   }
 
   private func tell(_ partition: Partition, _ why: String) {
-    guard state.withLock({ $0.failing.insert(partition.name).inserted }) else { return }
+    // For a while after an election, follower and leader have not both heard of it.
+    let now = loop.now
+    let isTold = state.withLock { state -> Bool in
+      guard let first = state.failing[partition.name] else {
+        state.failing[partition.name] = .some(now)
+        return false
+      }
+      guard let first, now - first >= .milliseconds(Limits.followerPatienceMs) else { return false }
+      state.failing[partition.name] = .some(nil)
+      return true
+    }
+    guard isTold else { return }
     around.log.warning(
-      "a partition cannot be fetched from its leader now, and is tried again",
+      "a partition cannot be fetched from its leader, and is tried again",
       metadata: ["partition": "\(partition.name)", "leader": "\(leader)", "why": "\(why)"])
   }
 
   private func succeeded(_ partition: Partition) {
-    state.withLock { if !$0.failing.isEmpty { $0.failing.remove(partition.name) } }
+    state.withLock { if !$0.failing.isEmpty { $0.failing[partition.name] = nil } }
   }
 
   private func tell(isLeaderSilent: Bool, _ why: String) {
@@ -430,7 +441,7 @@ extension ReplicaFetcher.State {
   }
 
   fileprivate mutating func remove(_ name: TopicPartition) {
-    failing.remove(name)
+    failing[name] = nil
     guard let gone = partitions.removeValue(forKey: name) else { return }
     topics[gone.topicID]?.count -= 1
     if topics[gone.topicID]?.count == 0 { topics[gone.topicID] = nil }

@@ -3,6 +3,7 @@ import Logging
 import Model
 import NIOCore
 import Synchronization
+import Wire
 
 /// Replicates the partitions that this broker follows: one `ReplicaFetcher` for each leader's broker. (Kafka: ReplicaFetcherManager.)
 ///
@@ -86,5 +87,27 @@ final class ReplicaFetchers: Sendable {
       return state.fetchers.sorted { $0.key < $1.key }.map(\.value)
     }
     for fetcher in fetchers { fetcher.stop() }
+  }
+}
+
+/// Tells of fetched batches that could not be appended for the log's files.
+final class AppendFailures: Sendable {
+  private let told = Mutex<@Sendable (Partition, PartitionError) -> Void>({ _, _ in })
+
+  /// Sets the function to call with each.
+  func whenOneHappens(_ body: @escaping @Sendable (Partition, PartitionError) -> Void) { told.withLock { $0 = body } }
+
+  func happened(in partition: Partition, _ error: PartitionError) { told.withLock { $0 }(partition, error) }
+}
+
+/// Sends followers' fetches over the connections to other brokers that are for fetches.
+struct FetchPeers: PeerRequests {
+  let peers: Peers
+
+  func send<R: Request>(
+    _ request: R, to broker: BrokerID, on loop: any EventLoop, timeoutMs: Int,
+    then: @escaping @Sendable (Result<R.Answer, any Error>) -> Void
+  ) {
+    peers.send(request, to: broker, purpose: .fetch) { result in then(result.mapError { $0 }) }
   }
 }

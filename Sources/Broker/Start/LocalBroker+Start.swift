@@ -11,11 +11,34 @@ extension LogDirectories {
   ) throws -> StartPlan {
     let topics = elected.controller.cluster.topics.values.sorted { $0.name < $1.name }
     let plan = try check.plan(topics, brokerID: elected.brokerID)
+    try accept(elected.starting, plan, random: random)
+    return plan
+  }
+
+  /// Takes the directories as those of a broker of a cluster. Replicas that the cluster has given to other brokers meanwhile, and those of
+  /// topics that it has deleted, are set aside.
+  func accept(
+    _ starting: StartingBroker, _ check: StartCheck, log: Logger, nowMs: Int64, random: any RandomNumberGenerator
+  ) throws -> StartPlan {
+    let topics = starting.cluster.topics.values.sorted { $0.name < $1.name }
+    let plan = try check.planInCluster(topics, brokerID: starting.brokerID)
+    try accept(starting, plan, random: random)
+    for stray in plan.strays {
+      guard let directory = all.first(where: { $0.path == stray.path }),
+        let kept = try directory.setAside(stray.partition, nowMs: nowMs)
+      else { continue }
+      log.warning(
+        "a replica that is not this broker's any more is set aside",
+        metadata: ["partition": "\(stray.partition)", "kept": "\(kept)"])
+    }
+    return plan
+  }
+
+  private func accept(_ starting: StartingBroker, _ plan: StartPlan, random: any RandomNumberGenerator) throws {
     var random = random
     try accept(
-      LogDirectory.Identity(brokerID: elected.brokerID, clusterID: elected.clusterID), absent: plan.absent,
+      LogDirectory.Identity(brokerID: starting.brokerID, clusterID: starting.clusterID), absent: plan.absent,
       random: &random)
-    return plan
   }
 }
 

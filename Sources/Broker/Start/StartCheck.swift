@@ -109,6 +109,43 @@ struct StartCheck {
     return plan
   }
 
+  /// Plans the start of a broker of a cluster, whose tree others have changed while it was away: what is missing here is made when the
+  /// controller says so, and fetched from the leader, unless it may be in a directory that cannot be used now.
+  func planInCluster(_ topics: [TopicDescription], brokerID: BrokerID) throws(StartRefusal) -> StartPlan {
+    guard !usable.isEmpty else { throw .noDirectory(unusable) }
+    try checkIdentities()
+    try checkIDs()
+    let known = Dictionary(uniqueKeysWithValues: topics.map { ($0.name, $0) })
+    var plan = StartPlan()
+    var found: [TopicPartition: String] = [:]
+    for report in usable {
+      for (partition, id) in report.partitions.sorted(by: { $0.key < $1.key }) {
+        let place = StartPlan.Place(path: report.path, partition: partition)
+        guard let topic = known[partition.topic], id == nil || id == topic.id,
+          topic.replicas(of: partition.partition)?.contains(brokerID) == true
+        else {
+          plan.strays.append(place)
+          continue
+        }
+        if topic.isBeingDeleted {
+          plan.deletions.append(place)
+        } else if let earlier = found.updateValue(report.path, forKey: partition) {
+          throw .twice(partition, earlier, report.path)
+        }
+      }
+    }
+    let absent = absent()
+    plan.absent = absent.unusable
+    guard !unusable.isEmpty else { return plan }
+    for topic in topics where !topic.isBeingDeleted {
+      for (index, partition) in topic.partitions.enumerated() where partition.replicas.contains(brokerID) {
+        let name = TopicPartition(topic.name, Int32(index))
+        if found[name] == nil { plan.offline.append(name) }
+      }
+    }
+    return plan
+  }
+
   /// Finds the directory of each partition, and what of the directories is not the tree's.
   private func place(
     _ known: [String: TopicDescription], _ plan: inout StartPlan
@@ -124,7 +161,7 @@ struct StartCheck {
           continue
         }
         if topic.isBeingDeleted {
-          plan.deletions.append(StartPlan.Deletion(path: report.path, partition: partition))
+          plan.deletions.append(StartPlan.Place(path: report.path, partition: partition))
         } else if let earlier = found.updateValue(report.path, forKey: partition) {
           throw .twice(partition, earlier, report.path)
         }

@@ -1,0 +1,383 @@
+import Cluster
+import Coordination
+import Logging
+import Model
+import NIOCore
+import Synchronization
+
+/// This broker as a member of a cluster whose tree is shared: its registration, and which broker is the controller.
+///
+/// With the embedded tree the broker is alone, and all of this is settled at its start.
+struct Membership {
+  /// The zxid of this broker's registration; nil before it has one.
+  var brokerEpoch: Int64?
+  /// The broker that is the controller; -1 where none is known.
+  var controllerID: BrokerID
+  /// The largest controller epoch that this broker has seen.
+  var controllerEpoch: Int32 = 0
+  /// The registration to be made, also after the session has ended and another has begun.
+  var registration: BrokerZNode?
+  /// Called once, when this broker is registered.
+  var whenRegistered: (@Sendable (Result<Void, any Error>) -> Void)?
+  /// Milliseconds since 1970 after which an earlier registration of this broker is taken for that of another one.
+  var registeringUntilMs: Int64 = 0
+  /// The notification of a changed configuration that was read last.
+  var lastConfigChange = ""
+  /// Whether the broker stops, and does not come back.
+  var isLeaving = false
+  /// Whether the session has not ended, as far as is known.
+  var hasSession = true
+  /// The watches that are set and have not fired: each is set once.
+  var watches: Set<Watch> = []
+
+  enum Watch: Hashable { case controller, brokers, configs }
+
+  init(controllerID: BrokerID) { self.controllerID = controllerID }
+}
+
+/// What happens to a member of a cluster.
+enum MembershipEvent: Sendable {
+  /// The broker's listeners are bound: register it.
+  case join(BrokerZNode, waitingMs: Int64, @Sendable (Result<Void, any Error>) -> Void)
+  /// A pause is over: try again to reach the tree, or to register.
+  case tryAgain
+  /// `/controller` has changed.
+  case controllerChanged
+  /// The children of `/brokers/ids` have changed.
+  case brokersChanged
+  /// The children of `/config/changes` have changed.
+  case configsChanged
+  /// The session has ended.
+  case sessionEnded(Int64)
+}
+
+extension ControllerRunner {
+  func take(_ event: MembershipEvent, _ state: inout State) {
+    switch event {
+    case .join(let registration, let waitingMs, let then):
+      state.membership.registration = registration
+      state.membership.whenRegistered = then
+      state.membership.registeringUntilMs = nowMs() + waitingMs
+      watchSession(of: state.tree)
+      register(&state)
+    case .tryAgain: state.membership.hasSession ? register(&state) : joinAgain(&state)
+    case .controllerChanged:
+      state.membership.watches.remove(.controller)
+      attempt("look for the controller", &state) { try elect(&$0) }
+    case .brokersChanged:
+      state.membership.watches.remove(.brokers)
+      attempt("look for the brokers", &state) { try lookAtBrokers(&$0) }
+    case .configsChanged:
+      state.membership.watches.remove(.configs)
+      attempt("read changed configurations", &state) { try lookAtConfigs(&$0) }
+    case .sessionEnded(let session):
+      guard state.tree.sessionID == session, !state.membership.isLeaving else { return }
+      log.warning("the session with the z-node tree has ended: this broker joins the cluster anew")
+      resign(&state)
+      state.membership.hasSession = false
+      state.membership.watches = []
+      state.membership.brokerEpoch = nil
+      state.membership.controllerID = -1
+      joinAgain(&state)
+    }
+  }
+
+  /// Reads from the tree, and sets the watch unless it is set already. A read that fails sets none.
+  private func read<Result>(
+    _ watch: Membership.Watch, _ event: MembershipEvent, _ state: inout State,
+    _ body: (any ZNodeTree, ZNodeWatch?) throws(ZNodeError) -> Result
+  ) throws(ZNodeError) -> Result {
+    guard state.membership.watches.insert(watch).inserted else { return try body(state.tree, nil) }
+    do throws(ZNodeError) { return try body(state.tree) { _ in self.enqueue(.membership(event)) } } catch {
+      state.membership.watches.remove(watch)
+      throw error
+    }
+  }
+
+  /// Does something with the tree. Where it is not reached, the attempt is made again after a pause; where the session has ended, a
+  /// new one follows anyway.
+  private func attempt(_ what: String, _ state: inout State, _ body: (inout State) throws -> Void) {
+    guard !state.membership.isLeaving else { return }
+    do { try body(&state) } catch {
+      log.warning("the z-node tree was not reached", metadata: ["to": "\(what)", "reason": "\(error)"])
+      tryAgainLater()
+    }
+  }
+
+  private func tryAgainLater() {
+    loop.scheduleTask(in: .milliseconds(Limits.treeRetryMs)) { self.enqueue(.membership(.tryAgain)) }
+  }
+
+  private func watchSession(of tree: any ZNodeTree) {
+    let session = tree.sessionID
+    tree.whenSessionEnds {
+      if !self.hasLeft.isRaised { self.enqueue(.membership(.sessionEnded(session))) }
+    }
+  }
+
+  // MARK: This broker's registration
+
+  private func joinAgain(_ state: inout State) {
+    guard let reconnect, !state.membership.isLeaving else { return }
+    do throws(ZNodeError) {
+      state.tree = try reconnect()
+    } catch {
+      log.warning("the z-node tree is not reached", metadata: ["reason": "\(error)"])
+      return tryAgainLater()
+    }
+    state.membership.hasSession = true
+    watchSession(of: state.tree)
+    register(&state)
+  }
+
+  /// Creates `/brokers/ids/N`, and then takes part in the election. A registration of this broker's last session goes with that
+  /// session; one that stays is another broker's.
+  private func register(_ state: inout State) {
+    guard let registration = state.membership.registration, !state.membership.isLeaving else { return }
+    if state.membership.brokerEpoch == nil {
+      do throws(ZNodeError) {
+        try state.tree.create(BrokerZNode.path(brokerID), registration.data, mode: .ephemeral)
+        state.membership.brokerEpoch = try state.tree.exists(BrokerZNode.path(brokerID))?.czxid
+        registeredEpoch.store(state.membership.brokerEpoch ?? -1, ordering: .relaxed)
+      } catch {
+        guard notRegistered(error, &state) else { return }
+      }
+    }
+    let then = state.membership.whenRegistered
+    state.membership.whenRegistered = nil
+    if reconnect != nil {
+      attempt("take part in the cluster", &state) { state in
+        try lookAtConfigs(&state)
+        try elect(&state)
+        try lookAtBrokers(&state)
+      }
+    }
+    then?(.success(()))
+  }
+
+  /// Returns true if the registration is this session's after all: the response to its creation was lost.
+  private func notRegistered(_ error: ZNodeError, _ state: inout State) -> Bool {
+    switch error.code {
+    case .nodeExists:
+      if let stat = try? state.tree.exists(BrokerZNode.path(brokerID)), stat.ephemeralOwner == state.tree.sessionID {
+        state.membership.brokerEpoch = stat.czxid
+        registeredEpoch.store(stat.czxid, ordering: .relaxed)
+        return true
+      }
+      guard nowMs() >= state.membership.registeringUntilMs else { break }
+      fail(
+        "\(BrokerZNode.path(brokerID)) is taken: another broker with broker.id=\(brokerID) is alive", &state)
+      return false
+    case .connectionLost,
+      .sessionExpired where reconnect != nil:
+      break
+    default:
+      fail("\(error)", &state)
+      return false
+    }
+    tryAgainLater()
+    return false
+  }
+
+  /// Ends the start of this broker; one that has started tries to register again for ever.
+  private func fail(_ reason: String, _ state: inout State) {
+    guard let then = state.membership.whenRegistered else {
+      log.error("this broker cannot be registered, and tries again", metadata: ["reason": "\(reason)"])
+      return tryAgainLater()
+    }
+    state.membership.whenRegistered = nil
+    then(.failure(RegistryError(reason)))
+  }
+
+  // MARK: The election
+
+  /// Becomes controller where there is none, and otherwise waits for the present one to go. A controller whose node was deleted resigns.
+  private func elect(_ state: inout State) throws {
+    guard state.membership.brokerEpoch != nil else { return }
+    let found = try read(.controller, .controllerChanged, &state) { (tree, watch) throws(ZNodeError) in
+      try tree.exists(ControllerZNode.path, watch: watch)
+    }
+    if state.controller?.hasResigned == false {
+      if let found, found.ephemeralOwner == state.tree.sessionID { return }
+      resign(&state)
+    }
+    if let stat = found {
+      let node = try ControllerZNode(data: try state.tree.get(ControllerZNode.path).data)
+      // Ours is left from an attempt whose response was lost; without its controller it must go.
+      if stat.ephemeralOwner == state.tree.sessionID { return try state.tree.delete(ControllerZNode.path) }
+      state.membership.controllerID = node.brokerID
+      return state.orders.show(controllerID: node.brokerID)
+    }
+    var start = RegistryStart(tree: state.tree, brokerID: brokerID, isShared: true)
+    let (epoch, version) = try start.becomeController(nowMs: nowMs())
+    do throws(ZNodeError) { try state.tree.multi(start.operations) } catch {
+      // Another broker was faster: the watch tells when it goes.
+      if error.code == .nodeExists || error.code == .badVersion { return enqueue(.membership(.controllerChanged)) }
+      throw error
+    }
+    log.info("this broker is the controller", metadata: ["epoch": "\(epoch)"])
+    try lead(epoch: epoch, version: version, &start, &state)
+  }
+
+  /// Reads the cluster and becomes its controller.
+  private func lead(epoch: Int32, version: Int32, _ start: inout RegistryStart, _ state: inout State) throws {
+    do {
+      let cluster = try start.cluster(ofAllBrokers: true)
+      let completion = try start.completion(controllerEpoch: epoch)
+      if !completion.isEmpty {
+        let check = TreeOperation.check(path: ControllerEpochZNode.path, version: version)
+        guard case .writeFinished = state.tree.carryOut([check] + completion) else {
+          throw RegistryError("a change that another controller has begun cannot be completed")
+        }
+      }
+      state.controller = Controller(
+        id: brokerID, epoch: epoch, epochVersion: version, cluster: cluster, rules: configs.rules)
+      state.membership.controllerEpoch = epoch
+      state.membership.controllerID = brokerID
+      state.channels.removeAll()
+      state.orders.overrides = cluster.topics.mapValues(\.overrides)
+      state.orders.values = cluster.brokerValues
+      let shown = state.controller?.shownTopics ?? []
+      state.orders.show(shown, removed: [], brokers: nil, controllerID: brokerID, isAll: true)
+      try lookAtBrokers(&state)
+    } catch {
+      // Not a controller that does not know its cluster: another one, or this one again.
+      state.controller = nil
+      try? state.tree.delete(ControllerZNode.path)
+      throw error
+    }
+  }
+
+  /// Tells the controller which brokers have come and gone since.
+  private func lookAtBrokers(_ state: inout State) throws {
+    guard let before = state.controller?.cluster.brokers, state.controller?.hasResigned == false else { return }
+    let names = try read(.brokers, .brokersChanged, &state) { (tree, watch) throws(ZNodeError) in
+      try tree.children(of: BrokerZNode.parent, watch: watch)
+    }
+    var alive: [BrokerID: LiveBroker] = [:]
+    for name in names {
+      guard let id = BrokerID(name), let node = try state.tree.find(BrokerZNode.path(id)) else { continue }
+      let broker = try BrokerZNode(id: id, data: node.data)
+      alive[id] = LiveBroker(id: id, epoch: node.stat.czxid, endpoints: broker.endpoints, rack: broker.rack)
+    }
+    // A new controller knows none of them yet.
+    guard !before.isEmpty else {
+      return state.step(.began(alive.keys.sorted().compactMap { alive[$0] }))
+    }
+    for id in before.keys.sorted() where alive[id]?.epoch != before[id]?.epoch {
+      peers.forget(id)
+      state.step(.brokerWent(id))
+    }
+    state.channels.keep { alive[$0]?.epoch == $1 }
+    for id in alive.keys.sorted() where alive[id]?.epoch != before[id]?.epoch {
+      if let broker = alive[id] { state.step(.brokerCame(broker)) }
+    }
+  }
+
+  /// Ends this broker's controller, if it has one: its requests are refused, and what it has decided and not done is dropped.
+  func resign(_ state: inout State) {
+    state.step(.sessionLost)
+    let effects = state.effects
+    state.effects = []
+    for case .response(let request, let outcomes) in effects { state.waiting.removeValue(forKey: request)?(outcomes) }
+    if state.controller != nil { resigned(&state) }
+  }
+
+  /// Takes in that this broker's controller has resigned.
+  func resigned(_ state: inout State) {
+    // The logs that were created are adopted, and the deletions continued, by the next controller.
+    state.orders.chores.forgetOwn()
+    state.channels.removeAll()
+    state.controller = nil
+    log.warning("this broker is no longer the controller")
+    if state.membership.controllerID == brokerID {
+      state.membership.controllerID = -1
+      state.orders.show(controllerID: -1)
+    }
+    guard reconnect != nil else { return }
+    enqueue(.membership(.controllerChanged))
+  }
+
+  // MARK: Configurations
+
+  /// Applies the configurations that have changed since the last look.
+  private func lookAtConfigs(_ state: inout State) throws {
+    let names = try read(.configs, .configsChanged, &state) { (tree, watch) throws(ZNodeError) in
+      try tree.children(of: ConfigChangeZNode.parent, watch: watch)
+    }
+    var entities: [ConfigZNode.Entity] = []
+    for name in names.sorted() where name > state.membership.lastConfigChange {
+      state.membership.lastConfigChange = name
+      guard let node = try state.tree.find("\(ConfigChangeZNode.parent)/\(name)"),
+        let entity = try? ConfigChangeZNode.entity(data: node.data), !entities.contains(entity)
+      else { continue }
+      entities.append(entity)
+    }
+    let changes = try entities.map { entity in
+      (
+        entity,
+        try state.tree.find(ConfigZNode.path(entity)).map { try ConfigZNode(entity, data: $0.data).values } ?? [:]
+      )
+    }
+    if !changes.isEmpty { state.orders.configure(changes) }
+  }
+}
+
+extension ControllerRunner {
+  /// Registers this broker in `/brokers/ids`, once its listeners are bound.
+  ///
+  /// - Parameters:
+  ///   - waitingMs: how long to wait for an earlier registration of this broker to go, whose session has not ended yet.
+  ///   - then: gets the outcome on the control lane.
+  func announce(
+    _ endpoints: [BrokerZNode.Endpoint], rack: String?, waitingMs: Int64,
+    then: @escaping @Sendable (Result<Void, any Error>) -> Void
+  ) {
+    let node = BrokerZNode(id: brokerID, endpoints: endpoints, rack: rack, timestampMs: nowMs())
+    enqueue(.membership(.join(node, waitingMs: waitingMs, then)))
+  }
+
+  /// Ends this broker's session with the tree, so that its registration goes at once. Called on the control lane, at a stop's end.
+  func closeTree() {
+    hasLeft.raise()
+    withState { state in
+      state.membership.isLeaving = true
+      state.tree.close()
+    }
+  }
+
+  /// Has the controller move the leaderships of this broker to other ones before it stops, as far as there are others in sync.
+  ///
+  /// - Returns: completes when they are moved, or after the last attempt.
+  func moveLeadershipsAway(on loop: any EventLoop) -> EventLoopFuture<Void> {
+    let config = configs.base
+    guard reconnect != nil, config.controlledShutdownEnable else { return loop.makeSucceededVoidFuture() }
+    let promise = loop.makePromise(of: Void.self)
+    moveLeadershipsAway(attemptsLeft: config.controlledShutdownMaxRetries, config.controlledShutdownRetryBackoffMs) {
+      promise.succeed()
+    }
+    return promise.futureResult
+  }
+
+  private func moveLeadershipsAway(attemptsLeft: Int, _ backoffMs: Int64, done: @escaping @Sendable () -> Void) {
+    let brokerID = brokerID
+    let epoch = brokerEpoch
+    ask({ _ in .shutDown(brokerID, brokerEpoch: epoch) }, elsewhere: .sent) { outcomes in
+      if case .remaining(let left)? = outcomes.first, left.isEmpty { return done() }
+      guard attemptsLeft > 0 else {
+        self.log.warning("this broker stops and still leads partitions", metadata: ["outcome": "\(outcomes)"])
+        return done()
+      }
+      self.loop.scheduleTask(in: .milliseconds(backoffMs)) {
+        self.moveLeadershipsAway(attemptsLeft: attemptsLeft - 1, backoffMs, done: done)
+      }
+    }
+  }
+}
+
+extension ZNodeTree {
+  /// Reads a topic's values; none where it has no configuration.
+  func overrides(ofTopic name: String) throws -> [String: String] {
+    try find(ConfigZNode.path(.topic(name))).map { try ConfigZNode(.topic(name), data: $0.data).values } ?? [:]
+  }
+}
