@@ -9,10 +9,22 @@ enum NoAnswer: Error {
   case notConnected
 }
 
+/// What a client needs of the simulation that it is in.
+protocol ClientWorld: AnyObject {
+  var trace: Trace { get }
+  /// The virtual time.
+  var now: NIODeadline { get }
+  func violation(_ what: String)
+}
+
+extension Simulation: ClientWorld {}
+
 /// Simulates one client's connection: sends requests, and checks that responses come in the order of the requests.
 final class SimulatedClient: @unchecked Sendable {
   let name: String
-  private let simulation: Simulation
+  private let simulation: any ClientWorld
+  /// Begins a connection; nil where nobody listens.
+  private let dial: () -> SimulatedLink?
   private var link: SimulatedLink?
   private var received = ByteBuffer()
   private var nextCorrelationID: Int32 = 1
@@ -26,9 +38,14 @@ final class SimulatedClient: @unchecked Sendable {
     let answered: (ByteBuffer?) -> Void
   }
 
-  init(_ name: String, _ simulation: Simulation) {
+  convenience init(_ name: String, _ simulation: Simulation) {
+    self.init(name, simulation) { simulation.network.connect() }
+  }
+
+  init(_ name: String, _ world: any ClientWorld, dial: @escaping () -> SimulatedLink?) {
     self.name = name
-    self.simulation = simulation
+    simulation = world
+    self.dial = dial
   }
 
   var isConnected: Bool { link != nil }
@@ -39,7 +56,7 @@ final class SimulatedClient: @unchecked Sendable {
   /// Connects unless connected; returns whether there is a connection.
   func connect() -> Bool {
     if link != nil { return true }
-    guard let link = simulation.network.connect() else { return false }
+    guard let link = dial() else { return false }
     self.link = link
     received.clear()
     link.onBytes = { [weak self] in self?.arrived($0) }

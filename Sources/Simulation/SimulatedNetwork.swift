@@ -1,5 +1,6 @@
 import Base
 import Broker
+import Client
 import Model
 import NIOCore
 import NIOEmbedded
@@ -10,13 +11,20 @@ import NIOEmbedded
 final class SimulatedNetwork: Network, @unchecked Sendable {
   let loop: EmbeddedEventLoop
   let disk: SimulatedDisk
-  private var random: SplitMix
+  fileprivate var random: SplitMix
   private var listener: SimulatedListener?
+  /// The listeners of a cluster's hosts.
+  fileprivate var listeners: [Address: SimulatedListener] = [:]
+  fileprivate var blocked: Set<Path> = []
+  /// When each path was last blocked or opened.
+  fileprivate var changed: [Path: NIODeadline] = [:]
+  /// The maximum one-way delays of paths that are slow.
+  fileprivate var slow: [Path: Int] = [:]
   private(set) var links: [SimulatedLink] = []
   private var nextPort: UInt16 = 9092
   private var linksMade = 0
   /// The peak of bytes in memory that waited for one client to read.
-  fileprivate(set) var mostWaitingInMemory = 0
+  private(set) var mostWaitingInMemory = 0
   /// The maximum one-way delay of each piece.
   var delayMicrosecondsMax = 500
 
@@ -30,6 +38,8 @@ final class SimulatedNetwork: Network, @unchecked Sendable {
 
   func delay() -> TimeAmount { .microseconds(Int64(1 + random.below(delayMicrosecondsMax))) }
 
+  func waits(inMemory bytes: Int) { mostWaitingInMemory = max(mostWaitingInMemory, bytes) }
+
   func listen(
     _ listener: Listener, _ options: SocketOptions, on loops: any EventLoopGroup,
     admit: @escaping @Sendable () -> any ChannelHandler,
@@ -42,28 +52,126 @@ final class SimulatedNetwork: Network, @unchecked Sendable {
     return loop.makeSucceededFuture(bound)
   }
 
+  /// Binds an address of one of a cluster's hosts.
+  func listen(
+    _ listener: Listener, on host: String, admit: any ChannelHandler,
+    setUp: @escaping @Sendable (any Channel) throws -> Void
+  ) -> EventLoopFuture<any BoundListener> {
+    let address = Address(host: host, port: listener.port)
+    guard listeners[address] == nil else {
+      return loop.makeFailedFuture(
+        ListenError(listener: listener.name, address: "\(host):\(listener.port)", reason: "Address already in use"))
+    }
+    let bound = SimulatedListener(
+      name: listener.name, host: listener.host, port: listener.port, network: self, admit: admit, setUp: setUp)
+    listeners[address] = bound
+    return loop.makeSucceededFuture(bound)
+  }
+
+  func connect(
+    to endpoint: Client.Endpoint, on loop: any EventLoop, receiveAllocator: any RecvByteBufferAllocator
+  ) -> EventLoopFuture<any Channel> {
+    loop.makeFailedFuture(ClientError.unreachable(endpoint, reason: "there is no other broker"))
+  }
+
   fileprivate func closed(_ listener: SimulatedListener) {
     if self.listener === listener { self.listener = nil }
+    listeners = listeners.filter { $0.value !== listener }
   }
 
   /// Connects a client to the listening node; nil without one.
   func connect() -> SimulatedLink? {
     guard let listener else { return nil }
     linksMade += 1
-    let link = SimulatedLink(network: self, number: linksMade)
+    let link = SimulatedLink(network: self, number: linksMade, disk: disk)
     links.append(link)
     listener.arrived(link)
     return link
   }
 
-  fileprivate func forget(_ link: SimulatedLink) { links.removeAll { $0 === link } }
+  /// Begins a connection of `client`, a host or a client's name, to a host's listener.
+  ///
+  /// - Parameter disk: that of the listening host.
+  func dial(from client: String, to host: String, port: UInt16, disk: SimulatedDisk) -> SimulatedLink {
+    linksMade += 1
+    let link = SimulatedLink(network: self, number: linksMade, disk: disk, client: client, server: host)
+    links.append(link)
+    link.open { [self] in listeners[Address(host: host, port: port)] }
+    return link
+  }
+
+  func forget(_ link: SimulatedLink) { links.removeAll { $0 === link } }
 
   /// Breaks all links at once, as a machine failure does.
   func cutAll() { for link in links { link.cut() } }
 }
 
+/// The paths between the hosts of a cluster, its clients and its tree.
+extension SimulatedNetwork {
+  struct Path: Hashable {
+    var from: String
+    var to: String
+  }
+
+  fileprivate struct Address: Hashable {
+    var host: String
+    var port: UInt16
+  }
+
+  func isBlocked(_ from: String, _ to: String) -> Bool {
+    !blocked.isEmpty && blocked.contains(Path(from: from, to: to))
+  }
+
+  /// Lets no byte pass from one to the other: connections wait, as those of TCP do.
+  func block(_ from: String, _ to: String) {
+    if blocked.insert(Path(from: from, to: to)).inserted { changed[Path(from: from, to: to)] = loop.now }
+  }
+
+  /// Whether a path has been blocked, or open, for a time.
+  func has(been isBlocked: Bool, _ from: String, _ to: String, for time: TimeAmount) -> Bool {
+    guard self.isBlocked(from, to) == isBlocked else { return false }
+    return changed[Path(from: from, to: to)].map { loop.now - $0 > time } ?? !isBlocked
+  }
+
+  func unblock(_ from: String, _ to: String) {
+    guard blocked.remove(Path(from: from, to: to)) != nil else { return }
+    changed[Path(from: from, to: to)] = loop.now
+    for link in links { link.pathOpened() }
+  }
+
+  func slow(_ from: String, _ to: String, delayMicrosecondsMax: Int?) {
+    slow[Path(from: from, to: to)] = delayMicrosecondsMax
+  }
+
+  func delay(_ from: String, _ to: String) -> TimeAmount {
+    guard !slow.isEmpty, let most = slow[Path(from: from, to: to)] else { return delay() }
+    return .microseconds(Int64(1 + random.below(most)))
+  }
+
+  /// Ends all slowness and opens all paths.
+  func heal() {
+    slow = [:]
+    blocked = []
+    for link in links { link.pathOpened() }
+  }
+
+  /// Handles the end of a host: of its process alone, so that the kernel closes its connections, or of the whole machine, and then its
+  /// peers are told nothing until it is up again.
+  func wentDown(_ host: String, isMachine: Bool) {
+    listeners = listeners.filter { $0.key.host != host }
+    for link in links where link.client == host || link.server == host {
+      if isMachine { link.goDark() } else { link.cut() }
+    }
+  }
+
+  /// Handles the start of a machine, which knows of no connection of before.
+  func cameUp(_ host: String) {
+    for link in links where link.isDark && (link.client == host || link.server == host) { link.cut() }
+  }
+}
+
 /// Simulates a listening socket. Clients that connect before `accept` wait.
-private final class SimulatedListener: BoundListener, @unchecked Sendable {
+final class SimulatedListener: BoundListener, @unchecked Sendable {
   let name: String
   let host: String?
   let port: UInt16
@@ -129,274 +237,5 @@ private final class Acceptor: ChannelInboundHandler {
     guard let address = child.remoteAddress else { preconditionFailure("a link's channel has an address") }
     child.connect(to: address, promise: nil)
     child.read()
-  }
-}
-
-/// Simulates one connection: the client's end, and the socket under the node's channel.
-final class SimulatedLink: @unchecked Sendable {
-  let number: Int
-  let network: SimulatedNetwork
-  /// Whether the connection is broken: no byte passes, and both ends are notified.
-  private(set) var isCut = false
-  private var socket: SimulatedSocket?
-  private var channel: EmbeddedChannel?
-  /// Bytes that arrived before the node accepted.
-  private var early = ByteBuffer()
-  private var lastToServer: NIODeadline
-  private var lastToClient: NIODeadline
-  private var isFinished = false
-
-  /// Called with bytes for the client.
-  var onBytes: (ByteBuffer) -> Void = { _ in }
-  var onClose: () -> Void = {}
-  /// Whether the client reads. Otherwise the node's bytes stay in the network, up to `window`.
-  var isReading = true { didSet { if isReading { drain() } } }
-  var window = 64 << 10
-  private var unread = ByteBuffer()
-  /// Bytes sent by the node and not yet read by the client.
-  fileprivate private(set) var inFlight = 0
-
-  init(network: SimulatedNetwork, number: Int) {
-    self.network = network
-    self.number = number
-    lastToServer = network.loop.now
-    lastToClient = network.loop.now
-  }
-
-  fileprivate func makeChannel(port: UInt16) -> EmbeddedChannel {
-    let socket = SimulatedSocket(self)
-    let channel = EmbeddedChannel(handlers: [socket], loop: network.loop)
-    channel.localAddress = try? SocketAddress(ipAddress: "10.0.0.1", port: Int(port))
-    channel.remoteAddress = try? SocketAddress(ipAddress: "10.0.1.\(number % 250 + 1)", port: 10_000 + number % 50_000)
-    self.socket = socket
-    self.channel = channel
-    socket.arrived(early)
-    early.clear()
-    if isFinished { socket.endOfStream() }
-    return channel
-  }
-
-  // MARK: The client's end
-
-  /// Sends bytes to the node, in pieces.
-  func send(_ bytes: ByteBuffer) {
-    var rest = bytes
-    while rest.readableBytes > 0, !isCut {
-      let most = network.below(4) == 0 ? 64 : 32 << 10
-      guard let piece = rest.readSlice(length: min(rest.readableBytes, 1 + network.below(most))) else { return }
-      lastToServer = max(lastToServer + .nanoseconds(1), network.loop.now + network.delay())
-      network.loop.scheduleTask(deadline: lastToServer) {
-        guard !self.isCut else { return }
-        if let socket = self.socket { socket.arrived(piece) } else { self.early.writeImmutableBuffer(piece) }
-      }
-    }
-  }
-
-  /// Closes the client's end in order: bytes already sent still arrive.
-  func finish() {
-    guard !isCut else { return }
-    onBytes = { _ in }
-    onClose = {}
-    lastToServer = max(lastToServer + .nanoseconds(1), network.loop.now + network.delay())
-    network.loop.scheduleTask(deadline: lastToServer) {
-      guard !self.isCut else { return }
-      self.isFinished = true
-      self.socket?.endOfStream()
-    }
-  }
-
-  /// Breaks the connection: bytes in flight in both directions are lost.
-  func cut() {
-    guard !isCut else { return }
-    isCut = true
-    network.forget(self)
-    let told = onClose
-    onClose = {}
-    onBytes = { _ in }
-    network.loop.execute { told() }
-    guard let channel else { return }
-    network.loop.scheduleTask(in: network.delay()) { if channel.isActive { channel.close(promise: nil) } }
-  }
-
-  // MARK: The node's end
-
-  fileprivate func sendToClient(_ bytes: ByteBuffer) {
-    inFlight += bytes.readableBytes
-    lastToClient = max(lastToClient + .nanoseconds(1), network.loop.now + network.delay())
-    network.loop.scheduleTask(deadline: lastToClient) {
-      guard !self.isCut else { return }
-      self.unread.writeImmutableBuffer(bytes)
-      self.drain()
-    }
-  }
-
-  private func drain() {
-    guard isReading, unread.readableBytes > 0 else { return }
-    let bytes = unread
-    unread = ByteBuffer()
-    inFlight -= bytes.readableBytes
-    onBytes(bytes)
-    network.loop.execute { self.socket?.transmit() }
-  }
-
-  /// Handles the close of the node's end, which the client sees after the bytes in flight.
-  fileprivate func closedByNode() {
-    guard !isCut else { return }
-    lastToClient = max(lastToClient + .nanoseconds(1), network.loop.now + network.delay())
-    network.loop.scheduleTask(deadline: lastToClient) { self.cut() }
-  }
-}
-
-/// Simulates a channel's socket: delivers bytes when the channel reads, and takes as many as fit the link's window.
-///
-/// The socket is the first handler of the pipeline, so that nothing reaches `EmbeddedChannel`'s own buffers.
-private final class SimulatedSocket: ChannelDuplexHandler {
-  typealias InboundIn = ByteBuffer
-  typealias InboundOut = ByteBuffer
-  typealias OutboundIn = IOData
-  typealias OutboundOut = IOData
-
-  private let link: SimulatedLink
-  private var context: ChannelHandlerContext?
-  private var inbox = ByteBuffer()
-  private var wantsRead = false
-  private var isReadScheduled = false
-  private var hasEnded = false
-  /// Whether the client closed before its connection was accepted.
-  private var endsWhenActive = false
-  private var outbox: [(data: IOData, promise: EventLoopPromise<Void>?)] = []
-  private var flushed = 0
-  private var waitingBytes = 0
-  /// The part of `waitingBytes` that is in memory, not in files.
-  private var waitingInMemory = 0
-
-  init(_ link: SimulatedLink) { self.link = link }
-
-  private var channel: EmbeddedChannel? { context?.channel as? EmbeddedChannel }
-
-  func handlerAdded(context: ChannelHandlerContext) { self.context = context }
-  func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
-
-  func channelActive(context: ChannelHandlerContext) {
-    context.fireChannelActive()
-    if endsWhenActive { context.eventLoop.assumeIsolated().execute { self.endOfStream() } }
-  }
-
-  // MARK: Reading
-
-  func read(context: ChannelHandlerContext) {
-    wantsRead = true
-    scheduleRead()
-  }
-
-  func arrived(_ bytes: ByteBuffer) {
-    inbox.writeImmutableBuffer(bytes)
-    scheduleRead()
-  }
-
-  private func scheduleRead() {
-    guard wantsRead, inbox.readableBytes > 0, !isReadScheduled, let context else { return }
-    isReadScheduled = true
-    context.eventLoop.assumeIsolated().execute {
-      self.isReadScheduled = false
-      guard self.wantsRead, self.inbox.readableBytes > 0 else { return }
-      self.bringBytes()
-    }
-  }
-
-  private func bringBytes() {
-    guard let context, context.channel.isActive else { return }
-    wantsRead = false
-    guard var allocator = try? context.channel.syncOptions?.getOption(ChannelOptions.recvAllocator) else { return }
-    var buffer = allocator.buffer(allocator: context.channel.allocator)
-    let count = min(buffer.writableBytes, inbox.readableBytes)
-    guard let bytes = inbox.readSlice(length: count) else { return }
-    buffer.writeImmutableBuffer(bytes)
-    inbox.discardReadBytes()
-    _ = allocator.record(actualReadBytes: count)
-    context.fireChannelRead(wrapInboundOut(buffer))
-    context.fireChannelReadComplete()
-    if context.channel.isActive { context.channel.read() }
-  }
-
-  /// Handles the client's orderly close: as NIO does, all bytes are read, requested or not, and then the channel closes.
-  func endOfStream() {
-    guard !hasEnded, let context else { return }
-    guard context.channel.isActive else { return endsWhenActive = true }
-    hasEnded = true
-    while inbox.readableBytes > 0, context.channel.isActive { bringBytes() }
-    if context.channel.isActive { context.channel.close(promise: nil) }
-  }
-
-  // MARK: Writing
-
-  func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-    guard context.channel.isActive else {
-      promise?.fail(ChannelError.ioOnClosedChannel)
-      return
-    }
-    let data = unwrapOutboundIn(data)
-    outbox.append((data, promise))
-    waitingBytes += data.readableBytes
-    if case .byteBuffer(let bytes) = data { waitingInMemory += bytes.readableBytes }
-    link.network.mostWaitingInMemory = max(link.network.mostWaitingInMemory, waitingInMemory)
-    noteWritability()
-  }
-
-  func flush(context: ChannelHandlerContext) {
-    flushed = outbox.count
-    transmit()
-  }
-
-  /// Sends flushed bytes while the link takes them.
-  func transmit() {
-    while flushed > 0, let context, context.channel.isActive, link.inFlight < link.window {
-      let room = link.window - link.inFlight
-      var piece = ByteBuffer()
-      switch outbox[0].data {
-      case .byteBuffer(var bytes):
-        guard let taken = bytes.readSlice(length: min(room, bytes.readableBytes)) else { return }
-        piece = taken
-        waitingInMemory -= taken.readableBytes
-        outbox[0].data = .byteBuffer(bytes)
-      case .fileRegion(var region):
-        let wanted = min(room, region.readableBytes)
-        let read = try? region.fileHandle.withUnsafeFileDescriptor { descriptor in
-          link.network.disk.read(descriptor: descriptor, at: region.readerIndex, count: wanted)
-        }
-        guard let found = read ?? nil, !found.isEmpty || wanted == 0 else {
-          // The file is shorter than the region: sendfile sends nothing, and never will.
-          return context.channel.close(promise: nil)
-        }
-        piece.writeBytes(found)
-        region.moveReaderIndex(forwardBy: found.count)
-        outbox[0].data = .fileRegion(region)
-      }
-      waitingBytes -= piece.readableBytes
-      if piece.readableBytes > 0 { link.sendToClient(piece) }
-      guard outbox[0].data.readableBytes == 0 else { continue }
-      let promise = outbox.removeFirst().promise
-      flushed -= 1
-      promise?.succeed()
-    }
-    noteWritability()
-  }
-
-  private func noteWritability() {
-    guard let channel, channel.isActive else { return }
-    let isWritable =
-      channel.isWritable ? waitingBytes <= Limits.responseBytesWaiting : waitingBytes < Limits.responseBytesWaiting / 2
-    guard isWritable != channel.isWritable else { return }
-    channel.isWritable = isWritable
-    context?.fireChannelWritabilityChanged()
-  }
-
-  func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
-    let lost = outbox
-    outbox = []
-    flushed = 0
-    for write in lost { write.promise?.fail(ChannelError.ioOnClosedChannel) }
-    link.closedByNode()
-    context.close(mode: mode, promise: promise)
   }
 }

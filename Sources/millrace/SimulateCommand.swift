@@ -22,11 +22,13 @@ struct SimulateCommand: ParsableCommand {
         millrace simulate --seeds 1000                   seeds 1 to 1000
         millrace simulate --seeds 1000000 --minutes 30   as many as half an hour allows
         millrace simulate --seeds 20 --fresh             the first seed drawn at random
+        millrace simulate --cluster --seeds 1000         a cluster of three brokers
 
       EXIT CODES
         0 all checks passed   1 checks failed, in the seeds that are named   64 wrong arguments
       """)
 
+  @Flag(help: "Simulate a cluster of three brokers, and not one that is alone.") var cluster = false
   @Option(help: "Run this seed alone.") var seed: UInt64?
   @Option(help: "Number of seeds to run.") var seeds: Int?
   @Option(help: "The first of the seeds.") var from: UInt64 = 1
@@ -67,10 +69,14 @@ struct SimulateCommand: ParsableCommand {
   }
 
   private func runOne(_ seed: UInt64) throws {
-    let outcome = trace ? Simulation.run(seed: seed) { Terminal.say($0) } : Simulation.run(seed: seed)
+    let outcome = trace ? simulate(seed) { Terminal.say($0) } : simulate(seed)
     if !outcome.violations.isEmpty { report(outcome) }
     Terminal.say("seed \(seed): \(outcome.events) events, hash \(hex(outcome.hash)), \(summary(outcome.counts))")
     guard outcome.violations.isEmpty else { throw Exit.failed }
+  }
+
+  private func simulate(_ seed: UInt64, echo: ((String) -> Void)? = nil) -> Simulation.Outcome {
+    cluster ? ClusterSimulation.run(seed: seed, echo: echo) : Simulation.run(seed: seed, echo: echo)
   }
 
   private func runMany(_ count: Int) throws {
@@ -82,7 +88,7 @@ struct SimulateCommand: ParsableCommand {
     Threads.run(count: count, threads: threads ?? ProcessInfo.processInfo.activeProcessorCount) { index in
       guard Uptime.seconds < deadline else { return }
       if untilFailure, all.withLock({ !$0.failed.isEmpty }) { return }
-      let outcome = Simulation.run(seed: first &+ UInt64(index))
+      let outcome = simulate(first &+ UInt64(index))
       all.withLock { $0.add(outcome) }
       if !outcome.violations.isEmpty { report(outcome) }
     }
@@ -123,7 +129,7 @@ struct SimulateCommand: ParsableCommand {
     var lines = ["seed \(outcome.seed) failed; the last of its \(outcome.events) events (virtual seconds):"]
     lines += outcome.lastEvents.suffix(max(0, last)).map { "  \($0)" }
     lines += outcome.violations.map { "what did not hold: \($0)" }
-    lines.append("replay: millrace simulate --seed \(outcome.seed)")
+    lines.append("replay: millrace simulate\(cluster ? " --cluster" : "") --seed \(outcome.seed)")
     Terminal.say(lines.joined(separator: "\n"))
   }
 

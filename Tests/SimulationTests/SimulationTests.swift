@@ -79,7 +79,7 @@ struct SimulationTests {
   @Test("seed 961: a group begins again where a power failure has taken what it had read")
   func lostRecordsOfGroup() { Self.expectNothing(in: [Simulation.run(seed: 961)]) }
 
-  @Test("seed 940836541: a transactional produce that waits for its coordinator when the broker stops may be sent again")
+  @Test("seed 940836541: a transactional produce that waits for its coordinator at a stop may be sent again")
   func transactionalProduceAtStop() { Self.expectNothing(in: [Simulation.run(seed: 940_836_541)]) }
 
   /// A checker that cannot fail finds nothing: each of these faults of the shipped code is found. For those that few seeds find, the

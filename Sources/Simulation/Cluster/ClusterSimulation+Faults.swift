@@ -1,0 +1,135 @@
+import Base
+import Cluster
+import Model
+import NIOCore
+import NIOEmbedded
+
+extension ClusterSimulation {
+  func cause(_ fault: ClusterScenario.Fault.Kind) {
+    let node = random.pick(nodes)
+    let other = random.pick(nodes.filter { $0 !== node })
+    switch fault {
+    case .kill:
+      guard node.phase == .running else { return }
+      note(fault, node)
+      node.crash(.process)
+    case .powerFailure:
+      guard mayLoseDisk(node) else { return }
+      note(fault, node)
+      node.crash(.power)
+    case .emptyDisk:
+      guard mayLoseDisk(node) else { return }
+      note(fault, node)
+      node.crash(.emptyDisk)
+    case .stop:
+      guard node.phase == .running else { return }
+      note(fault, node)
+      node.stop()
+    case .cutNodes:
+      note(fault, node, other)
+      cut(node.host.name, other.host.name, bothWays: true)
+    case .cutNodesOneWay:
+      note(fault, node, other)
+      cut(node.host.name, other.host.name, bothWays: false)
+    case .isolate:
+      note(fault, node)
+      for other in nodes where other !== node { cut(node.host.name, other.host.name, bothWays: true) }
+    case .cutTree:
+      note(fault, node)
+      tree.cut(node.id)
+      after(milliseconds: 1 + random.below(random.pick([500, 10_000]))) { [self] in
+        trace.note("\(node.name) reaches the tree again")
+        tree.mend(node.id)
+      }
+    case .expireSession:
+      note(fault, node)
+      tree.expire(node.id, silently: false)
+    case .expireSilently:
+      note(fault, node)
+      tree.expire(node.id, silently: true)
+      after(milliseconds: 1 + random.below(random.pick([500, 5_000]))) { [self] in tree.mend(node.id) }
+    case .moveController:
+      note(fault)
+      tree.deleteController()
+    case .cutOff:
+      note(fault, node)
+      for other in nodes where other !== node { cut(node.host.name, other.host.name, bothWays: true) }
+      after(milliseconds: 1 + random.below(random.pick([10, 3_000]))) { [self] in tree.cut(node.id) }
+      after(milliseconds: 3_000 + random.below(10_000)) { [self] in tree.mend(node.id) }
+    case .strandController: strandController()
+    case .slowTree: slowTree()
+    case .cutClients:
+      note(fault, node)
+      cut(Self.clients, node.host.name, bothWays: true)
+    case .breakConnections:
+      note(fault)
+      network.cutAll()
+    case .slowDisk:
+      note(fault, node)
+      node.offload.delayMicrosecondsMax = 200_000
+      after(milliseconds: 1 + random.below(5_000)) { node.offload.delayMicrosecondsMax = 2_000 }
+    case .slowLink:
+      note(fault, node, other)
+      network.slow(node.host.name, other.host.name, delayMicrosecondsMax: random.pick([50_000, 500_000, 2_000_000]))
+      after(milliseconds: 1 + random.below(10_000)) { [self] in
+        network.slow(node.host.name, other.host.name, delayMicrosecondsMax: nil)
+      }
+    case .clock:
+      note(fault, node)
+      node.clockOffsetMs += Int64(random.below(7_200_000)) - 3_600_000
+    }
+  }
+
+  /// Has the cluster's controller be replaced while it does not know.
+  private func strandController() {
+    guard let id = tree.controller, let controller = nodes.first(where: { $0.id == id }) else { return }
+    let other = random.pick(nodes.filter { $0 !== controller })
+    note(.strandController, controller, other)
+    guard random.below(2) == 0 else {
+      // It has an ISR to change, for the node that is gone.
+      other.crash(.process)
+      let lagMs = Int(scenario.configuration["replica.lag.time.max.ms"] ?? "") ?? 0
+      return after(milliseconds: lagMs / 2 + random.below(lagMs)) { [self] in
+        slowTree()
+        tree.deleteController()
+      }
+    }
+    // It has leaders to elect, and its orders come late.
+    for node in nodes where node !== controller { cut(controller.host.name, node.host.name, bothWays: true) }
+    after(milliseconds: 1 + random.below(1_000)) { [self] in
+      tree.expire(other.id, silently: false)
+      after(milliseconds: 1 + random.below(2_000)) { [self] in tree.deleteController() }
+    }
+  }
+
+  private func slowTree() {
+    note(.slowTree)
+    tree.delayMicrosecondsMax = 2_000_000
+    after(milliseconds: 1_000 + random.below(4_000)) { [self] in tree.delayMicrosecondsMax = 2_000 }
+  }
+
+  private func note(_ fault: ClusterScenario.Fault.Kind, _ nodes: ClusterNode...) {
+    counts.faults[fault.rawValue, default: 0] += 1
+    trace.note("fault: \(fault.rawValue) \(nodes.map { "\($0.id)" }.joined(separator: " "))")
+  }
+
+  private func cut(_ from: String, _ to: String, bothWays: Bool) {
+    network.block(from, to)
+    if bothWays { network.block(to, from) }
+    after(milliseconds: 1 + random.below(random.pick([1_000, 10_000, 25_000]))) { [self] in
+      network.unblock(from, to)
+      if bothWays { network.unblock(to, from) }
+    }
+  }
+
+  /// Whether a node may lose what is not synced, or all of its disk: each partition then has two other living replicas in sync, which lose
+  /// nothing until that node has all records again.
+  private func mayLoseDisk(_ node: ClusterNode) -> Bool {
+    guard nodes.allSatisfy({ $0.phase == .running && tree.isRegistered($0.id) && now - $0.since > .seconds(3) }) else {
+      return false
+    }
+    return partitions.allSatisfy { partition in
+      tree.state(of: partition).map { Set($0.inSyncReplicas).count == nodes.count && $0.leader >= 0 } ?? false
+    }
+  }
+}

@@ -1,0 +1,165 @@
+import Base
+import Cluster
+import Coordination
+import Model
+import NIOCore
+import NIOEmbedded
+
+/// The ensemble of a simulated cluster, with the sessions of its nodes: a session ends when the ensemble has not heard of it for its
+/// timeout, because its node is dead, or its connection is cut.
+final class ClusterTree: @unchecked Sendable {
+  // Used by one thread, that of the simulation.
+
+  private struct Held {
+    let node: BrokerID
+    let session: SharedSession
+    let timeoutMs: Int
+    var isCut = false
+    /// Whether the client is gone for good.
+    var isDead = false
+  }
+
+  private let server: SharedTree
+  private let loop: EmbeddedEventLoop
+  private var random: SplitMix
+  private var held: [Held] = []
+  private var cutNodes: Set<BrokerID> = []
+  /// When each node's connection was last cut or mended.
+  private var changed: [BrokerID: NIODeadline] = [:]
+  /// The maximum delay of an event.
+  var delayMicrosecondsMax: Int {
+    get { delays.most }
+    set { delays.most = newValue }
+  }
+  private let delays: Delays
+  /// The simulation's own session, which is never cut.
+  let census: SharedSession
+
+  init(loop: EmbeddedEventLoop, seed: UInt64, now: @escaping @Sendable () -> Int64) {
+    self.loop = loop
+    let delays = Delays(seed: seed)
+    self.delays = delays
+    random = SplitMix(seed: seed ^ 1)
+    server = SharedTree(now: now) { _, body in
+      loop.assumeIsolated().scheduleTask(in: .microseconds(Int64(1 + delays.random.below(delays.most)))) { body() }
+    }
+    census = server.connect()
+  }
+
+  private final class Delays: @unchecked Sendable {
+    var random: SplitMix
+    var most = 2_000
+    init(seed: UInt64) { random = SplitMix(seed: seed) }
+  }
+
+  func connect(_ node: BrokerID, timeoutMs: Int) throws(ZNodeError) -> any ZNodeTree {
+    guard !cutNodes.contains(node) else {
+      throw ZNodeError(.connectionLost, "", detail: "no server of the ensemble is reached")
+    }
+    let session = server.connect()
+    held.removeAll { $0.isDead && !server.livingSessions.contains($0.session.sessionID) }
+    held.append(Held(node: node, session: session, timeoutMs: timeoutMs))
+    return session
+  }
+
+  // MARK: Faults
+
+  func cut(_ node: BrokerID) {
+    guard cutNodes.insert(node).inserted else { return }
+    changed[node] = loop.now
+    for index in held.indices where held[index].node == node { cut(index) }
+  }
+
+  private func cut(_ index: Int) {
+    guard !held[index].isCut else { return }
+    held[index].isCut = true
+    let session = held[index].session
+    server.cut(session, writeInFlight: random.below(2) == 0 ? .made : .lost)
+    loop.assumeIsolated().scheduleTask(in: .milliseconds(Int64(held[index].timeoutMs))) { [self] in
+      guard held.contains(where: { $0.session.sessionID == session.sessionID && $0.isCut }) else { return }
+      server.expire(session)
+    }
+  }
+
+  func mend(_ node: BrokerID) {
+    guard cutNodes.remove(node) != nil else { return }
+    changed[node] = loop.now
+    for index in held.indices where held[index].node == node && held[index].isCut && !held[index].isDead {
+      held[index].isCut = false
+      server.mend(held[index].session)
+    }
+  }
+
+  /// Whether a node has reached the tree for a time.
+  func hasReached(_ node: BrokerID, for time: TimeAmount) -> Bool {
+    !cutNodes.contains(node) && changed[node].map { loop.now - $0 > time } ?? true
+  }
+
+  func mendAll() { for node in cutNodes.sorted() { mend(node) } }
+
+  /// Ends the sessions of a node.
+  ///
+  /// - Parameter silently: whether the node does not hear of it until the tree is mended.
+  func expire(_ node: BrokerID, silently: Bool) {
+    if silently { cut(node) }
+    for held in held where held.node == node && !held.isDead { server.expire(held.session) }
+  }
+
+  func deleteController() { try? census.delete(ControllerZNode.path) }
+
+  /// Handles the death of a node: its session ends after its timeout.
+  func died(_ node: BrokerID) {
+    for index in held.indices where held[index].node == node {
+      cut(index)
+      held[index].isDead = true
+    }
+  }
+
+  /// Handles the orderly end of a node, which has closed its session.
+  func forget(_ node: BrokerID) { died(node) }
+
+  // MARK: What the tree says
+
+  func state(of partition: TopicPartition) -> PartitionStateZNode? {
+    guard let node = try? census.find(PartitionStateZNode.path(partition.topic, partition.partition)) else {
+      return nil
+    }
+    return try? PartitionStateZNode(partition.topic, partition.partition, data: node.data)
+  }
+
+  /// A partition whose state was written by a controller after another one had been elected; nil where there is none.
+  func writtenTooLate(of partitions: [TopicPartition]) -> String? {
+    guard let node = try? census.find(ControllerEpochZNode.path),
+      let epoch = try? ControllerEpochZNode.epoch(data: node.data)
+    else { return nil }
+    for partition in partitions {
+      guard let state = try? census.find(PartitionStateZNode.path(partition.topic, partition.partition)),
+        state.stat.mzxid > node.stat.mzxid, let said = self.state(of: partition)?.controllerEpoch, said < epoch
+      else { continue }
+      return "the state of \(partition) was written by the controller of epoch \(said) in epoch \(epoch)"
+    }
+    return nil
+  }
+
+  /// The broker that is the controller; nil where there is none.
+  var controller: BrokerID? {
+    guard let node = try? census.find(ControllerZNode.path) else { return nil }
+    return try? ControllerZNode(data: node.data).brokerID
+  }
+
+  /// The registered brokers, with the sessions that own the registrations.
+  var brokers: [BrokerID: Int64] {
+    var found: [BrokerID: Int64] = [:]
+    for name in (try? census.children(of: BrokerZNode.parent)) ?? [] {
+      guard let id = BrokerID(name), let stat = try? census.exists(BrokerZNode.path(id)) else { continue }
+      found[id] = stat.ephemeralOwner
+    }
+    return found
+  }
+
+  /// Whether a broker is registered by its present session, which is connected.
+  func isRegistered(_ node: BrokerID) -> Bool {
+    guard let owner = brokers[node] else { return false }
+    return held.contains { $0.node == node && $0.session.sessionID == owner && !$0.isCut && !$0.isDead }
+  }
+}
