@@ -42,7 +42,7 @@ struct Millrace: AsyncParsableCommand {
       PackCommand.self, PruneCommand.self, NewCommand.self,
       CodecsCommand.self, LintResultsCommand.self, DoctorCommand.self, TopicsCommand.self, GroupsCommand.self,
       ConfigsCommand.self, TransactionsCommand.self, LogDirsCommand.self, ZNodesCommand.self, DumpLogCommand.self,
-      SimulateCommand.self, FaultsCommand.self, MechanismCommand.self,
+      LocalClusterCommand.self, SimulateCommand.self, FaultsCommand.self, MechanismCommand.self,
     ])
 }
 
