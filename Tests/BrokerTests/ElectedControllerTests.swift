@@ -57,7 +57,7 @@ private final class OneBroker {
   var brokerID: BrokerID { elected.brokerID }
   var clusterID: String { elected.clusterID }
   var controllerEpoch: Int32 { elected.controller.epoch }
-  var config: Config { elected.config }
+  var config: Config { elected.starting.config }
   var topics: [TopicDescription] {
     elected.controller.cluster.topics.values.filter { !$0.isBeingDeleted }.sorted { $0.name < $1.name }
   }

@@ -10,24 +10,17 @@ set -euo pipefail
 broker=$(realpath "${1:?usage: run.sh BROKER_BINARY [client ...]}")
 shift
 here=$(cd "$(dirname "$0")" && pwd)
-venv="$here/../../.build/clients-venv"
 
 if ! command -v kcat >/dev/null; then
   echo "kcat is missing: run 'sudo apt-get install -y kcat' (or .ci/dependencies test)" >&2
   exit 2
 fi
 
-stamp="$venv/installed-requirements.txt"
-python="$venv/bin/python"
-if ! cmp -s "$here/requirements.txt" "$stamp"; then
-  python3 -m venv "$venv" || { echo "no venv: run 'sudo apt-get install -y python3-venv'" >&2; exit 2; }
-  if "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"; then
-    cp "$here/requirements.txt" "$stamp"
-  else
-    echo "PyPI is out of reach, so confluent-kafka, kafka-python and aiokafka are SKIPPED; kcat and the hand-written client run" >&2
-    set -- raw kcat kcat_groups
-    python=python3
-  fi
+source "$here/venv.sh"
+if [ -z "$python" ]; then
+  echo "PyPI is out of reach, so confluent-kafka, kafka-python and aiokafka are SKIPPED; kcat and the hand-written client run" >&2
+  set -- raw kcat kcat_groups
+  python=python3
 fi
 
 exec "$python" -B "$here/run.py" "$broker" "$@"

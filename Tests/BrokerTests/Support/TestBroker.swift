@@ -26,9 +26,13 @@ final class TestBroker: Sendable {
     fileprivate let node: Node
     private let started: RunningNode
 
-    fileprivate init(_ config: Config, disk: any Disk, pageCache: PageCache, log: Logger) throws {
+    fileprivate init(
+      _ config: Config, disk: any Disk, pageCache: PageCache, log: Logger, connectTree: TreeConnector?
+    ) throws {
       real = RealWorld(config, disk: disk, arms: .all, pageCache: pageCache, log: log)
-      node = Node(real.world, config, log: log)
+      var world = real.world
+      if let connectTree { world.connectTree = connectTree }
+      node = Node(world, config, log: log)
       do { started = try node.start().wait() } catch {
         real.shutdown()
         throw error
@@ -41,7 +45,7 @@ final class TestBroker: Sendable {
     var cleaner: LogCleaner { started.cleaner }
     var listeners: [any BoundListener] { started.listeners }
 
-    fileprivate func closeTree() { started.opened.tree.close() }
+    fileprivate func closeTree() { started.broker.controller.withState { $0.tree.close() } }
 
     func stop() { end(node.stop()) }
     func abandon() { end(node.abandon()) }
@@ -59,9 +63,11 @@ final class TestBroker: Sendable {
   }
 
   /// Starts a broker in `directory`, which may have been another's before.
+  ///
+  /// - Parameter connectTree: what `zookeeper.connect` leads to.
   static func start(
     in directory: String, _ overrides: [String: String] = [:], disk: any Disk = RealDisk(),
-    cache: PageCache = PageCache()
+    cache: PageCache = PageCache(), connectTree: TreeConnector? = nil
   ) throws -> TestBroker {
     var values = [
       "listeners": "PLAINTEXT://127.0.0.1:0", "log.dirs": "\(directory)/data", "broker.id": "1",
@@ -73,8 +79,9 @@ final class TestBroker: Sendable {
     let lines = CapturedLog()
     let log = Logger(label: "test") { _ in lines.handler }
     return TestBroker(
-      try Running(try Config(overrides: values), disk: disk, pageCache: cache, log: log), directory: directory,
-      lines: lines)
+      try Running(
+        try Config(overrides: values), disk: disk, pageCache: cache, log: log, connectTree: connectTree),
+      directory: directory, lines: lines)
   }
 
   /// Ends the broker's session with its tree, as nothing but a stop does with an embedded one.

@@ -1,0 +1,182 @@
+import Model
+import Testing
+import Wire
+
+@testable import Broker
+
+@Suite("Leaders and followers of a cluster", .serialized)
+struct ClusterReplicationTests {
+  @Test("what is acknowledged by all is on every broker, and stays when the leader crashes")
+  func leaderCrash() throws {
+    try withCluster(3) { cluster in
+      try cluster.createTopic("r", partitions: 1, replicas: 3, ["min.insync.replicas": "2"])
+      var acknowledged: [Offset] = []
+      for round in 0..<3 {
+        let leader = try cluster.awaitLeader(of: "r")
+        for value in 0..<5 {
+          let produced = try cluster.connect(to: leader).produce(try Batches.of(["\(round)-\(value)"]), to: "r")
+          try #require(produced.errorCode == ErrorCode.none)
+          acknowledged.append(produced.baseOffset)
+        }
+        cluster.crash(leader)
+        try cluster.waitUntil("another leader") {
+          try cluster.brokers.keys.allSatisfy { ![leader, -1].contains(try cluster.leader(of: "r", at: $0)) }
+        }
+        try cluster.start(leader)
+        try cluster.waitUntil("all are in sync again") {
+          try cluster.brokers.keys.allSatisfy { try cluster.inSync("r", at: $0) == [1, 2, 3] }
+        }
+      }
+      #expect(acknowledged.map(\.rawValue) == Array(0..<15))
+      let leader = try cluster.awaitLeader(of: "r")
+      let end = try cluster.connect(to: leader).offset(of: "r", at: -1).offset
+      #expect(end == 15)
+    }
+  }
+
+  @Test(
+    "a follower that is away leaves the in-sync replicas, and joins them again; with too few in sync acks=all is refused"
+  )
+  func minInSync() throws {
+    try withCluster(3) { cluster in
+      try cluster.createTopic("r", partitions: 1, replicas: 3, ["min.insync.replicas": "2"])
+      let leader = try cluster.awaitLeader(of: "r")
+      let others = ([1, 2, 3] as [BrokerID]).filter { $0 != leader }
+      cluster.crash(others[0])
+      try cluster.waitUntil("one has left") { try cluster.inSync("r", at: leader).count == 2 }
+      #expect(try cluster.connect(to: leader).produce(try Batches.of(["a"]), to: "r").errorCode == ErrorCode.none)
+      cluster.crash(others[1])
+      try cluster.waitUntil("both have left") { try cluster.inSync("r", at: leader) == [leader] }
+      #expect(
+        try cluster.connect(to: leader).produce(try Batches.of(["b"]), to: "r").errorCode == .notEnoughReplicas)
+      #expect(
+        try cluster.connect(to: leader).produce(try Batches.of(["c"]), to: "r", acks: 1).errorCode == ErrorCode.none)
+      for id in others { try cluster.start(id) }
+      try cluster.waitUntil("all are in sync again") { try cluster.inSync("r", at: leader) == [1, 2, 3] }
+      #expect(try cluster.connect(to: leader).produce(try Batches.of(["d"]), to: "r").errorCode == ErrorCode.none)
+    }
+  }
+
+  @Test("a broker that stops in order gives its leaderships away first, and nobody is refused for long")
+  func orderlyStop() throws {
+    try withCluster(3) { cluster in
+      try cluster.createTopic("r", partitions: 6, replicas: 3)
+      cluster.stop(2)
+      try cluster.waitUntil("others lead") {
+        try (0..<6).allSatisfy { partition in
+          try cluster.brokers.keys.allSatisfy { ![2, -1].contains(try cluster.leader(of: "r", partition, at: $0)) }
+        }
+      }
+      try cluster.start(2)
+      try cluster.waitUntil("all are in sync again") {
+        try (0..<6).allSatisfy { try cluster.inSync("r", $0, at: 1) == [1, 2, 3] }
+      }
+    }
+  }
+
+  @Test("a group's offsets are there when its coordinator has crashed")
+  func groupOffsets() throws {
+    try withCluster(3) { cluster in
+      try cluster.createTopic("r", partitions: 1, replicas: 3)
+      let first = try cluster.coordinator(of: "g")
+      var commit = OffsetCommitRequest()
+      commit.groupID = "g"
+      commit.generationIDOrMemberEpoch = -1
+      commit.topics = [
+        .with {
+          $0.name = "r"
+          $0.partitions = [.with { ($0.partitionIndex, $0.committedOffset) = (0, 42) }]
+        }
+      ]
+      try cluster.waitUntil("the coordinator has loaded its groups") {
+        let committed = try cluster.connect(to: first).ask(commit, version: 5)
+        return committed.topics.first?.partitions.first?.errorCode == ErrorCode.none
+      }
+      cluster.crash(first)
+      let second = try cluster.coordinator(of: "g", besides: first)
+      var fetch = OffsetFetchRequest()
+      fetch.groupID = "g"
+      fetch.topics = [.with { ($0.name, $0.partitionIndexes) = ("r", [0]) }]
+      try cluster.waitUntil("the offset is there") {
+        let answer = try cluster.connect(to: second).ask(fetch, version: 5)
+        return answer.errorCode == .none && answer.topics.first?.partitions.first?.committedOffset == 42
+      }
+    }
+  }
+
+  @Test("a topic moves to other brokers without a record lost")
+  func reassignment() throws {
+    try withCluster(3) { cluster in
+      var topic = CreateTopicsRequest.Topic()
+      topic.name = "m"
+      (topic.numPartitions, topic.replicationFactor) = (-1, -1)
+      topic.assignments = [.with { ($0.partitionIndex, $0.brokerIDs) = (0, [1]) }]
+      var request = CreateTopicsRequest()
+      request.topics = [topic]
+      let controller = try cluster.controller()
+      _ = try cluster.connect(to: controller).ask(request, version: 5)
+      try cluster.waitUntil("the topic is there") { try cluster.leader(of: "m", at: 3) == 1 }
+      for value in 0..<10 { _ = try cluster.connect(to: 1).produce(try Batches.of(["\(value)"]), to: "m") }
+      var reassign = AlterPartitionReassignmentsRequest()
+      reassign.topics = [
+        .with {
+          $0.name = "m"
+          $0.partitions = [.with { ($0.partitionIndex, $0.replicas) = (0, [2, 3]) }]
+        }
+      ]
+      let answer = try cluster.connect(to: controller).ask(reassign, version: 0)
+      #expect(answer.errorCode == .none)
+      try cluster.waitUntil("the replicas have moved") {
+        try cluster.inSync("m", at: 3) == [2, 3] && [2, 3].contains(try cluster.leader(of: "m", at: 3))
+      }
+      let leader = try cluster.leader(of: "m", at: 3)
+      // For a moment after its election the leader does not know what the others have (OFFSET_NOT_AVAILABLE).
+      try cluster.waitUntil("all records are there") {
+        try cluster.connect(to: leader).offset(of: "m", at: -1).offset == 10
+      }
+      try cluster.waitUntil("the old replica is gone") {
+        try cluster.connect(to: 1).produce(try Batches.of(["x"]), to: "m").errorCode == .notLeaderOrFollower
+      }
+    }
+  }
+
+  @Test("an idempotent producer gets ids of different blocks at different brokers")
+  func producerIDs() throws {
+    try withCluster(3) { cluster in
+      var ids: Set<Int64> = []
+      for id in [1, 2, 3] as [BrokerID] {
+        let answer = try cluster.connect(to: id).ask(InitProducerIdRequest(), version: 1)
+        #expect(answer.errorCode == .none)
+        ids.insert(answer.producerID / 1000)
+      }
+      #expect(ids.count == 3)
+    }
+  }
+}
+
+extension TestCluster {
+  /// The leader of a partition, when all brokers agree on one.
+  func awaitLeader(of topic: String, _ partition: Int = 0) throws -> BrokerID {
+    var leader: BrokerID = -1
+    try waitUntil("\(topic) has a leader") {
+      let known = Set(try brokers.keys.map { try self.leader(of: topic, partition, at: $0) })
+      leader = known.first ?? -1
+      return known.count == 1 && leader != -1
+    }
+    return leader
+  }
+
+  /// The broker that coordinates a group.
+  func coordinator(of group: String, besides old: BrokerID? = nil) throws -> BrokerID {
+    var request = FindCoordinatorRequest()
+    request.key = group
+    var found: BrokerID = -1
+    try waitUntil("a coordinator of \(group)") {
+      guard let any = brokers.keys.min() else { return false }
+      let answer = try connect(to: any).ask(request, version: 2)
+      found = answer.nodeID
+      return answer.errorCode == .none && found != old && brokers[found] != nil
+    }
+    return found
+  }
+}
