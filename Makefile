@@ -8,7 +8,7 @@ RELEASE := .build/release
 # One build for all tests and the programs that they start: optimised, with internal names for the tests and with the faults that they plant.
 TESTED := .build/tests/release
 
-.PHONY: bench readme results perf instructions test build tested lint unit clients brokers compat librdkafka smoke faults clean
+.PHONY: bench readme results perf instructions test build tested lint unit clients cluster brokers compat librdkafka smoke faults clean
 
 bench: build
 	@.ci/dependencies bench
@@ -59,6 +59,11 @@ unit: tested
 clients: tested
 	Tests/Clients/run.sh $(TESTED)/millrace-broker
 	Tests/Clients/compat.sh --fast $(TESTED)/millrace-broker
+
+# Real clients of a cluster of three brokers that are killed, paused, cut off and restarted: not in `test`, for it takes five minutes.
+cluster: tested
+	@.ci/dependencies test
+	Tests/Clients/cluster.sh $(TESTED)
 
 # Another broker beside ours, by its driver: one that comes from PyPI.
 brokers: build

@@ -203,6 +203,11 @@ def run(cluster, scenario):
 def main():
     logging.disable(logging.CRITICAL)  # the clients' own words: a scenario says what went wrong
     names = sys.argv[2:]
+    known = [scenario.__name__ for scenario in SCENARIOS]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        print(f"no such scenario: {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
+        return 2
     chosen = [scenario for scenario in SCENARIOS if not names or scenario.__name__ in names]
     failed = 0
     with LocalCluster(sys.argv[1]) as cluster:
