@@ -9,13 +9,15 @@ import Testing
 @Suite("The simulation of the shipped broker", .serialized)
 struct SimulationTests {
   /// Runs seeds, two at once, until `isEnough` says so of an outcome.
-  private static func run(
-    _ seeds: Range<UInt64>, until isEnough: @escaping @Sendable (Simulation.Outcome) -> Bool = { _ in false }
+  static func run(
+    _ seeds: Range<UInt64>,
+    by simulate: @escaping @Sendable (UInt64) -> Simulation.Outcome = { Simulation.run(seed: $0) },
+    until isEnough: @escaping @Sendable (Simulation.Outcome) -> Bool = { _ in false }
   ) -> [Simulation.Outcome] {
     let state = Mutex<(outcomes: [Simulation.Outcome], isOver: Bool)>(([], false))
     Threads.run(count: seeds.count, threads: 2) { index in
       if state.withLock({ $0.isOver }) { return }
-      let outcome = Simulation.run(seed: seeds.lowerBound + UInt64(index))
+      let outcome = simulate(seeds.lowerBound + UInt64(index))
       let isLast = isEnough(outcome)
       state.withLock {
         $0.outcomes.append(outcome)
@@ -25,11 +27,12 @@ struct SimulationTests {
     return state.withLock { $0.outcomes }
   }
 
-  private static func expectNothing(in outcomes: [Simulation.Outcome]) {
+  /// - Parameter command: what replays a seed.
+  static func expectNothing(in outcomes: [Simulation.Outcome], command: String = "millrace simulate") {
     for outcome in outcomes where !outcome.violations.isEmpty {
       Issue.record(
         """
-        millrace simulate --seed \(outcome.seed)
+        \(command) --seed \(outcome.seed)
         \(outcome.violations.joined(separator: "\n"))
         \(outcome.lastEvents.suffix(40).joined(separator: "\n"))
         """)
@@ -90,7 +93,7 @@ struct SimulationTests {
     PlantedFault.plant(fault)
     defer { PlantedFault.plant(nil) }
     let first = Self.firstSeed(finding: fault)
-    let outcomes = Self.run(first..<201) { !$0.violations.isEmpty }
+    let outcomes = Self.run(first..<201, until: { !$0.violations.isEmpty })
     #expect(outcomes.contains { !$0.violations.isEmpty }, "no seed from \(first) to 200 finds \(fault)")
   }
 
