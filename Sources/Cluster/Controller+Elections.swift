@@ -9,6 +9,7 @@ extension Controller {
     write.operations.append(set(elected, of: asked.name, from: partition))
     write.commits.append(.electedOnRequest(asked.name, elected, item))
     write.busy.insert(asked.name.topic)
+    write.isElectionInSeries = settings.electsInSeries
   }
 
   /// Returns the partition's state, which needs the election.

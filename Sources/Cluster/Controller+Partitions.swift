@@ -9,7 +9,7 @@ extension Controller {
     for broker in brokers { cluster.brokers[broker.id] = broker }
     outbox.areBrokersChanged = true
     for broker in brokers { resumeDeletions(on: broker.id) }
-    enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .began))
+    enqueue(.elect(round(.began)))
   }
 
   mutating func came(_ broker: LiveBroker) {
@@ -19,7 +19,7 @@ extension Controller {
     shuttingDown.remove(broker.id)
     outbox.areBrokersChanged = true
     resumeDeletions(on: broker.id)
-    enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .came(broker.id)))
+    enqueue(.elect(round(.came(broker.id))))
   }
 
   mutating func went(_ broker: BrokerID) {
@@ -32,7 +32,7 @@ extension Controller {
       settleDeletion(name)
     }
     // Before its return, which may wait in the queue: a broker that restarts leaves every ISR, because it may have lost records.
-    enqueueFirst(.elect(cluster.topics.keys.sorted(), next: 0, .went))
+    enqueueFirst(.elect(round(.went)))
   }
 
   private mutating func resumeDeletions(on broker: BrokerID) {
@@ -54,25 +54,30 @@ extension Controller {
   mutating func due() {
     for name in deleting.keys.sorted() where isDeletionReady(name) { enqueue(.finishDelete(name)) }
     makeLogless()
-    enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .preferred))
+    enqueue(.elect(round(.preferred)))
   }
 
   // MARK: Elections
 
-  /// Elects leaders topic by topic until the write is full; the rest follow in the next write.
-  mutating func elect(_ names: [String], from first: Int, _ cause: ElectionCause, _ write: inout Write) {
-    var next = first
-    while next < names.count, write.operations.count < Self.operationsPerWrite {
-      if let topic = cluster.topic(names[next]) {
-        for index in topic.partitions.indices { elect(topic, index, cause, &write) }
+  private func round(_ cause: ElectionCause) -> ElectionRound {
+    ElectionRound(names: cluster.topics.keys.sorted(), cause: cause)
+  }
+
+  /// Elects leaders, partition by partition, until the write is full; the rest follow in the next write.
+  mutating func elect(_ round: ElectionRound, _ write: inout Write) {
+    var rest = round
+    while !rest.isDone, write.hasRoom {
+      if let topic = cluster.topic(rest.names[rest.topic]) {
+        while rest.partition < topic.partitions.count, write.hasRoom {
+          elect(topic, rest.partition, rest.cause, &write)
+          rest.partition += 1
+        }
+        guard rest.partition >= topic.partitions.count else { break }
       }
-      next += 1
+      rest.skipTopic()
     }
-    if next < names.count {
-      let rest = Work.elect(names, next: next, cause)
-      return cause == .went ? enqueueFirst(rest) : enqueue(rest)
-    }
-    guard case .shutDown(let broker, let item) = cause else { return }
+    guard rest.isDone else { return rest.cause == .went ? enqueueFirst(.elect(rest)) : enqueue(.elect(rest)) }
+    guard case .shutDown(let broker, let item) = rest.cause else { return }
     guard write.commits.isEmpty else { return write.commits.append(.ready(broker, item)) }
     ready(broker, item)
   }
@@ -112,6 +117,7 @@ extension Controller {
     write.operations.append(set(elected, of: name, from: partition))
     write.commits.append(.elected(name, elected, cause))
     write.busy.insert(name.topic)
+    write.isElectionInSeries = settings.electsInSeries
   }
 
   mutating func elected(_ name: TopicPartition, _ partition: PartitionDescription, _ cause: ElectionCause) {
@@ -129,7 +135,7 @@ extension Controller {
   mutating func shutDown(_ broker: BrokerID, _ brokerEpoch: Int64, _ item: Item) throws(ApiError) {
     try check(broker, brokerEpoch)
     shuttingDown.insert(broker)
-    enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .shutDown(broker, item)))
+    enqueue(.elect(round(.shutDown(broker, item))))
   }
 
   mutating func ready(_ broker: BrokerID, _ item: Item) {

@@ -47,6 +47,8 @@ package struct Controller: Sendable {
   /// The index of the broker that gets the next topic's first partition.
   var nextStart = 0
   var shuttingDown: Set<BrokerID> = []
+  /// Whether an election in series waits for the brokers' responses. No other work begins meanwhile.
+  private var isSettling = false
   package private(set) var hasResigned = false
   /// The effects of the current step; see `takeEffects`.
   var outbox = Outbox()
@@ -57,11 +59,17 @@ package struct Controller: Sendable {
       package var partitionCountDefault: Int32
       package var replicationFactorDefault: Int16
       package var deletesTopics: Bool
+      /// Whether leaders are elected one after another, each with a write of its own and the responses of all brokers awaited
+      /// (`millrace.election`).
+      package var electsInSeries: Bool
 
-      package init(partitionCountDefault: Int32, replicationFactorDefault: Int16, deletesTopics: Bool) {
+      package init(
+        partitionCountDefault: Int32, replicationFactorDefault: Int16, deletesTopics: Bool, electsInSeries: Bool = false
+      ) {
         self.partitionCountDefault = partitionCountDefault
         self.replicationFactorDefault = replicationFactorDefault
         self.deletesTopics = deletesTopics
+        self.electsInSeries = electsInSeries
       }
     }
 
@@ -105,6 +113,7 @@ package struct Controller: Sendable {
     case .replicasStopped(let broker, let topic, let isGone): stopped(topic, by: broker, isGone: isGone)
     case .writeFinished(let created): finish(created: created)
     case .writeFailed(let failure): fail(failure)
+    case .settled: isSettling = false
     }
     advance()
     return takeEffects()
@@ -165,6 +174,7 @@ package struct Controller: Sendable {
     guard !hasResigned else { return }
     hasResigned = true
     write = nil
+    isSettling = false
     queue = []
     head = 0
     waiting = [:]
@@ -186,9 +196,9 @@ package struct Controller: Sendable {
 
   /// Begins work until a write is full or the queue is empty.
   private mutating func advance() {
-    guard write == nil, !hasResigned else { return }
+    guard write == nil, !isSettling, !hasResigned else { return }
     var gathered = Write()
-    while head < queue.count, gathered.operations.count < Self.operationsPerWrite {
+    while head < queue.count, gathered.hasRoom {
       let work = queue[head]
       // Work on all topics must see every change finished.
       if work.isOfAllTopics, !gathered.commits.isEmpty { break }
@@ -221,7 +231,7 @@ package struct Controller: Sendable {
     case .change(.brokerWent(let broker)): went(broker)
     case .change: due()
     case .items(let request, let first): enqueueItems(of: request, from: first)
-    case .elect(let names, let next, let cause): elect(names, from: next, cause, &write)
+    case .elect(let election): elect(election, &write)
     case .takeBack(let name): takeBack(name, &write)
     case .finishDelete(let name): finishDelete(name, &write)
     case .finishReassign(let name): finishReassign(name, &write)
@@ -253,6 +263,8 @@ package struct Controller: Sendable {
     var created = created[...]
     for commit in done.commits { self.commit(commit, created: &created) }
     for key in done.busy.sorted() { beginNext(key) }
+    isSettling = done.isElectionInSeries
+    outbox.settles = isSettling
   }
 
   private mutating func fail(_ failure: TreeFailure) {
@@ -289,8 +301,7 @@ extension Controller {
   /// Describes a change to decide and write.
   enum Work: Sendable {
     case change(Event)
-    /// Elects leaders of these topics' partitions, from index `next` on.
-    case elect([String], next: Int, ElectionCause)
+    case elect(ElectionRound)
     case item(Item, key: String?)
     /// Begins the elements of a request from an index on.
     case items(RequestID, from: Int)
@@ -326,6 +337,22 @@ extension Controller {
     case shutDown(BrokerID, Item)
   }
 
+  /// The leaders of all topics' partitions are to be elected, as far as their state asks for it.
+  struct ElectionRound: Sendable {
+    var names: [String]
+    var cause: ElectionCause
+    /// The topic and the partition that are next.
+    var topic = 0
+    var partition = 0
+
+    var isDone: Bool { topic >= names.count }
+
+    mutating func skipTopic() {
+      topic += 1
+      partition = 0
+    }
+  }
+
   /// Holds a write, and the changes to apply when it has finished.
   struct Write: Sendable {
     var operations: [TreeOperation] = []
@@ -333,6 +360,10 @@ extension Controller {
     var busy: Set<String> = []
     /// One of the changes removes old notifications.
     var sweeps = false
+    /// The last change is an election in series, which no other change follows.
+    var isElectionInSeries = false
+
+    var hasRoom: Bool { !isElectionInSeries && operations.count < Controller.operationsPerWrite }
   }
 
   /// Describes a change to apply when its write has finished.
@@ -363,6 +394,7 @@ extension Controller {
     var stopping: [BrokerID: [StoppedReplica]] = [:]
     var responses: [(RequestID, [Outcome])] = []
     var hasResigned = false
+    var settles = false
     var write: [TreeOperation]?
   }
 
@@ -385,6 +417,7 @@ extension Controller {
       effects.append(.stopReplicas(to: broker, out.stopping[broker] ?? []))
     }
     effects += out.responses.map { .response($0.0, $0.1) }
+    if out.settles { effects.append(.settle) }
     if let write = out.write { effects.append(.write(write)) }
     return effects
   }

@@ -58,6 +58,8 @@ extension Controller {
     case replicasStopped(by: BrokerID, topic: String, isGone: Bool)
     /// The timer of `auto.leader.rebalance` fired: elect preferred leaders, and retry failed work.
     case preferredElectionDue
+    /// Every broker has responded to all that was sent to it before `Effect.settle`, or is gone.
+    case settled
     /// The tree's session ended: another broker may already be controller.
     case sessionLost
     /// The write succeeded; `created` are the paths of its sequential nodes, in order.
@@ -77,6 +79,8 @@ extension Controller {
     case updateMetadata(to: [BrokerID], changed: [String], removed: [String])
     /// Send StopReplica: the broker must stop these replicas.
     case stopReplicas(to: BrokerID, [StoppedReplica])
+    /// Report `settled` when every broker has responded to what was sent to it. Elections in series wait for that.
+    case settle
     /// Respond to the request with the outcomes of its elements, in their order.
     case response(RequestID, [Outcome])
     /// This broker is no longer the controller; further requests are refused.

@@ -77,6 +77,7 @@ private final class OneBroker {
         for name in Set(replicas.map(\.name.topic)) {
           effects += elected.controller.step(.replicasStopped(by: broker, topic: name, isGone: true))
         }
+      case .settle: effects += elected.controller.step(.settled)
       case .response(_, let outcomes): outcome = outcomes.first
       default: break
       }

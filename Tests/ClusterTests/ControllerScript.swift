@@ -34,7 +34,8 @@ struct ControllerScript {
       rules: Controller.Rules { values in
         Controller.Rules.Settings(
           partitionCountDefault: values.defaults["num.partitions"].flatMap { Int32($0) } ?? 1,
-          replicationFactorDefault: 1, deletesTopics: values.defaults["delete.topic.enable"] != "false")
+          replicationFactorDefault: 1, deletesTopics: values.defaults["delete.topic.enable"] != "false",
+          electsInSeries: values.defaults["millrace.election"] == "serial")
       })
   }
 
@@ -100,6 +101,7 @@ struct ControllerScript {
     case "stopped": return .replicasStopped(by: try number(1), topic: try word(2), isGone: true)
     case "kept": return .replicasStopped(by: try number(1), topic: try word(2), isGone: false)
     case "tick": return .preferredElectionDue
+    case "settled": return .settled
     case "session-lost": return .sessionLost
     case "written": return .writeFinished(created: Array(words.dropFirst()))
     case "failed": return .writeFailed(.failed(words.dropFirst().joined(separator: " ")))
@@ -197,6 +199,7 @@ extension ControllerScript {
       ["metadata to \(brokers) changed \(changed) removed \(removed)"]
     case .stopReplicas(let broker, let replicas):
       ["stop on \(broker)"] + replicas.map { "  \($0.name)" + ($0.isDeleted ? " delete" : "") }
+    case .settle: ["settle"]
     case .response(let request, let outcomes): ["response \(request)"] + outcomes.map { "  " + line($0) }
     case .resigned: ["resigned"]
     }

@@ -243,6 +243,10 @@ package struct MillraceKeys: KeyTable {
   let receiveBufferBytes = Key(
     "millrace.receive.buffer.bytes", 262_144, .between(4096, 67_108_864),
     "The maximum number of bytes read from a connection at once.")
+  let election = Key<Config.Election>(
+    "millrace.election", .batched,
+    "How the controller elects the leaders of partitions when brokers come, fail or stop: batched writes many elections in one request to ZooKeeper and sends each broker all of them at once; serial elects one after another, each with its own write and its own requests to brokers, whose responses it awaits, so that the time grows with the number of partitions."
+  )
   let parkedFetchesMax = Key(
     "millrace.parked.fetches.max", 10_000, .atLeast(0),
     "The maximum number of fetches that wait for records (fetch.min.bytes), over all connections; a further fetch gets its response at once."

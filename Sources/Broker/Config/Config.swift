@@ -46,6 +46,9 @@ package struct Config: Sendable {
   package let flushBeforeAck: Bool
   package let replicaLagMsMax: Int64
 
+  /// How leaders are elected (`millrace.election`).
+  package enum Election: String, ConfigChoice { case batched, serial }
+
   package enum ReadPath: String, Sendable, CaseIterable {
     case sendfile, copy, mmap
   }

@@ -91,6 +91,9 @@ struct ControllerChannels {
 
   mutating func removeAll() { channels = [:] }
 
+  /// Whether every broker has responded to all requests.
+  var areIdle: Bool { channels.values.allSatisfy(\.queue.isEmpty) }
+
   private mutating func next(_ broker: BrokerID) -> Sending? {
     guard let channel = channels[broker], channel.underWay == nil, let message = channel.queue.first else { return nil }
     requestsSent += 1
@@ -129,6 +132,7 @@ extension ControllerRunner {
     case .shown, .retry, .isOfEarlierLife: break
     }
     if let next { send(next, state) }
+    state.settleIfAnswered()
   }
 
   private func send(_ sending: ControllerChannels.Sending, _ state: State) {

@@ -76,6 +76,8 @@ package final class ControllerRunner: Sendable {
     var orders: ControllerOrders
     var tree: any ZNodeTree
     var channels = ControllerChannels()
+    /// Whether the controller waits for all brokers' responses.
+    var isSettling = false
     var membership: Membership
     var random: any RandomNumberGenerator & Sendable
     var requests: UInt64 = 0
@@ -234,6 +236,9 @@ package final class ControllerRunner: Sendable {
     case .stopReplicas(let broker, let stopped) where broker == brokerID:
       state.orders.chores.add(removing: stopped, for: .own)
     case .stopReplicas(let broker, let stopped): send(.stopReplicas(stopped), to: broker, &state)
+    case .settle:
+      state.isSettling = true
+      state.settleIfAnswered()
     case .response(let request, let outcomes): state.waiting.removeValue(forKey: request)?(outcomes)
     case .resigned: resigned(&state)
     }
@@ -258,6 +263,13 @@ extension ControllerRunner.State {
   mutating func step(_ event: Controller.Event) {
     guard let next = controller?.step(event) else { return }
     effects += next
+  }
+
+  /// Tells the controller that every broker has responded, if it waits for that.
+  mutating func settleIfAnswered() {
+    guard isSettling, channels.areIdle else { return }
+    isSettling = false
+    step(.settled)
   }
 }
 

@@ -70,6 +70,11 @@ package struct ElectedController: Sendable {
       var due = controller.step(.brokerCame(LiveBroker(id: brokerID, epoch: tree.sessionID)))
       while !due.isEmpty {
         let effect = due.removeFirst()
+        // There are no other brokers.
+        if case .settle = effect {
+          due += controller.step(.settled)
+          continue
+        }
         guard case .write(let operations) = effect else {
           effects.append(effect)
           continue
@@ -119,7 +124,7 @@ extension Controller.Rules.Settings {
   init(_ config: Config) {
     self.init(
       partitionCountDefault: config.numPartitions, replicationFactorDefault: config.defaultReplicationFactor,
-      deletesTopics: config.deleteTopics)
+      deletesTopics: config.deleteTopics, electsInSeries: config.election == .serial)
   }
 }
 

@@ -269,6 +269,7 @@ extension ControllerRunner {
       state.step(.brokerWent(id))
     }
     state.channels.keep { alive[$0]?.epoch == $1 }
+    state.settleIfAnswered()
     for id in alive.keys.sorted() where alive[id]?.epoch != before[id]?.epoch {
       if let broker = alive[id] { state.step(.brokerCame(broker)) }
     }
@@ -288,6 +289,7 @@ extension ControllerRunner {
     // The logs that were created are adopted, and the deletions continued, by the next controller.
     state.orders.chores.forgetOwn()
     state.channels.removeAll()
+    state.isSettling = false
     state.controller = nil
     log.warning("this broker is no longer the controller")
     if state.membership.controllerID == brokerID {

@@ -74,6 +74,37 @@ struct ClusterReplicationTests {
     }
   }
 
+  @Test("leaders that are elected one after another are all elected, when brokers crash, stop and come back")
+  func electionsInSeries() throws {
+    try withCluster(3, ["millrace.election": "serial"]) { cluster in
+      try cluster.createTopic("r", partitions: 12, replicas: 3)
+      func awaitLeaders(besides gone: BrokerID) throws {
+        try cluster.waitUntil("others lead") {
+          try (0..<12).allSatisfy { partition in
+            try cluster.brokers.keys.allSatisfy { ![gone, -1].contains(try cluster.leader(of: "r", partition, at: $0)) }
+          }
+        }
+      }
+      for gone in [1, 2, 3] as [BrokerID] {
+        gone == 2 ? cluster.stop(gone) : cluster.crash(gone)
+        try awaitLeaders(besides: gone)
+        let alive = try #require(cluster.brokers.keys.min())
+        for partition in 0..<12 {
+          let leader = try cluster.awaitLeader(of: "r", partition)
+          #expect(leader != gone)
+          try cluster.waitUntil("partition \(partition) takes records") {
+            try cluster.connect(to: leader).produce(try Batches.of(["a"]), to: "r", Int32(partition)).errorCode
+              == ErrorCode.none
+          }
+        }
+        try cluster.start(gone)
+        try cluster.waitUntil("all are in sync again") {
+          try (0..<12).allSatisfy { try cluster.inSync("r", $0, at: alive) == [1, 2, 3] }
+        }
+      }
+    }
+  }
+
   @Test("a group's offsets are there when its coordinator has crashed")
   func groupOffsets() throws {
     try withCluster(3) { cluster in
