@@ -205,8 +205,14 @@ package enum Limits {
   /// Tombstones of offsets are appended in batches of some so many bytes: a group may have more of them than one batch holds.
   package static let tombstoneBatchBytes = 256 * 1024
 
-  /// How often leaders go back to preferred replicas, and what the controller could not write is tried again.
+  /// How often what the controller could not write is tried again.
   package static let electionIntervalMs: Int64 = 300_000
+
+  /// How long after its election a controller looks at the imbalance of leaders for the first time.
+  static let firstRebalanceMs: Int64 = 5_000
+
+  /// How often it is looked whether `leader.imbalance.check.interval.seconds` have passed.
+  static let rebalanceLookMs: Int64 = 1_000
 
   /// The most bytes of a record of an internal topic besides its key and value.
   static let coordinatorRecordOverhead = 36

@@ -88,6 +88,17 @@ package enum Election {
     return changed(partition, leader: preferred, mustElect: true, isAlive: isAlive)
   }
 
+  /// Returns the brokers of which more than `percentMax` percent of the partitions whose preferred replica they have are led by others.
+  static func imbalanced(_ partitions: some Sequence<PartitionDescription>, percentMax: Int) -> Set<BrokerID> {
+    var counts: [BrokerID: (all: Int, elsewhere: Int)] = [:]
+    for partition in partitions {
+      guard let preferred = partition.replicas.first else { continue }
+      counts[preferred, default: (0, 0)].all += 1
+      if partition.leader != preferred { counts[preferred, default: (0, 0)].elsewhere += 1 }
+    }
+    return Set(counts.filter { Double($0.value.elsewhere) * 100 > Double($0.value.all) * Double(percentMax) }.keys)
+  }
+
   /// Elects for a partition without a living leader the first living replica: one in sync where there is one, else any, whose
   /// log then counts whatever it lacks.
   static func unclean(_ partition: PartitionDescription, isAlive: (BrokerID) -> Bool) -> PartitionDescription? {

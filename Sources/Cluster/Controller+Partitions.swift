@@ -50,11 +50,20 @@ extension Controller {
     }
   }
 
-  /// Handles the timer: elects preferred leaders, and retries partitions without a leader and deletions.
-  mutating func due() {
+  /// Retries partitions without a leader, deletions, and logs that could not be made.
+  mutating func retry() {
     for name in deleting.keys.sorted() where isDeletionReady(name) { enqueue(.finishDelete(name)) }
     makeLogless()
-    enqueue(.elect(round(.preferred)))
+    enqueue(.elect(round(.retry)))
+  }
+
+  /// Elects preferred leaders for the brokers that lead too few partitions.
+  mutating func rebalance() {
+    guard let percentMax = settings.imbalancePercentMax else { return }
+    let topics = cluster.topics.values.filter { !$0.isBeingDeleted }
+    let brokers = Election.imbalanced(topics.lazy.flatMap(\.partitions), percentMax: percentMax)
+      .filter { cluster.isAlive($0) }
+    if !brokers.isEmpty { enqueue(.elect(round(.imbalance(brokers)))) }
   }
 
   // MARK: Elections
@@ -91,9 +100,10 @@ extension Controller {
       case .came(let broker):
         Election.offline(partition, mustElect: partition.leader == broker, isAlive: isAlive)
       case .began, .went: Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
-      case .preferred:
-        Election.preferred(partition, isAlive: isAlive)
-          ?? Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
+      case .retry: Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
+      case .imbalance(let brokers):
+        partition.isReassigned || !brokers.contains(partition.replicas.first ?? -1)
+          ? nil : Election.preferred(partition, isAlive: isAlive)
       case .shutDown(let broker, _): Election.shutDown(broker, partition, isAlive: isAlive)
       }
     if !cluster.isAlive((elected ?? partition).leader), rules.allowsUnclean(topic.overrides, cluster.brokerValues),
@@ -110,7 +120,7 @@ extension Controller {
       case .began:
         outbox.changed.insert(topic.name)
         lead(name, topic, isNew: false, to: partition.replicas)
-      case .went, .preferred, .shutDown: break
+      case .went, .retry, .imbalance, .shutDown: break
       }
       return
     }

@@ -62,14 +62,18 @@ package struct Controller: Sendable {
       /// Whether leaders are elected one after another, each with a write of its own and the responses of all brokers awaited
       /// (`millrace.election`).
       package var electsInSeries: Bool
+      /// `leader.imbalance.per.broker.percentage`; nil where leaders stay where they are (`auto.leader.rebalance.enable`).
+      package var imbalancePercentMax: Int?
 
       package init(
-        partitionCountDefault: Int32, replicationFactorDefault: Int16, deletesTopics: Bool, electsInSeries: Bool = false
+        partitionCountDefault: Int32, replicationFactorDefault: Int16, deletesTopics: Bool, electsInSeries: Bool = false,
+        imbalancePercentMax: Int? = 10
       ) {
         self.partitionCountDefault = partitionCountDefault
         self.replicationFactorDefault = replicationFactorDefault
         self.deletesTopics = deletesTopics
         self.electsInSeries = electsInSeries
+        self.imbalancePercentMax = imbalancePercentMax
       }
     }
 
@@ -106,7 +110,7 @@ package struct Controller: Sendable {
     switch event {
     case .sessionLost: resign()
     case .asked(let request, let what): accept(request, what)
-    case .began, .brokerCame, .brokerWent, .preferredElectionDue:
+    case .began, .brokerCame, .brokerWent, .retryDue, .rebalanceDue:
       queue.append(.change(event))
     case .replicasMade(let broker, let outcomes):
       for name in outcomes.keys.sorted() { made(name, by: broker, failure: outcomes[name] ?? nil) }
@@ -229,7 +233,8 @@ package struct Controller: Sendable {
     case .change(.began(let brokers)): began(brokers)
     case .change(.brokerCame(let broker)): came(broker)
     case .change(.brokerWent(let broker)): went(broker)
-    case .change: due()
+    case .change(.rebalanceDue): rebalance()
+    case .change: retry()
     case .items(let request, let first): enqueueItems(of: request, from: first)
     case .elect(let election): elect(election, &write)
     case .takeBack(let name): takeBack(name, &write)
@@ -333,7 +338,9 @@ extension Controller {
   }
 
   enum ElectionCause: Equatable, Sendable {
-    case began, came(BrokerID), went, preferred
+    case began, came(BrokerID), went, retry
+    /// The brokers that lead too few of the partitions whose preferred replica they have.
+    case imbalance(Set<BrokerID>)
     case shutDown(BrokerID, Item)
   }
 

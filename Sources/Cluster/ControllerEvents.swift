@@ -56,8 +56,10 @@ extension Controller {
     /// A broker has carried out `Effect.stopReplicas` for a topic that is being deleted. If `isGone` is false, files may be
     /// left, and the deletion continues when the broker registers again.
     case replicasStopped(by: BrokerID, topic: String, isGone: Bool)
-    /// The timer of `auto.leader.rebalance` fired: elect preferred leaders, and retry failed work.
-    case preferredElectionDue
+    /// A timer fired: retry failed work.
+    case retryDue
+    /// The timer of `leader.imbalance.check.interval.seconds` fired: elect preferred leaders where too few of them lead.
+    case rebalanceDue
     /// Every broker has responded to all that was sent to it before `Effect.settle`, or is gone.
     case settled
     /// The tree's session ended: another broker may already be controller.

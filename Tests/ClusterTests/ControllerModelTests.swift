@@ -133,7 +133,7 @@ private struct ModelCluster {
   mutating func happen(withFailures: Bool) {
     switch random(12) {
     case 0, 1, 2: ask()
-    case 3 where withFailures: tell(.preferredElectionDue)
+    case 3 where withFailures: tell(random(2) == 0 ? .retryDue : .rebalanceDue)
     case 4 where withFailures: leave(BrokerID(1 + random(3)))
     case 5: come(BrokerID(1 + random(3)))
     case 6, 7, 8: write(fails: withFailures && random(5) == 0)
@@ -190,7 +190,8 @@ private struct ModelCluster {
         write(fails: false)
         for broker: BrokerID in 1...3 { carryOut(broker, fails: false) }
       }
-      tell(.preferredElectionDue)
+      tell(.retryDue)
+      tell(.rebalanceDue)
     }
   }
 }
@@ -277,7 +278,7 @@ struct ControllerModelTests {
           .alterConfigs([.init(.topic("t")) { before, _ in before }], validateOnly: false, nowMs: nowMs)))
     }
     effects += controller.step(.asked(4, .reassign([.init(TopicPartition("t", .max), to: [.min])])))
-    effects += controller.step(.preferredElectionDue)
+    effects += controller.step(.retryDue) + controller.step(.rebalanceDue)
     for _ in 0..<20 { effects += controller.step(.writeFinished(created: [])) }
     #expect(controller.cluster.topics["t"]?.partitions[0].leaderEpoch == .max)
     #expect(controller.cluster.topics["t"]?.partitions[1].leader == -1)

@@ -35,7 +35,9 @@ struct ControllerScript {
         Controller.Rules.Settings(
           partitionCountDefault: values.defaults["num.partitions"].flatMap { Int32($0) } ?? 1,
           replicationFactorDefault: 1, deletesTopics: values.defaults["delete.topic.enable"] != "false",
-          electsInSeries: values.defaults["millrace.election"] == "serial")
+          electsInSeries: values.defaults["millrace.election"] == "serial",
+          imbalancePercentMax: values.defaults["auto.leader.rebalance.enable"] == "false"
+            ? nil : values.defaults["leader.imbalance.per.broker.percentage"].flatMap { Int($0) } ?? 10)
       })
   }
 
@@ -100,7 +102,8 @@ struct ControllerScript {
       return .replicasMade(by: try number(1), [try word(2): reason])
     case "stopped": return .replicasStopped(by: try number(1), topic: try word(2), isGone: true)
     case "kept": return .replicasStopped(by: try number(1), topic: try word(2), isGone: false)
-    case "tick": return .preferredElectionDue
+    case "tick": return .retryDue
+    case "rebalance": return .rebalanceDue
     case "settled": return .settled
     case "session-lost": return .sessionLost
     case "written": return .writeFinished(created: Array(words.dropFirst()))

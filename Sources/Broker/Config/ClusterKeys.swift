@@ -17,6 +17,17 @@ package struct ClusterKeys: KeyTable {
   let controllerSocketTimeoutMs = Key(
     "controller.socket.timeout.ms", 30_000, .atLeast(1),
     "The time in milliseconds that a request to another broker waits for its response.")
+  let autoLeaderRebalanceEnable = Key(
+    "auto.leader.rebalance.enable", true,
+    "Whether leadership is returned to preferred replicas in the background. The controller looks 5 seconds after its election for the first time."
+  )
+  let leaderImbalancePercent = Key(
+    "leader.imbalance.per.broker.percentage", 10,
+    "The percentage of the partitions whose preferred replica a broker has that others may lead. Above it, those partitions are led by the preferred replica again, where it is in sync."
+  )
+  let leaderImbalanceCheckSeconds = Key<Int64>(
+    "leader.imbalance.check.interval.seconds", 300, .atLeast(1),
+    "The interval in seconds at which the leader imbalance is checked.")
   let controlledShutdownEnable = Key(
     "controlled.shutdown.enable", true,
     "Whether the controller moves the leaderships of a broker to others before the broker stops.")

@@ -52,14 +52,6 @@ extension ConfigKeys {
       "replica.socket.receive.buffer.bytes", 65_536, "The socket receive buffer of a follower's connections, in bytes."),
     .className("replica.selector.class", nil, "The Java class that selects the replica from which a consumer reads."),
     .int("num.replica.fetchers", 1, "The number of fetcher threads that replicate from each source broker.").dynamic(),
-    .boolean(
-      "auto.leader.rebalance.enable", true, "Whether leadership is returned to preferred replicas in the background."),
-    .int(
-      "leader.imbalance.per.broker.percentage", 10,
-      "The percentage of leader imbalance per broker above which leaders are rebalanced."),
-    .long(
-      "leader.imbalance.check.interval.seconds", 300, .atLeast(1),
-      "The interval in seconds at which the leader imbalance is checked."),
     .string("security.inter.broker.protocol", "PLAINTEXT", "The security protocol between brokers."),
     .string("inter.broker.protocol.version", "3.9-IV0", "The version of the protocol between brokers."),
     .long(

@@ -47,6 +47,8 @@ package final class ControllerRunner: Sendable {
   let reconnect: (@Sendable () throws(ZNodeError) -> any ZNodeTree)?
   /// The zxid of this broker's registration; -1 before it has one.
   let registeredEpoch = Atomic<Int64>(-1)
+  /// When the imbalance of leaders is looked at next, in milliseconds of the loop's clock; `max` while another broker is the controller.
+  let rebalanceDueMs = Atomic<Int64>(.max)
   /// Raised when the broker ends its session itself.
   let hasLeft = StopFlag()
   private let inbox = Mutex(Inbox())
@@ -135,8 +137,27 @@ package final class ControllerRunner: Sendable {
     enqueue(.request(request, then, elsewhere))
   }
 
-  /// Submits the event of the preferred leader election's timer.
-  func electPreferredLeaders() { enqueue(.event(.preferredElectionDue)) }
+  /// Has the controller retry what has failed.
+  func retry() { enqueue(.event(.retryDue)) }
+
+  /// Whether this broker is the controller, and is to look whether preferred replicas lead enough partitions.
+  var isRebalanceDue: Bool { nowOnLoopMs >= rebalanceDueMs.load(ordering: .relaxed) }
+
+  /// Has the controller elect preferred leaders for brokers that lead too few partitions.
+  func rebalance() {
+    let due = rebalanceDueMs.load(ordering: .relaxed)
+    guard nowOnLoopMs >= due else { return }
+    let seconds = min(configs.base.leaderImbalanceCheckSeconds, Limits.timerMsMax / 1000)
+    // Not where this broker has ceased to be the controller meanwhile.
+    let next = nowOnLoopMs + seconds * 1000
+    _ = rebalanceDueMs.compareExchange(expected: due, desired: next, ordering: .relaxed)
+    enqueue(.event(.rebalanceDue))
+  }
+
+  /// Looks for the first time a while after this broker has become the controller.
+  func beginRebalancing() { rebalanceDueMs.store(nowOnLoopMs + Limits.firstRebalanceMs, ordering: .relaxed) }
+
+  private var nowOnLoopMs: Int64 { Int64(clamping: loop.now.uptimeNanoseconds / 1_000_000) }
 
   func enqueue(_ asked: Asked) {
     let wakesLane = inbox.withLock { inbox in

@@ -124,7 +124,8 @@ extension Controller.Rules.Settings {
   init(_ config: Config) {
     self.init(
       partitionCountDefault: config.numPartitions, replicationFactorDefault: config.defaultReplicationFactor,
-      deletesTopics: config.deleteTopics, electsInSeries: config.election == .serial)
+      deletesTopics: config.deleteTopics, electsInSeries: config.election == .serial,
+      imbalancePercentMax: config.autoLeaderRebalanceEnable ? config.leaderImbalancePercent : nil)
   }
 }
 

@@ -234,6 +234,7 @@ extension ControllerRunner {
         id: brokerID, epoch: epoch, epochVersion: version, cluster: cluster, rules: configs.rules)
       state.membership.controllerEpoch = epoch
       state.membership.controllerID = brokerID
+      beginRebalancing()
       state.channels.removeAll()
       state.orders.overrides = cluster.topics.mapValues(\.overrides)
       state.orders.values = cluster.brokerValues
@@ -290,6 +291,7 @@ extension ControllerRunner {
     state.orders.chores.forgetOwn()
     state.channels.removeAll()
     state.isSettling = false
+    rebalanceDueMs.store(.max, ordering: .relaxed)
     state.controller = nil
     log.warning("this broker is no longer the controller")
     if state.membership.controllerID == brokerID {
