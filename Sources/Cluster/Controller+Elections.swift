@@ -44,7 +44,7 @@ extension Controller {
     put(partition, of: name)
     guard let topic = cluster.topics[name.topic] else { return }
     lead(name, topic, isNew: false, to: partition.replicas)
-    outbox.changed.insert(name.topic)
+    changed(name)
     resolve(item, .done)
   }
 }

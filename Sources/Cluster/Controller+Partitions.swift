@@ -112,13 +112,13 @@ extension Controller {
       elected = unclean
     }
     guard let elected else {
-      // A registered broker needs the state of all its replicas and shows its clients every topic, changed or not.
+      // A registered broker needs the state of all its replicas, changed or not. The first request to another broker has all topics; the
+      // controller shows its own broker those.
       switch cause {
       case .came(let broker):
-        outbox.changed.insert(topic.name)
+        if broker == id { outbox.changed.insert(topic.name) }
         if partition.replicas.contains(broker) { lead(name, topic, isNew: false, to: [broker]) }
       case .began:
-        outbox.changed.insert(topic.name)
         lead(name, topic, isNew: false, to: partition.replicas)
       case .went, .retry, .imbalance, .shutDown: break
       }
@@ -134,7 +134,7 @@ extension Controller {
     put(partition, of: name)
     guard let topic = cluster.topics[name.topic] else { return }
     lead(name, topic, isNew: false, to: partition.replicas)
-    outbox.changed.insert(name.topic)
+    changed(name)
     if case .shutDown(let broker, _) = cause {
       stop(name, topic, isDeleted: false, at: [broker])
     }
@@ -202,7 +202,7 @@ extension Controller {
 
   mutating func changedISR(_ name: TopicPartition, _ partition: PartitionDescription, _ item: Item) {
     put(partition, of: name)
-    outbox.changed.insert(name.topic)
+    changed(name)
     if let after = cluster.partition(name) { resolve(item, .partition(after)) }
     finishReassignIfCaughtUp(name)
   }
@@ -269,7 +269,7 @@ extension Controller {
     guard let topic = cluster.topics[name.topic] else { return }
     lead(name, topic, isNew: false, to: after.replicas)
     stop(name, topic, isDeleted: true, at: before.filter { !after.replicas.contains($0) })
-    outbox.changed.insert(name.topic)
+    changed(name)
     if let item { resolve(item, .done) }
     finishReassignIfCaughtUp(name)
   }
@@ -296,6 +296,11 @@ extension Controller {
     var partition = partition
     partition.partitionEpoch &+= 1
     cluster.topics[name.topic]?.partitions[Int(name.partition)] = partition
+  }
+
+  /// Has the brokers told of a partition's state.
+  mutating func changed(_ name: TopicPartition) {
+    outbox.changedPartitions[name.topic, default: []].insert(name.partition)
   }
 
   mutating func lead(_ name: TopicPartition, _ topic: TopicDescription, isNew: Bool, to brokers: [BrokerID]) {

@@ -395,7 +395,10 @@ extension Controller {
   struct Outbox: Sendable {
     var leading: [BrokerID: [ReplicaState]] = [:]
     var configured: [(ConfigZNode.Entity, [String: String])] = []
+    /// The topics of which all is told.
     var changed: Set<String> = []
+    /// The changed partitions of other topics.
+    var changedPartitions: [String: Set<Int32>] = [:]
     var removed: Set<String> = []
     var areBrokersChanged = false
     var stopping: [BrokerID: [StoppedReplica]] = [:]
@@ -403,6 +406,13 @@ extension Controller {
     var hasResigned = false
     var settles = false
     var write: [TreeOperation]?
+
+    /// What is to be told of the topics that may be shown.
+    func changes(where isShown: (String) -> Bool) -> [TopicChange] {
+      changed.union(changedPartitions.keys).filter(isShown).sorted().map { name in
+        TopicChange(name, partitions: changed.contains(name) ? nil : changedPartitions[name]?.sorted())
+      }
+    }
   }
 
   /// Returns the step's effects in order: LeaderAndIsr before UpdateMetadata before StopReplica before responses. So clients
@@ -416,7 +426,7 @@ extension Controller {
       effects.append(.leaderAndISR(to: broker, out.leading[broker] ?? []))
     }
     // A topic is published when its logs are made, with all its changes.
-    let changed = out.changed.filter { making[$0] == nil }.sorted()
+    let changed = out.changes { making[$0] == nil }
     if !changed.isEmpty || !out.removed.isEmpty || out.areBrokersChanged {
       effects.append(.updateMetadata(to: cluster.brokerIDs, changed: changed, removed: out.removed.sorted()))
     }

@@ -77,8 +77,8 @@ extension Controller {
     case leaderAndISR(to: BrokerID, [ReplicaState])
     /// Apply an entity's new values. (Other brokers see the notification in the tree.)
     case configure(ConfigZNode.Entity, [String: String])
-    /// Send UpdateMetadata, with the topics that have changed or were deleted.
-    case updateMetadata(to: [BrokerID], changed: [String], removed: [String])
+    /// Send UpdateMetadata, with what has changed of topics and the topics that were deleted.
+    case updateMetadata(to: [BrokerID], changed: [TopicChange], removed: [String])
     /// Send StopReplica: the broker must stop these replicas.
     case stopReplicas(to: BrokerID, [StoppedReplica])
     /// Report `settled` when every broker has responded to what was sent to it. Elections in series wait for that.
@@ -87,6 +87,18 @@ extension Controller {
     case response(RequestID, [Outcome])
     /// This broker is no longer the controller; further requests are refused.
     case resigned
+  }
+
+  /// Says what has changed of a topic: a change of one partition is told as that of one, however many the topic has.
+  package struct TopicChange: Equatable, Sendable {
+    package var name: String
+    /// The numbers of the partitions, rising; nil for all.
+    package var partitions: [Int32]?
+
+    package init(_ name: String, partitions: [Int32]? = nil) {
+      self.name = name
+      self.partitions = partitions
+    }
   }
 
   /// Describes a partition as LeaderAndIsr and UpdateMetadata do.

@@ -77,7 +77,7 @@ private struct ModelCluster {
       case .leaderAndISR(let broker, _), .stopReplicas(let broker, _):
         if alive.contains(broker) { inbox[broker, default: []].append(effect) }
       case .updateMetadata(_, let changed, let removed):
-        shown.formUnion(changed)
+        shown.formUnion(changed.map(\.name))
         shown.subtract(removed)
       case .response(let request, _): answered.append(request)
       case .settle: isSettling = true

@@ -199,13 +199,18 @@ extension ControllerScript {
         "configure \(ConfigZNode.entityPath(entity)) \(values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })"
       ]
     case .updateMetadata(let brokers, let changed, let removed):
-      ["metadata to \(brokers) changed \(changed) removed \(removed)"]
+      ["metadata to \(brokers) changed \(changed.flatMap(names)) removed \(removed)"]
     case .stopReplicas(let broker, let replicas):
       ["stop on \(broker)"] + replicas.map { "  \($0.name)" + ($0.isDeleted ? " delete" : "") }
     case .settle: ["settle"]
     case .response(let request, let outcomes): ["response \(request)"] + outcomes.map { "  " + line($0) }
     case .resigned: ["resigned"]
     }
+  }
+
+  /// The topic, or those of its partitions that have changed.
+  private static func names(_ change: Controller.TopicChange) -> [String] {
+    change.partitions.map { $0.map { "\(change.name)-\($0)" } } ?? [change.name]
   }
 
   private static func line(_ operation: TreeOperation) -> String {

@@ -14,7 +14,7 @@ struct ControllerChannels {
     case leaderAndISR([Controller.ReplicaState])
     /// All brokers, and all topics as they are when the request is sent: the first request to a broker.
     case allMetadata
-    case updateMetadata(brokers: [LiveBroker], changed: [TopicDescription], removed: [String])
+    case updateMetadata(brokers: [LiveBroker], changed: [ControllerOrder.ChangedTopic], removed: [String])
     case stopReplicas([Controller.StoppedReplica])
   }
 
@@ -142,7 +142,7 @@ extension ControllerRunner {
     let reply: @Sendable (ControllerChannels.Response) -> Void = {
       self.enqueue(.responded(sending.broker, number: sending.number, $0))
     }
-    func show(_ brokers: [LiveBroker], _ changed: [TopicDescription], removed: [String], isAll: Bool) {
+    func show(_ brokers: [LiveBroker], _ changed: [ControllerOrder.ChangedTopic], removed: [String], isAll: Bool) {
       let request = ControllerRequests.updateMetadata(brokers, changed, removed: removed, isAll: isAll, origin)
       peers.send(request, to: sending.broker, purpose: .control) { result in
         reply(ControllerRequests.response(result.map(\.errorCode), done: .shown))
@@ -156,8 +156,8 @@ extension ControllerRunner {
       }
     case .allMetadata:
       show(
-        controller.cluster.brokerIDs.compactMap { controller.cluster.brokers[$0] }, controller.shownTopics, removed: [],
-        isAll: true)
+        controller.cluster.brokerIDs.compactMap { controller.cluster.brokers[$0] },
+        controller.shownTopics.map { ControllerOrder.ChangedTopic(TopicUpdate($0)) }, removed: [], isAll: true)
     case .updateMetadata(let brokers, let changed, let removed): show(brokers, changed, removed: removed, isAll: false)
     case .stopReplicas(let stopped):
       let request = ControllerRequests.stopReplica(stopped, origin)

@@ -35,6 +35,22 @@ struct ControllerOrder: Sendable {
     var name: String
     var id: TopicID
     var partitions: [(index: Int32, state: PartitionDescription)]
+
+    init(name: String, id: TopicID, partitions: [(index: Int32, state: PartitionDescription)]) {
+      self.name = name
+      self.id = id
+      self.partitions = partitions
+    }
+
+    init(_ update: TopicUpdate) {
+      let partitions = update.topic.partitions
+      let changed = update.changed ?? (0..<Int32(clamping: partitions.count)).map { $0 }
+      self.init(
+        name: update.topic.name, id: update.topic.id,
+        partitions: changed.compactMap { index in
+          partitions.indices.contains(Int(index)) ? (index, partitions[Int(index)]) : nil
+        })
+    }
   }
 
   var controllerID: BrokerID
@@ -42,6 +58,18 @@ struct ControllerOrder: Sendable {
   /// The registration of this broker that the controller knows; -1 for any.
   var brokerEpoch: Int64
   var content: Content
+}
+
+/// A topic as it is now, and what of it has changed.
+struct TopicUpdate: Sendable {
+  var topic: TopicDescription
+  /// The numbers of the partitions; nil for all.
+  var changed: [Int32]?
+
+  init(_ topic: TopicDescription, changed: [Int32]? = nil) {
+    self.topic = topic
+    self.changed = changed
+  }
 }
 
 extension ControllerRunner {
@@ -111,10 +139,9 @@ extension ControllerRunner {
   /// Merges the changed partitions into the topics that are known.
   private func show(_ update: ControllerOrder.ClusterUpdate, by controllerID: BrokerID, _ state: inout State) {
     let image = state.orders.metadata.image
-    let topics = update.changed.map { changed -> TopicDescription in
-      var topic =
-        image.named(changed.name).flatMap { $0.id == changed.id && !update.isAll ? $0.description : nil }
-        ?? TopicDescription(name: changed.name, id: changed.id, partitions: [])
+    let topics = update.changed.map { changed -> TopicUpdate in
+      let known = image.named(changed.name).flatMap { $0.id == changed.id && !update.isAll ? $0.description : nil }
+      var topic = known ?? TopicDescription(name: changed.name, id: changed.id, partitions: [])
       topic.overrides = state.orders.overrides[changed.name] ?? [:]
       for (index, partition) in changed.partitions.sorted(by: { $0.index < $1.index }) {
         let index = Int(index)
@@ -125,7 +152,7 @@ extension ControllerRunner {
         }
         topic.partitions[index] = partition
       }
-      return topic
+      return TopicUpdate(topic, changed: known == nil ? nil : changed.partitions.map(\.index))
     }
     let before = state.orders.metadata.image.brokers
     state.orders.show(

@@ -74,16 +74,14 @@ struct ControllerOrders {
   ///   - brokers: nil when they have not changed.
   ///   - isAll: whether `changed` are all topics, so that every other one is removed.
   mutating func show(
-    _ changed: [TopicDescription], removed: [String], brokers: [LiveBroker]?, controllerID: BrokerID,
-    isAll: Bool = false
+    _ changed: [TopicUpdate], removed: [String], brokers: [LiveBroker]?, controllerID: BrokerID, isAll: Bool = false
   ) {
-    for topic in changed { overrides[topic.name] = topic.overrides }
     // Those of replicas that are here are needed until their files are deleted.
     for name in removed where !replicas.hasReplicas(of: name) { overrides[name] = nil }
     let topics = changed.map { topic(of: $0) }
     var removed = removed
     if isAll {
-      let names = Set(changed.map(\.name))
+      let names = Set(changed.map(\.topic.name))
       removed += metadata.image.all.map(\.name).filter { !names.contains($0) }
     }
     metadata.replace {
@@ -141,8 +139,15 @@ struct ControllerOrders {
     metadata.replace { MetadataImage(after: $0, config: configs.config(values), changed: topics) }
   }
 
-  private func topic(of description: TopicDescription) -> Topic {
-    Topic(description, config: config(of: description.name), partitions: replicas.partitions(of: description))
+  private func topic(of update: TopicUpdate) -> Topic {
+    let topic = update.topic
+    guard let changed = update.changed, let shown = metadata.image.named(topic.name), shown.id == topic.id,
+      shown.partitions.count == topic.partitions.count
+    else { return Topic(topic, config: config(of: topic.name), partitions: replicas.partitions(of: topic)) }
+    let isConfigured = shown.config.overrides == overrides[topic.name] ?? [:]
+    return Topic(
+      topic, config: isConfigured ? shown.config : config(of: topic.name),
+      partitions: replicas.partitions(of: topic, changed: changed, before: shown.partitions))
   }
 
   private func config(of topic: String) -> TopicConfig {

@@ -74,7 +74,8 @@ enum ControllerRequests {
   // MARK: UpdateMetadata
 
   static func updateMetadata(
-    _ brokers: [LiveBroker], _ changed: [TopicDescription], removed: [String], isAll: Bool, _ origin: Origin
+    _ brokers: [LiveBroker], _ changed: [ControllerOrder.ChangedTopic], removed: [String], isAll: Bool,
+    _ origin: Origin
   ) -> UpdateMetadataRequest {
     var request = UpdateMetadataRequest()
     request.controllerID = origin.controllerID
@@ -85,9 +86,9 @@ enum ControllerRequests {
       var states = UpdateMetadataRequest.Topic()
       states.topicName = topic.name
       states.topicID = topic.id
-      states.partitionStates = topic.partitions.enumerated().map { index, partition in
+      states.partitionStates = topic.partitions.map { index, partition in
         var state = UpdateMetadataRequest.Partition()
-        state.partitionIndex = Int32(index)
+        state.partitionIndex = index
         state.controllerEpoch = origin.controllerEpoch
         state.leader = partition.leader
         state.leaderEpoch = partition.leaderEpoch

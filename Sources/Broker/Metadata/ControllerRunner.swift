@@ -265,16 +265,23 @@ package final class ControllerRunner: Sendable {
     }
   }
 
-  private func show(_ changed: [String], _ removed: [String], to brokers: [BrokerID], _ state: inout State) {
+  private func show(
+    _ changed: [Controller.TopicChange], _ removed: [String], to brokers: [BrokerID], _ state: inout State
+  ) {
     guard let cluster = state.controller?.cluster else { return }
-    let topics = changed.compactMap { cluster.topic($0) }
+    let updates = changed.compactMap { change in
+      cluster.topic(change.name).map { TopicUpdate($0, changed: change.partitions) }
+    }
     let alive = cluster.brokerIDs.compactMap { cluster.brokers[$0] }
     state.orders.values = cluster.brokerValues
-    if brokers.contains(brokerID) {
-      state.orders.show(topics, removed: removed, brokers: alive, controllerID: brokerID)
+    let others = brokers.filter { $0 != brokerID }
+    if others.count < brokers.count {
+      for update in updates { state.orders.overrides[update.topic.name] = update.topic.overrides }
+      state.orders.show(updates, removed: removed, brokers: alive, controllerID: brokerID)
     }
-    for broker in brokers where broker != brokerID {
-      send(.updateMetadata(brokers: alive, changed: topics, removed: removed), to: broker, &state)
+    let parts = others.isEmpty ? [] : updates.map { ControllerOrder.ChangedTopic($0) }
+    for broker in others {
+      send(.updateMetadata(brokers: alive, changed: parts, removed: removed), to: broker, &state)
     }
   }
 }

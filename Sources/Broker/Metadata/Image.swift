@@ -39,8 +39,9 @@ package final class MetadataImage: Sendable {
   package let all: [Topic]
   /// The number of partitions of all topics.
   package let partitionCount: Int
-  private let byName: [String: Topic]
-  private let byID: [TopicID: Topic]
+  /// The places in `all`, which an image in which the same topics have changed shares with the one before.
+  private let byName: [String: Int]
+  private let byID: [TopicID: Int]
 
   /// Makes an image without topics.
   package init(brokers: [LiveBroker], controllerID: BrokerID, config: Config) {
@@ -53,14 +54,15 @@ package final class MetadataImage: Sendable {
     byID = [:]
   }
 
-  package func named(_ name: String) -> Topic? { byName[name] }
-  package func withID(_ id: TopicID) -> Topic? { byID[id] }
+  package func named(_ name: String) -> Topic? { byName[name].map { all[$0] } }
+  package func withID(_ id: TopicID) -> Topic? { byID[id].map { all[$0] } }
   package var count: Int { all.count }
 
   /// Returns the broker if it is alive.
   package func broker(_ id: BrokerID) -> LiveBroker? { brokers.first { $0.id == id } }
 
-  /// Makes the image after a change, in one pass over all topics, however many change.
+  /// Makes the image after a change, in one pass over all topics, however many change. Where no topic is new or removed, the pass copies
+  /// an array.
   ///
   /// - Parameters:
   ///   - brokers: nil when they have not changed; so are `controllerID` and `config`.
@@ -80,19 +82,26 @@ package final class MetadataImage: Sendable {
       byID = old.byID
       return
     }
-    var byName = old.byName
-    var byID = old.byID
-    for name in removed + changed.map(\.name) {
-      if let gone = byName.removeValue(forKey: name) { byID[gone.id] = nil }
+    if removed.isEmpty, changed.allSatisfy({ old.named($0.name)?.id == $0.id }) {
+      var all = old.all
+      var partitionCount = old.partitionCount
+      for topic in changed {
+        guard let place = old.byName[topic.name] else { continue }
+        partitionCount += topic.partitions.count - all[place].partitions.count
+        all[place] = topic
+      }
+      self.all = all
+      self.partitionCount = partitionCount
+      byName = old.byName
+      byID = old.byID
+      return
     }
-    for topic in changed {
-      byName[topic.name] = topic
-      byID[topic.id] = topic
-    }
-    all = Self.merged(old.all.filter { byName[$0.name] === $0 }, changed.sorted { $0.name < $1.name })
+    let gone = Set(removed + changed.map(\.name))
+    let new = Dictionary(changed.map { ($0.name, $0) }) { _, last in last }
+    all = Self.merged(old.all.filter { !gone.contains($0.name) }, new.values.sorted { $0.name < $1.name })
     partitionCount = all.reduce(0) { $0 + $1.partitions.count }
-    self.byName = byName
-    self.byID = byID
+    byName = Dictionary(zip(all.map(\.name), all.indices)) { first, _ in first }
+    byID = Dictionary(zip(all.map(\.id), all.indices)) { first, _ in first }
   }
 
   /// Merges two lists that are in the order of their topics' names.

@@ -239,7 +239,8 @@ extension ControllerRunner {
       state.orders.overrides = cluster.topics.mapValues(\.overrides)
       state.orders.values = cluster.brokerValues
       let shown = state.controller?.shownTopics ?? []
-      state.orders.show(shown, removed: [], brokers: nil, controllerID: brokerID, isAll: true)
+      state.orders.show(
+        shown.map { TopicUpdate($0) }, removed: [], brokers: nil, controllerID: brokerID, isAll: true)
       try lookAtBrokers(&state)
     } catch {
       // Not a controller that does not know its cluster: another one, or this one again.

@@ -196,12 +196,25 @@ package final class Replicas: Sendable {
   /// Returns a `Partition` for each partition number of the topic; where this broker has no replica, one without a log.
   func partitions(of topic: TopicDescription) -> [Partition] {
     let hosted = hosted.withLock { $0[topic.name] ?? [:] }
-    return topic.partitions.enumerated().map { index, state in
-      if let partition = hosted[Int32(index)], partition.topicID == topic.id { return partition }
-      return Partition(
-        TopicPartition(topic.name, Int32(index)), topicID: topic.id, log: nil, directory: nil,
-        brokerID: brokerID, replicas: state.replicas, leaderEpoch: state.leaderEpoch)
+    return topic.partitions.indices.map { partition($0, of: topic, hosted) }
+  }
+
+  /// Returns the `Partition`s of a topic of which some have changed, given those before.
+  func partitions(of topic: TopicDescription, changed: [Int32], before: [Partition]) -> [Partition] {
+    let hosted = hosted.withLock { $0[topic.name] ?? [:] }
+    var partitions = before
+    for index in changed.map({ Int($0) }) where partitions.indices.contains(index) {
+      partitions[index] = partition(index, of: topic, hosted)
     }
+    return partitions
+  }
+
+  private func partition(_ index: Int, of topic: TopicDescription, _ hosted: [Int32: Partition]) -> Partition {
+    if let partition = hosted[Int32(index)], partition.topicID == topic.id { return partition }
+    let state = topic.partitions[index]
+    return Partition(
+      TopicPartition(topic.name, Int32(index)), topicID: topic.id, log: nil, directory: nil,
+      brokerID: brokerID, replicas: state.replicas, leaderEpoch: state.leaderEpoch)
   }
 
   /// Sets the configuration of a topic's open logs, effective from the next append.
