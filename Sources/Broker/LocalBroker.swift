@@ -268,7 +268,7 @@ extension LocalBroker {
       .on(StopReplicaRequest.self, 3...4, do: stopReplica),
       .on(UpdateMetadataRequest.self, 7...8, do: updateMetadata),
       .on(ControlledShutdownRequest.self, 2...3, do: controlledShutdown),
-      .on(AlterPartitionRequest.self, 0...1, do: alterPartition),
+      .on(AlterPartitionRequest.self, 0...3, do: alterPartition),
       .on(AllocateProducerIdsRequest.self, 0...0, do: allocateProducerIDs),
     ]
     // A broker that keeps the tree itself is told nothing by others.

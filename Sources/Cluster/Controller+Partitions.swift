@@ -191,6 +191,11 @@ extension Controller {
     else { throw ApiError(.invalidRequest, "\(asked.inSyncReplicas) cannot be in sync for \(asked.name).") }
     let away = asked.inSyncReplicas.filter { !cluster.isAlive($0) || shuttingDown.contains($0) }
     guard away.isEmpty else { throw ApiError(.ineligibleReplica, "Brokers \(away) are not available.") }
+    // What a broker had in an earlier life it may have lost (KIP-903).
+    let restarted = asked.inSyncReplicas.filter { id in
+      asked.brokerEpochs[id].map { $0 >= 0 && $0 != cluster.brokers[id]?.epoch } ?? false
+    }
+    guard restarted.isEmpty else { throw ApiError(.ineligibleReplica, "Brokers \(restarted) have registered again.") }
     var after = partition
     after.inSyncReplicas = asked.inSyncReplicas
     after.isRecovering = asked.isRecovering

@@ -65,6 +65,7 @@ extension Controller {
     write.busy.insert(name)
     // Reserves the name; `notCreated` removes it if the write fails.
     cluster.topics[name] = topic
+    topicNames[topic.id] = name
     metricNames[TopicName.metricName(name)] = name
     nextStart = (nextStart + 1) % max(1, cluster.brokers.count)
   }
@@ -72,7 +73,7 @@ extension Controller {
   mutating func created(_ name: String, _ item: Item) { make(name, from: 0, item) }
 
   mutating func notCreated(_ name: String) {
-    cluster.topics[name] = nil
+    if let gone = cluster.topics.removeValue(forKey: name) { topicNames[gone.id] = nil }
     metricNames[TopicName.metricName(name)] = nil
   }
 

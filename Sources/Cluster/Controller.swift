@@ -42,6 +42,8 @@ package struct Controller: Sendable {
   var deleting: [String: Deleting] = [:]
   /// Topics that could neither be made nor removed again, with the brokers that lack logs.
   var logless: [String: Set<BrokerID>] = [:]
+  /// The names of topics, by their ids.
+  var topicNames: [TopicID: String]
   /// Topics by their names as metrics write them.
   var metricNames: [String: String]
   /// The index of the broker that gets the next topic's first partition.
@@ -100,6 +102,7 @@ package struct Controller: Sendable {
     self.cluster = cluster
     self.rules = rules
     settings = rules.settings(cluster.brokerValues)
+    topicNames = Dictionary(cluster.topics.values.map { ($0.id, $0.name) }) { first, _ in first }
     metricNames = Dictionary(cluster.topics.keys.sorted().map { (TopicName.metricName($0), $0) }) { first, _ in first }
     for topic in cluster.topics.values where topic.isBeingDeleted {
       deleting[topic.name] = Deleting(items: [], stopping: [], absent: topic.hosts)
@@ -137,11 +140,21 @@ package struct Controller: Sendable {
   // MARK: Requests
 
   private mutating func accept(_ request: RequestID, _ what: Request) {
+    let what = named(what)
     let count = what.count
     requests[request] = Pending(request: what, outcomes: Array(repeating: nil, count: count), left: count)
     guard !hasResigned else { return refuseAll(request) }
     guard count > 0 else { return respondIfComplete(request) }
     enqueueItems(of: request, from: 0)
+  }
+
+  /// Puts names in the place of topic ids.
+  private func named(_ request: Request) -> Request {
+    guard case .changeISR(let broker, let epoch, var changes) = request else { return request }
+    for index in changes.indices where changes[index].name.topic.isEmpty {
+      changes[index].name.topic = topicNames[changes[index].topicID] ?? ""
+    }
+    return .changeISR(by: broker, brokerEpoch: epoch, changes)
   }
 
   /// Queues some of a request's elements, and the rest behind other requests.

@@ -208,12 +208,17 @@ extension Controller {
   }
 
   package struct ISRChange: Sendable {
+    /// Without the topic's name where the leader names its id alone.
     package var name: TopicPartition
+    /// Zero when the leader names no id.
+    package var topicID = TopicID.zero
     /// The leader epoch known to the leader that asks.
     package var leaderEpoch: LeaderEpoch
     /// The partition epoch known to the leader that asks.
     package var partitionEpoch: Int32
     package var inSyncReplicas: [BrokerID]
+    /// The registrations in which the replicas fetched from the leader, as far as it knows them.
+    package var brokerEpochs: [BrokerID: Int64] = [:]
     package var isRecovering: Bool
 
     package init(

@@ -38,11 +38,17 @@ package struct Replication: Sendable {
     package var leaderEpoch: LeaderEpoch
     package var partitionEpoch: Int32
     package var inSync: [BrokerID]
+    /// The registrations in which followers among them fetched last, as far as they say; a controller that knows another one refuses the
+    /// change (KIP-903).
+    package var brokerEpochs: [BrokerID: Int64]
 
-    package init(leaderEpoch: LeaderEpoch, partitionEpoch: Int32, inSync: [BrokerID]) {
+    package init(
+      leaderEpoch: LeaderEpoch, partitionEpoch: Int32, inSync: [BrokerID], brokerEpochs: [BrokerID: Int64] = [:]
+    ) {
       self.leaderEpoch = leaderEpoch
       self.partitionEpoch = partitionEpoch
       self.inSync = inSync
+      self.brokerEpochs = brokerEpochs
     }
   }
 
@@ -75,6 +81,8 @@ package struct Replication: Sendable {
     let id: BrokerID
     /// Whether the broker is alive, so that the replica may join the ISR.
     var isAlive = true
+    /// The registration of the broker that fetched last; -1 if unknown.
+    var brokerEpoch: Int64 = -1
     /// The offset of the last fetch; nil before the first in this leader epoch.
     var logEnd: Offset?
     /// When the follower last had all records of the leader; nil if never.
@@ -213,14 +221,22 @@ package struct Replication: Sendable {
 
   /// Records a follower's fetch from `offset`: the follower has all records below it.
   ///
-  /// - Parameter logStart: where the follower's log starts; nil when it does not say.
+  /// - Parameters:
+  ///   - brokerEpoch: the registration of the follower's broker; -1 when it does not say. A fetch of an earlier one changes nothing, and a
+  ///     later one has all to catch up that it lacks: the broker may have lost records.
+  ///   - logStart: where the follower's log starts; nil when it does not say.
   package mutating func fetched(
-    by id: BrokerID, from offset: Offset, logStart: Offset? = nil, nowMs: Int64
+    by id: BrokerID, in brokerEpoch: Int64 = -1, from offset: Offset, logStart: Offset? = nil, nowMs: Int64
   ) -> Steps {
     guard isLeader, offset >= 0, offset <= logEnd, let index = followers.firstIndex(where: { $0.id == id }) else {
       return .none
     }
     latestMs = max(latestMs, nowMs)
+    if brokerEpoch >= 0, brokerEpoch != followers[index].brokerEpoch {
+      guard brokerEpoch > followers[index].brokerEpoch else { return .none }
+      if followers[index].brokerEpoch >= 0 { (followers[index].caughtUpMs, followers[index].lastFetch) = (nil, nil) }
+      followers[index].brokerEpoch = brokerEpoch
+    }
     followers[index].logEnd = offset
     if let logStart { followers[index].logStart = logStart }
     if offset >= logEnd {
@@ -288,6 +304,11 @@ package struct Replication: Sendable {
 
   /// Whether another broker has a replica that the controller has assigned to it; known to the leader alone.
   package func isFollowed(by id: BrokerID) -> Bool { followers.contains { $0.id == id } }
+
+  /// Whether the follower's broker has registered again since it was in this registration; -1 is any.
+  package func isEarlierLife(_ brokerEpoch: Int64, of id: BrokerID) -> Bool {
+    brokerEpoch >= 0 && followers.contains { $0.id == id && $0.brokerEpoch > brokerEpoch }
+  }
 
   /// Whether a new leader's high watermark has not reached yet where its epoch began: an earlier leader may have shown more (KIP-207).
   package var isMarkBehind: Bool { isLeader && highWatermark < epochStart }
@@ -364,7 +385,10 @@ package struct Replication: Sendable {
   }
 
   private mutating func ask(for members: [BrokerID]) -> ISRChange {
-    let change = ISRChange(leaderEpoch: leaderEpoch, partitionEpoch: partitionEpoch, inSync: members)
+    var change = ISRChange(leaderEpoch: leaderEpoch, partitionEpoch: partitionEpoch, inSync: members)
+    for follower in followers where follower.brokerEpoch >= 0 && members.contains(follower.id) {
+      change.brokerEpochs[follower.id] = follower.brokerEpoch
+    }
     pending = change
     return change
   }

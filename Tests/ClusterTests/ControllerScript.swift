@@ -127,13 +127,15 @@ struct ControllerScript {
       let now = Int64(try word(2)) ?? 0
       return .alterConfigs([Self.change(try word(3), arguments.dropFirst(2))], validateOnly: validateOnly, nowMs: now)
     case "isr":
-      return .changeISR(
-        by: BrokerID(try word(2)) ?? 0, brokerEpoch: Int64(try word(3)) ?? 0,
-        [
-          .init(
-            try Self.partition(try word(4)), leaderEpoch: Int32(try word(5)) ?? 0,
-            partitionEpoch: Int32(try word(6)) ?? 0, inSyncReplicas: Self.brokers(try word(7)))
-        ])
+      // `2,1` or, with the epochs of registrations, `2:200,1:100`.
+      let members = try word(7).split(separator: ",").map { $0.split(separator: ":") }
+      var change = Controller.ISRChange(
+        try Self.partition(try word(4)), leaderEpoch: Int32(try word(5)) ?? 0,
+        partitionEpoch: Int32(try word(6)) ?? 0, inSyncReplicas: members.compactMap { BrokerID($0[0]) })
+      for member in members where member.count > 1 {
+        change.brokerEpochs[BrokerID(member[0]) ?? 0] = Int64(member[1])
+      }
+      return .changeISR(by: BrokerID(try word(2)) ?? 0, brokerEpoch: Int64(try word(3)) ?? 0, [change])
     case "reassign":
       let target = try word(3)
       return .reassign([.init(try Self.partition(try word(2)), to: target == "cancel" ? nil : Self.brokers(target))])

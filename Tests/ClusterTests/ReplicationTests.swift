@@ -38,6 +38,24 @@ struct ReplicationTests {
     #expect(replication.highWatermark == Offset(expected))
   }
 
+  @Test("what a follower's broker fetched before it registered again counts for nothing (KIP-903)")
+  func registrations() {
+    var replication = level()
+    #expect(replication.fetched(by: 2, in: 200, from: 10, nowMs: 1) == .none)
+    #expect(replication.fetched(by: 3, in: 300, from: 10, nowMs: 1) == .none)
+    _ = replication.confirmed(change(8, [1, 3]))
+    _ = replication.appended(to: 20)
+    #expect(replication.fetched(by: 3, in: 300, from: 20, nowMs: 2) == .none, "broker 2 is caught up, and waited for")
+    // Broker 2 comes back with an empty log; a fetch of its earlier life arrives after that.
+    #expect(replication.fetched(by: 2, in: 201, from: 0, nowMs: 3) == .init(highWatermark: 20))
+    #expect(replication.isEarlierLife(200, of: 2))
+    #expect(!replication.isEarlierLife(201, of: 2) && !replication.isEarlierLife(-1, of: 2))
+    #expect(replication.fetched(by: 2, in: 200, from: 20, nowMs: 4) == .none)
+    let joined = Replication.ISRChange(
+      leaderEpoch: 5, partitionEpoch: 8, inSync: [1, 3, 2], brokerEpochs: [2: 201, 3: 300])
+    #expect(replication.fetched(by: 2, in: 201, from: 20, nowMs: 5) == .init(askISR: joined))
+  }
+
   @Test("the high watermark is the lowest log end of those in sync")
   func lowest() {
     var replication = level()

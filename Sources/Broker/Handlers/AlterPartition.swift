@@ -12,10 +12,15 @@ extension LocalBroker {
     let pending = context.pending(AlterPartitionResponse.self)
     let changes: [Controller.ISRChange] = request.topics.flatMap { topic in
       topic.partitions.map { partition in
-        Controller.ISRChange(
+        let replicas = partition.newIsrWithEpochs
+        var change = Controller.ISRChange(
           TopicPartition(topic.topicName, partition.partitionIndex), leaderEpoch: partition.leaderEpoch,
-          partitionEpoch: partition.partitionEpoch, inSyncReplicas: partition.newIsr,
+          partitionEpoch: partition.partitionEpoch,
+          inSyncReplicas: context.version >= 3 ? replicas.map(\.brokerID) : partition.newIsr,
           isRecovering: partition.leaderRecoveryState == 1)
+        change.topicID = topic.topicID
+        change.brokerEpochs = Dictionary(replicas.map { ($0.brokerID, $0.brokerEpoch) }) { first, _ in first }
+        return change
       }
     }
     controller.ask({ _ in .changeISR(by: request.brokerID, brokerEpoch: request.brokerEpoch, changes) }) { outcomes in
@@ -37,6 +42,7 @@ extension LocalBroker {
     response.topics = request.topics.map { asked in
       var topic = AlterPartitionResponse.Topic()
       topic.topicName = asked.topicName
+      topic.topicID = asked.topicID
       topic.partitions = asked.partitions.map { asked in
         var partition = AlterPartitionResponse.Partition()
         partition.partitionIndex = asked.partitionIndex

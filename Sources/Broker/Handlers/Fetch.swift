@@ -97,6 +97,7 @@ struct Fetch: Sendable {
   private let maxBytes: Int
   /// The broker that follows the partitions; negative for a consumer.
   private let replica: BrokerID
+  private let replicaEpoch: Int64
   let minBytes: Int
   let maxWaitMs: Int32
 
@@ -106,6 +107,7 @@ struct Fetch: Sendable {
     if request.namesOnePartition { self.request = request } else { self.request = request.withoutDoubles }
     self.version = version
     replica = max(request.replicaID, request.replicaState.replicaID)
+    replicaEpoch = request.replicaState.replicaEpoch
     let most = min(Int(request.maxBytes), maxBytes)
     // Messages are made in memory, so their response has a lower limit.
     self.maxBytes = Self.messageMagic(version) == nil ? most : min(most, Limits.messageResponseBytes)
@@ -274,7 +276,7 @@ struct Fetch: Sendable {
       let found = try partition.read(
         self.wanted(wanted, after: attempt.byteCount),
         for: Partition.FollowerFetch(
-          replica: replica, logStart: wanted.logStartOffset >= 0 ? wanted.logStartOffset : nil, isRepeated: isRepeated,
+          replica: replica, brokerEpoch: replicaEpoch, logStart: wanted.logStartOffset >= 0 ? wanted.logStartOffset : nil, isRepeated: isRepeated,
           lagMsMax: broker.config.replicaLagMsMax, nowMs: broker.uptimeMs()))
       broker.isrRequests.take(found.advanced, of: partition)
       response.highWatermark = found.read.highWatermark

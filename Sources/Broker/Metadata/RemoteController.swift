@@ -31,7 +31,7 @@ extension ControllerRunner {
       }
     case .changeISR(_, _, let changes):
       let asked = Self.alterPartition(changes, by: brokerID, membership.brokerEpoch ?? -1)
-      peers.send(asked, to: controller, purpose: .control, limit: 1) { result in
+      peers.send(asked, to: controller, purpose: .control) { result in
         switch result {
         case .failure(let error): then(refused("\(error)"))
         case .success(let answer): then(Self.outcomes(answer, of: changes))
@@ -106,6 +106,12 @@ extension ControllerRunner {
       partition.partitionIndex = change.name.partition
       partition.leaderEpoch = change.leaderEpoch
       partition.newIsr = change.inSyncReplicas
+      partition.newIsrWithEpochs = change.inSyncReplicas.map { id in
+        var replica = AlterPartitionRequest.Replica()
+        replica.brokerID = id
+        replica.brokerEpoch = id == broker ? brokerEpoch : change.brokerEpochs[id] ?? -1
+        return replica
+      }
       partition.leaderRecoveryState = change.isRecovering ? 1 : 0
       partition.partitionEpoch = change.partitionEpoch
       if let place = request.topics.firstIndex(where: { $0.topicName == change.name.topic }) {
@@ -113,6 +119,7 @@ extension ControllerRunner {
       } else {
         var topic = AlterPartitionRequest.Topic()
         topic.topicName = change.name.topic
+        topic.topicID = change.topicID
         topic.partitions = [partition]
         request.topics.append(topic)
       }
@@ -127,7 +134,10 @@ extension ControllerRunner {
       return changes.map { _ in .refused(ApiError(answer.errorCode, "the controller refuses the ISR")) }
     }
     return changes.map { change in
-      let topic = answer.topics.first { $0.topicName == change.name.topic }
+      // By id from version 2 on.
+      let topic = answer.topics.first {
+        $0.topicName.isEmpty ? $0.topicID == change.topicID : $0.topicName == change.name.topic
+      }
       guard let partition = topic?.partitions.first(where: { $0.partitionIndex == change.name.partition }) else {
         return unanswered
       }

@@ -73,9 +73,12 @@ final class ISRRequests: Sendable {
     }
     guard let ask, !wanted.isEmpty else { return }
     let changes = wanted.map { wanted in
-      Controller.ISRChange(
+      var change = Controller.ISRChange(
         wanted.partition.name, leaderEpoch: wanted.change.leaderEpoch, partitionEpoch: wanted.change.partitionEpoch,
         inSyncReplicas: wanted.change.inSync)
+      change.topicID = wanted.partition.topicID
+      change.brokerEpochs = wanted.change.brokerEpochs
+      return change
     }
     ask(changes) { self.received($0, for: wanted) }
   }

@@ -8,6 +8,8 @@ extension Partition {
   /// A follower's fetch, as far as it is about this partition.
   struct FollowerFetch {
     var replica: BrokerID
+    /// The registration of the follower's broker; -1 if unknown.
+    var brokerEpoch: Int64 = -1
     /// The follower's log start; nil when it does not say.
     var logStart: Offset?
     /// Whether the fetch reads again after a wait: what it says of the follower was taken in when it came.
@@ -33,7 +35,8 @@ extension Partition {
   /// its log has diverged from this one.
   ///
   /// - Throws: for a replica that is not assigned, UNKNOWN_LEADER_EPOCH where the follower's leader epoch is the partition's, as in Kafka (the
-  ///   leader may not have learnt of the replica yet), and NOT_LEADER_OR_FOLLOWER where the follower names no epoch.
+  ///   leader may not have learnt of the replica yet), and NOT_LEADER_OR_FOLLOWER where the follower names no epoch; the latter also for a fetch
+  ///   from before the follower's broker registered again (KIP-903).
   func read(_ wanted: Wanted, for fetch: FollowerFetch) throws(PartitionError) -> FollowerRead {
     var upToEnd = wanted
     upToEnd.isUpToLogEnd = true
@@ -44,13 +47,14 @@ extension Partition {
       guard state.replication.isFollowed(by: fetch.replica) else {
         throw wanted.currentLeaderEpoch >= 0 ? .unknownLeaderEpoch : .notLeader
       }
+      if state.replication.isEarlierLife(fetch.brokerEpoch, of: fetch.replica) { throw .notLeader }
       var found = FollowerRead(read: try state.read(wanted, from: log), logEnd: log.logEndOffset)
       guard found.read.diverging == nil else { return found }
       state.replication.lagMsMax = fetch.lagMsMax
       if !fetch.isRepeated {
         let before = state.replication.highWatermark
         let steps = state.replication.fetched(
-          by: fetch.replica, from: wanted.offset, logStart: fetch.logStart, nowMs: fetch.nowMs)
+          by: fetch.replica, in: fetch.brokerEpoch, from: wanted.offset, logStart: fetch.logStart, nowMs: fetch.nowMs)
         found.advanced = state.advanced(by: steps, from: before)
         found.read.highWatermark = state.replication.highWatermark
       }

@@ -1,3 +1,5 @@
+import Base
+import Cluster
 import Model
 import Testing
 import Wire
@@ -132,6 +134,78 @@ struct ClusterReplicationTests {
         let answer = try cluster.connect(to: second).ask(fetch, version: 5)
         return answer.errorCode == .none && answer.topics.first?.partitions.first?.committedOffset == 42
       }
+    }
+  }
+
+  @Test("a follower's fetches from before its broker restarted are refused, and do not bring it into the ISR")
+  func restartedFollower() throws {
+    try withCluster(3, ["replica.lag.time.max.ms": "1000"]) { cluster in
+      try cluster.createTopic("r", partitions: 1, replicas: 3)
+      let leader = try cluster.awaitLeader(of: "r")
+      let follower = try #require(([1, 2, 3] as [BrokerID]).first { $0 != leader })
+      let before = try cluster.broker(follower).broker.controller.brokerEpoch
+      cluster.crash(follower)
+      try cluster.waitUntil("it has left") { try !cluster.inSync("r", at: leader).contains(follower) }
+      try cluster.start(follower)
+      try cluster.waitUntil("it is in sync again") { try cluster.inSync("r", at: leader) == [1, 2, 3] }
+      let after = try cluster.broker(follower).broker.controller.brokerEpoch
+      let topic = try #require(try cluster.broker(leader).broker.image.named("r"))
+      var fetch = FetchRequest()
+      (fetch.replicaState.replicaID, fetch.maxWaitMs) = (follower, 0)
+      fetch.topics = [
+        .with {
+          $0.topicID = topic.id
+          $0.partitions = [.with { ($0.fetchOffset, $0.partitionMaxBytes) = (0, 1000) }]
+        }
+      ]
+      for (epoch, expected) in [(before, ErrorCode.notLeaderOrFollower), (after, .none), (-1, .none)] {
+        fetch.replicaState.replicaEpoch = epoch
+        let answer = try cluster.connect(to: leader).ask(fetch, version: 15)
+        #expect(answer.responses.first?.partitions.first?.errorCode == expected, "\(epoch) of \(before), \(after)")
+      }
+      let state = topic.description.partitions[0]
+      var alter = AlterPartitionRequest()
+      alter.brokerID = leader
+      alter.brokerEpoch = try cluster.broker(leader).broker.controller.brokerEpoch
+      alter.topics = [
+        .with {
+          $0.topicID = topic.id
+          $0.partitions = [
+            .with {
+              ($0.leaderEpoch, $0.partitionEpoch) = (state.leaderEpoch, state.partitionEpoch)
+              $0.newIsrWithEpochs = [
+                .with { ($0.brokerID, $0.brokerEpoch) = (leader, alter.brokerEpoch) },
+                .with { ($0.brokerID, $0.brokerEpoch) = (follower, before) },
+              ]
+            }
+          ]
+        }
+      ]
+      let answer = try cluster.connect(to: try cluster.controller()).ask(alter, version: 3)
+      #expect(answer.topics.first?.partitions.first?.errorCode == .ineligibleReplica)
+    }
+  }
+
+  @Test("leaders that are away for a while lead again when too many of their partitions are led by others")
+  func rebalance() throws {
+    try withCluster(3, ["leader.imbalance.check.interval.seconds": "1"]) { cluster in
+      try cluster.createTopic("r", partitions: 6, replicas: 3)
+      func leaders() throws -> [BrokerID] { try (0..<6).map { try cluster.awaitLeader(of: "r", $0) } }
+      let before = try leaders()
+      cluster.crash(2)
+      try cluster.waitUntil("others lead") { try !leaders().contains(2) }
+      try cluster.start(2)
+      try cluster.waitUntil("broker 2 leads what it led") { try leaders() == before }
+    }
+    try withCluster(2, ["auto.leader.rebalance.enable": "false", "leader.imbalance.check.interval.seconds": "1"]) {
+      cluster in
+      try cluster.createTopic("r", partitions: 2, replicas: 2)
+      cluster.crash(2)
+      try cluster.waitUntil("broker 1 leads") { try (0..<2).allSatisfy { try cluster.leader(of: "r", $0, at: 1) == 1 } }
+      try cluster.start(2)
+      try cluster.waitUntil("all are in sync") { try (0..<2).allSatisfy { try cluster.inSync("r", $0, at: 1) == [1, 2] } }
+      Clocks.nap(milliseconds: Limits.firstRebalanceMs + 1500)
+      #expect(try (0..<2).allSatisfy { try cluster.leader(of: "r", $0, at: 1) == 1 })
     }
   }
 
