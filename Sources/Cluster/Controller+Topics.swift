@@ -237,7 +237,7 @@ extension Controller {
     guard asked.id == nil || asked.id == topic.id else {
       throw ApiError(.unknownTopicId, "This server does not host this topic ID.")
     }
-    write.operations.append(.create(path: DeleteTopicZNode.path(topic.name), data: []))
+    if !asked.isMarked { write.operations.append(.create(path: DeleteTopicZNode.path(topic.name), data: [])) }
     write.commits.append(.deleted(topic.name, item))
     write.busy.insert(topic.name)
   }

@@ -23,7 +23,7 @@ package struct Controller: Sendable {
   /// The controller epoch.
   package let epoch: Int32
   /// The version of `/controller_epoch`.
-  let epochVersion: Int32
+  package let epochVersion: Int32
   let rules: Rules
   /// The tree's contents, and the topics whose creation is being written, which no client sees.
   package internal(set) var cluster: ClusterState

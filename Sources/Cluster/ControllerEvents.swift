@@ -186,10 +186,13 @@ extension Controller {
     package var name: String
     /// The id that the topic must have; nil for any.
     package var id: TopicID?
+    /// Whether the node in `/admin/delete_topics` is there already: it is how the deletion was asked for.
+    package var isMarked: Bool
 
-    package init(_ name: String, id: TopicID? = nil) {
+    package init(_ name: String, id: TopicID? = nil, isMarked: Bool = false) {
       self.name = name
       self.id = id
+      self.isMarked = isMarked
     }
   }
 

@@ -69,6 +69,8 @@ package final class ControllerRunner: Sendable {
     /// Another broker has responded to this controller, or has not.
     case responded(BrokerID, number: UInt64, ControllerChannels.Response)
     case membership(MembershipEvent)
+    /// This broker's controller has decided what no client has asked for.
+    case decided([Controller.Outcome], @Sendable ([Controller.Outcome], inout State) -> Void)
   }
 
   struct State {
@@ -81,6 +83,7 @@ package final class ControllerRunner: Sendable {
     /// Whether the controller waits for all brokers' responses.
     var isSettling = false
     var membership: Membership
+    var admin = AdminRequests()
     var random: any RandomNumberGenerator & Sendable
     var requests: UInt64 = 0
     var waiting: [Controller.RequestID: Then] = [:]
@@ -192,6 +195,7 @@ package final class ControllerRunner: Sendable {
     case .order(let order, let reply): take(order, &state, reply: reply)
     case .responded(let broker, let number, let response): take(response, from: broker, number: number, &state)
     case .membership(let event): take(event, &state)
+    case .decided(let outcomes, let then): then(outcomes, &state)
     }
   }
 
@@ -283,6 +287,7 @@ package final class ControllerRunner: Sendable {
     for broker in others {
       send(.updateMetadata(brokers: alive, changed: parts, removed: removed), to: broker, &state)
     }
+    finishReassignments(&state)
   }
 }
 

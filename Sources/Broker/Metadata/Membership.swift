@@ -30,7 +30,7 @@ struct Membership {
   /// The watches that are set and have not fired: each is set once.
   var watches: Set<Watch> = []
 
-  enum Watch: Hashable { case controller, brokers, configs }
+  enum Watch: Hashable { case controller, brokers, configs, reassignments, elections, deletions }
 
   init(controllerID: BrokerID) { self.controllerID = controllerID }
 }
@@ -47,6 +47,8 @@ enum MembershipEvent: Sendable {
   case brokersChanged
   /// The children of `/config/changes` have changed.
   case configsChanged
+  /// A node in `/admin` has changed.
+  case adminChanged(Membership.Watch)
   /// The session has ended.
   case sessionEnded(Int64)
 }
@@ -70,6 +72,9 @@ extension ControllerRunner {
     case .configsChanged:
       state.membership.watches.remove(.configs)
       attempt("read changed configurations", &state) { try lookAtConfigs(&$0) }
+    case .adminChanged(let watch):
+      state.membership.watches.remove(watch)
+      attemptAdmin(&state) { try lookAtAdmin(&$0) }
     case .sessionEnded(let session):
       guard state.tree.sessionID == session, !state.membership.isLeaving else { return }
       log.warning("the session with the z-node tree has ended: this broker joins the cluster anew")
@@ -102,6 +107,19 @@ extension ControllerRunner {
       log.warning("the z-node tree was not reached", metadata: ["to": "\(what)", "reason": "\(error)"])
       tryAgainLater()
     }
+  }
+
+  /// Obeys requests in `/admin`, or removes them, as far as the tree can be reached.
+  func attemptAdmin(_ state: inout State, _ body: (inout State) throws -> Void) {
+    attempt("obey requests in /admin", &state, body)
+  }
+
+  /// Reads from `/admin`, and has its next change looked at.
+  func readAdmin<Result>(
+    _ watch: Membership.Watch, _ state: inout State,
+    _ body: (any ZNodeTree, ZNodeWatch?) throws(ZNodeError) -> Result
+  ) throws(ZNodeError) -> Result {
+    try read(watch, .adminChanged(watch), &state, body)
   }
 
   private func tryAgainLater() {
@@ -150,6 +168,7 @@ extension ControllerRunner {
         try lookAtConfigs(&state)
         try elect(&state)
         try lookAtBrokers(&state)
+        try lookAtAdmin(&state)
       }
     }
     then?(.success(()))
@@ -217,6 +236,7 @@ extension ControllerRunner {
     }
     log.info("this broker is the controller", metadata: ["epoch": "\(epoch)"])
     try lead(epoch: epoch, version: version, &start, &state)
+    try lookAtAdmin(&state)
   }
 
   /// Reads the cluster and becomes its controller.
@@ -292,6 +312,7 @@ extension ControllerRunner {
     state.orders.chores.forgetOwn()
     state.channels.removeAll()
     state.isSettling = false
+    state.admin = AdminRequests()
     rebalanceDueMs.store(.max, ordering: .relaxed)
     state.controller = nil
     log.warning("this broker is no longer the controller")
