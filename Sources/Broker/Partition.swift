@@ -178,20 +178,24 @@ package final class Partition: Sendable {
     var lastFetchedEpoch: LeaderEpoch
     /// Up to the log's end, for a follower; else up to the high watermark.
     var isUpToLogEnd = false
+    /// Whether a follower may serve the read, up to the high watermark that it knows (KIP-392).
+    var mayBeFollower = false
   }
 
   func read(_ wanted: Wanted) throws(PartitionError) -> ReadResult {
     try state.withLock { state throws(PartitionError) in
-      try state.check(wanted.currentLeaderEpoch)
+      try state.check(wanted.currentLeaderEpoch, mayBeFollower: wanted.mayBeFollower)
       return try state.read(wanted, from: state.usableLog())
     }
   }
 
   /// Parks a waiter. Returns false if the need has been met since the read, or the partition was deleted or has another leader;
   /// the caller then reads again.
-  func park(_ waiter: Waiter, for need: Need) -> Bool {
+  ///
+  /// - Parameter mayBeFollower: whether a follower may serve the request.
+  func park(_ waiter: Waiter, for need: Need, mayBeFollower: Bool = false) -> Bool {
     state.withLock { state in
-      guard let log = state.log, state.replication.isLeader else { return false }
+      guard let log = state.log, state.replication.isLeader || mayBeFollower else { return false }
       let mark = state.replication.highWatermark
       let isMet =
         switch need {
@@ -427,8 +431,8 @@ extension Partition.State {
     return (log.leaderEpoch ?? epoch, log.logEndOffset)
   }
 
-  func check(_ currentLeaderEpoch: LeaderEpoch) throws(PartitionError) {
-    guard replication.isLeader else { throw .notLeader }
+  func check(_ currentLeaderEpoch: LeaderEpoch, mayBeFollower: Bool = false) throws(PartitionError) {
+    guard replication.isLeader || mayBeFollower else { throw .notLeader }
     if currentLeaderEpoch < 0 || currentLeaderEpoch == replication.leaderEpoch { return }
     throw currentLeaderEpoch < replication.leaderEpoch ? .fencedLeaderEpoch : .unknownLeaderEpoch
   }

@@ -302,6 +302,16 @@ package struct Replication: Sendable {
   /// The brokers of the other replicas; none on a follower.
   package var followerIDs: [BrokerID] { followers.map(\.id) }
 
+  /// The followers that may serve a consumer at `offset`: in sync, and with the offset in their logs, as far as they have said (KIP-392).
+  package func readable(at offset: Offset, nowMs: Int64) -> [ReplicaSelector.View] {
+    followers.compactMap { follower in
+      guard let end = follower.logEnd, end >= offset, (follower.logStart ?? 0) <= offset, inSync.contains(follower.id)
+      else { return nil }
+      let lagMs = follower.caughtUpMs.map { max(0, nowMs.subtractingClamped($0)) } ?? .max
+      return ReplicaSelector.View(id: follower.id, logEnd: end, lagMs: end >= logEnd ? 0 : lagMs)
+    }
+  }
+
   /// Whether another broker has a replica that the controller has assigned to it; known to the leader alone.
   package func isFollowed(by id: BrokerID) -> Bool { followers.contains { $0.id == id } }
 

@@ -45,6 +45,8 @@ package struct Config: Sendable {
   package let autoCreateTopics: Bool
   package let flushBeforeAck: Bool
   package let replicaLagMsMax: Int64
+  /// Whether a consumer is referred to a replica in its rack (`replica.selector.class`).
+  let readsFromNearest: Bool
 
   /// How leaders are elected (`millrace.election`).
   package enum Election: String, ConfigChoice { case batched, serial }
@@ -100,6 +102,7 @@ package struct Config: Sendable {
     autoCreateTopics = values[Keys.topics.autoCreateTopics]
     flushBeforeAck = values[Keys.millrace.flushBeforeAck]
     replicaLagMsMax = values[Keys.replication.replicaLagMsMax]
+    readsFromNearest = values[Keys.replication.replicaSelectorClass] == .rackAware
   }
 
   /// The values by source, from which the properties were made.

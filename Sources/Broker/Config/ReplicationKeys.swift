@@ -1,5 +1,11 @@
 import Model
 
+/// The replica from which a consumer reads (`replica.selector.class`).
+package enum ReplicaSelectorClass: String, ConfigChoice {
+  case leader = "org.apache.kafka.common.replica.LeaderSelector"
+  case rackAware = "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+}
+
 /// Replication. Sources: as in `BrokerKeys.swift`.
 package struct ReplicationKeys: KeyTable {
   let replicaLagMsMax = Key<Int64>(
@@ -19,6 +25,10 @@ package struct ReplicationKeys: KeyTable {
   let replicaFetchBackoffMs = Key<Int32>(
     "replica.fetch.backoff.ms", 1000, .atLeast(0),
     "The maximum time in milliseconds for which a follower waits after a fetch error. The first errors in a row are followed by shorter waits."
+  )
+  let replicaSelectorClass = Key<ReplicaSelectorClass?>(
+    "replica.selector.class", nil,
+    "How the replica is selected from which a consumer reads that says in which rack it is (client.rack): RackAwareReplicaSelector refers it to an in-sync replica in its rack (broker.rack), LeaderSelector, and no value, to the leader."
   )
   let replicaSocketTimeoutMs = Key<Int32>(
     "replica.socket.timeout.ms", 30_000, "The timeout in milliseconds of a follower's network requests.")

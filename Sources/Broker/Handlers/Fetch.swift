@@ -1,3 +1,4 @@
+import Cluster
 import Model
 import NIOCore
 import Storage
@@ -68,7 +69,8 @@ extension LocalBroker {
     pending.slot.whenClosed {
       if waiter.cancel() { self.parkedFetches.leave(partitions: fetch.partitionCount) }
     }
-    for place in read.places where !place.partition.park(waiter, for: place.need) {
+    for place in read.places
+    where !place.partition.park(waiter, for: place.need, mayBeFollower: fetch.mayBeServedByFollower) {
       waiter.wake(.satisfied)
       return
     }
@@ -121,6 +123,9 @@ struct Fetch: Sendable {
 
   var isByFollower: Bool { replica >= 0 }
 
+  /// Whether the client is a consumer that knows that followers may serve it (KIP-392).
+  var mayBeServedByFollower: Bool { replica < 0 && version >= 11 }
+
   var isEmpty: Bool { partitionCount == 0 }
 
   var partitionCount: Int { request.topics.reduce(0) { $0 + $1.partitions.count } }
@@ -159,6 +164,8 @@ struct Fetch: Sendable {
         } else if let target = resolved?.partition(wanted.partition) {
           if isByFollower {
             readForFollower(wanted, from: target, broker, isRepeated: isRepeated, &partition, &attempt)
+          } else if let rack = rack(broker), refer(wanted, of: target, to: rack, image, broker, &partition) {
+            attempt.mustNotWait = true
           } else {
             read(wanted, from: target, &partition, &attempt)
           }
@@ -198,6 +205,29 @@ struct Fetch: Sendable {
     guard version >= 13 else { return (image.named(topic.topic), .unknownTopicOrPartition) }
     let resolved = image.withID(topic.topicID)
     return (resolved, resolved == nil ? .unknownTopicId : .unknownTopicOrPartition)
+  }
+
+  /// The rack of a consumer that is to read from a replica near to it; nil where every consumer reads from the leader.
+  @inline(__always)
+  private func rack(_ broker: LocalBroker) -> String? {
+    broker.config.readsFromNearest && version >= 11 && !request.rackID.isEmpty ? request.rackID : nil
+  }
+
+  /// Names the replica in the consumer's rack, and sends no records; returns false where the consumer is to read here.
+  @inline(never)
+  private func refer(
+    _ wanted: FetchRequest.Partition, of partition: Partition, to rack: String, _ image: MetadataImage,
+    _ broker: LocalBroker, _ response: inout FetchResponse.Partition
+  ) -> Bool {
+    let found = partition.nearest(to: rack, reading: self.wanted(wanted, after: 0), nowMs: broker.uptimeMs()) {
+      image.broker($0)?.rack
+    }
+    guard let found else { return false }
+    response.preferredReadReplica = found.replica
+    response.highWatermark = found.read.highWatermark
+    response.lastStableOffset = found.read.lastStableOffset
+    response.logStartOffset = found.read.logStartOffset
+    return true
   }
 
   private func read(
@@ -257,7 +287,8 @@ struct Fetch: Sendable {
       atLeastOneBatch: byteCount == 0 || (version < 3 && left > 0),
       isReadCommitted: request.isolationLevel == 1,
       currentLeaderEpoch: wanted.currentLeaderEpoch,
-      lastFetchedEpoch: version >= 12 ? wanted.lastFetchedEpoch : -1)
+      lastFetchedEpoch: version >= 12 ? wanted.lastFetchedEpoch : -1,
+      mayBeFollower: mayBeServedByFollower)
   }
 
   private func refuse(_ error: PartitionError, _ partition: Partition, _ response: inout FetchResponse.Partition) {

@@ -63,6 +63,27 @@ extension Partition {
     }
   }
 
+  /// Returns the replica in a consumer's rack from which it is to read, with this replica's offsets; nil where it reads here.
+  func nearest(
+    to clientRack: String, reading wanted: Wanted, nowMs: Int64, rack: (BrokerID) -> String?
+  ) -> (replica: BrokerID, read: ReadResult)? {
+    state.withLock { state in
+      guard state.replication.isLeader, let log = state.log, (try? state.check(wanted.currentLeaderEpoch)) != nil else {
+        return nil
+      }
+      let followers = state.replication.readable(at: wanted.offset, nowMs: nowMs)
+      let nearest = ReplicaSelector.nearest(
+        to: clientRack, leader: state.replication.brokerID, followers: followers, rack: rack)
+      guard let nearest else { return nil }
+      let mark = state.replication.highWatermark
+      let offsets = ReadResult(
+        slice: LogSlice(ranges: [], byteCount: 0, firstOffset: wanted.offset, nextOffset: wanted.offset),
+        highWatermark: mark, lastStableOffset: log.lastStableOffset(highWatermark: mark),
+        logStartOffset: log.logStartOffset)
+      return (nearest, offsets)
+    }
+  }
+
   /// Returns the offset below which no living replica has records, and whether that is `offset` or more.
   func isTrimmed(to offset: Offset) throws(PartitionError) -> (lowWatermark: Offset, isReached: Bool) {
     try state.withLock { state throws(PartitionError) in

@@ -19,6 +19,8 @@ extension Partition {
     var position: FollowerFetching.Position
     /// Whether flush.messages or millrace.flush.before.ack want the records flushed before the leader learns that they are here.
     var needsFlush = false
+    /// The consumers that wait here for records below the high watermark, to be woken after the lock is released.
+    var woken: [Waiter] = []
     /// Why the rest of the batches was not appended.
     var failure: PartitionError?
   }
@@ -44,7 +46,9 @@ extension Partition {
       } catch { followed.failure = .append(error) }
       // Batches before one that fails are in the log.
       _ = state.replication.appended(to: log.logEndOffset)
+      let before = state.replication.highWatermark
       if state.replication.learned(highWatermark: highWatermark) {
+        if !state.waiters.isEmpty { followed.woken = state.wake(raisedFrom: before, by: nil, in: log) }
         // Transactions below it are decided, and need not be remembered for readers of committed records.
         _ = log.lastStableOffset(highWatermark: state.replication.highWatermark)
       }

@@ -262,6 +262,7 @@ final class ReplicaFetcher: Sendable {
       let followed = try partition.append(
         fetched: found.records.bytes ?? ByteBuffer(), for: asked, highWatermark: found.highWatermark,
         logStart: found.logStartOffset, nowMs: around.nowMs())
+      for waiter in followed.woken { waiter.wake(.satisfied) }
       if let failure = followed.failure { return (failed(partition, asked, failure), followed.needsFlush) }
       succeeded(partition)
       return (.goesOn(followed.position), followed.needsFlush)

@@ -13,6 +13,7 @@ final class TestCluster {
   let tree = SharedTree(now: Clocks.wallMs)
   private let directory: String
   private let overrides: [String: String]
+  private let own: (BrokerID) -> [String: String]
   private(set) var brokers: [BrokerID: TestBroker] = [:]
   /// The session of each broker, the last one.
   private let sessions = Sessions()
@@ -21,9 +22,11 @@ final class TestCluster {
     let last = Mutex<[BrokerID: SharedSession]>([:])
   }
 
-  init(in directory: String, _ overrides: [String: String]) {
+  /// - Parameter own: returns the values of one broker alone.
+  init(in directory: String, _ overrides: [String: String], own: @escaping (BrokerID) -> [String: String]) {
     self.directory = directory
     self.overrides = overrides
+    self.own = own
   }
 
   /// How long a state is waited for that the brokers reach by themselves.
@@ -37,6 +40,7 @@ final class TestCluster {
       "offsets.topic.replication.factor": "3", "transaction.state.log.replication.factor": "3",
     ]
     values.merge(overrides) { $1 }
+    values.merge(own(id)) { $1 }
     brokers[id] = try TestBroker.start(in: "\(directory)/\(id)", values) { [sessions] _, _, _ in
       let session = tree.connect()
       sessions.last.withLock { $0[id] = session }
@@ -112,9 +116,14 @@ final class TestCluster {
 }
 
 /// Runs `body` with a cluster of brokers 1 to `count`, which are stopped afterwards.
-func withCluster(_ count: Int, _ overrides: [String: String] = [:], _ body: (TestCluster) throws -> Void) throws {
+///
+/// - Parameter own: returns the values of one broker alone.
+func withCluster(
+  _ count: Int, _ overrides: [String: String] = [:], own: @escaping (BrokerID) -> [String: String] = { _ in [:] },
+  _ body: (TestCluster) throws -> Void
+) throws {
   try withDirectory { directory in
-    let cluster = TestCluster(in: directory, overrides)
+    let cluster = TestCluster(in: directory, overrides, own: own)
     defer { cluster.stopAll() }
     for id in 1...BrokerID(count) { try cluster.start(id) }
     try cluster.waitUntil("every broker knows every other one") {
