@@ -111,11 +111,13 @@ package final class LocalBroker: Sendable {
       ReplicaFetchers.Surroundings(
         brokerID: brokerID, config: config, peers: FetchPeers(peers: peers), offload: offload, flusher: flusher,
         log: log, brokerEpoch: { controller.brokerEpoch }, nowMs: nowMs,
+        fetcherCount: { metadata.image.config.numReplicaFetchers },
         appendFailed: { appendFailures.happened(in: $0, $1) }),
       nextLoop: { loops.next() })
     self.log = log
     self.nowMs = nowMs
     groupLog.serve(groups)
+    metadata.whenConfigured { [weak fetchers] in fetchers?.resize() }
     metadata.whenTopicsAreRemoved { [weak groups] names in groups?.forget(topics: names) }
     transactionLog.serve(transactions)
     transactions.whenMarkersAreDue { [weak self] order, done in self?.writeMarkers(order, done: done) }

@@ -50,7 +50,6 @@ extension ConfigKeys {
   private static let replication: [ConfigKey] = [
     .int(
       "replica.socket.receive.buffer.bytes", 65_536, "The socket receive buffer of a follower's connections, in bytes."),
-    .int("num.replica.fetchers", 1, "The number of fetcher threads that replicate from each source broker.").dynamic(),
     .string("security.inter.broker.protocol", "PLAINTEXT", "The security protocol between brokers."),
     .string("inter.broker.protocol.version", "3.9-IV0", "The version of the protocol between brokers."),
     .long(

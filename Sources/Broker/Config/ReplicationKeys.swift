@@ -26,6 +26,10 @@ package struct ReplicationKeys: KeyTable {
     "replica.fetch.backoff.ms", 1000, .atLeast(0),
     "The maximum time in milliseconds for which a follower waits after a fetch error. The first errors in a row are followed by shorter waits."
   )
+  let numReplicaFetchers = Key(
+    "num.replica.fetchers", 1, .between(1, 1024),
+    "The number of fetchers, each with its own connection, over which the partitions are spread that this broker follows at one leader. At most 1024."
+  ).dynamic()
   let replicaSelectorClass = Key<ReplicaSelectorClass?>(
     "replica.selector.class", nil,
     "How the replica is selected from which a consumer reads that says in which rack it is (client.rack): RackAwareReplicaSelector refers it to an in-sync replica in its rack (broker.rack), LeaderSelector, and no value, to the leader."

@@ -137,6 +137,7 @@ struct ControllerOrders {
       return Topic(description, config: config(of: shown.name), partitions: shown.partitions)
     }
     metadata.replace { MetadataImage(after: $0, config: configs.config(values), changed: topics) }
+    if changes.contains(where: { if case .topic = $0.0 { false } else { true } }) { metadata.tellConfigured() }
   }
 
   private func topic(of update: TopicUpdate) -> Topic {

@@ -126,6 +126,7 @@ package final class Metadata: Sendable {
   private let current: Mutex<MetadataImage>
 
   private let replaced = Atomic(0)
+  private let configured = Mutex<@Sendable () -> Void>({})
   private let topicsRemoved = Mutex<@Sendable ([String]) -> Void>({ _ in })
 
   package init(_ image: MetadataImage) { current = Mutex(image) }
@@ -149,6 +150,12 @@ package final class Metadata: Sendable {
 
   /// Sets the function to call with the names of topics that were deleted, when no request finds them any more; on the control lane.
   func whenTopicsAreRemoved(_ body: @escaping @Sendable ([String]) -> Void) { topicsRemoved.withLock { $0 = body } }
+
+  /// Sets the function to call when the image has other values of the broker's configuration; on the control lane.
+  func whenConfigured(_ body: @escaping @Sendable () -> Void) { configured.withLock { $0 = body } }
+
+  /// Tells that the broker's configuration has changed.
+  func tellConfigured() { configured.withLock { $0 }() }
 
   /// Tells that topics were deleted.
   func tellRemoved(_ names: [String]) { topicsRemoved.withLock { $0 }(names) }

@@ -11,13 +11,21 @@ package import Wire
 package final class Peers: Sendable {
   /// What a connection is for. The requests on one connection are answered in their order, so a fetch that waits for records
   /// must not hold up the controller.
-  package enum Purpose: Int, Hashable, Sendable {
+  package enum Purpose: Hashable, Sendable {
     /// Requests of the controller to brokers, and of brokers to the controller.
     case control
-    /// Fetches of followers.
-    case fetch
+    /// Fetches of followers, by one of several fetchers.
+    case fetch(Int)
     /// Requests of coordinators: transaction markers, and checks of transactions.
     case coordination
+
+    fileprivate var order: Int {
+      switch self {
+      case .control: 0
+      case .coordination: 1
+      case .fetch(let number): 2 &+ number
+      }
+    }
   }
 
   private struct Key: Hashable {
@@ -26,7 +34,7 @@ package final class Peers: Sendable {
 
     /// The order in which connections are closed, so that a simulation is the same each time.
     static func precedes(_ one: Key, _ other: Key) -> Bool {
-      (one.broker, one.purpose.rawValue) < (other.broker, other.purpose.rawValue)
+      (one.broker, one.purpose.order) < (other.broker, other.purpose.order)
     }
   }
 

@@ -13,6 +13,8 @@ import Wire
 /// they have.
 final class ReplicaFetcher: Sendable {
   private let leader: BrokerID
+  /// Which of the fetchers from this leader it is.
+  private let number: Int
   private let loop: any EventLoop
   private let around: ReplicaFetchers.Surroundings
   private let settings: Settings
@@ -47,8 +49,9 @@ final class ReplicaFetcher: Sendable {
     var isLeaderSilent = false
   }
 
-  init(from leader: BrokerID, on loop: any EventLoop, _ surroundings: ReplicaFetchers.Surroundings) {
+  init(from leader: BrokerID, number: Int, on loop: any EventLoop, _ surroundings: ReplicaFetchers.Surroundings) {
     self.leader = leader
+    self.number = number
     self.loop = loop
     around = surroundings
     settings = Settings(surroundings.config)
@@ -127,7 +130,7 @@ final class ReplicaFetcher: Sendable {
 
   private func send(_ fetch: FollowerFetching.Fetch) {
     around.peers.send(
-      request(fetch), to: leader, on: loop, timeoutMs: settings.timeoutMs + Int(settings.waitMsMax)
+      request(fetch), to: leader, fetcher: number, on: loop, timeoutMs: settings.timeoutMs + Int(settings.waitMsMax)
     ) { self.received($0) }
   }
 
@@ -349,7 +352,7 @@ final class ReplicaFetcher: Sendable {
       partition.timestamp = timestamp
       request.topics[request.topics.count - 1].partitions.append(partition)
     }
-    around.peers.send(request, to: leader, on: loop, timeoutMs: settings.timeoutMs) { result in
+    around.peers.send(request, to: leader, fetcher: number, on: loop, timeoutMs: settings.timeoutMs) { result in
       var found: [TopicPartition: ListOffsetsResponse.Partition] = [:]
       for topic in (try? result.get().topics) ?? [] {
         for partition in topic.partitions { found[TopicPartition(topic.name, partition.partitionIndex)] = partition }

@@ -5,7 +5,8 @@ import NIOCore
 import Synchronization
 import Wire
 
-/// Replicates the partitions that this broker follows: one `ReplicaFetcher` for each leader's broker. (Kafka: ReplicaFetcherManager.)
+/// Replicates the partitions that this broker follows: `num.replica.fetchers` `ReplicaFetcher`s for each leader's broker, over which its
+/// partitions are spread by their names. (Kafka: ReplicaFetcherManager.)
 ///
 /// Any thread may call.
 final class ReplicaFetchers: Sendable {
@@ -21,6 +22,8 @@ final class ReplicaFetchers: Sendable {
     let brokerEpoch: @Sendable () -> Int64
     /// Wall clock.
     let nowMs: @Sendable () -> Int64
+    /// `num.replica.fetchers`
+    var fetcherCount: @Sendable () -> Int = { 1 }
     /// Called when fetched batches could not be appended for the log's files.
     let appendFailed: @Sendable (Partition, PartitionError) -> Void
   }
@@ -32,9 +35,25 @@ final class ReplicaFetchers: Sendable {
 
   private struct State {
     var isStopped = false
-    var fetchers: [BrokerID: ReplicaFetcher] = [:]
-    /// The leader from which each partition is fetched.
-    var leaders: [TopicPartition: BrokerID] = [:]
+    var fetchers: [Place: ReplicaFetcher] = [:]
+    /// From where each partition is fetched.
+    var followed: [TopicPartition: Followed] = [:]
+  }
+
+  /// A fetcher's leader, and its number among the fetchers from there.
+  private struct Place: Hashable {
+    var leader: BrokerID
+    var number: Int
+
+    static func precedes(_ one: Place, _ other: Place) -> Bool {
+      (one.leader, one.number) < (other.leader, other.number)
+    }
+  }
+
+  private struct Followed {
+    var place: Place
+    var partition: Partition
+    var epoch: LeaderEpoch
   }
 
   init(_ surroundings: Surroundings, nextLoop: @escaping @Sendable () -> any EventLoop) {
@@ -59,32 +78,60 @@ final class ReplicaFetchers: Sendable {
   /// ends. With no leader (-1) nothing is fetched.
   func follow(_ partition: Partition, leader: BrokerID, epoch: LeaderEpoch) {
     guard leader >= 0, leader != surroundings.brokerID else { return stopFollowing(partition.name) }
+    let number = Self.number(of: partition.name, among: surroundings.fetcherCount())
+    follow(Followed(place: Place(leader: leader, number: number), partition: partition, epoch: epoch))
+  }
+
+  private func follow(_ followed: Followed) {
     let (before, fetcher) = state.withLock { state -> (ReplicaFetcher?, ReplicaFetcher?) in
       guard !state.isStopped else { return (nil, nil) }
-      let before = state.leaders.updateValue(leader, forKey: partition.name)
+      let place = followed.place
+      let before = state.followed.updateValue(followed, forKey: followed.partition.name)?.place
       let fetcher =
-        state.fetchers[leader] ?? ReplicaFetcher(from: leader, on: nextLoop(), surroundings)
-      state.fetchers[leader] = fetcher
-      return (before.flatMap { $0 == leader ? nil : state.fetchers[$0] }, fetcher)
+        state.fetchers[place] ?? ReplicaFetcher(from: place.leader, number: place.number, on: nextLoop(), surroundings)
+      state.fetchers[place] = fetcher
+      return (before.flatMap { $0 == place ? nil : state.fetchers[$0] }, fetcher)
     }
-    before?.stopFollowing(partition.name)
-    fetcher?.follow(partition, epoch: epoch)
+    before?.stopFollowing(followed.partition.name)
+    fetcher?.follow(followed.partition, epoch: followed.epoch)
   }
 
   /// Fetches a partition no more: it is led here, has no leader, or is stopped. A response on its way changes nothing in it, because the
   /// partition itself refuses what is not of its leader epoch.
   func stopFollowing(_ name: TopicPartition) {
-    let fetcher = state.withLock { state in state.leaders.removeValue(forKey: name).flatMap { state.fetchers[$0] } }
+    let fetcher = state.withLock { state in
+      state.followed.removeValue(forKey: name).flatMap { state.fetchers[$0.place] }
+    }
     fetcher?.stopFollowing(name)
+  }
+
+  /// Spreads the partitions anew, after a change of `num.replica.fetchers`. A response on its way to an earlier fetcher changes nothing that
+  /// another one has changed meanwhile, because it is to a log end that has passed.
+  func resize() {
+    let count = surroundings.fetcherCount()
+    let moved = state.withLock { state in
+      state.followed.values.compactMap { followed -> Followed? in
+        var moved = followed
+        moved.place.number = Self.number(of: followed.partition.name, among: count)
+        return moved.place == followed.place ? nil : moved
+      }
+    }
+    for followed in moved.sorted(by: { $0.partition.name < $1.partition.name }) { follow(followed) }
+  }
+
+  /// Returns which of several fetchers from one leader fetches a partition, as Kafka spreads them.
+  static func number(of name: TopicPartition, among count: Int) -> Int {
+    let hash = KeyHash.java(name.topic) &* 31 &+ name.partition
+    return (hash == .min ? 0 : Int(abs(hash))) % max(1, count)
   }
 
   /// Ends all fetches.
   func stop() {
     let fetchers = state.withLock { state in
       state.isStopped = true
-      state.leaders = [:]
+      state.followed = [:]
       defer { state.fetchers = [:] }
-      return state.fetchers.sorted { $0.key < $1.key }.map(\.value)
+      return state.fetchers.sorted { Place.precedes($0.key, $1.key) }.map(\.value)
     }
     for fetcher in fetchers { fetcher.stop() }
   }
@@ -105,9 +152,9 @@ struct FetchPeers: PeerRequests {
   let peers: Peers
 
   func send<R: Request>(
-    _ request: R, to broker: BrokerID, on loop: any EventLoop, timeoutMs: Int,
+    _ request: R, to broker: BrokerID, fetcher: Int, on loop: any EventLoop, timeoutMs: Int,
     then: @escaping @Sendable (Result<R.Answer, any Error>) -> Void
   ) {
-    peers.send(request, to: broker, purpose: .fetch) { result in then(result.mapError { $0 }) }
+    peers.send(request, to: broker, purpose: .fetch(fetcher)) { result in then(result.mapError { $0 }) }
   }
 }

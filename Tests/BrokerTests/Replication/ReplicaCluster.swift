@@ -280,7 +280,7 @@ final class Switchboard: Sendable {
     }
 
     func send<R: Request>(
-      _ request: R, to broker: BrokerID, on loop: any EventLoop, timeoutMs: Int,
+      _ request: R, to broker: BrokerID, fetcher: Int, on loop: any EventLoop, timeoutMs: Int,
       then: @escaping @Sendable (Result<R.Answer, any Error>) -> Void
     ) {
       let between = [from, broker]
