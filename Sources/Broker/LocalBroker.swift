@@ -43,6 +43,8 @@ package final class LocalBroker: Sendable {
   let moves: ReplicaMoves
   let isrRequests: ISRRequests
   let fetchers: ReplicaFetchers
+  /// Of the partitions that this broker leads.
+  let leaderThrottle: ReplicationThrottle
   package let log: Logger
   let nowMs: @Sendable () -> Int64
   /// Milliseconds of the monotonic clock by which replicas lag.
@@ -106,12 +108,19 @@ package final class LocalBroker: Sendable {
       offload: offload, loop: loop, log: log, nowMs: nowMs,
       bytesPerSecond: { metadata.image.config.replicaMoveBytesPerSecond })
     isrRequests = ISRRequests(loop: loop, log: log)
+    leaderThrottle = ReplicationThrottle(config) { metadata.image.config.leaderThrottledRate }
+    let followerThrottle = ReplicationThrottle(config) { metadata.image.config.followerThrottledRate }
     let appendFailures = AppendFailures()
     fetchers = ReplicaFetchers(
       ReplicaFetchers.Surroundings(
         brokerID: brokerID, config: config, peers: FetchPeers(peers: peers), offload: offload, flusher: flusher,
         log: log, brokerEpoch: { controller.brokerEpoch }, nowMs: nowMs,
         fetcherCount: { metadata.image.config.numReplicaFetchers },
+        throttle: followerThrottle,
+        isThrottled: { [brokerID = starting.brokerID] name in
+          let throttled = metadata.image.named(name.topic)?.config.throttledFollowers
+          return throttled?.contains(name.partition, on: brokerID) ?? false
+        },
         appendFailed: { appendFailures.happened(in: $0, $1) }),
       nextLoop: { loops.next() })
     self.log = log

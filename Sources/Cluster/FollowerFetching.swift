@@ -79,6 +79,8 @@ package struct FollowerFetching: Sendable {
     package var name: TopicPartition
     package var leaderEpoch: LeaderEpoch
     package var outcome: Outcome
+    /// Whether the partition is throttled and lags, so that it waits while the quota is exceeded.
+    package var isThrottled = false
 
     package init(_ name: TopicPartition, in leaderEpoch: LeaderEpoch, _ outcome: Outcome) {
       self.name = name
@@ -88,8 +90,8 @@ package struct FollowerFetching: Sendable {
   }
 
   package enum Event: Sendable {
-    /// A partition is followed from now on, or in another leader epoch.
-    case follow(Wanted)
+    /// A partition is followed from now on, or in another leader epoch; a throttled one lags until it is known not to.
+    case follow(Wanted, isThrottled: Bool = false)
     case stopFollowing(TopicPartition)
     /// The response to the fetch in flight, with the partitions that it names.
     case answered(sessionID: Int32, [Answer])
@@ -134,6 +136,8 @@ package struct FollowerFetching: Sendable {
   private var readyCount = 0
   /// Waits for a time, in no order.
   private var delayed: Set<TopicPartition> = []
+  /// Lag, and are not fetched while the quota is exceeded.
+  private var throttled: Set<TopicPartition> = []
   private var isFetching = false
   /// No fetch is sent before this time, after one without a response.
   private var pausedUntilMs: Int64?
@@ -164,10 +168,17 @@ package struct FollowerFetching: Sendable {
   /// Returns what the leader was asked for of a partition, to which its response is; nil when it was not asked.
   package func asked(_ name: TopicPartition) -> Wanted? { known[name] }
 
-  package mutating func step(_ event: Event, nowMs: Int64) -> [Effect] {
+  /// How long a throttled partition waits until the quota is looked at again.
+  package static let throttleMs: Int64 = 250
+
+  /// Whether any partition waits while the quota is exceeded.
+  package var hasThrottled: Bool { !throttled.isEmpty }
+
+  /// - Parameter isOverQuota: whether throttled partitions have to wait (`follower.replication.throttled.rate`).
+  package mutating func step(_ event: Event, nowMs: Int64, isOverQuota: Bool = false) -> [Effect] {
     var effects: [Effect] = []
     switch event {
-    case .follow(let wanted): follow(wanted)
+    case .follow(let wanted, let isThrottled): follow(wanted, isThrottled)
     case .stopFollowing(let name): remove(name)
     case .answered(let sessionID, let answers):
       isFetching = false
@@ -190,18 +201,19 @@ package struct FollowerFetching: Sendable {
       if case .asking? = followed[answer.name]?.phase { take(answer, nowMs: nowMs, &effects) }
     case .due: break
     }
-    schedule(nowMs, &effects)
+    schedule(nowMs, isOverQuota: isOverQuota, &effects)
     return effects
   }
 
   // MARK: Partitions
 
-  private mutating func follow(_ wanted: Wanted) {
+  private mutating func follow(_ wanted: Wanted, _ isThrottled: Bool) {
     if let present = followed[wanted.name], present.wanted.topicID == wanted.topicID {
       guard wanted.position.leaderEpoch > present.wanted.position.leaderEpoch else { return }
     }
     remove(wanted.name)
     followed[wanted.name] = Followed(wanted: wanted)
+    if isThrottled { throttled.insert(wanted.name) }
     readyCount += 1
     changed.insert(wanted.name)
   }
@@ -209,6 +221,7 @@ package struct FollowerFetching: Sendable {
   private mutating func remove(_ name: TopicPartition) {
     set(.stopped, name)
     followed[name] = nil
+    throttled.remove(name)
   }
 
   private mutating func set(_ phase: Phase, _ name: TopicPartition) {
@@ -226,6 +239,7 @@ package struct FollowerFetching: Sendable {
     guard let present = followed[name], present.wanted.position.leaderEpoch == answer.leaderEpoch else { return }
     switch answer.outcome {
     case .goesOn(let position):
+      if answer.isThrottled { throttled.insert(name) } else { throttled.remove(name) }
       if position == present.wanted.position, present.failures == 0, case .ready = present.phase { return }
       followed[name]?.wanted.position = position
       followed[name]?.failures = 0
@@ -250,7 +264,7 @@ package struct FollowerFetching: Sendable {
   // MARK: Requests
 
   /// Sends the next fetch, or says when there will be one.
-  private mutating func schedule(_ nowMs: Int64, _ effects: inout [Effect]) {
+  private mutating func schedule(_ nowMs: Int64, isOverQuota: Bool, _ effects: inout [Effect]) {
     guard !isFetching else { return }
     if let until = pausedUntilMs {
       guard nowMs >= until else { return effects.append(.wake(atMs: until)) }
@@ -260,6 +274,13 @@ package struct FollowerFetching: Sendable {
     for name in delayed {
       guard case .delayed(let until)? = followed[name]?.phase else { continue }
       if until <= nowMs { set(.ready, name) } else { next = min(next, until) }
+    }
+    if isOverQuota {
+      for name in throttled {
+        guard case .ready? = followed[name]?.phase else { continue }
+        set(.delayed(untilMs: nowMs + Self.throttleMs), name)
+        next = min(next, nowMs + Self.throttleMs)
+      }
     }
     guard readyCount > 0 else {
       if next < .max { effects.append(.wake(atMs: next)) }

@@ -323,6 +323,9 @@ package struct Replication: Sendable {
   /// Whether a new leader's high watermark has not reached yet where its epoch began: an earlier leader may have shown more (KIP-207).
   package var isMarkBehind: Bool { isLeader && highWatermark < epochStart }
 
+  /// Whether a replica is in the ISR; known to the leader alone.
+  package func isInSync(_ id: BrokerID) -> Bool { inSync.contains(id) }
+
   /// Whether other brokers have replicas; known to the leader alone.
   package var hasFollowers: Bool { !followers.isEmpty }
 

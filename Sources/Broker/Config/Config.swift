@@ -45,6 +45,8 @@ package struct Config: Sendable {
   package let autoCreateTopics: Bool
   package let flushBeforeAck: Bool
   package let replicaLagMsMax: Int64
+  let leaderThrottledRate: Int64
+  let followerThrottledRate: Int64
   /// Whether a consumer is referred to a replica in its rack (`replica.selector.class`).
   let readsFromNearest: Bool
 
@@ -102,6 +104,8 @@ package struct Config: Sendable {
     autoCreateTopics = values[Keys.topics.autoCreateTopics]
     flushBeforeAck = values[Keys.millrace.flushBeforeAck]
     replicaLagMsMax = values[Keys.replication.replicaLagMsMax]
+    leaderThrottledRate = values[Keys.replication.leaderThrottledRate]
+    followerThrottledRate = values[Keys.replication.followerThrottledRate]
     readsFromNearest = values[Keys.replication.replicaSelectorClass] == .rackAware
   }
 

@@ -1,3 +1,5 @@
+import Cluster
+
 /// One broker key: a row of the tables in docs/configuration.md.
 ///
 /// Values are kept as text, as they were given. `check` refuses text that is no value of the key, with Kafka's message.
@@ -19,6 +21,8 @@ package struct ConfigKey: Sendable {
     case notEmpty
     /// -1, which is zlib's default, or 1 to 9.
     case gzipLevel
+    /// `*`, or a list of partition:broker.
+    case throttledReplicas
   }
 
   /// Whether a key's value can be changed while the broker runs, and for which brokers at once (Kafka: update mode).
@@ -99,7 +103,7 @@ extension ConfigKey {
       guard number == -1 || (1...9).contains(number) else {
         throw invalid(value, "Value must be between 1 and 9 or equal to -1")
       }
-    case .anything, .betweenFractions, .oneOf, .eachOf, .notEmpty: break
+    case .anything, .betweenFractions, .oneOf, .eachOf, .notEmpty, .throttledReplicas: break
     }
   }
 
@@ -113,6 +117,14 @@ extension ConfigKey {
   private func checkElements(_ value: String) throws(InvalidConfig) {
     let elements = Self.elements(value)
     if case .notEmpty = allowed, elements.isEmpty { throw invalid(value, "must not be empty") }
+    if case .throttledReplicas = allowed {
+      guard elements == ["*"] || elements.allSatisfy({ ThrottledReplicas.allows($0) }) else {
+        throw invalid(
+          value,
+          "\(name) must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],..."
+        )
+      }
+    }
     guard case .eachOf(let names) = allowed else { return }
     for element in elements where !names.contains(element) {
       throw invalid(element, "String must be one of: \(names.joined(separator: ", "))")
@@ -127,7 +139,7 @@ extension ConfigKey {
       }
     case .notEmpty:
       guard !value.isEmpty else { throw invalid(value, "String must be non-empty") }
-    case .anything, .atLeast, .between, .betweenFractions, .eachOf, .gzipLevel: break
+    case .anything, .atLeast, .between, .betweenFractions, .eachOf, .gzipLevel, .throttledReplicas: break
     }
   }
 
@@ -151,6 +163,7 @@ extension ConfigKey {
     case .eachOf(let names): "a list of: \(names.joined(separator: ", "))"
     case .notEmpty: "not empty"
     case .gzipLevel: "1 to 9, or -1"
+    case .throttledReplicas: "\\*, or partition:broker,…"
     }
   }
 }

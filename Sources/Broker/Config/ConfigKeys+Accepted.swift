@@ -58,15 +58,6 @@ extension ConfigKeys {
     .long(
       "socket.connection.setup.timeout.max.ms", 30_000,
       "The maximum of socket.connection.setup.timeout.ms, in milliseconds, as it grows with each failure."),
-    .long(
-      "follower.replication.throttled.rate", .max, .atLeast(0),
-      "The maximum bytes per second of throttled replication on a follower."
-    ).dynamic(.perBroker),
-    .long(
-      "leader.replication.throttled.rate", .max, .atLeast(0),
-      "The maximum bytes per second of throttled replication on a leader."
-    )
-    .dynamic(.perBroker),
   ]
 
   private static let groups: [ConfigKey] = [
@@ -159,10 +150,6 @@ extension ConfigKeys {
   private static let other: [ConfigKey] = [
     .int("quota.window.num", 11, .atLeast(1), "The number of samples that client quotas keep."),
     .int("quota.window.size.seconds", 1, .atLeast(1), "The time span in seconds of a client quota sample."),
-    .int("replication.quota.window.num", 11, .atLeast(1), "The number of samples that replication quotas keep."),
-    .int(
-      "replication.quota.window.size.seconds", 1, .atLeast(1), "The time span in seconds of a replication quota sample."
-    ),
     .int(
       "alter.log.dirs.replication.quota.window.num", 11, .atLeast(1),
       "The number of samples that quotas for moving replicas between log directories keep."),

@@ -31,6 +31,8 @@ package struct TopicConfig: Sendable {
   package let segmentBytes: Int
   package let segmentIndexBytes: Int
   package let segmentMs: Int64
+  let throttledLeaders: ThrottledReplicas
+  let throttledFollowers: ThrottledReplicas
 
   /// The codec of stored batches; `producer` stores them as they were sent.
   package enum CompressionType: String, ConfigChoice { case uncompressed, zstd, lz4, snappy, gzip, producer }
@@ -73,6 +75,12 @@ package struct TopicConfig: Sendable {
     segmentBytes = values[keys.segmentBytes]
     segmentIndexBytes = values[keys.segmentIndexBytes]
     segmentMs = values[keys.segmentMs]
+    throttledLeaders = Self.replicas(keys.leaderReplicationThrottledReplicas, overrides)
+    throttledFollowers = Self.replicas(keys.followerReplicationThrottledReplicas, overrides)
+  }
+
+  private static func replicas(_ key: TopicKey<[String]>, _ overrides: [String: String]) -> ThrottledReplicas {
+    overrides[key.name].map { ThrottledReplicas(ConfigKey.elements($0)) } ?? .none
   }
 
   /// The checked values that are set for the topic, by key.

@@ -30,6 +30,19 @@ package struct ReplicationKeys: KeyTable {
     "num.replica.fetchers", 1, .between(1, 1024),
     "The number of fetchers, each with its own connection, over which the partitions are spread that this broker follows at one leader. At most 1024."
   ).dynamic()
+  let leaderThrottledRate = Key<Int64>(
+    "leader.replication.throttled.rate", .max, .atLeast(0),
+    "The maximum bytes per second that this broker, as leader, sends of the replicas in leader.replication.throttled.replicas. Above it, followers that are not in sync get no records of those."
+  ).dynamic(.perBroker)
+  let followerThrottledRate = Key<Int64>(
+    "follower.replication.throttled.rate", .max, .atLeast(0),
+    "The maximum bytes per second that this broker, as follower, fetches of the replicas in follower.replication.throttled.replicas. Above it, those that lag are not fetched."
+  ).dynamic(.perBroker)
+  let replicationQuotaWindowCount = Key(
+    "replication.quota.window.num", 11, .between(1, 10_000), "The number of samples that replication quotas keep.")
+  let replicationQuotaWindowSeconds = Key(
+    "replication.quota.window.size.seconds", 1, .atLeast(1),
+    "The time span in seconds of a replication quota sample.")
   let replicaSelectorClass = Key<ReplicaSelectorClass?>(
     "replica.selector.class", nil,
     "How the replica is selected from which a consumer reads that says in which rack it is (client.rack): RackAwareReplicaSelector refers it to an in-sync replica in its rack (broker.rack), LeaderSelector, and no value, to the leader."

@@ -33,14 +33,16 @@ package struct TopicKeys: Sendable {
     "The maximum time in milliseconds that an appended record stays unflushed, to the precision of log.flush.scheduler.interval.ms."
   )
   let followerReplicationThrottledReplicas = TopicKey<[String]>(
-    "follower.replication.throttled.replicas", [], "The replicas whose replication is throttled on the follower."
-  ).withoutEffect
+    "follower.replication.throttled.replicas", [], .throttledReplicas,
+    "The replicas whose replication is throttled on the follower (follower.replication.throttled.rate): partition:broker,partition:broker, or * for all."
+  )
   let indexIntervalBytes = TopicKey(
     "index.interval.bytes", broker: "log.index.interval.bytes", 4096, .atLeast(0),
     "The number of bytes of log between two entries of the offset index.")
   let leaderReplicationThrottledReplicas = TopicKey<[String]>(
-    "leader.replication.throttled.replicas", [], "The replicas whose replication is throttled on the leader."
-  ).withoutEffect
+    "leader.replication.throttled.replicas", [], .throttledReplicas,
+    "The replicas whose replication is throttled on the leader (leader.replication.throttled.rate): partition:broker,partition:broker, or * for all."
+  )
   let localRetentionBytes = TopicKey<Int64>(
     "local.retention.bytes", broker: "log.local.retention.bytes", -2, .atLeast(-2),
     "The maximum size in bytes of a partition's local log, with tiered storage."

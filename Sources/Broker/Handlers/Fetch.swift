@@ -135,6 +135,8 @@ struct Fetch: Sendable {
     var response = FetchResponse()
     var ranges: [FileRange] = []
     var byteCount = 0
+    /// Those of throttled replicas.
+    var throttledBytes = 0
     /// The response is sent with however few bytes it has: a partition has an error, or a partition has more bytes than one read
     /// returns, so that waiting brings nothing (Kafka's DelayedFetch completes at once for a fetch on an older segment), or a follower does
     /// not know a high watermark yet.
@@ -163,7 +165,10 @@ struct Fetch: Sendable {
           partition.fail(.unsupportedCompressionType)
         } else if let target = resolved?.partition(wanted.partition) {
           if isByFollower {
-            readForFollower(wanted, from: target, broker, isRepeated: isRepeated, &partition, &attempt)
+            let isThrottled =
+              resolved?.config.throttledLeaders.contains(wanted.partition, on: broker.brokerID) ?? false
+            readForFollower(
+              wanted, from: target, broker, isRepeated: isRepeated, isThrottled: isThrottled, &partition, &attempt)
           } else if let rack = rack(broker), refer(wanted, of: target, to: rack, image, broker, &partition) {
             attempt.mustNotWait = true
           } else {
@@ -180,8 +185,11 @@ struct Fetch: Sendable {
     return attempt
   }
 
-  /// Has the session, if there is one, take in the response and leave out of it what is not new.
+  /// Has the session, if there is one, take in the response and leave out of it what is not new; counts what is throttled.
   func finish(_ attempt: inout Attempt, _ broker: LocalBroker) {
+    if attempt.throttledBytes > 0 {
+      broker.leaderThrottle.record(bytes: attempt.throttledBytes, nowMs: broker.uptimeMs())
+    }
     if case .sessionless = session { return }
     let isServed = broker.fetchSessions.finish(
       session, request, version: version, &attempt.response, nowMs: broker.nowMs())
@@ -301,14 +309,16 @@ struct Fetch: Sendable {
   @inline(never)
   private func readForFollower(
     _ wanted: FetchRequest.Partition, from partition: Partition, _ broker: LocalBroker, isRepeated: Bool,
-    _ response: inout FetchResponse.Partition, _ attempt: inout Attempt
+    isThrottled: Bool, _ response: inout FetchResponse.Partition, _ attempt: inout Attempt
   ) {
     do throws(PartitionError) {
+      let nowMs = broker.uptimeMs()
       let found = try partition.read(
         self.wanted(wanted, after: attempt.byteCount),
         for: Partition.FollowerFetch(
           replica: replica, brokerEpoch: replicaEpoch, logStart: wanted.logStartOffset >= 0 ? wanted.logStartOffset : nil, isRepeated: isRepeated,
-          lagMsMax: broker.config.replicaLagMsMax, nowMs: broker.uptimeMs()))
+          isHeldBack: isThrottled && broker.leaderThrottle.isExceeded(nowMs: nowMs),
+          lagMsMax: broker.config.replicaLagMsMax, nowMs: nowMs))
       broker.isrRequests.take(found.advanced, of: partition)
       response.highWatermark = found.read.highWatermark
       response.lastStableOffset = found.read.lastStableOffset
@@ -323,6 +333,7 @@ struct Fetch: Sendable {
       if slice.byteCount > 0 { response.records = .spliced(byteCount: slice.byteCount) }
       attempt.ranges += slice.ranges
       attempt.byteCount += slice.byteCount
+      if isThrottled { attempt.throttledBytes += slice.byteCount }
       if slice.isCutBySegment || found.hasNewMark { attempt.mustNotWait = true }
       if attempt.byteCount < minBytes { attempt.places.append((partition, .appended(past: found.logEnd))) }
     } catch { refuse(error, partition, &response) }

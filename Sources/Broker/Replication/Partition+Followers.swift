@@ -14,6 +14,8 @@ extension Partition {
     var logStart: Offset?
     /// Whether the fetch reads again after a wait: what it says of the follower was taken in when it came.
     var isRepeated: Bool
+    /// Whether a follower that is not in sync gets no records now (`leader.replication.throttled.rate`).
+    var isHeldBack = false
     /// `replica.lag.time.max.ms`
     var lagMsMax: Int64
     /// Monotonic.
@@ -50,6 +52,9 @@ extension Partition {
       if state.replication.isEarlierLife(fetch.brokerEpoch, of: fetch.replica) { throw .notLeader }
       var found = FollowerRead(read: try state.read(wanted, from: log), logEnd: log.logEndOffset)
       guard found.read.diverging == nil else { return found }
+      if fetch.isHeldBack, !state.replication.isInSync(fetch.replica) {
+        found.read.slice = LogSlice(ranges: [], byteCount: 0, firstOffset: wanted.offset, nextOffset: wanted.offset)
+      }
       state.replication.lagMsMax = fetch.lagMsMax
       if !fetch.isRepeated {
         let before = state.replication.highWatermark

@@ -72,7 +72,9 @@ final class ReplicaFetcher: Sendable {
       }
       self.state.withLock { $0.put(partition) }
       self.step(
-        .follow(FollowerFetching.Wanted(partition.name, topicID: partition.topicID, at: position)))
+        .follow(
+          FollowerFetching.Wanted(partition.name, topicID: partition.topicID, at: position),
+          isThrottled: self.around.isThrottled(partition.name)))
     }
   }
 
@@ -100,7 +102,11 @@ final class ReplicaFetcher: Sendable {
   /// Passes an event on, and carries out what follows. Called on the event loop.
   private func step(_ event: FollowerFetching.Event) {
     let now = nowMs
-    let effects = state.withLock { $0.isStopped ? [] : $0.fetching.step(event, nowMs: now) }
+    let effects = state.withLock { state -> [FollowerFetching.Effect] in
+      guard !state.isStopped else { return [] }
+      let isOverQuota = around.throttle?.isExceeded(nowMs: now) ?? false
+      return state.fetching.step(event, nowMs: now, isOverQuota: isOverQuota)
+    }
     var outOfRange: [FollowerFetching.Wanted] = []
     for case .askEnds(let wanted) in effects { outOfRange.append(wanted) }
     // Before the fetch, which may wait for records while they are behind it.
@@ -231,7 +237,9 @@ final class ReplicaFetcher: Sendable {
     var unflushed: [Partition] = []
     for part in parts {
       let (outcome, needsFlush) = take(part)
-      answers.append(FollowerFetching.Answer(part.partition.name, in: part.wanted.position.leaderEpoch, outcome))
+      var answer = FollowerFetching.Answer(part.partition.name, in: part.wanted.position.leaderEpoch, outcome)
+      answer.isThrottled = isThrottled(part, outcome)
+      answers.append(answer)
       if needsFlush { unflushed.append(part.partition) }
     }
     guard !unflushed.isEmpty else { return later(.answered(sessionID: sessionID, answers)) }
@@ -242,6 +250,14 @@ final class ReplicaFetcher: Sendable {
       }
       self.later(.answered(sessionID: sessionID, answers))
     }
+  }
+
+  /// Counts the bytes of a throttled partition, and returns whether it lags.
+  private func isThrottled(_ part: Part, _ outcome: FollowerFetching.Outcome) -> Bool {
+    guard let throttle = around.throttle, around.isThrottled(part.partition.name) else { return false }
+    throttle.record(bytes: part.response.records.byteCount, nowMs: nowMs)
+    guard case .goesOn(let position) = outcome else { return false }
+    return part.response.highWatermark > position.offset
   }
 
   private func take(_ part: Part) -> (FollowerFetching.Outcome, needsFlush: Bool) {

@@ -24,6 +24,10 @@ final class ReplicaFetchers: Sendable {
     let nowMs: @Sendable () -> Int64
     /// `num.replica.fetchers`
     var fetcherCount: @Sendable () -> Int = { 1 }
+    /// The rate of throttled partitions; nil for none.
+    var throttle: ReplicationThrottle?
+    /// Whether a partition's following is throttled.
+    var isThrottled: @Sendable (TopicPartition) -> Bool = { _ in false }
     /// Called when fetched batches could not be appended for the log's files.
     let appendFailed: @Sendable (Partition, PartitionError) -> Void
   }
