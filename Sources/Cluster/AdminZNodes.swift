@@ -67,7 +67,9 @@ package struct PreferredReplicaElectionZNode: Equatable, Sendable {
     let listed = try reader.required("partitions") { $0.asArray }
     partitions = []
     for (index, json) in listed.enumerated() {
-      guard let name = TopicPartition(json) else { throw reader.error("partitions[\(index)] is no topic and partition") }
+      guard let name = TopicPartition(json) else {
+        throw reader.error("partitions[\(index)] is no topic and partition")
+      }
       partitions.append(name)
     }
   }

@@ -68,7 +68,8 @@ package struct Controller: Sendable {
       package var imbalancePercentMax: Int?
 
       package init(
-        partitionCountDefault: Int32, replicationFactorDefault: Int16, deletesTopics: Bool, electsInSeries: Bool = false,
+        partitionCountDefault: Int32, replicationFactorDefault: Int16, deletesTopics: Bool,
+        electsInSeries: Bool = false,
         imbalancePercentMax: Int? = 10
       ) {
         self.partitionCountDefault = partitionCountDefault

@@ -316,7 +316,8 @@ struct Fetch: Sendable {
       let found = try partition.read(
         self.wanted(wanted, after: attempt.byteCount),
         for: Partition.FollowerFetch(
-          replica: replica, brokerEpoch: replicaEpoch, logStart: wanted.logStartOffset >= 0 ? wanted.logStartOffset : nil, isRepeated: isRepeated,
+          replica: replica, brokerEpoch: replicaEpoch,
+          logStart: wanted.logStartOffset >= 0 ? wanted.logStartOffset : nil, isRepeated: isRepeated,
           isHeldBack: isThrottled && broker.leaderThrottle.isExceeded(nowMs: nowMs),
           lagMsMax: broker.config.replicaLagMsMax, nowMs: nowMs))
       broker.isrRequests.take(found.advanced, of: partition)

@@ -2,6 +2,7 @@ import Base
 import Cluster
 import Logging
 import Model
+import NIOCore
 
 /// What the controller of another broker tells this one, as LeaderAndIsr, StopReplica or UpdateMetadata.
 struct ControllerOrder: Sendable {
@@ -124,16 +125,53 @@ extension ControllerRunner {
     _ reply: @escaping @Sendable (ControllerOrder.Outcome) -> Void
   ) {
     let made = Set(states.filter(\.isNew).map(\.name.topic))
-    for name in Set(states.map(\.name.topic)).sorted() where state.orders.overrides[name] == nil || made.contains(name)
-    {
-      do { state.orders.overrides[name] = try state.tree.overrides(ofTopic: name) } catch {
-        log.warning("a topic's configuration cannot be read", metadata: ["topic": "\(name)", "error": "\(error)"])
-      }
-    }
+    let topics = Set(states.map(\.name.topic))
+    readOverrides(of: topics.filter { state.orders.overrides[$0] == nil || made.contains($0) }, &state)
     let new = states.filter(\.isNew)
     state.orders.lead(states.filter { !$0.isNew })
     guard !new.isEmpty else { return reply(.led([:])) }
     state.orders.chores.add(making: new, for: .order(number(for: reply, &state)))
+  }
+
+  /// Reads the values of topics. Where the tree is not reached, their logs have the broker's values until it is.
+  private func readOverrides(of names: Set<String>, _ state: inout State) {
+    guard !names.isEmpty else { return }
+    let sorted = names.sorted()
+    do {
+      for (name, values) in zip(sorted, try state.tree.overrides(ofTopics: sorted)) {
+        state.orders.overrides[name] = values
+        state.unreadTopics.remove(name)
+      }
+    } catch {
+      log.warning(
+        "the configurations of topics cannot be read now", metadata: ["first": "\(sorted[0])", "error": "\(error)"])
+      state.unreadTopics.formUnion(names)
+      readTopicsLater(&state)
+    }
+  }
+
+  private func readTopicsLater(_ state: inout State) {
+    guard !state.isReadingLater else { return }
+    state.isReadingLater = true
+    loop.scheduleTask(in: .milliseconds(Limits.treeRetryMs)) { self.enqueue(.membership(.topicsUnread(isRetry: true))) }
+  }
+
+  /// Reads the values of topics that could not be read before, and applies them to their logs and to the image.
+  ///
+  /// - Parameter isRetry: a pause after a failure is over; nothing is read during one.
+  func readUnreadTopics(isRetry: Bool, _ state: inout State) {
+    if isRetry { state.isReadingLater = false }
+    guard !state.unreadTopics.isEmpty, !state.isReadingLater, !state.membership.isLeaving else { return }
+    let names = state.unreadTopics.sorted()
+    do {
+      let read = try state.tree.overrides(ofTopics: names)
+      state.unreadTopics = []
+      let changes = zip(names, read).filter { state.orders.overrides[$0] != $1 }
+      if !changes.isEmpty { state.orders.configure(changes.map { (.topic($0), $1) }) }
+    } catch {
+      log.warning("the configurations of topics cannot be read yet", metadata: ["error": "\(error)"])
+      readTopicsLater(&state)
+    }
   }
 
   /// Merges the changed partitions into the topics that are known.
@@ -153,6 +191,12 @@ extension ControllerRunner {
         topic.partitions[index] = partition
       }
       return TopicUpdate(topic, changed: known == nil ? nil : changed.partitions.map(\.index))
+    }
+    // Not before the response: the tree may be slow, or away.
+    let unread = update.changed.map(\.name).filter { state.orders.overrides[$0] == nil }
+    if !unread.isEmpty, reconnect != nil {
+      state.unreadTopics.formUnion(unread)
+      enqueue(.membership(.topicsUnread(isRetry: false)))
     }
     let before = state.orders.metadata.image.brokers
     state.orders.show(

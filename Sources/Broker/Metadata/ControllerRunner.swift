@@ -84,6 +84,10 @@ package final class ControllerRunner: Sendable {
     var isSettling = false
     var membership: Membership
     var admin = AdminRequests()
+    /// The topics whose values in the tree are not known here.
+    var unreadTopics: Set<String> = []
+    /// Whether they are read after a pause.
+    var isReadingLater = false
     var random: any RandomNumberGenerator & Sendable
     var requests: UInt64 = 0
     var waiting: [Controller.RequestID: Then] = [:]

@@ -47,6 +47,8 @@ enum MembershipEvent: Sendable {
   case brokersChanged
   /// The children of `/config/changes` have changed.
   case configsChanged
+  /// There are topics whose values have not been read.
+  case topicsUnread(isRetry: Bool)
   /// A node in `/admin` has changed.
   case adminChanged(Membership.Watch)
   /// The session has ended.
@@ -72,6 +74,7 @@ extension ControllerRunner {
     case .configsChanged:
       state.membership.watches.remove(.configs)
       attempt("read changed configurations", &state) { try lookAtConfigs(&$0) }
+    case .topicsUnread(let isRetry): readUnreadTopics(isRetry: isRetry, &state)
     case .adminChanged(let watch):
       state.membership.watches.remove(watch)
       attemptAdmin(&state) { try lookAtAdmin(&$0) }
@@ -402,8 +405,10 @@ extension ControllerRunner {
 }
 
 extension ZNodeTree {
-  /// Reads a topic's values; none where it has no configuration.
-  func overrides(ofTopic name: String) throws -> [String: String] {
-    try find(ConfigZNode.path(.topic(name))).map { try ConfigZNode(.topic(name), data: $0.data).values } ?? [:]
+  /// Reads the values of topics; none of one that has no configuration, or one that makes no sense.
+  func overrides(ofTopics names: [String]) throws(ZNodeError) -> [[String: String]] {
+    zip(names, try get(all: names.map { ConfigZNode.path(.topic($0)) })).map { name, node in
+      node.flatMap { try? ConfigZNode(.topic(name), data: $0.data).values } ?? [:]
+    }
   }
 }

@@ -60,7 +60,9 @@ struct AdminNodesTests {
         try (0..<2).allSatisfy { try cluster.leader(of: "p", $0, at: other) == other }
       }
       try cluster.start(gone)
-      try cluster.waitUntil("all are in sync") { try (0..<2).allSatisfy { try cluster.inSync("p", $0, at: other) == [1, 2] } }
+      try cluster.waitUntil("all are in sync") {
+        try (0..<2).allSatisfy { try cluster.inSync("p", $0, at: other) == [1, 2] }
+      }
       let session = cluster.tree.connect()
       defer { session.close() }
       let node = PreferredReplicaElectionZNode([TopicPartition("p", 0), TopicPartition("p", 1), TopicPartition("q", 0)])

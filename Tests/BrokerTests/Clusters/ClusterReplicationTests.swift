@@ -83,7 +83,9 @@ struct ClusterReplicationTests {
       func awaitLeaders(besides gone: BrokerID) throws {
         try cluster.waitUntil("others lead") {
           try (0..<12).allSatisfy { partition in
-            try cluster.brokers.keys.allSatisfy { ![gone, -1].contains(try cluster.leader(of: "r", partition, at: $0)) }
+            try cluster.brokers.keys.allSatisfy {
+              ![gone, -1].contains(try cluster.leader(of: "r", partition, at: $0))
+            }
           }
         }
       }
@@ -203,7 +205,9 @@ struct ClusterReplicationTests {
       cluster.crash(2)
       try cluster.waitUntil("broker 1 leads") { try (0..<2).allSatisfy { try cluster.leader(of: "r", $0, at: 1) == 1 } }
       try cluster.start(2)
-      try cluster.waitUntil("all are in sync") { try (0..<2).allSatisfy { try cluster.inSync("r", $0, at: 1) == [1, 2] } }
+      try cluster.waitUntil("all are in sync") {
+        try (0..<2).allSatisfy { try cluster.inSync("r", $0, at: 1) == [1, 2] }
+      }
       Clocks.nap(milliseconds: Limits.firstRebalanceMs + 1500)
       #expect(try (0..<2).allSatisfy { try cluster.leader(of: "r", $0, at: 1) == 1 })
     }
