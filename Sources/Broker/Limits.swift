@@ -208,6 +208,9 @@ package enum Limits {
   /// How often what the controller could not write is tried again.
   package static let electionIntervalMs: Int64 = 300_000
 
+  /// The connections to each broker for transaction markers, over which producers are spread.
+  static let markerConnections = 4
+
   /// How long after its election a controller looks at the imbalance of leaders for the first time.
   static let firstRebalanceMs: Int64 = 5_000
 

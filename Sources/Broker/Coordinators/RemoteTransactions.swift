@@ -63,7 +63,7 @@ extension LocalBroker {
     }
     var request = WriteTxnMarkersRequest()
     request.markers = [asked]
-    peers.send(request, to: leader, purpose: .coordination) { result in
+    peers.send(request, to: leader, purpose: .markers(of: producer.id)) { result in
       guard case .success(let answer) = result else { return done(partitions.map { _ in .notLeaderOrFollower }) }
       var codes: [TopicPartition: ErrorCode] = [:]
       for topic in answer.markers.flatMap(\.topics) {

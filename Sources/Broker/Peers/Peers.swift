@@ -16,14 +16,22 @@ package final class Peers: Sendable {
     case control
     /// Fetches of followers, by one of several fetchers.
     case fetch(Int)
-    /// Requests of coordinators: transaction markers, and checks of transactions.
+    /// Checks of transactions.
     case coordination
+    /// Transaction markers, on one of several connections: a marker whose partition's replicas are slow holds up those on its own alone.
+    case markers(Int)
+
+    /// Returns the purpose of a producer's markers, which stay in order.
+    static func markers(of producerID: Int64) -> Purpose {
+      .markers(Int(producerID.magnitude % UInt64(Limits.markerConnections)))
+    }
 
     fileprivate var order: Int {
       switch self {
       case .control: 0
       case .coordination: 1
-      case .fetch(let number): 2 &+ number
+      case .markers(let number): 2 &+ number
+      case .fetch(let number): 2 &+ Limits.markerConnections &+ number
       }
     }
   }

@@ -1,5 +1,6 @@
 import Coordination
 import Model
+import Storage
 import Testing
 import Wire
 
@@ -80,6 +81,33 @@ struct ControlPlaneTests {
       ]
       let answer = try cluster.connect(to: other).ask(request, version: 1)
       #expect(answer.responses.map(\.errorCode) == [.none])
+      try cluster.waitUntil("every broker has the value") {
+        cluster.brokers.values.allSatisfy { $0.broker.image.named("c")?.config.retentionMs == 12345 }
+      }
+    }
+  }
+
+  @Test("a broker that does not reach the tree when it gets a topic learns the topic's configuration later")
+  func configOfTopicWhileCut() throws {
+    try withCluster(3) { cluster in
+      let controller = try cluster.controller()
+      let away = try #require(([1, 2, 3] as [BrokerID]).first { $0 != controller })
+      cluster.cutFromTree(away, true)
+      try cluster.createTopic("c", partitions: 3, replicas: 3, ["segment.bytes": "1048576", "retention.ms": "12345"])
+      let partition = try #require(try cluster.broker(away).broker.image.named("c")?.partition(0))
+      #expect(try partition.withLog { log, _ throws(PartitionError) in log.config.segmentBytes } == 1_073_741_824)
+      cluster.cutFromTree(away, false)
+      try cluster.waitUntil("the log has the topic's values") {
+        try partition.withLog { log, _ throws(PartitionError) in log.config.segmentBytes } == 1_048_576
+          && cluster.broker(away).broker.image.named("c")?.config.retentionMs == 12345
+      }
+    }
+  }
+
+  @Test("every broker knows the configuration of a topic of which it has no replica")
+  func configElsewhere() throws {
+    try withCluster(3) { cluster in
+      try cluster.createTopic("c", partitions: 1, replicas: 1, ["retention.ms": "12345"])
       try cluster.waitUntil("every broker has the value") {
         cluster.brokers.values.allSatisfy { $0.broker.image.named("c")?.config.retentionMs == 12345 }
       }

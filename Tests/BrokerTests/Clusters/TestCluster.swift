@@ -56,6 +56,12 @@ final class TestCluster {
 
   func stopAll() { for id in brokers.keys.sorted() { stop(id) } }
 
+  /// Cuts a broker from the tree, or mends that; the session lasts.
+  func cutFromTree(_ id: BrokerID, _ isCut: Bool) {
+    guard let session = sessions.last.withLock({ $0[id] }) else { return }
+    isCut ? tree.cut(session) : tree.mend(session)
+  }
+
   /// Ends a broker's session, as the ensemble does when it has not heard of the broker for too long.
   func expireSession(of id: BrokerID) {
     if let session = sessions.last.withLock({ $0[id] }) { tree.expire(session) }
