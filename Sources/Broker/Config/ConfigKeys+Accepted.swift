@@ -1,5 +1,5 @@
-// Keys of Apache Kafka 3.9 that are accepted without effect: what they configure does not exist in Millrace (replication over
-// the network, TLS and SASL, quotas, ZooKeeper, KRaft, tiered storage), or needs no configuration. Their values are checked,
+// Keys of Apache Kafka 3.9 that are accepted without effect: what they configure does not exist in Millrace (TLS and
+// SASL, quotas of clients, KRaft, tiered storage), or needs no configuration. Their values are checked,
 // so that a configuration written for Kafka starts Millrace; one warning at the start names those that are set.
 
 extension ConfigKeys {
