@@ -245,7 +245,9 @@ package final class ControllerRunner: Sendable {
     let alive = cluster.brokerIDs.compactMap { cluster.brokers[$0] }
     state.orders.values = cluster.brokerValues
     if brokers.contains(brokerID) {
+      let before = state.orders.metadata.image.brokers
       state.orders.show(topics, removed: removed, brokers: alive, controllerID: brokerID)
+      forgetGone(from: before, now: alive)
     }
     for broker in brokers where broker != brokerID {
       send(.updateMetadata(brokers: alive, changed: topics, removed: removed), to: broker, &state)
