@@ -108,6 +108,9 @@ package final class ControllerRunner: Sendable {
         random: random))
   }
 
+  /// Whether other brokers can take this one's place.
+  var isOfCluster: Bool { reconnect != nil }
+
   /// The zxid of this broker's registration in the tree (Kafka: the broker epoch); -1 before it has one.
   package var brokerEpoch: Int64 { registeredEpoch.load(ordering: .relaxed) }
 
