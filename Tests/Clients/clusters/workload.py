@@ -386,6 +386,9 @@ class Copier(Client):
     under way, it reads the transaction's records again and would copy them twice. A new producer's InitProducerId is answered when the
     transaction before it is complete, and only then the consumer asks.
 
+    aiokafka asks a broker that is paused, and after the request's timeout perhaps the same one for another coordinator: with 10 s for each, its
+    transaction times out meanwhile (ProducerFenced), and the copy seems to hang.
+
     Not by confluent-kafka: librdkafka 2.16 forgets a broker that the metadata have no more, and then waits for it for ever where it was
     the coordinator of the group whose offsets are sent.
     """
@@ -423,7 +426,7 @@ class Copier(Client):
     async def session(self):
         producer = AIOKafkaProducer(
             bootstrap_servers=self.address, transactional_id=self.target, transaction_timeout_ms=20_000,
-            request_timeout_ms=10_000, linger_ms=5,
+            request_timeout_ms=4000, linger_ms=5,
         )
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.address, group_id=self.target, enable_auto_commit=False,
@@ -509,7 +512,7 @@ class Workload:
         made |= {f"the group of {topic}": seen.progress for topic, seen in self.seen.items()}
         return made | {self.copier.name: self.copier.progress}
 
-    def await_progress(self, records=10, seconds=40):
+    def await_progress(self, records=10, seconds=PATIENCE):
         """Returns when every client has come further than it is now by so many records in each partition."""
         before = self.progress()
         deadline = time.monotonic() + seconds
