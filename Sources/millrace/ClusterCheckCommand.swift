@@ -32,6 +32,8 @@ struct ClusterCheck: ParsableCommand {
       """)
 
   @Option(help: "How often a leader is killed.") var kills = 100
+  @Option(help: "Seconds of rest between the recovery from a kill and the next, in which groups find together.")
+  var rest = 5.0
   @Option(help: "Seconds from the session's end until all partitions must be writable.") var writableWithin = 2.0
   @Option(help: "The number of brokers, where none run yet.") var brokers = 3
   @Option(help: "The partitions of the topic that the clients write to.") var partitions = 6
@@ -47,6 +49,7 @@ struct ClusterCheck: ParsableCommand {
       let limits = LeaderKills.Limits.count
       throw ValidationError("--kills: must be \(limits.lowerBound) to \(limits.upperBound)")
     }
+    guard LeaderKills.Limits.restSeconds.contains(rest) else { throw ValidationError("--rest: must be 0 to 3600") }
     guard writableWithin > 0 else { throw ValidationError("--writable-within: must be above 0") }
     guard (3...LocalCluster.Limits.brokers.upperBound).contains(brokers) else {
       throw ValidationError("--brokers: must be 3 to \(LocalCluster.Limits.brokers.upperBound)")
@@ -67,7 +70,7 @@ struct ClusterCheck: ParsableCommand {
     let cluster = try place.running()
     let isGood: Bool
     do {
-      isGood = try check(cluster)
+      isGood = try check(cluster, sessionMs: own == nil ? Self.sessionMs : Self.ownSessionMs)
     } catch RunError.interrupted {
       Terminal.complain("interrupted; what there is lies in \(place.absolute)")
       throw Exit.interrupted
@@ -123,13 +126,17 @@ struct ClusterCheck: ParsableCommand {
 
   // MARK: The run
 
-  private func check(_ cluster: ClusterFile) throws -> Bool {
+  /// The session timeout of groups' members: the shortest that brokers usually allow, and one that the own cluster does.
+  private static let sessionMs = 6_000, ownSessionMs = 3_000
+  private static let transactionMs = 5_000
+
+  private func check(_ cluster: ClusterFile, sessionMs: Int) throws -> Bool {
     let topic = "millrace-check-\(getpid())"
-    let clients = try CheckedClients(plan(cluster, topic))
+    let clients = try CheckedClients(plan(cluster, topic, sessionMs: sessionMs))
     let scene = try CheckedCluster(place, cluster, topic: topic, clients)
     let figures: KillFigures
     do {
-      figures = KillFigures(try LeaderKills(scene).run(kills) { Terminal.say($0.sentence) })
+      figures = KillFigures(try LeaderKills(scene, restSeconds: rest).run(kills) { Terminal.say($0.sentence) })
     } catch {
       // The history until then says what the clients saw.
       if let report = clients.end() { show(report, KillFigures([])) }
@@ -150,13 +157,15 @@ struct ClusterCheck: ParsableCommand {
     return report.isGood && slow.isEmpty
   }
 
-  private func plan(_ cluster: ClusterFile, _ topic: String) throws -> CheckPlan {
+  private func plan(_ cluster: ClusterFile, _ topic: String, sessionMs: Int) throws -> CheckPlan {
     let servers = cluster.brokers.map(\.address).joined(separator: ",")
     do {
       return try CheckPlan(arguments: [
         "--bootstrap-server", servers, "--topic", topic, "--partitions", "\(partitions)", "--replication-factor", "3",
         // The clients go on until the last kill.
-        "--duration", "86400", "--patience", "120", "--throughput", "\(throughput)", "--seed", "\(seed)", "--quiet",
+        "--duration", "86400", "--patience", "120", "--session-timeout-ms", "\(sessionMs)",
+        "--transaction-timeout-ms", "\(Self.transactionMs)", "--throughput", "\(throughput)", "--seed", "\(seed)",
+        "--quiet",
       ])
     } catch { throw ValidationError("\(error)") }
   }

@@ -48,6 +48,15 @@ import Testing
         == "not so after 180 s: all brokers run and all replicas are in sync, but broker 1 is behind")
   }
 
+  @Test("between two kills there is the rest that was asked for")
+  func rests() throws {
+    let hasty = FakeCluster(), restful = FakeCluster()
+    _ = try LeaderKills(hasty).run(2) { _ in }
+    _ = try LeaderKills(restful, restSeconds: 5).run(2) { _ in }
+    let more = Double(restful.nowNs() - hasty.nowNs()) / 1e9
+    #expect(abs(more - 10) < 0.3, "\(more) s more")
+  }
+
   @Test("a run ends when its clients have ended")
   func clientsEnd() {
     let scene = FakeCluster()

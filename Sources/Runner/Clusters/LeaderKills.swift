@@ -29,6 +29,7 @@ package protocol KillScene: AnyObject {
 package struct LeaderKills {
   package enum Limits {
     package static let count = 1...100_000
+    package static let restSeconds = 0.0...3_600.0
     static let lookMs = 2
     static let slowLookMs = 100
     /// Until the session of a broker that was killed ends.
@@ -65,8 +66,14 @@ package struct LeaderKills {
   }
 
   private let scene: any KillScene
+  private let restSeconds: Double
 
-  package init(_ scene: any KillScene) { self.scene = scene }
+  /// - Parameter restSeconds: from the recovery until the next kill. Groups need it: a coordinator that has just taken over gives every
+  ///   member a whole session, also one that is gone, and the group's rebalance waits for that one.
+  package init(_ scene: any KillScene, restSeconds: Double = 0) {
+    self.scene = scene
+    self.restSeconds = restSeconds
+  }
 
   /// - Parameter tell: gets each kill when it is over.
   /// - Throws: where the cluster does not recover from a kill in time, or the scene says so.
@@ -77,8 +84,17 @@ package struct LeaderKills {
       let kill = try kill(number)
       tell(kill)
       kills.append(kill)
+      try rest()
     }
     return kills
+  }
+
+  private func rest() throws(RunError) {
+    let end = scene.nowNs() + UInt64(restSeconds * 1e9)
+    while scene.nowNs() < end {
+      try scene.mustGoOn()
+      scene.nap(milliseconds: Limits.slowLookMs)
+    }
   }
 
   /// Kills the leader of the next partition in turn.
