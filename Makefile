@@ -60,10 +60,12 @@ clients: tested
 	Tests/Clients/run.sh $(TESTED)/millrace-broker
 	Tests/Clients/compat.sh --fast $(TESTED)/millrace-broker
 
-# Real clients of a cluster of three brokers that are killed, paused, cut off and restarted: not in `test`, for it takes five minutes.
+# Real clients of a cluster of three brokers that are killed, paused, cut off, restarted and out of space, and five leaders killed under
+# clients that record what they see: not in `test`, for it takes eight minutes.
 cluster: tested
 	@.ci/dependencies test
 	Tests/Clients/cluster.sh $(TESTED)
+	$(TESTED)/millrace cluster check --kills 5 --directory $$(mktemp -d)/kills
 
 # Another broker beside ours, by its driver: one that comes from PyPI.
 brokers: build

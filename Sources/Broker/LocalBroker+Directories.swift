@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Model
 import Storage
@@ -44,11 +45,14 @@ extension LocalBroker {
 
   /// Takes in that an append was refused for its files. Where they cannot be used, the partition goes offline, with one line
   /// that says why; a directory that has failed as a whole is found out at once. On a full disk, or without descriptors, the
-  /// partition stays, and a line a minute counts the appends.
+  /// partition stays, and a line a minute counts the appends. In a cluster a directory that is full goes offline, as Kafka's does: while
+  /// this broker refused records, nobody else could take them.
   @inline(never)
   func appendFailed(_ partition: Partition, _ error: PartitionError) {
     switch error {
     case .append(.offline(let cause)): fail(partition, cause)
+    case .append(.diskFailed(let cause)) where cause.isOfSpace && controller.isOfCluster:
+      if let directory = partition.directory { failed(directory, cause) }
     case .append(.diskFailed(let cause)) where cause.mayPass:
       if let directory = partition.directory { tell("appends are refused", cause, in: directory) }
     case .append(.diskFailed(let cause)): fail(partition, cause)
@@ -120,6 +124,11 @@ extension LocalBroker {
     }
     return count
   }
+}
+
+extension DiskError {
+  /// Whether the disk had no space.
+  fileprivate var isOfSpace: Bool { code == ENOSPC || code == EDQUOT }
 }
 
 /// Tells, once, that the last log directory has gone offline: the broker can store nothing and has nothing to serve.

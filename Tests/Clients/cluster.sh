@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Real clients of a cluster of three brokers and ZooKeeper on this machine, while brokers are killed, paused, cut off and restarted.
 #
-#   Tests/Clients/cluster.sh .build/release [scenario ...]
+#   Tests/Clients/cluster.sh .build/release [scenario ...] [--repeat N] [--client-log FILE]
 #
 # Needs root, for the network namespaces of the brokers, and ZooKeeper. The Python clients are installed into .build/clients-venv from
 # requirements.txt. Prints a line for each scenario; exit code 0 when every one passed, 2 when something is missing.
@@ -20,4 +20,4 @@ if [ -z "$python" ]; then
   echo "PyPI is out of reach, so there are no clients" >&2
   exit 2
 fi
-exec timeout --signal=INT 300 "$python" -B "$here/cluster.py" "$programs" "$@"
+exec timeout --signal=INT 3600 "$python" -B "$here/cluster.py" "$programs" "$@"

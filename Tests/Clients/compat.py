@@ -1,13 +1,14 @@
 """The clients' own test suites against the broker, and docs/compatibility.md.
 
-    compat.py [--fast] [--only SUITE] [--check-page] BROKER_BINARY CACHE [TEST ...]
+    compat.py [--fast] [--only SUITE] [--brokers N] [--check-page] BROKER_BINARY CACHE [TEST ...]
 
 Without options every suite is run, and the page is written when everything was as expected. --fast runs those that take seconds;
---only runs one, or some of its tests; --check-page only compares the page with the lists of expectations. Exit code 0 when everything was
+--only runs one, or some of its tests; --brokers runs librdkafka's against a cluster of so many brokers and ZooKeeper; --check-page only compares the page with the lists of expectations. Exit code 0 when everything was
 as expected, 1 when something was not, 2 when a suite could not be had.
 """
 
 import argparse
+import functools
 import pathlib
 import sys
 import time
@@ -29,6 +30,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--fast", action="store_true")
     parser.add_argument("--only", choices=[one.name for one in SUITES])
+    parser.add_argument("--brokers", type=int, default=1)
     parser.add_argument("--check-page", action="store_true")
     parser.add_argument("binary", nargs="?")
     parser.add_argument("cache", nargs="?", type=pathlib.Path)
@@ -38,6 +40,8 @@ def main():
         return check_page()
     if not asked.cache or (asked.tests and not asked.only):
         parser.error("give BROKER_BINARY and CACHE; tests are those of one suite, which --only names")
+    if asked.brokers > 1 and asked.only != "librdkafka":
+        parser.error("librdkafka's suite alone knows what to do with several brokers: --only librdkafka")
     began, wrong, missing = time.monotonic(), [], []
     for one in SUITES:
         if asked.only not in (None, one.name) or (asked.fast and not one.is_fast):
@@ -62,7 +66,8 @@ def run(one, asked):
     print(f"\n{one.client} {one.version}, {len(names)} tests", flush=True)
     cache = asked.cache / one.client
     cache.mkdir(parents=True, exist_ok=True)
-    return suite.judge(one, one.run(asked.binary, cache.resolve(), names), asked.tests)
+    body = functools.partial(one.run, brokers=asked.brokers) if asked.brokers > 1 else one.run
+    return suite.judge(one, body(asked.binary, cache.resolve(), names), asked.tests, asked.brokers)
 
 
 def check_page():

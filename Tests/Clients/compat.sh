@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The clients' own test suites against a broker started for the purpose.
 #
-#   Tests/Clients/compat.sh [--fast] [--only SUITE] .build/release/millrace-broker [TEST ...]
+#   Tests/Clients/compat.sh [--fast] [--only SUITE] [--brokers N] .build/release/millrace-broker [TEST ...]
 #
 # What they need from PyPI is installed into .build/suites-venv, what is fetched and logged is under .build/suites. Exit code 0 when
 # every test was as Tests/Clients/suites/expected says, 1 when one was not, 2 when a suite could not be had (with --fast, which is for
@@ -18,11 +18,12 @@ while [[ ${1:-} == --* ]]; do
   case $1 in
     --fast) fast=1 ;;
     --only) options+=("${2:?--only needs the name of a suite}"); shift ;;
+    --brokers) options+=("${2:?--brokers needs a number}"); shift ;;
     *) echo "compat.sh: no option $1" >&2; exit 2 ;;
   esac
   shift
 done
-broker=$(realpath "${1:?usage: compat.sh [--fast] [--only SUITE] BROKER_BINARY [TEST ...]}")
+broker=$(realpath "${1:?usage: compat.sh [--fast] [--only SUITE] [--brokers N] BROKER_BINARY [TEST ...]}")
 shift
 
 venv=$build/suites-venv

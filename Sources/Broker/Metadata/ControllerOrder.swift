@@ -201,7 +201,20 @@ extension ControllerRunner {
     let before = state.orders.metadata.image.brokers
     state.orders.show(
       topics, removed: update.removed, brokers: update.brokers, controllerID: controllerID, isAll: update.isAll)
-    // A broker that is back, perhaps at another address, is reached anew.
-    for broker in before where !update.brokers.contains(where: { $0.id == broker.id }) { peers.forget(broker.id) }
+    forgetGone(from: before, now: update.brokers)
+  }
+
+  /// Closes the connections to brokers that are gone, or have registered anew, now that the image shows it. What such a broker was asked,
+  /// perhaps while it hung, is not waited for: its answer would come after the request's timeout, when another broker has long led.
+  func forgetGone(from before: [LiveBroker], now: [LiveBroker]) {
+    for broker in before {
+      guard let present = now.first(where: { $0.id == broker.id }) else {
+        peers.forget(broker.id)
+        continue
+      }
+      // The epochs are known to a controller alone.
+      let isSame = min(present.epoch, broker.epoch) < 0 || present.epoch == broker.epoch
+      if !isSame || present.endpoints != broker.endpoints { peers.forget(broker.id) }
+    }
   }
 }

@@ -119,6 +119,9 @@ package final class ControllerRunner: Sendable {
         random: random))
   }
 
+  /// Whether other brokers can take this one's place.
+  var isOfCluster: Bool { reconnect != nil }
+
   /// The zxid of this broker's registration in the tree (Kafka: the broker epoch); -1 before it has one.
   package var brokerEpoch: Int64 { registeredEpoch.load(ordering: .relaxed) }
 
@@ -285,7 +288,9 @@ package final class ControllerRunner: Sendable {
     let others = brokers.filter { $0 != brokerID }
     if others.count < brokers.count {
       for update in updates { state.orders.overrides[update.topic.name] = update.topic.overrides }
+      let before = state.orders.metadata.image.brokers
       state.orders.show(updates, removed: removed, brokers: alive, controllerID: brokerID)
+      forgetGone(from: before, now: alive)
     }
     let parts = others.isEmpty ? [] : updates.map { ControllerOrder.ChangedTopic($0) }
     for broker in others {

@@ -60,6 +60,7 @@ final class RecordedProducer {
   }
 
   private func delivered(_ delivery: Delivery) {
+    if case .success = delivery.result { scene.wrote(delivery.partition, delivery.doneNs) }
     guard let first = firsts.removeValue(forKey: delivery.number) else { return }
     scene.recorder.note(process, .sent(first, Self.outcome(delivery)))
   }

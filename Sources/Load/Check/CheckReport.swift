@@ -33,6 +33,9 @@ package struct CheckReport: Sendable {
     analysis.isClean && unread.isEmpty && unfinished.isEmpty && foreignRecords == 0 && damagedBatches == 0
   }
 
+  /// The history, a line for each event.
+  package var historyText: String { history.text }
+
   /// The report for a person: the findings first, each with the events that show it.
   package var summary: String {
     var lines: [String] = []

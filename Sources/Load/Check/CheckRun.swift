@@ -18,13 +18,18 @@ package struct CheckRun: Sendable {
   package let isInterrupted: @Sendable () -> Bool
   /// Gets a line of progress each second.
   package let tell: @Sendable (String) -> Void
+  /// Gets the partition of each batch that is acknowledged, and when that was on the monotonic clock, in nanoseconds. Called on the
+  /// clients' event loop.
+  package let wrote: @Sendable (_ partition: Int32, _ atNs: UInt64) -> Void
 
   package init(
-    _ plan: CheckPlan, isInterrupted: @escaping @Sendable () -> Bool, tell: @escaping @Sendable (String) -> Void
+    _ plan: CheckPlan, isInterrupted: @escaping @Sendable () -> Bool, tell: @escaping @Sendable (String) -> Void,
+    wrote: @escaping @Sendable (_ partition: Int32, _ atNs: UInt64) -> Void = { _, _ in }
   ) {
     self.plan = plan
     self.isInterrupted = isInterrupted
     self.tell = tell
+    self.wrote = wrote
   }
 
   private typealias Cast = NIOLoopBound<CheckCast>
@@ -52,7 +57,9 @@ package struct CheckRun: Sendable {
     let loop = group.next()
     let cast = await onLoop(loop) {
       let recorder = HistoryRecorder(mark: mark, startNs: startNs)
-      return Cast(CheckCast(CheckScene(plan, metadata, recorder, on: loop, options)), eventLoop: loop)
+      let scene = CheckScene(plan, metadata, recorder, on: loop, options)
+      scene.wrote = wrote
+      return Cast(CheckCast(scene), eventLoop: loop)
     }
     await on(cast) { $0.start() }
     await watch(cast, sinceNs: startNs)

@@ -73,6 +73,8 @@ final class CheckScene {
   private var lookups = 0
   let recorder: HistoryRecorder
   let eventLoop: any EventLoop
+  /// Gets the partition of each batch that is acknowledged, and the time on the monotonic clock.
+  var wrote: (_ partition: Int32, _ atNs: UInt64) -> Void = { _, _ in }
   private let options: ConnectionOptions
 
   typealias Connect = (Metadata.Broker, @escaping (Result<BrokerConnection, ClientError>) -> Void) -> Void

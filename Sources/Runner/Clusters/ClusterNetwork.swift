@@ -18,33 +18,20 @@ package struct ClusterNetwork: Sendable {
     package let description: String
   }
 
-  enum Limits {
-    /// The last number of an address is the broker's id.
-    static let brokerIDs = 1...200
-    static let hostNumber = 254
-  }
-
-  /// The first two bytes are the cluster's own; the third tells clusters of one machine apart.
-  private static let prefix = "10.78"
   private static let registry = "/run/netns"
+  private static let stem = "mrc"
 
   /// The name of the bridge, and the beginning of all other names: `mrc1234`, with the number of the process.
   let name: String
-  private let third: Int
 
   package static let obstacle: String? = {
     guard geteuid() == 0 else { return "network namespaces need root" }
-    for tool in ["ip", "tc"] where path(of: tool) == nil { return "there is no `\(tool)` (Debian's iproute2)" }
+    for tool in ["ip", "tc"] where SystemTool.path(of: tool) == nil {
+      return "there is no `\(tool)` (Debian's iproute2)"
+    }
     return nil
   }()
 
-  private static func path(of tool: String) -> String? {
-    Tool.path(of: tool) ?? ["/usr/sbin", "/sbin"].map { "\($0)/\(tool)" }.first { access($0, X_OK) == 0 }
-  }
-
-  /// The host's address on the bridge.
-  package var hostAddress: String { "\(Self.prefix).\(third).\(Limits.hostNumber)" }
-  package func address(of broker: Int) -> String { "\(Self.prefix).\(third).\(broker)" }
   private func namespace(of broker: Int) -> String { "\(name)-\(broker)" }
   /// The file that `setns` takes.
   package func namespaceFile(of broker: Int) -> String { "\(Self.registry)/\(namespace(of: broker))" }
@@ -52,19 +39,20 @@ package struct ClusterNetwork: Sendable {
 
   init(pid: Int32) {
     // A process id has at most seven digits, and an interface's name at most fifteen characters.
-    name = "mrc\(pid)"
-    third = Int(pid % 250)
+    name = "\(Self.stem)\(pid)"
   }
 
-  /// Makes the bridge and a namespace for each broker. What was made is removed again when a part fails.
-  package static func make(brokers: [Int], pid: Int32 = getpid()) throws(Failure) -> ClusterNetwork {
+  /// Makes the bridge and a namespace for each broker. What was made is removed again when a part fails; what clusters whose processes were
+  /// killed have left is removed first.
+  static func make(brokers: [Int], in block: AddressBlock, pid: Int32 = getpid()) throws(Failure) -> ClusterNetwork {
     if let obstacle { throw Failure(description: obstacle) }
+    removeLeftovers()
     let network = ClusterNetwork(pid: pid)
     do throws(Failure) {
       try ip("link", "add", network.name, "type", "bridge")
-      try ip("address", "add", "\(network.hostAddress)/24", "dev", network.name)
+      try ip("address", "add", "\(block.host)/24", "dev", network.name)
       try ip("link", "set", network.name, "up")
-      for broker in brokers { try network.addBroker(broker) }
+      for broker in brokers { try network.addBroker(broker, at: block.address(of: broker)) }
     } catch {
       network.remove(brokers: brokers)
       throw error
@@ -72,13 +60,13 @@ package struct ClusterNetwork: Sendable {
     return network
   }
 
-  private func addBroker(_ broker: Int) throws(Failure) {
+  private func addBroker(_ broker: Int, at address: String) throws(Failure) {
     let (namespace, end) = (namespace(of: broker), hostEnd(broker))
     try Self.ip("netns", "add", namespace)
     try Self.ip("link", "add", end, "type", "veth", "peer", "name", "eth0", "netns", namespace)
     try Self.ip("link", "set", end, "master", name)
     try Self.ip("link", "set", end, "up")
-    try Self.ip("-n", namespace, "address", "add", "\(address(of: broker))/24", "dev", "eth0")
+    try Self.ip("-n", namespace, "address", "add", "\(address)/24", "dev", "eth0")
     for interface in ["lo", "eth0"] { try Self.ip("-n", namespace, "link", "set", interface, "up") }
   }
 
@@ -88,6 +76,24 @@ package struct ClusterNetwork: Sendable {
       try? Self.ip("link", "delete", hostEnd(broker))
     }
     try? Self.ip("link", "delete", name)
+  }
+
+  /// Removes the networks of clusters whose process has ended without removing them.
+  static func removeLeftovers() {
+    let interfaces = SmallFile.entries(of: "/sys/class/net") ?? []
+    for (name, pid) in interfaces.compactMap({ name in process(ofBridge: name).map { (name, $0) } }) {
+      guard kill(pid, 0) != 0, errno == ESRCH else { continue }
+      for namespace in SmallFile.entries(of: registry) ?? [] where namespace.hasPrefix("\(name)-") {
+        try? ip("netns", "delete", namespace)
+      }
+      for end in interfaces where end.hasPrefix("\(name)h") { try? ip("link", "delete", end) }
+      try? ip("link", "delete", name)
+    }
+  }
+
+  /// The process that a bridge is called after; nil for other interfaces.
+  static func process(ofBridge name: String) -> Int32? {
+    name.hasPrefix(stem) ? Int32(name.dropFirst(stem.count)) : nil
   }
 
   /// Loses what goes in a direction, from now on.
@@ -115,21 +121,6 @@ package struct ClusterNetwork: Sendable {
   private static func ip(_ arguments: String...) throws(Failure) { try run("ip", arguments) }
 
   private static func run(_ tool: String, _ arguments: [String]) throws(Failure) {
-    guard let program = path(of: tool) else { throw Failure(description: "there is no `\(tool)`") }
-    let log = "/tmp/millrace-\(getpid())-\(tool).log"
-    defer { unlink(log) }
-    do {
-      let child = try ChildProcess(program: program, arguments: arguments, outPath: log, errPath: log)
-      let deadline = Uptime.seconds + 10
-      while child.poll() == nil, Uptime.seconds < deadline { Uptime.nap(milliseconds: 1) }
-      guard child.poll() == .exited(0) else {
-        let said = (SmallFile.read(log) ?? "").split(separator: "\n").first.map(String.init) ?? "it does not end"
-        throw Failure(description: "\(tool) \(arguments.joined(separator: " ")): \(said)")
-      }
-    } catch let error as Failure {
-      throw error
-    } catch {
-      throw Failure(description: "\(error)")
-    }
+    do { try SystemTool.run(tool, arguments) } catch { throw Failure(description: error.description) }
   }
 }

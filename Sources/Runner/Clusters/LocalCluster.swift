@@ -5,8 +5,8 @@ import Results
 /// A cluster on this machine: a ZooKeeper server, and brokers that it coordinates, each in a network namespace of its own where this
 /// process may make them, and on loopback otherwise. All of it ends with this process.
 ///
-/// One process runs the cluster and keeps `cluster.json` in its directory; other commands read that, and ask for starts of brokers by files
-/// in `requests/`.
+/// One process runs the cluster and keeps `cluster.json` in its directory; other commands read that, and ask for what only this process can
+/// do by files in `requests/`.
 package final class LocalCluster {
   package struct Settings: Sendable {
     package var brokers: Int
@@ -18,52 +18,54 @@ package final class LocalCluster {
     package var overrides: [String]
     /// The racks of the brokers in turn; empty: none has a rack.
     package var racks: [String]
+    /// The size of each broker's own disk, which `fault fill` can fill; nil: the brokers' data are in the directory.
+    package var diskMebibytes: Int?
 
-    package init(brokers: Int, directory: String, hasNamespaces: Bool, overrides: [String], racks: [String] = []) {
+    package init(
+      brokers: Int, directory: String, hasNamespaces: Bool, overrides: [String], racks: [String] = [],
+      diskMebibytes: Int? = nil
+    ) {
       self.brokers = brokers
       self.directory = directory
       self.hasNamespaces = hasNamespaces
       self.overrides = overrides
       self.racks = racks
+      self.diskMebibytes = diskMebibytes
     }
   }
 
   package enum Limits {
     package static let brokers = 1...20
+    package static let diskMebibytes = BrokerDisk.Limits.mebibytes
     /// Of every broker that has a network namespace.
     static let port = 9092
-    static let startSeconds = 120.0
+    /// Until brokers that were started take clients.
+    package static let startSeconds = 120.0
+    /// For all brokers together to stop in order; those that are left are killed, each after `killSeconds` of its own.
     static let stopSeconds = 60.0
-    static let pollMs = 50
+    static let killSeconds = 2.0
+    static let pollMs = 20
+
+    /// How long `stop` takes at most.
+    package static func stopSeconds(brokers: Int) -> Double {
+      stopSeconds + killSeconds * Double(brokers) + ZooKeeperProcess.Limits.stopSeconds + 30
+    }
   }
 
   /// What this machine lacks for a cluster; nil where nothing is missing.
   package static var obstacle: String? { ZooKeeperProcess.obstacle }
 
-  private final class Member {
-    let id: Int
-    let address: String
-    let port: Int
-    let network: String?
-    var child: ChildProcess?
-
-    init(id: Int, address: String, port: Int, network: String?) {
-      self.id = id
-      self.address = address
-      self.port = port
-      self.network = network
-    }
-  }
-
   private let settings: Settings
   private let program: String
+  private let lock: DirectoryLock
   private let network: ClusterNetwork?
+  private let addresses: AddressBlock?
   private let zooKeeper: ZooKeeperProcess
-  private var members: [Member] = []
+  private var members: [ClusterMember] = []
   private let tell: (String) -> Void
   private let stopRequested: () -> Bool
 
-  /// Makes the network and starts ZooKeeper; `run` starts the brokers.
+  /// Makes the network and the disks, and starts ZooKeeper; `start` starts the brokers.
   ///
   /// - Parameters:
   ///   - program: millrace-broker.
@@ -81,127 +83,140 @@ package final class LocalCluster {
         try FileManager.default.createDirectory(
           atPath: "\(settings.directory)/\(part)", withIntermediateDirectories: true)
       }
-      network = settings.hasNamespaces ? try ClusterNetwork.make(brokers: ids) : nil
-    } catch { throw .failed("\(error)") }
+    } catch { throw .failed("\(error.localizedDescription)") }
+    guard let lock = DirectoryLock(settings.directory) else {
+      throw .failed("a cluster runs in \(settings.directory) already, or is being started there")
+    }
+    self.lock = lock
+    _ = ClusterRequest.take(in: settings.directory)
+    if settings.hasNamespaces {
+      ClusterNetwork.removeLeftovers()
+      guard let block = AddressBlock(preferring: Int(getpid())) else {
+        throw .failed("no addresses are free for the brokers' network: do other clusters run?")
+      }
+      addresses = block
+      do { network = try ClusterNetwork.make(brokers: ids, in: block) } catch { throw .failed("\(error)") }
+    } else {
+      addresses = nil
+      network = nil
+    }
     do throws(RunError) {
       zooKeeper = try ZooKeeperProcess(
-        host: network?.hostAddress ?? "127.0.0.1", port: try ListeningPort.free(),
+        host: addresses?.host ?? "127.0.0.1", port: try ListeningPort.free(),
         directory: "\(settings.directory)/zookeeper")
       try zooKeeper.start(stopRequested: stopRequested)
-      for id in ids {
-        let port = network == nil ? try ListeningPort.free() : Limits.port
-        members.append(
-          Member(
-            id: id, address: network?.address(of: id) ?? "127.0.0.1", port: port,
-            network: network?.namespaceFile(of: id)))
-      }
+      for id in ids { members.append(try member(id)) }
     } catch {
+      for member in members { member.disk?.unmount() }
       network?.remove(brokers: ids)
       throw error
     }
   }
 
+  private func member(_ id: Int) throws(RunError) -> ClusterMember {
+    let directory = "\(settings.directory)/broker-\(id)"
+    let member = ClusterMember(
+      id: id, directory: directory, address: addresses?.address(of: id) ?? "127.0.0.1",
+      port: network == nil ? try ListeningPort.free() : Limits.port, network: network?.namespaceFile(of: id))
+    member.overrides = settings.overrides
+    if !settings.racks.isEmpty {
+      member.overrides.insert("broker.rack=\(settings.racks[(id - 1) % settings.racks.count])", at: 0)
+    }
+    guard let mebibytes = settings.diskMebibytes else { return member }
+    do {
+      let path = "\(directory)/disk"
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      member.disk = try BrokerDisk(at: path, mebibytes: mebibytes)
+    } catch { throw .failed("the disk of broker \(id): \(error)") }
+    return member
+  }
+
   /// Where clients begin: all brokers.
-  package var bootstrapServers: String { members.map { "\($0.address):\($0.port)" }.joined(separator: ",") }
+  package var bootstrapServers: String { members.map(\.endpoint).joined(separator: ",") }
   package var zooKeeperAddress: String { zooKeeper.address }
 
   /// Starts every broker; returns when all take clients.
   package func start() throws(RunError) {
-    for member in members { try launch(member) }
-    for member in members { try waitForStart(of: member) }
-    try writeState()
+    for member in members { try member.launch(program, zooKeeper: zooKeeper.address, within: Limits.startSeconds) }
+    while true {
+      for member in members {
+        if let news = member.look() { tell(news) }
+        if let failure = member.failure { throw .failed(failure) }
+      }
+      if members.allSatisfy(\.isStarted) { return try writeState() }
+      if stopRequested() { throw .interrupted }
+      Uptime.nap(milliseconds: Limits.pollMs)
+    }
   }
 
   /// Carries out requests of other commands, and tells of brokers that end, until it is asked to stop.
   package func run() throws(RunError) {
     while !stopRequested() {
+      var hasChanged = false
       for member in members {
-        guard let end = member.child?.poll() else { continue }
-        tell("broker \(member.id) has ended with \(end)")
-        member.child = nil
-        try writeState()
+        guard let news = member.look() else { continue }
+        tell(news)
+        hasChanged = true
       }
-      try obeyRequests()
+      for request in ClusterRequest.take(in: settings.directory) {
+        do { try obey(request) } catch RunError.interrupted { return } catch { tell("\(error)") }
+        hasChanged = true
+      }
+      if hasChanged { try writeState() }
       Uptime.nap(milliseconds: Limits.pollMs)
     }
   }
 
-  /// Stops the brokers in order, one after another, then ZooKeeper, and removes the network.
+  /// Stops the brokers in order, one after another, then ZooKeeper, and removes the network and the disks. What faults have done to the
+  /// brokers is undone first, so that they can stop; those that do not in time are killed.
   package func stop() {
+    for member in members { recover(member) }
+    let deadline = Uptime.seconds + Limits.stopSeconds
     for member in members.reversed() {
-      guard let child = member.child else { continue }
+      guard member.child != nil else { continue }
       tell("broker \(member.id) stops")
-      child.stop(grace: Limits.stopSeconds)
+      if !member.stop(within: max(Limits.killSeconds, deadline - Uptime.seconds)) {
+        tell("broker \(member.id) has not stopped in \(Int(Limits.stopSeconds)) s, and was killed")
+      }
     }
     zooKeeper.stop()
+    for member in members { member.disk?.unmount() }
     network?.remove(brokers: members.map(\.id))
     unlink(ClusterFile.path(in: settings.directory))
   }
 
-  // MARK: Brokers
-
-  private func directory(of member: Member) -> String { "\(settings.directory)/broker-\(member.id)" }
-
-  private func launch(_ member: Member) throws(RunError) {
-    let directory = directory(of: member)
-    var lines = [
-      "broker.id=\(member.id)", "listeners=PLAINTEXT://\(member.address):\(member.port)",
-      "log.dirs=\(directory)/data", "zookeeper.connect=\(zooKeeper.address)",
-    ]
-    if !settings.racks.isEmpty { lines.append("broker.rack=\(settings.racks[(member.id - 1) % settings.racks.count])") }
-    lines += settings.overrides
-    let arguments = ["\(directory)/server.properties"]
-    do {
-      try SmallFile.replace(arguments[0], lines.map { $0 + "\n" }.joined())
-      member.child = try ChildProcess(
-        program: program, arguments: arguments, outPath: "\(directory)/broker.out", errPath: "\(directory)/broker.log",
-        network: member.network)
-    } catch { throw .failed("broker \(member.id): \(error)") }
-  }
-
-  private func waitForStart(of member: Member) throws(RunError) {
-    let log = "\(directory(of: member))/broker.log"
-    let deadline = Uptime.seconds + Limits.startSeconds
-    while !(SmallFile.read(log) ?? "").contains(" started ") {
-      if let end = member.child?.poll() {
-        throw .failed("broker \(member.id) ended with \(end): \(BrokerProcess.lastLine(log))")
-      }
-      if stopRequested() { throw .interrupted }
-      guard Uptime.seconds < deadline else { throw .failed("broker \(member.id) did not start: see \(log)") }
-      Uptime.nap(milliseconds: 20)
-    }
-    tell("broker \(member.id) takes clients at \(member.address):\(member.port)")
+  private func recover(_ member: ClusterMember) {
+    member.child.map { _ = kill($0.pid, SIGCONT) }
+    for direction in ClusterNetwork.Direction.allCases { network?.mend(member.id, direction) }
+    try? member.drain()
   }
 
   // MARK: What other commands ask for
 
-  private func obeyRequests() throws(RunError) {
-    let requests = "\(settings.directory)/requests"
-    for name in SmallFile.entries(of: requests) ?? [] {
-      // Others are requests that are being written.
-      guard name == ClusterFile.zooKeeperRequest || ClusterFile.broker(ofRequest: name) != nil else { continue }
-      unlink("\(requests)/\(name)")
-      if name == ClusterFile.zooKeeperRequest {
-        tell("ZooKeeper is started anew")
-        zooKeeper.stop()
-        try zooKeeper.start(stopRequested: stopRequested)
-      } else if let id = ClusterFile.broker(ofRequest: name), let member = members.first(where: { $0.id == id }),
-        member.child == nil
-      {
-        try launch(member)
-        try waitForStart(of: member)
-      }
-      try writeState()
+  private func obey(_ request: ClusterRequest) throws(RunError) {
+    switch request {
+    case .restartZooKeeper:
+      tell("ZooKeeper is started anew")
+      zooKeeper.stop()
+      try zooKeeper.start(stopRequested: stopRequested)
+    case .start(let id, let overrides):
+      guard let member = members.first(where: { $0.id == id }), member.child == nil else { return }
+      member.overrides += overrides
+      try member.launch(program, zooKeeper: zooKeeper.address, within: Limits.startSeconds)
+    case .fill(let id): try changeDisk(of: id) { member throws(SystemTool.Failure) in try member.fill() }
+    case .drain(let id): try changeDisk(of: id) { member throws(SystemTool.Failure) in try member.drain() }
     }
+  }
+
+  private func changeDisk(of id: Int, _ change: (ClusterMember) throws(SystemTool.Failure) -> Void) throws(RunError) {
+    guard let member = members.first(where: { $0.id == id }) else { return }
+    do { try change(member) } catch { throw .failed("the disk of broker \(id): \(error)") }
   }
 
   private func writeState() throws(RunError) {
     let state = ClusterFile(
       pid: getpid(), zooKeeper: .init(pid: zooKeeper.pid ?? -1, address: zooKeeper.address),
-      network: network == nil ? nil : getpid(),
-      brokers: members.map {
-        .init(id: $0.id, pid: $0.child?.pid, address: "\($0.address):\($0.port)", directory: directory(of: $0))
-      })
+      network: network == nil ? nil : getpid(), brokers: members.map(\.state))
     do { try state.write(in: settings.directory) } catch { throw .failed("\(error)") }
   }
 }

@@ -1,6 +1,7 @@
 import Base
 import Cluster
 import Model
+import Synchronization
 import Testing
 import Wire
 
@@ -56,6 +57,39 @@ struct ClusterReplicationTests {
       for id in others { try cluster.start(id) }
       try cluster.waitUntil("all are in sync again") { try cluster.inSync("r", at: leader) == [1, 2, 3] }
       #expect(try cluster.connect(to: leader).produce(try Batches.of(["d"]), to: "r").errorCode == ErrorCode.none)
+    }
+  }
+
+  @Test(
+    "a leader whose disk is full is offline for good, and others lead when it has ended, with all that was acknowledged"
+  )
+  func fullDisk() throws {
+    let disks: [BrokerID: FullDisk] = [1: FullDisk(), 2: FullDisk(), 3: FullDisk()]
+    try withCluster(3, disk: { disks[$0] ?? FullDisk() }) { cluster in
+      try cluster.createTopic("r", partitions: 1, replicas: 3, ["min.insync.replicas": "2"])
+      let leader = try cluster.awaitLeader(of: "r")
+      let hasEnded = Atomic(false)
+      try cluster.broker(leader).broker.storageLoss.whenHappened { hasEnded.store(true, ordering: .relaxed) }
+      let client = try cluster.connect(to: leader)
+      for value in 0..<5 {
+        try #require(client.produce(try Batches.of(["\(value)"]), to: "r").errorCode == ErrorCode.none)
+      }
+      disks[leader]?.isFull = true
+      #expect(try client.produce(try Batches.of(["lost"]), to: "r").errorCode == .kafkaStorageError)
+      // The only log directory: a process ends.
+      try cluster.waitUntil("the broker says that it has no log directory") { hasEnded.load(ordering: .relaxed) }
+      cluster.crash(leader)
+      try cluster.waitUntil("another leader") {
+        try cluster.brokers.keys.allSatisfy { ![leader, -1].contains(try cluster.leader(of: "r", at: $0)) }
+      }
+      let next = try cluster.awaitLeader(of: "r")
+      let produced = try cluster.connect(to: next).produce(try Batches.of(["5"]), to: "r")
+      #expect(produced.errorCode == ErrorCode.none)
+      #expect(produced.baseOffset == 5)
+      try cluster.start(leader)
+      try cluster.waitUntil("all are in sync again") {
+        try cluster.brokers.keys.allSatisfy { try cluster.inSync("r", at: $0) == [1, 2, 3] }
+      }
     }
   }
 

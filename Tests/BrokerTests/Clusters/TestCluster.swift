@@ -2,6 +2,7 @@ import Base
 import Cluster
 import Coordination
 import Model
+import Storage
 import Synchronization
 import Testing
 import Wire
@@ -32,7 +33,7 @@ final class TestCluster {
   /// How long a state is waited for that the brokers reach by themselves.
   private static let patienceMs: Int64 = 30_000
 
-  func start(_ id: BrokerID) throws {
+  func start(_ id: BrokerID, disk: any Disk = RealDisk()) throws {
     let tree = tree
     var values = [
       "broker.id": "\(id)", "zookeeper.connect": "memory", "controlled.shutdown.retry.backoff.ms": "100",
@@ -41,7 +42,7 @@ final class TestCluster {
     ]
     values.merge(overrides) { $1 }
     values.merge(own(id)) { $1 }
-    brokers[id] = try TestBroker.start(in: "\(directory)/\(id)", values) { [sessions] _, _, _ in
+    brokers[id] = try TestBroker.start(in: "\(directory)/\(id)", values, disk: disk) { [sessions] _, _, _ in
       let session = tree.connect()
       sessions.last.withLock { $0[id] = session }
       return session
@@ -65,6 +66,11 @@ final class TestCluster {
   /// Ends a broker's session, as the ensemble does when it has not heard of the broker for too long.
   func expireSession(of id: BrokerID) {
     if let session = sessions.last.withLock({ $0[id] }) { tree.expire(session) }
+  }
+
+  /// Cuts a broker off from the tree, until its session ends: its calls fail, and it hears of nothing.
+  func cut(_ id: BrokerID) {
+    if let session = sessions.last.withLock({ $0[id] }) { tree.cut(session) }
   }
 
   func broker(_ id: BrokerID) throws -> TestBroker { try #require(brokers[id], "broker \(id) does not run") }
@@ -126,12 +132,13 @@ final class TestCluster {
 /// - Parameter own: returns the values of one broker alone.
 func withCluster(
   _ count: Int, _ overrides: [String: String] = [:], own: @escaping (BrokerID) -> [String: String] = { _ in [:] },
+  disk: (BrokerID) -> any Disk = { _ in RealDisk() },
   _ body: (TestCluster) throws -> Void
 ) throws {
   try withDirectory { directory in
     let cluster = TestCluster(in: directory, overrides, own: own)
     defer { cluster.stopAll() }
-    for id in 1...BrokerID(count) { try cluster.start(id) }
+    for id in 1...BrokerID(count) { try cluster.start(id, disk: disk(id)) }
     try cluster.waitUntil("every broker knows every other one") {
       cluster.brokers.values.allSatisfy { $0.broker.image.brokers.count == count }
     }

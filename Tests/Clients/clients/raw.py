@@ -10,6 +10,8 @@ SECONDS_MAX = 10
 
 PRODUCE, FETCH, METADATA, API_VERSIONS, CREATE_TOPICS, DELETE_TOPICS, CREATE_PARTITIONS = 0, 1, 3, 18, 19, 20, 37
 
+NOT_CONTROLLER = 41
+
 
 class Connection:
     def __init__(self, address):
@@ -76,12 +78,16 @@ def extend(address, topic, partitions):
 
 
 def ask_about(address, topic, key, version, body, what):
-    """For answers that are throttle time, one topic's name and its error."""
-    with Connection(address) as connection:
-        connection.send(key, version, 1, body)
-        answer = connection.receive()[1]
-    at = 4 + 4 + 2 + len(topic)
-    expect_equal(struct.unpack(">h", answer[at : at + 2])[0], 0, f"the error for {what} {topic.decode()}")
+    """For answers that are throttle time, one topic's name and its error. Of several addresses, separated by commas, one is the controller's."""
+    for broker in address.split(","):
+        with Connection(broker) as connection:
+            connection.send(key, version, 1, body)
+            answer = connection.receive()[1]
+        at = 4 + 4 + 2 + len(topic)
+        error = struct.unpack(">h", answer[at : at + 2])[0]
+        if error != NOT_CONTROLLER:
+            break
+    expect_equal(error, 0, f"the error for {what} {topic.decode()}")
 
 
 def crc32c(data):

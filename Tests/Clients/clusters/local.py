@@ -10,8 +10,10 @@ import tempfile
 import time
 
 START_SECONDS_MAX = 90
-STOP_SECONDS_MAX = 60
+STOP_SECONDS_MAX = 120
+COMMAND_SECONDS_MAX = 150
 BROKERS = 3
+DISK_MIB = 384
 SETTINGS = {
     "zookeeper.session.timeout.ms": 4000,
     "replica.lag.time.max.ms": 5000,
@@ -29,8 +31,10 @@ SETTINGS = {
 
 
 class LocalCluster:
-    def __init__(self, programs, settings=None):
-        """`programs` is the directory of the built programs; `settings` come on top of the usual ones."""
+    def __init__(self, programs, settings=None, brokers=BROKERS, racks=()):
+        """`programs` is the directory of the built programs; `settings` come on top of the usual ones; `racks` are the brokers' in turn."""
+        self.brokers = brokers
+        self.racks = racks
         self.millrace = str(pathlib.Path(programs).resolve() / "millrace")
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="millrace-cluster-"))
         self.settings = {**SETTINGS, **(settings or {})}
@@ -39,7 +43,9 @@ class LocalCluster:
     def __enter__(self):
         overrides = [f"{key}={value}" for key, value in self.settings.items()]
         out = open(self.directory / "up.log", "ab")
-        command = [self.millrace, "cluster", "up", "--brokers", str(BROKERS), "--directory", str(self.directory)]
+        command = [self.millrace, "cluster", "up", "--brokers", str(self.brokers), "--directory", str(self.directory)]
+        command += ["--racks", ",".join(self.racks)] if self.racks else []
+        command += ["--disk-mib", str(DISK_MIB)] if os.geteuid() == 0 else []
         self.process = subprocess.Popen([*command, "--override", *overrides], stdout=out, stderr=out, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS_MAX
         while "Ctrl-C stops" not in self.said():
@@ -76,8 +82,11 @@ class LocalCluster:
     def zookeeper(self):
         return self.state()["zooKeeper"]["address"]
 
+    def broker(self, broker):
+        return next(found for found in self.state()["brokers"] if found["id"] == broker)
+
     def pid(self, broker):
-        return next(found.get("pid") for found in self.state()["brokers"] if found["id"] == broker)
+        return self.broker(broker).get("pid")
 
     def controller(self):
         """The id of the broker that is the controller; None where there is none."""
@@ -90,9 +99,14 @@ class LocalCluster:
 
     def fault(self, *arguments):
         command = [self.millrace, "cluster", "fault", *map(str, arguments), "--directory", str(self.directory)]
-        done = subprocess.run(command, timeout=30, capture_output=True, text=True)
+        self.run(*command[1:])
+
+    def run(self, *arguments):
+        """Runs `millrace` with these arguments, and returns what it prints."""
+        done = subprocess.run([self.millrace, *arguments], timeout=COMMAND_SECONDS_MAX, capture_output=True, text=True)
         if done.returncode:
-            raise RuntimeError(f"{' '.join(command[2:4])}: {done.stderr.strip()}")
+            raise RuntimeError(f"{' '.join(arguments[:4])}: {done.stderr.strip()}")
+        return done.stdout
 
     # What can be done to a broker.
 
@@ -105,9 +119,10 @@ class LocalCluster:
         os.kill(self.pid(broker), signal.SIGTERM)
         self.wait(lambda: self.pid(broker) is None, f"broker {broker} has stopped")
 
-    def start(self, broker):
-        self.fault("start", broker)
-        self.wait(lambda: self.pid(broker) is not None, f"broker {broker} has started")
+    def start(self, broker, **settings):
+        """Returns when it takes clients. With `settings` they are its own from now on; a key's dots are underscores."""
+        overrides = [f"{key.replace('_', '.')}={value}" for key, value in settings.items()]
+        self.fault("start", broker, *(["--override", *overrides] if overrides else []))
 
     def pause(self, broker):
         self.fault("pause", broker)
@@ -118,7 +133,11 @@ class LocalCluster:
     def cut(self, broker, direction="both"):
         self.fault("cut", broker, "--direction", direction)
 
+    def fill(self, broker):
+        self.fault("fill", broker)
+
     def mend(self, broker):
+        """Undoes `cut` and `fill`."""
         self.fault("mend", broker)
 
     def restart_zookeeper(self):

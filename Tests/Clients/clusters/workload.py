@@ -6,10 +6,11 @@ every acknowledged record, none twice, and all in order.
 
 import asyncio
 import collections
+import logging
 import threading
 import time
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener
 from checks import expect, expect_equal
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -18,6 +19,8 @@ from kafka import KafkaConsumer, KafkaProducer
 PARTITIONS = 3
 INTERVAL = 0.01
 PATIENCE = 60
+# What the copier does, among what aiokafka logs (cluster.py --client-log).
+log = logging.getLogger("copier")
 
 
 def admin(address):
@@ -357,8 +360,34 @@ class AIOReader(Reader):
             await asyncio.wait_for(consumer.stop(), 20)
 
 
+class Rebalanced(Exception):
+    """The group gave the copier's partitions out anew."""
+
+
+class Assignments(ConsumerRebalanceListener):
+    """Counts how often a consumer was assigned partitions."""
+
+    def __init__(self):
+        self.count = 0
+
+    async def on_partitions_revoked(self, revoked):
+        pass
+
+    async def on_partitions_assigned(self, assigned):
+        self.count += 1
+
+
 class Copier(Client):
     """Copies a topic to another in transactions that commit the offsets read (aiokafka): each record once.
+
+    Each assignment of partitions has a producer of its own, as before KIP-447. A consumer that is assigned partitions goes on from their
+    committed offsets; while a transaction that commits offsets is not complete, the coordinator has only those before it, which a client
+    learns of by asking for stable offsets (OffsetFetch v7). aiokafka 0.14 asks with v3: where its coordinator is paused while the commit is
+    under way, it reads the transaction's records again and would copy them twice. A new producer's InitProducerId is answered when the
+    transaction before it is complete, and only then the consumer asks.
+
+    aiokafka asks a broker that is paused, and after the request's timeout perhaps the same one for another coordinator: with 10 s for each, its
+    transaction times out meanwhile (ProducerFenced), and the copy seems to hang.
 
     Not by confluent-kafka: librdkafka 2.16 forgets a broker that the metadata have no more, and then waits for it for ever where it was
     the coordinator of the group whose offsets are sent.
@@ -391,25 +420,31 @@ class Copier(Client):
                 await self.session()
             except (Exception, asyncio.CancelledError) as failure:  # noqa: another producer takes its place
                 self.last = f"{self.doing}: {failure!r}"
+                log.info("session %d has failed while %s", self.sessions, self.last)
                 await asyncio.sleep(0.2)
 
     async def session(self):
         producer = AIOKafkaProducer(
             bootstrap_servers=self.address, transactional_id=self.target, transaction_timeout_ms=20_000,
-            request_timeout_ms=10_000, linger_ms=5,
+            request_timeout_ms=4000, linger_ms=5,
         )
         consumer = AIOKafkaConsumer(
-            self.source, bootstrap_servers=self.address, group_id=self.target, enable_auto_commit=False,
+            bootstrap_servers=self.address, group_id=self.target, enable_auto_commit=False,
             auto_offset_reset="earliest", isolation_level="read_committed", session_timeout_ms=6000,
             heartbeat_interval_ms=500, request_timeout_ms=10_000,
         )
+        assignments = Assignments()
+        consumer.subscribe([self.source], listener=assignments)
         self.doing = "beginning"
+        log.info("session %d begins", self.sessions)
         try:
             await asyncio.wait_for(producer.start(), 30)
             await asyncio.wait_for(consumer.start(), 30)
             while not self.stopping.is_set():
                 self.doing = "reading"
-                found = await consumer.getmany(timeout_ms=200, max_records=100)
+                found = await asyncio.wait_for(consumer.getmany(timeout_ms=200, max_records=100), 30)
+                if assignments.count > 1:
+                    raise Rebalanced()
                 if found:
                     await asyncio.wait_for(self.transact(producer, found), 15)
         finally:
@@ -421,15 +456,22 @@ class Copier(Client):
 
     async def transact(self, producer, found):
         self.doing = "writing"
+        log.info("session %d copies %s", self.sessions, {p.partition: (r[0].offset, r[-1].offset) for p, r in found.items()})
         async with producer.transaction():
-            for partition, records in found.items():
-                for record in records:
-                    await producer.send(self.target, record.value, partition=partition.partition)
+            sent = [
+                await producer.send(self.target, record.value, partition=partition.partition)
+                for partition, records in found.items()
+                for record in records
+            ]
             self.doing = "sending offsets"
             await producer.send_offsets_to_transaction(
                 {partition: records[-1].offset + 1 for partition, records in found.items()}, self.target
             )
+            self.doing = "waiting for answers"
+            for one in sent:
+                await one  # A record that was refused does not keep aiokafka from committing.
             self.doing = "committing"
+        log.info("session %d has committed", self.sessions)
         self.committed += sum(len(records) for records in found.values())
 
     def check(self):
@@ -470,7 +512,7 @@ class Workload:
         made |= {f"the group of {topic}": seen.progress for topic, seen in self.seen.items()}
         return made | {self.copier.name: self.copier.progress}
 
-    def await_progress(self, records=10, seconds=40):
+    def await_progress(self, records=10, seconds=PATIENCE):
         """Returns when every client has come further than it is now by so many records in each partition."""
         before = self.progress()
         deadline = time.monotonic() + seconds

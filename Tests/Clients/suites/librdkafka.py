@@ -3,6 +3,8 @@
 `librdkafka.sh` fetches and builds it. A process of the suite's runner is started for each number (a number may have several tests);
 a few run at a time, for most of them wait most of the time. What fails although it should pass is tried again, alone: the suite has
 many time limits, and this machine may be a busy one.
+
+With several brokers (`--brokers 3`) they are a cluster that `millrace cluster up` runs, with ZooKeeper, and topics have three replicas.
 """
 
 import concurrent.futures
@@ -13,6 +15,7 @@ import subprocess
 import time
 
 from broker import Broker
+from clusters.local import LocalCluster
 
 from . import suite
 
@@ -41,6 +44,16 @@ ALONE = {
 # The suite assumes four partitions in topics that it has not made itself. It writes records of 1970, which are read back before retention
 # looks at them.
 SETTINGS = {"num.partitions": 4, "group.initial.rebalance.delay.ms": 3000, "log.retention.check.interval.ms": 300_000}
+# Of several brokers in place of one.
+CLUSTER_SETTINGS = {
+    "min.insync.replicas": 1,
+    "zookeeper.session.timeout.ms": 6000,
+    "replica.lag.time.max.ms": 10_000,
+    # For the test that reads from followers.
+    "replica.selector.class": "org.apache.kafka.common.replica.RackAwareReplicaSelector",
+}
+RACKS = ("a", "b", "c")
+REPLICAS = 3
 # Of the suite's scenarios: the settings of the broker.
 SCENARIOS = {"default": {}, "noautocreate": {"auto.create.topics.enable": "false"}}
 
@@ -68,6 +81,7 @@ class Job:
 
     def __init__(self, number, scenario, names, part=None):
         self.number, self.scenario, self.names, self.part = number, scenario, names, part
+        self.replicas = 1
 
     @property
     def title(self):
@@ -81,7 +95,7 @@ class Job:
         environment = {
             **os.environ,
             "TESTS": self.number, "TEST_KAFKA_VERSION": KAFKA_VERSION, "RDKAFKA_TEST_CONF": settings, "BROKERS": address,
-            "KAFKA_PATH": HERE.parent / "kafka", "LD_LIBRARY_PATH": f"{tree / 'src'}:{tree / 'src-cpp'}",
+            "TEST_REPLICAS": str(self.replicas), "KAFKA_PATH": HERE.parent / "kafka", "LD_LIBRARY_PATH": f"{tree / 'src'}:{tree / 'src-cpp'}",
         }  # fmt: skip
         if self.part:
             environment["SUBTESTS"] = f"do_test_{self.part}"
@@ -125,7 +139,25 @@ def jobs(tree, names):
     return sorted(found.values(), key=lambda job: job.number not in LONG)
 
 
-def run(binary, cache, names):
+class OneBroker(Broker):
+    def logged(self):
+        return self.log_path.read_text(errors="replace")
+
+
+class SeveralBrokers(LocalCluster):
+    def logged(self):
+        logs = sorted(self.directory.glob("broker-*/broker.log"))
+        return "".join(f"{log.parent.name}\n{log.read_text(errors='replace')}" for log in logs)
+
+
+def brokers_of(binary, scenario, count):
+    settings = {**SETTINGS, **SCENARIOS[scenario]}
+    if count == 1:
+        return OneBroker(binary, settings)
+    return SeveralBrokers(pathlib.Path(binary).parent, {**settings, **CLUSTER_SETTINGS}, brokers=count, racks=RACKS)
+
+
+def run(binary, cache, names, brokers=1):
     tree = source(cache)
     expected = suite.read(suite.EXPECTED / "librdkafka.txt")
     for name in sorted(set(tests(tree)) - set(expected)):
@@ -134,25 +166,28 @@ def run(binary, cache, names):
     logs.mkdir(exist_ok=True)
     for log in logs.iterdir():
         log.unlink()
-    brokers = {scenario: Broker(binary, {**SETTINGS, **settings}) for scenario, settings in SCENARIOS.items()}
-    try:
-        for broker in brokers.values():
-            broker.start()
-        again = []
-        with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
-            started = {pool.submit(job.run, tree, brokers[job.scenario].address, logs): job for job in jobs(tree, names)}
-            for future in concurrent.futures.as_completed(started):
-                if any(lacks(result, expected) for result in future.result()):
-                    again.append(started[future])
-                else:
-                    yield from future.result()
-        for job in again:
-            yield from last(job, tree, brokers[job.scenario].address, logs, expected)
-        for scenario, broker in brokers.items():
-            (logs / f"broker-{scenario}.log").write_text(broker.log_path.read_text(errors="replace"))
-    finally:
-        for broker in brokers.values():
-            broker.__exit__()
+    found = jobs(tree, names)
+    for scenario in SCENARIOS:
+        chosen = [job for job in found if job.scenario == scenario]
+        for job in chosen:
+            job.replicas = min(brokers, REPLICAS)
+        if chosen:
+            with brokers_of(binary, scenario, brokers) as served:
+                yield from run_all(chosen, tree, served.address, logs, expected)
+                (logs / f"broker-{scenario}.log").write_text(served.logged())
+
+
+def run_all(chosen, tree, address, logs, expected):
+    again = []
+    with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+        started = {pool.submit(job.run, tree, address, logs): job for job in chosen}
+        for future in concurrent.futures.as_completed(started):
+            if any(lacks(result, expected) for result in future.result()):
+                again.append(started[future])
+            else:
+                yield from future.result()
+    for job in again:
+        yield from last(job, tree, address, logs, expected)
 
 
 def lacks(result, expected):

@@ -11,7 +11,7 @@ cache=${1:?usage: librdkafka.sh DIRECTORY}
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
 source=$cache/source
-stamp=$cache/built-for-one-broker
+stamp=$cache/built-for-any-number-of-brokers
 
 missing() {
   echo "librdkafka's test suite cannot be run: $*" >&2
@@ -52,12 +52,15 @@ END
   dpkg-deb -x "$cache"/download/rapidjson-dev_*.deb "$cache/rapidjson"
 }
 
-# A cluster of one broker has one replica of everything: the tests that create topics with three ask for one. 0098 repeats what it does
-# with a producer in Java, which would need Apache Kafka's own client: only its run with librdkafka's is left.
+# A cluster of one broker has one replica of everything: the tests that create topics with three ask for TEST_REPLICAS. 0098 repeats what
+# it does with a producer in Java, which would need Apache Kafka's own client: only its run with librdkafka's is left.
 adapt() {
   (
     cd "$source/tests"
-    sed -i -E '/create_topic\(/s/, *3\);/, 1);/' \
+    local function='static inline int test_replicas(void) { const char *n = getenv("TEST_REPLICAS"); return n ? atoi(n) : 1; }'
+    sed -i "s/^#endif \/\* _TESTSHARED_H_ \*\//#include <stdlib.h>\n$function\n&/" testshared.h
+    grep -q test_replicas testshared.h || missing "its testshared.h is another than the one this was written for"
+    sed -i -E '/create_topic\(/s/, *3\);/, test_replicas());/' \
       0098-consumer-txn.cpp 0103-transactions.c 0107-topic_recreate.c 0111-delay_create_topics.cpp
     sed -i '/do_test_consumer_txn_test(true/d' 0098-consumer-txn.cpp
   )

@@ -72,12 +72,18 @@ def surprise(result, expected):
     return f"{result.outcome} instead of {told}"
 
 
-def judge(suite, results, asked=()):
-    """Prints each result as it comes; returns what is wrong, as sentences."""
+def judge(suite, results, asked=(), brokers=1):
+    """Prints each result as it comes; returns what is wrong, as sentences.
+
+    The expectations are those of one broker: with several, a test that cannot pass with one may have any outcome.
+    """
     wanted, seen, wrong = suite.expectations, set(), []
     for result in results:
         seen.add(result.name)
-        problem = surprise(result, wanted.get(result.name))
+        expected = wanted.get(result.name)
+        problem = surprise(result, expected)
+        if brokers > 1 and expected and expected.outcome != PASSED:
+            problem = None
         print(f"{'UNEXPECTED' if problem else 'ok':10} {result.outcome:8} {result.seconds:6.1f} s  {result.name}", flush=True)
         if problem:
             wrong.append(f"{suite.name}: {result.name}: {problem}")
