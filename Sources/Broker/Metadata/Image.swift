@@ -117,7 +117,7 @@ package final class Metadata: Sendable {
   private let current: Mutex<MetadataImage>
 
   private let replaced = Atomic(0)
-  private let topicsRemoved = Mutex<@Sendable ([String]) -> Void>({ _ in })
+  private let topicsRemoved = Hook<@Sendable ([String]) -> Void>({ _ in })
 
   package init(_ image: MetadataImage) { current = Mutex(image) }
 
@@ -139,10 +139,10 @@ package final class Metadata: Sendable {
   var replacements: Int { replaced.load(ordering: .relaxed) }
 
   /// Sets the function to call with the names of topics that were deleted, when no request finds them any more; on the control lane.
-  func whenTopicsAreRemoved(_ body: @escaping @Sendable ([String]) -> Void) { topicsRemoved.withLock { $0 = body } }
+  func whenTopicsAreRemoved(_ body: @escaping @Sendable ([String]) -> Void) { topicsRemoved.set(body) }
 
   /// Tells that topics were deleted.
-  func tellRemoved(_ names: [String]) { topicsRemoved.withLock { $0 }(names) }
+  func tellRemoved(_ names: [String]) { topicsRemoved.call(names) }
 
   /// Replaces the image by the one that `change` makes of it. Called on the control lane alone, so that no other change comes
   /// between.
