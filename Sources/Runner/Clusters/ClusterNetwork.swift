@@ -25,12 +25,12 @@ package struct ClusterNetwork: Sendable {
   }
 
   /// The first two bytes are the cluster's own; the third tells clusters of one machine apart.
-  private static let prefix = "10.78"
-  private static let registry = "/run/netns"
+  static let prefix = "10.78"
+  static let registry = "/run/netns"
 
   /// The name of the bridge, and the beginning of all other names: `mrc1234`, with the number of the process.
   let name: String
-  private let third: Int
+  let third: Int
 
   package static let obstacle: String? = {
     guard geteuid() == 0 else { return "network namespaces need root" }
@@ -45,10 +45,10 @@ package struct ClusterNetwork: Sendable {
   /// The host's address on the bridge.
   package var hostAddress: String { "\(Self.prefix).\(third).\(Limits.hostNumber)" }
   package func address(of broker: Int) -> String { "\(Self.prefix).\(third).\(broker)" }
-  private func namespace(of broker: Int) -> String { "\(name)-\(broker)" }
+  func namespace(of broker: Int) -> String { "\(name)-\(broker)" }
   /// The file that `setns` takes.
   package func namespaceFile(of broker: Int) -> String { "\(Self.registry)/\(namespace(of: broker))" }
-  private func hostEnd(_ broker: Int) -> String { "\(name)h\(broker)" }
+  func hostEnd(_ broker: Int) -> String { "\(name)h\(broker)" }
 
   init(pid: Int32) {
     // A process id has at most seven digits, and an interface's name at most fifteen characters.
@@ -112,9 +112,9 @@ package struct ClusterNetwork: Sendable {
     try run("tc", namespace + ["qdisc", verb] + place.dropFirst(namespace.count))
   }
 
-  private static func ip(_ arguments: String...) throws(Failure) { try run("ip", arguments) }
+  static func ip(_ arguments: String...) throws(Failure) { try run("ip", arguments) }
 
-  private static func run(_ tool: String, _ arguments: [String]) throws(Failure) {
+  static func run(_ tool: String, _ arguments: [String]) throws(Failure) {
     guard let program = path(of: tool) else { throw Failure(description: "there is no `\(tool)`") }
     let log = "/tmp/millrace-\(getpid())-\(tool).log"
     defer { unlink(log) }

@@ -40,7 +40,7 @@ package final class LocalCluster {
   /// What this machine lacks for a cluster; nil where nothing is missing.
   package static var obstacle: String? { ZooKeeperProcess.obstacle }
 
-  private final class Member {
+  final class Member {
     let id: Int
     let address: String
     let port: Int
@@ -55,11 +55,11 @@ package final class LocalCluster {
     }
   }
 
-  private let settings: Settings
+  private var settings: Settings
   private let program: String
-  private let network: ClusterNetwork?
+  let network: ClusterNetwork?
   private let zooKeeper: ZooKeeperProcess
-  private var members: [Member] = []
+  private(set) var members: [Member] = []
   private let tell: (String) -> Void
   private let stopRequested: () -> Bool
 
@@ -101,9 +101,11 @@ package final class LocalCluster {
     }
   }
 
+  package var directory: String { settings.directory }
   /// Where clients begin: all brokers.
   package var bootstrapServers: String { members.map { "\($0.address):\($0.port)" }.joined(separator: ",") }
   package var zooKeeperAddress: String { zooKeeper.address }
+  package var zooKeeperPID: Int32? { zooKeeper.pid }
 
   /// Starts every broker; returns when all take clients.
   package func start() throws(RunError) {
@@ -171,6 +173,19 @@ package final class LocalCluster {
       Uptime.nap(milliseconds: 20)
     }
     tell("broker \(member.id) takes clients at \(member.address):\(member.port)")
+  }
+
+  /// Starts a broker that has ended; returns when it takes clients.
+  ///
+  /// - Parameter overrides: `key=value` of this and every later start, in the place of those so far.
+  package func startAgain(_ id: Int, overrides: [String]? = nil) throws(RunError) {
+    guard let member = members.first(where: { $0.id == id }), member.child?.poll() != nil || member.child == nil else {
+      throw .failed("broker \(id) runs, or there is none")
+    }
+    if let overrides { settings.overrides = overrides }
+    try launch(member)
+    try waitForStart(of: member)
+    try writeState()
   }
 
   // MARK: What other commands ask for
