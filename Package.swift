@@ -124,10 +124,18 @@ let package = Package(
       "Report",
       ["Experiment", "Verdict", "Results", "Runner", "Measure", .product(name: "Mustache", package: "swift-mustache")]),
 
+    // Trials of whole clusters: mechanisms that start ZooKeeper and brokers, and do them harm.
+    library(
+      "Trials",
+      [
+        "Runner", "Mechanisms", "Measure", "Client", "Cluster", "Coordination", "Compression", "Wire", "Model", "Base",
+        nioCore, argumentParser,
+      ]),
+
     program(
       "millrace",
       [
-        "Experiment", "Measure", "Verdict", "Results", "Runner", "Report", "Load", "Mechanisms", "Simulation",
+        "Experiment", "Measure", "Verdict", "Results", "Runner", "Trials", "Report", "Load", "Mechanisms", "Simulation",
         "Administration", "Compression", "Coordination", "Storage", "Broker", "Model", "Base",
         argumentParser,
       ]),
@@ -177,6 +185,7 @@ let package = Package(
     tests(
       "RunnerTests",
       ["LabFixtures", "Measure", "Experiment", "Verdict", "Results", "Runner", "Mechanisms", "Load", "Model", "Base"]),
+    tests("TrialsTests", ["Trials", "Mechanisms", "Measure", argumentParser]),
     tests("ReportTests", ["LabFixtures", "Measure", "Experiment", "Verdict", "Results", "Runner", "Report"]),
     tests("TidyTests", []),
     // Runs the three programs as a user would: as processes.

@@ -57,7 +57,7 @@ final class Housekeeper: Sendable {
     every(Int64(config.transactionExpiryIntervalMs)) {
       $0.transactions.removeExpired(afterMs: Int64($0.config.transactionalIDExpirationMs))
     }
-    broker.purgeWanted.withLock { $0 = { [weak self] delayMs in self?.purge(inMs: delayMs) } }
+    broker.purgeWanted.set { [weak self] delayMs in self?.purge(inMs: delayMs) }
     // Deletions that this start has gone on with.
     if let delayMs = broker.nextPurgeDelayMs(after: .min) { purge(inMs: delayMs) }
     broker.reportCache()
@@ -172,7 +172,7 @@ extension LocalBroker {
   }
 
   /// Has files removed that were just deleted, when their delay has passed.
-  func deletedFiles(delayMs: Int64) { purgeWanted.withLock { $0 }(delayMs) }
+  func deletedFiles(delayMs: Int64) { purgeWanted.call(delayMs) }
 
   /// The time from now until the first of the deleted files may be removed that may be after `dueMs`; nil when none wait.
   func nextPurgeDelayMs(after dueMs: Int64) -> Int64? {

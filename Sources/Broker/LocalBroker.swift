@@ -30,7 +30,7 @@ package final class LocalBroker: Sendable {
   /// What disks refuse again and again.
   let refusals = Mutex(RefusalCounts())
   /// Called when files were deleted, with the time until they may be removed; set by the `Housekeeper`.
-  let purgeWanted = Mutex<@Sendable (_ delayMs: Int64) -> Void>({ _ in })
+  let purgeWanted = Hook<@Sendable (_ delayMs: Int64) -> Void>({ _ in })
   /// Raised when a stop begins.
   let stopping = StopFlag()
   let flusher: Flusher

@@ -72,6 +72,12 @@ package struct Arm: Sendable, Equatable {
     package var settings: [Setting]
     package var network: Network
     package var phases: Phases
+    /// So many brokers with a ZooKeeper of their own, in place of one broker: a number, or `{name}`. Nil: one broker.
+    package var cluster: Level?
+
+    package init(settings: [Setting], network: Network, phases: Phases, cluster: Level? = nil) {
+      (self.settings, self.network, self.phases, self.cluster) = (settings, network, phases, cluster)
+    }
   }
 
   /// What lies between generator and broker; nothing of it: loopback as it is.
@@ -134,8 +140,16 @@ extension Arm {
 
   package var tier: Tier {
     switch work {
-    case .bare: .bare
+    case .bare(let bare): bare.mechanism.needsCluster ? .endToEnd : .bare
     case .through: .endToEnd
+    }
+  }
+
+  /// Whether a run starts a cluster of its own.
+  package var needsCluster: Bool {
+    switch work {
+    case .bare(let bare): bare.mechanism.needsCluster
+    case .through(let broker): broker.cluster != nil
     }
   }
 
@@ -188,7 +202,8 @@ extension Arm {
     let own: [Level?] =
       switch work {
       case .bare(let bare): [bare.data?.mb, bare.data?.writeBytes]
-      case .through(let broker): [broker.network.linkMbitPerS, broker.network.roundTripMs, broker.phases.stallMs]
+      case .through(let broker):
+        [broker.network.linkMbitPerS, broker.network.roundTripMs, broker.phases.stallMs, broker.cluster]
       }
     return ([memory?.mib] + own).compactMap(\.self)
   }

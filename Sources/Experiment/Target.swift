@@ -154,6 +154,7 @@ extension Experiment {
   /// Why an arm cannot run where the campaign has no broker of its own; nil when it can.
   package func obstacle(to arm: Arm, at target: Target) -> String? {
     guard let broker = arm.broker else {
+      if arm.needsCluster { return "it starts a cluster of its own and does it harm" }
       return target.isLocal ? nil : "the target is another machine, and a bare mechanism here would not control it"
     }
     // The first arm is the broker as it is; what differs from it flips a switch of the broker.

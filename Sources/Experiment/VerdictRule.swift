@@ -31,6 +31,8 @@ package struct VerdictRule: Sendable, Equatable {
     /// Things of the sizes that are the levels of the factor `over` cost a time each and a time for each byte, both above zero; the
     /// metric is how many of them a second.
     case cost
+    /// The metric grows with the factor `over` by more than `threshold` for each unit of it, or at most by that where lower is better.
+    case slope
     /// The metric is zero in every single run: what must not happen did not happen once.
     case never
     /// Over the time of a run (a sweep of `elapsed_s`) the metric does not rise (fall, where higher is better) by more than `tolerance`
@@ -41,7 +43,7 @@ package struct VerdictRule: Sendable, Equatable {
     package var needsBaseline: Bool {
       switch self {
       case .ratio, .equal: true
-      case .flat, .value, .exponent, .trend, .cost, .never, .drift: false
+      case .flat, .value, .exponent, .trend, .cost, .slope, .never, .drift: false
       }
     }
 
@@ -50,7 +52,7 @@ package struct VerdictRule: Sendable, Equatable {
     package var suffix: String {
       switch self {
       case .ratio, .equal: "×"
-      case .value, .flat, .exponent, .trend, .cost, .never, .drift: ""
+      case .value, .flat, .exponent, .trend, .cost, .slope, .never, .drift: ""
       }
     }
   }
@@ -89,7 +91,7 @@ package struct VerdictRule: Sendable, Equatable {
   package var acrossDurability = false
   /// Of `equal`: the ratio that is expected.
   package var around = 1.0
-  /// Of `trend` and `cost`: the factor whose levels are the steps, or the sizes in bytes.
+  /// Of `trend`, `cost` and `slope`: the factor whose levels are the steps, the sizes in bytes, or what the metric grows with.
   package var over: String?
   /// Of `drift`: nil is an hour.
   package var span: Span?

@@ -4,17 +4,20 @@ package struct MechanismDescription: Sendable, Equatable, CustomStringConvertibl
   package let name: String
   /// Whether the mechanism writes a series of intervals (`--intervals-csv`).
   package let writesIntervals: Bool
+  /// Whether it starts ZooKeeper and brokers of its own, and so measures them, and not a mechanism alone.
+  package let needsCluster: Bool
   /// Roughly what a run takes.
   package let cost: @Sendable (PricedRun) -> RunCost
   /// What its bytes pass through, each with a ceiling.
   package let ceilings: @Sendable (_ isCold: Bool, _ isSynced: Bool) -> [MachineCeiling]
 
   package init(
-    name: String, writesIntervals: Bool, cost: @escaping @Sendable (PricedRun) -> RunCost,
+    name: String, writesIntervals: Bool, needsCluster: Bool = false, cost: @escaping @Sendable (PricedRun) -> RunCost,
     ceilings: @escaping @Sendable (_ isCold: Bool, _ isSynced: Bool) -> [MachineCeiling]
   ) {
     self.name = name
     self.writesIntervals = writesIntervals
+    self.needsCluster = needsCluster
     self.cost = cost
     self.ceilings = ceilings
   }

@@ -241,7 +241,9 @@ extension Metric {
     "context_switches", "", .less, .cost, "voluntary and involuntary, of the side under test")
 
   /// All of them, in the order in which `rows.csv` may have them.
-  package static let catalogue: [Metric] = [
+  package static let catalogue: [Metric] = ofBrokers + ofClusters
+
+  private static let ofBrokers: [Metric] = [
     seconds, bytes, records, mibPerSecond, mbPerSecond, recordsPerSecond, producedRecordsPerSecond,
     sustainableRecordsPerSecond,
     valuesPerSecond, operationsPerSecond, getsPerSecond, pagesPerAppend, cpuUsPerAppend, pagesPerGet,

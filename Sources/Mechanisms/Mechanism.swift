@@ -50,7 +50,10 @@ package enum MechanismList {
     RawAppendCommand.self, ReceiveAppendCommand.self, CopyPathCommand.self, CodecCommand.self,
     FalsePositivesCommand.self, BlockIOCommand.self, MessageBatchesCommand.self, LogVsTreeCommand.self,
     MemoryAccessCommand.self, CacheModelCommand.self, PartitionReadCommand.self, TailReadCommand.self,
+    ReplicateStreamCommand.self,
   ]
 
-  package static let descriptions: [MechanismDescription] = all.map { $0.description }
+  /// With the trials of a cluster, which definitions name as they name mechanisms.
+  package static let descriptions: [MechanismDescription] =
+    all.map { $0.description } + ClusterTrial.allCases.map(\.description)
 }

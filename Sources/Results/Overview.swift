@@ -119,6 +119,11 @@ package struct Overview: Sendable, Equatable {
       let all = told("") { Figures.text($0) }
       return Told(value: "τ = \(all.value)", interval: all.interval)
     case .drift: return driftTold(finding, of: experiment)
+    case .slope:
+      let rule = experiment.verdicts.first { $0.name == finding.rule }
+      let unit = rule.flatMap { Metric.named($0.metric)?.unit } ?? ""
+      let all = Figures.amounts(effect, unit: unit)
+      return Told(value: "\(all.value) a unit", interval: all.interval)
     case .value, .never:
       let metric = experiment.verdicts.first { $0.name == finding.rule }.flatMap { Metric.named($0.metric) }
       let unit = metric?.unit ?? ""
@@ -163,7 +168,7 @@ extension Overview.Ratio {
     case .equal: self.init(ours: effect, original: original, threshold: rule?.around)
     case .flat: self.init(ours: changed { 1 + $0 }, threshold: 1)
     case .exponent: self.init(ours: changed { exp2(-$0) }, threshold: rule?.threshold.map { exp2(-$0) } ?? 1)
-    case .value, .trend, .cost, .never, .drift: return nil
+    case .value, .trend, .cost, .slope, .never, .drift: return nil
     }
     guard ours.low > 0, ours.value > 0, ours.high.isFinite else { return nil }
     (floor, cap) = (finding.floor, finding.cap)

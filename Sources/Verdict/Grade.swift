@@ -119,7 +119,8 @@ extension Verdict.Finding {
     case .exponent:
       return "falls as N^−\(Figures.text(max(0, effect.high))) at most"
     case .drift: return bound
-    case .value, .trend, .cost, .never: return "between \(Figures.text(effect.low)) and \(Figures.text(effect.high))"
+    case .value, .trend, .cost, .slope, .never:
+      return "between \(Figures.text(effect.low)) and \(Figures.text(effect.high))"
     }
   }
 }

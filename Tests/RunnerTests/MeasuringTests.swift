@@ -352,6 +352,32 @@ struct PlanTests {
     #expect(seconds < 720, "planned: \(seconds) s")
   }
 
+  @Test("the standard profiles of all experiments that `run --all` runs are planned within a hundred minutes")
+  func standard() throws {
+    let all = try DefinitionFiles(directory: Synthetic.directory).all()
+      .filter { $0.experiment.under(.standard).isInAll }
+    let minutes = all.map { _, definition -> (name: String, minutes: Double) in
+      let experiment = definition.under(.standard)
+      var generator = SplitMix(seed: 1)
+      return (experiment.name, Plan(experiment, runs: Matrix(experiment).order(using: &generator)).seconds / 60)
+    }
+    let sum = minutes.reduce(0) { $0 + $1.minutes }
+    #expect(sum < 100, "planned: \(sum) min, of which \(minutes)")
+  }
+
+  @Test("a cluster's start is in a run's price, and so is each of its replicas")
+  func clusters() throws {
+    let experiment = try DefinitionFiles(directory: Synthetic.directory).find(["E16"])[0].experiment
+    func cost(_ arm: String, _ replicas: String) throws -> Plan.Cost {
+      let cell = try #require(
+        Matrix(experiment).cells.first { $0.arm == arm && $0.level(of: "replication") == Level(replicas) })
+      return Plan.cost(of: cell, try #require(experiment.arm(named: arm)), in: experiment)
+    }
+    let (one, three) = (try cost("cluster", "1"), try cost("cluster", "3"))
+    #expect(one.seconds > Plan.Rates.clusterSeconds && three.seconds > one.seconds)
+    #expect(three.diskBytes == 3 * one.diskBytes)
+  }
+
   @Test("time left is each arm's own mean, and for arms not yet seen the mean of all")
   func timeLeft() {
     var left = TimeLeft()

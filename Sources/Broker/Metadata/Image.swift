@@ -126,8 +126,8 @@ package final class Metadata: Sendable {
   private let current: Mutex<MetadataImage>
 
   private let replaced = Atomic(0)
-  private let configured = Mutex<@Sendable () -> Void>({})
-  private let topicsRemoved = Mutex<@Sendable ([String]) -> Void>({ _ in })
+  private let configured = Hook<@Sendable () -> Void>({})
+  private let topicsRemoved = Hook<@Sendable ([String]) -> Void>({ _ in })
 
   package init(_ image: MetadataImage) { current = Mutex(image) }
 
@@ -149,16 +149,16 @@ package final class Metadata: Sendable {
   var replacements: Int { replaced.load(ordering: .relaxed) }
 
   /// Sets the function to call with the names of topics that were deleted, when no request finds them any more; on the control lane.
-  func whenTopicsAreRemoved(_ body: @escaping @Sendable ([String]) -> Void) { topicsRemoved.withLock { $0 = body } }
+  func whenTopicsAreRemoved(_ body: @escaping @Sendable ([String]) -> Void) { topicsRemoved.set(body) }
 
   /// Sets the function to call when the image has other values of the broker's configuration; on the control lane.
-  func whenConfigured(_ body: @escaping @Sendable () -> Void) { configured.withLock { $0 = body } }
+  func whenConfigured(_ body: @escaping @Sendable () -> Void) { configured.set(body) }
 
   /// Tells that the broker's configuration has changed.
-  func tellConfigured() { configured.withLock { $0 }() }
+  func tellConfigured() { configured.call() }
 
   /// Tells that topics were deleted.
-  func tellRemoved(_ names: [String]) { topicsRemoved.withLock { $0 }(names) }
+  func tellRemoved(_ names: [String]) { topicsRemoved.call(names) }
 
   /// Replaces the image by the one that `change` makes of it. Called on the control lane alone, so that no other change comes
   /// between.

@@ -18,10 +18,10 @@ package final class Replicas: Sendable {
   private let uptimeMs: @Sendable () -> Int64
   /// The replicas on this broker, by topic and partition number.
   private let hosted = Mutex<[String: [Int32: Partition]]>([:])
-  private let directoryFailed = Mutex<@Sendable (LogDirectory, DiskError) -> Void>({ _, _ in })
+  private let directoryFailed = Hook<@Sendable (LogDirectory, DiskError) -> Void>({ _, _ in })
 
-  private let deleted = Mutex<@Sendable (_ delayMs: Int64) -> Void>({ _ in })
-  private let roleChanged = Mutex<RoleChanged>({ _, _ in })
+  private let deleted = Hook<@Sendable (_ delayMs: Int64) -> Void>({ _ in })
+  private let roleChanged = Hook<RoleChanged>({ _, _ in })
 
   /// What this broker is to a partition.
   enum Role: Equatable {
@@ -36,7 +36,7 @@ package final class Replicas: Sendable {
 
   /// The brokers that are alive; nil before that is known.
   private let alive = Mutex<Set<BrokerID>?>(nil)
-  private let advanced = Mutex<@Sendable (Partition.Advanced, Partition) -> Void>({ _, _ in })
+  private let advanced = Hook<@Sendable (Partition.Advanced, Partition) -> Void>({ _, _ in })
 
   init(
     _ directories: LogDirectories, brokerID: BrokerID, log: Logger, nowMs: @escaping @Sendable () -> Int64,
@@ -51,20 +51,20 @@ package final class Replicas: Sendable {
 
   /// Sets the function to call with a log directory in which a log could not be created because the directory has failed.
   func whenDirectoryFails(_ body: @escaping @Sendable (LogDirectory, DiskError) -> Void) {
-    directoryFailed.withLock { $0 = body }
+    directoryFailed.set(body)
   }
 
   /// Sets the function to call when this broker has become leader or follower of a partition, perhaps again, or has stopped its replica.
-  func whenRolesChange(_ body: @escaping RoleChanged) { roleChanged.withLock { $0 = body } }
+  func whenRolesChange(_ body: @escaping RoleChanged) { roleChanged.set(body) }
 
   /// Sets the function that wakes the waiters, and asks for the change of the ISR, that an election or a broker's coming or going brings.
   func whenReplicationAdvances(_ body: @escaping @Sendable (Partition.Advanced, Partition) -> Void) {
-    advanced.withLock { $0 = body }
+    advanced.set(body)
   }
 
   /// Sets the function to call when partitions were deleted, with the time until their files may be removed.
   func whenDeleted(_ body: @escaping @Sendable (_ delayMs: Int64) -> Void) {
-    deleted.withLock { $0 = body }
+    deleted.set(body)
   }
 
   /// Adds partitions whose logs were opened at the start.
@@ -131,7 +131,7 @@ package final class Replicas: Sendable {
     guard obeysAny || state.leaderEpoch >= partition.leaderEpoch else { return }
     guard state.leader == brokerID else {
       for waiter in partition.follow(leaderEpoch: state.leaderEpoch) { waiter.wake(.released) }
-      roleChanged.withLock { $0 }(partition, .follower(of: state.leader, state.leaderEpoch))
+      roleChanged.call(partition, .follower(of: state.leader, state.leaderEpoch))
       return
     }
     let now = uptimeMs()
@@ -139,8 +139,8 @@ package final class Replicas: Sendable {
       leaderEpoch: state.leaderEpoch, partitionEpoch: state.partitionEpoch, replicas: state.replicas,
       inSync: state.inSyncReplicas)
     let leading = partition.advance { $0.lead(leadership, nowMs: now) }
-    roleChanged.withLock { $0 }(partition, .leader(state.leaderEpoch))
-    advanced.withLock { $0 }(leading, partition)
+    roleChanged.call(partition, .leader(state.leaderEpoch))
+    advanced.call(leading, partition)
     if let alive = alive.withLock({ $0 }), !alive.isSuperset(of: state.replicas) { take(alive, in: partition) }
   }
 
@@ -154,7 +154,7 @@ package final class Replicas: Sendable {
     }
     let made = try directories.create(
       state.name, topicID: state.topicID, config: config, nowMs: nowMs(), &placement,
-      failed: { directory, cause in directoryFailed.withLock { failed in failed }(directory, cause) })
+      failed: { directory, cause in directoryFailed.call(directory, cause) })
     return Partition(
       state.name, topicID: state.topicID, log: made.log, directory: made.directory, brokerID: brokerID,
       replicas: state.partition.replicas, leaderEpoch: state.partition.leaderEpoch)
@@ -179,7 +179,7 @@ package final class Replicas: Sendable {
       }
       return raised
     }
-    advanced.withLock { $0 }(raised, partition)
+    advanced.call(raised, partition)
   }
 
   /// The replicas on this broker, in the order of their names; also those that no image shows (yet).
@@ -237,7 +237,7 @@ package final class Replicas: Sendable {
   /// Ends the leadership of a replica, and its following of another, while its log stays (a broker that is about to stop).
   private func standStill(_ partition: Partition) {
     for waiter in partition.follow(leaderEpoch: partition.leaderEpoch) { waiter.wake(.released) }
-    roleChanged.withLock { $0 }(partition, .none)
+    roleChanged.call(partition, .none)
   }
 
   /// Stops replicas: wakes the waiters parked in them, and renames the directories of those that are deleted.
@@ -258,7 +258,7 @@ package final class Replicas: Sendable {
         return partition
       }
       for waiter in partition?.retire(deleted: true) ?? [] { waiter.wake(.released) }
-      if let partition { roleChanged.withLock { $0 }(partition, .none) }
+      if let partition { roleChanged.call(partition, .none) }
       guard let directory = partition?.directory ?? directories.holding(replica.name) else {
         // Its files may be in a directory that cannot be used now.
         if !directories.areAllUsable { left.insert(replica.name.topic) }
@@ -289,7 +289,7 @@ package final class Replicas: Sendable {
           "deleted partitions may come back", metadata: ["directory": "\(directory.path)", "error": "\(error)"])
       }
     }
-    if !renamed.isEmpty { deleted.withLock { $0 }(delayMs) }
+    if !renamed.isEmpty { deleted.call(delayMs) }
     return left
   }
 }

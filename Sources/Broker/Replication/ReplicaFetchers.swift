@@ -143,12 +143,12 @@ final class ReplicaFetchers: Sendable {
 
 /// Tells of fetched batches that could not be appended for the log's files.
 final class AppendFailures: Sendable {
-  private let told = Mutex<@Sendable (Partition, PartitionError) -> Void>({ _, _ in })
+  private let told = Hook<@Sendable (Partition, PartitionError) -> Void>({ _, _ in })
 
   /// Sets the function to call with each.
-  func whenOneHappens(_ body: @escaping @Sendable (Partition, PartitionError) -> Void) { told.withLock { $0 = body } }
+  func whenOneHappens(_ body: @escaping @Sendable (Partition, PartitionError) -> Void) { told.set(body) }
 
-  func happened(in partition: Partition, _ error: PartitionError) { told.withLock { $0 }(partition, error) }
+  func happened(in partition: Partition, _ error: PartitionError) { told.call(partition, error) }
 }
 
 /// Sends followers' fetches over the connections to other brokers that are for fetches.

@@ -68,6 +68,7 @@ extension Experiment {
 
   /// Why an arm cannot run with another broker; nil when it can.
   package func obstacle(to arm: Arm, with broker: BrokerUnderTest) -> String? {
+    if arm.needsCluster, !broker.isMillrace { return "it starts a cluster of Millrace's brokers" }
     guard let through = arm.broker, !broker.isMillrace else { return nil }
     let (driver, phases) = (broker.driver, through.phases)
     for setting in through.settings {

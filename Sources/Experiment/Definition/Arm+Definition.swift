@@ -58,6 +58,7 @@ extension Arm.Bare {
     ("broker", "a bare arm has no broker to configure"), ("prepare", "a bare arm has no broker to configure"),
     ("fill", "a bare arm has no broker to configure"), ("warm", "a bare arm has no broker to configure"),
     ("beside", "a bare arm has no broker for another load"),
+    ("cluster", "a mechanism starts what it needs by itself"),
     ("restart", "a bare arm has no broker to start again"), ("stall_ms", "a bare arm has no broker to stop"),
     ("link_mbit_per_s", "a bare arm has no broker to be at the other end"),
     ("links", "a bare arm has no broker to be at the other end"),
@@ -84,7 +85,23 @@ extension Arm.Broker {
     if try reader.flag("restart", default: false) { phases.append(.restart) }
     self.init(
       settings: try reader.settings("broker"), network: try Self.network(reading: &reader),
-      phases: try Self.checked(phases, reader))
+      phases: try Self.checked(phases, reader), cluster: try reader.level("cluster"))
+    if cluster != nil { try Self.checkCluster(&reader) }
+  }
+
+  /// What is done to one broker and its files, and has no meaning for several.
+  private static func checkCluster(_ reader: inout DefinitionReader) throws(DefinitionError) {
+    for (key, reason) in [
+      ("prepare", "a cluster is fresh for each run: use `fill`"),
+      ("stall_ms", "which of a cluster's brokers would stop?"),
+      ("round_trip_ms", "brokers tell each other's addresses, which no relay can stand before"),
+      ("memory_mib", "a cluster has no memory cgroup"),
+    ] where reader.node(key) != nil {
+      throw reader.error(key, "does not go together with `cluster`: \(reason)")
+    }
+    if try reader.flag("restart", default: false) {
+      throw reader.error("restart", "does not go together with `cluster`: which of its brokers would start again?")
+    }
   }
 
   private static func network(reading reader: inout DefinitionReader) throws(DefinitionError) -> Arm.Network {

@@ -119,15 +119,16 @@ struct DefinitionCheck {
     case .exponent where (rule.tolerance == nil) == (rule.threshold == nil):
       throw error(key, "`exponent` needs a `tolerance` around zero, or a `threshold` to be above")
     case .exponent where experiment.sweep == nil: throw error(key, "`exponent` needs a `sweep`")
-    case .trend, .cost: try checkSteps(rule, key)
+    case .slope where rule.threshold == nil: throw error(key, "a slope needs a `threshold`")
+    case .trend, .cost, .slope: try checkSteps(rule, key)
     case .drift: try checkDrift(rule, key)
     case .ratio, .value, .equal, .flat, .exponent, .never: break
     }
     if rule.kind != .drift, rule.span != nil { throw error("\(key).span", "belongs to `drift`") }
     if rule.kind != .equal, rule.around != 1 { throw error("\(key).around", "belongs to `equal`") }
     if !(rule.around > 0) { throw error("\(key).around", "a ratio is above zero") }
-    if rule.kind != .trend, rule.kind != .cost, rule.over != nil {
-      throw error("\(key).over", "belongs to `trend` and `cost`")
+    if ![.trend, .cost, .slope].contains(rule.kind), rule.over != nil {
+      throw error("\(key).over", "belongs to `trend`, `cost` and `slope`")
     }
     if rule.kind == .cost, Metric.named(rule.metric)?.kind != .rate {
       throw error("\(key).metric", "a `cost` is the inverse of a rate, and `\(rule.metric)` is none")

@@ -7,9 +7,10 @@ package import Measure
 /// within a factor, to plan an afternoon and to refuse to fill the disk.
 package struct Plan: Sendable, Equatable {
   package enum Rates {
-    static let produceBytesPerSecond = RunCost.Rates.produceBytesPerSecond
-    static let consumeBytesPerSecond = 600e6
-    static let preparedBytesPerSecond = 250e6
+    /// Of records of 100 bytes in small batches; large ones go more than twice as fast.
+    static let produceBytesPerSecond = 450e6
+    static let consumeBytesPerSecond = 1_200e6
+    static let preparedBytesPerSecond = 450e6
     /// Small produce requests, each answered, as fast as a connection takes them.
     static let requestsPerSecond = 60_000.0
     /// What a codec leaves of text, roughly: only so much has to pass a link.
@@ -17,12 +18,14 @@ package struct Plan: Sendable, Equatable {
     /// Two namespaces and a link between them, made and taken away.
     static let linkSeconds = 0.1
     /// Starting and stopping a program, and what surrounds a run.
-    static let bareOverheadSeconds = 0.25
+    static let bareOverheadSeconds = 0.15
     /// A twin writes in steps that the page cache takes, and the device between them.
     static let twinBytesPerSecond = 600e6
     /// Around the two parts of a twin's step: a topic made and deleted, four connections, and the broker's coming to rest.
     static let twinStepSeconds = 0.1
-    static let brokerOverheadSeconds = 0.5
+    static let brokerOverheadSeconds = 0.4
+    /// ZooKeeper, which runs on Java, and the brokers of a cluster, started and stopped.
+    static let clusterSeconds = 2.5
     /// What a broker of another's takes beyond that: most run on Java.
     static let foreignBrokerSeconds = 6.0
     /// Log framing and indexes beside the payload.
@@ -87,7 +90,11 @@ package struct Plan: Sendable, Equatable {
     let options = Dictionary(
       values.filled(arm.options).map { ($0.name, $0.value.number ?? 0) }, uniquingKeysWith: { $1 })
     // Left out by name, so it costs nothing.
-    if experiment.target == nil, let replicas = ProcessRunner.replicas(of: arm), replicas > 1 { return Cost() }
+    if experiment.target == nil, arm.broker?.cluster == nil, let replicas = ProcessRunner.replicas(of: arm),
+      replicas > 1
+    {
+      return Cost()
+    }
     switch arm.work {
     case .bare(let bare):
       let run = PricedRun(
@@ -98,6 +105,7 @@ package struct Plan: Sendable, Equatable {
     case .through(let broker):
       var cost = cost(of: arm, broker, options, values, at: experiment.target)
       if !experiment.broker(at: cell).isMillrace { cost.seconds += Rates.foreignBrokerSeconds }
+      if broker.cluster != nil { cost.replicate(values.filled(arm.options + (broker.phases.fill ?? []))) }
       return cost
     }
   }
@@ -238,6 +246,13 @@ extension RunCost {
     seconds += filled / Plan.Rates.preparedBytesPerSecond
     bytes += filled
     diskBytes += filled * Plan.Rates.storedPerPayload
+  }
+
+  /// Through a cluster, on whose brokers all replicas lie; they share this machine's cores and disk.
+  mutating func replicate(_ options: [Setting]) {
+    let replicas = max(1, options.first { $0.name == "replication-factor" }?.value.number ?? 1)
+    seconds += Plan.Rates.clusterSeconds + (replicas - 1) * bytes / Plan.Rates.produceBytesPerSecond
+    diskBytes *= replicas
   }
 
   /// When a run that takes longer than this is stopped.

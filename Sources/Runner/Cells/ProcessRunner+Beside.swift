@@ -20,7 +20,7 @@ extension ProcessRunner {
   }
 
   /// Nil where the arm has none. Returns when it has moved its first records.
-  func startBeside(_ scene: Scene, _ broker: BrokerProcess) throws(RunError) -> ChildProcess? {
+  func startBeside(_ scene: Scene, _ broker: any RunningBrokers) throws(RunError) -> ChildProcess? {
     guard let beside = scene.arm.broker?.phases.beside else { return nil }
     let files = Self.besideFiles(scene)
     var arguments =

@@ -26,6 +26,7 @@ extension ProcessRunner {
 
     let storedBefore = broker.segments.bytes(of: Names.topic)
     guard let processBefore = broker.figures() else { throw .failed("the broker is gone") }
+    let (eachBefore, helperBefore) = (broker.eachFigures(), broker.helperCPUSeconds)
     let count = NetworkCount(scene.network, broker: broker.pid)
     let before = MachineFigures.now(device: device)
     let watch = watch(scene, phases, broker)
@@ -35,6 +36,7 @@ extension ProcessRunner {
     let drained = try drain(scene, finished.figures, broker.segments, of: Names.topic, from: storedBefore)
     let after = MachineFigures.now(device: device)
     guard let processAfter = broker.figures() else { throw .failed("the broker is gone") }
+    let helperCPU = max(0, broker.helperCPUSeconds - helperBefore)
     let passed = count?.passed(broker: broker.pid)
     let relayCPU = count?.relayCPU ?? 0
     let stored =
@@ -42,6 +44,7 @@ extension ProcessRunner {
     var metrics = finished.figures.metrics
     Self.lengthen(&metrics, by: drained)
     metrics[.startMs] = broker.startSeconds * 1000
+    ClusterUnderTest.addMost(&metrics, before: eachBefore, after: broker.eachFigures())
     if phases.restarts { addHeld(&metrics, broker.segments.paths(of: Names.topic)) }
     if phases.prepare != nil, phases.load != .consume { try removeTopic(broker, scene) }
     try broker.stop()
@@ -50,8 +53,10 @@ extension ProcessRunner {
     Self.countPlainPayload(&metrics, scene.values.filled(scene.arm.options))
     addMachine(
       &metrics, before, after, dirty: finished.dirtyMaxMiB,
-      live: processAfter.cpuSeconds - processBefore.cpuSeconds + relayCPU)
-    try addBroker(&metrics, phases.load, processBefore, processAfter, finished.figures, stored: stored)
+      live: processAfter.cpuSeconds - processBefore.cpuSeconds + relayCPU + helperCPU)
+    try addBroker(
+      &metrics, phases.load, processBefore, processAfter, finished.figures, stored: stored,
+      replicas: replicas(of: scene))
     Self.addCounts(&metrics, processBefore, processAfter, finished.figures)
     Self.add(passed, linkMbitPerSecond: scene.network?.link?.totalMbitPerSecond, to: &metrics)
     if let besideFigures { try Self.addBeside(&metrics, besideFigures) }
@@ -63,7 +68,8 @@ extension ProcessRunner {
     Stall.add(to: &metrics, stallMs: finished.stallMs)
     Self.addRateError(&metrics, options)
     var check = try reconcile(scene, through, metrics, finished.figures)
-    if !Self.isSunk(options) { reconcileNetwork(&check, count, passed, metrics) }
+    // What brokers of a cluster send each other passes the same interface.
+    if !Self.isSunk(options), through.cluster == nil { reconcileNetwork(&check, count, passed, metrics) }
     if phases.stallMs != nil, finished.stallMs == nil { check.note(fault: "the run ended before its stall") }
     let isPaced = options.contains { $0.name == "throughput" && ($0.value.number ?? -1) > 0 }
     if let fault = Saturation.fault(metrics, client: scene.arm.client, isPaced: isPaced) { check.note(fault: fault) }
@@ -90,7 +96,7 @@ extension ProcessRunner {
   }
 
   /// Looks at the broker every interval of a run whose course is judged; nil of other runs.
-  private func watch(_ scene: Scene, _ phases: Phases, _ broker: BrokerProcess) -> BrokerWatch? {
+  private func watch(_ scene: Scene, _ phases: Phases, _ broker: any RunningBrokers) -> BrokerWatch? {
     guard experiment.sweepsTime, phases.load != .sustain else { return nil }
     let interval = scene.values.filled(phases.options).first { $0.name == "interval-ms" }?.value.number
     return BrokerWatch(
@@ -146,7 +152,7 @@ extension ProcessRunner {
   }
 
   /// A new process needs no just-in-time compiler, but its first fetches grow buffers and windows.
-  private func warmUp(_ scene: Scene, _ phases: Phases, _ broker: BrokerProcess) throws(RunError) {
+  private func warmUp(_ scene: Scene, _ phases: Phases, _ broker: any RunningBrokers) throws(RunError) {
     guard phases.load == .consume else { return }
     if let settings = phases.warm {
       _ = try load(scene, .consume, settings, broker, "warm-up")
@@ -160,7 +166,7 @@ extension ProcessRunner {
   }
 
   func load(
-    _ scene: Scene, _ load: Arm.Load, _ options: [Setting], _ broker: BrokerProcess, _ name: String,
+    _ scene: Scene, _ load: Arm.Load, _ options: [Setting], _ broker: any RunningBrokers, _ name: String,
     beside: ChildProcess? = nil, watch: BrokerWatch? = nil, intervals: String? = nil, look: (() -> Void)? = nil
   ) throws(RunError) -> Finished {
     var arguments = Self.loadArguments(load, at: broker) + ["--quiet"]
@@ -171,9 +177,8 @@ extension ProcessRunner {
       if case .flow = load, !asksForIntervals(options) { arguments += ["--interval-ms", String(intervalMs(scene))] }
     }
     if name == "load", keepsHistograms(load) { arguments += ["--histogram", Self.histogramFile(scene)] }
-    if let link = scene.network?.link, link.count > 1 {
-      arguments += ["--source-addresses", link.clientAddresses.joined(separator: ",")]
-    }
+    let addresses = scene.network?.link?.clientAddresses ?? broker.clientAddresses
+    if addresses.count > 1 { arguments += ["--source-addresses", addresses.joined(separator: ",")] }
     if load == .twin { arguments += windowArguments }
     // A twin looks at one process; of several it would tell too little.
     if load == .twin, broker.members.count == 1 { arguments += ["--broker-pid", String(broker.members[0])] }
@@ -193,13 +198,14 @@ extension ProcessRunner {
   }
 
   /// What every load against a broker of ours begins with; an option `topic` behind it names another.
-  static func loadArguments(_ load: Arm.Load, at broker: BrokerProcess) -> [String] {
+  static func loadArguments(_ load: Arm.Load, at broker: any RunningBrokers) -> [String] {
     [load.verb, "--bootstrap-server", broker.address, "--topic", Names.topic, "--json"]
   }
 
   /// The broker under test, with the arm's settings, in the run's cgroup.
-  func start(_ scene: Scene, _ through: Arm.Broker, _ data: String) throws(RunError) -> BrokerProcess {
-    try BrokerProcess(
+  func start(_ scene: Scene, _ through: Arm.Broker, _ data: String) throws(RunError) -> any RunningBrokers {
+    if let cluster = through.cluster { return try startCluster(scene, through, brokers: cluster) }
+    return try BrokerProcess(
       scene.broker, programs: programs, directory: scene.directory, data: data,
       settings: scene.values.filled(through.settings), procs: scene.group?.procs,
       at: scene.network?.place ?? BrokerProcess.Place(), stopRequested: stopRequested)
@@ -208,7 +214,7 @@ extension ProcessRunner {
   // MARK: Filled topics
 
   /// As the arm's `fill` asks, through the broker that is measured.
-  private func fillTopic(_ scene: Scene, _ settings: [Setting], _ broker: BrokerProcess) throws(RunError) {
+  private func fillTopic(_ scene: Scene, _ settings: [Setting], _ broker: any RunningBrokers) throws(RunError) {
     let settings = scene.values.filled(settings)
     let asked = settings.first { $0.name == "num-records" }?.value.number
     // A lag of nothing needs nothing to be there.
@@ -224,7 +230,7 @@ extension ProcessRunner {
   }
 
   /// What a run wrote into a directory that the next one gets as well.
-  private func removeTopic(_ broker: BrokerProcess, _ scene: Scene) throws(RunError) {
+  private func removeTopic(_ broker: any RunningBrokers, _ scene: Scene) throws(RunError) {
     try Self.run(
       programs.millrace, ["topics", "delete", Names.topic, "--bootstrap-server", broker.address], in: scene.directory)
   }
@@ -265,7 +271,7 @@ extension ProcessRunner {
 
   private func addBroker(
     _ metrics: inout [String: Double], _ load: Arm.Load, _ before: ProcessFigures, _ after: ProcessFigures,
-    _ figures: ReportedFigures, stored: Double?
+    _ figures: ReportedFigures, stored: Double?, replicas: Double
   ) throws(RunError) {
     let cpu = after.cpuSeconds - before.cpuSeconds
     metrics[.brokerCPUSeconds] = cpu
@@ -292,7 +298,9 @@ extension ProcessRunner {
     if let sent = figures["wire_bytes_sent"] {
       metrics[.wireBytes] = sent + (try figures.required("wire_bytes_received"))
     }
-    if let stored, stored > 0, let payload = metrics[.bytes] { metrics[.compressionRatio] = payload / stored }
+    if let stored, stored > 0, let payload = metrics[.bytes] {
+      metrics[.compressionRatio] = payload * replicas / stored
+    }
   }
 
   private func reconcile(
@@ -313,7 +321,8 @@ extension ProcessRunner {
     if through.phases.load == .produce, keepsFiles, !isSunk {
       let codec = options.first { $0.name == "compression" }?.value.text ?? "none"
       let stored = try metrics.needed(.storedBytes)
-      check.stored(bytes: stored, payload: try metrics.needed(.bytes), isCompressed: codec != "none")
+      check.stored(
+        bytes: stored / replicas(of: scene), payload: try metrics.needed(.bytes), isCompressed: codec != "none")
       check.written(
         kernel: try metrics.needed(.processWrittenBytes), stored: stored, mayBeMore: !scene.broker.isMillrace)
       check.deviceWrites(metrics[.deviceWrittenBytes], stored: stored, isSynced: scene.arm.durability.isSynced)

@@ -16,17 +16,19 @@ extension ProcessRunner {
     _ scene: Scene, _ figures: ReportedFigures, _ segments: SegmentFiles, of topic: String, from before: Int
   ) throws(RunError) -> Double {
     let options = scene.values.filled(scene.arm.options)
-    guard !scene.broker.driver.isInMemory, scene.arm.program == .load(.produce),
-      options.contains(where: { $0.name == "acks" && $0.value == "0" }),
+    let isUnacknowledged = options.contains { $0.name == "acks" && $0.value == "0" }
+    // Followers may have still to copy what their leader has acknowledged; that is the cluster's work, and not the producer's time.
+    let replicas = replicas(of: scene)
+    guard !scene.broker.driver.isInMemory, scene.arm.program == .load(.produce), isUnacknowledged || replicas > 1,
       let sent = figures["batch_bytes"], let started = figures["started_ms"], let seconds = figures["seconds"]
     else { return 0 }
     let deadline = Uptime.seconds + DrainLimits.seconds
-    while Double(segments.bytes(of: topic) - before) < sent {
+    while Double(segments.bytes(of: topic) - before) < sent * replicas {
       if stopRequested() { throw .interrupted }
       guard Uptime.seconds < deadline else { return 0 }  // The reconciliation says what is missing.
       Uptime.nap(milliseconds: 1)
     }
-    guard let last = Self.lastWrite(to: segments.paths(of: topic)) else { return 0 }
+    guard isUnacknowledged, let last = Self.lastWrite(to: segments.paths(of: topic)) else { return 0 }
     return max(0, last - (started / 1000 + seconds))
   }
 

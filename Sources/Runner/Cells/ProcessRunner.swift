@@ -84,15 +84,26 @@ package struct ProcessRunner: CellRunner {
         return error.reason
       }
     }
-    if experiment.target == nil, let replicas = Self.replicas(of: arm), replicas > 1 {
+    if let obstacle = clusterObstacle(to: arm) { return obstacle }
+    if experiment.target == nil, arm.broker?.cluster == nil, let replicas = Self.replicas(of: arm), replicas > 1 {
       return "needs a cluster: \(replicas) replicas of each partition, and one broker keeps one"
     }
-    if arm.broker?.network.linkMbitPerS != nil, let obstacle = NetworkLink.obstacle(scratch: scratch) {
+    if arm.broker?.cluster == nil, arm.broker?.network.linkMbitPerS != nil,
+      let obstacle = NetworkLink.obstacle(scratch: scratch)
+    {
       return obstacle
     }
     let isOwn = experiment.target == nil && experiment.foreignBroker == nil
     let needed = arm.tier == .bare ? [programs.millrace] : [isOwn ? programs.broker : programs.millrace, programs.load]
     return needed.first { access($0, X_OK) != 0 }.map { "\($0) is not there" }
+  }
+
+  /// What this machine lacks for a cluster of the arm's own; nil where the arm has none, or nothing is missing.
+  private func clusterObstacle(to arm: Arm) -> String? {
+    guard arm.needsCluster, experiment.target == nil else { return nil }
+    if let obstacle = LocalCluster.obstacle { return "needs a cluster: \(obstacle)" }
+    if arm.broker?.network.linkMbitPerS != nil, let obstacle = ClusterNetwork.obstacle { return obstacle }
+    return nil
   }
 
   /// What the arm asks for its sockets; nil where it leaves that to the kernel.
@@ -297,7 +308,7 @@ package struct ProcessRunner: CellRunner {
 
   func finish(
     _ program: String, _ arguments: [String], _ scene: Scene, _ name: String, procs: String? = nil,
-    alongside broker: BrokerProcess? = nil, beside: ChildProcess? = nil, watch: BrokerWatch? = nil,
+    alongside broker: (any RunningBrokers)? = nil, beside: ChildProcess? = nil, watch: BrokerWatch? = nil,
     look: (() -> Void)? = nil
   ) throws(RunError) -> Finished {
     let out = "\(scene.directory)/\(name).out"
@@ -306,7 +317,7 @@ package struct ProcessRunner: CellRunner {
     do {
       child = try ChildProcess(
         program: program, arguments: arguments, outPath: out, errPath: errors, procs: procs,
-        network: scene.network?.loadNamespace)
+        network: broker?.clientNamespace ?? scene.network?.loadNamespace)
     } catch {
       throw .failed("\(error)")
     }

@@ -48,6 +48,7 @@ final class AddressBlock: Sendable {
     }
   }
 
+  var subnet: String { "\(Self.prefix).\(number).0/24" }
   /// The address of the machine on the cluster's network.
   var host: String { "\(Self.prefix).\(number).\(Limits.host)" }
   func address(of broker: Int) -> String { "\(Self.prefix).\(number).\(broker)" }

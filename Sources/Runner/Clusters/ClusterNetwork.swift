@@ -18,11 +18,13 @@ package struct ClusterNetwork: Sendable {
     package let description: String
   }
 
-  private static let registry = "/run/netns"
+  static let registry = "/run/netns"
   private static let stem = "mrc"
 
   /// The name of the bridge, and the beginning of all other names: `mrc1234`, with the number of the process.
   let name: String
+  /// The addresses; nil for the network of another process.
+  private(set) var block: AddressBlock?
 
   package static let obstacle: String? = {
     guard geteuid() == 0 else { return "network namespaces need root" }
@@ -32,10 +34,10 @@ package struct ClusterNetwork: Sendable {
     return nil
   }()
 
-  private func namespace(of broker: Int) -> String { "\(name)-\(broker)" }
+  func namespace(of broker: Int) -> String { "\(name)-\(broker)" }
   /// The file that `setns` takes.
   package func namespaceFile(of broker: Int) -> String { "\(Self.registry)/\(namespace(of: broker))" }
-  private func hostEnd(_ broker: Int) -> String { "\(name)h\(broker)" }
+  func hostEnd(_ broker: Int) -> String { "\(name)h\(broker)" }
 
   init(pid: Int32) {
     // A process id has at most seven digits, and an interface's name at most fifteen characters.
@@ -47,7 +49,8 @@ package struct ClusterNetwork: Sendable {
   static func make(brokers: [Int], in block: AddressBlock, pid: Int32 = getpid()) throws(Failure) -> ClusterNetwork {
     if let obstacle { throw Failure(description: obstacle) }
     removeLeftovers()
-    let network = ClusterNetwork(pid: pid)
+    var network = ClusterNetwork(pid: pid)
+    network.block = block
     do throws(Failure) {
       try ip("link", "add", network.name, "type", "bridge")
       try ip("address", "add", "\(block.host)/24", "dev", network.name)
@@ -86,7 +89,7 @@ package struct ClusterNetwork: Sendable {
       for namespace in SmallFile.entries(of: registry) ?? [] where namespace.hasPrefix("\(name)-") {
         try? ip("netns", "delete", namespace)
       }
-      for end in interfaces where end.hasPrefix("\(name)h") { try? ip("link", "delete", end) }
+      for end in interfaces where end.hasPrefix("\(name)h") || end.hasPrefix("\(name)l") { try? ip("link", "delete", end) }
       try? ip("link", "delete", name)
     }
   }
@@ -118,9 +121,9 @@ package struct ClusterNetwork: Sendable {
     try run("tc", namespace + ["qdisc", verb] + place.dropFirst(namespace.count))
   }
 
-  private static func ip(_ arguments: String...) throws(Failure) { try run("ip", arguments) }
+  static func ip(_ arguments: String...) throws(Failure) { try run("ip", arguments) }
 
-  private static func run(_ tool: String, _ arguments: [String]) throws(Failure) {
+  static func run(_ tool: String, _ arguments: [String]) throws(Failure) {
     do { try SystemTool.run(tool, arguments) } catch { throw Failure(description: error.description) }
   }
 }

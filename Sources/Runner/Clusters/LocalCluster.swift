@@ -58,10 +58,10 @@ package final class LocalCluster {
   private let settings: Settings
   private let program: String
   private let lock: DirectoryLock
-  private let network: ClusterNetwork?
+  let network: ClusterNetwork?
   private let addresses: AddressBlock?
   private let zooKeeper: ZooKeeperProcess
-  private var members: [ClusterMember] = []
+  private(set) var members: [ClusterMember] = []
   private let tell: (String) -> Void
   private let stopRequested: () -> Bool
 
@@ -131,9 +131,11 @@ package final class LocalCluster {
     return member
   }
 
+  package var directory: String { settings.directory }
   /// Where clients begin: all brokers.
   package var bootstrapServers: String { members.map(\.endpoint).joined(separator: ",") }
   package var zooKeeperAddress: String { zooKeeper.address }
+  package var zooKeeperPID: Int32? { zooKeeper.pid }
 
   /// Starts every broker; returns when all take clients.
   package func start() throws(RunError) {
@@ -189,6 +191,29 @@ package final class LocalCluster {
     member.child.map { _ = kill($0.pid, SIGCONT) }
     for direction in ClusterNetwork.Direction.allCases { network?.mend(member.id, direction) }
     try? member.drain()
+  }
+
+  /// Starts a broker that has ended; returns when it takes clients.
+  ///
+  /// - Parameter overrides: `key=value` of every broker's next starts, in the place of those so far.
+  package func startAgain(_ id: Int, overrides: [String]? = nil) throws(RunError) {
+    guard let member = members.first(where: { $0.id == id }), member.child?.poll() != nil || member.child == nil else {
+      throw .failed("broker \(id) runs, or there is none")
+    }
+    if let overrides {
+      for member in members {
+        member.overrides = member.overrides.filter { $0.hasPrefix("broker.rack=") } + overrides
+      }
+    }
+    _ = member.look()
+    try member.launch(program, zooKeeper: zooKeeper.address, within: Limits.startSeconds)
+    while !member.isStarted {
+      if let news = member.look() { tell(news) }
+      if let failure = member.failure { throw .failed(failure) }
+      if stopRequested() { throw .interrupted }
+      Uptime.nap(milliseconds: Limits.pollMs)
+    }
+    try writeState()
   }
 
   // MARK: What other commands ask for

@@ -30,6 +30,8 @@ final class RunNetwork {
   static func make(
     _ arm: Arm, _ values: RunValues, programs: ProcessRunner.Programs, directory: String
   ) throws(RunError) -> RunNetwork? {
+    // A cluster makes its own.
+    guard arm.broker?.cluster == nil else { return nil }
     func number(_ level: Level?, _ key: String) throws(RunError) -> Double {
       guard let text = level?.text else { return 0 }
       guard let value = values.number(text), value >= 0 else { throw .failed("\(key) `\(text)` is no number") }

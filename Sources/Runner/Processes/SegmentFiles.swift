@@ -9,8 +9,10 @@ struct SegmentFiles: Sendable {
   let pattern: String?
   let data: String
 
-  init(of driver: BrokerDriver, in data: String) {
-    pattern = driver.segments
+  init(of driver: BrokerDriver, in data: String) { self.init(pattern: driver.segments, data: data) }
+
+  init(pattern: String?, data: String) {
+    self.pattern = pattern
     self.data = data
   }
 

@@ -38,6 +38,7 @@ package struct RuleBench {
       case .exponent: exponent(rule, at: levels)
       case .trend: trend(rule, at: levels)
       case .cost: cost(rule, at: levels)
+      case .slope: slope(rule, at: levels)
       case .never: never(rule, at: levels)
       case .drift: drift(rule, at: levels)
       }
