@@ -48,4 +48,12 @@ struct LogModelTests {
         "\(arm) MILLRACE_SEED=\(seed): \(error) after \(model.history.suffix(40).joined(separator: "; "))")
     }
   }
+
+  @Test("the same holds of batches that are appended several at a time", arguments: Seeds.all)
+  func groups(seed: UInt64) throws {
+    let model = try LogModel(seed: seed, arm: .page, isGrouped: true)
+    do { try model.run(steps: 250) } catch {
+      Issue.record("groups MILLRACE_SEED=\(seed): \(error) after \(model.history.suffix(40).joined(separator: "; "))")
+    }
+  }
 }
