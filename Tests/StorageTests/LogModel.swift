@@ -437,7 +437,8 @@ final class LogModel {
   private func appendTogether(expectingTrouble: Bool) throws {
     let (batchesBefore, endBefore) = (batches, end)
     var members: [(batch: Batch, part: Part)] = []
-    let count = Int.random(in: 0..<8, using: &random) == 0 ? 100 : Int.random(in: 1...6, using: &random)
+    // Now and then more than one write takes.
+    let count = Int.random(in: 0..<60, using: &random) == 0 ? 70 : Int.random(in: 1...6, using: &random)
     for _ in 0..<count {
       let batch = nextBatch()
       members.append((batch, .follows))

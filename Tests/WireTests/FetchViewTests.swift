@@ -111,7 +111,7 @@ struct FetchViewTests {
   @Test("never says anything else than FetchRequest, whatever bytes are changed")
   func damage() {
     var random = SplitMix(seed: 14)
-    for round in 0..<20_000 {
+    for round in 0..<3_000 {
       let version = Int16(4 + random.below(14))
       var frame = Self.frame(Self.request(&random, version: version), version: version, correlationID: 7)
       for _ in 0..<1 + random.below(3) {
