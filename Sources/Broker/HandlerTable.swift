@@ -98,8 +98,14 @@ package struct HandlerTable: RequestService {
   /// The handlers by API key: a request finds its handler by index.
   private let byKey: [Handler?]
 
-  package init(_ handlers: [Handler], requestBytesMax: Int) {
+  private let runs: @Sendable () -> (any RequestRuns)?
+
+  /// - Parameter runs: see `RequestService.makeRuns`.
+  package init(
+    _ handlers: [Handler], requestBytesMax: Int, runs: @escaping @Sendable () -> (any RequestRuns)? = { nil }
+  ) {
     self.requestBytesMax = requestBytesMax
+    self.runs = runs
     var byKey = [Handler?](repeating: nil, count: Int(handlers.map(\.api.key).max() ?? -1) + 1)
     for handler in handlers {
       precondition(byKey[Int(handler.api.key)] == nil, "API \(handler.api.key) has two handlers")
@@ -107,6 +113,8 @@ package struct HandlerTable: RequestService {
     }
     self.byKey = byKey
   }
+
+  package func makeRuns() -> (any RequestRuns)? { runs() }
 
   /// The handlers in the order of their API keys.
   package var handlers: [Handler] { byKey.compactMap { $0 } }

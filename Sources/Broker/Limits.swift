@@ -33,6 +33,22 @@ package enum Limits {
   /// Between such turns, so that the event loop looks at its sockets.
   package static let turnPauseMicroseconds: Int64 = 100
 
+  /// The most Produce requests that are served together: a part of a turn.
+  package static let runRequests = 64
+
+  /// The most batches of the requests that are served together.
+  package static let runBatches = 1_000
+
+  /// The most partitions of a Fetch request that is served without its handler.
+  package static let fetchPlaces = 2_000
+
+  /// The most topics of such a request: each is compared with each.
+  package static let fetchTopicsCompared = 64
+
+  /// Of the partitions of such a run the last ones, among which that of the next batch is looked for. Where it was one before them, its batches
+  /// are appended in two steps.
+  package static let runTargetsSearched = 32
+
   /// Response bytes waiting in memory for a slow reader. Beyond it we stop reading its requests until they have drained.
   package static let responseBytesWaiting = 1024 * 1024
 

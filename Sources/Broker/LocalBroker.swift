@@ -284,7 +284,7 @@ extension LocalBroker {
     ]
     // A broker that keeps the tree itself is told nothing by others.
     let all = config.zooKeeperConnect == nil ? handlers : handlers + ofCluster
-    let table = HandlerTable(all, requestBytesMax: config.socketRequestMaxBytes)
+    let table = HandlerTable(all, requestBytesMax: config.socketRequestMaxBytes, runs: { LoopRuns(self) })
     offeredApis = table.handlers.map { ApiVersionsResponse.ApiVersion($0) }
     return table
   }

@@ -97,7 +97,10 @@ package final class Partition: Sendable {
       var placed = Placed(
         appended: appended, isReplicated: state.replication.highWatermark > appended.lastOffset, woken: [])
       guard !state.waiters.isEmpty else { return placed }
-      if isRaised { placed.woken = state.wake(raisedFrom: before, by: (appended, batch.sizeInBytes), in: log) }
+      if isRaised {
+        placed.woken = state.wake(
+          raisedFrom: before, by: (appended.baseOffset..<appended.lastOffset + 1, batch.sizeInBytes), in: log)
+      }
       if state.waiters.needsAppends, !appended.isDuplicate {
         placed.woken += state.waiters.appended(bytes: batch.sizeInBytes)
       }
@@ -451,14 +454,14 @@ extension Partition.State {
 
   /// Returns the waiters that the high watermark satisfies now that it has risen.
   ///
-  /// - Parameter batch: the batch whose append raised it, and its bytes; nil when another event did.
+  /// - Parameter appended: the offsets whose append raised it, and their bytes; nil when another event did.
   mutating func wake(
-    raisedFrom before: Offset, by batch: (appended: Appended, bytes: Int)?, in log: Log
+    raisedFrom before: Offset, by appended: (offsets: Range<Offset>, bytes: Int)?, in log: Log
   ) -> [Waiter] {
     let mark = replication.highWatermark
     let bytes: Int
-    if let batch, batch.appended.baseOffset == before, batch.appended.lastOffset + 1 == mark {
-      bytes = batch.bytes
+    if let appended, appended.offsets == before..<mark {
+      bytes = appended.bytes
     } else {
       bytes = Self.byteCount(from: before, upTo: mark, in: log)
     }

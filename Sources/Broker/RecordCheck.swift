@@ -9,40 +9,47 @@ extension RecordBatch {
   /// The whole produce path is one pass over bytes that are in the processor's cache; this part of it reads some ten bytes
   /// of each record and skips the rest.
   func plainTimestamps() -> ClosedRange<Int64>? {
-    let count = header.count
-    let deltas = body.withUnsafeReadableBytes { bytes -> (least: Int, most: Int)? in
-      guard var at = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return nil }
-      let end = at + bytes.count
-      var (least, most) = (Int.max, Int.min)
-      // Records of a batch are mostly of one millisecond: the delta of the one before, where it is a single byte.
-      var previous = -1
-      for index in 0..<count {
-        guard let length = Self.number(&at, before: end), length > 0, length <= end - at else { return nil }
-        let recordEnd = at + length
-        at += 1  // attributes
-        guard at < recordEnd else { return nil }
-        if Int(at[0]) == previous {
-          at += 1
-        } else {
-          previous = at[0] < 0x80 ? Int(at[0]) : -1
-          guard let delta = Self.number(&at, before: recordEnd) ?? Self.longNumber(&at, before: recordEnd) else {
-            return nil
-          }
-          least = min(least, delta)
-          most = max(most, delta)
-        }
-        guard let delta = Self.number(&at, before: recordEnd), delta == Int(index),
-          Self.skipBytes(&at, before: recordEnd),  // key
-          Self.skipBytes(&at, before: recordEnd),  // value
-          Self.number(&at, before: recordEnd) == 0, at == recordEnd
-        else { return nil }
-      }
-      return at == end ? (least, most) : nil
-    }
-    guard let (least, most) = deltas, least <= most else { return nil }
-    let (from, isBelow) = header.baseTimestamp.addingReportingOverflow(Int64(least))
-    let (to, isAbove) = header.baseTimestamp.addingReportingOverflow(Int64(most))
+    body.withUnsafeReadableBytes { header.plainTimestamps(of: $0) }
+  }
+}
+
+extension RecordBatchHeader {
+  /// As `RecordBatch.plainTimestamps`, of the records in `bytes`.
+  func plainTimestamps(of bytes: UnsafeRawBufferPointer) -> ClosedRange<Int64>? {
+    guard let (least, most) = plainDeltas(of: bytes), least <= most else { return nil }
+    let (from, isBelow) = baseTimestamp.addingReportingOverflow(Int64(least))
+    let (to, isAbove) = baseTimestamp.addingReportingOverflow(Int64(most))
     return isBelow || isAbove ? nil : from...to
+  }
+
+  private func plainDeltas(of bytes: UnsafeRawBufferPointer) -> (least: Int, most: Int)? {
+    guard var at = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self) else { return nil }
+    let end = at + bytes.count
+    var (least, most) = (Int.max, Int.min)
+    // Records of a batch are mostly of one millisecond: the delta of the one before, where it is a single byte.
+    var previous = -1
+    for index in 0..<count {
+      guard let length = Self.number(&at, before: end), length > 0, length <= end - at else { return nil }
+      let recordEnd = at + length
+      at += 1  // attributes
+      guard at < recordEnd else { return nil }
+      if Int(at[0]) == previous {
+        at += 1
+      } else {
+        previous = at[0] < 0x80 ? Int(at[0]) : -1
+        guard let delta = Self.number(&at, before: recordEnd) ?? Self.longNumber(&at, before: recordEnd) else {
+          return nil
+        }
+        least = min(least, delta)
+        most = max(most, delta)
+      }
+      guard let delta = Self.number(&at, before: recordEnd), delta == Int(index),
+        Self.skipBytes(&at, before: recordEnd),  // key
+        Self.skipBytes(&at, before: recordEnd),  // value
+        Self.number(&at, before: recordEnd) == 0, at == recordEnd
+      else { return nil }
+    }
+    return at == end ? (least, most) : nil
   }
 
   /// A zigzag number of up to three bytes; nil for a longer one, and when it does not end before `end`.

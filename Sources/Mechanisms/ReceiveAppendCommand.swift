@@ -9,6 +9,8 @@ struct ReceiveAppendCommand: Mechanism {
   @Option(help: "Directory for the files, which are removed afterwards.") var directory: String
   @Option(help: "Total bytes.") var bytes: Int
   @Option(help: "Bytes per batch, with one receive and one write.") var batchBytes = 65_536
+  @Option(help: "Bytes per record: batches are checked as a broker must, and answered. Without it they are bytes.")
+  var recordBytes: Int?
   @Option(help: "Connections, each with its own file.") var connections = 1
   @Option(help: "TCP_CONGESTION of both sockets.") var congestionControl = "cubic"
   @Flag(help: "JSON is always printed, in the last line.") var json = false
@@ -25,7 +27,7 @@ struct ReceiveAppendCommand: Mechanism {
   func measure() throws -> [String: Any] {
     let result = try ReceiveAppend(
       directory: directory, bytes: bytes, batchBytes: batchBytes, connections: connections,
-      congestionControl: congestionControl
+      congestionControl: congestionControl, recordBytes: recordBytes
     ).run()
     return [
       "bytes": result.bytes, "seconds": result.seconds, "mb_per_s": result.mbPerSecond,

@@ -24,7 +24,7 @@ struct BatchPlaces {
   }
 
   mutating func readEnded(_ place: Place) {
-    if readEnds.places.contains(place) { return }
+    if readEnds.contains(place) { return }
     readEnds.append(place)
   }
 
@@ -36,7 +36,7 @@ struct BatchPlaces {
   /// Returns the batch that holds `offset`, if it is cached.
   func place(holding offset: Offset) -> Place? {
     if let place = newest.last(where: { $0.offset <= offset }) { return place }
-    return readEnds.places.first { $0.offset == offset }
+    return readEnds.places.first { $0.offset.rawValue == offset.rawValue }
   }
 
   /// Returns the last cached batch of `segment` that begins at or before `position`.
@@ -60,6 +60,15 @@ struct BatchPlaces {
         places[oldest] = place
         oldest = oldest + 1 == limit ? 0 : oldest + 1
       }
+    }
+
+    /// Looks at plain numbers: called with each read.
+    func contains(_ place: Place) -> Bool {
+      for index in places.indices
+      where places[index].position == place.position && places[index].offset.rawValue == place.offset.rawValue {
+        if places[index] == place { return true }
+      }
+      return false
     }
 
     /// Returns the last element, in order of appending, for which `isBefore` holds; the elements are partitioned by it.

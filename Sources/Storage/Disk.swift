@@ -1,4 +1,4 @@
-import Glibc
+package import Glibc
 
 /// Abstracts the file system of the logs, so that a test can provide one that crashes, tears writes and runs full.
 ///
@@ -47,6 +47,10 @@ package protocol DiskFile: AnyObject, Sendable {
   func size() throws(DiskError) -> Int
   /// Writes both parts as one gathered write at `position`. After an error any part of them may have been written.
   func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, at position: Int) throws(DiskError)
+  /// Writes all parts as one gathered write at `position`. After an error any part of them may have been written.
+  ///
+  /// - Parameter count: the bytes of all parts.
+  func write(_ parts: UnsafeMutableBufferPointer<iovec>, count: Int, at position: Int) throws(DiskError)
   /// Fills `buffer` from `position`; fewer bytes only at the file's end.
   func read(into buffer: UnsafeMutableRawBufferPointer, at position: Int) throws(DiskError) -> Int
   func truncate(to size: Int) throws(DiskError)
@@ -128,6 +132,20 @@ extension DiskError {
 extension DiskFile {
   package func firstHole() throws(DiskError) -> Int? { nil }
   package func setModified(toMs ms: Int64) throws(DiskError) {}
+
+  /// Copies the parts together first: for files that are no files of the system.
+  package func write(_ parts: UnsafeMutableBufferPointer<iovec>, count: Int, at position: Int) throws(DiskError) {
+    let whole = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 1)
+    defer { whole.deallocate() }
+    var copied = 0
+    for part in parts {
+      guard let start = part.iov_base else { continue }
+      UnsafeMutableRawBufferPointer(rebasing: whole[copied..<copied + part.iov_len])
+        .copyMemory(from: UnsafeRawBufferPointer(start: start, count: part.iov_len))
+      copied += part.iov_len
+    }
+    try write(UnsafeRawBufferPointer(whole), UnsafeRawBufferPointer(start: nil, count: 0), at: position)
+  }
 
   /// Writes `bytes` at `position`.
   package func write(_ bytes: [UInt8], at position: Int) throws(DiskError) {

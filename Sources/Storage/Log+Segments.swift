@@ -36,7 +36,7 @@ extension Log {
   }
 
   /// Returns the active segment, rolled if the batch does not fit, and records the batch's leader epoch.
-  private func place(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) -> Segment {
+  func place(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) -> Segment {
     var segment = active
     do {
       if try segment.mustRoll(for: header, bytes: header.sizeInBytes, config: config, nowMs: nowMs) {
@@ -62,14 +62,19 @@ extension Log {
   private func note(
     _ header: RecordBatchHeader, _ marker: EndTransactionMarker?, in segment: Segment, nowMs: Int64
   ) throws(AppendError) {
-    places.appended(header.baseOffset, at: segment.size, in: segment.baseOffset)
-    segment.wrote(header, indexIntervalBytes: config.indexIntervalBytes, nowMs: nowMs)
-    logEndOffset = header.nextOffset
-    flushing.appended(nowMs: nowMs)
+    notePlace(of: header, in: segment, nowMs: nowMs)
     do { try noteProducer(header, marker, in: segment) } catch {
       failure = error
       throw .offline(error)
     }
+  }
+
+  @inline(__always)
+  func notePlace(of header: RecordBatchHeader, in segment: Segment, nowMs: Int64) {
+    places.appended(header.baseOffset, at: segment.size, in: segment.baseOffset)
+    segment.wrote(header, indexIntervalBytes: config.indexIntervalBytes, nowMs: nowMs)
+    logEndOffset = header.nextOffset
+    flushing.appended(nowMs: nowMs)
   }
 
   /// Updates the producer state with a batch, and the transaction index with an abort.

@@ -247,7 +247,7 @@ package final class Log {
   }
 
   @inline(__always)
-  private func checkFits(_ header: RecordBatchHeader) throws(AppendError) {
+  func checkFits(_ header: RecordBatchHeader) throws(AppendError) {
     let bytes = header.sizeInBytes
     // A transaction's marker is never too large: without it the partition would have no stable offset any more.
     guard bytes <= config.maxMessageBytes || header.attributes.isControl else {
@@ -264,7 +264,7 @@ package final class Log {
 
   /// The batch as a whole, by its largest timestamp; that of each record is looked at with the records.
   @inline(__always)
-  private func checkTime(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) {
+  func checkTime(_ header: RecordBatchHeader, nowMs: Int64) throws(AppendError) {
     guard config.timestampType == .createTime, header.maxTimestamp >= 0 else { return }
     let earliest = nowMs.subtractingClamped(config.timestampBeforeMaxMs)
     let latest = nowMs.addingClamped(config.timestampAfterMaxMs)
@@ -275,7 +275,7 @@ package final class Log {
 
   /// The answer to an append that has just been made.
   @inline(__always)
-  private func appended(from first: Offset, logAppendTimeMs: Int64) -> Appended {
+  func appended(from first: Offset, logAppendTimeMs: Int64) -> Appended {
     // An engine that commits durably has flushed already.
     let unflushed = logEndOffset - flushedOffset
     return Appended(
@@ -285,7 +285,7 @@ package final class Log {
   }
 
   /// The answer to a batch that its producer sent before.
-  private func answer(_ earlier: ProducerState.Batch) -> Appended {
+  func answer(_ earlier: ProducerState.Batch) -> Appended {
     Appended(
       baseOffset: earlier.firstOffset, lastOffset: earlier.lastOffset, isDuplicate: true,
       logAppendTimeMs: config.timestampType == .logAppendTime ? earlier.timestamp : -1, logStartOffset: logStartOffset,

@@ -203,6 +203,14 @@ package struct ProducerState {
     }
   }
 
+  /// Puts back what a producer was before batches of it were noted that were then not written.
+  ///
+  /// - Precondition: they were of no transaction.
+  mutating func restore(_ producer: Producer?, of id: Int64, endOffset: Offset) {
+    producers[id] = producer
+    self.endOffset = endOffset
+  }
+
   /// Takes note of a control batch that ends no transaction. One that compaction has emptied is kept for its producer's epoch.
   package mutating func appendedControl(_ header: RecordBatchHeader) {
     endOffset = header.nextOffset

@@ -1,5 +1,5 @@
 import CMillrace
-import Glibc
+package import Glibc
 import Model
 
 /// The machine's file system, by system calls.
@@ -86,6 +86,9 @@ package struct RealDisk: Disk {
 
 /// A file descriptor and its life.
 package final class RealFile: DiskFile {
+  /// The most parts of one system call (Linux: UIO_MAXIOV).
+  private static let partsMax = 1024
+
   package let descriptor: Int32
   /// The path with which the file was opened; a later rename does not show here.
   private let path: String
@@ -137,6 +140,31 @@ package final class RealFile: DiskFile {
       }
       guard count > 0 else { throw DiskError("pwritev", path, code: ENOSPC) }
       written += count
+    }
+  }
+
+  package func write(
+    _ parts: UnsafeMutableBufferPointer<iovec>, count total: Int, at position: Int
+  ) throws(DiskError) {
+    var written = 0
+    var first = 0
+    while written < total {
+      let wanted = min(parts.count - first, Self.partsMax)
+      let count = pwritev(descriptor, parts.baseAddress! + first, Int32(wanted), position + written)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw DiskError("pwritev", path, code: errno)
+      }
+      guard count > 0 else { throw DiskError("pwritev", path, code: ENOSPC) }
+      written += count
+      var left = count
+      while first < parts.count, left >= parts[first].iov_len {
+        left -= parts[first].iov_len
+        first += 1
+      }
+      guard first < parts.count, left > 0 else { continue }
+      parts[first].iov_base += left
+      parts[first].iov_len -= left
     }
   }
 

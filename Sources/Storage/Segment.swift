@@ -107,9 +107,14 @@ final class Segment {
   // MARK: Appending
 
   /// Whether a batch must go to a new segment (Kafka's `LogSegment.shouldRoll`).
-  func mustRoll(for header: RecordBatchHeader, bytes: Int, config: LogConfig, nowMs: Int64) throws(DiskError) -> Bool {
+  ///
+  /// - Parameter unwritten: the bytes of batches that will stand before it and are not written yet; 0 in an empty segment.
+  func mustRoll(
+    for header: RecordBatchHeader, bytes: Int, unwritten: Int = 0, config: LogConfig, nowMs: Int64
+  ) throws(DiskError) -> Bool {
     guard header.lastOffset - baseOffset <= Int(Int32.max) else { return true }
     guard size > 0 else { return false }
+    let size = size + unwritten
     if size > config.segmentBytes - bytes { return true }
     if offsetIndex.count >= config.segmentIndexBytes / OffsetIndex.entryBytes { return true }
     if timeIndex.count >= config.segmentIndexBytes / TimeIndex.entryBytes - 1 { return true }
@@ -135,10 +140,7 @@ final class Segment {
   /// Writes whole batches at the segment's end as one gathered write. On failure the segment is as before; when even
   /// that cannot be had, `isIntact` says so.
   func write(_ head: UnsafeRawBufferPointer, _ body: UnsafeRawBufferPointer) throws(SegmentWriteError) {
-    do {
-      try offsetIndex.makeReady(on: disk)
-      try timeIndex.makeReady(on: disk)
-    } catch { throw SegmentWriteError(cause: error, isIntact: true) }
+    do { try makeReady() } catch { throw SegmentWriteError(cause: error, isIntact: true) }
     do {
       let file = try file().file
       reserveAhead(in: file, for: head.count + body.count)
@@ -152,6 +154,40 @@ final class Segment {
       }
       throw SegmentWriteError(cause: error, isIntact: true)
     }
+  }
+
+  /// Writes whole batches at the segment's end as one gathered write, as `write(_:_:)` does.
+  ///
+  /// - Parameters:
+  ///   - parts: heads and bodies in turn.
+  ///   - count: the bytes of all parts.
+  func write(_ parts: UnsafeMutableBufferPointer<iovec>, count: Int) throws(SegmentWriteError) {
+    do { try makeReady() } catch { throw SegmentWriteError(cause: error, isIntact: true) }
+    do {
+      let file = try file().file
+      reserveAhead(in: file, for: count)
+      #if DEBUG
+      if PlantedFault.losesAWrite.isPlanted, count % 7 == 0 { return }
+      #endif
+      try file.write(parts, count: count, at: size)
+    } catch {
+      do { try file().file.truncate(to: size) } catch let second {
+        throw SegmentWriteError(cause: second, isIntact: false)
+      }
+      throw SegmentWriteError(cause: error, isIntact: true)
+    }
+  }
+
+  /// Whether the indexes surely have room for this many batches.
+  func hasIndexRoom(for batches: Int, _ config: LogConfig) -> Bool {
+    offsetIndex.count + batches < config.segmentIndexBytes / OffsetIndex.entryBytes
+      && timeIndex.count + batches < config.segmentIndexBytes / TimeIndex.entryBytes - 1
+  }
+
+  /// Does what the disk may refuse of indexing the next batches.
+  func makeReady() throws(DiskError) {
+    try offsetIndex.makeReady(on: disk)
+    try timeIndex.makeReady(on: disk)
   }
 
   /// Has the file system find blocks for the appends to come, many at once: it looks for some with each write otherwise, which

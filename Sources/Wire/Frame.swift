@@ -41,6 +41,11 @@ package enum Frame {
     return length
   }
 
+  /// The length of the frame at the front of `buffer`, prefix counted; 0 when there is none.
+  package static func wholeBytes(of buffer: ByteBuffer) -> Int {
+    buffer.getInteger(at: buffer.readerIndex, as: Int32.self).map { prefixBytes + Int($0) } ?? 0
+  }
+
   /// Takes the next whole frame from the front of `buffer`, without its prefix and without copying; nil until all of it is there.
   package static func next(in buffer: inout ByteBuffer, limit: Int) throws(FrameError) -> ByteBuffer? {
     guard let length = try length(of: buffer, limit: limit) else { return nil }

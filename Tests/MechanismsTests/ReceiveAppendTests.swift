@@ -16,6 +16,19 @@ struct ReceiveAppendTests {
     #expect(scratch.entries.isEmpty)
   }
 
+  @Test("batches of records are checked and answered, however many connections", arguments: [1, 8])
+  func checks(connections: Int) throws {
+    let scratch = try Scratch()
+    let result = try ReceiveAppend(
+      directory: scratch.path, bytes: 2_000_000, batchBytes: 1_024, connections: connections, recordBytes: 100
+    ).run()
+    // Eight records of 107 bytes, and the header.
+    #expect(result.bytes == 2_000_000 / (61 + 8 * 107) * (61 + 8 * 107))
+    #expect(throws: MechanismError.self) {
+      try ReceiveAppend(directory: scratch.path, bytes: 1 << 20, batchBytes: 100, recordBytes: 1_000).run()
+    }
+  }
+
   @Test("a directory that is not there is an error with its path, and the sender does not wait for ever")
   func noDirectory() throws {
     let plan = ReceiveAppend(directory: "/nowhere", bytes: 1 << 20, batchBytes: 65_536)

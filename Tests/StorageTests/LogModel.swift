@@ -55,8 +55,12 @@ final class LogModel {
   private var nextProducer: Int64 = 1
   private var batchNumber: UInt64 = 0
 
-  init(seed: UInt64, arm: Arm) throws {
+  /// Whether batches are appended several at a time.
+  private let isGrouped: Bool
+
+  init(seed: UInt64, arm: Arm, isGrouped: Bool = false) throws {
     self.seed = seed
+    self.isGrouped = isGrouped
     engine = arm.engine
     switch arm {
     case .page:
@@ -157,6 +161,7 @@ final class LogModel {
   }
 
   private func append() throws {
+    if isGrouped { return try appendTogether(expectingTrouble: false) }
     let batch = nextBatch()
     let appended = try log.append(batch.batch, leaderEpoch: epoch, nowMs: nowMs)
     note("append \(batch.header.count) at \(appended.baseOffset)")
@@ -425,7 +430,86 @@ final class LogModel {
     if log.failure != nil { try kill() }
   }
 
+  /// What a member of a group is there for.
+  private enum Part { case follows, repeats, skips }
+
+  /// Appends a group in which a producer's batches follow each other, some come twice, and some leave a gap.
+  private func appendTogether(expectingTrouble: Bool) throws {
+    let (batchesBefore, endBefore) = (batches, end)
+    var members: [(batch: Batch, part: Part)] = []
+    // Now and then more than one write takes.
+    let count = Int.random(in: 0..<60, using: &random) == 0 ? 70 : Int.random(in: 1...6, using: &random)
+    for _ in 0..<count {
+      let batch = nextBatch()
+      members.append((batch, .follows))
+      // So that the next one may follow it.
+      appendedToModel(batch)
+      guard batch.header.hasProducer else { continue }
+      switch Int.random(in: 0..<8, using: &random) {
+      case 0: members.append((batch, .repeats))
+      case 1:
+        let sequence = (batch.header.lastSequence &+ 100) & .max
+        members.append(
+          (
+            makeBatch(
+              producerID: batch.header.producerID, epoch: batch.header.producerEpoch, sequence: sequence), .skips
+          ))
+      default: break
+      }
+    }
+    (batches, end) = (batchesBefore, endBefore)
+    let bodies = members.map { Array($0.batch.batch.body.readableBytesView) }
+    var group = zip(members, bodies).map { member, body in
+      GroupedBatch(
+        header: member.batch.header, body: UnsafeRawBufferPointer(start: nil, count: 0), wantsAllInSync: false)
+    }
+    let room = UnsafeMutableRawBufferPointer.allocate(byteCount: bodies.reduce(0) { $0 + $1.count }, alignment: 1)
+    defer { room.deallocate() }
+    var position = 0
+    for (index, body) in bodies.enumerated() {
+      let part = UnsafeMutableRawBufferPointer(rebasing: room[position..<position + body.count])
+      part.copyBytes(from: body)
+      position += body.count
+      group[index] = GroupedBatch(
+        header: members[index].batch.header, body: UnsafeRawBufferPointer(part), wantsAllInSync: false)
+      group[index].next = index + 1 < members.count ? index + 1 : -1
+    }
+    let shared = BatchGroup()
+    let bytes = group.withUnsafeMutableBufferPointer {
+      shared.batches = $0
+      return log.append(shared, from: 0, leaderEpoch: epoch, nowMs: nowMs)
+    }
+    note("append \(members.count) together at \(end)\(expectingTrouble ? " under faults" : "")")
+    var appendedBytes = 0
+    var broken: Set<Int64> = []
+    for (index, (member, batch)) in zip(members, group).enumerated() {
+      let id = member.batch.header.producerID
+      switch batch.outcome {
+      case .appended(let appended) where appended.isDuplicate:
+        try #require(member.part == .repeats || broken.contains(id), "a batch was taken for a retry")
+      case .appended(let appended):
+        try #require(member.part == .follows || broken.contains(id), "a batch that may not follow was appended")
+        try #require(appended.baseOffset == end)
+        appendedBytes += member.batch.batch.sizeInBytes
+        appendedToModel(member.batch)
+      case .failed:
+        switch shared.errors[index] {
+        case .diskFailed, .offline:
+          try #require(expectingTrouble, "\(String(describing: shared.errors[index])) without a fault")
+          broken.insert(id)
+        case .outOfOrderSequence:
+          try #require(member.part == .skips || broken.contains(id), "a batch that follows was refused")
+        default: throw Wrong("failed with \(String(describing: shared.errors[index]))")
+        }
+      case .waits, .refused: throw Wrong("\(batch.outcome)")
+      }
+    }
+    try #require(bytes == appendedBytes)
+    try #require(log.logEndOffset == end)
+  }
+
   private func appendExpectingTrouble(_ batch: Batch) throws {
+    if isGrouped { return try appendTogether(expectingTrouble: true) }
     do throws(AppendError) {
       _ = try log.append(batch.batch, leaderEpoch: epoch, nowMs: nowMs)
       note("append under faults at \(end)")

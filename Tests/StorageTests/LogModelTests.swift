@@ -36,6 +36,11 @@ enum Seeds {
   }()
 }
 
+extension Seeds {
+  /// A part of them, for tests that take long.
+  static var some: [UInt64] { all.count == 1 ? all : Array(all.prefix(8) + all.suffix(6)) }
+}
+
 @Suite("A log against a model, on a disk that crashes, tears and fails")
 struct LogModelTests {
   @Test(
@@ -46,6 +51,14 @@ struct LogModelTests {
     do { try model.run(steps: 250) } catch {
       Issue.record(
         "\(arm) MILLRACE_SEED=\(seed): \(error) after \(model.history.suffix(40).joined(separator: "; "))")
+    }
+  }
+
+  @Test("the same holds of batches that are appended several at a time", arguments: Seeds.some)
+  func groups(seed: UInt64) throws {
+    let model = try LogModel(seed: seed, arm: .page, isGrouped: true)
+    do { try model.run(steps: 250) } catch {
+      Issue.record("groups MILLRACE_SEED=\(seed): \(error) after \(model.history.suffix(40).joined(separator: "; "))")
     }
   }
 }

@@ -37,21 +37,34 @@ extension LocalBroker {
     guard appends.deferred.isEmpty else { return appendOffLoop(appends, timeoutMs: request.timeoutMs, context) }
     // With acks=0 Kafka's only way to report an error to the producer is to close the connection.
     if request.acks == 0 { return appends.hasFailed ? .close : .silent }
-    guard !appends.unflushed.isEmpty || !appends.unreplicated.isEmpty else { return .now(appends.response) }
+    guard !appends.wait.isEmpty else { return .now(appends.response) }
     let pending = context.pending(ProduceResponse.self)
-    respond(appends, until: pending.slot.eventLoop.now + .milliseconds(Int64(request.timeoutMs)), pending)
+    respond(
+      appends.response, after: appends.wait,
+      until: pending.slot.eventLoop.now + .milliseconds(Int64(request.timeoutMs)), pending)
     return .pending
   }
 
+  /// What a response waits for.
+  struct ProduceWait: Sendable {
+    var unreplicated: [Unreplicated] = []
+    var unflushed: [Partition] = []
+
+    var isEmpty: Bool { unreplicated.isEmpty && unflushed.isEmpty }
+  }
+
   /// Responds when the records are as durable as was asked for. Called on any thread.
-  private func respond(_ appends: Appends, until deadline: NIODeadline, _ pending: PendingResponse<ProduceResponse>) {
-    let (response, unreplicated) = (appends.response, appends.unreplicated)
+  func respond(
+    _ response: ProduceResponse, after wait: ProduceWait, until deadline: NIODeadline,
+    _ pending: PendingResponse<ProduceResponse>
+  ) {
+    let unreplicated = wait.unreplicated
     let whenFlushed: @Sendable (Flusher.Failures) -> Void = { failed in
       let response = response.failing(failed)
       guard !unreplicated.isEmpty else { return pending.complete(response) }
       pending.slot.onEventLoop { self.awaitReplicas(unreplicated, until: deadline, response, pending) }
     }
-    if appends.unflushed.isEmpty { whenFlushed([:]) } else { flusher.flush(appends.unflushed, done: whenFlushed) }
+    if wait.unflushed.isEmpty { whenFlushed([:]) } else { flusher.flush(wait.unflushed, done: whenFlushed) }
   }
 
   /// Checks and appends the deferred batches on the unpack lane, then responds to the whole request. The connection's next request
@@ -87,7 +100,9 @@ extension LocalBroker {
       }
       for waiter in appends.woken { waiter.wake(.satisfied) }
       pending.slot.releaseConnection()
-      guard appends.acks == 0 else { return self.respond(appends, until: deadline, pending) }
+      guard appends.acks == 0 else {
+        return self.respond(appends.response, after: appends.wait, until: deadline, pending)
+      }
       pending.slot.complete(appends.hasFailed ? .close : .silent)
     }
     return .pending
@@ -138,8 +153,7 @@ extension LocalBroker {
     var refusal: (code: ErrorCode, message: String)?
     var response = ProduceResponse()
     var woken: [Waiter] = []
-    var unreplicated: [Unreplicated] = []
-    var unflushed: [Partition] = []
+    var wait = ProduceWait()
     /// The place of the next partition in the response: the index of its topic, and its index within the topic.
     var topicIndex = 0
     var partitionIndex = 0
@@ -226,9 +240,9 @@ extension LocalBroker {
       response.baseOffset = placed.appended.baseOffset
       response.logAppendTimeMs = placed.appended.logAppendTimeMs
       response.logStartOffset = placed.appended.logStartOffset
-      if placed.appended.needsFlush { appends.unflushed.append(partition) }
+      if placed.appended.needsFlush { appends.wait.unflushed.append(partition) }
       if appends.acks == -1, !placed.isReplicated {
-        appends.unreplicated.append(
+        appends.wait.unreplicated.append(
           Unreplicated(
             partition: partition, end: placed.appended.lastOffset + 1, topicIndex: appends.topicIndex,
             partitionIndex: appends.partitionIndex))

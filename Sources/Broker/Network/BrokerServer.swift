@@ -58,7 +58,8 @@ package final class BrokerServer: Sendable {
           ConnectionLoop(
             eventLoop: eventLoop, receiveBufferBytes: settings.receiveBufferBytes,
             largeBytesMax: settings.largeFrameBytesMax / eventLoops.count,
-            idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads), eventLoop: eventLoop)
+            idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads, runs: service.makeRuns()),
+          eventLoop: eventLoop)
       }
     }
     return EventLoopFuture.whenAllSucceed(made, on: eventLoops[0]).flatMap { loops in

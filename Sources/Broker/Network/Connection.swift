@@ -140,7 +140,17 @@ package final class Connection: ChannelDuplexHandler {
     var bytes = bytes
     let end = start + .microseconds(Limits.turnMicroseconds)
     var mayPassEnd = true
+    // What is left behind requests that were served together begins with one that was not to be.
+    var mayRun = true
     while bytes.readableBytes > 0, machine.mayBegin, mayPassEnd || loop.eventLoop.now < end {
+      if mayRun, !isLast, let runs = loop.runs {
+        mayRun = false
+        if serveTogether(&bytes, runs) {
+          mayPassEnd = false
+          continue
+        }
+      }
+      mayRun = true
       do {
         let length = try Frame.length(of: bytes, limit: service.requestBytesMax)
         guard let frame = try Frame.next(in: &bytes, limit: service.requestBytesMax) else {
@@ -153,6 +163,55 @@ package final class Connection: ChannelDuplexHandler {
       }
     }
     keep(bytes, bytes.readableBytes > 0 ? .requests : .nothing, frameBytes: nil)
+  }
+
+  /// Serves the requests at the front of `bytes` that can be served together; returns false when there is none.
+  private func serveTogether(_ bytes: inout ByteBuffer, _ runs: any RequestRuns) -> Bool {
+    guard let port, let context else { preconditionFailure("a request began on a connection without a channel") }
+    let run = runs.serve(bytes, requestsMax: machine.room)
+    guard run.requests > 0 else { return false }
+    bytes.moveReaderIndex(forwardBy: run.byteCount)
+    let woken = run.woken
+    if run.outcomes.isEmpty, machine.answersAtOnce {
+      if let responses = run.responses {
+        writer.write(.bytes(responses), to: context)
+        machine.answeredTogether(takesResponses: writer.takesMore(context))
+      } else if !run.parts.isEmpty {
+        writer.write(.parts(run.parts), to: context)
+        machine.answeredTogether(takesResponses: writer.takesMore(context))
+      }
+    } else {
+      answerOneByOne(run, port, context)
+    }
+    // May come back to other connections of this event loop, and so to `runs`.
+    for waiter in woken { waiter.wake(.satisfied) }
+    return true
+  }
+
+  /// Tells the machine of each of the requests that were served together.
+  private func answerOneByOne(_ run: RequestRun, _ port: ConnectionPort, _ context: ChannelHandlerContext) {
+    // Giving responses may come back to `runs`, too.
+    let (requests, parts) = (run.requests, run.parts)
+    var responses = run.responses ?? ByteBuffer()
+    var outcomes = run.outcomes[...]
+    for _ in 0..<requests {
+      guard let slot = machine.beginServed() else { return }
+      if !parts.isEmpty {
+        advance(machine.finish(slot, .response(.parts(parts))))
+      } else {
+        switch outcomes.popFirst() ?? .response(byteCount: Frame.wholeBytes(of: responses)) {
+        case .response(byteCount: 0): advance(machine.finish(slot, .silent))
+        case .response(let byteCount):
+          guard let frame = responses.readSlice(length: byteCount) else {
+            preconditionFailure("a response is shorter than it says")
+          }
+          advance(machine.finish(slot, .response(.bytes(frame))))
+        case .later(let begin): begin(ResponseSlot(port: port, slot: slot))
+        case .close: advance(machine.finish(slot, .close))
+        }
+      }
+      handOverResponses()
+    }
   }
 
   /// Ends a turn that left `rest` in `bytes`.
@@ -201,7 +260,7 @@ package final class Connection: ChannelDuplexHandler {
     var next = machine.nextResponse()
     while let response = next {
       writer.write(response, to: context)
-      next = machine.handedOver(takesResponses: context.channel.isWritable && !writer.isWaiting)
+      next = machine.handedOver(takesResponses: writer.takesMore(context))
     }
   }
 
@@ -239,10 +298,8 @@ package final class Connection: ChannelDuplexHandler {
       switch step {
       case .send(let response): writer.write(response, to: context)
       case .flush:
-        writer.handOver(to: context)
-        context.flush()
         // Nothing else would notice before the next sweep, and the channel would try all the while.
-        if writer.isCutShort { return close(.warning, because: "a segment cannot be read") }
+        guard writer.flush(context) else { return close(.warning, because: "a segment cannot be read") }
         resumeWriting(context)
       case .resumeWriting: resumeWriting(context)
       case .serveKept: serve(takeKept(), from: loop.eventLoop.now, isLast: false)
@@ -266,7 +323,7 @@ package final class Connection: ChannelDuplexHandler {
       pumped = writer.pump(context, buffer: &loop.copyBuffer)
       isHeldBack = writer.isWaiting
     }
-    switch machine.wrote(isHeldBack: isHeldBack, takesResponses: context.channel.isWritable) {
+    switch machine.wrote(isHeldBack: isHeldBack, takesResponses: writer.takesMore(context)) {
     case .emptyWriter: return writer.discard()
     case .goOn: break
     }

@@ -7,6 +7,8 @@ import NIOCore
 final class ConnectionLoop {
   let eventLoop: any EventLoop
   let buffers: ReceiveBuffers
+  /// Serves requests together; nil when each is served by itself.
+  let runs: (any RequestRuns)?
   /// Reads ranges that are not in the page cache; nil when responses are not sent from the page cache.
   let coldReads: ColdReads?
   /// The copy path's buffer while no chunk of it is on its way.
@@ -20,8 +22,10 @@ final class ConnectionLoop {
   private let idleMax: TimeAmount?
 
   init(
-    eventLoop: any EventLoop, receiveBufferBytes: Int, largeBytesMax: Int, idleMax: TimeAmount?, coldReads: ColdReads?
+    eventLoop: any EventLoop, receiveBufferBytes: Int, largeBytesMax: Int, idleMax: TimeAmount?, coldReads: ColdReads?,
+    runs: (any RequestRuns)? = nil
   ) {
+    self.runs = runs
     self.eventLoop = eventLoop
     self.coldReads = coldReads
     self.idleMax = idleMax

@@ -128,6 +128,12 @@ package struct ConnectionMachine<Response> {
   /// True when the next of the requests in hand may start.
   package var mayBegin: Bool { input == .inHand && hasRoom }
 
+  /// How many of the requests in hand may start.
+  package var room: Int { mayBegin ? requestsMax - requests.count : 0 }
+
+  /// Whether the response of a request that starts now may leave at once: no earlier one waits, and no write is on the stack.
+  package var answersAtOnce: Bool { requests.count == 0 && activity != .writing }
+
   /// The socket is gone.
   package var hasEnded: Bool { phase == .gone }
 
@@ -197,6 +203,13 @@ extension ConnectionMachine {
   /// - Precondition: `mayBegin`.
   package mutating func begin() -> Slot {
     precondition(mayBegin, "a request began while the connection was muted")
+    return requests.begin()
+  }
+
+  /// The next of several requests in hand that were served together begins: it has been served, whether or not the socket takes responses
+  /// meanwhile. Nil when the connection has ended or takes no further request: nothing becomes of its response.
+  package mutating func beginServed() -> Slot? {
+    guard input == .inHand, phase == .open || phase == .draining else { return nil }
     return requests.begin()
   }
 
@@ -289,6 +302,16 @@ extension ConnectionMachine {
       }
     }
     return nil
+  }
+
+  /// Requests in hand were served together, and their responses handed to the channel.
+  ///
+  /// - Parameter takesResponses: as with `handedOver`.
+  /// - Precondition: `mayBegin` and `answersAtOnce`.
+  package mutating func answeredTogether(takesResponses: Bool) {
+    precondition(mayBegin && answersAtOnce, "responses left before those of earlier requests")
+    output = .unflushed
+    self.takesResponses = takesResponses
   }
 
   /// A response was handed to the channel in the midst of a turn; the next one, if there is one, is to follow.

@@ -9,6 +9,13 @@ package enum OutgoingResponse: Sendable {
   package enum Part: Sendable {
     case bytes(ByteBuffer)
     case file(FileRange)
+
+    var byteCount: Int {
+      switch self {
+      case .bytes(let bytes): bytes.readableBytes
+      case .file(let range): range.length
+      }
+    }
   }
 }
 

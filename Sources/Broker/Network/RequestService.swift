@@ -8,6 +8,13 @@ package protocol RequestService: Sendable {
   /// Serves the request in `frame` to its end, or to where it must wait. Called on the connection's event loop, in the
   /// order the requests arrived. Must not keep slices of `frame` beyond the call.
   func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ slot: ResponseSlot) -> Served
+
+  /// Makes what serves requests of one event loop together; nil where each is served by itself.
+  func makeRuns() -> (any RequestRuns)?
+}
+
+extension RequestService {
+  package func makeRuns() -> (any RequestRuns)? { nil }
 }
 
 /// What a request's handler may know of the connection by which the request came: plain values, which outlive the

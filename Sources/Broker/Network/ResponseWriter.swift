@@ -1,11 +1,10 @@
-import DequeModule
 import Glibc
 import NIOCore
 import Storage
 
-/// Puts responses into the channel in order, by the broker's read path.
+/// Puts responses into the socket in order, by the broker's read path.
 ///
-/// Sendfile hands whole ranges to NIO, which writes what the socket takes. The copy path reads one buffer's worth
+/// Sendfile hands whole ranges to the `SocketOutlet`. The copy path reads one buffer's worth
 /// at a time and only while the socket takes it, so a slow reader costs one buffer and not a whole response. A range that the page
 /// cache does not hold is sent by sendfile and mmap in pieces, each when it has been read.
 ///
@@ -30,16 +29,13 @@ final class ResponseWriter {
   /// Small responses on their way to the channel as one. A response of 50 bytes by itself takes ten times that in buffers and in the
   /// channel's list, so a client that reads none of 20,000 would cost ten times what `Limits.responseBytesWaiting` says.
   private var gathered: ByteBuffer?
-  /// Ranges given to the channel for sendfile, the next first. One that has been sent has given its handle back.
-  private var sending = Deque<(range: FileRange, handle: NIOFileHandle)>()
   /// The first waiting range as memory, once a part of it was wanted; of the mmap path.
   private var mapped: MappedRange?
   /// The channel has written all that it was given; of the mmap path, while a range waits.
   private var isDrained = false
   /// Called when it has, after `Pumped.behind`.
   var whenDrained: (() -> Void)?
-  /// The socket, for the mmap path; nil while it was not asked for.
-  private var socket: CInt?
+  private let outlet = SocketOutlet()
 
   /// Says where `pump` stopped.
   enum Pumped {
@@ -60,27 +56,16 @@ final class ResponseWriter {
 
   var isWaiting: Bool { waitingFrom < waiting.count }
 
-  /// The file that is being sent ends before its range: sendfile sends nothing more, which is no error to it, and the channel would
-  /// try for ever; mapped memory beyond the file's end cannot be sent at all.
+  /// Whether the socket holds no more response bytes than it should, and nothing is held back.
+  func takesMore(_ context: ChannelHandlerContext) -> Bool { !isWaiting && outlet.takesMore(context) }
+
+  /// The file that is being sent ends before its range. Costs a system call when something is being sent.
   var isCut: Bool {
-    forgetSent()
     if mapped != nil, isWaiting, case .file(let range) = waiting[waitingFrom] { return range.isCut }
-    return sending.first?.range.isCut ?? false
+    return outlet.isCutShort
   }
 
-  /// Returns whether the socket has not taken all of a file range, and the file is why. Costs a system call only when something
-  /// is left: called after each flush.
-  var isCutShort: Bool {
-    guard !sending.isEmpty else { return false }
-    forgetSent()
-    return sending.first?.range.isCut ?? false
-  }
-
-  private func forgetSent() {
-    while let first = sending.first, !first.handle.isOpen { sending.removeFirst() }
-  }
-
-  /// Writes a response, or queues it behind waiting ones. The caller flushes.
+  /// Takes a response, behind those that wait. `flush` follows.
   func write(_ response: OutgoingResponse, to context: ChannelHandlerContext) {
     switch response {
     case .bytes(let bytes):
@@ -98,7 +83,7 @@ final class ResponseWriter {
   private func gather(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
     guard bytes.readableBytes < Limits.gatheredResponseBytes else {
       handOver(to: context)
-      return context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+      return outlet.give(.bytes(bytes), to: context)
     }
     var all = bytes
     if var together = gathered.take() {
@@ -109,10 +94,18 @@ final class ResponseWriter {
     if all.readableBytes >= Limits.gatheredResponseBytes { handOver(to: context) }
   }
 
-  /// Gives the channel what was gathered: before a flush, and before anything that must come behind it.
-  func handOver(to context: ChannelHandlerContext) {
+  /// Passes on what was gathered: before a flush, and before anything that must come behind it.
+  private func handOver(to context: ChannelHandlerContext) {
     guard let bytes = gathered.take() else { return }
-    context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+    outlet.give(.bytes(bytes), to: context)
+  }
+
+  /// Sends what does not wait.
+  ///
+  /// - Returns: false when a file ends before its range, so that the response cannot be completed.
+  func flush(_ context: ChannelHandlerContext) -> Bool {
+    handOver(to: context)
+    return outlet.flush(context)
   }
 
   private func write(_ part: OutgoingResponse.Part, to context: ChannelHandlerContext) {
@@ -121,15 +114,14 @@ final class ResponseWriter {
       return
     }
     switch part {
-    case .bytes(let bytes):
-      context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+    case .bytes: outlet.give(part, to: context)
     case .file(let range):
       if path != .sendfile {
         waiting.append(part)
       } else if let coldReads, coldReads.isCold(range) {
         waiting.append(part)
       } else {
-        sendFile(range, to: context)
+        outlet.give(part, to: context)
       }
     }
   }
@@ -137,11 +129,12 @@ final class ResponseWriter {
   /// Writes the waiting parts while the socket takes bytes. `buffer` is the event loop's, reused when it is free again.
   func pump(_ context: ChannelHandlerContext, buffer: inout ByteBuffer?) -> Pumped {
     guard isWaiting, !isWarming else { return .onward }
-    while isWaiting, context.channel.isWritable, context.channel.isActive {
+    while isWaiting, outlet.takesMore(context), context.channel.isActive {
       switch waiting[waitingFrom] {
       case .bytes(let bytes):
         // Flushed here: what follows the last range has no later flush to leave with.
-        context.writeAndFlush(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+        outlet.give(.bytes(bytes), to: context)
+        guard outlet.flush(context) else { return .unreadable }
         waitingFrom += 1
       case .file(let range):
         if case .copy(let bufferBytes) = path {
@@ -158,9 +151,8 @@ final class ResponseWriter {
             guard drain(context) else { return .behind }
             guard writeMapped(range, piece.length, context) else { return .unreadable }
           } else {
-            sendFile(piece, to: context)
-            context.flush()
-            if isCutShort { return .unreadable }
+            outlet.give(.file(piece), to: context)
+            guard outlet.flush(context) else { return .unreadable }
             written += piece.length
           }
           isNextWarm = false
@@ -189,10 +181,10 @@ final class ResponseWriter {
     guard let count = try? range.read(into: &chunk, from: written, maxBytes: bufferBytes), count > 0 else {
       return false
     }
-    context.writeAndFlush(NIOAny(IOData.byteBuffer(chunk)), promise: nil)
+    outlet.give(.bytes(chunk), to: context)
     buffer = chunk
     written += count
-    return true
+    return outlet.flush(context)
   }
 
   /// The piece that `pump` found cold has been read.
@@ -205,28 +197,14 @@ final class ResponseWriter {
     waiting.removeAll()
     waitingFrom = 0
     gathered = nil
+    outlet.discard()
     mapped = nil
     whenDrained = nil
   }
 
-  /// NIO wants a handle that may be in use by one socket at a time, so each range gets one around the segment's
-  /// descriptor, and gives the descriptor back instead of closing it.
-  private func sendFile(_ range: FileRange, to context: ChannelHandlerContext) {
-    let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: range.file.descriptor)
-    let region = FileRegion(fileHandle: handle, readerIndex: range.position, endIndex: range.position + range.length)
-    let sent = context.eventLoop.makePromise(of: Void.self)
-    forgetSent()
-    sending.append((range, handle))
-    sent.futureResult.whenComplete { _ in
-      _ = try? handle.takeDescriptorOwnership()
-      withExtendedLifetime(range.file) {}
-    }
-    context.write(NIOAny(IOData.fileRegion(region)), promise: sent)
-  }
-
   /// True when the channel has written all that it was given. Otherwise it tells when it has.
   private func drain(_ context: ChannelHandlerContext) -> Bool {
-    if isDrained { return true }
+    if isDrained || outlet.isDrained { return true }
     let written = context.eventLoop.makePromise(of: Void.self)
     written.futureResult.assumeIsolated().whenComplete { _ in
       self.isDrained = true
@@ -247,7 +225,7 @@ final class ResponseWriter {
     var left = count
     while left > 0 {
       let sent = memory.withBytes { bytes in
-        send(descriptor(of: context), bytes.baseAddress! + written, left, Int32(MSG_NOSIGNAL))
+        send(outlet.descriptor(of: context), bytes.baseAddress! + written, left, Int32(MSG_NOSIGNAL))
       }
       if sent < 0, errno == EINTR { continue }
       if sent < 0, errno == EFAULT { return false }
@@ -263,16 +241,8 @@ final class ResponseWriter {
     var bytes = ByteBuffer()
     guard let read = try? range.read(into: &bytes, from: written, maxBytes: count), read == count else { return false }
     isDrained = false
-    context.writeAndFlush(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+    outlet.give(.bytes(bytes), to: context)
     written += count
-    return true
-  }
-
-  /// The socket of the channel; -1 when it has none.
-  private func descriptor(of context: ChannelHandlerContext) -> CInt {
-    if let socket { return socket }
-    let found = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }
-    socket = found ?? -1
-    return found ?? -1
+    return outlet.flush(context)
   }
 }

@@ -38,6 +38,29 @@ struct ConnectionMachineModelTests {
     }
   }
 
+  @Test("keeps them when requests are served together, too", arguments: seeds)
+  func together(seed: Seed) {
+    var random = seed
+    for round in 0..<60 {
+      var will = ConnectionWorld.Will(random: Seed(random.next()))
+      will.nested = will.below(3) * 15
+      will.late = will.below(101)
+      will.heldBack = will.below(2) * 20
+      will.starved = will.below(2) * 30
+      will.refused = will.below(4) == 0 ? 3 : 0
+      will.holds = round % 3 * 20
+      will.together = 20 + will.below(60)
+      will.turns = 1...(1 + will.below(6))
+      var world = ConnectionWorld(limit: 1 + will.below(5), will)
+      for _ in 0..<120 { world.come(world.anyEvent()) }
+      world.comeToRest()
+      guard world.fault == nil else {
+        Issue.record("\(seed): \(world.story)")
+        return
+      }
+    }
+  }
+
   private static let alphabet: [ConnectionWorld.Event] = [
     .readAsked, .arrive(requests: 1, part: false), .arrive(requests: 3, part: true), .arrive(requests: 0, part: true),
     .readCompleted, .finishOldest, .finishNewest, .release, .writability(false), .writability(true), .fed, .turn,

@@ -35,6 +35,8 @@ struct ConnectionWorld {
     /// In hundred: late requests that hold the connection.
     var holds = 0
     var heldBack = 0
+    /// In hundred: requests that are served together with those behind them.
+    var together = 0
     var starved = 0
     var refused = 0
     /// Requests after which a turn ends.
@@ -254,6 +256,14 @@ struct ConnectionWorld {
     var mayPassEnd = true
     while left > 0 || part, machine.mayBegin, mayPassEnd || time > 0 {
       guard left > 0 else { return keepPart() }
+      if !isLast, will.happens(will.together) {
+        let count = min(left, machine.room, 1 + will.below(4))
+        serveTogether(count)
+        left -= count
+        time -= count
+        mayPassEnd = false
+        continue
+      }
       let slot = fates.count
       begin()
       left -= 1
@@ -285,6 +295,36 @@ struct ConnectionWorld {
         machine.starved()
         kept = .starved
       }
+    }
+  }
+
+  /// Serves several requests, and then tells of each, or of all when all have their response.
+  private mutating func serveTogether(_ count: Int) {
+    expect(machine.room == limit - inFlight && count > 0, "the machine miscounts the requests that may start")
+    nest()
+    if machine.mayBegin, machine.answersAtOnce, !will.happens(40) {
+      expect(inFlight == 0 && !isWriting, "responses overtook others")
+      for _ in 0..<count { fates.append(.answered) }
+      front = fates.count
+      isUnflushed = true
+      if will.happens(will.heldBack), wait == .nothing { wait = .socket }
+      machine.answeredTogether(takesResponses: isWritable && !isHeldBack)
+      return
+    }
+    for _ in 0..<count {
+      guard let slot = machine.beginServed() else {
+        expect(isEnding, "a request that was served was forgotten")
+        return
+      }
+      expect(Int(slot) == fates.count, "a slot was given twice, or left out")
+      fates.append(.running)
+      if !will.happens(will.late) { end(Int(slot), will.happens(30) ? .silent : .answered) }
+      var next = machine.nextResponse()
+      while let response = next {
+        send(response)
+        next = machine.handedOver(takesResponses: isWritable && !isHeldBack)
+      }
+      skipSilent()
     }
   }
 

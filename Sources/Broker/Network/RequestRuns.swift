@@ -1,0 +1,49 @@
+package import NIOCore
+
+/// Serves requests of one read together, where that costs less than one by one. Confined to one event loop, whose connections share it.
+package protocol RequestRuns: AnyObject {
+  /// Serves the requests at the front of `bytes`, in their order, up to the first that is to be served by itself, or that has not arrived
+  /// whole.
+  ///
+  /// - Parameter requestsMax: at least 1.
+  /// - Returns: what became of them, until the next call.
+  func serve(_ bytes: ByteBuffer, requestsMax: Int) -> RequestRun
+}
+
+/// The outcome of requests that were served together. One object for all runs of an event loop.
+package final class RequestRun {
+  /// One of the requests, where not all have their response.
+  package enum Outcome {
+    /// So many of the bytes of `responses`; 0 when the client asked for none.
+    case response(byteCount: Int)
+    /// The response comes when the slot is completed: the function is called with it, in its turn.
+    case later((ResponseSlot) -> Void)
+    /// The connection closes when this request's turn comes.
+    case close
+  }
+
+  /// How many requests were served.
+  package var requests = 0
+  /// The bytes of these requests.
+  package var byteCount = 0
+  /// The frames of all responses that are there, in the order of the requests; nil when there are none.
+  package var responses: ByteBuffer?
+  /// The response of the one request that was served, where it is not only bytes.
+  package var parts: [OutgoingResponse.Part] = []
+  /// What became of each request; empty when all have a response, or none wants one.
+  package var outcomes: [Outcome] = []
+  /// Requests of other connections that these satisfied, to be woken when all this is done with: they may come back for a run of their own.
+  var woken: [Waiter] = []
+
+  package init() {}
+
+  /// Begins anew.
+  func clear() {
+    requests = 0
+    byteCount = 0
+    responses = nil
+    if !parts.isEmpty { parts = [] }
+    if !outcomes.isEmpty { outcomes = [] }
+    if !woken.isEmpty { woken = [] }
+  }
+}

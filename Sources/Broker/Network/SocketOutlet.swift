@@ -1,0 +1,186 @@
+import DequeModule
+import Glibc
+import NIOCore
+import Storage
+
+/// Gives bytes and file ranges to a connection's socket, in order: by system calls of its own while the socket takes all it is given, and
+/// through the channel, which waits for room, what the socket does not take.
+///
+/// A response costs one `send`, or a `send` and a `sendfile` that leave in one packet train, and no promise and no list of the channel. A channel
+/// without a socket (in the simulation) gets everything.
+///
+/// Owned by its `ResponseWriter`, on its event loop.
+final class SocketOutlet {
+  /// Given, and not flushed.
+  private var parts: [OutgoingResponse.Part] = []
+  private var unflushedBytes = 0
+  /// Writes of the channel that have not ended: behind them nothing may be sent otherwise.
+  private var inChannel = 0
+  /// Ranges given to the channel for sendfile, the next first. One that has been sent has given its handle back.
+  private var sending = Deque<(range: FileRange, handle: NIOFileHandle)>()
+  /// The socket; -1 for a channel without one, nil while it was not asked for.
+  private var socket: CInt?
+
+  /// Whether the socket holds no more bytes than it should, counting what is not flushed.
+  func takesMore(_ context: ChannelHandlerContext) -> Bool {
+    guard unflushedBytes <= Limits.responseBytesWaiting else { return false }
+    // A channel that was given nothing holds nothing.
+    return inChannel == 0 && descriptor(of: context) >= 0 || context.channel.isWritable
+  }
+
+  /// Whether the channel has written all that it was given, and nothing is unflushed.
+  var isDrained: Bool { inChannel == 0 && parts.isEmpty }
+
+  /// Takes what is to leave behind everything given before. `flush` follows.
+  func give(_ part: OutgoingResponse.Part, to context: ChannelHandlerContext) {
+    guard inChannel == 0, descriptor(of: context) >= 0 else { return pass(part, to: context) }
+    parts.append(part)
+    unflushedBytes += part.byteCount
+  }
+
+  /// Sends what was given.
+  ///
+  /// - Returns: false when a file ends before its range, so that the response cannot be completed.
+  func flush(_ context: ChannelHandlerContext) -> Bool {
+    guard !parts.isEmpty else {
+      context.flush()
+      return !isCutShort
+    }
+    // The descriptor of a channel that is closed may be another's by now.
+    guard context.channel.isActive else {
+      discard()
+      return true
+    }
+    let rest: [OutgoingResponse.Part]
+    switch sendDirectly(descriptor(of: context)) {
+    case .all:
+      parts.removeAll(keepingCapacity: true)
+      unflushedBytes = 0
+      return true
+    case .cut: return false
+    case .rest(let left): rest = left
+    }
+    parts.removeAll(keepingCapacity: true)
+    unflushedBytes = 0
+    for part in rest { pass(part, to: context) }
+    context.flush()
+    return !isCutShort
+  }
+
+  private enum Sent {
+    case all
+    /// The socket took no more than what stands before these, or is broken: the channel finds out which.
+    case rest([OutgoingResponse.Part])
+    case cut
+  }
+
+  private func sendDirectly(_ socket: CInt) -> Sent {
+    for index in parts.indices {
+      let isLast = index == parts.count - 1
+      switch parts[index] {
+      case .bytes(let bytes):
+        let sent = Self.send(bytes, to: socket, isLast: isLast)
+        if sent < bytes.readableBytes {
+          var left = bytes
+          left.moveReaderIndex(forwardBy: sent)
+          return .rest([.bytes(left)] + parts[(index + 1)...])
+        }
+      case .file(let range):
+        guard let sent = Self.send(range, to: socket) else { return .cut }
+        if sent < range.length {
+          let left = FileRange(file: range.file, position: range.position + sent, length: range.length - sent)
+          return .rest([.file(left)] + parts[(index + 1)...])
+        }
+      }
+    }
+    return .all
+  }
+
+  /// Returns how many bytes the socket took.
+  private static func send(_ bytes: ByteBuffer, to socket: CInt, isLast: Bool) -> Int {
+    let flags = Int32(MSG_NOSIGNAL) | (isLast ? 0 : Int32(MSG_MORE))
+    return bytes.withUnsafeReadableBytes { raw in
+      var sent = 0
+      while sent < raw.count {
+        let count = Glibc.send(socket, raw.baseAddress! + sent, raw.count - sent, flags)
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { break }
+        sent += count
+      }
+      return sent
+    }
+  }
+
+  /// Returns how many bytes the socket took; nil when the file ends before the range.
+  private static func send(_ range: FileRange, to socket: CInt) -> Int? {
+    var sent = 0
+    while sent < range.length {
+      var position = off_t(range.position + sent)
+      let count = sendfile(socket, range.file.descriptor, &position, range.length - sent)
+      if count < 0, errno == EINTR { continue }
+      if count == 0 { return nil }
+      guard count > 0 else { break }
+      sent += count
+    }
+    return sent
+  }
+
+  // MARK: Through the channel
+
+  /// Gives the channel a part; the caller flushes.
+  private func pass(_ part: OutgoingResponse.Part, to context: ChannelHandlerContext) {
+    switch part {
+    case .bytes(let bytes):
+      guard descriptor(of: context) >= 0 else {
+        return context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+      }
+      let written = context.eventLoop.makePromise(of: Void.self)
+      inChannel += 1
+      written.futureResult.assumeIsolated().whenComplete { _ in self.inChannel -= 1 }
+      context.write(NIOAny(IOData.byteBuffer(bytes)), promise: written)
+    case .file(let range): pass(range, to: context)
+    }
+  }
+
+  /// NIO wants a handle that may be in use by one socket at a time, so each range gets one around the segment's
+  /// descriptor, and gives the descriptor back instead of closing it.
+  private func pass(_ range: FileRange, to context: ChannelHandlerContext) {
+    let handle = NIOFileHandle(_deprecatedTakingOwnershipOfDescriptor: range.file.descriptor)
+    let region = FileRegion(fileHandle: handle, readerIndex: range.position, endIndex: range.position + range.length)
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    forgetSent()
+    sending.append((range, handle))
+    inChannel += 1
+    sent.futureResult.assumeIsolated().whenComplete { _ in
+      self.inChannel -= 1
+      _ = try? handle.takeDescriptorOwnership()
+      withExtendedLifetime(range.file) {}
+    }
+    context.write(NIOAny(IOData.fileRegion(region)), promise: sent)
+  }
+
+  /// The file that the channel is sending ends before its range: sendfile sends nothing more, which is no error to it, and the channel would try
+  /// for ever. Costs a system call only when something is left.
+  var isCutShort: Bool {
+    guard !sending.isEmpty else { return false }
+    forgetSent()
+    return sending.first?.range.isCut ?? false
+  }
+
+  private func forgetSent() {
+    while let first = sending.first, !first.handle.isOpen { sending.removeFirst() }
+  }
+
+  func discard() {
+    parts = []
+    unflushedBytes = 0
+  }
+
+  /// The socket of the channel; -1 when it has none.
+  func descriptor(of context: ChannelHandlerContext) -> CInt {
+    if let socket { return socket }
+    let found = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { $0 }
+    socket = found ?? -1
+    return found ?? -1
+  }
+}
