@@ -1,3 +1,4 @@
+import Base
 import Model
 import NIOCore
 import Storage
@@ -227,7 +228,12 @@ extension LocalBroker {
       response.logAppendTimeMs = placed.appended.logAppendTimeMs
       response.logStartOffset = placed.appended.logStartOffset
       if placed.appended.needsFlush { appends.unflushed.append(partition) }
-      if appends.acks == -1, !placed.isReplicated {
+      #if DEBUG
+      let waitsForReplicas = !PlantedFault.acknowledgesBeforeTheISRHasIt.isPlanted
+      #else
+      let waitsForReplicas = true
+      #endif
+      if appends.acks == -1, waitsForReplicas, !placed.isReplicated {
         appends.unreplicated.append(
           Unreplicated(
             partition: partition, end: placed.appended.lastOffset + 1, topicIndex: appends.topicIndex,
