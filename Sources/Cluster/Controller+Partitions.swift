@@ -5,8 +5,12 @@ extension Controller {
   // MARK: Brokers register and fail
 
   /// Begins among brokers that are alive: elects where the leader is not, and sends every broker the state of its replicas.
-  mutating func began(_ brokers: [LiveBroker]) {
+  ///
+  /// A broker that registered after a partition's state was written has been away without any controller noticing: it may have lost records,
+  /// and leaves the ISR as one that comes and goes under a controller does, as long as another replica in it is alive.
+  mutating func began(_ brokers: [LiveBroker], writtenAt: [TopicPartition: Int64]) {
     for broker in brokers { cluster.brokers[broker.id] = broker }
+    self.writtenAt = writtenAt
     outbox.areBrokersChanged = true
     for broker in brokers { resumeDeletions(on: broker.id) }
     enqueue(.elect(cluster.topics.keys.sorted(), next: 0, .began))
@@ -72,6 +76,7 @@ extension Controller {
       let rest = Work.elect(names, next: next, cause)
       return cause == .went ? enqueueFirst(rest) : enqueue(rest)
     }
+    if cause == .began { writtenAt = [:] }
     guard case .shutDown(let broker, let item) = cause else { return }
     guard write.commits.isEmpty else { return write.commits.append(.ready(broker, item)) }
     ready(broker, item)
@@ -85,7 +90,9 @@ extension Controller {
       switch cause {
       case .came(let broker):
         Election.offline(partition, mustElect: partition.leader == broker, isAlive: isAlive)
-      case .began, .went: Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
+      case .began:
+        Election.begun(partition, isAlive: cluster.isAlive) { wasAway($0, sinceStateOf: name) }
+      case .went: Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
       case .preferred:
         Election.preferred(partition, isAlive: isAlive)
           ?? Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
@@ -112,6 +119,12 @@ extension Controller {
     write.operations.append(set(elected, of: name, from: partition))
     write.commits.append(.elected(name, elected, cause))
     write.busy.insert(name.topic)
+  }
+
+  /// Whether a broker has registered since a partition's state was written, as far as is known.
+  private func wasAway(_ broker: BrokerID, sinceStateOf name: TopicPartition) -> Bool {
+    guard let registered = cluster.brokers[broker]?.epoch, let written = writtenAt[name] else { return false }
+    return registered > written
   }
 
   mutating func elected(_ name: TopicPartition, _ partition: PartitionDescription, _ cause: ElectionCause) {

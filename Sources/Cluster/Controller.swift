@@ -47,6 +47,8 @@ package struct Controller: Sendable {
   /// The index of the broker that gets the next topic's first partition.
   var nextStart = 0
   var shuttingDown: Set<BrokerID> = []
+  /// The zxids of the partitions' states when this controller began, until it has looked at each.
+  var writtenAt: [TopicPartition: Int64] = [:]
   package private(set) var hasResigned = false
   /// The effects of the current step; see `takeEffects`.
   var outbox = Outbox()
@@ -216,7 +218,7 @@ package struct Controller: Sendable {
 
   private mutating func begin(_ work: Work, _ write: inout Write) {
     switch work {
-    case .change(.began(let brokers)): began(brokers)
+    case .change(.began(let brokers, let writtenAt)): began(brokers, writtenAt: writtenAt)
     case .change(.brokerCame(let broker)): came(broker)
     case .change(.brokerWent(let broker)): went(broker)
     case .change: due()
