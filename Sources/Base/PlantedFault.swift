@@ -69,12 +69,29 @@ package enum PlantedFault: Int, CaseIterable, Sendable {
   case obeysOldOrders
   /// A follower that lags stays in the ISR.
   case keepsLaggingReplicas
+  /// A new controller takes a broker that has restarted unseen for one that has lost nothing.
+  case trustsBrokersThatWereAway
+  /// A follower does not say in which leader epoch its last batch was written, so that it never learns where its log has parted from the
+  /// leader's.
+  case forgetsEpochsWhenFetching
+  /// Of several batches that a follower has fetched, it leaves out the first.
+  case appendsWithAGap
+  /// A produce is answered when the leader has it, whatever it has asked for.
+  case acknowledgesBeforeTheISRHasIt
+  /// A coordinator serves requests while it reads its log.
+  case servesBeforeLoading
+  /// A coordinator that leads again goes on with what it knew before.
+  case keepsWhatItHasCoordinated
+  /// The markers of a transaction are written a second time, a while later.
+  case writesMarkersTwice
 
   /// Whether only a cluster of several brokers can show the fault.
   package var needsReplicas: Bool {
     switch self {
     case .truncatesToTheHighWatermark, .raisesTheHighWatermarkTooEarly, .letsTheISRGrowTooEarly, .electsOutsideTheISR,
-      .writesAsAStaleController, .obeysOldOrders, .keepsLaggingReplicas:
+      .writesAsAStaleController, .obeysOldOrders, .keepsLaggingReplicas, .trustsBrokersThatWereAway,
+      .forgetsEpochsWhenFetching, .appendsWithAGap, .acknowledgesBeforeTheISRHasIt, .servesBeforeLoading,
+      .keepsWhatItHasCoordinated, .writesMarkersTwice:
       true
     default: false
     }

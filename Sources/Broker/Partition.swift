@@ -59,6 +59,14 @@ package final class Partition: Sendable {
   package var directory: LogDirectory? { state.withLock { $0.directory } }
   package var leaderEpoch: LeaderEpoch { state.withLock { $0.replication.leaderEpoch } }
   package var highWatermark: Offset { state.withLock { $0.replication.highWatermark } }
+  /// 0 without a log.
+  package var logEndOffset: Offset { state.withLock { $0.log?.logEndOffset ?? 0 } }
+  /// Whether readers of committed records may read to the end of the log: no transaction is open, and every replica in sync has all.
+  package var isStable: Bool {
+    state.withLock { state in
+      state.log.map { $0.lastStableOffset(highWatermark: state.replication.highWatermark) == $0.logEndOffset } ?? false
+    }
+  }
   /// Whether this replica leads, and in which leader epoch.
   package var leadership: (isLeader: Bool, epoch: LeaderEpoch) {
     state.withLock { ($0.replication.isLeader, $0.replication.leaderEpoch) }

@@ -80,6 +80,20 @@ package enum Election {
     return changed(partition, leader: leader, mustElect: mustElect, isAlive: isAlive)
   }
 
+  /// Elects when a controller begins: as `offline` does, but a replica whose broker was away counts as one that is not alive, as long as
+  /// another replica in the ISR is alive and was not. A leader that was away leads in a new leader epoch, if it leads.
+  static func begun(
+    _ partition: PartitionDescription, isAlive: (BrokerID) -> Bool, wasAway: (BrokerID) -> Bool
+  ) -> PartitionDescription? {
+    #if DEBUG
+    if PlantedFault.trustsBrokersThatWereAway.isPlanted {
+      return offline(partition, mustElect: false, isAlive: isAlive)
+    }
+    #endif
+    let hasStayed = partition.inSyncReplicas.contains { isAlive($0) && !wasAway($0) }
+    return offline(partition, mustElect: wasAway(partition.leader)) { isAlive($0) && !(hasStayed && wasAway($0)) }
+  }
+
   /// Elects the preferred replica where it is alive, in sync and not already the leader.
   static func preferred(_ partition: PartitionDescription, isAlive: (BrokerID) -> Bool) -> PartitionDescription? {
     guard let preferred = partition.targetReplicas.first, preferred != partition.leader, isAlive(preferred),

@@ -5,8 +5,12 @@ extension Controller {
   // MARK: Brokers register and fail
 
   /// Begins among brokers that are alive: elects where the leader is not, and sends every broker the state of its replicas.
-  mutating func began(_ brokers: [LiveBroker]) {
+  ///
+  /// A broker that registered after a partition's state was written has been away without any controller noticing: it may have lost records,
+  /// and leaves the ISR as one that comes and goes under a controller does, as long as another replica in it is alive.
+  mutating func began(_ brokers: [LiveBroker], writtenAt: [TopicPartition: Int64]) {
     for broker in brokers { cluster.brokers[broker.id] = broker }
+    self.writtenAt = writtenAt
     outbox.areBrokersChanged = true
     for broker in brokers { resumeDeletions(on: broker.id) }
     enqueue(.elect(round(.began)))
@@ -86,6 +90,7 @@ extension Controller {
       rest.skipTopic()
     }
     guard rest.isDone else { return rest.cause == .went ? enqueueFirst(.elect(rest)) : enqueue(.elect(rest)) }
+    if rest.cause == .began { writtenAt = [:] }
     guard case .shutDown(let broker, let item) = rest.cause else { return }
     guard write.commits.isEmpty else { return write.commits.append(.ready(broker, item)) }
     ready(broker, item)
@@ -99,8 +104,9 @@ extension Controller {
       switch cause {
       case .came(let broker):
         Election.offline(partition, mustElect: partition.leader == broker, isAlive: isAlive)
-      case .began, .went: Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
-      case .retry: Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
+      case .began:
+        Election.begun(partition, isAlive: cluster.isAlive) { wasAway($0, sinceStateOf: name) }
+      case .went, .retry: Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
       case .imbalance(let brokers):
         partition.isReassigned || !brokers.contains(partition.replicas.first ?? -1)
           ? nil : Election.preferred(partition, isAlive: isAlive)
@@ -128,6 +134,12 @@ extension Controller {
     write.commits.append(.elected(name, elected, cause))
     write.busy.insert(name.topic)
     write.isElectionInSeries = settings.electsInSeries
+  }
+
+  /// Whether a broker has registered since a partition's state was written, as far as is known.
+  private func wasAway(_ broker: BrokerID, sinceStateOf name: TopicPartition) -> Bool {
+    guard let registered = cluster.brokers[broker]?.epoch, let written = writtenAt[name] else { return false }
+    return registered > written
   }
 
   mutating func elected(_ name: TopicPartition, _ partition: PartitionDescription, _ cause: ElectionCause) {

@@ -51,6 +51,8 @@ package struct Controller: Sendable {
   var shuttingDown: Set<BrokerID> = []
   /// Whether an election in series waits for the brokers' responses. No other work begins meanwhile.
   private var isSettling = false
+  /// The zxids of the partitions' states when this controller began, until it has looked at each.
+  var writtenAt: [TopicPartition: Int64] = [:]
   package private(set) var hasResigned = false
   /// The effects of the current step; see `takeEffects`.
   var outbox = Outbox()
@@ -244,7 +246,7 @@ package struct Controller: Sendable {
 
   private mutating func begin(_ work: Work, _ write: inout Write) {
     switch work {
-    case .change(.began(let brokers)): began(brokers)
+    case .change(.began(let brokers, let writtenAt)): began(brokers, writtenAt: writtenAt)
     case .change(.brokerCame(let broker)): came(broker)
     case .change(.brokerWent(let broker)): went(broker)
     case .change(.rebalanceDue): rebalance()

@@ -46,7 +46,10 @@ extension Controller {
   /// Describes an event that the controller handles.
   package enum Event: Sendable {
     /// The brokers that are alive when a controller begins among several: all of them, before the first election.
-    case began([LiveBroker])
+    ///
+    /// `writtenAt` has the zxid at which each partition's state was written last. A broker that has registered since, which no controller
+    /// has seen, was away meanwhile.
+    case began([LiveBroker], writtenAt: [TopicPartition: Int64])
     /// A broker registered. It leads nothing until it is elected, even where it led before.
     case brokerCame(LiveBroker)
     case brokerWent(BrokerID)

@@ -143,7 +143,8 @@ extension SimulatedGroupMember {
   /// Reports an error that a coordinator with a sound disk has no reason for.
   func expect(_ code: ErrorCode, _ what: String) {
     switch code {
-    case .none, .coordinatorLoadInProgress, .coordinatorNotAvailable, .notCoordinator: return
+    case .none: return
+    case .coordinatorLoadInProgress, .coordinatorNotAvailable, .notCoordinator: client.coordinatorIsLost()
     default:
       if !simulation.diskMayFail { simulation.violation("\(client.name): \(what) is answered with \(code)") }
     }

@@ -14,7 +14,9 @@ extension SimulatedGroupMember {
       guard case .success(let answer) = result else { return soon { [self] in findPositions(partitions) } }
       switch answer.errorCode {
       case .none: take(answer, partitions, floors)
-      case .coordinatorLoadInProgress, .coordinatorNotAvailable: soon { [self] in findPositions(partitions) }
+      case .coordinatorLoadInProgress, .coordinatorNotAvailable:
+        client.coordinatorIsLost()
+        soon { [self] in findPositions(partitions) }
       default: goOn(after: answer.errorCode, "OffsetFetch")
       }
     }

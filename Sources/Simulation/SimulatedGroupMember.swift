@@ -44,8 +44,8 @@ final class SimulatedGroupMember: @unchecked Sendable {
   /// With the coordinator; a turn is a phase.
   let session: SimulatedSession
   /// Connected for fetches, which may wait.
-  let fetcher: SimulatedClient
-  let simulation: Simulation
+  let fetcher: any RequestSender
+  let simulation: any CoordinatedWorld
   var random: SplitMix
   var reader: SimulatedReader
   private(set) var phase = Phase.away
@@ -67,14 +67,15 @@ final class SimulatedGroupMember: @unchecked Sendable {
   private(set) var rebalances = 0
   var commits = 0
 
-  init(_ settings: Settings, _ ledger: GroupLedger, _ simulation: Simulation, seed: UInt64) {
+  init(_ settings: Settings, _ ledger: GroupLedger, _ simulation: any CoordinatedWorld, seed: UInt64) {
     self.settings = settings
     self.ledger = ledger
     self.simulation = simulation
     random = SplitMix(seed: seed)
-    let client = SimulatedClient("member \(settings.number)", simulation)
+    let client = simulation.makeClient(
+      "member \(settings.number)", waitsMs: 2 * Int(settings.rebalanceTimeoutMs) + Int(settings.sessionTimeoutMs))
     session = SimulatedSession(client, simulation)
-    fetcher = SimulatedClient("member \(settings.number)'s fetches", simulation)
+    fetcher = simulation.makeClient("member \(settings.number)'s fetches", waitsMs: 200)
     reader = SimulatedReader(client.name, isReadCommitted: settings.isReadCommitted)
   }
 
@@ -82,7 +83,7 @@ final class SimulatedGroupMember: @unchecked Sendable {
   var identity: String { settings.instanceID ?? memberID }
   var owned: [TopicPartition] { positions.keys.sorted() }
 
-  var client: SimulatedClient { session.client }
+  var client: any RequestSender { session.client }
 
   func start() { session.later(1 + random.below(1_000_000)) { [self] in enter() } }
 

@@ -29,7 +29,7 @@ struct SimulatedReader {
   /// - Returns: the partitions whose position is out of range.
   mutating func take(
     _ answer: FetchResponse, asked: [TopicPartition: Int64], moving positions: inout [TopicPartition: Int64],
-    in simulation: Simulation
+    in simulation: any CoordinatedWorld
   ) -> [TopicPartition] {
     var lost: [TopicPartition] = []
     for topic in answer.responses {
@@ -49,33 +49,41 @@ struct SimulatedReader {
     return lost
   }
 
+  /// - Parameter each: gets each batch, and what its producer calls it.
   mutating func take(
-    _ found: FetchResponse.Partition, of partition: TopicPartition, from position: Int64, in simulation: Simulation
+    _ found: FetchResponse.Partition, of partition: TopicPartition, from position: Int64,
+    each: (RecordBatch, Ledger.BatchID?) -> Void = { _, _ in }, in simulation: any CoordinatedWorld
   ) -> Taken {
     let ledger = simulation.ledger(partition)
     switch found.errorCode {
-    case .none: return takeRecords(found, ledger, from: position, in: simulation)
+    case .none: return takeRecords(found, ledger, from: position, each: each, in: simulation)
     case .offsetOutOfRange:
       if position >= ledger.logStart, position <= ledger.acknowledgedEnd, !simulation.mayShrink(partition) {
         simulation.violation("\(partition): \(position) is out of range; the log has \(ledger.acknowledgedEnd) offsets")
       }
       return .outOfRange
     case .kafkaStorageError, .notLeaderOrFollower, .leaderNotAvailable:
-      if !simulation.diskMayFail {
+      if !simulation.diskMayFail, !simulation.movesLeaders {
         simulation.violation("\(name): \(found.errorCode) for \(partition) with a sound disk")
       }
+    case _ where simulation.movesLeaders && found.errorCode.isOfMovingLeaders: break
     default: simulation.violation("\(name): \(found.errorCode) for \(partition)")
     }
     return .nothing
   }
 
   private mutating func takeRecords(
-    _ found: FetchResponse.Partition, _ ledger: Ledger, from position: Int64, in simulation: Simulation
+    _ found: FetchResponse.Partition, _ ledger: Ledger, from position: Int64,
+    each: (RecordBatch, Ledger.BatchID?) -> Void, in simulation: any CoordinatedWorld
   ) -> Taken {
     let partition = ledger.partition
-    ledger.saw(
-      highWatermark: found.highWatermark.rawValue, logStart: found.logStartOffset.rawValue,
-      by: &seen[partition, default: Ledger.Seen()])
+    if simulation.movesLeaders {
+      ledger.saw(logStart: found.logStartOffset.rawValue)
+    } else {
+      ledger.saw(
+        highWatermark: found.highWatermark.rawValue, logStart: found.logStartOffset.rawValue,
+        by: &seen[partition, default: Ledger.Seen()])
+    }
     if found.lastStableOffset > found.highWatermark {
       simulation.violation("\(partition): last stable \(found.lastStableOffset) is past \(found.highWatermark)")
     }
@@ -83,6 +91,7 @@ struct SimulatedReader {
     guard let bytes = found.records.bytes, bytes.readableBytes > 0 else { return .nothing }
     var shown = ShownBatches(found)
     let next = ledger.read(bytes, from: position) { batch, id in
+      each(batch, id)
       if isReadCommitted { look(at: batch, id, partition, &shown, in: simulation) }
     }
     if isReadCommitted, next > found.lastStableOffset.rawValue {
@@ -97,7 +106,7 @@ struct SimulatedReader {
 
   /// Checks that no open transaction is below the last stable offset.
   private func checkStable(
-    _ found: FetchResponse.Partition, _ partition: TopicPartition, in simulation: Simulation
+    _ found: FetchResponse.Partition, _ partition: TopicPartition, in simulation: any CoordinatedWorld
   ) {
     let stable = found.lastStableOffset.rawValue
     guard let open = simulation.transactions.firstOpenOffset(in: partition, wallMs: simulation.wallMsMost),
@@ -109,7 +118,7 @@ struct SimulatedReader {
   /// Notes whether a batch is shown: its transaction is then committed, and otherwise aborted.
   private func look(
     at batch: RecordBatch, _ id: Ledger.BatchID?, _ partition: TopicPartition, _ shown: inout ShownBatches,
-    in simulation: Simulation
+    in simulation: any CoordinatedWorld
   ) {
     let isShown = shown.shows(batch)
     guard let transaction = id.flatMap({ simulation.transactions.transaction(of: $0) }) else { return }

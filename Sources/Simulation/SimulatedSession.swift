@@ -5,11 +5,11 @@ import Wire
 /// A client's connection whose requests and timers belong to a turn: what is left of an earlier turn when the next begins is dropped, as
 /// with a process that starts again, or a member that joins the next generation.
 final class SimulatedSession: @unchecked Sendable {
-  let client: SimulatedClient
-  private let simulation: Simulation
+  let client: any RequestSender
+  private let simulation: any CoordinatedWorld
   private(set) var turn = 0
 
-  init(_ client: SimulatedClient, _ simulation: Simulation) {
+  init(_ client: any RequestSender, _ simulation: any CoordinatedWorld) {
     self.client = client
     self.simulation = simulation
   }

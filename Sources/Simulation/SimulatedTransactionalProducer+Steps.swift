@@ -15,7 +15,7 @@ extension SimulatedTransactionalProducer {
       let chosen = round == 0 ? targets : targets.filter { _ in random.below(2) == 0 }
       if !chosen.isEmpty { steps.append(.produce(chosen.map { nextBatch(for: $0) })) }
     }
-    if settings.offsetsOf != nil, random.below(2) == 0 {
+    if settings.copies != nil || settings.offsetsOf != nil && random.below(2) == 0 {
       steps += settings.isVersion2 ? [.commitOffsets] : [.addOffsets, .commitOffsets]
     }
     if random.below(settings.interruptedOneIn) == 0 {
@@ -67,11 +67,14 @@ extension SimulatedTransactionalProducer {
   /// Goes on after a response of one code.
   private func answered(_ code: ErrorCode, _ what: String) {
     guard let transaction = current else { return }
+    if code != .none { lastFailure = "\(what): \(code)" }
     switch code {
     case .none: done()
-    case .concurrentTransactions, .coordinatorLoadInProgress, .coordinatorNotAvailable, .notCoordinator,
-      .notEnoughReplicas:
+    case .concurrentTransactions, .notEnoughReplicas: tryAgain()
+    case .coordinatorLoadInProgress, .coordinatorNotAvailable, .notCoordinator:
+      client.coordinatorIsLost()
       tryAgain()
+    case _ where simulation.movesLeaders && code.isOfMovingLeaders: tryAgain()
     // A produce that waits for its coordinator when the broker stops.
     case .notLeaderOrFollower where !simulation.mayConnect: tryAgain()
     case .producerFenced, .invalidProducerEpoch, .invalidTxnState, .transactionAbortable, .outOfOrderSequenceNumber,
@@ -176,7 +179,8 @@ extension SimulatedTransactionalProducer {
   }
 
   private func commitOffsets(_ transaction: Transaction) {
-    guard let partition = settings.offsetsOf else { return done() }
+    guard let partition = settings.copies?.source ?? settings.offsetsOf else { return done() }
+    let offset = transaction.copied?.upperBound ?? TransactionLedger.offset(of: transaction.id)
     var request = TxnOffsetCommitRequest()
     request.transactionalID = settings.transactionalID
     request.groupID = settings.group
@@ -188,7 +192,7 @@ extension SimulatedTransactionalProducer {
         topic.partitions = [
           .with {
             $0.partitionIndex = partition.partition
-            $0.committedOffset = Offset(TransactionLedger.offset(of: transaction.id))
+            $0.committedOffset = Offset(offset)
           }
         ]
       }
@@ -196,7 +200,7 @@ extension SimulatedTransactionalProducer {
     session.ask(request, version: settings.isVersion2 ? 5 : 3) { [self] result in
       guard case .success(let answer) = result else { return tryAgain() }
       let code = answer.topics.first?.partitions.first?.errorCode ?? .unknownServerError
-      if code == .none { ledger.acknowledgedOffsets(transaction.id) }
+      if code == .none, settings.copies == nil { ledger.acknowledgedOffsets(transaction.id) }
       answered(code, "TxnOffsetCommit")
     }
   }

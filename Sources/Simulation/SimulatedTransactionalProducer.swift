@@ -32,8 +32,21 @@ final class SimulatedTransactionalProducer: @unchecked Sendable {
     /// One transaction in so many is interrupted.
     var interruptedOneIn: Int
 
-    var transactionalID: String { "transactional-\(number)" }
-    var group: String { "offsets-of-\(number)" }
+    /// What it copies; nil for a producer of its own records.
+    var copies: Copies?
+
+    var transactionalID: String { copies.map { "copier-\($0.pair)" } ?? "transactional-\(number)" }
+    var group: String { copies.map { "copies-of-\($0.pair)" } ?? "offsets-of-\(number)" }
+    var hasOffsets: Bool { offsetsOf != nil || copies != nil }
+  }
+
+  /// A partition that is copied exactly once: the offset up to which it is copied is committed in the transaction that holds the copy. Two
+  /// processes have one transactional id between them, and each takes over from the other again and again.
+  struct Copies {
+    var source: TopicPartition
+    var pair: UInt32
+    /// Whether it leaves the rest to the other when the run ends.
+    var isSecond: Bool
   }
 
   /// What interrupts a transaction.
@@ -65,6 +78,8 @@ final class SimulatedTransactionalProducer: @unchecked Sendable {
     var id: TransactionLedger.ID
     var identity: ProducerIdentity
     var steps: [Step]
+    /// The offsets of the source that it copies.
+    var copied: Range<Int64>?
     /// The steps that are done.
     var done = 0
     /// How often the present step was tried before.
@@ -73,7 +88,7 @@ final class SimulatedTransactionalProducer: @unchecked Sendable {
 
   let settings: Settings
   let session: SimulatedSession
-  let simulation: Simulation
+  let simulation: any CoordinatedWorld
   var random: SplitMix
   var builder = RecordBatchBuilder(capacity: 4096)
   var identity: ProducerIdentity?
@@ -85,23 +100,27 @@ final class SimulatedTransactionalProducer: @unchecked Sendable {
   /// Transactions that were left without an end, which the next InitProducerId ends.
   private var unfinished: [TransactionLedger.ID] = []
   var sequences: [TopicPartition: Int32] = [:]
+  /// Up to where the source is copied; nil when the group's offset is to be asked for.
+  var position: Int64?
   private var nextTransaction = 0
   var nextBatch: UInt32 = 0
   /// Whether the producer begins no more transactions.
   var isStopping = false
   /// Whether a producer that is stopping has finished, or has gone for good.
-  private(set) var isAtRest = false
+  var isAtRest = false
   private(set) var ended = 0
+  /// The last error, for people.
+  var lastFailure = "nothing has failed"
 
-  init(_ settings: Settings, _ simulation: Simulation, seed: UInt64) {
+  init(_ settings: Settings, _ simulation: any CoordinatedWorld, seed: UInt64) {
     self.settings = settings
     self.simulation = simulation
     random = SplitMix(seed: seed)
     session = SimulatedSession(
-      SimulatedClient("transactional producer \(settings.number)", simulation), simulation)
+      simulation.makeClient("transactional producer \(settings.number)", waitsMs: 1_000), simulation)
   }
 
-  var client: SimulatedClient { session.client }
+  var client: any RequestSender { session.client }
   var ledger: TransactionLedger { simulation.transactions }
 
   func start() { session.later(1 + random.below(500_000)) { [self] in initialize() } }
@@ -111,11 +130,11 @@ final class SimulatedTransactionalProducer: @unchecked Sendable {
 
   // MARK: The producer id
 
-  private func initialize() {
+  func initialize() {
     session.beginTurn()
-    (identity, current) = (nil, nil)
+    (identity, current, position) = (nil, nil, nil)
     find(settings.transactionalID, type: 1) { [self] in
-      if settings.offsetsOf == nil { return askIdentity() }
+      if !settings.hasOffsets { return askIdentity() }
       find(settings.group, type: 0) { [self] in askIdentity() }
     }
   }
@@ -163,8 +182,10 @@ final class SimulatedTransactionalProducer: @unchecked Sendable {
 
   /// Reports an error that is none of a coordinator that is to be asked again.
   func expectPatience(_ code: ErrorCode, _ what: String) {
+    lastFailure = "\(what): \(code)"
     switch code {
-    case .concurrentTransactions, .coordinatorLoadInProgress, .coordinatorNotAvailable, .notCoordinator: return
+    case .concurrentTransactions: return
+    case .coordinatorLoadInProgress, .coordinatorNotAvailable, .notCoordinator: client.coordinatorIsLost()
     default:
       if !simulation.diskMayFail { simulation.violation("\(client.name): \(what) is answered with \(code)") }
     }
@@ -174,18 +195,29 @@ final class SimulatedTransactionalProducer: @unchecked Sendable {
 
   func beginLater() { session.later(milliseconds: 1 + random.below(4 * settings.pauseMs)) { [self] in begin() } }
 
-  private func begin() {
-    guard let identity else { return initialize() }
-    guard !isStopping else {
+  func begin() {
+    guard identity != nil else { return initialize() }
+    guard !isStopping || !isAllCopied else {
       isAtRest = true
       return
     }
+    guard settings.copies != nil else { return begin(copying: nil) }
+    readSource()
+  }
+
+  func begin(copying range: Range<Int64>?) {
+    guard let identity else { return initialize() }
     let id = TransactionLedger.ID(producer: settings.number, number: nextTransaction)
     nextTransaction += 1
     let outcome: TransactionLedger.Outcome = random.below(3) == 0 ? .abort : .commit
-    let transaction = Transaction(id: id, identity: identity, steps: plan(outcome))
+    let transaction = Transaction(id: id, identity: identity, steps: plan(outcome), copied: range)
     ledger.began(id, overdueMs: simulation.wallMs + Int64(settings.timeoutMs))
-    simulation.trace.note("\(id) begins, to end in \(outcome)")
+    simulation.trace.note("\(id) begins, to end in \(outcome)\(range.map { ", with a copy of \($0)" } ?? "")")
+    if let range {
+      ledger.copying(range, for: settings.group, in: id)
+      // The other process may take over at any time.
+      ledger.mayBeEnded(id)
+    }
     current = transaction
     perform()
   }
@@ -199,6 +231,7 @@ final class SimulatedTransactionalProducer: @unchecked Sendable {
       return session.later(milliseconds: random.below(settings.pauseMs)) { [self] in perform() }
     }
     ended += 1
+    position = isCommit(transaction) ? transaction.copied?.upperBound : nil
     current = nil
     if settings.offsetsOf != nil, random.below(4) == 0 { return lookAtOffset() }
     // Another process takes over, with nothing left to end.
@@ -226,7 +259,7 @@ final class SimulatedTransactionalProducer: @unchecked Sendable {
       session.later(milliseconds: 1 + random.below(random.below(2) == 0 ? 200 : 2 * Int(settings.timeoutMs))) {
         [self] in
         // Nobody comes back: the transaction has to time out.
-        if isStopping, random.below(2) == 0 { isAtRest = true } else { initialize() }
+        if isStopping, isAllCopied, random.below(2) == 0 { isAtRest = true } else { initialize() }
       }
     case .replace:
       zombie = transaction
@@ -246,14 +279,14 @@ final class SimulatedTransactionalProducer: @unchecked Sendable {
     guard let transaction = current else { return }
     simulation.trace.note("\(transaction.id) is given up")
     leaveUnfinished(transaction)
-    soon { [self] in initialize() }
+    restart()
   }
 
   // MARK: Zombies
 
   /// The process that was replaced goes on with its transaction, which nobody may grant it any more.
   private func probe(_ zombie: Transaction) {
-    let client = SimulatedClient("\(client.name)'s zombie", simulation)
+    let client = simulation.makeClient("\(client.name)'s zombie", waitsMs: 1_000)
     guard client.connect() else { return }
     if random.below(2) == 0 {
       let request = endRequest(zombie, .commit)

@@ -381,9 +381,10 @@ package final class Simulation: @unchecked Sendable {
     }
   }
 
-  var clients: [SimulatedClient] {
-    producers.map(\.client) + consumers.map(\.client) + members.flatMap { [$0.client, $0.fetcher] }
-      + transactionalProducers.map(\.client)
+  var clients: [any RequestSender] {
+    var all: [any RequestSender] = producers.map(\.client) + consumers.map(\.client)
+    all += members.flatMap { [$0.client, $0.fetcher] }
+    return all + transactionalProducers.map(\.client)
   }
 }
 

@@ -37,6 +37,10 @@ final class TransactionLedger {
   private var ofBatch: [Ledger.BatchID: ID] = [:]
   /// Those that nobody has begun to end.
   private var open: [ID] = []
+  /// What transactions copy, and for which group.
+  private var copies: [ID: (group: String, range: Range<Int64>)] = [:]
+  /// What is copied by transactions that are committed, by group.
+  private var copied: [String: [(id: ID, range: Range<Int64>)]] = [:]
 
   init(report: @escaping (String) -> Void) { self.report = report }
 
@@ -96,12 +100,39 @@ final class TransactionLedger {
     }
     transactions[id]?.found = (outcome, how())
     open.removeAll { $0 == id }
+    if outcome == .commit { copied(by: id) }
   }
 
   /// The first offset of a partition that belongs to a transaction nobody can have ended; nil without one.
   func firstOpenOffset(in partition: TopicPartition, wallMs: Int64) -> Int64? {
     open.lazy.filter { self.isProducersAlone($0, wallMs: wallMs) }
       .compactMap { self.transactions[$0]?.begins[partition] }.min()
+  }
+
+  // MARK: Copies
+
+  /// A transaction copies these offsets of the partition that a group copies.
+  func copying(_ range: Range<Int64>, for group: String, in id: ID) { copies[id] = (group, range) }
+
+  /// Up to where a group's partition is known to be copied.
+  func copiedEnd(for group: String) -> Int64 { copied[group]?.map(\.range.upperBound).max() ?? 0 }
+
+  private func copied(by id: ID) {
+    guard let (group, range) = copies[id] else { return }
+    for (other, before) in copied[group] ?? [] where before.overlaps(range) {
+      report("\(range) is copied by \(id), and \(before) by \(other): records of \(group) are doubled")
+    }
+    copied[group, default: []].append((id, range))
+  }
+
+  /// Checks that everything up to `end` is copied, when the outcome of every transaction is known.
+  func finishCopies(for group: String, end: Int64) {
+    var next: Int64 = 0
+    for (id, range) in (copied[group] ?? []).sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+      if range.lowerBound > next { report("\(next)..<\(range.lowerBound) is missing in \(group), before \(id)") }
+      next = max(next, range.upperBound)
+    }
+    if next < end { report("\(next)..<\(end) is missing in \(group)") }
   }
 
   // MARK: Offsets in transactions

@@ -231,6 +231,13 @@ package final class Log {
       guard header.baseOffset >= logEndOffset else {
         throw .unexpectedOffset(got: header.baseOffset, expected: logEndOffset)
       }
+      #if DEBUG
+      if PlantedFault.appendsWithAGap.isPlanted, first == nil, rest.readableBytes >= 2 * header.sizeInBytes {
+        first = header.baseOffset
+        rest.moveReaderIndex(forwardBy: header.sizeInBytes)
+        continue
+      }
+      #endif
       let marker = try EndTransactionMarker(ofControl: batch)
       try rest.withUnsafeReadableBytes { raw throws(AppendError) in
         let whole = UnsafeRawBufferPointer(rebasing: raw[..<header.sizeInBytes])

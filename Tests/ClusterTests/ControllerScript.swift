@@ -96,6 +96,7 @@ struct ControllerScript {
     }
     switch words[0] {
     case "came": return .brokerCame(LiveBroker(id: try number(1), epoch: try number(2)))
+    case "began": return try Self.began(words.dropFirst())
     case "went": return .brokerWent(try number(1))
     case "made":
       let reason = words.count > 3 ? words[3...].joined(separator: " ") : nil
@@ -111,6 +112,23 @@ struct ControllerScript {
     case "fenced": return .writeFailed(.fenced)
     default: return .asked(try number(1), try request(words, word))
     }
+  }
+
+  /// `1:100` is broker 1, registered at zxid 100; `t-0=90` is a partition whose state was written at zxid 90.
+  private static func began(_ words: some Sequence<String>) throws -> Controller.Event {
+    var brokers: [LiveBroker] = []
+    var writtenAt: [TopicPartition: Int64] = [:]
+    for word in words {
+      let (broker, state) = (word.split(separator: ":"), word.split(separator: "="))
+      if broker.count == 2, let id = BrokerID(broker[0]), let epoch = Int64(broker[1]) {
+        brokers.append(LiveBroker(id: id, epoch: epoch))
+      } else if state.count == 2, let zxid = Int64(state[1]) {
+        writtenAt[try partition(String(state[0]))] = zxid
+      } else {
+        throw Malformed(description: "\(word) is no broker and no partition")
+      }
+    }
+    return .began(brokers, writtenAt: writtenAt)
   }
 
   private func request(_ words: [String], _ word: (Int) throws -> String) throws -> Controller.Request {

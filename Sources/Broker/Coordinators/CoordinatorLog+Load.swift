@@ -1,3 +1,4 @@
+import Base
 import Logging
 import Model
 import NIOCore
@@ -30,6 +31,9 @@ extension CoordinatorLog {
 
   /// Drops a partition that this broker leads no longer. Called on the control lane.
   func resign(_ number: Int32) {
+    #if DEBUG
+    if PlantedFault.keepsWhatItHasCoordinated.isPlanted { return }
+    #endif
     led.withLock { led in
       led.loaded.remove(number)
       guard led.epochs.removeValue(forKey: number) != nil else { return }

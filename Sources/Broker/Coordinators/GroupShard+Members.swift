@@ -1,3 +1,4 @@
+import Base
 import Cluster
 import Model
 
@@ -82,7 +83,10 @@ extension GroupShard {
 extension GroupShard.State {
   /// The error that requests get; nil when they are served.
   var error: ErrorCode? {
-    switch status {
+    #if DEBUG
+    if PlantedFault.servesBeforeLoading.isPlanted, status == .loading { return nil }
+    #endif
+    return switch status {
     case .active: nil
     case .loading: .coordinatorLoadInProgress
     case .refusing(let error): error

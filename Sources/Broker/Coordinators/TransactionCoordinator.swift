@@ -1,3 +1,4 @@
+import Base
 import Cluster
 import Logging
 import Model
@@ -70,7 +71,10 @@ final class TransactionCoordinator: CoordinatorState {
 
     /// Why requests are refused; nil when they are served.
     var refusal: ErrorCode? {
-      switch phase {
+      #if DEBUG
+      if PlantedFault.servesBeforeLoading.isPlanted, phase == .loading { return nil }
+      #endif
+      return switch phase {
       case .elsewhere: .notCoordinator
       case .loading: .coordinatorLoadInProgress
       case .unreadable: .coordinatorNotAvailable

@@ -12,6 +12,13 @@ extension LocalBroker {
       return done(order.partitions.map { .init($0, .failed(.leaderNotAvailable)) })
     }
     let write: @Sendable () -> Void = { self.writeMarkersWhereTheyBelong(order, done: done) }
+    #if DEBUG
+    if PlantedFault.writesMarkersTwice.isPlanted {
+      transactionLog.loop.scheduleTask(in: .milliseconds(300)) {
+        self.writeMarkersWhereTheyBelong(order, done: { _ in })
+      }
+    }
+    #endif
     if order.partitions.count <= Limits.servedOnLoop { write() } else { offload.submit(.request, write) }
   }
 

@@ -89,6 +89,10 @@ struct OffsetCommits: Sendable {
     /// The partition's error, after the group has taken the valid commits or not.
     func after(_ committed: GroupShard.Committed) -> ErrorCode {
       switch (self, committed) {
+      // A broker that has just started may know neither the topic nor that it coordinates no group: the client is to look for the coordinator.
+      case (.unknownTopic, .refused(let error))
+      where error == .notCoordinator || error == .coordinatorLoadInProgress || error == .coordinatorNotAvailable:
+        error
       case (.unknownTopic, _): .unknownTopicOrPartition
       case (_, .refused(let error)): error
       case (.metadataTooLong, .stored): .offsetMetadataTooLarge

@@ -1,3 +1,4 @@
+import Base
 import Model
 import NIOCore
 import Storage
@@ -180,6 +181,15 @@ extension LocalBroker {
     var partitionIndex: Int
   }
 
+  /// Whether a produce with acks=all waits for the replicas: always, but for a planted fault.
+  static var waitsForReplicas: Bool {
+    #if DEBUG
+    !PlantedFault.acknowledgesBeforeTheISRHasIt.isPlanted
+    #else
+    true
+    #endif
+  }
+
   private func refusal(of request: ProduceRequest) -> (ErrorCode, String)? {
     if !(-1...1).contains(request.acks) { return (.invalidRequiredAcks, "acks \(request.acks) is not -1, 0 or 1") }
     if request.transactionalID != nil, request.acks != -1 {
@@ -241,7 +251,7 @@ extension LocalBroker {
       response.logAppendTimeMs = placed.appended.logAppendTimeMs
       response.logStartOffset = placed.appended.logStartOffset
       if placed.appended.needsFlush { appends.wait.unflushed.append(partition) }
-      if appends.acks == -1, !placed.isReplicated {
+      if appends.acks == -1, Self.waitsForReplicas, !placed.isReplicated {
         appends.wait.unreplicated.append(
           Unreplicated(
             partition: partition, end: placed.appended.lastOffset + 1, topicIndex: appends.topicIndex,

@@ -222,7 +222,8 @@ final class ProduceRun {
     for index in request.places {
       let target = targetOf[index]
       guard !targets[target].hasFailed, case .appended(let appended) = batches[index].outcome,
-        !appended.needsFlush, request.view.acks != -1 || targets[target].highWatermark > appended.lastOffset
+        !appended.needsFlush,
+        request.view.acks != -1 || targets[target].highWatermark > appended.lastOffset || !LocalBroker.waitsForReplicas
       else { return false }
     }
     return true
@@ -250,7 +251,9 @@ final class ProduceRun {
         told.logAppendTimeMs = appended.logAppendTimeMs
         told.logStartOffset = appended.logStartOffset
         if appended.needsFlush { wait.unflushed.append(partition) }
-        if request.view.acks == -1, targets[targetOf[index]].highWatermark <= appended.lastOffset {
+        if request.view.acks == -1, LocalBroker.waitsForReplicas,
+          targets[targetOf[index]].highWatermark <= appended.lastOffset
+        {
           wait.unreplicated.append(
             LocalBroker.Unreplicated(
               partition: partition, end: appended.lastOffset + 1, topicIndex: response.responses.count - 1,

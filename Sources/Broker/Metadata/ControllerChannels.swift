@@ -123,6 +123,8 @@ extension ControllerRunner {
         state.step(.replicasStopped(by: broker, topic: topic, isGone: !left.contains(topic)))
       }
     case .failed(let reason):
+      // A broker that has left the cluster reaches nobody any more.
+      guard !state.membership.isLeaving else { return }
       log.warning(
         "a request of the controller is sent again", metadata: ["broker": "\(broker)", "reason": "\(reason)"])
       loop.scheduleTask(in: .milliseconds(Limits.controllerRetryMs)) {

@@ -29,6 +29,8 @@ struct Membership {
   var hasSession = true
   /// The watches that are set and have not fired: each is set once.
   var watches: Set<Watch> = []
+  /// What this broker's controller is to begin with: the zxids at which the partitions' states were written last.
+  var writtenAt: [TopicPartition: Int64] = [:]
 
   enum Watch: Hashable { case controller, brokers, configs, reassignments, elections, deletions }
 
@@ -264,6 +266,7 @@ extension ControllerRunner {
       let shown = state.controller?.shownTopics ?? []
       state.orders.show(
         shown.map { TopicUpdate($0) }, removed: [], brokers: nil, controllerID: brokerID, isAll: true)
+      state.membership.writtenAt = start.writtenAt
       try lookAtBrokers(&state)
     } catch {
       // Not a controller that does not know its cluster: another one, or this one again.
@@ -287,7 +290,10 @@ extension ControllerRunner {
     }
     // A new controller knows none of them yet.
     guard !before.isEmpty else {
-      return state.step(.began(alive.keys.sorted().compactMap { alive[$0] }))
+      state.step(
+        .began(alive.keys.sorted().compactMap { alive[$0] }, writtenAt: state.membership.writtenAt))
+      if !alive.isEmpty { state.membership.writtenAt = [:] }
+      return
     }
     for id in before.keys.sorted() where alive[id]?.epoch != before[id]?.epoch {
       peers.forget(id)

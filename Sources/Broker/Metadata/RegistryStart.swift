@@ -12,6 +12,9 @@ struct RegistryStart {
   /// The partitions without a state: a controller has ended in the midst of a change that takes several requests.
   private(set) var stateless: [(name: TopicPartition, replicas: [BrokerID])] = []
 
+  /// The zxids at which the partitions' states were written last.
+  private(set) var writtenAt: [TopicPartition: Int64] = [:]
+
   init(tree: any ZNodeTree, brokerID: BrokerID, isShared: Bool = false) {
     self.tree = tree
     self.brokerID = brokerID
@@ -125,6 +128,7 @@ struct RegistryStart {
     var states = try self.nodes(
       topics.flatMap { topic in topic.replicas.indices.map { PartitionStateZNode.path(topic.name, Int32($0)) } })[...]
     stateless = []
+    writtenAt = [:]
     var described: [TopicDescription] = []
     for (topic, config) in zip(topics, configs) {
       described.append(
@@ -151,6 +155,7 @@ struct RegistryStart {
           replicas: replicas, leader: state.leader, leaderEpoch: state.leaderEpoch,
           inSyncReplicas: state.inSyncReplicas, partitionEpoch: node.stat.version)
         description.isRecovering = state.isRecovering
+        if isShared { writtenAt[TopicPartition(topic.name, number)] = node.stat.mzxid }
       } else {
         // As the state is that completes it.
         description = PartitionDescription(

@@ -1,3 +1,4 @@
+import Base
 import Cluster
 import Model
 import NIOCore
@@ -124,8 +125,14 @@ extension Partition.State {
   fileprivate func position(of log: Log) -> FollowerFetching.Position {
     // An empty log has no records that could be others than the leader's.
     let isEmpty = log.logStartOffset == log.logEndOffset
+    let lastEpoch = isEmpty ? -1 : log.leaderEpoch ?? -1
+    #if DEBUG
+    let forgets = PlantedFault.forgetsEpochsWhenFetching.isPlanted
+    #else
+    let forgets = false
+    #endif
     return FollowerFetching.Position(
-      leaderEpoch: replication.leaderEpoch, offset: log.logEndOffset, lastEpoch: isEmpty ? -1 : log.leaderEpoch ?? -1,
+      leaderEpoch: replication.leaderEpoch, offset: log.logEndOffset, lastEpoch: forgets ? -1 : lastEpoch,
       logStart: log.logStartOffset)
   }
 

@@ -66,6 +66,9 @@ package final class SharedTree: Sendable {
   /// The sessions that the ensemble holds to be alive, connected or not, in the order in which they were opened.
   package var livingSessions: [Int64] { ensemble.withLock { $0.living } }
 
+  /// The number of the last change.
+  package var lastZxid: Int64 { ensemble.withLock { $0.state.lastZxid } }
+
   // MARK: Calls of sessions
 
   func read<Result>(

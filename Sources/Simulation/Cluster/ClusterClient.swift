@@ -20,10 +20,11 @@ final class ClusterClient: @unchecked Sendable {
   private var whenAsked: [() -> Void] = []
 
   /// Milliseconds after which a connection whose oldest request has no response is given up.
-  static let timeoutMs: Int64 = 4_000
+  private let timeoutMs: Int64
 
-  init(_ name: String, _ cluster: ClusterSimulation, seed: UInt64) {
+  init(_ name: String, _ cluster: ClusterSimulation, seed: UInt64, timeoutMs: Int64 = 4_000) {
     self.name = name
+    self.timeoutMs = timeoutMs
     self.cluster = cluster
     random = SplitMix(seed: seed)
   }
@@ -86,7 +87,7 @@ final class ClusterClient: @unchecked Sendable {
   func checkTimeouts() {
     for broker in connections.keys.sorted() {
       guard let connection = connections[broker], let sent = connection.oldestSent,
-        cluster.now - sent > .milliseconds(Self.timeoutMs)
+        cluster.now - sent > .milliseconds(timeoutMs)
       else { continue }
       cluster.trace.note("\(connection.name) gets no response")
       connection.breakConnection()

@@ -13,26 +13,32 @@ final class ClusterConsumer: @unchecked Sendable {
     var partitionMaxBytes: Int32
     /// One fetch in so many is preceded by a seek to an earlier offset.
     var rereadEvery: Int
+    var isReadCommitted = false
   }
 
   let settings: Settings
   let client: ClusterClient
   private let cluster: ClusterSimulation
   private var random: SplitMix
+  private var reader: SimulatedReader
   private(set) var position: Int64 = 0
-  private(set) var records = 0
   private(set) var lastFailure = "nothing has failed"
   /// Whether the consumer has stopped seeking and reads to the end.
   var isCatchingUp = false
   /// Whether the consumer reads no more.
   var isDone = false
+  /// Gets each batch, and what its producer calls it.
+  var each: (RecordBatch, Ledger.BatchID?) -> Void = { _, _ in }
 
   init(_ settings: Settings, _ cluster: ClusterSimulation, seed: UInt64, name: String? = nil) {
     self.settings = settings
     self.cluster = cluster
     random = SplitMix(seed: seed)
     client = ClusterClient(name ?? "consumer \(settings.number)", cluster, seed: random.next())
+    reader = SimulatedReader(client.name, isReadCommitted: settings.isReadCommitted)
   }
+
+  var records: Int { reader.records }
 
   private var ledger: Ledger? { cluster.ledgers[settings.partition] }
   var isAtEnd: Bool { position >= ledger?.acknowledgedEnd ?? 0 }
@@ -63,6 +69,7 @@ final class ClusterConsumer: @unchecked Sendable {
     var request = FetchRequest()
     request.maxWaitMs = settings.maxWaitMs
     request.minBytes = 1
+    request.isolationLevel = settings.isReadCommitted ? 1 : 0
     request.want(settings.partition, from: position, maxBytes: isCatchingUp ? 1 << 20 : settings.partitionMaxBytes)
     request.topics[0].partitions[0].currentLeaderEpoch = leader.epoch
     let asked = position
@@ -77,25 +84,18 @@ final class ClusterConsumer: @unchecked Sendable {
   }
 
   private func took(_ found: FetchResponse.Partition, from leader: ClusterClient.Leader, asked: Int64) {
-    switch found.errorCode {
-    case .none: break
-    case .offsetOutOfRange:
-      return cluster.violation(
-        "\(client.name): \(asked) of \(settings.partition) is out of range at \(leader.broker), the leader of epoch "
-          + "\(leader.epoch)")
-    case .notLeaderOrFollower, .leaderNotAvailable, .unknownTopicOrPartition, .fencedLeaderEpoch, .unknownLeaderEpoch,
-      .kafkaStorageError, .offsetNotAvailable:
+    if found.errorCode != .none, found.errorCode.isOfMovingLeaders {
       return lookForLeader("\(found.errorCode) from \(leader.broker)")
-    default: return cluster.violation("\(client.name): \(found.errorCode) for \(settings.partition)")
     }
-    if let bytes = found.records.bytes, bytes.readableBytes > 0, let ledger {
-      let next = ledger.read(bytes, from: asked)
-      if next > found.highWatermark.rawValue {
-        cluster.violation("\(client.name): read up to \(next), past the high watermark \(found.highWatermark)")
-      }
-      records += Int(max(0, next - asked))
+    switch reader.take(found, of: settings.partition, from: asked, each: each, in: cluster) {
+    case .next(let next):
       position = next
       cluster.trace.note("\(client.name) is at \(next), fed by \(leader.broker)")
+    case .outOfRange:
+      cluster.violation(
+        "\(client.name): \(asked) of \(settings.partition) is out of range at \(leader.broker), the leader of epoch "
+          + "\(leader.epoch)")
+    case .nothing: break
     }
     later(1 + random.below(isCatchingUp ? 2_000 : 30_000))
   }

@@ -29,7 +29,8 @@ final class ClusterNode: @unchecked Sendable {
   /// Whether it is not started again.
   var staysDown = false
   /// The node's wall clock is off by this.
-  var clockOffsetMs: Int64 = 0
+  var clockOffsetMs: Int64 = 0 { didSet { clockOffsetMsMost = max(clockOffsetMsMost, clockOffsetMs) } }
+  private(set) var clockOffsetMsMost: Int64 = 0
 
   init(_ id: BrokerID, _ cluster: ClusterSimulation, seed: UInt64) {
     self.id = id
@@ -44,6 +45,11 @@ final class ClusterNode: @unchecked Sendable {
 
   var name: String { "node \(id)" }
   var running: RunningNode? { phase == .running ? node?.running : nil }
+
+  /// The node's replica of a partition, as far as it has heard of it.
+  func replica(of name: TopicPartition) -> Partition? {
+    running?.broker.image.named(name.topic)?.partition(name.partition)
+  }
 
   private func enter(_ next: Phase) {
     phase = next

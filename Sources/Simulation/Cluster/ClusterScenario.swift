@@ -12,6 +12,8 @@ struct ClusterScenario {
   var topics: [Topic] = []
   var producers: [ClusterProducer.Settings] = []
   var consumers: [ClusterConsumer.Settings] = []
+  var groups: [Scenario.Group] = []
+  var transactionalProducers: [SimulatedTransactionalProducer.Settings] = []
   /// The faults in the order of their times.
   var faults: [Fault] = []
   /// Virtual seconds before the faults end.
@@ -104,6 +106,11 @@ struct ClusterScenario {
       consumers.append(Self.consumer(number + 1, topics.filter(\.isSafe), &random))
     }
     addFaults(&random)
+    // From generators of their own: runs without them are as they were before there were any.
+    var groups = SplitMix(seed: seed ^ 0x6_4095)
+    if groups.below(3) == 0 { addGroups(&groups) }
+    var transactions = SplitMix(seed: seed ^ 0x7_A4C7)
+    if transactions.below(3) == 0 { addTransactions(&transactions) }
   }
 
   /// A run has few faults of few kinds, so that one does not hide another.
@@ -139,7 +146,7 @@ struct ClusterScenario {
       valueBytesMax: random.pick([20, 300]), batchBytesMax: topic.segmentBytes - 200)
   }
 
-  private static func consumer(
+  static func consumer(
     _ number: Int, _ topics: [Topic], _ random: inout SplitMix
   ) -> ClusterConsumer.Settings {
     let topic = random.pick(topics)

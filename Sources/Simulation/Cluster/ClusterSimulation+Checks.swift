@@ -16,6 +16,7 @@ extension ClusterSimulation {
     network.heal()
     tree.mendAll()
     tree.delayMicrosecondsMax = 2_000
+    tree.delayMicrosecondsMaxOf = [:]
     for node in nodes {
       node.offload.delayMicrosecondsMax = 2_000
       node.clockOffsetMs = 0
@@ -32,10 +33,12 @@ extension ClusterSimulation {
       seconds: Self.healingSeconds, until: { self.producers.allSatisfy(\.isIdle) },
       orElse: "after the faults, not every batch is acknowledged: "
         + "\(producers.filter { !$0.isIdle }.map { "\($0.client.name): \($0.lastFailure)" })")
+    settleTransactions()
     advance(
       seconds: Self.healingSeconds, until: { self.consumers.allSatisfy(\.isAtEnd) },
       orElse: "after the faults, not every record is read: "
         + "\(consumers.filter { !$0.isAtEnd }.map { "\($0.client.name) at \($0.position): \($0.lastFailure)" })")
+    settleGroups()
     advance(
       seconds: Self.healingSeconds, until: { self.isWhole },
       orElse: "at the end, the cluster is not whole: \(self.states)")
@@ -47,7 +50,8 @@ extension ClusterSimulation {
     let controlling = nodes.filter { $0.running?.broker.controller.cluster.brokers.isEmpty == false }.map(\.id)
     guard controlling == [controller] else { return false }
     return partitions.allSatisfy { partition in
-      tree.state(of: partition).map { $0.leader >= 0 && $0.inSyncReplicas.count == nodes.count } ?? false
+      tree.state(of: partition).map { $0.leader >= 0 && $0.inSyncReplicas.count == tree.replicas(of: partition).count }
+        ?? false
     }
   }
 
@@ -74,6 +78,8 @@ extension ClusterSimulation {
       seconds: 30, until: { self.differences.isEmpty },
       orElse: "the replicas differ: \(self.differences.joined(separator: "; "))")
     readEverything()
+    checkCommittedOffsets()
+    checkTransactionalOffsets()
     guard violations.isEmpty else { return }
     for node in nodes {
       node.staysDown = true
@@ -106,6 +112,7 @@ extension ClusterSimulation {
             + "\(shown.inSyncReplicas), the tree leader \(state.leader), epoch \(state.leaderEpoch), in sync "
             + "\(state.inSyncReplicas)"
         }
+        guard tree.replicas(of: partition).contains(node.id) else { continue }
         let leadership = topic.partition(partition.partition)?.leadership
         guard leadership?.isLeader == (state.leader == node.id), leadership?.epoch == state.leaderEpoch else {
           return "\(node.name) is of \(partition) \(leadership.map { "\($0)" } ?? "nothing"), the tree has leader "
@@ -142,14 +149,17 @@ extension ClusterSimulation {
   private var differences: [String] {
     var different: [String] = []
     for partition in partitions {
-      let first = batches(of: partition, on: nodes[0])
+      let replicas = tree.replicas(of: partition)
+      let nodes = nodes.filter { replicas.contains($0.id) }
+      guard let one = nodes.first else { continue }
+      let first = batches(of: partition, on: one)
       for node in nodes.dropFirst() {
         let other = batches(of: partition, on: node)
         guard first != other else { continue }
         let index = zip(first, other).enumerated().first { $1.0 != $1.1 }?.offset ?? min(first.count, other.count)
         func at(_ list: [String]) -> String { index < list.count ? list[index] : "nothing" }
         different.append(
-          "\(partition): batch \(index) is \(at(first)) on \(nodes[0].name), \(at(other)) on \(node.name)")
+          "\(partition): batch \(index) is \(at(first)) on \(one.name), \(at(other)) on \(node.name)")
       }
     }
     return different
@@ -158,21 +168,35 @@ extension ClusterSimulation {
   /// Reads each partition from its start, from its leader, and checks that nothing is missing.
   private func readEverything() {
     for (partition, ledger) in ledgers.sorted(by: { $0.key < $1.key }) where violations.isEmpty {
-      let settings = ClusterConsumer.Settings(
-        number: 0, partition: partition, maxWaitMs: 0, partitionMaxBytes: 1 << 20, rereadEvery: .max)
-      let reader = ClusterConsumer(settings, self, seed: 1, name: "the last reader")
-      reader.isCatchingUp = true
-      reader.start()
       let end =
-        nodes.compactMap { $0.running?.broker.image.named(partition.topic)?.partition(partition.partition) }
-        .first { $0.leadership.isLeader }?.highWatermark.rawValue ?? 0
-      advance(
-        seconds: 60, until: { reader.position >= max(end, ledger.acknowledgedEnd) },
-        orElse: "\(partition) cannot be read past \(reader.position): \(reader.lastFailure)")
+        nodes.compactMap { $0.replica(of: partition) }.first { $0.leadership.isLeader }?.highWatermark.rawValue ?? 0
+      var whole = WholeReading(partition, transactions)
+      readAll(partition, upTo: max(end, ledger.acknowledgedEnd), isReadCommitted: false) { batch, id in
+        if let wrong = whole.take(batch, id) { self.violation("\(partition): \(wrong)") }
+      }
+      for transaction in whole.left { violation("\(partition): \(transaction) has no marker") }
       guard violations.isEmpty else { return }
       ledger.finish(end: end)
-      counts.recordsRead += reader.records
-      reader.isDone = true
+      if ledger.transactions != nil { readAll(partition, upTo: end, isReadCommitted: true) { _, _ in } }
     }
+  }
+
+  private func readAll(
+    _ partition: TopicPartition, upTo end: Int64, isReadCommitted: Bool,
+    each: @escaping (RecordBatch, Ledger.BatchID?) -> Void
+  ) {
+    let settings = ClusterConsumer.Settings(
+      number: 0, partition: partition, maxWaitMs: 0, partitionMaxBytes: 1 << 20, rereadEvery: .max,
+      isReadCommitted: isReadCommitted)
+    let reader = ClusterConsumer(settings, self, seed: 1, name: "the last reader")
+    reader.isCatchingUp = true
+    reader.each = each
+    reader.start()
+    advance(
+      seconds: 60, until: { reader.position >= end },
+      orElse: "\(partition) cannot be read past \(reader.position): \(reader.lastFailure)")
+    counts.recordsRead += reader.records
+    reader.isDone = true
+    reader.client.leave()
   }
 }

@@ -10,19 +10,21 @@ extension ClusterSimulation {
     let other = random.pick(nodes.filter { $0 !== node })
     switch fault {
     case .kill:
-      guard node.phase == .running else { return }
+      guard node.phase == .running, mayGo(node) else { return }
       note(fault, node)
       node.crash(.process)
     case .powerFailure:
       guard mayLoseDisk(node) else { return }
       note(fault, node)
+      damaged = node
       node.crash(.power)
     case .emptyDisk:
       guard mayLoseDisk(node) else { return }
       note(fault, node)
+      damaged = node
       node.crash(.emptyDisk)
     case .stop:
-      guard node.phase == .running else { return }
+      guard node.phase == .running, mayGo(node) else { return }
       note(fault, node)
       node.stop()
     case .cutNodes:
@@ -35,6 +37,7 @@ extension ClusterSimulation {
       note(fault, node)
       for other in nodes where other !== node { cut(node.host.name, other.host.name, bothWays: true) }
     case .cutTree:
+      guard mayGo(node) else { return }
       note(fault, node)
       tree.cut(node.id)
       after(milliseconds: 1 + random.below(random.pick([500, 10_000]))) { [self] in
@@ -42,9 +45,11 @@ extension ClusterSimulation {
         tree.mend(node.id)
       }
     case .expireSession:
+      guard mayGo(node) else { return }
       note(fault, node)
       tree.expire(node.id, silently: false)
     case .expireSilently:
+      guard mayGo(node) else { return }
       note(fault, node)
       tree.expire(node.id, silently: true)
       after(milliseconds: 1 + random.below(random.pick([500, 5_000]))) { [self] in tree.mend(node.id) }
@@ -52,6 +57,7 @@ extension ClusterSimulation {
       note(fault)
       tree.deleteController()
     case .cutOff:
+      guard mayGo(node) else { return }
       note(fault, node)
       for other in nodes where other !== node { cut(node.host.name, other.host.name, bothWays: true) }
       after(milliseconds: 1 + random.below(random.pick([10, 3_000]))) { [self] in tree.cut(node.id) }
@@ -80,40 +86,18 @@ extension ClusterSimulation {
     }
   }
 
-  /// Has the cluster's controller be replaced while it does not know.
-  private func strandController() {
-    guard let id = tree.controller, let controller = nodes.first(where: { $0.id == id }) else { return }
-    let other = random.pick(nodes.filter { $0 !== controller })
-    note(.strandController, controller, other)
-    guard random.below(2) == 0 else {
-      // It has an ISR to change, for the node that is gone.
-      other.crash(.process)
-      let lagMs = Int(scenario.configuration["replica.lag.time.max.ms"] ?? "") ?? 0
-      return after(milliseconds: lagMs / 2 + random.below(lagMs)) { [self] in
-        slowTree()
-        tree.deleteController()
-      }
-    }
-    // It has leaders to elect, and its orders come late.
-    for node in nodes where node !== controller { cut(controller.host.name, node.host.name, bothWays: true) }
-    after(milliseconds: 1 + random.below(1_000)) { [self] in
-      tree.expire(other.id, silently: false)
-      after(milliseconds: 1 + random.below(2_000)) { [self] in tree.deleteController() }
-    }
-  }
-
-  private func slowTree() {
+  func slowTree() {
     note(.slowTree)
     tree.delayMicrosecondsMax = 2_000_000
     after(milliseconds: 1_000 + random.below(4_000)) { [self] in tree.delayMicrosecondsMax = 2_000 }
   }
 
-  private func note(_ fault: ClusterScenario.Fault.Kind, _ nodes: ClusterNode...) {
+  func note(_ fault: ClusterScenario.Fault.Kind, _ nodes: ClusterNode...) {
     counts.faults[fault.rawValue, default: 0] += 1
     trace.note("fault: \(fault.rawValue) \(nodes.map { "\($0.id)" }.joined(separator: " "))")
   }
 
-  private func cut(_ from: String, _ to: String, bothWays: Bool) {
+  func cut(_ from: String, _ to: String, bothWays: Bool) {
     network.block(from, to)
     if bothWays { network.block(to, from) }
     after(milliseconds: 1 + random.below(random.pick([1_000, 10_000, 25_000]))) { [self] in
@@ -122,14 +106,32 @@ extension ClusterSimulation {
     }
   }
 
+  /// Whether a node may leave the cluster: not while another has lost records and may not have all of them again, unless the third stays.
+  /// A cluster cannot know of a node that registers which records it has lost, where no other one is alive.
+  func mayGo(_ node: ClusterNode) -> Bool {
+    if let damaged, damaged.phase == .running, hasAll(damaged) { self.damaged = nil }
+    guard let damaged, damaged !== node else { return true }
+    return nodes.allSatisfy { $0 === node || $0 === damaged || isSettled($0) }
+  }
+
+  private func isSettled(_ node: ClusterNode) -> Bool {
+    node.phase == .running && tree.isRegistered(node.id) && now - node.since > .seconds(3)
+  }
+
+  private func hasAll(_ node: ClusterNode) -> Bool {
+    isSettled(node)
+      && partitions.allSatisfy { partition in
+        !tree.replicas(of: partition).contains(node.id)
+          || tree.state(of: partition).map { $0.inSyncReplicas.contains(node.id) } ?? false
+      }
+  }
+
   /// Whether a node may lose what is not synced, or all of its disk: each partition then has two other living replicas in sync, which lose
   /// nothing until that node has all records again.
   private func mayLoseDisk(_ node: ClusterNode) -> Bool {
-    guard nodes.allSatisfy({ $0.phase == .running && tree.isRegistered($0.id) && now - $0.since > .seconds(3) }) else {
-      return false
-    }
-    return partitions.allSatisfy { partition in
-      tree.state(of: partition).map { Set($0.inSyncReplicas).count == nodes.count && $0.leader >= 0 } ?? false
-    }
+    nodes.allSatisfy { isSettled($0) && hasAll($0) }
+      && partitions.allSatisfy { partition in
+        tree.replicas(of: partition).count == nodes.count && tree.state(of: partition).map { $0.leader >= 0 } ?? false
+      }
   }
 }

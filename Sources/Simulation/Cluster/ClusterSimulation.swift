@@ -15,7 +15,7 @@ import Wire
 /// ```
 ///
 /// Everything happens on the calling thread, in virtual time.
-package final class ClusterSimulation: ClientWorld, @unchecked Sendable {
+package final class ClusterSimulation: CoordinatedWorld, @unchecked Sendable {
   static let port: UInt16 = 9092
   /// The place of all clients in the network.
   static let clients = "clients"
@@ -36,6 +36,13 @@ package final class ClusterSimulation: ClientWorld, @unchecked Sendable {
   private(set) var ledgers: [TopicPartition: Ledger] = [:]
   private(set) var producers: [ClusterProducer] = []
   private(set) var consumers: [ClusterConsumer] = []
+  var members: [SimulatedGroupMember] = []
+  /// By the groups' names.
+  var groupLedgers: [String: GroupLedger] = [:]
+  var transactionalProducers: [SimulatedTransactionalProducer] = []
+  private(set) lazy var transactions = TransactionLedger { [unowned self] in violation($0) }
+  /// The ways of groups' members and transactional producers to the cluster.
+  var senders: [ClusterSender] = []
   private(set) var violations: [String] = []
   var counts = Simulation.Counts()
   var isHealing = false
@@ -44,9 +51,11 @@ package final class ClusterSimulation: ClientWorld, @unchecked Sendable {
   private var leaders: [TopicPartition: [LeaderEpoch: BrokerID]] = [:]
   /// Who got each producer id.
   private var producerIDs: [Int64: String] = [:]
-  /// The controller, and since when it is that.
-  private var lastController: BrokerID?
-  private var controllerSince = NIODeadline.uptimeNanoseconds(0)
+  /// What is checked of followers that lag.
+  var lag = Lag()
+  /// The node that has lost records and may not have all of them again; the others keep them meanwhile.
+  var damaged: ClusterNode?
+  private var looks = 0
 
   private static let epochMs: Int64 = 1_700_000_000_000
 
@@ -104,11 +113,20 @@ package final class ClusterSimulation: ClientWorld, @unchecked Sendable {
     producerIDs[producerID] = name
   }
 
+  /// The partitions of the scenario's topics, and those of the coordinators' topics that there are.
   var partitions: [TopicPartition] {
-    scenario.topics.flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
+    var all = scenario.topics.flatMap { topic in (0..<topic.partitions).map { TopicPartition(topic.name, $0) } }
+    guard hasCoordinators else { return all }
+    for (topic, prefix) in [
+      (TopicName.groupOffsets, "offsets.topic."), (TopicName.transactionState, "transaction.state.log."),
+    ] where tree.hasTopic(topic) {
+      let count = Int32(scenario.configuration[prefix + "num.partitions"] ?? "") ?? 0
+      all += (0..<count).map { TopicPartition(topic, $0) }
+    }
+    return all
   }
 
-  var clients: [ClusterClient] { producers.map(\.client) + consumers.map(\.client) }
+  var clients: [ClusterClient] { producers.map(\.client) + consumers.map(\.client) + senders.map(\.client) }
 
   // MARK: The run
 
@@ -144,9 +162,11 @@ package final class ClusterSimulation: ClientWorld, @unchecked Sendable {
     if before.isEmpty, let node = nodes.first(where: { $0.phase != .down }) { violation("\(node.name) does not end") }
     loop.advanceTime(by: .seconds(30))
     counts.batchesAcknowledged = producers.reduce(0) { $0 + $1.acknowledged }
-    counts.recordsRead = consumers.reduce(0) { $0 + $1.records }
+    counts.recordsRead += consumers.reduce(0) { $0 + $1.records } + members.reduce(0) { $0 + $1.reader.records }
+    countCoordinated()
     producers = []
     consumers = []
+    (members, groupLedgers, transactionalProducers, senders) = ([], [:], [], [])
     ledgers = [:]
     nodes = []
     try? loop.syncShutdownGracefully()
@@ -188,32 +208,9 @@ package final class ClusterSimulation: ClientWorld, @unchecked Sendable {
 
   /// Checks that no controller writes after another was elected, and that a replica leaves the ISR which cannot follow.
   private func checkStates() {
-    if let wrong = tree.writtenTooLate(of: partitions) { violation(wrong) }
-    checkLagging()
-  }
-
-  /// Checks that a follower which has not reached its leader for long is not in sync, where the leader has reached the controller.
-  private func checkLagging() {
-    let lagMs = Int64(scenario.configuration["replica.lag.time.max.ms"] ?? "") ?? 0
-    let bound = TimeAmount.milliseconds(2 * lagMs + 5_000)
-    let controller = tree.controller
-    if controller != lastController { (lastController, controllerSince) = (controller, now) }
-    guard let controller, now - controllerSince > bound,
-      nodes.allSatisfy({ $0.phase == .running && now - $0.since > bound && tree.isRegistered($0.id) })
-    else { return }
-    func has(been isBlocked: Bool, _ one: BrokerID, _ other: BrokerID) -> Bool {
-      let (one, other) = (Self.address(of: one), Self.address(of: other))
-      let ways = [(one, other), (other, one)].map { network.has(been: isBlocked, $0.0, $0.1, for: bound) }
-      return isBlocked ? ways.contains(true) : !ways.contains(false)
-    }
-    for partition in partitions {
-      guard let state = tree.state(of: partition), state.leader >= 0, has(been: false, state.leader, controller),
-        nodes.allSatisfy({ tree.hasReached($0.id, for: bound) })
-      else { continue }
-      for id in state.inSyncReplicas where id != state.leader && has(been: true, state.leader, id) {
-        violation("\(id) is in sync for \(partition), and has not reached its leader \(state.leader) for \(bound)")
-      }
-    }
+    if let wrong = tree.writtenTooLate(of: { self.partitions }) { violation(wrong) }
+    looks += 1
+    if looks % 5 == 0 { checkLagging(partitions) }
   }
 
   /// Checks that no two nodes lead a partition in one leader epoch.
@@ -286,5 +283,7 @@ package final class ClusterSimulation: ClientWorld, @unchecked Sendable {
       trace.note("\(consumer.client.name) reads \(consumer.settings.partition)")
       consumer.start()
     }
+    makeGroups()
+    makeTransactionalProducers()
   }
 }

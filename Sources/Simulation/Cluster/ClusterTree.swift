@@ -31,7 +31,15 @@ final class ClusterTree: @unchecked Sendable {
     get { delays.most }
     set { delays.most = newValue }
   }
+  /// The maximum delays of events for nodes that hear of them later than others do.
+  var delayMicrosecondsMaxOf: [BrokerID: Int] {
+    get { delays.ofNode }
+    set { delays.ofNode = newValue }
+  }
   private let delays: Delays
+  private var read = Read()
+  /// The change after which `writtenTooLate` looked last.
+  private var lookedAt: Int64 = -1
   /// The simulation's own session, which is never cut.
   let census: SharedSession
 
@@ -40,8 +48,8 @@ final class ClusterTree: @unchecked Sendable {
     let delays = Delays(seed: seed)
     self.delays = delays
     random = SplitMix(seed: seed ^ 1)
-    server = SharedTree(now: now) { _, body in
-      loop.assumeIsolated().scheduleTask(in: .microseconds(Int64(1 + delays.random.below(delays.most)))) { body() }
+    server = SharedTree(now: now) { session, body in
+      loop.assumeIsolated().scheduleTask(in: .microseconds(Int64(delays.draw(for: session)))) { body() }
     }
     census = server.connect()
   }
@@ -49,7 +57,11 @@ final class ClusterTree: @unchecked Sendable {
   private final class Delays: @unchecked Sendable {
     var random: SplitMix
     var most = 2_000
+    var ofNode: [BrokerID: Int] = [:]
+    var nodes: [Int64: BrokerID] = [:]
     init(seed: UInt64) { random = SplitMix(seed: seed) }
+
+    func draw(for session: Int64) -> Int { 1 + random.below(nodes[session].flatMap { ofNode[$0] } ?? most) }
   }
 
   func connect(_ node: BrokerID, timeoutMs: Int) throws(ZNodeError) -> any ZNodeTree {
@@ -57,6 +69,7 @@ final class ClusterTree: @unchecked Sendable {
       throw ZNodeError(.connectionLost, "", detail: "no server of the ensemble is reached")
     }
     let session = server.connect()
+    delays.nodes[session.sessionID] = node
     held.removeAll { $0.isDead && !server.livingSessions.contains($0.session.sessionID) }
     held.append(Held(node: node, session: session, timeoutMs: timeoutMs))
     return session
@@ -120,7 +133,43 @@ final class ClusterTree: @unchecked Sendable {
 
   // MARK: What the tree says
 
+  func hasTopic(_ name: String) -> Bool { (try? census.exists(TopicZNode.path(name))) != nil }
+
+  /// What was read of the tree since its last change.
+  private struct Read {
+    var zxid: Int64 = -1
+    var states: [TopicPartition: PartitionStateZNode?] = [:]
+    var brokers: [BrokerID: Int64]?
+    var controller: BrokerID??
+  }
+
+  /// Forgets what was read before the last change; returns whether there was one.
+  @discardableResult
+  private func refresh() -> Bool {
+    let zxid = server.lastZxid
+    guard read.zxid != zxid else { return false }
+    read = Read(zxid: zxid)
+    return true
+  }
+
+  /// The replicas of a partition: a coordinators' topic may have been made when one broker was away.
+  func replicas(of partition: TopicPartition) -> [BrokerID] {
+    guard let node = try? census.find(TopicZNode.path(partition.topic)),
+      let topic = try? TopicZNode(name: partition.topic, data: node.data),
+      topic.replicas.indices.contains(Int(partition.partition))
+    else { return [] }
+    return topic.replicas[Int(partition.partition)]
+  }
+
   func state(of partition: TopicPartition) -> PartitionStateZNode? {
+    refresh()
+    if let known = read.states[partition] { return known }
+    let found = findState(of: partition)
+    read.states[partition] = .some(found)
+    return found
+  }
+
+  private func findState(of partition: TopicPartition) -> PartitionStateZNode? {
     guard let node = try? census.find(PartitionStateZNode.path(partition.topic, partition.partition)) else {
       return nil
     }
@@ -128,11 +177,15 @@ final class ClusterTree: @unchecked Sendable {
   }
 
   /// A partition whose state was written by a controller after another one had been elected; nil where there is none.
-  func writtenTooLate(of partitions: [TopicPartition]) -> String? {
+  ///
+  /// - Parameter partitions: not asked for when nothing has changed since the last look.
+  func writtenTooLate(of partitions: () -> [TopicPartition]) -> String? {
+    guard server.lastZxid != lookedAt else { return nil }
+    lookedAt = server.lastZxid
     guard let node = try? census.find(ControllerEpochZNode.path),
       let epoch = try? ControllerEpochZNode.epoch(data: node.data)
     else { return nil }
-    for partition in partitions {
+    for partition in partitions() {
       guard let state = try? census.find(PartitionStateZNode.path(partition.topic, partition.partition)),
         state.stat.mzxid > node.stat.mzxid, let said = self.state(of: partition)?.controllerEpoch, said < epoch
       else { continue }
@@ -143,17 +196,24 @@ final class ClusterTree: @unchecked Sendable {
 
   /// The broker that is the controller; nil where there is none.
   var controller: BrokerID? {
-    guard let node = try? census.find(ControllerZNode.path) else { return nil }
-    return try? ControllerZNode(data: node.data).brokerID
+    refresh()
+    if let known = read.controller { return known }
+    let node = try? census.find(ControllerZNode.path)
+    let found = node.flatMap { try? ControllerZNode(data: $0.data).brokerID }
+    read.controller = .some(found)
+    return found
   }
 
   /// The registered brokers, with the sessions that own the registrations.
   var brokers: [BrokerID: Int64] {
+    refresh()
+    if let known = read.brokers { return known }
     var found: [BrokerID: Int64] = [:]
     for name in (try? census.children(of: BrokerZNode.parent)) ?? [] {
       guard let id = BrokerID(name), let stat = try? census.exists(BrokerZNode.path(id)) else { continue }
       found[id] = stat.ephemeralOwner
     }
+    read.brokers = found
     return found
   }
 
