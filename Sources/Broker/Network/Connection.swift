@@ -174,11 +174,9 @@ package final class Connection: ChannelDuplexHandler {
     let woken = run.woken
     if run.outcomes.isEmpty, machine.answersAtOnce {
       if let responses = run.responses {
-        writer.write(.bytes(responses), to: context)
-        machine.answeredTogether(takesResponses: writer.takesMore(context))
+        handOver(.bytes(responses), context)
       } else if !run.parts.isEmpty {
-        writer.write(.parts(run.parts), to: context)
-        machine.answeredTogether(takesResponses: writer.takesMore(context))
+        handOver(.parts(run.parts), context)
       }
     } else {
       answerOneByOne(run, port, context)
@@ -186,6 +184,13 @@ package final class Connection: ChannelDuplexHandler {
     // May come back to other connections of this event loop, and so to `runs`.
     for waiter in woken { waiter.wake(.satisfied) }
     return true
+  }
+
+  /// Hands over the responses of requests that were served together. The channel may come back with events meanwhile.
+  private func handOver(_ responses: OutgoingResponse, _ context: ChannelHandlerContext) {
+    machine.answerTogether()
+    writer.write(responses, to: context)
+    _ = machine.handedOver(takesResponses: writer.takesMore(context))
   }
 
   /// Tells the machine of each of the requests that were served together.

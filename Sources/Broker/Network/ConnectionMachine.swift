@@ -304,14 +304,12 @@ extension ConnectionMachine {
     return nil
   }
 
-  /// Requests in hand were served together, and their responses handed to the channel.
+  /// Requests in hand were served together, and their responses are about to be handed to the channel; `handedOver` follows.
   ///
-  /// - Parameter takesResponses: as with `handedOver`.
   /// - Precondition: `mayBegin` and `answersAtOnce`.
-  package mutating func answeredTogether(takesResponses: Bool) {
+  package mutating func answerTogether() {
     precondition(mayBegin && answersAtOnce, "responses left before those of earlier requests")
     output = .unflushed
-    self.takesResponses = takesResponses
   }
 
   /// A response was handed to the channel in the midst of a turn; the next one, if there is one, is to follow.

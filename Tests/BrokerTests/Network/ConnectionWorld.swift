@@ -304,11 +304,15 @@ struct ConnectionWorld {
     nest()
     if machine.mayBegin, machine.answersAtOnce, !will.happens(40) {
       expect(inFlight == 0 && !isWriting, "responses overtook others")
+      machine.answerTogether()
       for _ in 0..<count { fates.append(.answered) }
       front = fates.count
       isUnflushed = true
+      // The channel comes back from inside of the write.
+      nest()
       if will.happens(will.heldBack), wait == .nothing { wait = .socket }
-      machine.answeredTogether(takesResponses: isWritable && !isHeldBack)
+      let next = machine.handedOver(takesResponses: isWritable && !isHeldBack)
+      expect(next == nil, "a response was there that nobody has given")
       return
     }
     for _ in 0..<count {
