@@ -89,7 +89,9 @@ package struct ClusterNetwork: Sendable {
       for namespace in SmallFile.entries(of: registry) ?? [] where namespace.hasPrefix("\(name)-") {
         try? ip("netns", "delete", namespace)
       }
-      for end in interfaces where end.hasPrefix("\(name)h") || end.hasPrefix("\(name)l") { try? ip("link", "delete", end) }
+      for end in interfaces where end.hasPrefix("\(name)h") || end.hasPrefix("\(name)l") {
+        try? ip("link", "delete", end)
+      }
       try? ip("link", "delete", name)
     }
   }
