@@ -176,14 +176,16 @@ struct PartitionReplicasTests {
       partition.lead()
       let reader = try broker.connect()
       let id = try send(["a"], client)
-      let fetch = try reader.send(FetchRequest.from("t", 0, 0, maxWaitMs: 60_000), version: 11)
+      let fetch = try reader.send(FetchRequest.from("t", 0, 0, maxWaitMs: 60_000), version: 10)
       try waitForParked(2, partition, broker)
       for waiter in partition.follow(leaderEpoch: partition.leaderEpoch + 1) { waiter.wake(.released) }
       #expect(try answer(client, to: id).errorCode == .notLeaderOrFollower)
-      let found = try reader.receive(FetchRequest.self, version: 11, correlationID: fetch).responses[0].partitions[0]
+      let found = try reader.receive(FetchRequest.self, version: 10, correlationID: fetch).responses[0].partitions[0]
       #expect(found.errorCode == .notLeaderOrFollower)
       #expect(try client.produce(Batches.of(["b"]), to: "t", acks: 1).errorCode == .notLeaderOrFollower)
-      #expect(try client.fetch("t", from: 0).errorCode == .notLeaderOrFollower)
+      #expect(try client.fetch("t", from: 0, version: 10).errorCode == .notLeaderOrFollower)
+      // A consumer from Kafka 2.3 on may read from a follower (KIP-392).
+      #expect(try client.fetch("t", from: 0, version: 11).errorCode == .none)
       #expect(try client.offset(of: "t", at: -1).errorCode == .notLeaderOrFollower)
     }
   }

@@ -81,6 +81,10 @@ enum ConfigDocs {
 
     \(table(Keys.transactions.rows))
 
+    ## Cluster
+
+    \(table(Keys.cluster.rows))
+
     ## Replication
 
     \(table(Keys.replication.rows))

@@ -28,7 +28,7 @@ struct BrokerReplicationTests {
       }
       #expect(try values(client) == (0..<20).map { "\($0)" })
       try cluster.level(1)
-      #expect(try cluster.client(2).fetch("t", from: 0).errorCode == .notLeaderOrFollower)
+      #expect(try cluster.client(2).fetch("t", from: 0, version: 10).errorCode == .notLeaderOrFollower)
     }
   }
 
