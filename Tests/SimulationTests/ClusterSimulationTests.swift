@@ -55,7 +55,7 @@ extension SimulationTests {
     private static let firstSeeds: [(fault: PlantedFault, seed: UInt64)] = [
       (.raisesTheHighWatermarkTooEarly, 18), (.electsOutsideTheISR, 15), (.writesAsAStaleController, 4),
       (.forgetsEpochsWhenFetching, 22), (.appendsWithAGap, 1), (.acknowledgesBeforeTheISRHasIt, 22),
-      (.keepsWhatItHasCoordinated, 18), (.writesMarkersTwice, 4),
+      (.keepsWhatItHasCoordinated, 18), (.writesMarkersTwice, 4), (.keepsLaggingReplicas, 94),
     ]
 
     @Test("finds a fault that is planted, within 200 seeds", arguments: firstSeeds.map(\.fault))
