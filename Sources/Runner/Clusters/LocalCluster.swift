@@ -188,7 +188,7 @@ package final class LocalCluster {
   }
 
   private func recover(_ member: ClusterMember) {
-    member.child.map { _ = kill($0.pid, SIGCONT) }
+    member.child.map { _ = Glibc.kill($0.pid, SIGCONT) }
     for direction in ClusterNetwork.Direction.allCases { network?.mend(member.id, direction) }
     try? member.drain()
   }
