@@ -304,9 +304,8 @@ struct ConnectionWorld {
     nest()
     if machine.mayBegin, machine.answersAtOnce, !will.happens(40) {
       expect(inFlight == 0 && !isWriting, "responses overtook others")
+      // None of them takes a slot.
       machine.answerTogether()
-      for _ in 0..<count { fates.append(.answered) }
-      front = fates.count
       isUnflushed = true
       // The channel comes back from inside of the write.
       nest()
