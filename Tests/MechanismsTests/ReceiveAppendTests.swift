@@ -22,8 +22,8 @@ struct ReceiveAppendTests {
     let result = try ReceiveAppend(
       directory: scratch.path, bytes: 2_000_000, batchBytes: 1_024, connections: connections, recordBytes: 100
     ).run()
-    // Eight records of 107 bytes, and the header.
-    #expect(result.bytes == 2_000_000 / (61 + 8 * 107) * (61 + 8 * 107))
+    // Eight records of 109 bytes, and the header.
+    #expect(result.bytes == 2_000_000 / (61 + 8 * 109) * (61 + 8 * 109))
     #expect(throws: MechanismError.self) {
       try ReceiveAppend(directory: scratch.path, bytes: 1 << 20, batchBytes: 100, recordBytes: 1_000).run()
     }

@@ -176,7 +176,7 @@ package final class Connection: ChannelDuplexHandler {
       if let responses = run.responses {
         handOver(.bytes(responses), context)
       } else if !run.parts.isEmpty {
-        handOver(.parts(run.parts), context)
+        handOver(.parts(run.takeParts()), context)
       }
     } else {
       answerOneByOne(run, port, context)
@@ -196,7 +196,7 @@ package final class Connection: ChannelDuplexHandler {
   /// Tells the machine of each of the requests that were served together.
   private func answerOneByOne(_ run: RequestRun, _ port: ConnectionPort, _ context: ChannelHandlerContext) {
     // Giving responses may come back to `runs`, too.
-    let (requests, parts) = (run.requests, run.parts)
+    let (requests, parts) = (run.requests, run.takeParts())
     var responses = run.responses ?? ByteBuffer()
     var outcomes = run.outcomes[...]
     for _ in 0..<requests {

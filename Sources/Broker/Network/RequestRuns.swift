@@ -28,7 +28,7 @@ package final class RequestRun {
   package var byteCount = 0
   /// The frames of all responses that are there, in the order of the requests; nil when there are none.
   package var responses: ByteBuffer?
-  /// The response of the one request that was served, where it is not only bytes.
+  /// The response of the one request that was served, where it is not only bytes. Taken, not left: its files stay open meanwhile.
   package var parts: [OutgoingResponse.Part] = []
   /// What became of each request; empty when all have a response, or none wants one.
   package var outcomes: [Outcome] = []
@@ -36,6 +36,14 @@ package final class RequestRun {
   var woken: [Waiter] = []
 
   package init() {}
+
+  /// Gives up the parts.
+  func takeParts() -> [OutgoingResponse.Part] {
+    guard !parts.isEmpty else { return [] }
+    let taken = parts
+    parts = []
+    return taken
+  }
 
   /// Begins anew.
   func clear() {
