@@ -8,7 +8,7 @@ final class ConnectionLoop {
   let eventLoop: any EventLoop
   let buffers: ReceiveBuffers
   /// Serves requests together; nil when each is served by itself.
-  let runs: (any RequestRuns)?
+  private(set) var runs: (any RequestRuns)?
   /// Reads ranges that are not in the page cache; nil when responses are not sent from the page cache.
   let coldReads: ColdReads?
   /// The copy path's buffer while no chunk of it is on its way.
@@ -99,6 +99,9 @@ final class ConnectionLoop {
   /// Drains every connection: requests in flight finish, no further one starts, and the connection closes.
   func drainAll() { for connection in connections { connection.drain() } }
 
-  /// Closes every connection at once.
-  func closeAll(because reason: String) { for connection in connections { connection.close(because: reason) } }
+  /// Closes every connection at once. No request is served any more.
+  func closeAll(because reason: String) {
+    for connection in connections { connection.close(because: reason) }
+    runs = nil
+  }
 }
