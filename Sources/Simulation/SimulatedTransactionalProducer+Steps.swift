@@ -18,7 +18,8 @@ extension SimulatedTransactionalProducer {
     if settings.copies != nil || settings.offsetsOf != nil && random.below(2) == 0 {
       steps += settings.isVersion2 ? [.commitOffsets] : [.addOffsets, .commitOffsets]
     }
-    if random.below(settings.interruptedOneIn) == 0 {
+    // A copier that is to come to its end is left alone.
+    if !isStopping || settings.copies == nil, random.below(settings.interruptedOneIn) == 0 {
       steps.insert(.interrupt(random.pick([.crash, .stall, .replace])), at: 1 + random.below(steps.count))
     }
     return steps + [.end(outcome)]
