@@ -7,8 +7,8 @@ extension TrialCluster {
   private enum Limits {
     static let fetchBytes: Int32 = 8 << 20
     static let leaderSeconds = 60.0
-    /// The last version that names topics.
-    static let fetchVersion: Int16 = 12
+    /// The last version of consumers that read from leaders alone: from 11 on followers serve them too, as in Kafka (KIP-392).
+    static let fetchVersion: Int16 = 10
   }
 
   /// The numbers with which a partition's records begin, read from its leader from start to end.

@@ -24,9 +24,9 @@ struct ClusterArmTests {
 
   @Test("say how many brokers they have, and are end to end")
   func brokers() throws {
-    let arm = try #require(try read("      cluster: 3").arm(named: "clustered"))
+    let arm = try #require(try read("    cluster: 3").arm(named: "clustered"))
     #expect(arm.broker?.cluster == "3" && arm.needsCluster && arm.tier == .endToEnd)
-    let one = try #require(try read("      cache: any").arm(named: "clustered"))
+    let one = try #require(try read("    cache: any").arm(named: "clustered"))
     #expect(one.broker?.cluster == nil && !one.needsCluster)
   }
 
@@ -36,7 +36,7 @@ struct ClusterArmTests {
       ("prepare", "{num-records: 10}"), ("stall_ms", "10"), ("round_trip_ms", "10"), ("memory_mib", "64"),
     ])
   func refuses(key: String, value: String) throws {
-    let error = #expect(throws: DefinitionError.self) { try read("      cluster: 3\n          \(key): \(value)") }
+    let error = #expect(throws: DefinitionError.self) { try read("    cluster: 3\n    \(key): \(value)") }
     #expect(
       error?.key == key && error?.message.contains("does not go together with `cluster`") == true, "\(error as Any)")
   }
@@ -55,7 +55,7 @@ struct ClusterArmTests {
     let trial = Arm(
       name: "trial", role: .test,
       work: .bare(Arm.Bare(mechanism: ClusterTrial.roles.description, options: [], data: nil)))
-    let experiment = try read("      cluster: 3")
+    let experiment = try read("    cluster: 3")
     #expect(experiment.obstacle(to: trial, at: Target(address: "127.0.0.1:9092", isLocal: true)) != nil)
   }
 }

@@ -7,10 +7,12 @@ import Testing
 struct MetricTests {
   @Test("every constant is in the catalogue, once")
   func catalogue() throws {
-    let file = URL(filePath: #filePath).deletingLastPathComponent()
-      .appending(path: "../../Sources/Measure/Metric+Catalogue.swift")
-    let constants = try String(contentsOf: file, encoding: .utf8).split(separator: "\n")
-      .count { $0.hasPrefix("  package static let ") && $0.contains("= Metric(") }
+    let directory = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../Sources/Measure")
+    let constants = try ["Metric+Catalogue", "Metric+Cluster"].reduce(0) { count, name in
+      let text = try String(contentsOf: directory.appending(path: "\(name).swift"), encoding: .utf8)
+      return count
+        + text.split(separator: "\n").count { $0.hasPrefix("  package static let ") && $0.contains("= Metric(") }
+    }
     #expect(constants == Metric.catalogue.count)
     #expect(Set(Metric.catalogue.map(\.name)).count == Metric.catalogue.count)
   }

@@ -105,7 +105,7 @@ private final class FakeCluster: KillScene {
   }
 
   func mustGoOn() throws(RunError) {
-    if now > endsMs * 1_000_000 { throw .failed("the clients have ended") }
+    if now / 1_000_000 > endsMs { throw .failed("the clients have ended") }
   }
 
   func nowNs() -> UInt64 { now }
