@@ -84,9 +84,12 @@ struct PlainBatchRules {
     timestampAfterMaxMs = config.timestampAfterMaxMs
   }
 
-  /// Reads the header of the one batch that `bytes` must be; nil when something is unusual or wrong, which `ProducedBatch.checked` finds again
-  /// and names. Of a compressed batch the records are not looked at, and the checksum is not computed.
-  func header(of bytes: UnsafeRawBufferPointer, nowMs: Int64) -> RecordBatchHeader? {
+  /// Reads the header of the one batch that `bytes` must be; nil when something is wrong or unusual, which `ProducedBatch.checked` finds again
+  /// and names.
+  ///
+  /// - Returns: the header, and whether the batch is checked. Compressed records, and those with headers, are left to `ProducedBatch.checked`: no
+  ///   checksum is computed here that it would compute again.
+  func header(of bytes: UnsafeRawBufferPointer, nowMs: Int64) -> (header: RecordBatchHeader, isChecked: Bool)? {
     guard bytes.count >= BatchField.records, bytes.count <= maxMessageBytes else { return nil }
     let header = RecordBatchHeader(reading: bytes)
     guard header.magic == 2, header.sizeInBytes == bytes.count, header.count > 0,
@@ -95,15 +98,13 @@ struct PlainBatchRules {
       header.attributes.rawValue & ~7 == 0, header.maxTimestamp >= -1
     else { return nil }
     if header.hasProducer, header.baseSequence < 0 || header.producerEpoch < 0 { return nil }
-    guard header.attributes.codecNumber == Codec.none.rawValue else { return header }
-    let computed = millrace_crc32c(
-      0, bytes.baseAddress! + BatchField.attributes, bytes.count - BatchField.attributes)
-    guard computed == header.crc,
+    guard header.attributes.codecNumber == Codec.none.rawValue,
       let times = header.plainTimestamps(of: UnsafeRawBufferPointer(rebasing: bytes[BatchField.records...])),
       times.lowerBound >= earliest(nowMs), times.upperBound <= latest(nowMs),
       header.maxTimestamp == max(-1, times.upperBound)
-    else { return nil }
-    return header
+    else { return (header, false) }
+    let computed = millrace_crc32c(0, bytes.baseAddress! + BatchField.attributes, bytes.count - BatchField.attributes)
+    return computed == header.crc ? (header, true) : nil
   }
 
   private func earliest(_ nowMs: Int64) -> Int64 {

@@ -115,8 +115,8 @@ final class ProduceRun {
       guard let entry = known.find(name, place.partition), let rules = entry.rules else { return false }
       let records = UnsafeRawBufferPointer(
         rebasing: frames[place.recordsStart..<place.recordsStart + place.recordsLength])
-      guard let header = rules.header(of: records, nowMs: nowMs) else { return false }
-      if header.attributes.codecNumber != 0 {
+      guard let (header, isChecked) = rules.header(of: records, nowMs: nowMs) else { return false }
+      if !isChecked {
         guard let slice = bytes.getSlice(at: bytes.readerIndex + place.recordsStart, length: place.recordsLength),
           let checked = try? ProducedBatch.checked(
             slice, for: entry.topic.config, version: view.version, nowMs: nowMs, allowance: &allowance),

@@ -44,6 +44,15 @@ struct ProduceTogetherTests {
         producerID: id, epoch: id < 0 ? -1 : 0, sequence: sequence)
       switch random.below(20) {
       case 0: return nil
+      case 4...6 where id < 0:
+        var builder = RecordBatchBuilder(capacity: 1024)
+        for value in values {
+          let record = Record(
+            offset: 0, timestamp: Batches.timestamp, key: nil, value: ByteBuffer(string: value),
+            headers: [RecordHeader("trace", ByteBuffer(string: "1"))])
+          builder.append(record)
+        }
+        return try builder.finish(codec: codec)
       case 1:
         var damaged = batch
         let at = damaged.readerIndex + random.below(damaged.readableBytes)
