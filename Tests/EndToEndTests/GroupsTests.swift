@@ -149,7 +149,7 @@ struct GroupsTests {
       let staying = try Programs.started(load: member + ["--duration", "8"])
       var read = 0
       for _ in 0..<2 {
-        let visiting = try await Programs.load(member + ["--duration", "1.5"])
+        let visiting = try await Programs.load(member + ["--num-records", "200", "--duration", "30"])
         let report = try visiting.json()
         #expect(visiting.status == 0 && report["losses"] as? Int == 0, "\(report) \(visiting.errors)")
         read += report["verified"] as? Int ?? 0
