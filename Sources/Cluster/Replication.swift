@@ -118,6 +118,8 @@ package struct Replication: Sendable {
   /// The requested change without a response yet.
   private var pending: ISRChange?
   private var latestMs: Int64 = 0
+  /// When the leader epoch began here.
+  private var ledFromMs: Int64 = 0
 
   /// Creates a replica that neither leads nor follows yet.
   ///
@@ -148,7 +150,7 @@ package struct Replication: Sendable {
     guard isNewEpoch || leadership.partitionEpoch >= partitionEpoch else { return .none }
     latestMs = max(latestMs, nowMs)
     let before = followers
-    if isNewEpoch { epochStart = logEnd }
+    if isNewEpoch { (epochStart, ledFromMs) = (logEnd, nowMs) }
     isLeader = true
     leaderEpoch = leadership.leaderEpoch
     partitionEpoch = leadership.partitionEpoch
@@ -272,6 +274,15 @@ package struct Replication: Sendable {
     return steps
   }
 
+  /// Asks the controller to remove every replica from the ISR that has not fetched within the last `ms`, also where it lacks nothing: only
+  /// the controller's consent shows then that this replica still leads (`isFollowed`).
+  package mutating func doubt(withinMs ms: Int64, nowMs: Int64) -> Steps {
+    guard isLeader, pending == nil else { return .none }
+    latestMs = max(latestMs, nowMs)
+    let kept = inSync.filter { id in followers.first { $0.id == id }.map { isFollowing($0, ms, nowMs) } ?? true }
+    return kept.count < inSync.count ? Steps(askISR: ask(for: kept)) : .none
+  }
+
   /// Records that a broker failed or registered again. The high watermark does not wait for a failed one outside the ISR.
   package mutating func broker(_ id: BrokerID, isAlive: Bool) -> Steps {
     guard let index = followers.firstIndex(where: { $0.id == id }) else { return .none }
@@ -329,6 +340,12 @@ package struct Replication: Sendable {
   /// Whether other brokers have replicas; known to the leader alone.
   package var hasFollowers: Bool { !followers.isEmpty }
 
+  /// Whether this replica leads, and every other one in the ISR has fetched within the last `ms`; a new leader waits as long for the first
+  /// fetch. Otherwise the followers may have another leader by now.
+  package func isFollowed(withinMs ms: Int64, nowMs: Int64) -> Bool {
+    isLeader && followers.allSatisfy { !inSync.contains($0.id) || isFollowing($0, ms, nowMs) }
+  }
+
   /// The requested change of the ISR that has no response yet.
   package var requestedISR: ISRChange? { pending }
 
@@ -385,6 +402,10 @@ package struct Replication: Sendable {
     if follower.logEnd == logEnd { return true }
     guard let caughtUpMs = follower.caughtUpMs else { return false }
     return latestMs - caughtUpMs <= lagMsMax
+  }
+
+  private func isFollowing(_ follower: Follower, _ ms: Int64, _ nowMs: Int64) -> Bool {
+    nowMs.subtractingClamped(follower.lastFetch?.ms ?? ledFromMs) <= ms
   }
 
   private func canJoin(_ follower: Follower) -> Bool {

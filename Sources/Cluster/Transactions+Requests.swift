@@ -16,7 +16,7 @@ extension Transactions {
     guard let entry = entries[id] else { return initNew(request, asked, nowMs: nowMs) }
     let state = entry.state
     guard entry.pending == nil else { return refuse(request, .concurrentTransactions) }
-    if let expected = asked.expected, !state.knows(expected) { return refuse(request, .producerFenced) }
+    if let expected = asked.expected, !state.knows(expected) { return refuse(request, unknown(expected, state)) }
     switch state.status {
     case .prepareCommit, .prepareAbort:
       return refuse(request, .concurrentTransactions)
@@ -87,7 +87,7 @@ extension Transactions {
     let isDecided = state.status.decided != nil
     if isDecided, state.isNext(producer) { return .failure(Refusal(code: .concurrentTransactions)) }
     guard state.producerID == producer.id else { return .failure(Refusal(code: .invalidProducerIdMapping)) }
-    guard state.producerEpoch == producer.epoch else { return .failure(Refusal(code: .producerFenced)) }
+    guard state.producerEpoch == producer.epoch else { return .failure(Refusal(code: unknown(producer, state))) }
     return isDecided ? .failure(Refusal(code: .concurrentTransactions)) : .success(entry)
   }
 
@@ -101,7 +101,7 @@ extension Transactions {
     }
     let state = entry.state
     guard state.producerID == asked.producer.id else { return refuse(request, .invalidProducerIdMapping) }
-    guard state.producerEpoch == asked.producer.epoch else { return refuse(request, .producerFenced) }
+    guard state.producerEpoch == asked.producer.epoch else { return refuse(request, unknown(asked.producer, state)) }
     guard entry.pending == nil else { return refuse(request, .concurrentTransactions) }
     if state.status == .ongoing {
       let next = state.decided(asked.outcome, version: asked.version, nowMs: nowMs)
@@ -133,7 +133,7 @@ extension Transactions {
     let isRepeated = isAfterRotation || state.isBump(of: asked.producer)
     let isPresent = state.producer == .producer(id: asked.producer.id, epoch: asked.producer.epoch)
     guard isPresent && state.status.decided == nil || isRepeated && state.hasDecided else {
-      return refuse(request, .producerFenced)
+      return refuse(request, unknown(asked.producer, state))
     }
     guard entry.pending == nil else { return refuse(request, .concurrentTransactions) }
     if isRepeated {
@@ -145,6 +145,12 @@ extension Transactions {
     let newProducerID = state.isEpochExhausted ? asked.newProducerID ?? -1 : -1
     let next = state.decided(asked.outcome, version: asked.version, newProducerID: newProducerID, nowMs: nowMs)
     return begin(asked.transactionalID, next, answering: request, next.completed(nowMs: nowMs).producer)
+  }
+
+  /// The error for a producer whose epoch is not the present one: a newer producer has fenced it, or a newer coordinator has made it.
+  private func unknown(_ producer: ProducerIdentity, _ state: TransactionState) -> ErrorCode {
+    let isLater = producer.id == state.producerID && producer.epoch > state.producerEpoch
+    return mayBeSucceeded && isLater ? .notCoordinator : .producerFenced
   }
 
   private func refuse(_ request: RequestID, _ code: ErrorCode) -> [Effect] { [.respond(request, .refused(code))] }

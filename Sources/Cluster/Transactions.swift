@@ -48,6 +48,9 @@ package struct Transactions: Sendable {
   package let epoch: Int32
   /// In milliseconds.
   package var timeoutMsMax: Int32
+  /// Whether other brokers have replicas of the log, so that one of them may be the coordinator by now without this one's knowledge. A
+  /// producer with a later epoch than is known here has got it there: it is not fenced, but sent to look for its coordinator.
+  package var mayBeSucceeded = false
   var entries: [String: Entry] = [:]
   /// When to go on with transactions whose markers, or whose last record, could not be written.
   var retries: [String: Int64] = [:]

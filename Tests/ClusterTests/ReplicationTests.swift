@@ -137,6 +137,25 @@ struct ReplicationTests {
 
   // MARK: Expanding
 
+  @Test("a leader whose followers are silent asks before it says that it leads, also where they lack nothing")
+  func doubt() {
+    var replication = level()
+    #expect(replication.isFollowed(withinMs: 500, nowMs: 500))
+    _ = replication.fetched(by: 2, from: 10, nowMs: 400)
+    #expect(!replication.isFollowed(withinMs: 500, nowMs: 501), "broker 3 is silent")
+    #expect(replication.tick(nowMs: 501) == .none, "but lacks nothing")
+    #expect(replication.doubt(withinMs: 500, nowMs: 501) == .init(askISR: change(7, [1, 2])))
+    #expect(replication.doubt(withinMs: 500, nowMs: 502) == .none, "it was asked")
+    #expect(!replication.isFollowed(withinMs: 500, nowMs: 502))
+    _ = replication.confirmed(change(8, [1, 2]))
+    #expect(replication.isFollowed(withinMs: 500, nowMs: 503))
+    _ = replication.lead(.init(leaderEpoch: 6, partitionEpoch: 9, replicas: [1, 2, 3], inSync: [1, 2]), nowMs: 9_000)
+    #expect(replication.isFollowed(withinMs: 500, nowMs: 9_500), "a new leader waits for the first fetch")
+    #expect(!replication.isFollowed(withinMs: 500, nowMs: 9_501))
+    replication.follow(leaderEpoch: 7)
+    #expect(!replication.isFollowed(withinMs: 500, nowMs: 9_501))
+  }
+
   @Test("a follower joins the ISR when it has reached the high watermark, and holds the mark from the question on")
   func expand() {
     var replication = level()

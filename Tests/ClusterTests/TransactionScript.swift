@@ -18,6 +18,7 @@ import Model
 ///     list Ongoing 100 5000        ListTransactions: states, producer ids, duration; `-` for all
 ///     log                          what the log has of each id
 ///     epoch a 100/32765            what another coordinator has left of a: this producer, without a transaction
+///     replicated                   other brokers have the log too, and may have succeeded this one
 struct TransactionScript {
   struct Malformed: Error, CustomStringConvertible { var description: String }
 
@@ -69,6 +70,9 @@ struct TransactionScript {
         transactionalID: try word(1), producer: try Self.producer(try word(2)),
         partitions: try Self.partitions(try word(3)))
       return transactions.verify(asked).map { "\($0?.name ?? "in the transaction")" }
+    case "replicated":
+      transactions.mayBeSucceeded = true
+      return []
     case "list":
       return transactions.list(try filter(words), nowMs: now).map { "\($0.transactionalID) \(Self.line($0.state))" }
     case "timeouts": return step(.timeoutsDue)

@@ -64,6 +64,12 @@ final class CoordinatorLog: Sendable {
     return KeyHash.partition(forID: key, of: count)
   }
 
+  /// Whether other brokers have replicas of a partition.
+  func isReplicated(_ partition: Int32) -> Bool {
+    let partitions = metadata.image.named(topic.name)?.description.partitions ?? []
+    return partitions.indices.contains(Int(partition)) && partitions[Int(partition)].replicas.count > 1
+  }
+
   /// Creates the topic unless it exists.
   ///
   /// - Parameter then: receives nil when the topic exists, and otherwise why it cannot be created; called on the caller's thread or on

@@ -129,8 +129,10 @@ final class TransactionCoordinator: CoordinatorState {
 
   /// Whether each partition is part of the producer's transaction now: nil when it is.
   func verify(_ asked: Transactions.AddPartitions) -> [ErrorCode?] {
-    shard(coordinatorLog.partition(of: asked.transactionalID)).state.withLock { state in
+    let shard = shard(coordinatorLog.partition(of: asked.transactionalID))
+    return shard.state.withLock { state in
       if let refusal = state.refusal { return asked.partitions.map { _ in refusal } }
+      state.transactions.mayBeSucceeded = coordinatorLog.isReplicated(shard.partition)
       return state.transactions.verify(asked)
     }
   }
@@ -204,6 +206,7 @@ final class TransactionCoordinator: CoordinatorState {
         return (request.map { [Deed.reply($0.reply, .refused(refusal))] } ?? [], state.generation)
       }
       if let request { state.waiting[request.id] = request.reply }
+      state.transactions.mayBeSucceeded = coordinatorLog.isReplicated(shard.partition)
       let effects = state.transactions.step(event, nowMs: nowMs())
       return (run(effects, &state, shard), state.generation)
     }

@@ -80,8 +80,22 @@ extension LocalBroker {
   private func offsets(
     of group: String, _ topics: [(String, [Int32])]?, by reader: GroupShard.Reader, stable: Bool
   ) -> GroupShard.Fetched {
-    guard let shard = groups.shard(of: group) else { return GroupShard.Fetched(error: .notCoordinator) }
+    guard let shard = groups.shard(of: group), surelyCoordinates(shard) else {
+      return GroupShard.Fetched(error: .notCoordinator)
+    }
     return shard.fetch(group, topics.map(Self.partitions), by: reader, stable: stable)
+  }
+
+  /// Whether a shard's log has its followers still. A coordinator that is cut off, and has been succeeded without its knowledge, would
+  /// answer with what was committed before that, and its reader would take records twice. Where followers are silent, the controller is asked
+  /// to remove them from the ISR: with its consent this broker answers again.
+  private func surelyCoordinates(_ shard: GroupShard) -> Bool {
+    let image = image
+    guard let partition = image.named(TopicName.groupOffsets)?.partition(shard.partition) else { return true }
+    let patienceMs = min(Int64(image.config.zooKeeperSessionTimeoutMs), image.config.replicaLagMsMax)
+    guard let doubt = partition.doubt(withinMs: patienceMs, nowMs: uptimeMs()) else { return true }
+    isrRequests.take(doubt, of: partition)
+    return false
   }
 
   private static func partitions(_ topics: [(String, [Int32])]) -> [TopicPartition] {

@@ -102,6 +102,16 @@ extension Partition {
   /// Whether this replica leads, and the broker has another one; a consumer's number, -1, is no broker's.
   func isFollowed(by id: BrokerID) -> Bool { id >= 0 && state.withLock { $0.replication.isFollowed(by: id) } }
 
+  /// Returns nil where this replica leads, and those in sync have fetched from it within the last `ms`; otherwise what the controller is to be
+  /// asked. See `Replication.doubt`.
+  func doubt(withinMs ms: Int64, nowMs: Int64) -> Advanced? {
+    state.withLock { state in
+      if state.replication.isFollowed(withinMs: ms, nowMs: nowMs) { return nil }
+      let steps = state.replication.doubt(withinMs: ms, nowMs: nowMs)
+      return state.advanced(by: steps, from: state.replication.highWatermark)
+    }
+  }
+
   /// Whether this replica leads, and others follow it.
   var hasFollowers: Bool { state.withLock { $0.replication.isLeader && $0.replication.hasFollowers } }
 
