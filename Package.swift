@@ -95,8 +95,8 @@ let package = Package(
     library(
       "Load",
       [
-        "Histories", "Client", "Wire", "Model", "Compression", "Measure", "Base", "CMillrace", nioCore, nioPosix,
-        .product(name: "Histogram", package: "hdrhistogram-swift"),
+        "Histories", "Coordination", "Client", "Wire", "Model", "Compression", "Measure", "Base", "CMillrace", nioCore,
+        nioPosix, .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
     // What Kafka's administrative tools do, for the command line.
     library("Administration", ["Client", "Wire", "Model", "Base", nioCore]),

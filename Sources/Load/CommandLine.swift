@@ -50,6 +50,8 @@ package enum LoadCommand {
     (SustainPlan.command, SustainPlan.help, { await sustain($0) }),
     (TwinPlan.command, TwinPlan.help, { await twin($0) }),
     (CheckPlan.command, CheckPlan.help, { await check($0, until: interrupted()) }),
+    (AgentPlan.command, AgentPlan.help, { await agent($0, until: interrupted()) }),
+    (SpreadPlan.command, SpreadPlan.help, { await spread($0, until: interrupted()) }),
     (RelayPlan.command, RelayPlan.help, { await relay($0, until: interrupted()) }),
   ]
 

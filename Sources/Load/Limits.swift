@@ -29,4 +29,15 @@ package enum Limits {
   package static let threadsMax = 256
   package static let partitionsMax = 1 << 18
   package static let inFlightMax = 10_000
+  /// Generators that share a run.
+  package static let sharesMax = 4096
+  package static let agentNameBytesMax = 200
+  /// Readings of ZooKeeper's clock that an agent takes before a run: one write each.
+  static let clockReadings = 60
+  /// The bytes of one piece of an agent's result: ZooKeeper refuses nodes beyond 1 MiB.
+  static let resultPieceBytes = 512 << 10
+  /// The pieces of an agent's result, and its bytes after decompression; a result beyond is refused.
+  static let resultPiecesMax = 64, resultBytesMax = 256 << 20
+  /// The time between two looks at ZooKeeper, in milliseconds: of an agent without work, and of everybody during a run.
+  static let agentLookMs = 200, runLookMs = 20
 }

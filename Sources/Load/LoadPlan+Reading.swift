@@ -7,7 +7,7 @@ extension LoadPlan {
   package init(arguments: [String]) throws(PlanError) {
     guard let first = arguments.first, let command = Command(rawValue: first) else {
       throw PlanError(
-        "\(arguments.first.map { "'\($0)' is no command" } ?? "missing command"): expected produce, consume, end-to-end, sustain, twin, check or relay"
+        "\(arguments.first.map { "'\($0)' is no command" } ?? "missing command"): expected produce, consume, end-to-end, sustain, twin, check, agent, spread or relay"
       )
     }
     self.init(command)
@@ -20,7 +20,21 @@ extension LoadPlan {
         throw PlanError("--\(flag.name): \(error)")
       }
     }
+    try takeShare()
     try check()
+  }
+
+  /// Returns the settings of a command line by name, those of a plan file first.
+  static func pairs(of arguments: [String]) throws(PlanError) -> [(name: String, value: String)] {
+    let flags = try flags(arguments.dropFirst())
+    var pairs: [(name: String, value: String)] = []
+    for flag in flags where flag.name == "plan" {
+      guard let data = FileManager.default.contents(atPath: flag.value) else {
+        throw PlanError("cannot read plan file \(flag.value)")
+      }
+      pairs += try Self.pairs(ofJSON: data)
+    }
+    return pairs + flags.filter { $0.name != "plan" }
   }
 
   /// Reads a plan file: one JSON object whose keys are the settings' names.
@@ -36,6 +50,10 @@ extension LoadPlan {
   }
 
   mutating func read(json data: Data) throws(PlanError) {
+    for (name, value) in try Self.pairs(ofJSON: data) { try set(name, value) }
+  }
+
+  private static func pairs(ofJSON data: Data) throws(PlanError) -> [(name: String, value: String)] {
     let parsed: Any
     do {
       parsed = try JSONSerialization.jsonObject(with: data)
@@ -43,7 +61,9 @@ extension LoadPlan {
       throw PlanError("not JSON: \(error.localizedDescription)")
     }
     guard let object = parsed as? [String: Any] else { throw PlanError("a plan is one JSON object") }
-    for name in object.keys.sorted() { try set(name, try Self.text(of: object[name]!, name)) }
+    var pairs: [(name: String, value: String)] = []
+    for name in object.keys.sorted() { pairs.append((name, try text(of: object[name]!, name))) }
+    return pairs
   }
 
   private static func text(of value: Any, _ name: String) throws(PlanError) -> String {
@@ -91,6 +111,9 @@ extension LoadPlan {
              millrace-load sustain --objective-ms MS [flags]   the highest rate under a latency (sustain --help)
              millrace-load twin --total-bytes N [flags]        what the stored volume does to the rate (twin --help)
              millrace-load check [flags]                       what Kafka's contract forbids (check --help)
+             millrace-load agent --zookeeper HOST:PORT[/CHROOT]    waits for its share of a run (agent --help)
+             millrace-load spread --zookeeper HOST:PORT[/CHROOT] --agents N produce|consume|end-to-end FLAGS
+                                                               one run by agents on many hosts (spread --help)
              millrace-load relay --listen HOST:PORT --to HOST:PORT --delay-ms MS   a delay proxy (relay --help)
              millrace-load --version
 

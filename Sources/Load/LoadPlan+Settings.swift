@@ -77,6 +77,15 @@ extension LoadPlan {
       $0.separatesConsumers = $1
     },
     .int("seed", "S", all, "seed of the records' contents (default 1)", 0...Int.max) { $0.seed = UInt64($1) },
+    .value(
+      "share", "I/N", all,
+      "this is the Ith of N generators that share the run: their part of the records, rate and partitions (default 1/1)"
+    ) { (plan, text) throws(PlanError) in
+      guard let share = Share(text) else {
+        throw invalid("share", text, "I/N, with I from 1 to N and N at most \(Limits.sharesMax)")
+      }
+      plan.share = share
+    },
 
     // Records.
     .int("record-size", "BYTES", sending, "size of a record's value (default 100)", 1...Limits.recordBytesMax) {

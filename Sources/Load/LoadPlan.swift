@@ -58,6 +58,8 @@ package struct LoadPlan: Sendable, Equatable {
   /// End to end: whether consumers run on separate event loops, as many as `threads`.
   package var separatesConsumers = false
   package var seed: UInt64 = 1
+  /// This generator's part of a run that several share; see `takeShare`.
+  package var share = Share.whole
 
   // Records.
   package var recordSize = 100

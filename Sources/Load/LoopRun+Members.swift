@@ -8,7 +8,7 @@ extension LoopRun {
   func join(_ name: String, _ consumer: Consumer, _ worker: ConsumeWorker, _ number: Int, _ copy: Int) {
     let plan = setup.plan
     var settings = GroupSettings(groupID: plan.fanOut == 1 ? name : "\(name)-\(copy + 1)")
-    settings.instanceID = plan.groupInstanceID.map { "\($0)-\(number)" }
+    settings.instanceID = plan.groupInstanceID.map { "\($0)-\(plan.firstNumber * plan.fanOut + number)" }
     settings.membership = membership(number)
     settings.assignor = plan.assignor
     settings.sessionTimeoutMs = plan.sessionTimeoutMs

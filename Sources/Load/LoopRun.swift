@@ -23,7 +23,7 @@ struct RunSetup: Sendable {
 
   /// Returns whether a consumer reads a partition: of each fan-out copy one connection does.
   func reads(_ partition: Int32, _ consumer: Int) -> Bool {
-    Int(partition) % plan.connections == consumer % plan.connections
+    Int(partition) % (plan.connections * plan.share.count) == plan.firstNumber + consumer % plan.connections
   }
 
   /// The records per second of each consumer that has records to read; nil for no limit. Consumers without records get no
@@ -194,7 +194,7 @@ final class LoopRun {
     settings.requestTimeoutMs = plan.requestTimeoutMs
     settings.deliveryTimeoutMs = plan.deliveryTimeoutMs
     if plan.transactionRecords != nil {
-      settings.transactionalID = "\(plan.transactionalID)-\(index)"
+      settings.transactionalID = "\(plan.transactionalID)-\(plan.firstNumber + index)"
       settings.transactionTimeoutMs = plan.transactionTimeoutMs
     }
     let connect = connector(from: setup.plan.sourceAddress(ofProducer: index))

@@ -80,7 +80,7 @@ package enum Output {
     }
   }
 
-  private static func percentiles(_ latency: Latency) -> String {
+  static func percentiles(_ latency: Latency) -> String {
     func ms(_ ns: UInt64?) -> String { ns.map { Number.fixed(Double($0) / 1e6, 3) } ?? "-" }
     return "p50 \(ms(latency.percentile(0.5)))  p90 \(ms(latency.percentile(0.9)))  p99 \(ms(latency.percentile(0.99)))"
       + "  p99.9 \(ms(latency.percentile(0.999)))  max \(ms(latency.maxNs)) ms"
@@ -116,9 +116,12 @@ package enum Output {
 
   /// Writes all histograms of the run, without loss.
   package static func writeHistograms(_ report: LoadReport, to path: String) throws(PlanError) {
-    try write(
-      LatencyFile.header + "\n" + LatencyFile.rows("service", report.service)
-        + LatencyFile.rows("response", report.response) + LatencyFile.rows("end_to_end", report.endToEnd), to: path)
+    try write(histograms(report), to: path)
+  }
+
+  static func histograms(_ report: LoadReport) -> String {
+    LatencyFile.header + "\n" + LatencyFile.rows("service", report.service)
+      + LatencyFile.rows("response", report.response) + LatencyFile.rows("end_to_end", report.endToEnd)
   }
 
   package static let intervalsHeader =

@@ -12,6 +12,8 @@ package struct Run: Sendable {
   package let isInterrupted: @Sendable () -> Bool
   /// Called at each interval.
   package let observe: @Sendable (Interval) -> Void
+  /// Called when everything is connected; the run begins when it returns, and does not when it throws.
+  var awaitStart: (@Sendable () async throws -> Void)?
 
   package init(
     _ plan: LoadPlan, isInterrupted: @escaping @Sendable () -> Bool, observe: @escaping @Sendable (Interval) -> Void
@@ -58,6 +60,7 @@ package struct Run: Sendable {
   private func run(on group: MultiThreadedEventLoopGroup) async throws -> LoadReport {
     let setup = try await prepare(on: group)
     let loops = try await connect(setup, on: group)
+    try await awaitStart?()
     let cpuStart = Clocks.processCPUSeconds()
     let startedMs = Clocks.wallMs()
     await onEach(loops) { $0.startConsuming() }

@@ -1,14 +1,14 @@
 /// A `zookeeper.connect`: the servers of an ensemble, and the node under which a cluster keeps its own.
 ///
 ///     host:port,host:port/chroot
-struct ZooKeeperConnect: Equatable {
+package struct ZooKeeperConnect: Equatable {
   /// As the C client takes them: each with its port.
   var servers: String
   /// A path, or empty for the root.
   var chroot: String
 
   /// - Throws: `.badArguments` when it names no server, or a path that is none.
-  init(_ text: String) throws(ZNodeError) {
+  package init(_ text: String) throws(ZNodeError) {
     func refused(_ why: String) -> ZNodeError {
       ZNodeError(.badArguments, "", detail: "zookeeper.connect=\(text): \(why)")
     }
