@@ -16,6 +16,8 @@ struct ClusterScenario {
   var transactionalProducers: [SimulatedTransactionalProducer.Settings] = []
   /// The faults in the order of their times.
   var faults: [Fault] = []
+  /// A fault that waits for its moment, in every seventh seed, which has no others.
+  var ambush: Ambush?
   /// Virtual seconds before the faults end.
   var seconds: Int
   /// The most milliseconds that a node is down.
@@ -28,6 +30,15 @@ struct ClusterScenario {
     /// Whether no acknowledged record may be lost: all producers wait for all replicas in sync, of which there are at least two.
     var isSafe: Bool
     var segmentBytes: Int
+  }
+
+  enum Ambush: String, CaseIterable {
+    /// A leader is killed, and the next one as soon as it leads.
+    case nextLeader
+    /// A follower is killed, and all others as soon as it is in sync again.
+    case newcomer
+    /// A follower loses power, and the controller is killed before it knows of that.
+    case lossBehindTheController
   }
 
   struct Fault {
@@ -111,6 +122,11 @@ struct ClusterScenario {
     if groups.below(3) == 0 { addGroups(&groups) }
     var transactions = SplitMix(seed: seed ^ 0x7_A4C7)
     if transactions.below(3) == 0 { addTransactions(&transactions) }
+    if seed % 7 == 5 {
+      faults = []
+      seconds += 10
+      ambush = Ambush.allCases[Int(seed / 7 % UInt64(Ambush.allCases.count))]
+    }
   }
 
   /// A run has few faults of few kinds, so that one does not hide another.

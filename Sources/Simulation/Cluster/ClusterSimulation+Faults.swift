@@ -114,7 +114,7 @@ extension ClusterSimulation {
     return nodes.allSatisfy { $0 === node || $0 === damaged || isSettled($0) }
   }
 
-  private func isSettled(_ node: ClusterNode) -> Bool {
+  func isSettled(_ node: ClusterNode) -> Bool {
     node.phase == .running && tree.isRegistered(node.id) && now - node.since > .seconds(3)
   }
 
@@ -128,7 +128,7 @@ extension ClusterSimulation {
 
   /// Whether a node may lose what is not synced, or all of its disk: each partition then has two other living replicas in sync, which lose
   /// nothing until that node has all records again.
-  private func mayLoseDisk(_ node: ClusterNode) -> Bool {
+  func mayLoseDisk(_ node: ClusterNode) -> Bool {
     nodes.allSatisfy { isSettled($0) && hasAll($0) }
       && partitions.allSatisfy { partition in
         tree.replicas(of: partition).count == nodes.count && tree.state(of: partition).map { $0.leader >= 0 } ?? false

@@ -65,7 +65,7 @@ extension ClusterSimulation {
     }
   }
 
-  private func block(_ one: String, _ other: String, milliseconds: Int) {
+  func block(_ one: String, _ other: String, milliseconds: Int) {
     let ways = [(one, other), (other, one)]
     for way in ways { network.block(way.0, way.1) }
     after(milliseconds: milliseconds) { [self] in

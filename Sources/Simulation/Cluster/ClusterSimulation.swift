@@ -139,6 +139,7 @@ package final class ClusterSimulation: CoordinatedWorld, @unchecked Sendable {
     makeTopics()
     makeClients()
     let began = loop.now
+    if let ambush = scenario.ambush { after(milliseconds: 3_000) { [self] in lay(ambush) } }
     for fault in scenario.faults {
       advance(to: began + .milliseconds(Int64(fault.afterMs)))
       guard violations.isEmpty else { break }
