@@ -168,7 +168,8 @@ package struct InternalTopicKeys: KeyTable {
     "offsets.topic.num.partitions", 50, .atLeast(1), "The number of partitions of __consumer_offsets."
   )
   let offsetsTopicReplicationFactor = Key<Int16>(
-    "offsets.topic.replication.factor", 3, .atLeast(1), "The replication factor of __consumer_offsets."
+    "offsets.topic.replication.factor", 3, .atLeast(1),
+    "The replication factor of __consumer_offsets, which is made when as many brokers are alive; 1 without a cluster."
   )
   let offsetsTopicSegmentBytes = Key(
     "offsets.topic.segment.bytes", 104_857_600, .atLeast(1), "The segment size of __consumer_offsets in bytes."
@@ -183,7 +184,8 @@ package struct InternalTopicKeys: KeyTable {
     "transaction.state.log.num.partitions", 50, .atLeast(1), "The number of partitions of __transaction_state."
   )
   let transactionStateLogReplicationFactor = Key<Int16>(
-    "transaction.state.log.replication.factor", 3, .atLeast(1), "The replication factor of __transaction_state."
+    "transaction.state.log.replication.factor", 3, .atLeast(1),
+    "The replication factor of __transaction_state, which is made when as many brokers are alive; 1 without a cluster."
   )
   let transactionStateLogSegmentBytes = Key(
     "transaction.state.log.segment.bytes", 104_857_600, .atLeast(1), "The segment size of __transaction_state in bytes."

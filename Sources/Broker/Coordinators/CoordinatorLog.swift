@@ -75,12 +75,11 @@ final class CoordinatorLog: Sendable {
   /// - Parameter then: receives nil when the topic exists, and otherwise why it cannot be created; called on the caller's thread or on
   ///   the control lane.
   func whenTopicExists(_ then: @escaping @Sendable (ApiError?) -> Void) {
-    let image = metadata.image
-    guard image.named(topic.name) == nil else { return then(nil) }
-    let (topic, brokers) = (topic, image.brokers.count)
+    guard metadata.image.named(topic.name) == nil else { return then(nil) }
+    let (topic, inCluster) = (topic, controller.isOfCluster)
     controller.ask(
       { random in
-        .create([topic.creation(id: UUID128.random(using: &random), brokers: brokers)], validateOnly: false)
+        .create([topic.creation(id: UUID128.random(using: &random), inCluster: inCluster)], validateOnly: false)
       }, elsewhere: .sent
     ) { outcomes in
       guard case .refused(let refusal)? = outcomes.first, refusal.code != .topicAlreadyExists else { return then(nil) }

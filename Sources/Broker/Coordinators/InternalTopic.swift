@@ -6,7 +6,7 @@ struct InternalTopic: Sendable {
   let name: String
   /// The number of partitions, which counts until the topic exists.
   let partitionCount: Int32
-  /// The wanted replication factor; with fewer brokers the topic gets as many replicas as there are brokers.
+  /// The replication factor in a cluster; a broker that is alone has one replica.
   let replicationFactor: Int16
   /// The wanted `min.insync.replicas`; never more than the replicas that the topic gets.
   let inSyncMin: Int
@@ -38,9 +38,10 @@ struct InternalTopic: Sendable {
       ])
   }
 
-  /// Returns the topic's creation in a cluster of `brokers` brokers.
-  func creation(id: TopicID, brokers: Int) -> Controller.Creation {
-    let replicas = min(replicationFactor, Int16(clamping: max(brokers, 1)))
+  /// Returns the topic's creation. In a cluster the controller refuses it, as Kafka's does, until there are as many brokers as it is to have
+  /// replicas: one made while the others start would have the first alone for good.
+  func creation(id: TopicID, inCluster: Bool) -> Controller.Creation {
+    let replicas = inCluster ? replicationFactor : 1
     var values = overrides
     if inSyncMin > 1 { values["min.insync.replicas"] = "\(min(inSyncMin, Int(replicas)))" }
     return Controller.Creation(

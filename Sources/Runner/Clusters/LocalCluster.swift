@@ -119,6 +119,11 @@ package final class LocalCluster {
       id: id, directory: directory, address: addresses?.address(of: id) ?? "127.0.0.1",
       port: network == nil ? try ListeningPort.free() : Limits.port, network: network?.namespaceFile(of: id))
     member.overrides = settings.overrides
+    // Coordinators' topics wait until there are as many brokers as they are to have replicas.
+    if settings.brokers < 3 {
+      let topics = ["offsets.topic", "transaction.state.log"]
+      member.overrides.insert(contentsOf: topics.map { "\($0).replication.factor=\(settings.brokers)" }, at: 0)
+    }
     if !settings.racks.isEmpty {
       member.overrides.insert("broker.rack=\(settings.racks[(id - 1) % settings.racks.count])", at: 0)
     }

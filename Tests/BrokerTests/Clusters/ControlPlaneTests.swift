@@ -1,3 +1,4 @@
+import Cluster
 import Coordination
 import Model
 import Storage
@@ -64,6 +65,21 @@ struct ControlPlaneTests {
       try cluster.waitUntil("the topic is there") {
         try client.ask(request, version: 9).topics.first?.errorCode == ErrorCode.none
       }
+    }
+  }
+
+  @Test("a coordinator's topic is made when there are as many brokers as it is to have replicas, and not before")
+  func internalTopic() throws {
+    try withCluster(2) { cluster in
+      var request = FindCoordinatorRequest()
+      request.key = "g"
+      let early = try cluster.connect(to: 1).ask(request, version: 2)
+      #expect(early.errorCode == .coordinatorNotAvailable)
+      #expect(try cluster.broker(1).broker.image.named(TopicName.groupOffsets) == nil)
+      try cluster.start(3)
+      _ = try cluster.coordinator(of: "g")
+      let made = try #require(try cluster.broker(1).broker.image.named(TopicName.groupOffsets))
+      #expect(made.description.partitions.allSatisfy { $0.replicas.count == 3 })
     }
   }
 
