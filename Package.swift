@@ -15,6 +15,7 @@ let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let dequeModule = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 
 func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -49,6 +50,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+    .package(url: "https://github.com/apple/swift-asn1", from: "1.7.4"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", from: "0.2.0"),
@@ -75,16 +78,22 @@ let package = Package(
     library("Storage", ["Model", "Base", "CMillrace", nioCore]),
     library("StorageArms", ["Storage", "Model", "CMillrace", "Clmdb", nioCore]),
     library("Cluster", ["Model", "Base"]),
-    library("Security", []),
+    library(
+      "Security",
+      [
+        "Model", "Base", .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "CryptoExtras", package: "swift-crypto"), .product(name: "SwiftASN1", package: "swift-asn1"),
+      ]),
+    library("TLS", ["Security", nioCore, .product(name: "NIOSSL", package: "swift-nio-ssl")]),
     library("Coordination", ["Storage", "Base", "CMillrace", "Czookeeper"]),
     // What clients did, and what of it Kafka's contract forbids.
     library("Histories", ["Model"]),
-    library("Client", ["Wire", "Model", "Compression", "CMillrace", nioCore, nioPosix]),
+    library("Client", ["Security", "TLS", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore, nioPosix]),
     library(
       "Broker",
       [
-        "Storage", "Cluster", "Security", "Coordination", "Client", "Wire", "Model", "Compression", "Base", "CMillrace",
-        nioCore, nioPosix, logging, dequeModule,
+        "Storage", "Cluster", "Security", "TLS", "Coordination", "Client", "Wire", "Model", "Compression", "Base",
+        "CMillrace", nioCore, nioPosix, nioTLS, logging, dequeModule,
       ]),
     // The shipped broker in a world that follows from a seed.
     library(
@@ -100,7 +109,7 @@ let package = Package(
         nioPosix, .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
     // What Kafka's administrative tools do, for the command line.
-    library("Administration", ["Client", "Wire", "Model", "Base", nioCore]),
+    library("Administration", ["Client", "Security", "Wire", "Model", "Base", nioCore]),
     // The lab: each imports only those above it.
     library("Experiment", ["Base", "Measure", .product(name: "Yams", package: "Yams")]),
     library("Verdict", ["Experiment", "Measure", "Base"]),
@@ -156,7 +165,7 @@ let package = Package(
       ["Storage", "StorageArms", "Model", "Base", "Compression", "CMillrace", "DiskSupport", nioCore],
       resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model", "Base", "TestSupport"], resources: [.copy("Scripts")]),
-    tests("SecurityTests", ["Security"]),
+    tests("SecurityTests", ["Security", "Base", .product(name: "Crypto", package: "swift-crypto")]),
     tests("HistoriesTests", ["Histories", "Model", "Base"]),
     tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base", "DiskSupport", "TestSupport"]),
     .target(
