@@ -18,6 +18,8 @@ package struct ClusterState: Equatable, Sendable {
   package var brokers: [BrokerID: LiveBroker] = [:]
   package var topics: [String: TopicDescription] = [:]
   package var brokerValues = BrokerValues()
+  /// The values of users and client ids, by the paths of their nodes beneath `/config`: `users/alice`. One that is there has a node.
+  package var clientValues: [String: [String: String]] = [:]
   /// The notifications in `/config/changes`, oldest first.
   package var configNotifications: [ConfigNotification] = []
   /// The block of producer ids allocated last, and the version of its node.

@@ -40,6 +40,7 @@ extension Controller {
       return (topic.overrides, topic.hasConfigNode)
     case .broker(let id): return (cluster.brokerValues.own[id] ?? [:], cluster.brokerValues.hasOwnNode.contains(id))
     case .brokerDefault: return (cluster.brokerValues.defaults, cluster.brokerValues.hasDefaultsNode)
+    case .client(let path): return (cluster.clientValues[path] ?? [:], cluster.clientValues[path] != nil)
     }
   }
 
@@ -57,10 +58,14 @@ extension Controller {
     case .brokerDefault:
       cluster.brokerValues.defaults = values
       cluster.brokerValues.hasDefaultsNode = true
+    case .client(let path): cluster.clientValues[path] = values
     }
     cluster.configNotifications.removeFirst(min(swept, cluster.configNotifications.count))
     if let path = created.popFirst() { cluster.configNotifications.append(.init(path: path, createdMs: nowMs)) }
-    if case .topic = entity {} else { settings = rules.settings(cluster.brokerValues) }
+    switch entity {
+    case .broker, .brokerDefault: settings = rules.settings(cluster.brokerValues)
+    case .topic, .client: break
+    }
     outbox.configured.append((entity, values))
     resolve(item, .done)
   }

@@ -291,6 +291,13 @@ package struct ConfigZNode: Equatable, Sendable {
     case broker(BrokerID)
     /// The default of all brokers.
     case brokerDefault
+    /// A user, a client id or both, by the path beneath `/config`: `users/alice`, `clients/c`. It has quotas and SCRAM credentials.
+    case client(String)
+
+    /// A user's entity: its name is in the path as Kafka writes it, `a%20b` for `a b`.
+    package static func user(_ name: String) -> Entity { .client(usersPrefix + SanitizedName.of(name)) }
+
+    package static let usersPrefix = "users/"
   }
 
   package var entity: Entity
@@ -307,6 +314,7 @@ package struct ConfigZNode: Equatable, Sendable {
     case .topic(let name): "topics/\(name)"
     case .broker(let id): "brokers/\(id)"
     case .brokerDefault: "brokers/<default>"
+    case .client(let path): path
     }
   }
 
@@ -339,7 +347,7 @@ package enum ConfigChangeZNode {
     JSON.object(["version": .int(2), "entity_path": .string(ConfigZNode.entityPath(entity))]).encoded
   }
 
-  /// Reads which entity has changed; nil for one of a kind that brokers do not read (clients, users).
+  /// Reads which entity has changed; nil for one of a kind that brokers do not read.
   package static func entity(data: [UInt8]) throws(ZNodeDataError) -> ConfigZNode.Entity? {
     let path = try ZNodeReader(prefix, data).string("entity_path")
     let parts = path.split(separator: "/", maxSplits: 1)
@@ -348,6 +356,7 @@ package enum ConfigChangeZNode {
     case ("topics", let name): return .topic(String(name))
     case ("brokers", "<default>"): return .brokerDefault
     case ("brokers", let id): return BrokerID(id).map { .broker($0) }
+    case ("users", _), ("clients", _), ("ips", _): return .client(path)
     default: return nil
     }
   }

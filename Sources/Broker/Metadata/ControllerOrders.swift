@@ -27,6 +27,7 @@ struct ControllerOrders {
     self.configs = configs
     values = cluster.brokerValues
     overrides = cluster.topics.mapValues(\.overrides)
+    metadata.setClientValues(cluster.clientValues)
   }
 
   /// Makes replicas that have logs already leader or follower.
@@ -124,11 +125,19 @@ struct ControllerOrders {
         names.append(name)
       case .broker(let id): self.values.own[id] = values
       case .brokerDefault: self.values.defaults = values
+      case .client(let path): metadata.setClientValues(path, values)
       }
     }
+    let ofBrokers = changes.contains {
+      switch $0.0 {
+      case .broker, .brokerDefault: true
+      case .topic, .client: false
+      }
+    }
+    guard ofBrokers || !names.isEmpty else { return }
     let image = metadata.image
     // Topics inherit the broker's values. No write changes a topic twice.
-    if names.count < changes.count { names = overrides.keys.sorted() }
+    if ofBrokers { names = overrides.keys.sorted() }
     for name in names { replicas.configure(name, logConfig(of: name)) }
     // The image keeps the partitions that it has: those being added are shown when their logs have been created.
     let topics = names.compactMap { image.named($0) }.map { shown in
@@ -137,7 +146,7 @@ struct ControllerOrders {
       return Topic(description, config: config(of: shown.name), partitions: shown.partitions)
     }
     metadata.replace { MetadataImage(after: $0, config: configs.config(values), changed: topics) }
-    if changes.contains(where: { if case .topic = $0.0 { false } else { true } }) { metadata.tellConfigured() }
+    if ofBrokers { metadata.tellConfigured() }
   }
 
   private func topic(of update: TopicUpdate) -> Topic {

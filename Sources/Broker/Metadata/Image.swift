@@ -129,7 +129,20 @@ package final class Metadata: Sendable {
   private let configured = Hook<@Sendable () -> Void>({})
   private let topicsRemoved = Hook<@Sendable ([String]) -> Void>({ _ in })
 
+  /// The values of users and client ids, by the paths of their nodes beneath `/config`.
+  private let clients = Mutex<[String: [String: String]]>([:])
+
   package init(_ image: MetadataImage) { current = Mutex(image) }
+
+  /// The values of all users and client ids, by the paths of their nodes beneath `/config`: `users/alice`.
+  package var clientValues: [String: [String: String]] { clients.withLock { $0 } }
+
+  /// The values of one of them.
+  package func clientValues(_ path: String) -> [String: String] { clients.withLock { $0[path] } ?? [:] }
+
+  func setClientValues(_ all: [String: [String: String]]) { clients.withLock { $0 = all } }
+
+  func setClientValues(_ path: String, _ values: [String: String]) { clients.withLock { $0[path] = values } }
 
   package var image: MetadataImage { current.withLock { $0 } }
 

@@ -263,6 +263,7 @@ extension ControllerRunner {
       state.channels.removeAll()
       state.orders.overrides = cluster.topics.mapValues(\.overrides)
       state.orders.values = cluster.brokerValues
+      state.orders.metadata.setClientValues(cluster.clientValues)
       let shown = state.controller?.shownTopics ?? []
       state.orders.show(
         shown.map { TopicUpdate($0) }, removed: [], brokers: nil, controllerID: brokerID, isAll: true)

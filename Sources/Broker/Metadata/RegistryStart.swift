@@ -95,6 +95,15 @@ struct RegistryStart {
       cluster.brokerValues.own[id] = try ConfigZNode(.broker(id), data: node.data).values
       cluster.brokerValues.hasOwnNode.insert(id)
     }
+    for kind in ["users", "clients"] where try isThere("/config/\(kind)") {
+      for name in try tree.children(of: "/config/\(kind)") {
+        let entity = ConfigZNode.Entity.client("\(kind)/\(name)")
+        guard let node = try tree.find(ConfigZNode.path(entity)), !node.data.isEmpty,
+          let read = try? ConfigZNode(entity, data: node.data)
+        else { continue }
+        cluster.clientValues["\(kind)/\(name)"] = read.values
+      }
+    }
     if try isThere(ConfigChangeZNode.parent) {
       for name in try tree.children(of: ConfigChangeZNode.parent) {
         let path = "\(ConfigChangeZNode.parent)/\(name)"
