@@ -3,6 +3,7 @@ import Glibc
 import Model
 package import NIOCore
 import NIOPosix
+import TLS
 import Wire
 
 /// Holds the options of new connections.
@@ -16,6 +17,8 @@ package struct ConnectionOptions: Sendable {
   package var receiveBytes = 64 << 10
   package var requestTimeoutMs = 30_000
   package var connectTimeoutMs = ClientLimits.connectTimeoutMs
+  /// TLS and SASL; nil for neither.
+  package var security: ConnectionSecurity?
   /// CLOCK_MONOTONIC in nanoseconds.
   package var now: @Sendable () -> UInt64
 
@@ -33,7 +36,11 @@ extension BrokerConnection {
   ) {
     eventLoop.preconditionInEventLoop()
     let frames = FrameReader(readBytes: options.receiveBytes)
-    dial(frames).hop(to: eventLoop).assumeIsolated().whenComplete { result in
+    // Behind TLS the socket's bytes are not a response's: it has NIO's own buffers.
+    let buffers: any RecvByteBufferAllocator =
+      options.security?.tls == nil
+      ? frames : AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 16_384, maximum: 65_536)
+    dial(buffers).hop(to: eventLoop).assumeIsolated().whenComplete { result in
       switch result {
       case .failure(let error): then(.failure(Self.connectError(error, endpoint, options)))
       case .success(let channel): greet(channel, frames, endpoint, on: eventLoop, options, then: then)
@@ -115,17 +122,23 @@ extension BrokerConnection {
     transport.connection = connection
     do {
       try channel.pipeline.syncOperations.addHandler(transport)
+      try options.security?.tls?.addClientHandler(to: channel, host: endpoint.host)
     } catch {
       return then(.failure(.unreachable(endpoint, reason: "\(error)")))
     }
     connection.watchForTimeouts()
     SocketTransport.congestionControl(of: channel).assumeIsolated().whenSuccess { connection.congestionControl = $0 }
+    func end(_ error: ClientError) {
+      connection.close()
+      then(.failure(error))
+    }
     connection.negotiate { result in
-      switch result {
-      case .success: then(.success(connection))
-      case .failure(let error):
-        connection.close()
-        then(.failure(error))
+      if case .failure(let error) = result { return end(error) }
+      connection.authenticate(options.security) { result in
+        switch result {
+        case .success: then(.success(connection))
+        case .failure(let error): end(error)
+        }
       }
     }
   }
@@ -209,7 +222,13 @@ final class SocketTransport: ChannelInboundHandler, Transport {
   }
 
   func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    connection?.ended(reason: SocketFailure.reason(error))
+    if let connection {
+      if let reason = TLSContext.reason(error), !TLSContext.isEndOfStream(error) {
+        connection.end(.notAuthenticated(connection.endpoint, reason: reason))
+      } else {
+        connection.ended(reason: TLSContext.reason(error) ?? SocketFailure.reason(error))
+      }
+    }
     context.close(promise: nil)
   }
 }

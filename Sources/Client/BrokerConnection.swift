@@ -129,6 +129,40 @@ package final class BrokerConnection {
     return correlationID
   }
 
+  // MARK: Authenticating again
+
+  /// Has requests wait from now on, until `releaseRequests`.
+  func holdRequests() {
+    guard let transport else { return }
+    self.transport = HeldRequests(transport, from: nextCorrelationID)
+  }
+
+  func releaseRequests() {
+    guard let held = transport as? HeldRequests else { return }
+    transport = held.transport
+    held.release()
+  }
+
+  /// Sends a request at once, ahead of those that wait: its response comes before theirs.
+  func sendAhead<R: Request>(_ request: consuming R, then: @escaping (Result<R.Answer, ClientError>) -> Void) {
+    guard let held = transport as? HeldRequests else {
+      send(request, then: then)
+      return flush()
+    }
+    transport = held.transport
+    let before = unanswered.count
+    send(request, then: then)
+    transport?.flush(written: nil)
+    guard failure == nil else { return }
+    transport = held
+    guard unanswered.count > before, let sent = unanswered.popLast() else { return }
+    let place = unanswered.firstIndex { held.holds($0.correlationID) } ?? unanswered.endIndex
+    unanswered.insert(sent, at: place)
+  }
+
+  /// Ends the connection with this error.
+  func end(_ error: ClientError) { fail(error) }
+
   private static func read<A: Response>(
     _ type: A.Type, _ frame: ByteBuffer, version: Int16, from endpoint: Endpoint
   ) -> Result<A, ClientError> {

@@ -17,8 +17,13 @@ package enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The system refused a socket option.
   case socketOption(Endpoint, name: String, reason: String)
 
+  /// The TLS handshake failed, or the broker did not let the client in.
+  case notAuthenticated(Endpoint, reason: String)
+
   package var description: String {
     switch self {
+    case .notAuthenticated(let endpoint, let reason):
+      "\(endpoint) and this client did not authenticate: \(reason)"
     case .unreachable(let endpoint, let reason):
       "cannot connect to \(endpoint): \(reason); is a broker listening there?"
     case .closed(let endpoint, let reason):
@@ -42,7 +47,7 @@ package enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .unreachable, .closed, .timedOut: true
     case .refused(_, _, let code, _): code.isRetriable
-    case .noCommonVersion, .malformed, .socketOption: false
+    case .noCommonVersion, .malformed, .socketOption, .notAuthenticated: false
     }
   }
 }

@@ -16,6 +16,8 @@ package enum ClientLimits {
   package static let transactionBackoffMs = 20
   /// The longest wait for a group's coordinator when a member leaves; its connection is then closed.
   package static let leaveTimeoutMs = 5_000
+  /// A longer session in milliseconds (a year) lasts as long as its connection.
+  static let sessionMsMax: Int64 = 365 * 86_400_000
   /// The shortest pause of a paced reader, in ns; batches due within it are delivered together.
   static let paceTimerNs: UInt64 = 1_000_000
 }
