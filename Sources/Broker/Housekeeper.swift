@@ -51,6 +51,7 @@ final class Housekeeper: Sendable {
     // Twice within the time after which a follower lags.
     every(max(Limits.lagLookMsMin, config.replicaLagMsMax / 2), if: { $0.hasFollowers }) { $0.shrinkISRs() }
     every(config.offsetsRetentionCheckIntervalMs) { $0.groups.expire() }
+    every(Limits.certificateLookMs, if: { !$0.doors.isEmpty }) { $0.refreshDoors() }
     every(Limits.electionIntervalMs) { $0.controller.retry() }
     every(Limits.rebalanceLookMs, if: { $0.controller.isRebalanceDue }) { $0.controller.rebalance() }
     every(Int64(config.transactionAbortIntervalMs)) { $0.transactions.abortTimedOut() }

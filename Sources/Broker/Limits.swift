@@ -68,6 +68,19 @@ package enum Limits {
   /// Partitions of all fetch sessions together, some 150 bytes each; beyond it no session is granted.
   package static let fetchSessionPartitions = 1_000_000
 
+  /// Connections of secured listeners whose clients have not authenticated, over all event loops; half of `max.connections` if that is less. Beyond it
+  /// the oldest of the address with the most is closed.
+  package static let unauthenticatedConnections = 1_000
+
+  /// Time for a TLS handshake and a SASL exchange together.
+  package static let authenticationMs: Int64 = 10_000
+
+  /// The largest frame of a client that has not authenticated, whatever sasl.server.max.receive.size says: a token has its room.
+  package static let unauthenticatedFrameBytes = 64 * 1024
+
+  /// How often it is looked whether certificates or key sets have changed.
+  package static let certificateLookMs: Int64 = 3_000
+
   /// Connections that are refused and still hold a descriptor; beyond it no other is accepted until one is closed.
   package static let refusalsInProgress = 16
 

@@ -22,6 +22,7 @@ package final class LocalBroker: Sendable {
   let replicas: Replicas
   package let controller: ControllerRunner
   let peers: Peers
+  let peerSecurity: PeerSecurity
   let offload: any Offload
   package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
@@ -51,6 +52,7 @@ package final class LocalBroker: Sendable {
   let uptimeMs: @Sendable () -> Int64
   /// The address that clients of each listener are given; set when the listeners are bound.
   let endpoints = Mutex<[String: Endpoint]>([:])
+  private let openedDoors = Mutex<[String: ListenerDoor]>([:])
   private let apis = Mutex<[ApiVersionsResponse.ApiVersion]>([])
 
   struct Endpoint: Sendable {
@@ -74,10 +76,12 @@ package final class LocalBroker: Sendable {
     let uptimeMs: @Sendable () -> Int64 = { Int64(clamping: loop.now.uptimeNanoseconds / 1_000_000) }
     self.uptimeMs = uptimeMs
     replicas = Replicas(directories, brokerID: starting.brokerID, log: log, nowMs: nowMs, uptimeMs: uptimeMs)
-    let listener = config.interBrokerListenerName ?? config.listeners.first?.name ?? ""
+    let listener = config.interBrokerListener?.name ?? ""
+    let peerSecurity = PeerSecurity()
+    self.peerSecurity = peerSecurity
     peers = Peers(
       network: network, loops: loops, clientID: "broker-\(starting.brokerID)",
-      requestTimeoutMs: config.controllerSocketTimeoutMs
+      requestTimeoutMs: config.controllerSocketTimeoutMs, security: { peerSecurity.current }
     ) { broker in
       metadata.image.broker(broker)?.endpoint(listener).map { Client.Endpoint(host: $0.host, port: Int($0.port)) }
     }
@@ -183,6 +187,12 @@ package final class LocalBroker: Sendable {
     set { apis.withLock { $0 = newValue } }
   }
 
+  /// What the secured listeners let clients in by, by the listeners' names; set before the listeners are bound.
+  var doors: [String: ListenerDoor] {
+    get { openedDoors.withLock { $0 } }
+    set { openedDoors.withLock { $0 = newValue } }
+  }
+
   /// Begins a stop: work that waits for a thread is refused when its turn comes, and every wait ends. No connection starts a
   /// request any more.
   func beginStop() {
@@ -235,6 +245,7 @@ extension LocalBroker {
       .on(FetchRequest.self, 0...17, do: fetch),
       .on(ListOffsetsRequest.self, 0...9, do: listOffsets),
       .on(MetadataRequest.self, 0...12, do: metadata),
+      .on(SaslHandshakeRequest.self, 0...1, do: saslHandshake),
       .on(ApiVersionsRequest.self, 0...4, do: apiVersions),
       .on(OffsetCommitRequest.self, 0...9, do: offsetCommit),
       .on(OffsetFetchRequest.self, 0...9, do: offsetFetch),
@@ -259,6 +270,7 @@ extension LocalBroker {
       .on(AlterConfigsRequest.self, 0...2, do: alterConfigs),
       .on(AlterReplicaLogDirsRequest.self, 0...2, do: alterReplicaLogDirs),
       .on(DescribeLogDirsRequest.self, 0...4, do: describeLogDirs),
+      .on(SaslAuthenticateRequest.self, 0...2, do: saslAuthenticate),
       .on(CreatePartitionsRequest.self, 0...3, do: createPartitions),
       .on(DeleteGroupsRequest.self, 0...2, do: deleteGroups),
       .on(ElectLeadersRequest.self, 0...2, do: electLeaders),
@@ -266,6 +278,8 @@ extension LocalBroker {
       .on(AlterPartitionReassignmentsRequest.self, 0...0, do: alterPartitionReassignments),
       .on(ListPartitionReassignmentsRequest.self, 0...0, do: listPartitionReassignments),
       .on(OffsetDeleteRequest.self, 0...0, do: offsetDelete),
+      .on(DescribeUserScramCredentialsRequest.self, 0...0, do: describeUserScramCredentials),
+      .on(AlterUserScramCredentialsRequest.self, 0...0, do: alterUserScramCredentials),
       .on(DescribeClusterRequest.self, 0...1, do: describeCluster),
       .on(DescribeProducersRequest.self, 0...0, do: describeProducers),
       .on(DescribeTransactionsRequest.self, 0...0, do: describeTransactions),

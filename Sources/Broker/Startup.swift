@@ -3,6 +3,7 @@ import Coordination
 import Logging
 import Model
 import NIOCore
+import Security
 import Storage
 import Synchronization
 
@@ -18,7 +19,8 @@ extension BrokerServer.Settings {
         receiveBufferBytes: config.given["socket.receive.buffer.bytes"] == nil
           ? nil : config.socketReceiveBufferBytes),
       connection: ConnectionLimits(
-        requestsInFlight: config.requestsInFlightMax, readPath: ReadPath(config)),
+        requestsInFlight: config.requestsInFlightMax, readPath: ReadPath(config),
+        copyBufferBytes: config.readCopyBufferBytes),
       connectionsMax: min(config.connectionsMax, max(1, descriptorsMax / 2)),
       connectionsPerIPMax: config.connectionsPerIPMax,
       connectionsPerIPOverrides: config.connectionsPerIPOverrides, idleMaxMs: config.connectionsIdleMaxMs,
@@ -124,7 +126,8 @@ extension LocalBroker {
       endpoints.withLock { $0[listener.name] = Endpoint(host: advertised?.host, port: port) }
       announced.append(
         BrokerZNode.Endpoint(
-          listener: listener.name, securityProtocol: "PLAINTEXT",
+          listener: listener.name,
+          securityProtocol: (config.listeners.first { $0.name == listener.name }?.security ?? .plaintext).rawValue,
           host: advertised?.host ?? listener.host ?? "127.0.0.1",
           port: Int32(port)))
     }
@@ -169,5 +172,33 @@ extension LocalBroker {
     log.error(
       "logs did not close: the next start of the broker recovers what is in their directories",
       metadata: ["count": "\(unclosed.count)", "first": "\(first.name)", "error": "\(error)"])
+  }
+}
+
+extension LocalBroker {
+  /// Reads the certificates and users of the secured listeners; waits for the disk.
+  func openDoors(_ random: @Sendable () -> any RandomNumberGenerator & Sendable) throws(StartRefusal) {
+    var doors: [String: ListenerDoor] = [:]
+    for listener in config.listeners where listener.security != .plaintext {
+      doors[listener.name] = try ListenerDoor(
+        listener, config, wallMs: nowMs, random: random(),
+        credential: { [metadata] hash, user in
+          metadata.clientValues(ConfigZNode.entityPath(.user(user)))[hash.mechanism.rawValue]
+            .flatMap { ScramCredential(hash, text: $0) }
+        })
+    }
+    self.doors = doors
+    guard !doors.isEmpty else { return }
+    do { try peerSecurity.begin(config, Nonces(random())) } catch {
+      throw StartRefusal("connections to other brokers: \(error)")
+    }
+  }
+
+  /// Reads again what has changed of certificates, key sets and users.
+  func refreshDoors() {
+    for (_, door) in doors.sorted(by: { $0.key < $1.key }) { door.refresh(image.config, log) }
+    do { try peerSecurity.refresh(image.config) } catch {
+      log.error("connections to other brokers keep their certificates", metadata: ["reason": "\(error)"])
+    }
   }
 }

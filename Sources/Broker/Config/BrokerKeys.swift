@@ -30,7 +30,7 @@ package struct ServerKeys: KeyTable {
   )
   let listenerSecurityProtocolMap = Key(
     "listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
-    "The security protocol of each listener name, as a comma-separated list of NAME:protocol. Only PLAINTEXT listeners are served."
+    "The security protocol of each listener name, as a comma-separated list of NAME:protocol."
   )
   let logDirs = Key<[String]?>(
     "log.dirs", nil,

@@ -88,6 +88,7 @@ package struct Config: Sendable {
     rack = values[Keys.server.rack].flatMap { $0.isEmpty ? nil : $0 }
     listeners = try Listener.parse(values, Keys.server.listeners.name)
     advertisedListeners = try Listener.advertised(values, listeners: listeners)
+    try Self.checkSecurity(listeners, values)
     logDirs = try Self.logDirectories(values)
     socketSendBufferBytes = values.notNegative(Keys.limits.socketSendBufferBytes)
     socketReceiveBufferBytes = values.notNegative(Keys.limits.socketReceiveBufferBytes)
@@ -263,6 +264,9 @@ extension Config {
   }
   package subscript<Value>(dynamicMember key: KeyPath<ReplicationKeys, Key<Value>>) -> Value {
     values[Keys.replication[keyPath: key]]
+  }
+  package subscript<Value>(dynamicMember key: KeyPath<SecurityKeys, Key<Value>>) -> Value {
+    values[Keys.security[keyPath: key]]
   }
   package subscript<Value>(dynamicMember key: KeyPath<MillraceKeys, Key<Value>>) -> Value {
     values[Keys.millrace[keyPath: key]]

@@ -1,5 +1,5 @@
-// Keys of Apache Kafka 3.9 that are accepted without effect: what they configure does not exist in Millrace (TLS and
-// SASL, quotas of clients, KRaft, tiered storage), or needs no configuration. Their values are checked,
+// Keys of Apache Kafka 3.9 that are accepted without effect: what they configure does not exist in Millrace (Kerberos,
+// delegation tokens, KRaft, tiered storage), or needs no configuration. Their values are checked,
 // so that a configuration written for Kafka starts Millrace; one warning at the start names those that are set.
 
 extension ConfigKeys {
@@ -29,9 +29,6 @@ extension ConfigKeys {
       "max.connection.creation.rate", Int(Int32.max), .atLeast(0),
       "The maximum number of connections created per second."
     ).dynamic(),
-    .int(
-      "connection.failed.authentication.delay.ms", 100, .atLeast(0),
-      "The time in milliseconds before a connection is closed whose authentication failed."),
     .string("control.plane.listener.name", nil, "The name of the listener between the controller and brokers."),
     .string("early.start.listeners", nil, "The listeners that are opened before the authorizer is ready."),
   ]
@@ -50,7 +47,6 @@ extension ConfigKeys {
   private static let replication: [ConfigKey] = [
     .int(
       "replica.socket.receive.buffer.bytes", 65_536, "The socket receive buffer of a follower's connections, in bytes."),
-    .string("security.inter.broker.protocol", "PLAINTEXT", "The security protocol between brokers."),
     .string("inter.broker.protocol.version", "3.9-IV0", "The version of the protocol between brokers."),
     .long(
       "socket.connection.setup.timeout.ms", 10_000,
@@ -93,13 +89,6 @@ extension ConfigKeys {
       "principal.builder.class", "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder",
       "The Java class that builds the principal of a connection."),
     .string("super.users", nil, "The principals that are allowed every operation."),
-    .list("sasl.enabled.mechanisms", "GSSAPI", "The enabled SASL mechanisms."),
-    .string("sasl.mechanism.inter.broker.protocol", "GSSAPI", "The SASL mechanism between brokers."),
-    .password("sasl.jaas.config", "The JAAS login configuration of SASL connections."),
-    .long(
-      "connections.max.reauth.ms", 0,
-      "The time in milliseconds after which a SASL connection must authenticate again; 0 is never."),
-    .int("sasl.server.max.receive.size", 524_288, "The maximum size in bytes of a SASL message from a client."),
     .string("sasl.kerberos.service.name", nil, "The Kerberos principal name of brokers.").dynamic(.perBroker),
     .string("sasl.kerberos.kinit.cmd", "/usr/bin/kinit", "The path of Kerberos' kinit.").dynamic(.perBroker),
     .long(
@@ -117,23 +106,7 @@ extension ConfigKeys {
     .list(
       "sasl.kerberos.principal.to.local.rules", "DEFAULT", "The rules that map Kerberos principals to short names."
     ).dynamic(.perBroker),
-    .string(
-      "ssl.client.auth", "none", .oneOf(["required", "requested", "none"]),
-      "Whether TLS clients must, may or need not authenticate."),
-    .string("ssl.keystore.location", nil, "The path of the TLS key store.").dynamic(.perBroker),
-    .password("ssl.keystore.password", "The password of the TLS key store.").dynamic(.perBroker),
-    .string("ssl.keystore.type", "JKS", "The file format of the TLS key store.").dynamic(.perBroker),
-    .password("ssl.key.password", "The password of the private key in the TLS key store.").dynamic(.perBroker),
-    .string("ssl.truststore.location", nil, "The path of the TLS trust store.").dynamic(.perBroker),
-    .password("ssl.truststore.password", "The password of the TLS trust store.").dynamic(.perBroker),
-    .string("ssl.truststore.type", "JKS", "The file format of the TLS trust store.").dynamic(.perBroker),
-    .list("ssl.enabled.protocols", "TLSv1.2,TLSv1.3", "The enabled TLS versions.").dynamic(.perBroker),
     .string("ssl.protocol", "TLSv1.3", "The TLS version with which connections are made.").dynamic(.perBroker),
-    .list("ssl.cipher.suites", "", "The enabled TLS cipher suites; empty enables all.").dynamic(.perBroker),
-    .string(
-      "ssl.endpoint.identification.algorithm", "https",
-      "The algorithm by which the host name in a TLS certificate is verified."
-    ).dynamic(.perBroker),
     .password("delegation.token.secret.key", "The secret key that signs delegation tokens."),
     .long(
       "delegation.token.max.lifetime.ms", 604_800_000, .atLeast(1),

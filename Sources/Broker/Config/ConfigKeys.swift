@@ -5,6 +5,7 @@ enum Keys {
   static let server = ServerKeys(), limits = LimitKeys(), topics = TopicsKeys(), log = LogKeys()
   static let cleaner = CleanerKeys(), internalTopics = InternalTopicKeys(), groups = GroupKeys()
   static let transactions = TransactionKeys(), cluster = ClusterKeys(), replication = ReplicationKeys()
+  static let security = SecurityKeys()
   static let millrace = MillraceKeys()
   static let topic = TopicKeys()
 }
@@ -19,12 +20,13 @@ package enum ConfigKeys {
   static let acted: [ConfigKey] =
     Keys.server.rows + Keys.limits.rows + Keys.topics.rows + Keys.log.rows + Keys.cleaner.rows
     + Keys.internalTopics.rows + Keys.groups.rows + Keys.transactions.rows + Keys.cluster.rows
-    + Keys.replication.rows + Keys.millrace.rows
+    + Keys.replication.rows + Keys.security.rows + Keys.millrace.rows
 
   /// The keys from which topics inherit.
   static let inherited: [ConfigKey] = Keys.topic.brokerRows
 
-  package static let named: [String: ConfigKey] = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
+  /// Every broker key by its name, those of one listener too.
+  package static let named = ConfigKeyNames(all)
 
   /// Returns the key with the name nearest to a mistyped one, by edit distance; nil when none is near.
   package static func nearest(to name: String) -> String? {

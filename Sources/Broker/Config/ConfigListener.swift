@@ -1,3 +1,5 @@
+package import Security
+
 /// An element of `listeners`, on which connections are accepted, or of `advertised.listeners`, which is reported to clients.
 package struct Listener: Sendable, Equatable {
   /// The listener's name, in upper case, as in Kafka.
@@ -7,11 +9,14 @@ package struct Listener: Sendable, Equatable {
   package var host: String?
   /// The port; 0 in `listeners` stands for any free port, in `advertised.listeners` for the port that the listener got.
   package var port: UInt16
+  /// How its connections are secured (`listener.security.protocol.map`).
+  package var security = SecurityProtocol.plaintext
 
-  package init(name: String, host: String?, port: UInt16) {
+  package init(name: String, host: String?, port: UInt16, security: SecurityProtocol = .plaintext) {
     self.name = name
     self.host = host
     self.port = port
+    self.security = security
   }
 
   /// Parses `NAME://host:port`, with an IPv6 address in brackets; nil when `text` has another form.
@@ -48,19 +53,18 @@ extension Listener: CustomStringConvertible {
 extension Listener {
   /// Parses the listeners of `key`.
   ///
-  /// - Throws: when there is none, one has another protocol than PLAINTEXT, or two have one name.
+  /// - Throws: when there is none, one has no protocol, or two have one name.
   static func parse(_ values: ConfigValues, _ key: String) throws(ConfigError) -> [Listener] {
     let protocols = try protocolMap(values)
     var listeners: [Listener] = []
     for element in ConfigKey.elements(values.text(key) ?? "") {
-      guard let listener = Listener(element) else {
+      guard var listener = Listener(element) else {
         throw ConfigError("\(key): \(element) is not NAME://host:port")
       }
-      switch protocols[listener.name] {
-      case "PLAINTEXT": break
-      case nil: throw ConfigError("\(key): no security protocol is defined for listener \(listener.name)")
-      case let other?: throw ConfigError("\(key): \(element) is of protocol \(other); only PLAINTEXT is served")
+      guard let security = protocols[listener.name] else {
+        throw ConfigError("\(key): no security protocol is defined for listener \(listener.name)")
       }
+      listener.security = security
       guard !listeners.contains(where: { $0.name == listener.name }) else {
         throw ConfigError("\(key): each listener must have a different name; \(listener.name) is there twice")
       }
@@ -76,7 +80,9 @@ extension Listener {
     guard values[Keys.server.advertisedListeners] != nil else {
       return listeners.map { listener in
         let isEveryAddress = listener.host == "0.0.0.0" || listener.host == "::"
-        return Listener(name: listener.name, host: isEveryAddress ? nil : listener.host, port: listener.port)
+        return Listener(
+          name: listener.name, host: isEveryAddress ? nil : listener.host, port: listener.port,
+          security: listener.security)
       }
     }
     let advertised = try parse(values, Keys.server.advertisedListeners.name)
@@ -92,19 +98,19 @@ extension Listener {
     return advertised
   }
 
-  private static func protocolMap(_ values: ConfigValues) throws(ConfigError) -> [String: String] {
+  private static func protocolMap(_ values: ConfigValues) throws(ConfigError) -> [String: SecurityProtocol] {
     let key = Keys.server.listenerSecurityProtocolMap
-    let known = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-    var map: [String: String] = [:]
+    let known = SecurityProtocol.allCases.map(\.rawValue)
+    var map: [String: SecurityProtocol] = [:]
     for element in ConfigKey.elements(values[key]) {
       let parts = element.split(separator: ":", omittingEmptySubsequences: false).map {
         $0.trimmingSpaces().uppercased()
       }
-      guard parts.count == 2, known.contains(parts[1]) else {
+      guard parts.count == 2, let security = SecurityProtocol(rawValue: parts[1]) else {
         throw ConfigError(
           "\(key.name): \(element) is not NAME:protocol with a protocol of \(known.joined(separator: ", "))")
       }
-      map[parts[0]] = parts[1]
+      map[parts[0]] = security
     }
     return map
   }

@@ -1,5 +1,6 @@
 import Cluster
 import Model
+import Security
 import Wire
 
 // The requests of another broker's controller. They are carried out on the control lane, in the order in which they came.
@@ -133,7 +134,10 @@ extension LiveBroker {
     self.init(
       id: broker.id, epoch: -1,
       endpoints: broker.endpoints.map {
-        BrokerZNode.Endpoint(listener: $0.listener, securityProtocol: "PLAINTEXT", host: $0.host, port: $0.port)
+        BrokerZNode.Endpoint(
+          listener: $0.listener,
+          securityProtocol: (SecurityProtocol(number: $0.securityProtocol) ?? .plaintext).rawValue, host: $0.host,
+          port: $0.port)
       }, rack: broker.rack)
   }
 }

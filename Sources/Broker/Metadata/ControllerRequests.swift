@@ -1,5 +1,6 @@
 import Cluster
 import Model
+import Security
 import Wire
 
 /// The controller's requests to brokers as they go over the wire, and their responses as the controller takes them in.
@@ -13,8 +14,6 @@ enum ControllerRequests {
 
   /// Kafka's mark of a topic that is being deleted, in the place of a partition's leader.
   static let leaderDuringDelete: BrokerID = -2
-  /// The number of security protocol PLAINTEXT.
-  private static let plaintext: Int16 = 0
 
   // MARK: LeaderAndIsr
 
@@ -116,7 +115,7 @@ enum ControllerRequests {
         written.host = endpoint.host
         written.port = endpoint.port
         written.listener = endpoint.listener
-        written.securityProtocol = plaintext
+        written.securityProtocol = (SecurityProtocol(rawValue: endpoint.securityProtocol) ?? .plaintext).number
         return written
       }
       return live

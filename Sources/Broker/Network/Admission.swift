@@ -119,3 +119,22 @@ final class Admitter: ChannelDuplexHandler {
     untold = 0
   }
 }
+
+/// Tells the log of clients that were not let in: the first, and then one line for all of each `Limits.refusalsToldMs`, for strangers choose how often
+/// they try. Of one event loop.
+final class FailureLog {
+  private var told: NIODeadline?
+  private var untold = 0
+
+  func tell(_ log: Logger, _ address: String, _ reason: String, _ now: NIODeadline) {
+    if let told, now - told < .milliseconds(Limits.refusalsToldMs) {
+      untold += 1
+      return
+    }
+    log.info(
+      "a client was not let in",
+      metadata: ["client": "\(address)", "reason": "\(reason.prefix(300))", "before, untold": "\(untold)"])
+    told = now
+    untold = 0
+  }
+}

@@ -1,5 +1,6 @@
 package import Logging
 package import NIOCore
+import Security
 import Synchronization
 
 /// Runs the listeners and their event loops.
@@ -19,6 +20,8 @@ package final class BrokerServer: Sendable {
     package var largeFrameBytesMax: Int
     package var refusalsMax = Limits.refusalsInProgress
     package var hasDescriptors: @Sendable () -> Bool = { true }
+    /// Of the secured listeners, by their names.
+    package var doors: [String: ListenerDoor] = [:]
   }
 
   private let loops: [NIOLoopBound<ConnectionLoop>]
@@ -58,7 +61,9 @@ package final class BrokerServer: Sendable {
           ConnectionLoop(
             eventLoop: eventLoop, receiveBufferBytes: settings.receiveBufferBytes,
             largeBytesMax: settings.largeFrameBytesMax / eventLoops.count,
-            idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads, runs: service.makeRuns()),
+            idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads, runs: service.makeRuns(),
+            unauthenticatedMax: max(
+              1, min(Limits.unauthenticatedConnections, settings.connectionsMax / 2) / eventLoops.count)),
           eventLoop: eventLoop)
       }
     }
@@ -163,10 +168,33 @@ package final class BrokerServer: Sendable {
     guard let loop = loops.first(where: { $0.eventLoop === channel.eventLoop })?.value else {
       preconditionFailure("a connection came on an event loop that is not ours")
     }
-    let received = ReceivedBytes(buffers: loop.buffers)
-    try channel.syncOptions?.setOption(ChannelOptions.recvAllocator, value: received)
+    guard let door = settings.doors[listener] else {
+      return try begin(on: channel, listener: listener, as: nil, door: nil, loop)
+    }
+    if let tls = door.makeTLSHandler() { try channel.pipeline.syncOperations.addHandler(tls) }
     try channel.pipeline.syncOperations.addHandler(
-      Connection(
-        listener: listener, service: service, loop: loop, received: received, limits: settings.connection, log: log))
+      UnauthenticatedConnection(door, loop: loop, service: service, log: log) { channel, authentication in
+        try self.begin(on: channel, listener: listener, as: authentication, door: door, loop)
+      })
+  }
+
+  /// Puts a connection whose client is known behind the handlers that the channel has.
+  private func begin(
+    on channel: any Channel, listener: String, as authentication: Authentication?, door: ListenerDoor?,
+    _ loop: ConnectionLoop
+  ) throws {
+    let isEncrypted = door?.security.isEncrypted ?? false
+    let received = ReceivedBytes(buffers: loop.buffers)
+    // Behind TLS the socket's bytes are not a request's: it has NIO's own buffers.
+    if !isEncrypted { try channel.syncOptions?.setOption(ChannelOptions.recvAllocator, value: received) }
+    var session: SaslSession?
+    if let door, let authentication, authentication.lifetimeMs != nil {
+      session = SaslSession(authentication, door, over: service, on: loop.eventLoop)
+    }
+    let connection = Connection(
+      listener: listener, principal: authentication?.principal ?? .anonymous, service: session ?? service, loop: loop,
+      received: received, limits: settings.connection, isEncrypted: isEncrypted, mayServeTogether: session == nil,
+      log: log)
+    try channel.pipeline.syncOperations.addHandler(connection)
   }
 }

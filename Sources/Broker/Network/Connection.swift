@@ -1,5 +1,6 @@
 import Logging
 package import NIOCore
+import Security
 import Storage
 import Wire
 
@@ -8,6 +9,8 @@ package struct ConnectionLimits: Sendable {
   /// `millrace.requests.in.flight`: a connection with this many is not read.
   package var requestsInFlight: Int
   package var readPath: ReadPath
+  /// `millrace.read.copy.buffer.bytes`: what an encrypted connection reads of a segment at a time.
+  package var copyBufferBytes = 65_536
 }
 
 /// Carries out the decisions of a client's `ConnectionMachine`, between the channel, the received bytes and the handlers.
@@ -25,6 +28,7 @@ package final class Connection: ChannelDuplexHandler {
   typealias Machine = ConnectionMachine<OutgoingResponse>
 
   private let listener: String
+  private let principal: Principal
   private let service: any RequestService
   private let loop: ConnectionLoop
   private let received: ReceivedBytes
@@ -44,17 +48,29 @@ package final class Connection: ChannelDuplexHandler {
   /// For the idle sweep.
   private(set) var lastActivity: NIODeadline
 
+  /// Whether requests may be served together. Not on a connection whose every request is looked at first.
+  private let mayServeTogether: Bool
+
+  /// - Parameters:
+  ///   - isEncrypted: the pipeline encrypts what is written.
+  ///   - mayServeTogether: no request has to be looked at by `service` first.
   init(
-    listener: String, service: any RequestService, loop: ConnectionLoop, received: ReceivedBytes,
-    limits: ConnectionLimits, log: Logger
+    listener: String, principal: Principal = .anonymous, service: any RequestService, loop: ConnectionLoop,
+    received: ReceivedBytes, limits: ConnectionLimits, isEncrypted: Bool = false, mayServeTogether: Bool = true,
+    log: Logger
   ) {
     self.listener = listener
+    self.principal = principal
+    self.mayServeTogether = mayServeTogether
     self.service = service
     self.loop = loop
     self.received = received
     self.log = log
     machine = Machine(requestsInFlightMax: limits.requestsInFlight)
-    writer = ResponseWriter(path: limits.readPath, coldReads: loop.coldReads)
+    writer =
+      isEncrypted
+      ? ResponseWriter(encryptedFrom: limits.copyBufferBytes, coldReads: loop.coldReads)
+      : ResponseWriter(path: limits.readPath, coldReads: loop.coldReads)
     lastActivity = loop.eventLoop.now
   }
 
@@ -72,7 +88,7 @@ package final class Connection: ChannelDuplexHandler {
     client = context.channel.remoteAddress.map { "\($0)" } ?? "?"
     origin = RequestOrigin(
       listener: listener, localAddress: context.channel.localAddress?.plainIPAddress,
-      peerAddress: context.channel.remoteAddress?.plainIPAddress)
+      peerAddress: context.channel.remoteAddress?.plainIPAddress, principal: principal)
     port = ConnectionPort(self, eventLoop: loop.eventLoop)
     loop.add(self)
   }
@@ -141,7 +157,7 @@ package final class Connection: ChannelDuplexHandler {
     let end = start + .microseconds(Limits.turnMicroseconds)
     var mayPassEnd = true
     // What is left behind requests that were served together begins with one that was not to be.
-    var mayRun = true
+    var mayRun = mayServeTogether
     while bytes.readableBytes > 0, machine.mayBegin, mayPassEnd || loop.eventLoop.now < end {
       if mayRun, !isLast, let runs = loop.runs {
         mayRun = false
@@ -150,7 +166,7 @@ package final class Connection: ChannelDuplexHandler {
           continue
         }
       }
-      mayRun = true
+      mayRun = mayServeTogether
       do {
         let length = try Frame.length(of: bytes, limit: service.requestBytesMax)
         guard let frame = try Frame.next(in: &bytes, limit: service.requestBytesMax) else {

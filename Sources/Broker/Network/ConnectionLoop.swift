@@ -18,13 +18,19 @@ final class ConnectionLoop {
   /// Connections with requests left when their turn was over, oldest first.
   private var queued: [Connection] = []
   private var isTakingTurns = false
+  /// Connections whose clients are not known yet, oldest first.
+  private var unauthenticated: [UnauthenticatedConnection] = []
+  private let unauthenticatedMax: Int
+  /// What the log is told of clients that were not let in.
+  let failures = FailureLog()
   /// `connections.max.idle.ms`.
   private let idleMax: TimeAmount?
 
   init(
     eventLoop: any EventLoop, receiveBufferBytes: Int, largeBytesMax: Int, idleMax: TimeAmount?, coldReads: ColdReads?,
-    runs: (any RequestRuns)? = nil
+    runs: (any RequestRuns)? = nil, unauthenticatedMax: Int = Limits.unauthenticatedConnections
   ) {
+    self.unauthenticatedMax = unauthenticatedMax
     self.runs = runs
     self.eventLoop = eventLoop
     self.coldReads = coldReads
@@ -42,6 +48,24 @@ final class ConnectionLoop {
     let place = place(of: connection.number)
     guard place < connections.count, connections[place] === connection else { return }
     connections.remove(at: place)
+  }
+
+  /// Takes in a connection whose client is not known yet. Where there are too many, the oldest goes of the address that has the most: strangers
+  /// from one address keep nobody else out, and a client that authenticates without delay is seldom the oldest.
+  func add(_ connection: UnauthenticatedConnection) {
+    if unauthenticated.count >= unauthenticatedMax {
+      var counts: [String: Int] = [:]
+      for other in unauthenticated { counts[other.peerAddress, default: 0] += 1 }
+      let most = counts.values.max() ?? 0
+      unauthenticated.first { counts[$0.peerAddress] == most }?
+        .close(because: "too many connections that have not authenticated")
+    }
+    unauthenticated.append(connection)
+  }
+
+  func remove(_ connection: UnauthenticatedConnection) {
+    guard let index = unauthenticated.firstIndex(where: { $0 === connection }) else { return }
+    unauthenticated.remove(at: index)
   }
 
   /// Returns the index of the connection with this number, or its insertion point.
@@ -80,8 +104,12 @@ final class ConnectionLoop {
   ///
   /// - idle: silent for `connections.max.idle.ms` with no request in flight;
   /// - stalled within a request, sooner if they hold memory that others wait for;
-  /// - being sent a file that has been truncated.
+  /// - being sent a file that has been truncated;
+  /// - open for `Limits.authenticationMs` and not authenticated.
   func sweep(now: NIODeadline) {
+    for connection in unauthenticated where now - connection.began > .milliseconds(Limits.authenticationMs) {
+      connection.close(because: "not authenticated in time")
+    }
     for connection in connections {
       let idle = now - connection.lastActivity
       let stallMs =
@@ -97,10 +125,14 @@ final class ConnectionLoop {
   }
 
   /// Drains every connection: requests in flight finish, no further one starts, and the connection closes.
-  func drainAll() { for connection in connections { connection.drain() } }
+  func drainAll() {
+    for connection in unauthenticated { connection.close() }
+    for connection in connections { connection.drain() }
+  }
 
   /// Closes every connection at once. No request is served any more.
   func closeAll(because reason: String) {
+    for connection in unauthenticated { connection.close() }
     for connection in connections { connection.close(because: reason) }
     runs = nil
   }

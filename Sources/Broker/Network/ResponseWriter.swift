@@ -35,7 +35,9 @@ final class ResponseWriter {
   private var isDrained = false
   /// Called when it has, after `Pumped.behind`.
   var whenDrained: (() -> Void)?
-  private let outlet = SocketOutlet()
+  private let outlet: SocketOutlet
+  /// A range of the copy path that the page cache does not hold is read before it is copied, off the event loop.
+  private let warmsCopies: Bool
 
   /// Says where `pump` stopped.
   enum Pumped {
@@ -52,6 +54,16 @@ final class ResponseWriter {
   init(path: ReadPath, coldReads: ColdReads?) {
     self.path = path
     self.coldReads = coldReads
+    outlet = SocketOutlet()
+    warmsCopies = false
+  }
+
+  /// Writes to a connection whose pipeline encrypts: file ranges are copied into a buffer of `bufferBytes`, from which the encryption copies them.
+  init(encryptedFrom bufferBytes: Int, coldReads: ColdReads?) {
+    path = .copy(bufferBytes: bufferBytes)
+    self.coldReads = coldReads
+    outlet = SocketOutlet(isEncrypted: true)
+    warmsCopies = true
   }
 
   var isWaiting: Bool { waitingFrom < waiting.count }
@@ -138,6 +150,18 @@ final class ResponseWriter {
         waitingFrom += 1
       case .file(let range):
         if case .copy(let bufferBytes) = path {
+          if warmsCopies, !isNextWarm, let coldReads {
+            let next = FileRange(
+              file: range.file, position: range.position + written, length: min(bufferBytes, range.length - written))
+            if coldReads.isCold(next) {
+              isWarming = true
+              return .cold(
+                FileRange(
+                  file: range.file, position: next.position, length: min(Limits.coldPieceBytes, range.length - written))
+              )
+            }
+          }
+          isNextWarm = false
           guard copy(range, bufferBytes, to: context, &buffer) else { return .unreadable }
         } else {
           let piece = FileRange(

@@ -7,7 +7,7 @@ import Storage
 /// through the channel, which waits for room, what the socket does not take.
 ///
 /// A response costs one `send`, or a `send` and a `sendfile` that leave in one packet train, and no promise and no list of the channel. A channel
-/// without a socket (in the simulation) gets everything.
+/// without a socket (in the simulation) gets everything. So does one whose pipeline encrypts; it is given bytes only, never file ranges.
 ///
 /// Owned by its `ResponseWriter`, on its event loop.
 final class SocketOutlet {
@@ -20,6 +20,13 @@ final class SocketOutlet {
   private var sending = Deque<(range: FileRange, handle: NIOFileHandle)>()
   /// The socket; -1 for a channel without one, nil while it was not asked for.
   private var socket: CInt?
+  /// Bytes must pass the pipeline, which encrypts them: they may never go to the socket as they are.
+  private let isEncrypted: Bool
+
+  init(isEncrypted: Bool = false) {
+    self.isEncrypted = isEncrypted
+    if isEncrypted { socket = -1 }
+  }
 
   /// Whether the socket holds no more bytes than it should, counting what is not flushed.
   func takesMore(_ context: ChannelHandlerContext) -> Bool {
@@ -43,6 +50,8 @@ final class SocketOutlet {
   /// - Returns: false when a file ends before its range, so that the response cannot be completed.
   func flush(_ context: ChannelHandlerContext) -> Bool {
     guard !parts.isEmpty else {
+      // What was encrypted is the channel's, which counts it.
+      unflushedBytes = 0
       context.flush()
       return !isCutShort
     }
@@ -132,6 +141,8 @@ final class SocketOutlet {
     switch part {
     case .bytes(let bytes):
       guard descriptor(of: context) >= 0 else {
+        // Encryption gathers writes until they are flushed, and the channel knows nothing of them.
+        if isEncrypted { unflushedBytes += bytes.readableBytes }
         return context.write(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
       }
       let written = context.eventLoop.makePromise(of: Void.self)

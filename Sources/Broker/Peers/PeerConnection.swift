@@ -21,18 +21,22 @@ final class PeerConnection: Sendable {
   private let loop: any EventLoop
   private let network: any Network
   private let options: ConnectionOptions
+  private let security: @Sendable () -> ConnectionSecurity?
   private let address: @Sendable () -> Client.Endpoint?
   private let state: NIOLoopBoundBox<State>
 
-  /// - Parameter address: returns the broker's present address; nil while it is not known to be alive.
+  /// - Parameters:
+  ///   - security: of the inter-broker listener; asked for each connection.
+  ///   - address: returns the broker's present address; nil while it is not known to be alive.
   init(
     to broker: BrokerID, on loop: any EventLoop, network: any Network, clientID: String, requestTimeoutMs: Int,
-    address: @escaping @Sendable () -> Client.Endpoint?
+    security: @escaping @Sendable () -> ConnectionSecurity?, address: @escaping @Sendable () -> Client.Endpoint?
   ) {
     self.broker = broker
     self.loop = loop
     self.network = network
     self.address = address
+    self.security = security
     var options = ConnectionOptions(now: { loop.now.uptimeNanoseconds })
     options.clientID = clientID
     options.requestTimeoutMs = requestTimeoutMs
@@ -81,6 +85,8 @@ final class PeerConnection: Sendable {
   private func connect(_ ready: @escaping Ready) {
     guard let endpoint = address() else { return fail([ready], "it is not known to be alive") }
     state.value = .connecting([ready])
+    var options = options
+    options.security = security()
     BrokerConnection.connect(
       to: endpoint, on: loop, options,
       dial: { [network, loop] frames in network.connect(to: endpoint, on: loop, receiveAllocator: frames) }

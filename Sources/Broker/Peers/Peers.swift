@@ -55,21 +55,25 @@ package final class Peers: Sendable {
   private let loops: any EventLoopGroup
   private let clientID: String
   private let requestTimeoutMs: Int
+  private let security: @Sendable () -> ConnectionSecurity?
   private let address: @Sendable (BrokerID) -> Client.Endpoint?
   private let state = Mutex(State())
 
   /// - Parameters:
   ///   - clientID: how this broker names itself in its requests.
   ///   - requestTimeoutMs: after how long without a response a connection is given up.
+  ///   - security: how connections to the inter-broker listener are secured; asked for each.
   ///   - address: returns the address of a broker's inter-broker listener; nil while the broker is not known to be alive.
   package init(
     network: any Network, loops: any EventLoopGroup, clientID: String, requestTimeoutMs: Int,
+    security: @escaping @Sendable () -> ConnectionSecurity? = { nil },
     address: @escaping @Sendable (BrokerID) -> Client.Endpoint?
   ) {
     self.network = network
     self.loops = loops
     self.clientID = clientID
     self.requestTimeoutMs = requestTimeoutMs
+    self.security = security
     self.address = address
   }
 
@@ -95,7 +99,8 @@ package final class Peers: Sendable {
       let key = Key(broker: broker, purpose: purpose)
       if let known = state.connections[key] { return known }
       let made = PeerConnection(
-        to: broker, on: loops.next(), network: network, clientID: clientID, requestTimeoutMs: requestTimeoutMs
+        to: broker, on: loops.next(), network: network, clientID: clientID, requestTimeoutMs: requestTimeoutMs,
+        security: security
       ) { [address] in address(broker) }
       state.connections[key] = made
       return made

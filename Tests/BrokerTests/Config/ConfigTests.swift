@@ -170,7 +170,19 @@ struct ConfigTests {
   @Test(
     "what only several keys together are wrong in is refused with the place of the key",
     arguments: [
-      ("listeners=SSL://:9093", "f:1: listeners: SSL://:9093 is of protocol SSL; only PLAINTEXT is served"),
+      (
+        "listeners=SSL://:9093",
+        "f:1: listeners: SSL://:9093 needs a key and a certificate: set ssl.keystore.type=PEM and ssl.keystore.location"
+      ),
+      (
+        "listeners=SASL_SSL://:9093",
+        "sasl.enabled.mechanisms: GSSAPI is not served (listener SASL_SSL); these are: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER"
+      ),
+      (
+        "listeners=SASL_PLAINTEXT://:9093\nsasl.enabled.mechanisms=PLAIN",
+        "listener.name.sasl_plaintext.plain.sasl.jaas.config is not set: it has the users of PLAIN, as user_NAME=\"password\""
+      ),
+      ("inter.broker.listener.name=INSIDE", "f:1: inter.broker.listener.name is INSIDE, which is not in listeners"),
       ("listeners=PLAINTEXT:9092", "f:1: listeners: PLAINTEXT:9092 is not NAME://host:port"),
       ("listeners=X://:9092", "f:1: listeners: no security protocol is defined for listener X"),
       (
