@@ -1,6 +1,7 @@
 import Base
 import Client
 import Model
+import Security
 import Wire
 
 /// A cluster that administrative commands speak to: a connection to a bootstrap broker and to each broker that a request must
@@ -14,14 +15,21 @@ package struct ClusterSession: Sendable {
 
   /// Connects, runs `body`, and closes the connections, whatever becomes of it.
   ///
-  /// - Parameter servers: HOST:PORT,HOST:PORT,…
+  /// - Parameters:
+  ///   - servers: HOST:PORT,HOST:PORT,…
+  ///   - commandConfig: the path of a file of client properties, which say how connections are secured.
   package static func with<Value: Sendable>(
-    _ servers: String, _ body: (ClusterSession) async throws -> Value
+    _ servers: String, commandConfig: String? = nil, _ body: (ClusterSession) async throws -> Value
   ) async throws -> Value {
     guard let endpoints = Endpoint.list(servers) else {
       throw AdministrationError.argument("\(servers): HOST:PORT,HOST:PORT,… is needed")
     }
-    let options = ConnectionOptions(now: { Clocks.monotonicNs() })
+    var options = ConnectionOptions(now: { Clocks.monotonicNs() })
+    if let commandConfig {
+      do throws(SecurityError) { options.security = try CommandConfig.security(commandConfig) } catch {
+        throw AdministrationError.argument("\(error)")
+      }
+    }
     return try await Admin.with(endpoints, options) { admin -> Result<Value, any Error> in
       do { return .success(try await body(try await ClusterSession(admin))) } catch { return .failure(error) }
     }.get()

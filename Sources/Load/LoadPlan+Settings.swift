@@ -31,6 +31,7 @@ extension LoadPlan {
   /// The names of the same settings in Kafka's perf tools.
   package static let aliases = [
     "bootstrap-servers": "bootstrap-server", "broker-list": "bootstrap-server", "messages": "num-records",
+    "producer.config": "command-config", "consumer.config": "command-config",
     "fetch-size": "fetch-max-partition-bytes", "reporting-interval": "interval-ms",
   ]
 
@@ -58,6 +59,9 @@ extension LoadPlan {
       (plan, text) throws(PlanError) in
       guard let list = Endpoint.list(text) else { throw invalid("bootstrap-server", text, "host:port,host:port,…") }
       plan.bootstrapServers = list
+    },
+    .value("command-config", "FILE", all, "client properties: security.protocol, sasl.*, ssl.*") {
+      (plan, text) throws(PlanError) in plan.commandConfig = text
     },
     .value("topic", "NAME", all, "the topic") { (plan, text) throws(PlanError) in plan.topic = text },
     .int("num-records", "N", all, "stop after N records", 1...(1 << 36)) { $0.recordCount = $1 },

@@ -50,6 +50,8 @@ package struct LoadPlan: Sendable, Equatable {
 
   package var command: Command
   package var bootstrapServers: [Endpoint] = []
+  /// The path of a file of client properties, which say how connections are secured.
+  package var commandConfig: String?
   package var topic = ""
   package var recordCount: Int?
   package var durationSeconds: Double?

@@ -93,6 +93,7 @@ package struct Run: Sendable {
     options.clientID = "millrace-load"
     options.congestionControl = plan.congestionControl
     options.requestTimeoutMs = plan.requestTimeoutMs
+    options.security = try plan.commandConfig.flatMap { try CommandConfig.security($0) }
     let mark = SplitMix.mixed(Clocks.monotonicNs() ^ plan.seed)
     var setup = RunSetup(
       plan: plan, metadata: nullMetadata, run: Int(mark & (1 << StampField.runBits - 1)), identities: [],

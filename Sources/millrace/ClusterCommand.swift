@@ -5,6 +5,8 @@ import Foundation
 /// The options of every command that speaks to a cluster.
 struct ClusterOptions: ParsableArguments {
   @Option(help: "HOST:PORT of brokers of the cluster, separated by commas.") var bootstrapServer: String
+  @Option(help: "A file of Kafka's client properties (security.protocol, sasl.*, ssl.*) for secured clusters.")
+  var commandConfig: String?
   @Flag(help: "Print JSON.") var json = false
 
   func validate() throws {
@@ -19,7 +21,7 @@ struct ClusterOptions: ParsableArguments {
   func answer(_ body: (ClusterSession) async throws -> Answer) async throws {
     let answer: Answer
     do {
-      answer = try await ClusterSession.with(bootstrapServer, body)
+      answer = try await ClusterSession.with(bootstrapServer, commandConfig: commandConfig, body)
     } catch let error as AdministrationError where error.isOfArguments {
       throw ValidationError(error.description)
     } catch {

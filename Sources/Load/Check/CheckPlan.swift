@@ -26,6 +26,8 @@ package struct CheckPlan: Sendable, Equatable {
   /// A history to analyse, instead of a run.
   package var storedHistory: String?
   package var bootstrapServers: [Endpoint] = []
+  /// The path of a file of client properties, which say how connections are secured.
+  package var commandConfig: String?
   package var topic = ""
   package var partitions = 6
   package var replicationFactor = 1
@@ -57,6 +59,7 @@ package struct CheckPlan: Sendable, Equatable {
            millrace-load check --from-history FILE [--json]
 
       --bootstrap-server LIST    HOST:PORT,HOST:PORT,… of the cluster
+      --command-config FILE      client properties: security.protocol, sasl.*, ssl.*
       --topic NAME               a topic to create (default: millrace-check- and a number); one that exists is refused
       --partitions N             of the topic (default 6)
       --replication-factor N     of the topic (default 1)
@@ -106,6 +109,7 @@ package struct CheckPlan: Sendable, Equatable {
       throw LoadPlan.invalid("bootstrap-server", servers, "HOST:PORT,HOST:PORT,…")
     }
     bootstrapServers = list
+    commandConfig = flags["command-config"]
     guard producers + transactional > 0 else {
       throw PlanError("nobody sends: give --producers or --transactional")
     }
@@ -133,7 +137,8 @@ package struct CheckPlan: Sendable, Equatable {
 
   private static let switches: Set<String> = ["json", "quiet", "keep-topic"]
   private static let valued: Set<String> = [
-    "bootstrap-server", "topic", "partitions", "replication-factor", "duration", "patience", "producers",
+    "bootstrap-server", "command-config", "topic", "partitions", "replication-factor", "duration", "patience",
+    "producers",
     "transactional", "group-members", "readers", "throughput", "record-size", "session-timeout-ms",
     "transaction-timeout-ms", "request-timeout-ms", "seed", "history", "from-history",
   ]

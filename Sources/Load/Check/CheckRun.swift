@@ -49,27 +49,29 @@ package struct CheckRun: Sendable {
   }
 
   private func run(on group: MultiThreadedEventLoopGroup) async throws -> CheckReport {
-    let options = options
+    var options = options
+    options.security = try plan.commandConfig.flatMap { try CommandConfig.security($0) }
+    let connecting = options
     let mark = SplitMix.mixed(Clocks.monotonicNs() ^ plan.seed)
     let topic = plan.topic.isEmpty ? "millrace-check-\(mark % 1_000_000_000)" : plan.topic
-    let metadata = try await prepare(topic, on: group, options)
+    let metadata = try await prepare(topic, on: group, connecting)
     let startNs = Clocks.monotonicNs()
     let loop = group.next()
     let cast = await onLoop(loop) {
       let recorder = HistoryRecorder(mark: mark, startNs: startNs)
-      let scene = CheckScene(plan, metadata, recorder, on: loop, options)
+      let scene = CheckScene(plan, metadata, recorder, on: loop, connecting)
       scene.wrote = wrote
       return Cast(CheckCast(scene), eventLoop: loop)
     }
     await on(cast) { $0.start() }
     await watch(cast, sinceNs: startNs)
     let unfinished = await finish(cast)
-    let unread = await readAll(cast, metadata, on: group, options)
+    let unread = await readAll(cast, metadata, on: group, connecting)
     await on(cast) { $0.close() }
     var report = await on(cast) { $0.report }
     report.unfinished = unfinished
     report.unread = unread
-    if report.isGood, !plan.keepsTopic { await delete(topic, on: group, options) }
+    if report.isGood, !plan.keepsTopic { await delete(topic, on: group, connecting) }
     return report
   }
 
