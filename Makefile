@@ -60,6 +60,7 @@ unit: tested
 # Real clients against the broker (kcat, confluent-kafka, kafka-python, aiokafka), and those of their own suites that take seconds.
 clients: tested
 	Tests/Clients/run.sh $(TESTED)/millrace-broker
+	Tests/Clients/security.sh $(TESTED)/millrace-broker
 	Tests/Clients/compat.sh --fast $(TESTED)/millrace-broker
 
 # Real clients of a cluster of three brokers that are killed, paused, cut off, restarted and out of space, and five leaders killed under
