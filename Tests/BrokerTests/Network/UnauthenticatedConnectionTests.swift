@@ -18,7 +18,12 @@ struct UnauthenticatedConnectionTests {
     let loop = StagedConnections.TickingLoop()
     let connections: ConnectionLoop
     let door: ListenerDoor
-    let served = Mutex<[(key: Int16, who: Principal)]>([])
+    let reached = Reached()
+
+    /// What has reached the service.
+    final class Reached: Sendable {
+      let requests = Mutex<[(key: Int16, who: Principal)]>([])
+    }
 
     struct Service: RequestService {
       let requestBytesMax = 1 << 20
@@ -47,7 +52,7 @@ struct UnauthenticatedConnectionTests {
     func connect(from address: String = "10.0.0.1") throws -> EmbeddedChannel {
       let channel = EmbeddedChannel(loop: loop.base)
       channel.remoteAddress = try SocketAddress(ipAddress: address, port: 5)
-      let service = Service { key, who in self.served.withLock { $0.append((key, who)) } }
+      let service = Service { [reached] key, who in reached.requests.withLock { $0.append((key, who)) } }
       let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
       try channel.pipeline.syncOperations.addHandler(
         UnauthenticatedConnection(door, loop: connections, service: service, log: log) { channel, authentication in
@@ -103,7 +108,7 @@ struct UnauthenticatedConnectionTests {
     #expect(stage.connections.count == 1)
     try channel.writeInbound(Self.metadata)
     stage.loop.base.run()
-    let served = stage.served.withLock { $0 }
+    let served = stage.reached.requests.withLock { $0 }
     #expect(served.map(\.key) == [Api.apiVersionsKey, MetadataRequest.api.key])
     #expect(served.map(\.who) == [.anonymous, Principal(name: "bob")])
     _ = try? channel.finish()
@@ -121,7 +126,7 @@ struct UnauthenticatedConnectionTests {
     try channel.writeInbound(all)
     stage.loop.base.advanceTime(by: .seconds(1))
     #expect(!channel.isActive)
-    #expect(stage.served.withLock { $0.isEmpty })
+    #expect(stage.reached.requests.withLock { $0.isEmpty })
     #expect(stage.connections.count == 0)
     _ = try? channel.finish()
   }
@@ -178,12 +183,12 @@ struct UnauthenticatedConnectionTests {
     stage.loop.base.run()
     try channel.writeInbound(Self.metadata)
     stage.loop.base.run()
-    #expect(stage.served.withLock { $0.map(\.key) } == [MetadataRequest.api.key])
+    #expect(stage.reached.requests.withLock { $0.map(\.key) } == [MetadataRequest.api.key])
     stage.loop.tick(.milliseconds(1000))
     try channel.writeInbound(Self.metadata)
     stage.loop.base.run()
     #expect(!channel.isActive)
-    #expect(stage.served.withLock { $0.count } == 1)
+    #expect(stage.reached.requests.withLock { $0.count } == 1)
     _ = try? channel.finish()
   }
 
@@ -221,7 +226,7 @@ struct UnauthenticatedConnectionTests {
         stage.loop.base.run()
       }
       stage.loop.base.advanceTime(by: .seconds(1))
-      let served = stage.served.withLock { $0 }
+      let served = stage.reached.requests.withLock { $0 }
       let others = served.filter { $0.key != Api.apiVersionsKey }
       #expect(others.isEmpty || isRight, "seed \(seed) round \(round) let \(others) through")
       #expect(others.allSatisfy { $0.who == Principal(name: "bob") }, "seed \(seed) round \(round)")
