@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests of every module, one module after the other: in one process those that only calculate would keep the
 # cores from those with sockets and clocks, which then run out of time on a small machine. The end-to-end tests, each
-# with programs of its own, run one by one for the same reason.
+# with programs of its own, run one by one for the same reason; they wait most of the time, so they run beside the modules.
 #
 #   Tests/unit.sh [DIRECTORY]
 #
@@ -18,20 +18,27 @@ memory=
 if [ -w /dev/shm ] && [ "$(df --output=avail -k /dev/shm | tail -n 1)" -ge $((2 << 20)) ]; then memory=$(mktemp -d /dev/shm/millrace-XXXXXX); fi
 trap '[ -z "$memory" ] || rm -rf "$memory"' EXIT
 failed=()
-for module in Tests/*Tests; do
-  name=$(basename "$module")
-  log=.build/unit-$name.log
-  order=--parallel
+
+# Runs the tests of one module; says how it went, in one line.
+run() {
+  local name=$1 log=.build/unit-$1.log order=--parallel directory=${TMPDIR:-/tmp}
   [ "$name" = EndToEndTests ] && order=--no-parallel
-  directory=${TMPDIR:-/tmp}
   [ "$name" = BrokerTests ] && directory=${memory:-$directory}
   if TMPDIR=$directory "$tests" --testing-library swift-testing $order --filter "^$name\\." </dev/null >"$log" 2>&1 && grep -q --text 'Test run with [1-9]' "$log"; then
     echo "$name: $(grep --text 'Test run with' "$log" | tail -n 1)"
   else
     echo "$name: FAILED"
-    failed+=("$name")
+    return 1
   fi
+}
+
+run EndToEndTests &
+beside=$!
+for module in Tests/*Tests; do
+  name=$(basename "$module")
+  [ "$name" = EndToEndTests ] || run "$name" || failed+=("$name")
 done
+wait "$beside" || failed+=(EndToEndTests)
 for name in "${failed[@]}"; do
   echo "--- what failed in $name (all of it: .build/unit-$name.log):"
   grep --text -A 8 '✘' ".build/unit-$name.log" | tail -n 200 || tail -n 100 ".build/unit-$name.log"
