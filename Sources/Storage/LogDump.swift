@@ -1,16 +1,16 @@
 import Model
 package import NIOCore
 
-/// Prints a log's files as text, line for line as Kafka's `kafka-dump-log --print-data-log` does, and reports inconsistencies.
+/// Reads a log's files, calls a function with each thing that they hold, and reports inconsistencies.
 package struct LogDump {
   private let disk: any Disk
   /// Records too, not only batches.
   package var printsRecords = true
   /// The text of a record's key and value, for logs whose records are not text; nil where a record is none of those.
   package var decode: ((_ key: ByteBuffer?, _ value: ByteBuffer?) -> (key: String, payload: String)?)?
-  private let emit: (String) -> Void
+  private let emit: (LogDumpEntry) -> Void
 
-  package init(disk: any Disk = RealDisk(), emit: @escaping (String) -> Void) {
+  package init(disk: any Disk = RealDisk(), emit: @escaping (LogDumpEntry) -> Void) {
     self.disk = disk
     self.emit = emit
   }
@@ -34,7 +34,7 @@ package struct LogDump {
 
   private func dump(file path: String) throws(DiskError) -> [String] {
     let name = String(path.split(separator: "/").last ?? "")
-    emit("Dumping \(name)")
+    emit(.file(name: name))
     for (suffix, dump) in kinds {
       guard let base = Segment.offset(inName: name, suffix: suffix) else { continue }
       return try dump(path, base)
@@ -54,7 +54,7 @@ package struct LogDump {
   // MARK: The log
 
   private func dumpLog(_ path: String, _ base: Offset) throws(DiskError) -> [String] {
-    emit("Log starting offset: \(base)")
+    emit(.logStart(base))
     let size = try disk.info(path)?.size ?? 0
     let file = SegmentFile(try disk.open(path, creating: false), path: path)
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: BatchScan.replayBytes, alignment: 16)
@@ -73,29 +73,14 @@ package struct LogDump {
         )
         let isValid = header.checksum(of: batch.body) == header.crc
         if !isValid { faults.append("\(path): wrong CRC at position \(position)") }
-        emit(Self.line(header, position: position, isValid: isValid))
+        emit(.batch(header, position: position, isValid: isValid))
         if printsRecords && isValid { dumpRecords(batch, path, &faults) }
       }
     }
   }
 
-  private static func line(_ header: RecordBatchHeader, position: Int, isValid: Bool) -> String {
-    let attributes = header.attributes
-    let codecs = ["none", "gzip", "snappy", "lz4", "zstd"]
-    let codec = attributes.codecNumber < codecs.count ? codecs[attributes.codecNumber] : "unknown"
-    let time = attributes.isLogAppendTime ? "LogAppendTime" : "CreateTime"
-    let horizon = attributes.hasDeleteHorizon ? "OptionalLong[\(header.baseTimestamp)]" : "OptionalLong.empty"
-    return "baseOffset: \(header.baseOffset) lastOffset: \(header.lastOffset) count: \(header.count) "
-      + "baseSequence: \(header.baseSequence) lastSequence: \(header.lastSequence) producerId: \(header.producerID) "
-      + "producerEpoch: \(header.producerEpoch) partitionLeaderEpoch: \(header.partitionLeaderEpoch) "
-      + "isTransactional: \(attributes.isTransactional) isControl: \(attributes.isControl) deleteHorizonMs: \(horizon) "
-      + "position: \(position) \(time): \(header.maxTimestamp) size: \(header.sizeInBytes) magic: \(header.magic) "
-      + "compresscodec: \(codec) crc: \(header.crc) isvalid: \(isValid)"
-  }
-
   private func dumpRecords(_ batch: RecordBatch, _ path: String, _ faults: inout [String]) {
     let header = batch.header
-    let time = header.attributes.isLogAppendTime ? "LogAppendTime" : "CreateTime"
     let marker = header.attributes.isControl ? (try? EndTransactionMarker(reading: batch)) ?? nil : nil
     let records: [Record]
     do { records = try batch.records() } catch {
@@ -106,19 +91,12 @@ package struct LogDump {
       let sequence =
         header.baseSequence < 0
         ? -1 : (Int64(header.baseSequence) + Int64(record.offset - header.baseOffset)) & 0x7FFF_FFFF
-      var line = "| offset: \(record.offset) \(time): \(record.timestamp) keySize: \(record.key?.readableBytes ?? -1) "
-      line += "valueSize: \(record.value?.readableBytes ?? -1) sequence: \(sequence) "
-      line += "headerKeys: [\(record.headers.map(\.key).joined(separator: ","))]"
-      if let marker {
-        line += " endTxnMarker: \(marker.outcome == .commit ? "COMMIT" : "ABORT") "
-        line += "coordinatorEpoch: \(marker.coordinatorEpoch)"
-      } else if let (key, payload) = decode?(record.key, record.value) {
-        line += " key: \(key) payload: \(payload)"
-      } else {
-        if let key = record.key { line += " key: \(String(buffer: key))" }
-        if let value = record.value { line += " payload: \(String(buffer: value))" }
-      }
-      emit(line)
+      emit(
+        .record(
+          LogDumpRecord(
+            offset: record.offset, isLogAppendTime: header.attributes.isLogAppendTime, timestamp: record.timestamp,
+            sequence: sequence, headerKeys: record.headers.map(\.key), key: record.key, value: record.value,
+            marker: marker, decoded: marker == nil ? decode?(record.key, record.value) : nil)))
     }
   }
 
@@ -137,7 +115,7 @@ package struct LogDump {
     var faults: [String] = []
     for number in 0..<index.count {
       let entry = try index.entry(number, on: disk)
-      emit("offset: \(entry.offset) position: \(entry.position)")
+      emit(.offsetIndexEntry(offset: entry.offset, position: entry.position))
       guard let segment else { continue }
       let bytes = try segment.file().file.read(BatchField.records, at: entry.position)
       let header = bytes.count < BatchField.records ? nil : bytes.withUnsafeBytes { RecordBatchHeader(reading: $0) }
@@ -158,7 +136,7 @@ package struct LogDump {
     var last: TimeIndex.Entry?
     for number in 0..<index.count {
       let entry = try index.entry(number, on: disk)
-      emit("timestamp: \(entry.timestamp) offset: \(entry.offset)")
+      emit(.timeIndexEntry(timestamp: entry.timestamp, offset: entry.offset))
       if let last, entry.timestamp <= last.timestamp { faults.append("\(path): \(entry.timestamp) does not rise") }
       last = entry
       guard let newest, newest[entry.offset] != entry.timestamp else { continue }
@@ -184,8 +162,9 @@ package struct LogDump {
   private func dumpTransactionIndex(_ path: String, _ base: Offset) throws(DiskError) -> [String] {
     for entry in TransactionIndex.decode(try disk.contents(of: path) ?? []) {
       emit(
-        "version: 0 producerId: \(entry.producerID) firstOffset: \(entry.firstOffset) "
-          + "lastOffset: \(entry.lastOffset) lastStableOffset: \(entry.lastStableOffset)")
+        .abortedTransaction(
+          producerID: entry.producerID, firstOffset: entry.firstOffset, lastOffset: entry.lastOffset,
+          lastStableOffset: entry.lastStableOffset))
     }
     return []
   }
@@ -194,16 +173,7 @@ package struct LogDump {
     guard let state = ProducerSnapshot.decode(try disk.contents(of: path) ?? [], endOffset: base) else {
       return ["\(path): no producer snapshot"]
     }
-    for (id, producer) in state.producers.sorted(by: { $0.key < $1.key }) {
-      let start = producer.transactionStart.map { "OptionalLong[\($0)]" } ?? "OptionalLong.empty"
-      var line = "producerId: \(id) producerEpoch: \(producer.epoch) coordinatorEpoch: \(producer.coordinatorEpoch) "
-      line += "currentTxnFirstOffset: \(start) lastTimestamp: \(producer.lastTimestamp)"
-      if let batch = producer.lastBatch {
-        line += " firstSequence: \(batch.firstSequence) lastSequence: \(batch.lastSequence)"
-        line += " lastOffset: \(batch.lastOffset) offsetDelta: \(batch.offsetDelta) timestamp: \(batch.timestamp)"
-      }
-      emit(line)
-    }
+    for (id, producer) in state.producers.sorted(by: { $0.key < $1.key }) { emit(.producer(id: id, producer)) }
     return []
   }
 }

@@ -6,9 +6,10 @@ import Storage
 /// Prints the contents of a log's files as text.
 struct DumpLogCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "dump-log", abstract: "Print a log's files as text, and report inconsistencies.",
+    commandName: "dump-log", abstract: "Print a log's files as text or JSON, and report inconsistencies.",
     discussion: """
-      Line for line as kafka-dump-log --print-data-log. Exit code 65 when something is wrong with the files.
+      Line for line as kafka-dump-log --print-data-log, or an object a line (--json). Exit code 65 when something is wrong
+      with the files.
 
       EXAMPLES
         millrace dump-log /var/lib/millrace/t-0
@@ -23,6 +24,8 @@ struct DumpLogCommand: ParsableCommand {
   var printDataLog = false
   @Flag(help: "Check every entry of the indexes against the log, and print no entries.") var verifyIndexOnly = false
 
+  @Flag(help: "Print an object a line: a file, then its batches and records, or its entries.") var json = false
+
   @Flag(help: "Read records as those of __consumer_offsets.") var offsetsDecoder = false
   @Flag(help: "Read records as those of __transaction_state.") var transactionLogDecoder = false
 
@@ -32,6 +35,9 @@ struct DumpLogCommand: ParsableCommand {
     }
     guard !verifyIndexOnly || !offsetsDecoder && !transactionLogDecoder else {
       throw ValidationError("--verify-index-only reads no records: leave out the decoder")
+    }
+    guard !verifyIndexOnly || !json else {
+      throw ValidationError("--verify-index-only prints no entries: leave out --json")
     }
   }
 
@@ -44,7 +50,11 @@ struct DumpLogCommand: ParsableCommand {
   }
 
   private func dump() throws -> [String] {
-    var dump = LogDump { Terminal.say($0) }
+    let printsJSON = json
+    var dump = LogDump { entry in
+      guard printsJSON else { return Terminal.say(entry.line) }
+      if let json = entry.json { Terminal.say(String(decoding: json.encoded, as: UTF8.self)) }
+    }
     dump.printsRecords = records || printDataLog
     if offsetsDecoder { dump.decode = { InternalRecordText.offsets(key: $0, value: $1) } }
     if transactionLogDecoder { dump.decode = { InternalRecordText.transaction(key: $0, value: $1) } }

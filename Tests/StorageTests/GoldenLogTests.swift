@@ -1,3 +1,4 @@
+import Base
 import Model
 import NIOCore
 import Testing
@@ -58,7 +59,7 @@ struct GoldenLogTests {
     // A copy: files of a read-only clone cannot be opened for writing.
     let directory = try copy(golden)
     var lines: [String] = []
-    let faults = try LogDump(disk: disk) { lines.append($0) }.dump(directory)
+    let faults = try LogDump(disk: disk) { lines.append($0.line) }.dump(directory)
     #expect(faults == [])
     let expected = try text("\(root)/\(golden.rawValue).dump.txt").split(separator: "\n").map(String.init)
     #expect(lines.count == expected.count)
@@ -66,6 +67,26 @@ struct GoldenLogTests {
       Issue.record("wrote \(line)\nbut Kafka \(wanted)")
       break
     }
+  }
+
+  @Test("dump as JSON what the lines say", arguments: Golden.allCases)
+  func dumpAsJSON(golden: Golden) throws {
+    let directory = try copy(golden)
+    var kinds: [String: Int] = [:]
+    _ = try LogDump(disk: disk) { entry in
+      guard let json = entry.json else { return }
+      let read = try? JSON(json.encoded)
+      #expect(read == json, "\(entry.line)")
+      let kind = json["kind"]?.asString ?? ""
+      kinds[kind, default: 0] += 1
+      // Every number of the object stands in the line; a timestamp of a batch may stand there twice.
+      for member in json.asMembers ?? [] {
+        guard let number = member.value.asInt else { continue }
+        #expect(entry.line.contains("\(number)"), "\(member.name) \(number) of: \(entry.line)")
+      }
+    }.dump(directory)
+    #expect(
+      kinds["file", default: 0] > 0 && kinds["batch", default: 0] > 0 && kinds["record", default: 0] > 0, "\(kinds)")
   }
 
   @Test("open, and give every batch back as Kafka wrote it", arguments: Golden.allCases, [true, false])
