@@ -388,6 +388,31 @@ def a_changed_certificate_is_served_without_a_restart(scene):
         time.sleep(0.3)
 
 
+def a_certificate_is_changed_by_alter_configs(scene):
+    from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+    admin = AdminClient({"bootstrap.servers": scene.broker.address, "log_level": 0})
+
+    def alter(operation, value):
+        entry = ConfigEntry(
+            "listener.name.ssl.ssl.keystore.location", value, incremental_operation=operation
+        )
+        resource = ConfigResource(ResourceType.BROKER, "1", incremental_configs=[entry])
+        for future in admin.incremental_alter_configs([resource]).values():
+            future.result(SECONDS_MAX)
+
+    def wait_for(wanted, what):
+        deadline = time.monotonic() + 15
+        while wanted != ("elsewhere.example" in s_client(scene, "SSL")):
+            expect(time.monotonic() < deadline, what)
+            time.sleep(0.3)
+
+    alter(AlterConfigOpType.SET, scene.certificates.path("elsewhere.both.pem"))
+    wait_for(True, "the new key store is not used")
+    alter(AlterConfigOpType.DELETE, None)
+    wait_for(False, "the key store of the file is not used again")
+
+
 # MARK: Hostile handshakes
 
 SASL_HANDSHAKE, SASL_AUTHENTICATE = 17, 36
@@ -575,6 +600,7 @@ OPENSSL = [
     openssl_sees_tls_1_3_and_1_2_and_nothing_older,
     openssl_gets_only_suites_with_forward_secrecy,
     a_changed_certificate_is_served_without_a_restart,
+    a_certificate_is_changed_by_alter_configs,
 ]
 
 
