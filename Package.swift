@@ -75,6 +75,7 @@ let package = Package(
     library("Storage", ["Model", "Base", "CMillrace", nioCore]),
     library("StorageArms", ["Storage", "Model", "CMillrace", "Clmdb", nioCore]),
     library("Cluster", ["Model", "Base"]),
+    library("Security", []),
     library("Coordination", ["Storage", "Base", "CMillrace", "Czookeeper"]),
     // What clients did, and what of it Kafka's contract forbids.
     library("Histories", ["Model"]),
@@ -82,8 +83,8 @@ let package = Package(
     library(
       "Broker",
       [
-        "Storage", "Cluster", "Coordination", "Client", "Wire", "Model", "Compression", "Base", "CMillrace", nioCore,
-        nioPosix, logging, dequeModule,
+        "Storage", "Cluster", "Security", "Coordination", "Client", "Wire", "Model", "Compression", "Base", "CMillrace",
+        nioCore, nioPosix, logging, dequeModule,
       ]),
     // The shipped broker in a world that follows from a seed.
     library(
@@ -155,6 +156,7 @@ let package = Package(
       ["Storage", "StorageArms", "Model", "Base", "Compression", "CMillrace", "DiskSupport", nioCore],
       resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model", "Base", "TestSupport"], resources: [.copy("Scripts")]),
+    tests("SecurityTests", ["Security"]),
     tests("HistoriesTests", ["Histories", "Model", "Base"]),
     tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base", "DiskSupport", "TestSupport"]),
     .target(
@@ -165,8 +167,8 @@ let package = Package(
     tests(
       "BrokerTests",
       [
-        "Broker", "Storage", "StorageArms", "Cluster", "Coordination", "Client", "Wire", "Model", "Base", "Compression",
-        "CMillrace", "TestSupport", "DiskSupport", nioCore, nioPosix,
+        "Broker", "Storage", "StorageArms", "Cluster", "Security", "Coordination", "Client", "Wire", "Model", "Base",
+        "Compression", "CMillrace", "TestSupport", "DiskSupport", nioCore, nioPosix,
         .product(name: "NIOEmbedded", package: "swift-nio"), logging,
       ]),
     tests("SimulationTests", ["Simulation", "Storage", "Model", "Base", "TestSupport", nioCore]),

@@ -1,5 +1,6 @@
 import Model
 package import NIOCore
+package import Security
 package import Storage
 package import Wire
 
@@ -26,6 +27,9 @@ package struct RequestContext: Sendable {
 
   /// The event loop of the request's connection: where its timers and its time are.
   package var eventLoop: any EventLoop { slot.eventLoop }
+
+  /// Who asks.
+  package var principal: Principal { origin.principal }
 
   /// Runs `body` later, on the event loop, when the connection ends before the pending response was given. Called by the handler, on
   /// the event loop, and only if the response has not been given.

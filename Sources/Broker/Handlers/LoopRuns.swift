@@ -13,7 +13,7 @@ final class LoopRuns: RequestRuns {
     fetches = FetchRun(broker, known)
   }
 
-  func serve(_ bytes: ByteBuffer, requestsMax: Int) -> RequestRun {
+  func serve(_ bytes: ByteBuffer, from origin: RequestOrigin, requestsMax: Int) -> RequestRun {
     run.clear()
     bytes.withUnsafeReadableBytes { frames in
       // The API's key follows the frame's length.

@@ -167,8 +167,10 @@ package final class Connection: ChannelDuplexHandler {
 
   /// Serves the requests at the front of `bytes` that can be served together; returns false when there is none.
   private func serveTogether(_ bytes: inout ByteBuffer, _ runs: any RequestRuns) -> Bool {
-    guard let port, let context else { preconditionFailure("a request began on a connection without a channel") }
-    let run = runs.serve(bytes, requestsMax: machine.room)
+    guard let origin, let port, let context else {
+      preconditionFailure("a request began on a connection without a channel")
+    }
+    let run = runs.serve(bytes, from: origin, requestsMax: machine.room)
     guard run.requests > 0 else { return false }
     bytes.moveReaderIndex(forwardBy: run.byteCount)
     let woken = run.woken

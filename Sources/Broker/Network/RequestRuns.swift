@@ -5,9 +5,11 @@ package protocol RequestRuns: AnyObject {
   /// Serves the requests at the front of `bytes`, in their order, up to the first that is to be served by itself, or that has not arrived
   /// whole.
   ///
-  /// - Parameter requestsMax: at least 1.
+  /// - Parameters:
+  ///   - origin: the connection of all of them.
+  ///   - requestsMax: at least 1.
   /// - Returns: what became of them, until the next call.
-  func serve(_ bytes: ByteBuffer, requestsMax: Int) -> RequestRun
+  func serve(_ bytes: ByteBuffer, from origin: RequestOrigin, requestsMax: Int) -> RequestRun
 }
 
 /// The outcome of requests that were served together. One object for all runs of an event loop.

@@ -1,4 +1,5 @@
 package import NIOCore
+package import Security
 
 /// Serves the requests of all connections, one frame at a time.
 package protocol RequestService: Sendable {
@@ -26,14 +27,23 @@ package final class RequestOrigin: Sendable {
   package let localAddress: String
   /// The client's IP address, without its port.
   package let peerAddress: String
+  /// Who speaks over the connection. A connection that authenticates gets another origin: requests that began before keep theirs.
+  package let principal: Principal
 
   /// - Parameters:
   ///   - localAddress: nil on a channel that has none.
   ///   - peerAddress: nil on a channel that has none.
-  package init(listener: String, localAddress: String?, peerAddress: String?) {
+  package init(listener: String, localAddress: String?, peerAddress: String?, principal: Principal = .anonymous) {
     self.listener = listener
     self.localAddress = localAddress ?? "127.0.0.1"
     self.peerAddress = peerAddress ?? "127.0.0.1"
+    self.principal = principal
+  }
+
+  /// The same connection, once it has authenticated.
+  package func authenticated(as principal: Principal) -> RequestOrigin {
+    RequestOrigin(
+      listener: listener, localAddress: localAddress, peerAddress: peerAddress, principal: principal)
   }
 }
 
