@@ -75,7 +75,7 @@ let package = Package(
     library("Storage", ["Model", "Base", "CMillrace", nioCore]),
     library("StorageArms", ["Storage", "Model", "CMillrace", "Clmdb", nioCore]),
     library("Cluster", ["Model", "Base"]),
-    library("Security", []),
+    library("Security", ["Base"]),
     library("Coordination", ["Storage", "Base", "CMillrace", "Czookeeper"]),
     // What clients did, and what of it Kafka's contract forbids.
     library("Histories", ["Model"]),
@@ -156,7 +156,7 @@ let package = Package(
       ["Storage", "StorageArms", "Model", "Base", "Compression", "CMillrace", "DiskSupport", nioCore],
       resources: [.copy("Golden")]),
     tests("ClusterTests", ["Cluster", "Model", "Base", "TestSupport"], resources: [.copy("Scripts")]),
-    tests("SecurityTests", ["Security"]),
+    tests("SecurityTests", ["Security", "Base"]),
     tests("HistoriesTests", ["Histories", "Model", "Base"]),
     tests("CoordinationTests", ["Coordination", "Storage", "Model", "Base", "DiskSupport", "TestSupport"]),
     .target(
