@@ -182,6 +182,8 @@ package final class Node: Sendable {
       starting, config: config, tree: tree, directories: directories, network: world.network, loops: world.loops,
       offload: offload, loop: world.loops.next(), log: log, nowMs: world.wallMs, random: world.random(),
       reconnect: reconnect)
+    try broker.readAcls(tree)
+    try broker.readQuotas(tree)
     try broker.openTopics(starting.cluster, plan, offload)
     return OpenedNode(broker: broker, directories: directories, offload: offload)
   }
@@ -198,6 +200,7 @@ package final class Node: Sendable {
     var settings = BrokerServer.Settings(config, descriptorsMax: world.descriptorsMax)
     settings.refusalsMax = world.refusalsMax
     settings.hasDescriptors = world.hasDescriptors
+    settings.mayConnect = opened.broker.quotas.mayConnect
     return BrokerServer.bind(
       settings, on: world.loops, network: world.network,
       service: opened.broker.makeHandlerTable(), coldReads: coldReads, log: log

@@ -19,6 +19,7 @@ package final class BrokerServer: Sendable {
     package var largeFrameBytesMax: Int
     package var refusalsMax = Limits.refusalsInProgress
     package var hasDescriptors: @Sendable () -> Bool = { true }
+    package var mayConnect: @Sendable (_ address: String) -> Bool = { _ in true }
   }
 
   private let loops: [NIOLoopBound<ConnectionLoop>]
@@ -39,7 +40,7 @@ package final class BrokerServer: Sendable {
     admission = Admission(
       max: settings.connectionsMax, perIPMax: settings.connectionsPerIPMax,
       overrides: settings.connectionsPerIPOverrides, refusalsMax: settings.refusalsMax,
-      hasDescriptors: settings.hasDescriptors)
+      hasDescriptors: settings.hasDescriptors, mayConnect: settings.mayConnect)
   }
 
   /// Prepares the event loops and binds every listener; clients that connect wait until `accept`.

@@ -89,6 +89,10 @@ enum ConfigDocs {
 
     \(table(Keys.replication.rows))
 
+    ## Who may do what, and how much
+
+    \(table(Keys.access.rows))
+
     ## Topic keys
 
     CreateTopics, AlterConfigs and IncrementalAlterConfigs set these for one topic. A key that is not set on a topic has the
