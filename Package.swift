@@ -100,7 +100,7 @@ let package = Package(
         .product(name: "Histogram", package: "hdrhistogram-swift"),
       ]),
     // What Kafka's administrative tools do, for the command line.
-    library("Administration", ["Client", "Wire", "Model", "Base", nioCore]),
+    library("Administration", ["Security", "Client", "Wire", "Model", "Base", nioCore]),
     // The lab: each imports only those above it.
     library("Experiment", ["Base", "Measure", .product(name: "Yams", package: "Yams")]),
     library("Verdict", ["Experiment", "Measure", "Base"]),
@@ -137,7 +137,7 @@ let package = Package(
       "millrace",
       [
         "Experiment", "Measure", "Verdict", "Results", "Runner", "Trials", "Report", "Load", "Mechanisms", "Simulation",
-        "Administration", "Compression", "Coordination", "Storage", "Broker", "Model", "Base",
+        "Administration", "Security", "Compression", "Coordination", "Storage", "Broker", "Model", "Base",
         argumentParser,
       ]),
     program("millrace-broker", ["Broker", "StorageArms"]),
@@ -175,7 +175,7 @@ let package = Package(
     tests("LoadTests", ["Load", "Histories", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests(
       "AdministrationTests",
-      ["Administration", "Client", "ClientSupport", "Wire", "Model", "Base", nioCore, nioPosix]),
+      ["Administration", "Security", "Client", "ClientSupport", "Wire", "Model", "Base", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", "Base", nioCore]),
     .target(
       name: "LabFixtures", dependencies: ["Measure", "Mechanisms", "Experiment", "Verdict", "Results", "Base"],
