@@ -62,6 +62,7 @@ clients: tested
 	Tests/Clients/run.sh $(TESTED)/millrace-broker
 	Tests/Clients/security.sh $(TESTED)/millrace-broker
 	Tests/Clients/compat.sh --fast $(TESTED)/millrace-broker
+	Tests/Clients/authorization.sh $(TESTED)/millrace-broker $(TESTED)/millrace
 
 # Real clients of a cluster of three brokers that are killed, paused, cut off, restarted and out of space, and five leaders killed under
 # clients that record what they see: not in `test`, for it takes eight minutes.

@@ -146,7 +146,7 @@ let package = Package(
       "millrace",
       [
         "Experiment", "Measure", "Verdict", "Results", "Runner", "Trials", "Report", "Load", "Mechanisms", "Simulation",
-        "Administration", "Compression", "Coordination", "Storage", "Broker", "Model", "Base",
+        "Administration", "Security", "Compression", "Coordination", "Storage", "Broker", "Model", "Base",
         argumentParser,
       ]),
     program("millrace-broker", ["Broker", "StorageArms"]),
@@ -184,7 +184,7 @@ let package = Package(
     tests("LoadTests", ["Load", "Histories", "Base", "Client", "Wire", "Model", "Compression", nioCore, nioPosix]),
     tests(
       "AdministrationTests",
-      ["Administration", "Client", "ClientSupport", "Wire", "Model", "Base", nioCore, nioPosix]),
+      ["Administration", "Security", "Client", "ClientSupport", "Wire", "Model", "Base", nioCore, nioPosix]),
     tests("MechanismsTests", ["Mechanisms", "Compression", "Model", "Base", nioCore]),
     .target(
       name: "LabFixtures", dependencies: ["Measure", "Mechanisms", "Experiment", "Verdict", "Results", "Base"],

@@ -24,6 +24,26 @@ package struct RequestContext: Sendable {
   package let clientID: String?
   package let origin: RequestOrigin
   let slot: ResponseSlot
+  /// What the request may do; nil where there is no authorizer, and everything is allowed.
+  let access: Access?
+  /// Completes the response of a request that is served in part: an `Amendment` of its API.
+  fileprivate(set) var amendment: (any AnyAmendment)?
+
+  /// Counts the request against its client's quotas; nil where there are none.
+  fileprivate(set) var charge: QuotaCharge?
+
+  init(
+    version: Int16, correlationID: Int32, clientID: String?, origin: RequestOrigin, slot: ResponseSlot,
+    access: Access? = nil, charge: QuotaCharge? = nil
+  ) {
+    self.charge = charge
+    self.version = version
+    self.correlationID = correlationID
+    self.clientID = clientID
+    self.origin = origin
+    self.slot = slot
+    self.access = access
+  }
 
   /// The event loop of the request's connection: where its timers and its time are.
   package var eventLoop: any EventLoop { slot.eventLoop }
@@ -43,7 +63,8 @@ package struct RequestContext: Sendable {
 
   /// Returns what the handler completes later; the handler then returns `.pending`.
   func pending<Body: Response>(_ response: Body.Type = Body.self) -> PendingResponse<Body> {
-    PendingResponse(version: version, correlationID: correlationID, slot: slot)
+    PendingResponse(
+      version: version, correlationID: correlationID, slot: slot, amendment: amendment as? Amendment<Body>)
   }
 }
 
@@ -52,8 +73,19 @@ package struct PendingResponse<Body: Response>: Sendable {
   let version: Int16
   let correlationID: Int32
   let slot: ResponseSlot
+  /// Completes the response of a request that is served in part.
+  let amendment: Amendment<Body>?
+
+  init(version: Int16, correlationID: Int32, slot: ResponseSlot, amendment: Amendment<Body>? = nil) {
+    self.version = version
+    self.correlationID = correlationID
+    self.slot = slot
+    self.amendment = amendment
+  }
 
   package func complete(_ response: Body, ranges: [FileRange] = []) {
+    var response = response
+    amendment?.complete(&response)
     slot.complete(.response(OutgoingResponse(response, ranges, version: version, correlationID: correlationID)))
   }
 }
@@ -68,7 +100,7 @@ package struct Handler: Sendable {
   let serve: @Sendable (inout ByteBuffer, RequestContext) -> Served
 
   /// - Parameter offered: when it differs from `served`.
-  static func on<R: Request>(
+  static func on<R: GuardedRequest>(
     _ type: R.Type, _ served: ClosedRange<Int16>, offered: ClosedRange<Int16>? = nil,
     do body: @escaping @Sendable (R, RequestContext) -> HandlerResult<R.Answer>
   ) -> Handler {
@@ -82,16 +114,64 @@ package struct Handler: Sendable {
       } catch {
         return .refuse("malformed \(R.self) v\(context.version): \(error)")
       }
-      switch body(request, context) {
-      case .now(let response):
-        return .response(OutgoingResponse(response, [], version: context.version, correlationID: context.correlationID))
-      case .spliced(let response, let ranges):
-        return .response(
-          OutgoingResponse(response, ranges, version: context.version, correlationID: context.correlationID))
-      case .silent: return .silent
-      case .pending: return .pending
-      case .close: return .close
-      }
+      guard context.access != nil || context.charge != nil else { return outcome(body(request, context), context) }
+      return serve(request, context, body)
+    }
+  }
+
+  private static func outcome<Body: Response>(_ result: HandlerResult<Body>, _ context: RequestContext) -> Served {
+    switch result {
+    case .now(let response):
+      return .response(OutgoingResponse(response, [], version: context.version, correlationID: context.correlationID))
+    case .spliced(let response, let ranges):
+      return .response(
+        OutgoingResponse(response, ranges, version: context.version, correlationID: context.correlationID))
+    case .silent: return .silent
+    case .pending: return .pending
+    case .close: return .close
+    }
+  }
+
+  /// Serves what of a request its principal may ask for, and counts it against the client's quotas.
+  private static func serve<R: GuardedRequest>(
+    _ request: R, _ context: RequestContext, _ body: @Sendable (R, RequestContext) -> HandlerResult<R.Answer>
+  ) -> Served {
+    var request = request
+    var context = context
+    if request.isByBroker { context.charge = nil }
+    let charge = context.charge
+    let began = context.eventLoop.now
+    let bytes = request.quotaBytes
+    var completions: [@Sendable (inout R.Answer) -> Void] = []
+    var result: HandlerResult<R.Answer>?
+    switch context.access.map({ request.check($0, version: context.version) }) {
+    case nil, .allowed: break
+    case .refused(let answer): result = request.isUnanswered ? .close : .now(answer)
+    case .partly(let complete): completions.append(complete)
+    }
+    if result == nil, let charge, let complete = request.withhold(charge, version: context.version) {
+      completions.append(complete)
+    }
+    let isServedInPart = !completions.isEmpty
+    if let charge { completions.append { charge.settle(bytes, &$0) } }
+    let steps = completions
+    let complete: @Sendable (inout R.Answer) -> Void = { answer in for step in steps { step(&answer) } }
+    context.amendment = Amendment(complete)
+    let ended = result ?? body(request, context)
+    charge?.handled(in: context.eventLoop.now - began)
+    switch ended {
+    case .now(var response):
+      complete(&response)
+      return outcome(.now(response), context)
+    case .spliced(var response, let ranges):
+      complete(&response)
+      return outcome(.spliced(response, ranges), context)
+    case .silent:
+      charge?.settleUnanswered(bytes)
+      // A client that wants no answer learns of a refusal by the end of the connection.
+      return isServedInPart ? .close : .silent
+    case .pending: return .pending
+    case .close: return .close
     }
   }
 }
@@ -103,11 +183,19 @@ package struct HandlerTable: RequestService {
   private let byKey: [Handler?]
 
   private let runs: @Sendable () -> (any RequestRuns)?
+  /// nil where there is no authorizer.
+  private let access: AccessControl?
+  private let quotas: Quotas?
 
-  /// - Parameter runs: see `RequestService.makeRuns`.
+  /// - Parameters:
+  ///   - access: what requests are checked against; nil allows everything.
+  ///   - runs: see `RequestService.makeRuns`.
   package init(
-    _ handlers: [Handler], requestBytesMax: Int, runs: @escaping @Sendable () -> (any RequestRuns)? = { nil }
+    _ handlers: [Handler], requestBytesMax: Int, access: AccessControl? = nil, quotas: Quotas? = nil,
+    runs: @escaping @Sendable () -> (any RequestRuns)? = { nil }
   ) {
+    self.access = access
+    self.quotas = quotas
     self.requestBytesMax = requestBytesMax
     self.runs = runs
     var byKey = [Handler?](repeating: nil, count: Int(handlers.map(\.api.key).max() ?? -1) + 1)
@@ -116,6 +204,14 @@ package struct HandlerTable: RequestService {
       byKey[Int(handler.api.key)] = handler
     }
     self.byKey = byKey
+  }
+
+  private func charge(
+    of origin: RequestOrigin, _ header: RequestHeader, _ frame: ByteBuffer, _ slot: ResponseSlot
+  ) -> QuotaCharge? {
+    guard let quotas, quotas.isActive else { return nil }
+    return QuotaCharge(
+      quotas, origin.requester, clientID: header.clientID, requestBytes: frame.readableBytes, slot: slot)
   }
 
   package func makeRuns() -> (any RequestRuns)? { runs() }
@@ -144,7 +240,8 @@ package struct HandlerTable: RequestService {
       &bytes,
       RequestContext(
         version: header.apiVersion, correlationID: header.correlationID, clientID: header.clientID,
-        origin: origin, slot: slot))
+        origin: origin, slot: slot, access: access?.access(of: origin),
+        charge: charge(of: origin, header, frame, slot)))
   }
 }
 

@@ -240,6 +240,13 @@ package enum Limits {
   /// The connections to each broker for transaction markers, over which producers are spread.
   static let markerConnections = 4
 
+  /// How many requesters an event loop keeps decisions for; beyond it, it forgets all and begins anew.
+  static let loopRequesters = 1024
+  /// How often a change of ACLs or quotas is tried that other brokers' changes come before.
+  static let securityAttempts = 10
+  /// The ACLs that one request may create or delete, and filters it may have.
+  static let aclsPerRequest = 10_000
+
   /// How long after its election a controller looks at the imbalance of leaders for the first time.
   static let firstRebalanceMs: Int64 = 5_000
 

@@ -23,6 +23,9 @@ package final class LocalBroker: Sendable {
   package let controller: ControllerRunner
   let peers: Peers
   let peerSecurity: PeerSecurity
+  /// The ACLs; nil where there is no authorizer.
+  package let access: AccessControl?
+  package let quotas: Quotas
   let offload: any Offload
   package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
@@ -73,8 +76,10 @@ package final class LocalBroker: Sendable {
     clusterID = starting.clusterID
     let metadata = Metadata(MetadataImage(brokers: [], controllerID: -1, config: starting.config))
     self.metadata = metadata
+    access = config.authorizer.map { AccessControl($0, metadata) }
     let uptimeMs: @Sendable () -> Int64 = { Int64(clamping: loop.now.uptimeNanoseconds / 1_000_000) }
     self.uptimeMs = uptimeMs
+    quotas = Quotas(config, metadata, uptimeMs: uptimeMs)
     replicas = Replicas(directories, brokerID: starting.brokerID, log: log, nowMs: nowMs, uptimeMs: uptimeMs)
     let listener = config.interBrokerListener?.name ?? ""
     let peerSecurity = PeerSecurity()
@@ -87,7 +92,8 @@ package final class LocalBroker: Sendable {
     }
     controller = ControllerRunner(
       starting, tree: tree, metadata: metadata, replicas: replicas, peers: peers, offload: offload, loop: loop,
-      stopping: stopping, log: log, nowMs: nowMs, random: random, reconnect: reconnect)
+      stopping: stopping, log: log, nowMs: nowMs, random: random, access: access, quotas: quotas,
+      reconnect: reconnect)
     self.offload = offload
     parkedFetches = ParkedFetches(limit: config.parkedFetchesMax)
     // Of a copy: the controller's numbers stay what they are without sessions.
@@ -266,6 +272,9 @@ extension LocalBroker {
       .on(EndTxnRequest.self, 0...5, do: endTxn),
       .on(WriteTxnMarkersRequest.self, 0...1, do: writeTxnMarkers),
       .on(TxnOffsetCommitRequest.self, 0...5, do: txnOffsetCommit),
+      .on(DescribeAclsRequest.self, 0...3, do: describeAcls),
+      .on(CreateAclsRequest.self, 0...3, do: createAcls),
+      .on(DeleteAclsRequest.self, 0...3, do: deleteAcls),
       .on(DescribeConfigsRequest.self, 0...4, do: describeConfigs),
       .on(AlterConfigsRequest.self, 0...2, do: alterConfigs),
       .on(AlterReplicaLogDirsRequest.self, 0...2, do: alterReplicaLogDirs),
@@ -280,6 +289,8 @@ extension LocalBroker {
       .on(OffsetDeleteRequest.self, 0...0, do: offsetDelete),
       .on(DescribeUserScramCredentialsRequest.self, 0...0, do: describeUserScramCredentials),
       .on(AlterUserScramCredentialsRequest.self, 0...0, do: alterUserScramCredentials),
+      .on(DescribeClientQuotasRequest.self, 0...1, do: describeClientQuotas),
+      .on(AlterClientQuotasRequest.self, 0...1, do: alterClientQuotas),
       .on(DescribeClusterRequest.self, 0...1, do: describeCluster),
       .on(DescribeProducersRequest.self, 0...0, do: describeProducers),
       .on(DescribeTransactionsRequest.self, 0...0, do: describeTransactions),
@@ -298,7 +309,8 @@ extension LocalBroker {
     ]
     // A broker that keeps the tree itself is told nothing by others.
     let all = config.zooKeeperConnect == nil ? handlers : handlers + ofCluster
-    let table = HandlerTable(all, requestBytesMax: config.socketRequestMaxBytes, runs: { LoopRuns(self) })
+    let table = HandlerTable(
+      all, requestBytesMax: config.socketRequestMaxBytes, access: access, quotas: quotas, runs: { LoopRuns(self) })
     offeredApis = table.handlers.map { ApiVersionsResponse.ApiVersion($0) }
     return table
   }

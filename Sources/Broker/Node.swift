@@ -183,6 +183,8 @@ package final class Node: Sendable {
       offload: offload, loop: world.loops.next(), log: log, nowMs: world.wallMs, random: world.random(),
       reconnect: reconnect)
     try broker.openDoors(world.random)
+    try broker.readAcls(tree)
+    try broker.readQuotas(tree)
     try broker.openTopics(starting.cluster, plan, offload)
     return OpenedNode(broker: broker, directories: directories, offload: offload)
   }
@@ -200,6 +202,7 @@ package final class Node: Sendable {
     settings.refusalsMax = world.refusalsMax
     settings.hasDescriptors = world.hasDescriptors
     settings.doors = opened.broker.doors
+    settings.mayConnect = opened.broker.quotas.mayConnect
     return BrokerServer.bind(
       settings, on: world.loops, network: world.network,
       service: opened.broker.makeHandlerTable(), coldReads: coldReads, log: log

@@ -343,14 +343,21 @@ package enum ConfigChangeZNode {
   /// Kafka sweeps them after 15 minutes.
   package static let keptMs: Int64 = 15 * 60 * 1000
 
-  package static func data(_ entity: ConfigZNode.Entity) -> [UInt8] {
-    JSON.object(["version": .int(2), "entity_path": .string(ConfigZNode.entityPath(entity))]).encoded
+  package static func data(_ entity: ConfigZNode.Entity) -> [UInt8] { data(path: ConfigZNode.entityPath(entity)) }
+
+  /// - Parameter path: the path of what has changed, below `/config`.
+  package static func data(path: String) -> [UInt8] {
+    JSON.object(["version": .int(2), "entity_path": .string(path)]).encoded
+  }
+
+  /// Reads which path below `/config` has changed.
+  package static func path(data: [UInt8]) throws(ZNodeDataError) -> String {
+    try ZNodeReader(prefix, data).string("entity_path")
   }
 
   /// Reads which entity has changed; nil for one of a kind that brokers do not read.
   package static func entity(data: [UInt8]) throws(ZNodeDataError) -> ConfigZNode.Entity? {
-    let path = try ZNodeReader(prefix, data).string("entity_path")
-    let parts = path.split(separator: "/", maxSplits: 1)
+    let parts = try path(data: data).split(separator: "/", maxSplits: 1)
     guard parts.count == 2 else { return nil }
     switch (parts[0], parts[1]) {
     case ("topics", let name): return .topic(String(name))

@@ -110,6 +110,13 @@ extension WireCursor {
   package mutating func field(_ value: inout Offset) throws(WireError) { try integer(&value.rawValue) }
 
   @inline(never)
+  package mutating func field(_ value: inout Double) throws(WireError) {
+    var bits = value.bitPattern
+    try integer(&bits)
+    value = Double(bitPattern: bits)
+  }
+
+  @inline(never)
   package mutating func field(_ value: inout Bool) throws(WireError) {
     var byte: UInt8 = value ? 1 : 0
     try integer(&byte)

@@ -66,6 +66,7 @@ private func kafkaJSON(_ value: Any) -> JSON? {
   switch value {
   case let bool as Bool: .bool(bool)
   case let integer as any BinaryInteger: .integer(Int64(integer))
+  case let double as Double: Int64(exactly: double).map { .integer($0) } ?? .double(double)
   case let code as ErrorCode: .integer(Int64(code.rawValue))
   case let offset as Offset: .integer(offset.rawValue)
   case let string as String: .string(string)

@@ -70,7 +70,10 @@ struct FuzzTests {
   private func expectStable<T: WireVersioned>(_ value: T, _ version: Int16) {
     var bytes = value.written(version: version)
     let again = try? T(reading: &bytes, version: version)
-    #expect(again == value, "\(T.self) v\(version), seed \(ConformanceTests.seed): \(value)")
+    // By their bytes too: a number that is none is not the same as itself.
+    #expect(
+      again == value || again?.written(version: version) == value.written(version: version),
+      "\(T.self) v\(version), seed \(ConformanceTests.seed): \(value)")
   }
 
   /// The bounds of each width, their neighbours, and the numbers around zero.

@@ -1,4 +1,5 @@
 package import Model
+import Security
 package import Storage
 
 /// The configuration of a broker: a checked value for each key of `ConfigKeys`, as typed properties.
@@ -49,6 +50,8 @@ package struct Config: Sendable {
   let followerThrottledRate: Int64
   /// Whether a consumer is referred to a replica in its rack (`replica.selector.class`).
   let readsFromNearest: Bool
+  /// The authorizer before it has read any ACL; nil where there is none.
+  let authorizer: Authorizer?
 
   /// How leaders are elected (`millrace.election`).
   package enum Election: String, ConfigChoice { case batched, serial }
@@ -97,6 +100,7 @@ package struct Config: Sendable {
     queuedRequestBytesMax = values.notNegative(Keys.limits.queuedRequestBytesMax).flatMap { $0 == 0 ? nil : Int($0) }
     defaultReplicationFactor = try Self.replicationFactor(values)
     try Self.checkRetention(values)
+    authorizer = try Self.authorizer(values)
     cacheSettings = try Self.cacheSettings(values)
     try Self.checkSwitches(values)
     readPath = values[Keys.millrace.cache] == .page ? values[Keys.millrace.readPath] : .copy
@@ -267,6 +271,9 @@ extension Config {
   }
   package subscript<Value>(dynamicMember key: KeyPath<SecurityKeys, Key<Value>>) -> Value {
     values[Keys.security[keyPath: key]]
+  }
+  package subscript<Value>(dynamicMember key: KeyPath<AccessKeys, Key<Value>>) -> Value {
+    values[Keys.access[keyPath: key]]
   }
   package subscript<Value>(dynamicMember key: KeyPath<MillraceKeys, Key<Value>>) -> Value {
     values[Keys.millrace[keyPath: key]]

@@ -84,11 +84,9 @@ extension ConfigKeys {
   ]
 
   private static let security: [ConfigKey] = [
-    .className("authorizer.class.name", "", "The Java class of the authorizer."),
     .className(
       "principal.builder.class", "org.apache.kafka.common.security.authenticator.DefaultKafkaPrincipalBuilder",
       "The Java class that builds the principal of a connection."),
-    .string("super.users", nil, "The principals that are allowed every operation."),
     .string("sasl.kerberos.service.name", nil, "The Kerberos principal name of brokers.").dynamic(.perBroker),
     .string("sasl.kerberos.kinit.cmd", "/usr/bin/kinit", "The path of Kerberos' kinit.").dynamic(.perBroker),
     .long(
@@ -121,18 +119,12 @@ extension ConfigKeys {
   ]
 
   private static let other: [ConfigKey] = [
-    .int("quota.window.num", 11, .atLeast(1), "The number of samples that client quotas keep."),
-    .int("quota.window.size.seconds", 1, .atLeast(1), "The time span in seconds of a client quota sample."),
     .int(
       "alter.log.dirs.replication.quota.window.num", 11, .atLeast(1),
       "The number of samples that quotas for moving replicas between log directories keep."),
     .int(
       "alter.log.dirs.replication.quota.window.size.seconds", 1, .atLeast(1),
       "The time span in seconds of a sample of quotas for moving replicas between log directories."),
-    .int("controller.quota.window.num", 11, .atLeast(1), "The number of samples that controller mutation quotas keep."),
-    .int(
-      "controller.quota.window.size.seconds", 1, .atLeast(1),
-      "The time span in seconds of a controller mutation quota sample."),
     .className("client.quota.callback.class", nil, "The Java class that determines the quotas of clients."),
     .int("metrics.num.samples", 2, .atLeast(1), "The number of samples that a metric keeps."),
     .long("metrics.sample.window.ms", 30_000, .atLeast(1), "The time span in milliseconds of a metric's sample."),

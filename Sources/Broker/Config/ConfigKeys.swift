@@ -5,7 +5,7 @@ enum Keys {
   static let server = ServerKeys(), limits = LimitKeys(), topics = TopicsKeys(), log = LogKeys()
   static let cleaner = CleanerKeys(), internalTopics = InternalTopicKeys(), groups = GroupKeys()
   static let transactions = TransactionKeys(), cluster = ClusterKeys(), replication = ReplicationKeys()
-  static let security = SecurityKeys()
+  static let security = SecurityKeys(), access = AccessKeys()
   static let millrace = MillraceKeys()
   static let topic = TopicKeys()
 }
@@ -20,7 +20,7 @@ package enum ConfigKeys {
   static let acted: [ConfigKey] =
     Keys.server.rows + Keys.limits.rows + Keys.topics.rows + Keys.log.rows + Keys.cleaner.rows
     + Keys.internalTopics.rows + Keys.groups.rows + Keys.transactions.rows + Keys.cluster.rows
-    + Keys.replication.rows + Keys.security.rows + Keys.millrace.rows
+    + Keys.replication.rows + Keys.security.rows + Keys.access.rows + Keys.millrace.rows
 
   /// The keys from which topics inherit.
   static let inherited: [ConfigKey] = Keys.topic.brokerRows

@@ -1,5 +1,6 @@
 import Cluster
 import Model
+import Security
 import Wire
 
 extension LocalBroker {
@@ -14,7 +15,7 @@ extension LocalBroker {
       response.groups = request.groupIDs.map { id in
         var described = self.describe(id, image)
         if request.includeAuthorizedOperations, described.errorCode == .none {
-          described.authorizedOperations = AuthorizedOperations.group
+          described.authorizedOperations = OperationSet.bits(of: .group)
         }
         return described
       }

@@ -1,18 +1,6 @@
 import Model
+import Security
 import Wire
-
-/// Kafka's bit fields of the operations that a client is authorized to do (bit n: `AclOperation` n). There is no authorizer, so
-/// each has every operation of its resource type.
-enum AuthorizedOperations {
-  /// Read, write, create, delete, alter, describe, describe configs, alter configs.
-  static let topic: Int32 = bits([3, 4, 5, 6, 7, 8, 10, 11])
-  /// Read, delete, describe.
-  static let group: Int32 = bits([3, 6, 8])
-  /// Create, alter, describe, cluster action, describe configs, alter configs, idempotent write.
-  static let cluster: Int32 = bits([5, 7, 8, 9, 10, 11, 12])
-
-  private static func bits(_ operations: [Int32]) -> Int32 { operations.reduce(0) { $0 | 1 << $1 } }
-}
 
 extension LocalBroker {
   /// Lists the brokers, at the addresses of the listener by which the client came, with the cluster's id and controller.
@@ -39,7 +27,7 @@ extension LocalBroker {
       return broker
     }
     if request.includeClusterAuthorizedOperations {
-      response.clusterAuthorizedOperations = AuthorizedOperations.cluster
+      response.clusterAuthorizedOperations = OperationSet.bits(of: .cluster)
     }
     return .now(response)
   }

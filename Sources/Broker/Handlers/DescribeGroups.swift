@@ -1,4 +1,5 @@
 import Model
+import Security
 import Wire
 
 extension LocalBroker {
@@ -12,7 +13,7 @@ extension LocalBroker {
       response.groups = request.groups.map { id in
         var group = self.groups.describe(id)
         if request.includeAuthorizedOperations, group.errorCode == .none {
-          group.authorizedOperations = AuthorizedOperations.group
+          group.authorizedOperations = OperationSet.bits(of: .group)
         }
         return group
       }

@@ -1,5 +1,6 @@
 import Cluster
 import Model
+import Security
 import Wire
 
 extension LocalBroker {
@@ -71,7 +72,7 @@ extension LocalBroker {
     response.name = topic.name
     response.topicID = topic.id
     response.isInternal = topic.isInternal
-    response.topicAuthorizedOperations = AuthorizedOperations.topic
+    response.topicAuthorizedOperations = OperationSet.bits(of: .topic)
     response.partitions = places.map { index in
       let shown = describe(partition: index, of: topic, image)
       return .with {

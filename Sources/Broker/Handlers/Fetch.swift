@@ -1,6 +1,7 @@
 import Cluster
 import Model
 import NIOCore
+import Security
 import Storage
 import Wire
 
@@ -20,7 +21,9 @@ extension LocalBroker {
   private func fetch(
     _ request: FetchRequest, _ session: FetchSessionCache.Context, _ context: RequestContext
   ) -> HandlerResult<FetchResponse> {
-    let fetch = Fetch(request, session, version: context.version, maxBytes: config.fetchMaxBytes)
+    let fetch = Fetch(
+      request, session, version: context.version,
+      maxBytes: min(config.fetchMaxBytes, context.charge?.responseBytesMax ?? .max), access: context.access)
     if fetch.wantsMessages { return fetchMessages(fetch, context) }
     var first = fetch.read(self)
     let isEnough = first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty
@@ -100,12 +103,17 @@ struct Fetch: Sendable {
   /// The broker that follows the partitions; negative for a consumer.
   private let replica: BrokerID
   private let replicaEpoch: Int64
+  /// What the client may read; nil where it may read everything.
+  private let access: Access?
   let minBytes: Int
   let maxWaitMs: Int32
 
   @inline(__always)
-  init(_ request: FetchRequest, _ session: FetchSessionCache.Context, version: Int16, maxBytes: Int) {
+  init(
+    _ request: FetchRequest, _ session: FetchSessionCache.Context, version: Int16, maxBytes: Int, access: Access? = nil
+  ) {
     self.session = session
+    self.access = access
     if request.namesOnePartition { self.request = request } else { self.request = request.withoutDoubles }
     self.version = version
     replica = max(request.replicaID, request.replicaState.replicaID)
@@ -152,7 +160,10 @@ struct Fetch: Sendable {
     let image = broker.image
     var attempt = Attempt()
     for topic in request.topics {
-      let (resolved, missing) = resolve(topic, image)
+      var (resolved, missing) = resolve(topic, image)
+      if let access, !mayRead(resolved?.name ?? topic.topic, access) {
+        (resolved, missing) = (nil, .topicAuthorizationFailed)
+      }
       var topicResponse = FetchResponse.Topic()
       topicResponse.topic = topic.topic
       topicResponse.topicID = topic.topicID
@@ -194,6 +205,13 @@ struct Fetch: Sendable {
     let isServed = broker.fetchSessions.finish(
       session, request, version: version, &attempt.response, nowMs: broker.nowMs())
     if !isServed { attempt.ranges = [] }
+  }
+
+  /// Whether the client may read a topic: a follower needs a right on the cluster, and a topic that is named by an unknown id is nobody's.
+  @inline(never)
+  private func mayRead(_ topic: String, _ access: Access) -> Bool {
+    if isByFollower { return access.allowsOnCluster(.clusterAction) }
+    return topic.isEmpty || access.allows(.read, .topic, topic)
   }
 
   /// The magic of the messages, older than Kafka 0.11, that a version wants; nil for batches, as they are in the log.

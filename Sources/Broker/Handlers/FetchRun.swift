@@ -1,5 +1,6 @@
 import Model
 import NIOCore
+import Security
 import Storage
 import Wire
 
@@ -85,7 +86,9 @@ final class FetchRun {
     var mustNotWait = view.maxWaitMs <= 0
     for place in places {
       let name = UnsafeRawBufferPointer(rebasing: frames[place.topicStart..<place.topicStart + place.topicLength])
-      guard let entry = known.find(name, isByID: view.version >= 13, place.partition) else { return false }
+      guard let entry = known.find(name, isByID: view.version >= 13, place.partition), known.allows(.read, entry) else {
+        return false
+      }
       if view.version < 10, entry.topic.config.compressionType == .zstd { return false }
       let wanted = Partition.Wanted(
         offset: Offset(place.fetchOffset), maxBytes: min(Int(place.maxBytes), max(0, bytesMax - byteCount)),

@@ -2,6 +2,7 @@ import CMillrace
 import Compression
 import Glibc
 import Model
+import Security
 import Storage
 
 /// Finds partitions by the bytes of their topic's name, for producers that name the same ones again and again: without a string made of
@@ -18,17 +19,34 @@ final class KnownPartitions {
     /// Whether `name` is not the topic's name but its id.
     let isByID: Bool
     let index: Int32
+    /// Where it stands among the entries, and its number among all that stood there.
+    fileprivate let slot: Int
+    fileprivate let number: UInt64
   }
 
-  private static let count = 256
+  fileprivate static let count = 256
   private var image: MetadataImage?
   private var entries = [Entry?](repeating: nil, count: count)
+  private var entriesMade: UInt64 = 0
+  /// What the requester may do with the entries' topics; nil where there is no authorizer.
+  private var decisions: LoopDecisions.OfRequester?
 
   /// Forgets what other metadata than this said.
   func renew(_ image: MetadataImage) {
     guard image !== self.image else { return }
     self.image = image
     entries = [Entry?](repeating: nil, count: Self.count)
+  }
+
+  /// The requests that follow are checked against these decisions.
+  @inline(__always)
+  func ask(_ decisions: LoopDecisions.OfRequester?) { self.decisions = decisions }
+
+  /// Whether the requester may do something with the topic of an entry.
+  @inline(__always)
+  func allows(_ operation: AclOperation, _ entry: Entry) -> Bool {
+    guard let decisions else { return true }
+    return decisions.operations(on: entry.topic.name, slot: entry.slot, number: entry.number).contains(operation)
   }
 
   /// Returns nil for a topic or partition that is not there.
@@ -45,9 +63,10 @@ final class KnownPartitions {
     }
     guard let topic = topic(name, isByID: isByID), let partition = topic.partition(index) else { return nil }
     let rules = PlainBatchRules(topic.config)
+    entriesMade += 1
     let entry = Entry(
       topic: topic, partition: partition, rules: partition.takesGroups ? rules : nil, name: Array(name), isByID: isByID,
-      index: index)
+      index: index, slot: slot, number: entriesMade)
     entries[slot] = entry
     return entry
   }
@@ -112,4 +131,54 @@ struct PlainBatchRules {
   }
 
   private func latest(_ nowMs: Int64) -> Int64 { nowMs.addingClamped(timestampAfterMaxMs) }
+}
+
+/// What requesters may do with topics, as far as one event loop has looked it up: a connection that writes to the same topics again and again
+/// does not have the ACLs searched each time. Forgotten when the ACLs change.
+///
+/// Confined to one event loop.
+final class LoopDecisions {
+  /// The decisions for one requester, in the places of `KnownPartitions`' entries.
+  final class OfRequester {
+    private struct Decision {
+      /// The entry for whose topic it was made; 0: none.
+      var entry: UInt64 = 0
+      var operations: OperationSet = []
+    }
+
+    private let snapshot: AccessSnapshot
+    private let requester: Requester
+    private var decisions = [Decision](repeating: Decision(), count: KnownPartitions.count)
+
+    fileprivate init(_ snapshot: AccessSnapshot, _ requester: Requester) {
+      self.snapshot = snapshot
+      self.requester = requester
+    }
+
+    fileprivate func operations(on topic: String, slot: Int, number: UInt64) -> OperationSet {
+      if decisions[slot].entry == number { return decisions[slot].operations }
+      let operations = snapshot.authorizer.operations(requester, on: .topic, topic)
+      decisions[slot] = Decision(entry: number, operations: operations)
+      return operations
+    }
+  }
+
+  private let control: AccessControl
+  private var snapshot: AccessSnapshot
+  private var requesters: [Requester: OfRequester] = [:]
+
+  init(_ control: AccessControl) {
+    self.control = control
+    snapshot = control.snapshot
+  }
+
+  func of(_ requester: Requester) -> OfRequester {
+    let now = control.snapshot
+    if now !== snapshot || requesters.count >= Limits.loopRequesters { requesters = [:] }
+    snapshot = now
+    if let known = requesters[requester] { return known }
+    let new = OfRequester(now, requester)
+    requesters[requester] = new
+    return new
+  }
 }

@@ -1,5 +1,6 @@
 import Cluster
 import Model
+import Security
 import Synchronization
 import Wire
 
@@ -104,11 +105,11 @@ extension LocalBroker {
     if asked.request.includeTopicAuthorizedOperations {
       // As in Kafka also of a name that no topic has: kafka-python 2.3 takes the number that means "not asked" for a set of operations.
       for index in response.topics.indices where response.topics[index].errorCode != .unknownTopicId {
-        response.topics[index].topicAuthorizedOperations = AuthorizedOperations.topic
+        response.topics[index].topicAuthorizedOperations = OperationSet.bits(of: .topic)
       }
     }
     if asked.request.includeClusterAuthorizedOperations {
-      response.clusterAuthorizedOperations = AuthorizedOperations.cluster
+      response.clusterAuthorizedOperations = OperationSet.bits(of: .cluster)
     }
     return response
   }

@@ -1,5 +1,6 @@
 import Model
 import NIOCore
+import Security
 import Storage
 import Wire
 
@@ -112,7 +113,9 @@ final class ProduceRun {
     for index in range {
       let place = places[index]
       let name = UnsafeRawBufferPointer(rebasing: frames[place.nameStart..<place.nameStart + place.nameLength])
-      guard let entry = known.find(name, place.partition), let rules = entry.rules else { return false }
+      guard let entry = known.find(name, place.partition), let rules = entry.rules, known.allows(.write, entry) else {
+        return false
+      }
       let records = UnsafeRawBufferPointer(
         rebasing: frames[place.recordsStart..<place.recordsStart + place.recordsLength])
       guard let (header, isChecked) = rules.header(of: records, nowMs: nowMs) else { return false }

@@ -43,6 +43,9 @@ package final class ControllerRunner: Sendable {
   let loop: any EventLoop
   let nowMs: @Sendable () -> Int64
   let peers: Peers
+  /// The ACLs; nil where there is no authorizer.
+  let access: AccessControl?
+  let quotas: Quotas
   /// Joins the cluster's tree anew after its session has ended; nil with the embedded tree, whose session lasts as long as the broker.
   let reconnect: (@Sendable () throws(ZNodeError) -> any ZNodeTree)?
   /// The zxid of this broker's registration; -1 before it has one.
@@ -69,6 +72,8 @@ package final class ControllerRunner: Sendable {
     /// Another broker has responded to this controller, or has not.
     case responded(BrokerID, number: UInt64, ControllerChannels.Response)
     case membership(MembershipEvent)
+    /// Something else that is done with the tree.
+    case work(@Sendable (ControllerRunner, inout State) -> Void)
     /// This broker's controller has decided what no client has asked for.
     case decided([Controller.Outcome], @Sendable ([Controller.Outcome], inout State) -> Void)
   }
@@ -98,8 +103,12 @@ package final class ControllerRunner: Sendable {
   init(
     _ starting: StartingBroker, tree: any ZNodeTree, metadata: Metadata, replicas: Replicas, peers: Peers,
     offload: any Offload, loop: any EventLoop, stopping: StopFlag, log: Logger, nowMs: @escaping @Sendable () -> Int64,
-    random: any RandomNumberGenerator & Sendable, reconnect: (@Sendable () throws(ZNodeError) -> any ZNodeTree)?
+    random: any RandomNumberGenerator & Sendable, access: AccessControl?,
+    quotas: Quotas,
+    reconnect: (@Sendable () throws(ZNodeError) -> any ZNodeTree)?
   ) {
+    self.access = access
+    self.quotas = quotas
     self.offload = offload
     self.stopping = stopping
     self.log = log
@@ -202,6 +211,7 @@ package final class ControllerRunner: Sendable {
     case .order(let order, let reply): take(order, &state, reply: reply)
     case .responded(let broker, let number, let response): take(response, from: broker, number: number, &state)
     case .membership(let event): take(event, &state)
+    case .work(let body): body(self, &state)
     case .decided(let outcomes, let then): then(outcomes, &state)
     }
   }

@@ -3,6 +3,7 @@ import Coordination
 import Logging
 import Model
 import NIOCore
+import Security
 import Synchronization
 
 /// This broker as a member of a cluster whose tree is shared: its registration, and which broker is the controller.
@@ -23,6 +24,8 @@ struct Membership {
   var registeringUntilMs: Int64 = 0
   /// The notification of a changed configuration that was read last.
   var lastConfigChange = ""
+  /// The notifications of changed ACLs that were read last.
+  var lastAclChange: [ResourcePattern.Kind: String] = [:]
   /// Whether the broker stops, and does not come back.
   var isLeaving = false
   /// Whether the session has not ended, as far as is known.
@@ -32,7 +35,7 @@ struct Membership {
   /// What this broker's controller is to begin with: the zxids at which the partitions' states were written last.
   var writtenAt: [TopicPartition: Int64] = [:]
 
-  enum Watch: Hashable { case controller, brokers, configs, reassignments, elections, deletions }
+  enum Watch: Hashable { case controller, brokers, configs, acls, prefixedAcls, reassignments, elections, deletions }
 
   init(controllerID: BrokerID) { self.controllerID = controllerID }
 }
@@ -49,6 +52,8 @@ enum MembershipEvent: Sendable {
   case brokersChanged
   /// The children of `/config/changes` have changed.
   case configsChanged
+  /// The notifications of changed ACLs have changed.
+  case aclsChanged(ResourcePattern.Kind)
   /// There are topics whose values have not been read.
   case topicsUnread(isRetry: Bool)
   /// A node in `/admin` has changed.
@@ -76,6 +81,9 @@ extension ControllerRunner {
     case .configsChanged:
       state.membership.watches.remove(.configs)
       attempt("read changed configurations", &state) { try lookAtConfigs(&$0) }
+    case .aclsChanged(let kind):
+      state.membership.watches.remove(kind == .literal ? .acls : .prefixedAcls)
+      attempt("read changed ACLs", &state) { try lookAtAcls(kind, &$0) }
     case .topicsUnread(let isRetry): readUnreadTopics(isRetry: isRetry, &state)
     case .adminChanged(let watch):
       state.membership.watches.remove(watch)
@@ -93,7 +101,7 @@ extension ControllerRunner {
   }
 
   /// Reads from the tree, and sets the watch unless it is set already. A read that fails sets none.
-  private func read<Result>(
+  func read<Result>(
     _ watch: Membership.Watch, _ event: MembershipEvent, _ state: inout State,
     _ body: (any ZNodeTree, ZNodeWatch?) throws(ZNodeError) -> Result
   ) throws(ZNodeError) -> Result {
@@ -171,6 +179,9 @@ extension ControllerRunner {
     if reconnect != nil {
       attempt("take part in the cluster", &state) { state in
         try lookAtConfigs(&state)
+        // What others changed before the watches were set is read with all the rest.
+        try readQuotas(nil, state)
+        for kind in ResourcePattern.Kind.allCases { try lookAtAcls(kind, isNew: true, &state) }
         try elect(&state)
         try lookAtBrokers(&state)
         try lookAtAdmin(&state)
@@ -342,13 +353,17 @@ extension ControllerRunner {
       try tree.children(of: ConfigChangeZNode.parent, watch: watch)
     }
     var entities: [ConfigZNode.Entity] = []
+    var limited: [QuotaEntity] = []
     for name in names.sorted() where name > state.membership.lastConfigChange {
       state.membership.lastConfigChange = name
-      guard let node = try state.tree.find("\(ConfigChangeZNode.parent)/\(name)"),
-        let entity = try? ConfigChangeZNode.entity(data: node.data), !entities.contains(entity)
-      else { continue }
-      entities.append(entity)
+      guard let node = try state.tree.find("\(ConfigChangeZNode.parent)/\(name)") else { continue }
+      if let path = try? ConfigChangeZNode.path(data: node.data), let entity = QuotaEntity(path: path) {
+        limited.append(entity)
+      } else if let entity = try? ConfigChangeZNode.entity(data: node.data), !entities.contains(entity) {
+        entities.append(entity)
+      }
     }
+    if !limited.isEmpty { try readQuotas(limited, state) }
     let changes = try entities.map { entity in
       (
         entity,

@@ -14,14 +14,19 @@ final class Admission: Sendable {
   private let perIPMax: Int
   private let overrides: [String: Int]
   private let hasDescriptors: @Sendable () -> Bool
+  private let mayConnect: @Sendable (_ address: String) -> Bool
   /// Connections that may be refused at a time and still hold a descriptor.
   let refusalsMax: Int
 
-  /// - Parameter hasDescriptors: whether one more connection leaves the descriptors that the logs need.
+  /// - Parameters:
+  ///   - hasDescriptors: whether one more connection leaves the descriptors that the logs need.
+  ///   - mayConnect: whether the quota of an address allows it another connection now; counts the connection.
   init(
     max: Int, perIPMax: Int, overrides: [String: Int], refusalsMax: Int = Limits.refusalsInProgress,
-    hasDescriptors: @escaping @Sendable () -> Bool = { true }
+    hasDescriptors: @escaping @Sendable () -> Bool = { true },
+    mayConnect: @escaping @Sendable (_ address: String) -> Bool = { _ in true }
   ) {
+    self.mayConnect = mayConnect
     self.max = max
     self.perIPMax = perIPMax
     self.overrides = overrides
@@ -32,7 +37,7 @@ final class Admission: Sendable {
   var count: Int { counts.withLock { $0.all } }
 
   func enter(_ address: String) -> Bool {
-    guard hasDescriptors() else { return false }
+    guard hasDescriptors(), mayConnect(address) else { return false }
     return counts.withLock { counts in
       let here = counts.byAddress[address, default: 0]
       guard counts.all < max, here < overrides[address] ?? perIPMax else { return false }
@@ -113,7 +118,7 @@ final class Admitter: ChannelDuplexHandler {
       return
     }
     log.warning(
-      "refusing a connection: too many, or too few descriptors for it",
+      "refusing a connection: too many, too often, or too few descriptors for it",
       metadata: ["client": "\(address)", "refused before": "\(untold)"])
     told = now
     untold = 0

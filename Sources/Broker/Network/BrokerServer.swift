@@ -22,6 +22,7 @@ package final class BrokerServer: Sendable {
     package var hasDescriptors: @Sendable () -> Bool = { true }
     /// Of the secured listeners, by their names.
     package var doors: [String: ListenerDoor] = [:]
+    package var mayConnect: @Sendable (_ address: String) -> Bool = { _ in true }
   }
 
   private let loops: [NIOLoopBound<ConnectionLoop>]
@@ -42,7 +43,7 @@ package final class BrokerServer: Sendable {
     admission = Admission(
       max: settings.connectionsMax, perIPMax: settings.connectionsPerIPMax,
       overrides: settings.connectionsPerIPOverrides, refusalsMax: settings.refusalsMax,
-      hasDescriptors: settings.hasDescriptors)
+      hasDescriptors: settings.hasDescriptors, mayConnect: settings.mayConnect)
   }
 
   /// Prepares the event loops and binds every listener; clients that connect wait until `accept`.

@@ -45,6 +45,8 @@ package final class Connection: ChannelDuplexHandler {
   private var port: ConnectionPort?
   /// Requests whose handlers want to know when the connection ends before their responses are given.
   private var onClose: [Machine.Slot: @Sendable () -> Void] = [:]
+  /// The client has exceeded a quota.
+  private var mutedUntil: NIODeadline?
   /// For the idle sweep.
   private(set) var lastActivity: NIODeadline
 
@@ -311,6 +313,23 @@ package final class Connection: ChannelDuplexHandler {
 
   fileprivate func release(_ slot: Machine.Slot) { advance(machine.release(slot)) }
 
+  /// Mutes the connection for a while; a longer one that has begun goes on.
+  fileprivate func mute(for time: TimeAmount) {
+    let until = loop.eventLoop.now + time
+    guard until > mutedUntil ?? .distantPast, !machine.hasEnded else { return }
+    mutedUntil = until
+    machine.mute()
+    let bound = NIOLoopBound(self, eventLoop: loop.eventLoop)
+    loop.eventLoop.scheduleTask(deadline: until) { bound.value.unmute(until) }
+  }
+
+  private func unmute(_ deadline: NIODeadline) {
+    guard mutedUntil == deadline else { return }
+    mutedUntil = nil
+    lastActivity = loop.eventLoop.now
+    advance(machine.unmute())
+  }
+
   // MARK: Steps
 
   /// Takes all steps of the machine, if `advance` says so.
@@ -434,6 +453,7 @@ final class ConnectionPort: ResponsePort {
 
   func hold(for slot: ConnectionMachine<OutgoingResponse>.Slot) { connection.value.hold(for: slot) }
   func release(_ slot: ConnectionMachine<OutgoingResponse>.Slot) { connection.value.release(slot) }
+  func mute(for time: TimeAmount) { connection.value.mute(for: time) }
 
   /// Runs `body` with the connection later, on its event loop.
   func onEventLoop(_ body: @escaping @Sendable (Connection) -> Void) {

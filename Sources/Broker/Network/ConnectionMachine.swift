@@ -18,6 +18,8 @@
 /// A request that is worked on elsewhere and must be done before the next one may hold the connection (`hold`): nothing starts
 /// behind it until its `release`. Only a peer that has left is not waited for: what it had sent is served at once.
 ///
+/// A client that has exceeded a quota is muted (`mute`): nothing of it is read, and nothing starts, until `unmute`.
+///
 /// Each event returns an `Advance`; `.now` means: call `next` until nil. During a write to the channel it is `.none`, because
 /// NIO may re-enter. Example: a flush finds the peer gone; NIO reports the end of the connection from inside that flush. The
 /// event is recorded, and the step after the flush is nil.
@@ -109,10 +111,12 @@ package struct ConnectionMachine<Response> {
   /// The requests begun whose response has not left.
   private var requests = RequestQueue()
   private let requestsInFlightMax: Int
-  /// With as many requests in flight none starts: `requestsInFlightMax`, or 0 while a request holds the connection.
+  /// With as many requests in flight none starts: `requestsInFlightMax`, or 0 while a request holds the connection, or while it is muted.
   private var requestsMax: Int
   /// The request that holds the connection.
   private var holder: Slot?
+  /// Whether the client has exceeded a quota.
+  private var isMuted = false
 
   package init(requestsInFlightMax: Int) {
     precondition(requestsInFlightMax > 0, "a connection must be allowed a request")
@@ -229,7 +233,22 @@ extension ConnectionMachine {
 
   private mutating func endHold() {
     holder = nil
-    requestsMax = requestsInFlightMax
+    requestsMax = isMuted ? 0 : requestsInFlightMax
+  }
+
+  /// No request starts until `unmute`: the client has exceeded a quota. Requests in flight go on.
+  package mutating func mute() {
+    guard phase != .leaving, phase != .gone else { return }
+    isMuted = true
+    requestsMax = 0
+  }
+
+  /// Requests may start again.
+  package mutating func unmute() -> Advance {
+    guard isMuted else { return .none }
+    isMuted = false
+    if holder == nil { requestsMax = requestsInFlightMax }
+    return advance()
   }
 
   /// The serving that an action or a step asked for has ended.
@@ -437,6 +456,7 @@ extension ConnectionMachine {
   package mutating func peerLeft() -> LeaveAction {
     guard phase == .open, input == .requests || input == .starved else { return .end }
     phase = .leaving
+    isMuted = false
     endHold()
     input = .inHand
     requests.removeFinished()

@@ -27,8 +27,10 @@ package final class RequestOrigin: Sendable {
   package let localAddress: String
   /// The client's IP address, without its port.
   package let peerAddress: String
-  /// Who speaks over the connection. A connection that authenticates gets another origin: requests that began before keep theirs.
-  package let principal: Principal
+  /// Who speaks over the connection, and from where. A connection that authenticates gets another origin: requests that began before keep
+  /// theirs.
+  package let requester: Requester
+  package var principal: Principal { requester.principal }
 
   /// - Parameters:
   ///   - localAddress: nil on a channel that has none.
@@ -36,8 +38,9 @@ package final class RequestOrigin: Sendable {
   package init(listener: String, localAddress: String?, peerAddress: String?, principal: Principal = .anonymous) {
     self.listener = listener
     self.localAddress = localAddress ?? "127.0.0.1"
-    self.peerAddress = peerAddress ?? "127.0.0.1"
-    self.principal = principal
+    let peerAddress = peerAddress ?? "127.0.0.1"
+    self.peerAddress = peerAddress
+    requester = Requester(principal, host: peerAddress)
   }
 
   /// The same connection, once it has authenticated.
@@ -76,6 +79,9 @@ package protocol ResponsePort: AnyObject, Sendable {
   /// Lets no later request start until `release`.
   func hold(for slot: ConnectionMachine<OutgoingResponse>.Slot)
   func release(_ slot: ConnectionMachine<OutgoingResponse>.Slot)
+
+  /// Starts no further request, and reads nothing, for that time.
+  func mute(for time: TimeAmount)
 }
 
 /// The place of one request's response in the order of its connection. A request whose response is pending completes it exactly
@@ -107,6 +113,9 @@ package struct ResponseSlot: Sendable {
 
   /// Lets the connection's later requests start. From any thread, before or after the response is given.
   package func releaseConnection() { onEventLoop { port.release(slot) } }
+
+  /// Mutes the connection of a client that has exceeded its quota. From any thread, before or after the response is given.
+  func muteConnection(for time: TimeAmount) { onEventLoop { port.mute(for: time) } }
 
   /// Runs `body` on the event loop: at once when called there.
   package func onEventLoop(_ body: @escaping @Sendable () -> Void) {

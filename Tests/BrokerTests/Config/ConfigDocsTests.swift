@@ -89,6 +89,18 @@ enum ConfigDocs {
 
     \(table(Keys.replication.rows))
 
+    ## Who may do what, and how much
+
+    \(table(Keys.access.rows))
+
+    ## TLS and SASL
+
+    Each key that begins with `ssl.`, and each of SASL, can be given for one listener, as `listener.name.NAME.KEY` with the listener's name in
+    lower case, and `sasl.jaas.config` and `connections.max.reauth.ms` for one mechanism of a listener, as
+    `listener.name.NAME.scram-sha-256.KEY`. [Security](security.md) says how they go together.
+
+    \(table(Keys.security.rows))
+
     ## Topic keys
 
     CreateTopics, AlterConfigs and IncrementalAlterConfigs set these for one topic. A key that is not set on a topic has the

@@ -1,4 +1,5 @@
 import Model
+import Security
 import Testing
 import Wire
 
@@ -63,7 +64,7 @@ struct DescribeTopicPartitionsTests {
       let partition = try #require(answer.topics[0].partitions.first)
       #expect(partition.leaderID == 1 && partition.replicaNodes == [1] && partition.isrNodes == [1])
       #expect(partition.errorCode == .none && partition.offlineReplicas.isEmpty)
-      #expect(answer.topics[0].topicAuthorizedOperations == AuthorizedOperations.topic)
+      #expect(answer.topics[0].topicAuthorizedOperations == OperationSet.bits(of: .topic))
     }
   }
 }

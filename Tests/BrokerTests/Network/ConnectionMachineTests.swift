@@ -185,3 +185,45 @@ struct ConnectionMachineTests {
     #expect(machine.socketClosed() == .release)
   }
 }
+
+extension ConnectionMachineTests {
+  @Test("a muted connection is not read and starts no request, until the mute ends")
+  func muted() {
+    var machine = ConnectionMachine<String>(requestsInFlightMax: 2)
+    #expect(machine.readAsked() == .read)
+    #expect(machine.bytesArrived() == .serve)
+    let slot = machine.begin()
+    machine.mute()
+    #expect(!machine.mayBegin && machine.room == 0)
+    _ = machine.finish(slot, .response("a"))
+    #expect(machine.nextResponse() == "a")
+    _ = machine.handedOver(takesResponses: true)
+    #expect(machine.turnEnded(leaving: .requests) == .keep)
+    #expect(machine.readAsked() == .wait)
+    guard case .now = machine.readCompleted() else { return #expect(Bool(false), "steps are due") }
+    guard case .flush? = machine.next() else { return #expect(Bool(false), "the response leaves") }
+    _ = machine.wrote(isHeldBack: false, takesResponses: true)
+    #expect(machine.next() == nil)
+    guard case .now = machine.unmute() else { return #expect(Bool(false), "requests are kept") }
+    guard case .serveKept? = machine.next() else { return #expect(Bool(false), "the kept requests are served") }
+    #expect(machine.mayBegin)
+    guard case .none = machine.unmute() else { return #expect(Bool(false), "it was not muted any more") }
+  }
+
+  @Test("a mute that ends while a request holds the connection leaves it held, and the other way round")
+  func mutedAndHeld() {
+    var machine = ConnectionMachine<String>(requestsInFlightMax: 2)
+    _ = machine.readAsked()
+    _ = machine.bytesArrived()
+    let slot = machine.begin()
+    machine.hold(for: slot)
+    machine.mute()
+    _ = machine.unmute()
+    #expect(!machine.mayBegin)
+    machine.mute()
+    _ = machine.release(slot)
+    #expect(!machine.mayBegin)
+    _ = machine.unmute()
+    #expect(machine.mayBegin)
+  }
+}

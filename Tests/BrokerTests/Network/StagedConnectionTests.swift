@@ -148,6 +148,7 @@ struct StagedConnectionTests {
     func whenClosed(_ slot: UInt64, _ body: @escaping @Sendable () -> Void) {}
     func hold(for slot: UInt64) {}
     func release(_ slot: UInt64) {}
+    func mute(for time: TimeAmount) {}
   }
 
   @Test("a handler needs no connection: a long poll is answered through the port that its request names")

@@ -267,6 +267,7 @@ final class Switchboard: Sendable {
     func whenClosed(_ slot: UInt64, _ body: @escaping @Sendable () -> Void) {}
     func hold(for slot: UInt64) {}
     func release(_ slot: UInt64) {}
+    func mute(for time: TimeAmount) {}
   }
 
   /// What one broker sees of it.
