@@ -19,6 +19,8 @@ package final class BrokerServer: Sendable {
     package var largeFrameBytesMax: Int
     package var refusalsMax = Limits.refusalsInProgress
     package var hasDescriptors: @Sendable () -> Bool = { true }
+    /// Makes what counts the requests of one event loop; nil where nobody wants to know.
+    package var makeMeter: @Sendable () -> RequestMeter? = { nil }
   }
 
   private let loops: [NIOLoopBound<ConnectionLoop>]
@@ -54,11 +56,14 @@ package final class BrokerServer: Sendable {
     let eventLoops = Array(group.makeIterator())
     let made = eventLoops.map { eventLoop in
       eventLoop.submit {
-        NIOLoopBound(
+        let meter = settings.makeMeter()
+        // A log of every request wants each by itself.
+        let runs = meter?.log?.writesAll == true ? nil : service.makeRuns()
+        return NIOLoopBound(
           ConnectionLoop(
             eventLoop: eventLoop, receiveBufferBytes: settings.receiveBufferBytes,
             largeBytesMax: settings.largeFrameBytesMax / eventLoops.count,
-            idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads, runs: service.makeRuns()),
+            idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads, runs: runs, meter: meter),
           eventLoop: eventLoop)
       }
     }
@@ -111,6 +116,17 @@ package final class BrokerServer: Sendable {
         sharedBuffers: held.reduce(0) { $0 + $1.sharedBuffers },
         largeFrameBytes: held.reduce(0) { $0 + $1.largeFrameBytes })
     }
+  }
+
+  /// What each event loop's meter has counted, with the time that the loop took to say so.
+  func meters() -> EventLoopFuture<[(snapshot: RequestMeter.Snapshot, delay: TimeAmount)]> {
+    let each = loops.map { loop in
+      let asked = loop.eventLoop.now
+      return loop.eventLoop.submit {
+        (snapshot: loop.value.meter?.snapshot ?? RequestMeter.Snapshot(), delay: loop.eventLoop.now - asked)
+      }
+    }
+    return EventLoopFuture.whenAllSucceed(each, on: loops[0].eventLoop)
   }
 
   /// Begins to accept: clients may now be told where to connect, and the listeners' settings are made.

@@ -28,7 +28,8 @@ struct ConfigCheck {
       problems.append(file.placing("num.network.threads", "\(error)"))
     }
     checkDirectories(file, Self.trial(arms, disk), disk)
-    for listener in config.listeners { checkAddress(listener, file) }
+    for listener in config.listeners { checkAddress(listener, "listeners", file) }
+    if let listener = config.metricsListener { checkAddress(listener, "millrace.metrics.listener", file) }
   }
 
   /// The same arms, whose files are those of the trial.
@@ -93,16 +94,16 @@ struct ConfigCheck {
   // MARK: Listeners
 
   /// Binds the address of a listener and lets it go again: another process may have it, and the machine may not have it at all.
-  private mutating func checkAddress(_ listener: Listener, _ file: ConfigFile) {
+  private mutating func checkAddress(_ listener: Listener, _ key: String, _ file: ConfigFile) {
     switch AddressTrial.bind(host: listener.host, port: listener.port) {
     case nil: return
     case .some(.inUse):
       warnings.append(
         file.placing(
-          "listeners",
+          key,
           "\(listener) is in use, perhaps by the broker that runs with this configuration: another cannot start"))
     case .some(.refused(let reason)):
-      problems.append(file.placing("listeners", "\(listener) cannot be listened on: \(reason)"))
+      problems.append(file.placing(key, "\(listener) cannot be listened on: \(reason)"))
     }
   }
 }
