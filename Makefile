@@ -3,12 +3,20 @@
 #              and the instructions of the hot loops against benchmarks/instructions.csv (make instructions: only those)
 # make compat  the clients' own test suites against the broker, and docs/compatibility.md from what came out
 # make test    lint, build with warnings as errors, all tests, real clients, one experiment end to end
+# make install PREFIX=/usr/local DESTDIR=    programs that need no Swift to run, man pages, completions, systemd unit, configuration
+# make uninstall PREFIX=... DESTDIR=...      takes away what was installed, and nothing else
+# make deb     a Debian package in .build/deb
 SHELL := /bin/bash
 RELEASE := .build/release
 # One build for all tests and the programs that they start: optimised, with internal names for the tests and with the faults that they plant.
 TESTED := .build/tests/release
 
-.PHONY: bench readme results perf instructions test build tested lint unit clients cluster brokers compat librdkafka smoke faults clean
+# The programs as they are installed, with Swift's libraries inside.
+PACKAGED := .build/package/release
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+.PHONY: install uninstall deb packaged packaging-test bench readme results perf instructions test build tested lint unit clients cluster brokers compat librdkafka smoke faults clean
 
 bench: build
 	@.ci/dependencies bench
@@ -43,6 +51,27 @@ build:
 	swift build -c release -Xswiftc -enforce-exclusivity=unchecked --product millrace
 	swift build -c release -Xswiftc -enforce-exclusivity=unchecked --product millrace-broker
 	swift build -c release -Xswiftc -enforce-exclusivity=unchecked --product millrace-load
+
+packaged:
+	@.ci/dependencies build
+	for program in millrace millrace-broker millrace-load; do \
+	  swift build --scratch-path .build/package -c release -Xswiftc -enforce-exclusivity=unchecked --static-swift-stdlib --product $$program || exit 1; \
+	done
+
+install: packaged
+	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) packaging/install.sh install $(PACKAGED)
+
+uninstall:
+	PREFIX=$(PREFIX) DESTDIR=$(DESTDIR) packaging/install.sh uninstall
+
+deb: packaged
+	@.ci/dependencies deb
+	packaging/deb.sh $(PACKAGED) .build/deb
+
+# Installs and removes in folders, the package in a Debian system of its own: not in `test`, for it downloads one.
+packaging-test: packaged
+	@.ci/dependencies deb
+	Tests/packaging.sh $(PACKAGED)
 
 test: lint unit clients smoke
 

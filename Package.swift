@@ -12,6 +12,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
 let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -93,7 +94,7 @@ let package = Package(
       "Broker",
       [
         "Storage", "Cluster", "Security", "TLS", "Coordination", "Client", "Wire", "Model", "Compression", "Base",
-        "CMillrace", nioCore, nioPosix, nioTLS, logging, dequeModule,
+        "CMillrace", nioCore, nioPosix, nioTLS, nioHTTP1, logging, dequeModule,
       ]),
     // The shipped broker in a world that follows from a seed.
     library(

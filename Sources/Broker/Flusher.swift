@@ -1,6 +1,7 @@
 import Base
 import Logging
 import Model
+import NIOCore
 import Synchronization
 
 /// Makes appends durable before they are acknowledged, off the event loops, with group commit: while one fdatasync of a
@@ -9,12 +10,25 @@ final class Flusher: Sendable {
   private let offload: any Offload
   private let log: Logger
   private let nowMs: @Sendable () -> Int64
+  /// Whose clock measures how long flushes take.
+  private let loop: any EventLoop
+  private let figures = Mutex(Figures())
 
-  init(offload: any Offload, log: Logger, nowMs: @escaping @Sendable () -> Int64) {
+  /// What flushes have taken.
+  struct Figures: Sendable {
+    var flushes = 0
+    var ns: Int64 = 0
+  }
+
+  init(offload: any Offload, log: Logger, nowMs: @escaping @Sendable () -> Int64, loop: any EventLoop) {
+    self.loop = loop
     self.offload = offload
     self.log = log
     self.nowMs = nowMs
   }
+
+  /// The flushes so far.
+  var taken: Figures { figures.withLock { $0 } }
 
   /// The partitions whose flush failed, each with the error for the response.
   typealias Failures = [TopicPartition: ErrorCode]
@@ -59,7 +73,13 @@ final class Flusher: Sendable {
         return waiters
       }
       if waiters.isEmpty { return }
+      let began = loop.now
       let flushed = partition.flush(nowMs: nowMs())
+      let tookNs = (loop.now - began).nanoseconds
+      figures.withLock { figures in
+        figures.flushes += 1
+        figures.ns += tookNs
+      }
       switch flushed {
       case .durable: break
       case .deleted: log.debug("a topic was deleted during its flush", metadata: ["partition": "\(partition.name)"])

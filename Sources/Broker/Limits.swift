@@ -284,6 +284,25 @@ package enum Limits {
 
   /// Threads that append what followers have fetched.
   static let followThreads = 2
+  /// Open connections to the metrics listener; a further one is closed.
+  static let metricsConnections = 16
+  /// The bytes of a request to the metrics listener, its head and whatever follows; a longer one closes the connection.
+  static let metricsRequestBytes = 16 * 1024
+  /// The time in milliseconds that a client of the metrics listener has for a request, and between two.
+  static let metricsIdleMs: Int64 = 20_000
+  /// The time in milliseconds that a client of the metrics listener has to take a response.
+  static let metricsSendMs: Int64 = 30_000
+  /// The time in milliseconds for which the text of a scrape is given to whoever asks: asking more often costs nothing more.
+  static let scrapeSpacingMs: Int64 = 1_000
+  /// Committed offsets of groups in one scrape; others are left out and counted.
+  static let scrapedOffsets = 20_000
+  /// Threads that are named in a scrape.
+  static let threadsShown = 256
+  /// Lines of the request log that wait to be written, in bytes; further ones are dropped and counted.
+  static let requestLogBytes = 4 * 1024 * 1024
+  /// The time in milliseconds for which the reader of the request log may take nothing; then what was to be written is dropped.
+  static let requestLogPatienceMs: Int32 = 1_000
+
   /// The time in milliseconds for which a follower's fetches of a partition may fail before the log says so.
   static let followerPatienceMs: Int64 = 5_000
 }

@@ -99,7 +99,7 @@ package final class LocalBroker: Sendable {
     // Of a copy: the controller's numbers stay what they are without sessions.
     var seeds = random
     fetchSessions = FetchSessions(slots: config.fetchSessionSlots, seed: seeds.next())
-    flusher = Flusher(offload: offload, log: log, nowMs: nowMs)
+    flusher = Flusher(offload: offload, log: log, nowMs: nowMs, loop: loop)
     producerIDs = ProducerIDSource(controller, brokerID: brokerID)
     let (controller, flusher, stopping) = (controller, flusher, stopping)
     func coordinatorLog(_ topic: InternalTopic, appendTimeoutMs: Int64) -> CoordinatorLog {
@@ -137,7 +137,11 @@ package final class LocalBroker: Sendable {
     self.nowMs = nowMs
     groupLog.serve(groups)
     metadata.whenConfigured { [weak fetchers] in fetchers?.resize() }
-    metadata.whenTopicsAreRemoved { [weak groups] names in groups?.forget(topics: names) }
+    metadata.whenTopicsAreRemoved { [weak groups, weak replicas] names in
+      groups?.forget(topics: names)
+      let image = metadata.image
+      replicas?.pastTraffic.forget { image.named($0) != nil }
+    }
     transactionLog.serve(transactions)
     transactions.whenMarkersAreDue { [weak self] order, done in self?.writeMarkers(order, done: done) }
     appendFailures.whenOneHappens { [weak self] partition, error in self?.appendFailed(partition, error) }

@@ -16,6 +16,8 @@ package final class Node: Sendable {
   package let config: Config
   private let world: World
   private let log: Logger
+  /// Nil without `millrace.metrics.listener`.
+  private let metrics: MetricsEndpoint?
   private let phase = Mutex(Phase.stopped)
 
   private enum Phase {
@@ -29,7 +31,11 @@ package final class Node: Sendable {
     self.world = world
     self.config = config
     self.log = log
+    metrics = config.metricsListener.map { MetricsEndpoint($0, world: world, log: log) }
   }
+
+  /// The port of the metrics listener; nil without one.
+  package var metricsPort: UInt16? { metrics?.port }
 
   /// The parts of a node that runs; nil before the end of its start, and from the beginning of its stop.
   package var running: RunningNode? {
@@ -48,13 +54,15 @@ package final class Node: Sendable {
     }
     let loop = world.loops.next()
     let offload = NodeOffload(world.offload)
-    return onControlLane(loop) { try self.open(offload) }
+    return openMetrics(on: loop)
+      .flatMap { self.onControlLane(loop) { try self.open(offload) } }
       .flatMap { opened in
         self.serve(opened, on: loop)
           .flatMapError { error in
             self.onControlLane(loop) { self.release(opened) }.flatMapThrowing { throw error }
           }
       }
+      .flatMapError { error in self.closeMetrics(on: loop).flatMapThrowing { throw error } }
       .always { outcome in
         self.phase.withLock { phase in
           switch outcome {
@@ -85,6 +93,7 @@ package final class Node: Sendable {
           running.broker.controller.closeTree()
         }
       }
+      .flatMap { self.closeMetrics(on: loop) }
       .always { _ in self.phase.withLock { $0 = .stopped } }
   }
 
@@ -102,11 +111,21 @@ package final class Node: Sendable {
     return running.server.abandon().hop(to: loop)
       .flatMap { running.offload.whenIdle(on: loop) }
       .flatMap { self.onControlLane(loop) { self.release(running.opened) } }
+      .flatMap { self.closeMetrics(on: loop) }
       .always { _ in self.phase.withLock { $0 = .stopped } }
   }
 
+  private func openMetrics(on loop: any EventLoop) -> EventLoopFuture<Void> {
+    metrics?.open(on: loop) ?? loop.makeSucceededVoidFuture()
+  }
+
+  private func closeMetrics(on loop: any EventLoop) -> EventLoopFuture<Void> {
+    metrics?.close(on: loop) ?? loop.makeSucceededVoidFuture()
+  }
+
   private func beginStop() -> RunningNode {
-    phase.withLock { phase in
+    metrics?.stopping()
+    return phase.withLock { phase in
       guard case .running(let running) = phase else { preconditionFailure("a node is stopped that does not run") }
       phase = .stopping
       return running
@@ -203,6 +222,10 @@ package final class Node: Sendable {
     settings.hasDescriptors = world.hasDescriptors
     settings.doors = opened.broker.doors
     settings.mayConnect = opened.broker.quotas.mayConnect
+    // On the world's own offload: a stop does not wait for whoever reads the log.
+    let requestLog = RequestLog(
+      config, wallMs: world.wallMs, offload: world.offload, write: world.writeRequestLog)
+    if metrics != nil || requestLog != nil { settings.makeMeter = { RequestMeter(log: requestLog) } }
     return BrokerServer.bind(
       settings, on: world.loops, network: world.network,
       service: opened.broker.makeHandlerTable(), coldReads: coldReads, log: log
@@ -217,6 +240,7 @@ package final class Node: Sendable {
             opened.broker, loop: loop, offload: opened.offload, random: self.world.random)
           cleaner.start()
           opened.offload.submit(.housekeeping) { opened.broker.continueMoves() }
+          self.metrics?.serve(opened.broker, server, requestLog)
           return RunningNode(opened: opened, server: server, housekeeper: housekeeper, cleaner: cleaner)
         }
         .flatMapError { error in server.abandon().hop(to: loop).flatMapThrowing { throw error } }

@@ -30,6 +30,8 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
   case coordinatorLoad
   /// Compaction of logs, in turns.
   case clean
+  /// Lines of the request log, whose reader may be slow.
+  case log
   /// Appends of much that followers have fetched, and truncations of their logs.
   case follow
 
@@ -39,7 +41,7 @@ package enum OffloadLane: Int, Sendable, CaseIterable {
   /// The number of the lane's threads in `RealWorld`.
   package var threads: Int {
     switch self {
-    case .control, .housekeeping, .coordinatorLoad: 1
+    case .control, .housekeeping, .coordinatorLoad, .log: 1
     case .request: Limits.requestThreads
     case .unpack: Limits.unpackThreads
     case .flush: Limits.flushThreads

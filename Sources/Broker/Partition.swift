@@ -19,6 +19,7 @@ package final class Partition: Sendable {
     var directory: LogDirectory?
     var replication: Replication
     var waiters = Waiters<Waiter>()
+    var traffic = Traffic()
     var isDeleted = false
     /// Whether this broker has a replica of the partition.
     var isReplica = true
@@ -100,6 +101,9 @@ package final class Partition: Sendable {
         appended = try log.append(
           batch, from: origin, leaderEpoch: state.replication.leaderEpoch, nowMs: nowMs, verification: verification)
       } catch { throw .append(error) }
+      if !appended.isDuplicate {
+        state.traffic.appended(bytes: batch.sizeInBytes, from: appended.baseOffset, to: appended.lastOffset + 1)
+      }
       let before = state.replication.highWatermark
       let isRaised = state.replication.appended(to: log.logEndOffset)
       var placed = Placed(
@@ -403,7 +407,7 @@ extension Partition.State {
     return log
   }
 
-  func read(_ wanted: Partition.Wanted, from log: Log) throws(PartitionError) -> Partition.ReadResult {
+  mutating func read(_ wanted: Partition.Wanted, from log: Log) throws(PartitionError) -> Partition.ReadResult {
     let mark = replication.highWatermark
     let stable = log.lastStableOffset(highWatermark: mark)
     var found = Partition.ReadResult(
@@ -425,6 +429,11 @@ extension Partition.State {
         upTo: wanted.isUpToLogEnd ? log.logEndOffset : wanted.isReadCommitted ? stable : mark,
         maxBytes: wanted.maxBytes,
         atLeastOneBatch: wanted.atLeastOneBatch)
+      if wanted.isUpToLogEnd {
+        traffic.replicationBytesOut &+= Int64(found.slice.byteCount)
+      } else {
+        traffic.bytesOut &+= Int64(found.slice.byteCount)
+      }
       if wanted.isReadCommitted, !found.slice.isEmpty {
         found.aborted = try log.abortedTransactions(from: wanted.offset, upTo: found.slice.nextOffset)
       }

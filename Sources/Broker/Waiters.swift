@@ -60,6 +60,19 @@ package struct Waiters<Parked: AwaitsPartitions> {
   /// True when a DeleteRecords waits for the replicas.
   package var needsTrims: Bool { needingTrims > 0 }
 
+  /// How many wait, by kind of request; a look at each.
+  package var places: WaitingPlaces {
+    var places = WaitingPlaces()
+    for entry in entries where entry.waiter != nil {
+      switch entry.need {
+      case .bytes, .stable, .appended: places.fetches += 1
+      case .replicated: places.produces += 1
+      case .trimmed: places.deletions += 1
+      }
+    }
+    return places
+  }
+
   package mutating func park(_ waiter: Parked, for need: Need) -> Ticket {
     lastTicket += 1
     entries.append(Entry(ticket: lastTicket, need: need, waiter: waiter))

@@ -40,6 +40,10 @@ package struct World: Sendable {
   package var connectTree: TreeConnector = { (servers, _, _) throws(ZNodeError) in
     throw ZNodeError(.connectionLost, servers, detail: "there is no ZooKeeper in this world")
   }
+  /// What the system knows of the process. May read files.
+  package var processFigures: @Sendable () -> ProcessFigures = { ProcessFigures() }
+  /// Writes lines of the request log; may wait a little for whoever reads them.
+  package var writeRequestLog: @Sendable ([UInt8]) -> Void = { _ in }
   /// Makes a random number generator, for the ids of clusters and topics.
   package var random: @Sendable () -> any RandomNumberGenerator & Sendable
 

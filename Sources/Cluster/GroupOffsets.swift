@@ -175,6 +175,8 @@ package struct GroupOffsets: Sendable {
   /// No offset is committed, or will be.
   package var isEmpty: Bool { committed.isEmpty && appending.isEmpty && transactions.isEmpty && underway.isEmpty }
   package var count: Int { committed.count }
+  /// Every committed offset, unordered.
+  package var all: [(partition: TopicPartition, commit: Commit)] { committed.map { ($0.key, $0.value.commit) } }
   /// The partitions with committed offsets, in order.
   package var partitions: [TopicPartition] { committed.keys.sorted() }
 

@@ -2,6 +2,7 @@ import DiskSupport
 import Dispatch
 import Logging
 import Model
+import NIOEmbedded
 import Storage
 import Synchronization
 import Testing
@@ -51,7 +52,9 @@ struct FlushDeletionTests {
       let lines = CapturedLog()
       let offload = RealOffload()
       defer { offload.stop() }
-      let flusher = Flusher(offload: offload, log: Logger(label: "test") { _ in lines.handler }, nowMs: { 1 })
+      let flusher = Flusher(
+        offload: offload, log: Logger(label: "test") { _ in lines.handler }, nowMs: { 1 },
+        loop: EmbeddedEventLoop())
       let answers = Mutex<[Flusher.Failures]>([])
       let done = DispatchSemaphore(value: 0)
       flusher.flush([partition]) { failures in

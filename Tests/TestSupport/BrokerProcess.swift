@@ -19,12 +19,14 @@ package final class BrokerProcess {
   ///
   /// - Parameter port: 0 for one the system has free; a broker that is to come back at the same port takes `freePort()`.
   /// - Parameter descriptorsMax: what `ulimit -n` is to the broker, soft and hard; nil leaves it as it is.
+  /// - Parameter environment: NAME=value, beside what this process has.
   package static func start(
-    in directory: String, port: UInt16 = 0, _ overrides: [String] = [], descriptorsMax: (soft: Int, hard: Int)? = nil
+    in directory: String, port: UInt16 = 0, _ overrides: [String] = [], descriptorsMax: (soft: Int, hard: Int)? = nil,
+    environment: [String] = []
   ) throws -> BrokerProcess {
     let properties = "\(directory)/server.properties"
     try "broker.id=1\nlog.dirs=\(directory)/data\nlisteners=PLAINTEXT://127.0.0.1:\(port)\n".write(toFile: properties)
-    let pid = try spawn(in: directory, overrides, descriptorsMax)
+    let pid = try spawn(in: directory, overrides, descriptorsMax, environment)
     let bound = try waitUntilStarted(pid, directory)
     return BrokerProcess(pid: pid, port: bound, directory: directory, overrides: overrides)
   }
@@ -118,7 +120,7 @@ package final class BrokerProcess {
   }
 
   private static func spawn(
-    in directory: String, _ overrides: [String], _ descriptorsMax: (soft: Int, hard: Int)?
+    in directory: String, _ overrides: [String], _ descriptorsMax: (soft: Int, hard: Int)?, _ environment: [String] = []
   ) throws -> pid_t {
     try "".write(toFile: log(in: directory))
     var arguments = ["\(programsDirectory)/millrace-broker", "\(directory)/server.properties"]
@@ -127,6 +129,7 @@ package final class BrokerProcess {
       let limits = "ulimit -Sn \(descriptorsMax.soft); ulimit -Hn \(descriptorsMax.hard)"
       arguments = ["/bin/sh", "-c", "\(limits); exec \"$@\"", "sh"] + arguments
     }
+    if !environment.isEmpty { arguments = ["/usr/bin/env"] + environment + arguments }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }

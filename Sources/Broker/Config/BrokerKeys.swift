@@ -249,6 +249,18 @@ package struct MillraceKeys: KeyTable {
     "millrace.election", .batched,
     "How the controller elects the leaders of partitions when brokers come, fail or stop: batched writes many elections in one request to ZooKeeper and sends each broker all of them at once; serial elects one after another, each with its own write and its own requests to brokers, whose responses it awaits, so that the time grows with the number of partitions."
   )
+  let metricsListener = Key(
+    "millrace.metrics.listener", "",
+    "The address, as host:port, of an HTTP listener for metrics in Prometheus' text format (/metrics), health (/healthz) and readiness (/readyz). If empty, there is none. It asks for no authentication: keep it on an address that only those reach who may read the names of topics and groups."
+  )
+  let requestLogEnable = Key(
+    "millrace.request.log.enable", false,
+    "Whether every request is written to standard output as a line of JSON, with its client, its sizes and where its time went. Each request is then served by itself, which costs throughput."
+  )
+  let slowRequestLogMs = Key<Int64>(
+    "millrace.slow.request.log.ms", -1, .atLeast(-1),
+    "The time in milliseconds from which on a request is written to standard output as a line of JSON, as millrace.request.log.enable does with all. The time in which a fetch waits for records, or a member for its group, does not count. If -1, none is."
+  )
   let parkedFetchesMax = Key(
     "millrace.parked.fetches.max", 10_000, .atLeast(0),
     "The maximum number of fetches that wait for records (fetch.min.bytes), over all connections; a further fetch gets its response at once."

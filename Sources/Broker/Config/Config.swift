@@ -38,6 +38,8 @@ package struct Config: Sendable {
   /// `millrace.read.path`; always `copy` with a cache of the broker's own.
   package let readPath: ReadPath
   package let cacheSettings: CacheSettings
+  /// `millrace.metrics.listener`; nil for none.
+  package let metricsListener: Listener?
   /// `millrace.congestion.control`; nil leaves the kernel's default.
   package let congestionControl: String?
 
@@ -105,6 +107,7 @@ package struct Config: Sendable {
     try Self.checkSwitches(values)
     readPath = values[Keys.millrace.cache] == .page ? values[Keys.millrace.readPath] : .copy
     congestionControl = values[Keys.millrace.congestionControl].isEmpty ? nil : values[Keys.millrace.congestionControl]
+    metricsListener = try Self.metricsListener(values)
     fetchMaxBytes = values[Keys.limits.fetchMaxBytes]
     autoCreateTopics = values[Keys.topics.autoCreateTopics]
     flushBeforeAck = values[Keys.millrace.flushBeforeAck]
@@ -167,6 +170,15 @@ extension Config {
       overrides[String(element[..<colon])] = count
     }
     return overrides
+  }
+
+  private static func metricsListener(_ values: ConfigValues) throws(ConfigError) -> Listener? {
+    let key = Keys.millrace.metricsListener
+    guard !values[key].isEmpty else { return nil }
+    guard let listener = Listener("METRICS://\(values[key])") else {
+      throw ConfigError("\(key.name): \(values[key]) is not host:port")
+    }
+    return listener
   }
 
   private static func cacheSettings(_ values: ConfigValues) throws(ConfigError) -> CacheSettings {

@@ -6,6 +6,8 @@ package struct ConfigFile: Sendable {
   package var config: Config
   /// The warnings, one line each: unknown keys, with the nearest known one, keys given twice, keys without effect.
   package var warnings: [String]
+  /// Where each key was given last: `FILE:LINE`, or `--override`.
+  package var places: [String: String]
 
   /// Reads the file at `path`, if given, and `key=value` overrides, which take precedence over the file.
   ///
@@ -34,7 +36,7 @@ package struct ConfigFile: Sendable {
     reading.noteKeysWithoutEffect()
     let values = ConfigValues(given: reading.values, dynamicDefaults: [:], dynamicOwn: [:])
     do {
-      return ConfigFile(config: try Config(values), warnings: reading.warnings)
+      return ConfigFile(config: try Config(values), warnings: reading.warnings, places: reading.places)
     } catch {
       // Values that contradict each other: name the place of the key with which each problem begins.
       throw ConfigError(problems: error.problems.map { reading.placing($0) })

@@ -72,6 +72,11 @@ extension LocalBroker {
     pending.slot.whenClosed {
       if waiter.cancel() { self.parkedFetches.leave(partitions: fetch.partitionCount) }
     }
+    if read.byteCount > 0 {
+      for place in read.places where place.byteCount > 0 {
+        place.partition.unread(bytes: place.byteCount, byFollower: fetch.isByFollower)
+      }
+    }
     for place in read.places
     where !place.partition.park(waiter, for: place.need, mayBeFollower: fetch.mayBeServedByFollower) {
       waiter.wake(.satisfied)
@@ -152,7 +157,7 @@ struct Fetch: Sendable {
     /// The bytes that further batches may unpack to, in a response of messages.
     var unpackAllowance = Limits.downConvertedBytes
     /// The partitions that were read without an error, each with what must happen there before it is worth reading again.
-    var places: [(partition: Partition, need: Need)] = []
+    var places: [(partition: Partition, need: Need, byteCount: Int)] = []
   }
 
   /// - Parameter isRepeated: the fetch reads again after a wait.
@@ -295,9 +300,9 @@ struct Fetch: Sendable {
       if attempt.byteCount >= minBytes { return }
       if request.isolationLevel == 1, read.lastStableOffset < read.highWatermark {
         // A transaction is open: records appended now cannot be read before it is committed or aborted.
-        attempt.places.append((partition, .stable(past: read.lastStableOffset)))
+        attempt.places.append((partition, .stable(past: read.lastStableOffset), read.slice.byteCount))
       } else {
-        attempt.places.append((partition, .bytes(past: read.highWatermark)))
+        attempt.places.append((partition, .bytes(past: read.highWatermark), read.slice.byteCount))
       }
     } catch { refuse(error, partition, &response) }
   }
@@ -354,7 +359,9 @@ struct Fetch: Sendable {
       attempt.byteCount += slice.byteCount
       if isThrottled { attempt.throttledBytes += slice.byteCount }
       if slice.isCutBySegment || found.hasNewMark { attempt.mustNotWait = true }
-      if attempt.byteCount < minBytes { attempt.places.append((partition, .appended(past: found.logEnd))) }
+      if attempt.byteCount < minBytes {
+        attempt.places.append((partition, .appended(past: found.logEnd), slice.byteCount))
+      }
     } catch { refuse(error, partition, &response) }
   }
 }

@@ -45,6 +45,8 @@ final class FetchRun {
       run.requests = 1
       run.byteCount = Frame.prefixBytes + length
       answer(view, frames, run)
+    } else if !told.isEmpty {
+      unread(view, frames)
     }
     places.removeAll(keepingCapacity: true)
     told.removeAll(keepingCapacity: true)
@@ -107,6 +109,15 @@ final class FetchRun {
       if read.slice.isCutBySegment { mustNotWait = true }
     }
     return byteCount >= bytesMin || mustNotWait
+  }
+
+  /// What was read is not sent: the request is served otherwise, and read again.
+  private func unread(_ view: FetchView, _ frames: UnsafeRawBufferPointer) {
+    for (place, partition) in zip(places, told) where partition.recordsLength > 0 {
+      let name = UnsafeRawBufferPointer(rebasing: frames[place.topicStart..<place.topicStart + place.topicLength])
+      known.find(name, isByID: view.version >= 13, place.partition)?.partition
+        .unread(bytes: partition.recordsLength)
+    }
   }
 
   private func answer(_ view: FetchView, _ frames: UnsafeRawBufferPointer, _ run: RequestRun) {

@@ -34,6 +34,9 @@ package final class Replicas: Sendable {
 
   typealias RoleChanged = @Sendable (Partition, Role) -> Void
 
+  /// The traffic of replicas that were here.
+  let pastTraffic = PastTraffic()
+
   /// The brokers that are alive; nil before that is known.
   private let alive = Mutex<Set<BrokerID>?>(nil)
   private let advanced = Hook<@Sendable (Partition.Advanced, Partition) -> Void>({ _, _ in })
@@ -258,6 +261,7 @@ package final class Replicas: Sendable {
         return partition
       }
       for waiter in partition?.retire(deleted: true) ?? [] { waiter.wake(.released) }
+      if let partition { pastTraffic.add(partition.traffic, of: replica.name.topic) }
       if let partition { roleChanged.call(partition, .none) }
       guard let directory = partition?.directory ?? directories.holding(replica.name) else {
         // Its files may be in a directory that cannot be used now.

@@ -23,6 +23,8 @@ package final class BrokerServer: Sendable {
     /// Of the secured listeners, by their names.
     package var doors: [String: ListenerDoor] = [:]
     package var mayConnect: @Sendable (_ address: String) -> Bool = { _ in true }
+    /// Makes what counts the requests of one event loop; nil where nobody wants to know.
+    package var makeMeter: @Sendable () -> RequestMeter? = { nil }
   }
 
   private let loops: [NIOLoopBound<ConnectionLoop>]
@@ -58,11 +60,14 @@ package final class BrokerServer: Sendable {
     let eventLoops = Array(group.makeIterator())
     let made = eventLoops.map { eventLoop in
       eventLoop.submit {
-        NIOLoopBound(
+        let meter = settings.makeMeter()
+        // A log of every request wants each by itself.
+        let runs = meter?.log?.writesAll == true ? nil : service.makeRuns()
+        return NIOLoopBound(
           ConnectionLoop(
             eventLoop: eventLoop, receiveBufferBytes: settings.receiveBufferBytes,
             largeBytesMax: settings.largeFrameBytesMax / eventLoops.count,
-            idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads, runs: service.makeRuns(),
+            idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads, runs: runs, meter: meter,
             unauthenticatedMax: max(
               1, min(Limits.unauthenticatedConnections, settings.connectionsMax / 2) / eventLoops.count)),
           eventLoop: eventLoop)
@@ -117,6 +122,17 @@ package final class BrokerServer: Sendable {
         sharedBuffers: held.reduce(0) { $0 + $1.sharedBuffers },
         largeFrameBytes: held.reduce(0) { $0 + $1.largeFrameBytes })
     }
+  }
+
+  /// What each event loop's meter has counted, with the time that the loop took to say so.
+  func meters() -> EventLoopFuture<[(snapshot: RequestMeter.Snapshot, delay: TimeAmount)]> {
+    let each = loops.map { loop in
+      let asked = loop.eventLoop.now
+      return loop.eventLoop.submit {
+        (snapshot: loop.value.meter?.snapshot ?? RequestMeter.Snapshot(), delay: loop.eventLoop.now - asked)
+      }
+    }
+    return EventLoopFuture.whenAllSucceed(each, on: loops[0].eventLoop)
   }
 
   /// Begins to accept: clients may now be told where to connect, and the listeners' settings are made.

@@ -30,17 +30,17 @@ package final class Connection: ChannelDuplexHandler {
   private let listener: String
   private let principal: Principal
   private let service: any RequestService
-  private let loop: ConnectionLoop
+  let loop: ConnectionLoop
   private let received: ReceivedBytes
   private let log: Logger
 
-  private var machine: Machine
+  private(set) var machine: Machine
   private let writer: ResponseWriter
-  private var context: ChannelHandlerContext?
+  private(set) var context: ChannelHandlerContext?
   /// The peer's address and port, for the log.
   private var client = "?"
   /// What requests get to know of their connection; nil while it has no channel.
-  private var origin: RequestOrigin?
+  private(set) var origin: RequestOrigin?
   /// The way back for responses; nil while the connection has no channel.
   private var port: ConnectionPort?
   /// Requests whose handlers want to know when the connection ends before their responses are given.
@@ -49,6 +49,10 @@ package final class Connection: ChannelDuplexHandler {
   private var mutedUntil: NIODeadline?
   /// For the idle sweep.
   private(set) var lastActivity: NIODeadline
+  /// When the bytes in hand arrived.
+  private(set) var arrivedAt: NIODeadline
+  /// Where the time of the requests in flight went; nil where nobody wants to know.
+  var times: RequestTimes?
 
   /// Whether requests may be served together. Not on a connection whose every request is looked at first.
   private let mayServeTogether: Bool
@@ -74,6 +78,8 @@ package final class Connection: ChannelDuplexHandler {
       ? ResponseWriter(encryptedFrom: limits.copyBufferBytes, coldReads: loop.coldReads)
       : ResponseWriter(path: limits.readPath, coldReads: loop.coldReads)
     lastActivity = loop.eventLoop.now
+    arrivedAt = lastActivity
+    if loop.meter != nil { times = RequestTimes() }
   }
 
   /// The connection's number on its event loop, in the order of accepting.
@@ -120,6 +126,7 @@ package final class Connection: ChannelDuplexHandler {
   package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let now = loop.eventLoop.now
     lastActivity = now
+    arrivedAt = now
     switch machine.bytesArrived() {
     case .serve: serve(arrived(data), from: now, isLast: false)
     case .serveAll: serve(arrived(data), from: now, isLast: true)
@@ -163,7 +170,7 @@ package final class Connection: ChannelDuplexHandler {
     while bytes.readableBytes > 0, machine.mayBegin, mayPassEnd || loop.eventLoop.now < end {
       if mayRun, !isLast, let runs = loop.runs {
         mayRun = false
-        if serveTogether(&bytes, runs) {
+        if serveTogether(&bytes, runs, at: mayPassEnd ? start : nil) {
           mayPassEnd = false
           continue
         }
@@ -172,6 +179,7 @@ package final class Connection: ChannelDuplexHandler {
       do {
         let length = try Frame.length(of: bytes, limit: service.requestBytesMax)
         guard let frame = try Frame.next(in: &bytes, limit: service.requestBytesMax) else {
+          loop.meter?.turnTaken(from: start, to: loop.eventLoop.now)
           return keep(bytes, .part, frameBytes: length.map { $0 + Frame.prefixBytes })
         }
         let isSilent = begin(frame)
@@ -180,30 +188,39 @@ package final class Connection: ChannelDuplexHandler {
         refuse("no request can have this length: \(error)")
       }
     }
+    loop.meter?.turnTaken(from: start, to: loop.eventLoop.now)
     keep(bytes, bytes.readableBytes > 0 ? .requests : .nothing, frameBytes: nil)
   }
 
   /// Serves the requests at the front of `bytes` that can be served together; returns false when there is none.
-  private func serveTogether(_ bytes: inout ByteBuffer, _ runs: any RequestRuns) -> Bool {
+  ///
+  /// - Parameter now: the time, where it is known.
+  private func serveTogether(_ bytes: inout ByteBuffer, _ runs: any RequestRuns, at now: NIODeadline?) -> Bool {
     guard let origin, let port, let context else {
       preconditionFailure("a request began on a connection without a channel")
     }
+    if let meter = loop.meter { return serveTogether(&bytes, runs, origin, port, context, meter, at: now) }
     let run = runs.serve(bytes, from: origin, requestsMax: machine.room)
     guard run.requests > 0 else { return false }
     bytes.moveReaderIndex(forwardBy: run.byteCount)
     let woken = run.woken
     if run.outcomes.isEmpty, machine.answersAtOnce {
-      if let responses = run.responses {
-        handOver(.bytes(responses), context)
-      } else if !run.parts.isEmpty {
-        handOver(.parts(run.takeParts()), context)
-      }
+      answerTogether(run, context)
     } else {
       answerOneByOne(run, port, context)
     }
     // May come back to other connections of this event loop, and so to `runs`.
     for waiter in woken { waiter.wake(.satisfied) }
     return true
+  }
+
+  /// Hands over the responses that all of the requests have.
+  func answerTogether(_ run: RequestRun, _ context: ChannelHandlerContext) {
+    if let responses = run.responses {
+      handOver(.bytes(responses), context)
+    } else if !run.parts.isEmpty {
+      handOver(.parts(run.takeParts()), context)
+    }
   }
 
   /// Hands over the responses of requests that were served together. The channel may come back with events meanwhile.
@@ -214,25 +231,31 @@ package final class Connection: ChannelDuplexHandler {
   }
 
   /// Tells the machine of each of the requests that were served together.
-  private func answerOneByOne(_ run: RequestRun, _ port: ConnectionPort, _ context: ChannelHandlerContext) {
+  ///
+  /// - Parameter heads: of the requests, where their times are wanted.
+  func answerOneByOne(
+    _ run: RequestRun, _ port: ConnectionPort, _ context: ChannelHandlerContext, _ heads: RequestHeads? = nil
+  ) {
     // Giving responses may come back to `runs`, too.
     let (requests, parts) = (run.requests, run.takeParts())
+    var heads = heads
     var responses = run.responses ?? ByteBuffer()
     var outcomes = run.outcomes[...]
     for _ in 0..<requests {
       guard let slot = machine.beginServed() else { return }
+      if heads != nil { noteBegun(slot, heads?.next()) }
       if !parts.isEmpty {
-        advance(machine.finish(slot, .response(.parts(parts))))
+        complete(slot, .response(.parts(parts)))
       } else {
         switch outcomes.popFirst() ?? .response(byteCount: Frame.wholeBytes(of: responses)) {
-        case .response(byteCount: 0): advance(machine.finish(slot, .silent))
+        case .response(byteCount: 0): complete(slot, .silent)
         case .response(let byteCount):
           guard let frame = responses.readSlice(length: byteCount) else {
             preconditionFailure("a response is shorter than it says")
           }
-          advance(machine.finish(slot, .response(.bytes(frame))))
+          complete(slot, .response(.bytes(frame)))
         case .later(let begin): begin(ResponseSlot(port: port, slot: slot))
-        case .close: advance(machine.finish(slot, .close))
+        case .close: complete(slot, .close)
         }
       }
       handOverResponses()
@@ -262,16 +285,19 @@ package final class Connection: ChannelDuplexHandler {
   private func begin(_ frame: ByteBuffer) -> Bool {
     guard let origin, let port else { preconditionFailure("a request began on a connection without a channel") }
     let slot = machine.begin()
+    if times != nil { noteBegun(slot, frame) }
     var isSilent = false
-    switch service.serve(frame, from: origin, ResponseSlot(port: port, slot: slot)) {
-    case .response(let response): advance(machine.finish(slot, .response(response)))
+    let served = service.serve(frame, from: origin, ResponseSlot(port: port, slot: slot))
+    if times != nil { times?.served(slot, at: loop.eventLoop.now) }
+    switch served {
+    case .response(let response): complete(slot, .response(response))
     case .silent:
-      advance(machine.finish(slot, .silent))
+      complete(slot, .silent)
       isSilent = true
     case .pending: break
-    case .close: advance(machine.finish(slot, .close))
+    case .close: complete(slot, .close)
     case .refuse(let reason):
-      advance(machine.finish(slot, .close))
+      complete(slot, .close)
       refuse(reason)
     }
     handOverResponses()
@@ -300,6 +326,12 @@ package final class Connection: ChannelDuplexHandler {
   /// Ends the request of `slot`, which was left pending.
   fileprivate func finish(_ slot: Machine.Slot, _ outcome: Machine.Outcome) {
     if !onClose.isEmpty { onClose[slot] = nil }
+    complete(slot, outcome)
+  }
+
+  /// Passes on how a request ended.
+  private func complete(_ slot: Machine.Slot, _ outcome: Machine.Outcome) {
+    if times != nil { noteFinished(slot, outcome) }
     advance(machine.finish(slot, outcome))
   }
 
@@ -352,6 +384,7 @@ package final class Connection: ChannelDuplexHandler {
       case .close: closeAfterWrites(context)
       }
     }
+    if times != nil { tellLeft() }
   }
 
   /// Handles this connection's next time slice.
@@ -387,6 +420,7 @@ package final class Connection: ChannelDuplexHandler {
 
   /// Has a piece of the response read from the disk, off this event loop; the writer goes on with it then.
   private func warm(_ piece: FileRange) {
+    loop.meter?.readCold(bytes: piece.length)
     loop.coldReads?.warm(piece) { [port] in
       port?.onEventLoop { connection in
         connection.writer.warmed()
@@ -423,6 +457,7 @@ package final class Connection: ChannelDuplexHandler {
     case .release: writer.discard()
     }
     received.discard()
+    times?.drop()
     loop.remove(self)
     let waiting = onClose.sorted { $0.key < $1.key }
     onClose = [:]

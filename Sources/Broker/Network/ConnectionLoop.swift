@@ -9,6 +9,8 @@ final class ConnectionLoop {
   let buffers: ReceiveBuffers
   /// Serves requests together; nil when each is served by itself.
   private(set) var runs: (any RequestRuns)?
+  /// Counts the requests of this event loop; nil where nobody wants to know.
+  let meter: RequestMeter?
   /// Reads ranges that are not in the page cache; nil when responses are not sent from the page cache.
   let coldReads: ColdReads?
   /// The copy path's buffer while no chunk of it is on its way.
@@ -28,10 +30,12 @@ final class ConnectionLoop {
 
   init(
     eventLoop: any EventLoop, receiveBufferBytes: Int, largeBytesMax: Int, idleMax: TimeAmount?, coldReads: ColdReads?,
-    runs: (any RequestRuns)? = nil, unauthenticatedMax: Int = Limits.unauthenticatedConnections
+    runs: (any RequestRuns)? = nil, meter: RequestMeter? = nil,
+    unauthenticatedMax: Int = Limits.unauthenticatedConnections
   ) {
     self.unauthenticatedMax = unauthenticatedMax
     self.runs = runs
+    self.meter = meter
     self.eventLoop = eventLoop
     self.coldReads = coldReads
     self.idleMax = idleMax

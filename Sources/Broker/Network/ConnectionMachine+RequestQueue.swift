@@ -14,7 +14,7 @@ extension ConnectionMachine {
 
     /// `states[i]` is the state of slot `first + i`.
     private var states = Deque<State>()
-    private var first: Slot = 0
+    private(set) var first: Slot = 0
 
     var count: Int { states.count }
 

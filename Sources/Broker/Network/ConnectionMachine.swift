@@ -138,6 +138,9 @@ package struct ConnectionMachine<Response> {
   /// Whether the response of a request that starts now may leave at once: no earlier one waits, and no write is on the stack.
   package var answersAtOnce: Bool { requests.count == 0 && activity != .writing }
 
+  /// The responses of all requests below this slot were given to the socket; nil while the writer or the channel holds some back.
+  package var leftBefore: Slot? { output == .written ? requests.first : nil }
+
   /// The socket is gone.
   package var hasEnded: Bool { phase == .gone }
 

@@ -6,6 +6,14 @@ package enum OutgoingResponse: Sendable {
   case bytes(ByteBuffer)
   case parts([Part])
 
+  /// The bytes of the whole response.
+  var byteCount: Int {
+    switch self {
+    case .bytes(let bytes): bytes.readableBytes
+    case .parts(let parts): parts.reduce(0) { $0 + $1.byteCount }
+    }
+  }
+
   package enum Part: Sendable {
     case bytes(ByteBuffer)
     case file(FileRange)

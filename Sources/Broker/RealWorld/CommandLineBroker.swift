@@ -8,51 +8,85 @@ package import Storage
 /// `millrace-broker server.properties [--override key=value]…`: runs a broker until SIGTERM, SIGINT or SIGHUP, then stops it
 /// in order.
 ///
-/// Exit codes: 0 after an orderly stop, 1 when the broker could not start, 2 for a command line that makes no sense,
-/// 74 when `--help` or `--version` could not be printed.
+/// With `--check-config` or `--print-config` it does that instead, and changes nothing.
+///
+/// Exit codes: 0 after an orderly stop, 1 when the broker could not start or would not, 2 for a command line that makes no sense,
+/// 74 when what was asked for could not be printed.
 ///
 /// - Parameter arms: what the program has besides Kafka's own storage.
 package func exitWithBroker(_ arguments: [String], arms: Arms) -> Never {
   StandardStream.prepare()
   switch BrokerArguments.parse(arguments.dropFirst()) {
-  case .show(let text):
-    StandardStream.output.write(text + "\n")
-    guard let failure = StandardStream.output.failure else { exit(0) }
-    writeError("millrace-broker: \(StandardStream.sentence(failure))")
-    exit(StandardStream.exitCode)
+  case .show(let text): answer(text + "\n")
   case .invalid(let problem):
     writeError("millrace-broker: \(problem)\n\(BrokerArguments.usage)")
     exit(2)
+  case .check(let path, let overrides):
+    DescriptorLimit.raise()
+    let check = ConfigCheck(path: path, overrides: overrides, arms: arms)
+    for warning in check.warnings { writeError("warning: \(warning)") }
+    for problem in check.problems { writeError(problem) }
+    guard check.problems.isEmpty else { exit(1) }
+    answer("\(path): a broker would start\n")
+  case .printConfig(let path, let overrides):
+    do {
+      answer(ConfigTemplate.text(given: try ConfigFile.load(path: path, overrides: overrides).config.given))
+    } catch {
+      writeError("\(error)")
+      exit(1)
+    }
   case .run(let path, let overrides):
     exit(runBroker(path: path, overrides: overrides, arms))
   }
 }
 
+/// Prints `text` and exits.
+private func answer(_ text: String) -> Never {
+  StandardStream.output.write(text)
+  guard let failure = StandardStream.output.failure else { exit(0) }
+  writeError("millrace-broker: \(StandardStream.sentence(failure))")
+  exit(StandardStream.exitCode)
+}
+
 /// The command line, understood.
 enum BrokerArguments: Equatable {
   case run(path: String, overrides: [String])
+  case check(path: String, overrides: [String])
+  /// - path: nil for the defaults.
+  case printConfig(path: String?, overrides: [String])
   case show(String)
   case invalid(String)
 
   static let version = "millrace-broker \(OwnProgram.version)"
   static let usage = """
     usage: millrace-broker server.properties [--override key=value]...
+           millrace-broker --check-config server.properties [--override key=value]...
+           millrace-broker --print-config [server.properties] [--override key=value]...
 
     Starts a broker from a file of Kafka's configuration keys. docs/configuration.md lists the keys.
 
       --override key=value   set a key over the file's value; may be repeated
+      --check-config         say what would keep the broker from starting, and change nothing
+      --print-config         print a commented configuration file: every key, with its documentation and default
       --version              print the version
       --help                 print this
+
+    exit code: 0 stopped in order, or a broker would start; 1 the broker could not start, or would not; 2 a command line
+               that makes no sense; 74 standard output cannot be written
     """
 
   static func parse(_ arguments: ArraySlice<String>) -> BrokerArguments {
     var path: String?
     var overrides: [String] = []
+    var mode: String?
     var rest = arguments
     while let argument = rest.popFirst() {
       switch argument {
       case "--help", "-h": return .show(usage)
       case "--version": return .show(version)
+      case "--check-config", "--print-config":
+        guard mode == nil || mode == argument else { return .invalid("--check-config or --print-config, not both") }
+        mode = argument
       case "--override":
         guard let value = rest.popFirst() else { return .invalid("--override needs key=value") }
         overrides.append(value)
@@ -72,8 +106,9 @@ enum BrokerArguments: Equatable {
         path = argument
       }
     }
+    if mode == "--print-config" { return .printConfig(path: path, overrides: overrides) }
     guard let path else { return .invalid("missing argument: path of server.properties") }
-    return .run(path: path, overrides: overrides)
+    return mode == nil ? .run(path: path, overrides: overrides) : .check(path: path, overrides: overrides)
   }
 }
 
@@ -108,6 +143,8 @@ private func runBroker(path: String, overrides: [String], _ arms: Arms) -> Int32
       "listeners": "\(addresses)", "broker": "\(running.broker.brokerID)", "topics": "\(running.broker.topics.count)",
       "ms": "\(ProcessAge.milliseconds())", "descriptors": "\(DescriptorLimit.current)",
     ])
+  let notice = ServiceNotice()
+  notice.ready(status: "serving \(addresses)")
   running.broker.storageLoss.whenHappened {
     log.critical("no log directory is left that can be used: the broker ends")
     // Nothing can be brought to an order that would be stored.
@@ -116,6 +153,7 @@ private func runBroker(path: String, overrides: [String], _ arms: Arms) -> Int32
   var signal: Int32 = 0
   sigwait(&signals, &signal)
   log.info("stopping", metadata: ["signal": "\(StopSignal.name(signal))"])
+  notice.stopping()
   do { try node.stop().wait() } catch {
     log.error("the stop was not orderly: \(error)")
     return 1

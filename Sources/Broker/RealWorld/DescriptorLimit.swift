@@ -27,6 +27,7 @@ enum DescriptorLimit {
   private static func needed(by config: Config) -> Int {
     Limits.descriptorsSpare + config.numNetworkThreads * Limits.descriptorsPerLoop
       + config.logDirs.count * Limits.descriptorsPerDirectory + config.listeners.count * Limits.descriptorsPerListener
+      + (config.metricsListener == nil ? 0 : Limits.descriptorsPerListener + Limits.metricsConnections)
   }
 
   /// What segments may keep of `all` descriptors. New logs are made up to half of them. Segments that are rolled, and logs that

@@ -33,6 +33,8 @@ package final class RealWorld: Sendable {
     }
     world.refusalsMax = max(1, reserved / 2)
     world.hasDescriptors = { DescriptorLimit.isFree(reserving: reserved, of: descriptors) }
+    world.processFigures = { ProcessFigures.read() }
+    world.writeRequestLog = { RequestLogOutput.write($0) }
     self.world = world
   }
 

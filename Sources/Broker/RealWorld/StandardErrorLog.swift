@@ -19,27 +19,12 @@ package struct StandardErrorLog: LogHandler {
   }
 
   package func log(event: LogEvent) {
-    var line = "\(Self.timestamp()) \(event.level.rawValue.uppercased()) \(label): \(event.message)"
+    var line = "\(UTCTime.text(ofMs: Clocks.wallMs())) \(event.level.rawValue.uppercased()) \(label): \(event.message)"
     for (key, value) in metadata.merging(event.metadata ?? [:], uniquingKeysWith: { $1 }).sorted(by: { $0.key < $1.key }
     ) {
       line += " \(key)=\(value)"
     }
     line += "\n"
     line.withUTF8 { bytes in _ = write(STDERR_FILENO, bytes.baseAddress, bytes.count) }
-  }
-
-  /// UTC, to the millisecond.
-  private static func timestamp() -> String {
-    let nowMs = Clocks.wallMs()
-    var seconds = Int(nowMs / 1000)
-    var parts = tm()
-    gmtime_r(&seconds, &parts)
-    func padded(_ number: some BinaryInteger, _ width: Int) -> String {
-      let digits = String(number)
-      return String(repeating: "0", count: max(0, width - digits.count)) + digits
-    }
-    let date = "\(parts.tm_year + 1900)-\(padded(parts.tm_mon + 1, 2))-\(padded(parts.tm_mday, 2))"
-    let time = "\(padded(parts.tm_hour, 2)):\(padded(parts.tm_min, 2)):\(padded(parts.tm_sec, 2))"
-    return "\(date)T\(time).\(padded(nowMs % 1000, 3))Z"
   }
 }

@@ -30,7 +30,17 @@ final class ISRRequests: Sendable {
     var isStopped = false
     var timer: Scheduled<Void>?
     var ask: Ask?
+    var counts = Counts()
   }
+
+  /// The outcomes of changes that this broker has asked for.
+  struct Counts: Sendable, Equatable {
+    var shrinks = 0
+    var expands = 0
+    var refusals = 0
+  }
+
+  var counts: Counts { state.withLock { $0.counts } }
 
   init(loop: any EventLoop, log: Logger) {
     self.loop = loop
@@ -112,6 +122,11 @@ final class ISRRequests: Sendable {
       log.info(
         "the in-sync replicas have changed",
         metadata: ["partition": "\(partition.name)", "in sync": "\(now.inSyncReplicas)"])
+      let before = partition.inSyncCount
+      state.withLock { state in
+        if now.inSyncReplicas.count < before { state.counts.shrinks += 1 }
+        if now.inSyncReplicas.count > before { state.counts.expands += 1 }
+      }
       let made = Replication.ISRChange(
         leaderEpoch: now.leaderEpoch, partitionEpoch: now.partitionEpoch, inSync: now.inSyncReplicas)
       take(partition.advance { $0.confirmed(made) }, of: partition)
@@ -122,6 +137,7 @@ final class ISRRequests: Sendable {
           metadata: ["partition": "\(partition.name)", "error": "\(reason)"])
         return false
       }
+      state.withLock { $0.counts.refusals += 1 }
       log.info(
         "a change of the in-sync replicas is refused",
         metadata: ["partition": "\(partition.name)", "error": "\(reason)"])
@@ -151,4 +167,6 @@ extension Replication.ISRRefusal {
 extension Partition {
   /// The change of the ISR that was requested and has no response yet.
   var requestedISR: Replication.ISRChange? { state.withLock { $0.replication.requestedISR } }
+  /// How many replicas are in sync, as far as the controller has confirmed.
+  var inSyncCount: Int { state.withLock { $0.replication.inSync.count } }
 }

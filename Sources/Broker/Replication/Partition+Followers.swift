@@ -53,6 +53,7 @@ extension Partition {
       var found = FollowerRead(read: try state.read(wanted, from: log), logEnd: log.logEndOffset)
       guard found.read.diverging == nil else { return found }
       if fetch.isHeldBack, !state.replication.isInSync(fetch.replica) {
+        state.traffic.replicationBytesOut &-= Int64(found.read.slice.byteCount)
         found.read.slice = LogSlice(ranges: [], byteCount: 0, firstOffset: wanted.offset, nextOffset: wanted.offset)
       }
       state.replication.lagMsMax = fetch.lagMsMax

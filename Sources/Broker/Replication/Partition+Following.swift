@@ -46,6 +46,9 @@ extension Partition {
         followed.needsFlush = appended?.needsFlush ?? false
       } catch { followed.failure = .append(error) }
       // Batches before one that fails are in the log.
+      if log.logEndOffset > asked.offset {
+        state.traffic.replicationBytesIn &+= Int64(batches.readableBytes)
+      }
       _ = state.replication.appended(to: log.logEndOffset)
       let before = state.replication.highWatermark
       if state.replication.learned(highWatermark: highWatermark) {

@@ -29,9 +29,7 @@ struct StartCheck {
   /// The path of the directory whose z-node journal is the broker's tree: the one that has it, wherever it is named; for a
   /// new broker the first in the order of their paths.
   func journalDirectory() throws(StartRefusal) -> String {
-    guard !usable.isEmpty else { throw .noDirectory(unusable) }
-    try checkIdentities()
-    try checkIDs()
+    try checkDirectories()
     let holding = usable.filter { $0.journal == .present }
     if holding.count > 1 { throw .twoJournals(holding.map(\.path)) }
     if let home = holding.first { return home.path }
@@ -39,6 +37,13 @@ struct StartCheck {
     if let hidden = unusable.first(where: { $0.journal != .absent }) { throw .mayHoldJournal(hidden) }
     guard let first = usable.map(\.path).min() else { preconditionFailure("a directory can be used") }
     return first
+  }
+
+  /// Refuses directories none of which can be used, of several brokers, or of which one is another's copy.
+  func checkDirectories() throws(StartRefusal) {
+    guard !usable.isEmpty else { throw .noDirectory(unusable) }
+    try checkIdentities()
+    try checkIDs()
   }
 
   /// Who the directories say this broker was; nil when all are new.
@@ -112,9 +117,7 @@ struct StartCheck {
   /// Plans the start of a broker of a cluster, whose tree others have changed while it was away: what is missing here is made when the
   /// controller says so, and fetched from the leader, unless it may be in a directory that cannot be used now.
   func planInCluster(_ topics: [TopicDescription], brokerID: BrokerID) throws(StartRefusal) -> StartPlan {
-    guard !usable.isEmpty else { throw .noDirectory(unusable) }
-    try checkIdentities()
-    try checkIDs()
+    try checkDirectories()
     let known = Dictionary(uniqueKeysWithValues: topics.map { ($0.name, $0) })
     var plan = StartPlan()
     var found: [TopicPartition: String] = [:]

@@ -25,6 +25,7 @@ final class TestBroker: Sendable {
     fileprivate let real: RealWorld
     fileprivate let node: Node
     private let started: RunningNode
+    let requestLog = WrittenLines()
 
     fileprivate init(
       _ config: Config, disk: any Disk, pageCache: PageCache, log: Logger, connectTree: TreeConnector?
@@ -32,6 +33,8 @@ final class TestBroker: Sendable {
       real = RealWorld(config, disk: disk, arms: .all, pageCache: pageCache, log: log)
       var world = real.world
       if let connectTree { world.connectTree = connectTree }
+      let requestLog = requestLog
+      world.writeRequestLog = { requestLog.write($0) }
       node = Node(world, config, log: log)
       do { started = try node.start().wait() } catch {
         real.shutdown()
@@ -39,6 +42,8 @@ final class TestBroker: Sendable {
       }
     }
 
+    /// Of the listener for metrics.
+    var metricsPort: UInt16? { node.metricsPort }
     var broker: LocalBroker { started.broker }
     var loop: any EventLoop { real.world.loops.next() }
     var server: BrokerServer { started.server }
@@ -108,6 +113,17 @@ final class TestBroker: Sendable {
     for _ in 0..<lane.threads { began.wait() }
     defer { for _ in 0..<lane.threads { mayEnd.signal() } }
     try body()
+  }
+}
+
+/// What a broker's request log would be.
+final class WrittenLines: Sendable {
+  private let bytes = Mutex<[UInt8]>([])
+
+  func write(_ lines: [UInt8]) { bytes.withLock { $0 += lines } }
+
+  var lines: [String] {
+    String(decoding: bytes.withLock { $0 }, as: UTF8.self).split(separator: "\n").map(String.init)
   }
 }
 
