@@ -44,6 +44,11 @@ extension Controller {
     }
   }
 
+  /// Takes in what the tree has of a user or client id now.
+  package mutating func learned(clientValues values: [String: String], of path: String) {
+    cluster.clientValues[path] = values
+  }
+
   mutating func configured(
     _ entity: ConfigZNode.Entity, _ values: [String: String], swept: Int, nowMs: Int64, _ item: Item,
     created: inout ArraySlice<String>

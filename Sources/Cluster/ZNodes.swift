@@ -363,7 +363,7 @@ package enum ConfigChangeZNode {
     case ("topics", let name): return .topic(String(name))
     case ("brokers", "<default>"): return .brokerDefault
     case ("brokers", let id): return BrokerID(id).map { .broker($0) }
-    case ("users", _), ("clients", _), ("ips", _): return .client(path)
+    case ("users", let name), ("clients", let name): return .client("\(parts[0])/\(name)")
     default: return nil
     }
   }

@@ -1,3 +1,5 @@
+import Base
+
 /// What a quota can limit, by Kafka's names of the keys.
 package enum QuotaKey: String, CaseIterable, Sendable {
   /// Bytes of Produce requests a second.
@@ -57,7 +59,7 @@ package struct QuotaEntity: Hashable, Sendable {
         self = .byDefault
         return
       }
-      guard let name = SanitizedName.read(pathName) else { return nil }
+      guard let name = SanitizedName.name(pathName) else { return nil }
       self = .named(name)
     }
   }
@@ -104,41 +106,5 @@ package struct QuotaEntity: Hashable, Sendable {
   package var keys: [QuotaKey] {
     ip == nil
       ? [.producerByteRate, .consumerByteRate, .requestPercentage, .controllerMutationRate] : [.connectionCreationRate]
-  }
-}
-
-/// Names of users and clients as parts of z-node paths, in the encoding of Kafka's Sanitizer: that of URLs, with a space as %20 and a star as
-/// %2A.
-package enum SanitizedName {
-  package static func of(_ name: String) -> String {
-    var out = ""
-    for byte in name.utf8 {
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"):
-        out.unicodeScalars.append(Unicode.Scalar(byte))
-      default:
-        out += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
-      }
-    }
-    return out
-  }
-
-  /// - Returns: nil for text that is no encoded name.
-  package static func read(_ text: Substring) -> String? {
-    var bytes: [UInt8] = []
-    var rest = Array(text.utf8)[...]
-    while let byte = rest.popFirst() {
-      guard byte == UInt8(ascii: "%") else {
-        bytes.append(byte)
-        continue
-      }
-      guard rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) else {
-        return nil
-      }
-      bytes.append(value)
-      rest = rest.dropFirst(2)
-    }
-    return String(validating: bytes, as: UTF8.self)
   }
 }

@@ -151,7 +151,7 @@ import Testing
   ])
   func `names are encoded for paths as Kafka does`(name: String, encoded: String) {
     #expect(SanitizedName.of(name) == encoded)
-    #expect(SanitizedName.read(encoded[...]) == name)
+    #expect(SanitizedName.name(encoded) == name)
   }
 
   @Test func `a change of quotas leaves a user's other values as they are`() throws {

@@ -226,6 +226,7 @@ package final class ControllerRunner: Sendable {
     if stopping.isRaised, request.isOfMakings { return then(request.refused("The broker stops.")) }
     state.requests += 1
     state.waiting[state.requests] = then
+    if case .alterConfigs(let changes, _, _) = request { readClients(changes, &state) }
     state.step(.asked(state.requests, request))
   }
 
@@ -245,6 +246,18 @@ package final class ControllerRunner: Sendable {
         effects.removeFirst()
       }
       state.orders.configure(changes)
+    }
+  }
+
+  /// Reads the nodes of users and client ids before the controller changes them: every broker writes quotas into them by itself.
+  private func readClients(_ changes: [ConfigChange], _ state: inout State) {
+    for change in changes {
+      guard case .client(let path) = change.entity, let node = try? state.tree.find(ConfigZNode.path(change.entity))
+      else {
+        continue
+      }
+      let values = node.data.isEmpty ? [:] : try? ConfigZNode(change.entity, data: node.data).values
+      if let values { state.controller?.learned(clientValues: values, of: path) }
     }
   }
 

@@ -359,7 +359,9 @@ extension ControllerRunner {
       guard let node = try state.tree.find("\(ConfigChangeZNode.parent)/\(name)") else { continue }
       if let path = try? ConfigChangeZNode.path(data: node.data), let entity = QuotaEntity(path: path) {
         limited.append(entity)
-      } else if let entity = try? ConfigChangeZNode.entity(data: node.data), !entities.contains(entity) {
+      }
+      // A user's node has quotas and SCRAM credentials.
+      if let entity = try? ConfigChangeZNode.entity(data: node.data), !entities.contains(entity) {
         entities.append(entity)
       }
     }

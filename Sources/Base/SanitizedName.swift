@@ -1,5 +1,5 @@
-/// Names of users and client ids as they stand in the paths of z-nodes: each byte of UTF-8 but letters, digits, `.`, `-` and `_` as `%` and two hexadecimal
-/// digits. (Kafka: Sanitizer.)
+/// Names of users and client ids as they stand in the paths of z-nodes: each byte of UTF-8 but letters, digits, `.`, `-` and `_` as `%` and two
+/// hexadecimal digits. (Kafka: Sanitizer.)
 package enum SanitizedName {
   package static func of(_ name: String) -> String {
     var text = ""
