@@ -5,6 +5,8 @@ package import Wire
 // The rights of APIs about the cluster as a whole, and of those between brokers.
 
 extension ApiVersionsRequest: OpenRequest {}
+extension SaslHandshakeRequest: OpenRequest {}
+extension SaslAuthenticateRequest: OpenRequest {}
 
 extension DescribeClusterRequest: GuardedRequest {
   package static let access = AccessRow(
@@ -42,6 +44,10 @@ extension DescribeAclsRequest: ClusterGuarded { package static let access = Acce
 extension DescribeClientQuotasResponse: WholeError {}
 extension DescribeClientQuotasRequest: ClusterGuarded {
   package static let access = AccessRow.ofCluster(.describeConfigs)
+}
+extension DescribeUserScramCredentialsResponse: WholeError {}
+extension DescribeUserScramCredentialsRequest: ClusterGuarded {
+  package static let access = AccessRow.ofCluster(.describe)
 }
 extension DescribeLogDirsResponse: WholeError {}
 extension DescribeLogDirsRequest: ClusterGuarded { package static let access = AccessRow.ofCluster(.describe) }
@@ -126,6 +132,24 @@ extension AlterClientQuotasRequest: GuardedRequest {
       .with {
         $0.errorCode = .clusterAuthorizationFailed
         $0.entity = entry.entity
+      }
+    }
+    return .refused(response)
+  }
+}
+
+extension AlterUserScramCredentialsRequest: GuardedRequest {
+  package static let access = AccessRow(
+    AccessNeed(.alter, on: .cluster, .whole(.clusterAuthorizationFailed)), note: "The error stands at each user.")
+
+  package mutating func check(_ access: Access, version: Int16) -> AccessCheck<AlterUserScramCredentialsResponse> {
+    guard !access.allowsOnCluster(.alter) else { return .allowed }
+    var response = AlterUserScramCredentialsResponse()
+    let users = Set(deletions.map(\.name) + upsertions.map(\.name)).sorted()
+    response.results = users.map { user in
+      .with {
+        $0.user = user
+        $0.errorCode = .clusterAuthorizationFailed
       }
     }
     return .refused(response)

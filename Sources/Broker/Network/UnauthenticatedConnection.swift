@@ -236,4 +236,5 @@ private final class NoResponsePort: ResponsePort {
   func whenClosed(_ slot: ConnectionMachine<OutgoingResponse>.Slot, _ body: @escaping @Sendable () -> Void) {}
   func hold(for slot: ConnectionMachine<OutgoingResponse>.Slot) {}
   func release(_ slot: ConnectionMachine<OutgoingResponse>.Slot) {}
+  func mute(for time: TimeAmount) {}
 }

@@ -34,15 +34,15 @@ extension ZNodeTree {
   /// Changes the quotas of an entity, with a notification to other brokers.
   ///
   /// - Parameter changes: nil removes a quota.
-  /// - Returns: all quotas of the entity afterwards.
-  func changeQuotas(_ entity: QuotaEntity, _ changes: [QuotaKey: Double?]) throws -> [QuotaKey: Double] {
+  /// - Returns: the entity's node afterwards.
+  func changeQuotas(_ entity: QuotaEntity, _ changes: [QuotaKey: Double?]) throws -> QuotaZNode {
     let path = QuotaZNode.path(entity)
     for _ in 0..<Limits.securityAttempts {
       do {
         let found = try find(path)
         let before = try found.map { try QuotaZNode(path, data: $0.data) } ?? QuotaZNode()
         let after = before.changing(changes)
-        guard after != before else { return after.quotas }
+        guard after != before else { return after }
         var operations: [ZNodeOperation] = []
         if let found {
           operations.append(.set(path: path, data: after.data, version: found.stat.version))
@@ -63,7 +63,7 @@ extension ZNodeTree {
             path: ConfigChangeZNode.prefix, data: ConfigChangeZNode.data(path: entity.path), mode: .persistentSequential
           ))
         try multi(operations)
-        return after.quotas
+        return after
       } catch let error as ZNodeError {
         switch error.code {
         case .badVersion, .nodeExists, .noNode: continue
@@ -90,7 +90,10 @@ extension ControllerRunner {
         then(
           changes.map { entity, values in
             do {
-              runner.quotas.replace([entity: try state.tree.changeQuotas(entity, values)])
+              let node = try state.tree.changeQuotas(entity, values)
+              runner.quotas.replace([entity: node.quotas])
+              state.controller?.learned(clientValues: node.values, of: entity.path)
+              state.orders.metadata.setClientValues(entity.path, node.values)
               return nil
             } catch {
               runner.log.error("quotas cannot be changed", metadata: ["of": "\(entity.path)", "reason": "\(error)"])

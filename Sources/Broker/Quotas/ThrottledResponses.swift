@@ -48,3 +48,5 @@ extension OffsetForLeaderEpochResponse: ThrottledResponse {}
 extension ProduceResponse: ThrottledResponse {}
 extension SyncGroupResponse: ThrottledResponse {}
 extension TxnOffsetCommitResponse: ThrottledResponse {}
+extension DescribeUserScramCredentialsResponse: ThrottledResponse {}
+extension AlterUserScramCredentialsResponse: ThrottledResponse {}

@@ -11,8 +11,13 @@ struct AccessSample: Sendable {
   let version: Int16
   /// Rights that are lacking all the time: each would be enough in the place of another.
   let lacking: [(AclOperation, ResourceType)]
+  /// Whether it is sent: one that only a connection with SASL may send ends every other.
+  let isSent: Bool
 
-  init(_ request: any GuardedRequest, _ version: Int16, lacking: (AclOperation, ResourceType)...) {
+  init(
+    _ request: any GuardedRequest, _ version: Int16, lacking: (AclOperation, ResourceType)..., isSent: Bool = true
+  ) {
+    self.isSent = isSent
     self.request = request
     self.version = version
     self.lacking = lacking
@@ -306,6 +311,10 @@ struct AccessSample: Sendable {
 
   private static let cluster: [AccessSample] = [
     AccessSample(ApiVersionsRequest(), 2),
+    AccessSample(SaslHandshakeRequest(), 1, isSent: false),
+    AccessSample(SaslAuthenticateRequest(), 2, isSent: false),
+    AccessSample(DescribeUserScramCredentialsRequest(), 0),
+    AccessSample(AlterUserScramCredentialsRequest.with { $0.deletions = [.with { $0.name = "" }] }, 0),
     AccessSample(DescribeClusterRequest(), 0),
     AccessSample(LeaderAndIsrRequest(), 7),
     AccessSample(StopReplicaRequest(), 4),

@@ -78,7 +78,7 @@ import Wire
   @Test func `a principal that lacks one right sees just what the table says refused`() throws {
     try withGuardedBroker { broker, client in
       var seen: [Int16: Set<String>] = [:]
-      for sample in AccessSample.all {
+      for sample in AccessSample.all where sample.isSent {
         let lacking = sample.lacking.map { Right($0, $1) }
         try deny(lacking, broker)
         let before = try ask(sample.request, sample.version, client)
