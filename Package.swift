@@ -94,7 +94,7 @@ let package = Package(
       "Broker",
       [
         "Storage", "Cluster", "Security", "TLS", "Coordination", "Client", "Wire", "Model", "Compression", "Base",
-        "CMillrace", nioCore, nioPosix, nioTLS, nioHTTP1, logging, dequeModule,
+        "CMillrace", nioCore, nioPosix, nioHTTP1, nioTLS, logging, dequeModule,
       ]),
     // The shipped broker in a world that follows from a seed.
     library(

@@ -9,7 +9,8 @@ package enum ConfigTemplate {
     ("Logs, flushing and checkpoints", Keys.log.rows), ("Log cleaner", Keys.cleaner.rows),
     ("Keys that topics inherit", ConfigKeys.inherited), ("Internal topics", Keys.internalTopics.rows),
     ("Groups", Keys.groups.rows), ("Transactions", Keys.transactions.rows), ("Cluster", Keys.cluster.rows),
-    ("Replication", Keys.replication.rows), ("Millrace's own keys", Keys.millrace.rows),
+    ("Replication", Keys.replication.rows), ("Who may do what, and how much", Keys.access.rows),
+    ("TLS and SASL", Keys.security.rows), ("Millrace's own keys", Keys.millrace.rows),
   ]
 
   private static let width = 100

@@ -67,9 +67,10 @@ package final class BrokerServer: Sendable {
           ConnectionLoop(
             eventLoop: eventLoop, receiveBufferBytes: settings.receiveBufferBytes,
             largeBytesMax: settings.largeFrameBytesMax / eventLoops.count,
-            idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads, runs: runs, meter: meter,
+            idleMax: settings.idleMaxMs.map { .milliseconds($0) }, coldReads: coldReads, runs: runs,
             unauthenticatedMax: max(
-              1, min(Limits.unauthenticatedConnections, settings.connectionsMax / 2) / eventLoops.count)),
+              1, min(Limits.unauthenticatedConnections, settings.connectionsMax / 2) / eventLoops.count),
+            meter: meter),
           eventLoop: eventLoop)
       }
     }

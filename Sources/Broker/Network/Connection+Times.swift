@@ -1,4 +1,5 @@
 import NIOCore
+import Security
 import Wire
 
 /// The heads of requests that are served together, in their order.
@@ -98,7 +99,7 @@ extension Connection {
     let port = context?.channel.remoteAddress?.port
     return RequestLog.Peer(
       client: "\(origin?.peerAddress ?? "?")\(port.map { ":\($0)" } ?? "")", listener: origin?.listener ?? "?",
-      principal: "User:ANONYMOUS")
+      principal: origin.map { "\($0.principal.type):\($0.principal.name)" } ?? "?")
   }
 }
 

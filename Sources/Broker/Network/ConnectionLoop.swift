@@ -30,8 +30,8 @@ final class ConnectionLoop {
 
   init(
     eventLoop: any EventLoop, receiveBufferBytes: Int, largeBytesMax: Int, idleMax: TimeAmount?, coldReads: ColdReads?,
-    runs: (any RequestRuns)? = nil, meter: RequestMeter? = nil,
-    unauthenticatedMax: Int = Limits.unauthenticatedConnections
+    runs: (any RequestRuns)? = nil, unauthenticatedMax: Int = Limits.unauthenticatedConnections,
+    meter: RequestMeter? = nil
   ) {
     self.unauthenticatedMax = unauthenticatedMax
     self.runs = runs

@@ -2,6 +2,7 @@ import Base
 import Coordination
 import Glibc
 import Model
+import Security
 import Storage
 
 /// Tries what a start with a configuration would find, and changes nothing (`millrace-broker --check-config`).
@@ -29,6 +30,7 @@ struct ConfigCheck {
     }
     checkDirectories(file, Self.trial(arms, disk), disk)
     for listener in config.listeners { checkAddress(listener, "listeners", file) }
+    for listener in config.listeners where listener.security != .plaintext { checkDoor(listener, file) }
     if let listener = config.metricsListener { checkAddress(listener, "millrace.metrics.listener", file) }
   }
 
@@ -92,6 +94,16 @@ struct ConfigCheck {
   }
 
   // MARK: Listeners
+
+  /// Reads what a secured listener needs: its key and trust stores, its key set of tokens, its rules.
+  private mutating func checkDoor(_ listener: Listener, _ file: ConfigFile) {
+    do {
+      _ = try ListenerDoor(
+        listener, file.config, wallMs: Clocks.wallMs, random: SplitMix(seed: 1), credential: { _, _ in nil })
+    } catch {
+      problems.append(file.placing("listeners", "\(listener.name): \(error)"))
+    }
+  }
 
   /// Binds the address of a listener and lets it go again: another process may have it, and the machine may not have it at all.
   private mutating func checkAddress(_ listener: Listener, _ key: String, _ file: ConfigFile) {
