@@ -94,7 +94,7 @@ struct Agent: Sendable {
       let measured = try tree.clockOffset(AgentNodes.agent(plan.name), readings: Limits.clockReadings)
       clock.offset = measured.isConsistent ? measured : nil
       let stop = StopWatch(run, tree, isInterrupted)
-      defer { stop.end() }
+      async let watching: Void = stop.watch()
       let late = Mutex<Double?>(nil)
       let offset = clock.offset
       var load = Run(share, isInterrupted: { stop.isDue }, observe: { _ in })
@@ -102,7 +102,11 @@ struct Agent: Sendable {
         let lateMs = try await awaitStart(run, tree, offset, stop)
         late.withLock { $0 = lateMs }
       }
-      let report = try await load.run()
+      let outcome: Result<LoadReport, any Error>
+      do { outcome = .success(try await load.run()) } catch { outcome = .failure(error) }
+      stop.end()
+      await watching
+      let report = try outcome.get()
       clock.lateMs = late.withLock { $0 }
       return AgentResult(agent: plan.name, clock: clock, report)
     } catch { return AgentResult(agent: plan.name, failure: "\(error)") }
@@ -138,25 +142,30 @@ struct Agent: Sendable {
 
   private static let longestWaitNs: Int64 = 3_600_000_000_000
 
-  /// Looks now and then whether the run is to end early: `spread` asks for it, or is gone, or this agent was interrupted.
+  /// Knows whether the run is to end early: `spread` asks for it, or is gone, or this agent was interrupted.
   private final class StopWatch: Sendable {
     private let due = Atomic(false), ended = Atomic(false)
+    private let run: String
+    private let tree: any ZNodeTree
     private let isInterrupted: @Sendable () -> Bool
 
     init(_ run: String, _ tree: any ZNodeTree, _ isInterrupted: @escaping @Sendable () -> Bool) {
-      self.isInterrupted = isInterrupted
-      Task.detached { [self] in
-        while !ended.load(ordering: .relaxed) {
-          // A look that fails says nothing: the session may be back for the next.
-          if let owner = try? tree.exists(AgentNodes.owner(run)) as ZNodeStat??, owner == nil {
-            due.store(true, ordering: .relaxed)
-          }
-          try? await Task.sleep(for: .milliseconds(Limits.agentLookMs))
-        }
-      }
+      (self.run, self.tree, self.isInterrupted) = (run, tree, isInterrupted)
     }
 
     var isDue: Bool { due.load(ordering: .relaxed) || isInterrupted() }
+
+    /// Looks now and then, until `end`.
+    func watch() async {
+      while !ended.load(ordering: .relaxed) {
+        // A look that fails says nothing: the session may be back for the next.
+        do throws(ZNodeError) {
+          if try tree.exists(AgentNodes.owner(run)) == nil { due.store(true, ordering: .relaxed) }
+        } catch {}
+        try? await Task.sleep(for: .milliseconds(Limits.agentLookMs))
+      }
+    }
+
     func end() { ended.store(true, ordering: .relaxed) }
   }
 }
