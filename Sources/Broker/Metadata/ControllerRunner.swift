@@ -250,7 +250,7 @@ package final class ControllerRunner: Sendable {
   }
 
   /// Reads the nodes of users and client ids before the controller changes them: every broker writes quotas into them by itself.
-  private func readClients(_ changes: [ConfigChange], _ state: inout State) {
+  private func readClients(_ changes: [Controller.ConfigChange], _ state: inout State) {
     for change in changes {
       guard case .client(let path) = change.entity, let node = try? state.tree.find(ConfigZNode.path(change.entity))
       else {
