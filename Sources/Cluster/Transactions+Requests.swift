@@ -50,7 +50,7 @@ extension Transactions {
     _ request: RequestID, _ asked: InitProducerID, _ state: TransactionState, nowMs: Int64
   ) -> [Effect] {
     let next = state.initialized(expectedEpoch: asked.expected?.epoch, timeoutMs: asked.timeoutMs, nowMs: nowMs)
-    guard let next else { return refuse(request, .producerFenced) }
+    guard let next else { return refuse(request, asked.expected.map { unknown($0, state) } ?? .producerFenced) }
     return begin(asked.transactionalID, next, answering: request, next.producer)
   }
 
