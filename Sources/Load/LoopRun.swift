@@ -23,7 +23,10 @@ struct RunSetup: Sendable {
 
   /// Returns whether a consumer reads a partition: of each fan-out copy one connection does.
   func reads(_ partition: Int32, _ consumer: Int) -> Bool {
-    Int(partition) % (plan.connections * plan.share.count) == plan.firstNumber + consumer % plan.connections
+    // End to end, each generator of a shared run has a topic of its own.
+    let share = plan.command == .consume ? plan.share : .whole
+    return Int(partition) % (plan.connections * share.count) == share.index * plan.connections + consumer
+      % plan.connections
   }
 
   /// The records per second of each consumer that has records to read; nil for no limit. Consumers without records get no

@@ -153,7 +153,9 @@ struct PlanTests {
     #expect(refusal(["produce", "--bootstrap-server", "h:1", "--topic", "t"])?.contains("must have an end") == true)
     #expect(
       refusal(["dance"])?.contains(
-        "'dance' is no command: expected produce, consume, end-to-end, sustain, twin, check or relay") == true)
+        "'dance' is no command: expected produce, consume, end-to-end, sustain, twin, check, agent, spread or relay")
+        == true
+    )
     #expect(refusal(["produce", "--null-sink", "--num-records", "1"]) == nil)
     #expect(refusal(["consume", "--bootstrap-server", "h:1", "--topic", "t"]) == nil)
   }
