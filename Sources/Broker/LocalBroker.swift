@@ -137,9 +137,9 @@ package final class LocalBroker: Sendable {
     self.nowMs = nowMs
     groupLog.serve(groups)
     metadata.whenConfigured { [weak fetchers] in fetchers?.resize() }
-    metadata.whenTopicsAreRemoved { [weak groups, weak replicas] names in
+    metadata.whenTopicsAreRemoved { [weak groups, weak replicas, weak metadata] names in
       groups?.forget(topics: names)
-      let image = metadata.image
+      guard let image = metadata?.image else { return }
       replicas?.pastTraffic.forget { image.named($0) != nil }
     }
     transactionLog.serve(transactions)
