@@ -21,6 +21,10 @@ TEST_SECONDS_MAX = 120
 SETTINGS = {"broker.id": 0, "num.partitions": 4, "group.min.session.timeout.ms": 1000}
 
 
+# Now and then a consumer of 3.0 sees no record of a topic that was made a moment ago; why is not known yet. Each test that fails is run again, and says so.
+ATTEMPTS_MAX = 4
+
+
 class Version:
     """A version of the client, and how its tests are run."""
 
@@ -52,12 +56,34 @@ class Version:
                 report = cache / f"{self.number}-{version}.xml"
                 pytest(tree, broker.address, version, [*self.files, *only], report)
                 found.update((result.name, result) for result in results(report))
+            for attempt in range(2, ATTEMPTS_MAX + 1):
+                lacking = [result for result in found.values() if lacks(result, self.expected)]
+                again = [place for place in (self.place(tree, result) for result in lacking) if place]
+                if not again:
+                    break
+                for result in lacking:
+                    print(f"           {result.name} once more: attempt {attempt} of {ATTEMPTS_MAX}, after {result.detail}", flush=True)
+                report = cache / f"{self.number}-{KAFKA_VERSION}-{attempt}.xml"
+                pytest(tree, broker.address, KAFKA_VERSION, again, report)
+                found.update((result.name, result) for result in results(report))
         chosen = set(names)
         yield from (result for result in found.values() if not chosen or result.name in chosen or result.name not in self.expected)
+
+    def place(self, tree, result):
+        """A test as pytest is given it; None where its file is not found."""
+        module, _, test = result.name.partition("::")
+        file, *classes = module.split(".")
+        found = sorted(tree.glob(f"test/**/{file}.py"))
+        return "::".join([str(found[0].relative_to(tree)), *classes, test]) if found else None
 
     @property
     def expected(self):
         return suite.read(suite.EXPECTED / f"kafka-python-{self.number.rsplit('.', 1)[0]}.txt")
+
+
+def lacks(result, expected):
+    """Whether a test has not passed that is expected to."""
+    return result.outcome != suite.PASSED and expected.get(result.name, suite.Expectation(suite.FAILED)).outcome == suite.PASSED
 
 
 def download(requirement, directory):
