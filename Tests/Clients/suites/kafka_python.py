@@ -21,7 +21,9 @@ TEST_SECONDS_MAX = 120
 SETTINGS = {"broker.id": 0, "num.partitions": 4, "group.min.session.timeout.ms": 1000}
 
 
-# Now and then a consumer of 3.0 sees no record of a topic that was made a moment ago; why is not known yet. Each test that fails is run again, and says so.
+# A consumer of 3.0.12 forgets a subscription that is made between its first Metadata request, which is for no topics, and the response: it
+# takes the response for the topics' metadata and asks again after 300 s (its log: "Updating subscribed topics" between Send and Recv, then
+# "Sleeping 299.99"). So a test that fails is run again, and that is printed.
 ATTEMPTS_MAX = 4
 
 
