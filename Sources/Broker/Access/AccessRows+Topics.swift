@@ -167,9 +167,30 @@ extension AccessRow {
   }
 }
 
+/// A resource whose configuration the requester may not read or change.
+private struct RefusedConfig {
+  var type: Int8
+  var name: String
+  var code: ErrorCode
+}
+
 extension Access {
+  /// Takes out of a list the resources whose configurations may not be read or changed, and returns them.
+  fileprivate func withholdConfigs<Resource>(
+    _ resources: inout [Resource], _ operation: AclOperation, _ key: (Resource) -> (type: Int8, name: String)
+  ) -> [RefusedConfig] {
+    var refused: [RefusedConfig] = []
+    resources.removeAll { resource in
+      let (type, name) = key(resource)
+      guard let code = refusal(operation, type: type, name: name) else { return false }
+      refused.append(RefusedConfig(type: type, name: name, code: code))
+      return true
+    }
+    return refused
+  }
+
   /// Why a configuration may not be read or changed; nil where it may.
-  fileprivate func refusal(_ operation: AclOperation, type: Int8, name: String) -> ErrorCode? {
+  private func refusal(_ operation: AclOperation, type: Int8, name: String) -> ErrorCode? {
     // Kafka's numbers of what has a configuration; other types are refused by the handler.
     let topic: Int8 = 2
     if type == topic { return allows(operation, .topic, name) ? nil : .topicAuthorizationFailed }
@@ -181,21 +202,13 @@ extension DescribeConfigsRequest: GuardedRequest {
   package static let access = AccessRow.configs(.describeConfigs)
 
   package mutating func check(_ access: Access, version: Int16) -> AccessCheck<DescribeConfigsResponse> {
-    var refused: [DescribeConfigsResponse.Resource] = []
-    resources.removeAll { asked in
-      guard let code = access.refusal(.describeConfigs, type: asked.resourceType, name: asked.resourceName) else {
-        return false
+    let refused = access.withholdConfigs(&resources, .describeConfigs) { ($0.resourceType, $0.resourceName) }.map {
+      refused in
+      DescribeConfigsResponse.Resource.with {
+        ($0.resourceType, $0.resourceName, $0.errorCode) = (refused.type, refused.name, refused.code)
       }
-      refused.append(
-        .with {
-          $0.errorCode = code
-          $0.resourceType = asked.resourceType
-          $0.resourceName = asked.resourceName
-        })
-      return true
     }
-    let results = refused
-    return results.isEmpty ? .allowed : .partly(isEmpty: resources.isEmpty) { $0.results += results }
+    return refused.isEmpty ? .allowed : .partly(isEmpty: resources.isEmpty) { $0.results += refused }
   }
 }
 
@@ -203,21 +216,13 @@ extension AlterConfigsRequest: GuardedRequest {
   package static let access = AccessRow.configs(.alterConfigs)
 
   package mutating func check(_ access: Access, version: Int16) -> AccessCheck<AlterConfigsResponse> {
-    var refused: [AlterConfigsResponse.Resource] = []
-    resources.removeAll { asked in
-      guard let code = access.refusal(.alterConfigs, type: asked.resourceType, name: asked.resourceName) else {
-        return false
+    let refused = access.withholdConfigs(&resources, .alterConfigs) { ($0.resourceType, $0.resourceName) }.map {
+      refused in
+      AlterConfigsResponse.Resource.with {
+        ($0.resourceType, $0.resourceName, $0.errorCode) = (refused.type, refused.name, refused.code)
       }
-      refused.append(
-        .with {
-          $0.errorCode = code
-          $0.resourceType = asked.resourceType
-          $0.resourceName = asked.resourceName
-        })
-      return true
     }
-    let results = refused
-    return results.isEmpty ? .allowed : .partly(isEmpty: resources.isEmpty) { $0.responses += results }
+    return refused.isEmpty ? .allowed : .partly(isEmpty: resources.isEmpty) { $0.responses += refused }
   }
 }
 
@@ -225,20 +230,12 @@ extension IncrementalAlterConfigsRequest: GuardedRequest {
   package static let access = AccessRow.configs(.alterConfigs)
 
   package mutating func check(_ access: Access, version: Int16) -> AccessCheck<IncrementalAlterConfigsResponse> {
-    var refused: [IncrementalAlterConfigsResponse.Resource] = []
-    resources.removeAll { asked in
-      guard let code = access.refusal(.alterConfigs, type: asked.resourceType, name: asked.resourceName) else {
-        return false
+    let refused = access.withholdConfigs(&resources, .alterConfigs) { ($0.resourceType, $0.resourceName) }.map {
+      refused in
+      IncrementalAlterConfigsResponse.Resource.with {
+        ($0.resourceType, $0.resourceName, $0.errorCode) = (refused.type, refused.name, refused.code)
       }
-      refused.append(
-        .with {
-          $0.errorCode = code
-          $0.resourceType = asked.resourceType
-          $0.resourceName = asked.resourceName
-        })
-      return true
     }
-    let results = refused
-    return results.isEmpty ? .allowed : .partly(isEmpty: resources.isEmpty) { $0.responses += results }
+    return refused.isEmpty ? .allowed : .partly(isEmpty: resources.isEmpty) { $0.responses += refused }
   }
 }

@@ -20,11 +20,11 @@ final class KnownPartitions {
     let isByID: Bool
     let index: Int32
     /// Where it stands among the entries, and its number among all that stood there.
-    fileprivate let slot: Int
-    fileprivate let number: UInt64
+    let slot: Int
+    let number: UInt64
   }
 
-  fileprivate static let count = 256
+  static let count = 256
   private var image: MetadataImage?
   private var entries = [Entry?](repeating: nil, count: count)
   private var entriesMade: UInt64 = 0
@@ -85,100 +85,5 @@ final class KnownPartitions {
     var hash = UInt32(truncatingIfNeeded: name.count) &+ UInt32(bitPattern: index)
     for at in max(0, name.count - 8)..<name.count { hash = hash &* 31 &+ UInt32(name[at]) }
     return Int(hash % UInt32(count))
-  }
-}
-
-/// The checks of a produced batch, for topics that ask for no others: producers' timestamps, no compaction, batches stored as they come.
-struct PlainBatchRules {
-  let maxMessageBytes: Int
-  let timestampBeforeMaxMs: Int64
-  let timestampAfterMaxMs: Int64
-
-  init?(_ config: TopicConfig) {
-    guard config.storedCodec == nil, !config.timestampIsLogAppendTime, !config.cleanupPolicy.contains(.compact) else {
-      return nil
-    }
-    maxMessageBytes = config.maxMessageBytes
-    timestampBeforeMaxMs = config.timestampBeforeMaxMs
-    timestampAfterMaxMs = config.timestampAfterMaxMs
-  }
-
-  /// Reads the header of the one batch that `bytes` must be; nil when something is wrong or unusual, which `ProducedBatch.checked` finds again
-  /// and names.
-  ///
-  /// - Returns: the header, and whether the batch is checked. Compressed records, and those with headers, are left to `ProducedBatch.checked`: no
-  ///   checksum is computed here that it would compute again.
-  func header(of bytes: UnsafeRawBufferPointer, nowMs: Int64) -> (header: RecordBatchHeader, isChecked: Bool)? {
-    guard bytes.count >= BatchField.records, bytes.count <= maxMessageBytes else { return nil }
-    let header = RecordBatchHeader(reading: bytes)
-    guard header.magic == 2, header.sizeInBytes == bytes.count, header.count > 0,
-      Int64(header.count) == Int64(header.lastOffsetDelta) + 1, header.baseOffset <= .largestBase,
-      // Beside the codec no attribute: no transaction, no control batch, no time of the broker.
-      header.attributes.rawValue & ~7 == 0, header.maxTimestamp >= -1
-    else { return nil }
-    if header.hasProducer, header.baseSequence < 0 || header.producerEpoch < 0 { return nil }
-    guard header.attributes.codecNumber == Codec.none.rawValue,
-      let times = header.plainTimestamps(of: UnsafeRawBufferPointer(rebasing: bytes[BatchField.records...])),
-      times.lowerBound >= earliest(nowMs), times.upperBound <= latest(nowMs),
-      header.maxTimestamp == max(-1, times.upperBound)
-    else { return (header, false) }
-    let computed = millrace_crc32c(0, bytes.baseAddress! + BatchField.attributes, bytes.count - BatchField.attributes)
-    return computed == header.crc ? (header, true) : nil
-  }
-
-  private func earliest(_ nowMs: Int64) -> Int64 {
-    timestampBeforeMaxMs == .max ? .min : nowMs.subtractingClamped(timestampBeforeMaxMs)
-  }
-
-  private func latest(_ nowMs: Int64) -> Int64 { nowMs.addingClamped(timestampAfterMaxMs) }
-}
-
-/// What requesters may do with topics, as far as one event loop has looked it up: a connection that writes to the same topics again and again
-/// does not have the ACLs searched each time. Forgotten when the ACLs change.
-///
-/// Confined to one event loop.
-final class LoopDecisions {
-  /// The decisions for one requester, in the places of `KnownPartitions`' entries.
-  final class OfRequester {
-    private struct Decision {
-      /// The entry for whose topic it was made; 0: none.
-      var entry: UInt64 = 0
-      var operations: OperationSet = []
-    }
-
-    private let snapshot: AccessSnapshot
-    private let requester: Requester
-    private var decisions = [Decision](repeating: Decision(), count: KnownPartitions.count)
-
-    fileprivate init(_ snapshot: AccessSnapshot, _ requester: Requester) {
-      self.snapshot = snapshot
-      self.requester = requester
-    }
-
-    fileprivate func operations(on topic: String, slot: Int, number: UInt64) -> OperationSet {
-      if decisions[slot].entry == number { return decisions[slot].operations }
-      let operations = snapshot.authorizer.operations(requester, on: .topic, topic)
-      decisions[slot] = Decision(entry: number, operations: operations)
-      return operations
-    }
-  }
-
-  private let control: AccessControl
-  private var snapshot: AccessSnapshot
-  private var requesters: [Requester: OfRequester] = [:]
-
-  init(_ control: AccessControl) {
-    self.control = control
-    snapshot = control.snapshot
-  }
-
-  func of(_ requester: Requester) -> OfRequester {
-    let now = control.snapshot
-    if now !== snapshot || requesters.count >= Limits.loopRequesters { requesters = [:] }
-    snapshot = now
-    if let known = requesters[requester] { return known }
-    let new = OfRequester(now, requester)
-    requesters[requester] = new
-    return new
   }
 }

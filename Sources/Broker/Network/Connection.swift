@@ -324,7 +324,7 @@ package final class Connection: ChannelDuplexHandler {
   // MARK: Responses
 
   /// Ends the request of `slot`, which was left pending.
-  fileprivate func finish(_ slot: Machine.Slot, _ outcome: Machine.Outcome) {
+  func finish(_ slot: Machine.Slot, _ outcome: Machine.Outcome) {
     if !onClose.isEmpty { onClose[slot] = nil }
     complete(slot, outcome)
   }
@@ -336,17 +336,17 @@ package final class Connection: ChannelDuplexHandler {
   }
 
   /// Calls `body` when the connection ends before the response of `slot` was given; soon, if it has ended.
-  fileprivate func whenClosed(_ slot: Machine.Slot, _ body: @escaping @Sendable () -> Void) {
+  func whenClosed(_ slot: Machine.Slot, _ body: @escaping @Sendable () -> Void) {
     guard !machine.hasEnded else { return loop.eventLoop.execute(body) }
     onClose[slot] = body
   }
 
-  fileprivate func hold(for slot: Machine.Slot) { machine.hold(for: slot) }
+  func hold(for slot: Machine.Slot) { machine.hold(for: slot) }
 
-  fileprivate func release(_ slot: Machine.Slot) { advance(machine.release(slot)) }
+  func release(_ slot: Machine.Slot) { advance(machine.release(slot)) }
 
   /// Mutes the connection for a while; a longer one that has begun goes on.
-  fileprivate func mute(for time: TimeAmount) {
+  func mute(for time: TimeAmount) {
     let until = loop.eventLoop.now + time
     guard until > mutedUntil ?? .distantPast, !machine.hasEnded else { return }
     mutedUntil = until
@@ -462,36 +462,5 @@ package final class Connection: ChannelDuplexHandler {
     let waiting = onClose.sorted { $0.key < $1.key }
     onClose = [:]
     for (_, body) in waiting { body() }
-  }
-}
-
-/// The way back to a connection for responses that could not be given at once, from any thread.
-///
-/// Made by its connection when the channel is there; keeps the connection for as long as a response is to come.
-final class ConnectionPort: ResponsePort {
-  private let connection: NIOLoopBound<Connection>
-  let eventLoop: any EventLoop
-
-  init(_ connection: Connection, eventLoop: any EventLoop) {
-    self.connection = NIOLoopBound(connection, eventLoop: eventLoop)
-    self.eventLoop = eventLoop
-  }
-
-  func finish(_ slot: ConnectionMachine<OutgoingResponse>.Slot, _ outcome: ConnectionMachine<OutgoingResponse>.Outcome)
-  {
-    connection.value.finish(slot, outcome)
-  }
-
-  func whenClosed(_ slot: ConnectionMachine<OutgoingResponse>.Slot, _ body: @escaping @Sendable () -> Void) {
-    connection.value.whenClosed(slot, body)
-  }
-
-  func hold(for slot: ConnectionMachine<OutgoingResponse>.Slot) { connection.value.hold(for: slot) }
-  func release(_ slot: ConnectionMachine<OutgoingResponse>.Slot) { connection.value.release(slot) }
-  func mute(for time: TimeAmount) { connection.value.mute(for: time) }
-
-  /// Runs `body` with the connection later, on its event loop.
-  func onEventLoop(_ body: @escaping @Sendable (Connection) -> Void) {
-    eventLoop.execute { body(self.connection.value) }
   }
 }

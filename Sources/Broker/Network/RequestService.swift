@@ -42,12 +42,6 @@ package final class RequestOrigin: Sendable {
     self.peerAddress = peerAddress
     requester = Requester(principal, host: peerAddress)
   }
-
-  /// The same connection, once it has authenticated.
-  package func authenticated(as principal: Principal) -> RequestOrigin {
-    RequestOrigin(
-      listener: listener, localAddress: localAddress, peerAddress: peerAddress, principal: principal)
-  }
 }
 
 /// The outcome of serving a request.

@@ -69,5 +69,8 @@ package final class Quotas: Sendable {
 
 extension Int {
   /// Seconds as milliseconds.
-  fileprivate var millisecondsClamped: Int64 { Int64(self).multipliedReportingOverflow(by: 1000).partialValue }
+  fileprivate var millisecondsClamped: Int64 {
+    let (milliseconds, overflow) = Int64(self).multipliedReportingOverflow(by: 1000)
+    return overflow ? .max : milliseconds
+  }
 }

@@ -14,12 +14,15 @@ struct Agent: Sendable {
   /// - Throws: `ZNodeError` where ZooKeeper is not reached at the start, `PlanError` where another agent has the name.
   func run() async throws -> Int {
     var tree: any ZNodeTree = try connect()
+    var runs = Change(of: tree)
     var done = 0, failures = 0
     var seen: Set<String> = []
     tell("agent \(plan.name) waits at \(plan.zooKeeper)")
     while !isInterrupted(), done < plan.runs ?? .max {
       do {
-        if let (run, order) = try next(tree, &seen) {
+        if runs.take(), let (run, order) = try next(tree, runs, &seen) {
+          // There may be another already.
+          runs.note()
           let isGood = try await carryOut(run, order, tree)
           done += 1
           if !isGood { failures += 1 }
@@ -27,7 +30,10 @@ struct Agent: Sendable {
         }
       } catch let error as ZNodeError {
         tell("ZooKeeper is not reached: \(error)")
-        if error.code == .sessionExpired || error.code == .closed { tree = try connect() }
+        if error.code == .sessionExpired || error.code == .closed {
+          tree = try connect()
+          runs = Change(of: tree)
+        }
       }
       try? await Task.sleep(for: .milliseconds(Limits.agentLookMs))
     }
@@ -59,16 +65,20 @@ struct Agent: Sendable {
   }
 
   /// Returns the next run that names this agent and has no result of it yet.
-  private func next(_ tree: any ZNodeTree, _ seen: inout Set<String>) throws(ZNodeError) -> (String, AgentOrder)? {
-    for name in try tree.names(in: AgentNodes.runs) where !seen.contains(name) {
+  private func next(
+    _ tree: any ZNodeTree, _ runs: Change, _ seen: inout Set<String>
+  ) throws(ZNodeError) -> (String, AgentOrder)? {
+    let names = try runs.names(in: AgentNodes.runs, tree)
+    for name in names where !seen.contains(name) {
       let run = AgentNodes.runs + "/" + name
       // Until its plan is there the run is being made.
-      guard let node = try tree.find(AgentNodes.plan(run)) else { continue }
+      let plan = try runs.stat(of: AgentNodes.plan(run), tree)
+      guard plan != nil, let node = try tree.find(AgentNodes.plan(run)) else { continue }
       seen.insert(name)
       guard try tree.exists(AgentNodes.owner(run)) != nil else { continue }
       do {
         let order = try AgentOrder(reading: node.data)
-        if order.agents.contains(plan.name) { return (run, order) }
+        if order.agents.contains(self.plan.name) { return (run, order) }
       } catch { tell("\(name) is left out: \(error)") }
     }
     return nil
@@ -79,12 +89,29 @@ struct Agent: Sendable {
     tell("\(ZNodePath.name(of: run)) begins: \(order.command.rawValue), \(order.agents.count) agents")
     let result = await result(of: run, order, tree)
     if let failure = result.failure { tell("\(ZNodePath.name(of: run)) failed: \(failure)") }
-    let path = AgentNodes.result(run, plan.name)
-    let pieces = try result.pieces()
-    for (number, piece) in pieces.enumerated() { try tree.create(AgentNodes.piece(number, of: path), piece) }
-    try tree.create(path, Array(String(pieces.count).utf8))
+    try await store(result, at: AgentNodes.result(run, plan.name), tree)
     tell("\(ZNodePath.name(of: run)) has ended")
     return result.isGood
+  }
+
+  /// Stores a result in pieces, and then their number. Where ZooKeeper is not reached it tries again as long as the session lasts: `spread` waits.
+  private func store(_ result: AgentResult, at path: String, _ tree: any ZNodeTree) async throws {
+    let pieces = try result.pieces()
+    var nodes = pieces.enumerated().map { (path: AgentNodes.piece($0.offset, of: path), data: $0.element) }
+    nodes.append((path, Array(String(pieces.count).utf8)))
+    while let next = nodes.first {
+      do throws(ZNodeError) {
+        try tree.create(next.path, next.data)
+        nodes.removeFirst()
+      } catch {
+        switch error.code {
+        // An earlier attempt has made it, though its response was lost.
+        case .nodeExists: nodes.removeFirst()
+        case .connectionLost: try await Task.sleep(for: .milliseconds(Limits.agentLookMs))
+        default: throw error
+        }
+      }
+    }
   }
 
   private func result(of run: String, _ order: AgentOrder, _ tree: any ZNodeTree) async -> AgentResult {
@@ -117,8 +144,12 @@ struct Agent: Sendable {
     _ run: String, _ tree: any ZNodeTree, _ offset: ClockOffset?, _ stop: StopWatch
   ) async throws -> Double? {
     try tree.create(AgentNodes.ready(run, plan.name), mode: .ephemeral)
+    let start = AgentNodes.start(run)
+    let change = Change(of: tree)
     while true {
-      if let node = try tree.find(AgentNodes.start(run)) {
+      if change.take(), try change.stat(of: start, tree) != nil,
+        let node = try tree.find(start)
+      {
         guard let startNs = Int64(String(decoding: node.data, as: UTF8.self)) else {
           throw PlanError("the run's start is no number")
         }
@@ -157,10 +188,14 @@ struct Agent: Sendable {
 
     /// Looks now and then, until `end`.
     func watch() async {
+      let owner = AgentNodes.owner(run)
+      let change = Change(of: tree)
       while !ended.load(ordering: .relaxed) {
         // A look that fails says nothing: the session may be back for the next.
         do throws(ZNodeError) {
-          if try tree.exists(AgentNodes.owner(run)) == nil { due.store(true, ordering: .relaxed) }
+          if change.take(), try change.stat(of: owner, tree) == nil {
+            due.store(true, ordering: .relaxed)
+          }
         } catch {}
         try? await Task.sleep(for: .milliseconds(Limits.agentLookMs))
       }

@@ -44,8 +44,10 @@ struct SpreadRun: Sendable {
   /// Returns the names of the agents that take part, when all of them wait.
   private func findAgents(_ tree: any ZNodeTree) async throws -> [String] {
     let deadlineMs = Clocks.wallMs() + Int64(plan.waitSeconds * 1000)
+    let change = Change(of: tree)
+    var present: [String] = []
     while true {
-      let present = try tree.names(in: AgentNodes.agents)
+      if change.take() { present = try change.names(in: AgentNodes.agents, tree) }
       if let names = plan.names {
         let missing = names.filter { !present.contains($0) }
         if missing.isEmpty { return names }
@@ -68,10 +70,15 @@ struct SpreadRun: Sendable {
   /// Waits until all agents are connected. Returns false where one has failed before, or is gone: the others are told to give up.
   private func allReady(_ run: String, _ order: AgentOrder, _ tree: any ZNodeTree) async throws -> Bool {
     let deadlineMs = Clocks.wallMs() + Int64(plan.waitSeconds * 1000)
+    let change = Change(of: tree)
+    var ready: [String] = [], present: [String] = [], ended: [String] = []
     while true {
-      let ready = try tree.names(in: AgentNodes.ready(run))
+      if change.take() {
+        ready = try change.names(in: AgentNodes.ready(run), tree)
+        present = try change.names(in: AgentNodes.agents, tree)
+        ended = try change.names(in: AgentNodes.results(run), tree)
+      }
       if ready.count == order.agents.count { return true }
-      let present = try tree.names(in: AgentNodes.agents), ended = try tree.names(in: AgentNodes.results(run))
       let gone = order.agents.filter { !present.contains($0) || ended.contains($0) }
       let isLate = Clocks.wallMs() >= deadlineMs
       if !gone.isEmpty || isLate || isInterrupted() {
@@ -89,9 +96,11 @@ struct SpreadRun: Sendable {
   /// Waits for an agent's result; one that is gone has failed. Where this program is interrupted the agents end early, with what they have.
   private func result(of agent: String, _ run: String, _ tree: any ZNodeTree) async throws -> AgentResult {
     let path = AgentNodes.result(run, agent)
+    let change = Change(of: tree)
     var isStopped = false
     while true {
-      if let node = try tree.find(path) {
+      let isDue = change.take()
+      if isDue, try change.stat(of: path, tree) != nil, let node = try tree.find(path) {
         guard let count = Int(String(decoding: node.data, as: UTF8.self)), (1...Limits.resultPiecesMax).contains(count)
         else {
           return AgentResult(agent: agent, failure: "its result has more pieces than \(Limits.resultPiecesMax)")
@@ -101,7 +110,7 @@ struct SpreadRun: Sendable {
           return AgentResult(agent: agent, failure: error.description)
         }
       }
-      if try tree.exists(AgentNodes.agent(agent)) == nil, try tree.exists(path) == nil {
+      if isDue, try change.stat(of: AgentNodes.agent(agent), tree) == nil, try tree.exists(path) == nil {
         return AgentResult(agent: agent, failure: "it is gone: its session with ZooKeeper has ended")
       }
       if isInterrupted(), !isStopped {

@@ -97,7 +97,8 @@ struct MetricsEndpointTests {
       // More bytes than there are: what was read at first is not sent.
       let id = try other.send(
         FetchRequest.from("t", 0, 0, maxWaitMs: 20_000, minBytes: Int32(batch.readableBytes + 1)), version: 12)
-      while broker.broker.parkedFetches.current == 0 { usleep(1000) }
+      for _ in 0..<10_000 where broker.broker.parkedFetches.current == 0 { usleep(1000) }
+      try #require(broker.broker.parkedFetches.current == 1, "the fetch does not wait")
       let before = try scrape(broker)
       #expect(before["kafka_server_delayedoperationpurgatory_numdelayedoperations{delayedOperation=\"Fetch\"}"] == 1)
       #expect(before["kafka_server_delayedoperationpurgatory_purgatorysize{delayedOperation=\"Fetch\"}"] == 1)
