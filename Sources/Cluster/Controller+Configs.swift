@@ -49,6 +49,12 @@ extension Controller {
     cluster.clientValues[path] = values
   }
 
+  /// Takes in a notification that a broker has written by itself, so that it is swept in its time. Known ones, and those before them, are left.
+  package mutating func noticed(notification path: String, createdMs: Int64) {
+    guard cluster.configNotifications.last.map({ $0.path < path }) ?? true else { return }
+    cluster.configNotifications.append(.init(path: path, createdMs: createdMs))
+  }
+
   mutating func configured(
     _ entity: ConfigZNode.Entity, _ values: [String: String], swept: Int, nowMs: Int64, _ item: Item,
     created: inout ArraySlice<String>

@@ -18,11 +18,12 @@ package enum SaslMechanism: String, CaseIterable, Sendable {
 /// Who has authenticated, and for how long.
 package struct Authentication: Sendable, Hashable {
   package var principal: Principal
-  package var mechanism: SaslMechanism
+  /// Nil: by a certificate.
+  package var mechanism: SaslMechanism?
   /// After so many milliseconds the client must have authenticated again; nil: never.
   package var lifetimeMs: Int64?
 
-  package init(principal: Principal, mechanism: SaslMechanism, lifetimeMs: Int64?) {
+  package init(principal: Principal, mechanism: SaslMechanism?, lifetimeMs: Int64?) {
     self.principal = principal
     self.mechanism = mechanism
     self.lifetimeMs = lifetimeMs

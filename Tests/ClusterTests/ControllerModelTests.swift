@@ -248,6 +248,26 @@ struct ControllerModelTests {
     #expect(writes <= 5_001 * 5 / Controller.operationsPerWrite + 2)
   }
 
+  @Test("a notification that another broker has written is known once, and swept like the controller's own")
+  func noticed() {
+    var controller = Controller(
+      id: 1, epoch: 1, epochVersion: 0, cluster: ClusterState(),
+      rules: .init { _ in .init(partitionCountDefault: 1, replicationFactorDefault: 1, deletesTopics: true) })
+    for path in ["c_1", "c_2", "c_2", "c_1"] {
+      controller.noticed(notification: "\(ConfigChangeZNode.prefix)\(path)", createdMs: 0)
+    }
+    #expect(controller.cluster.configNotifications.map(\.path) == ["c_1", "c_2"].map { ConfigChangeZNode.prefix + $0 })
+    _ = controller.step(.brokerCame(LiveBroker(id: 1, epoch: 1)))
+    let change = Controller.ConfigChange(.brokerDefault) { _, _ in [:] }
+    let effects = controller.step(
+      .asked(1, .alterConfigs([change], validateOnly: false, nowMs: ConfigChangeZNode.keptMs + 1)))
+    let deleted = effects.flatMap { effect -> [String] in
+      guard case .write(let operations) = effect else { return [] }
+      return operations.compactMap { if case .delete(let path) = $0 { path } else { nil } }
+    }
+    #expect(deleted == ["c_1", "c_2"].map { ConfigChangeZNode.prefix + $0 })
+  }
+
   @Test("numbers at their bounds in a damaged tree do not end the controller")
   func extremes() {
     var cluster = ClusterState()

@@ -356,7 +356,9 @@ extension ControllerRunner {
     var limited: [QuotaEntity] = []
     for name in names.sorted() where name > state.membership.lastConfigChange {
       state.membership.lastConfigChange = name
-      guard let node = try state.tree.find("\(ConfigChangeZNode.parent)/\(name)") else { continue }
+      let path = "\(ConfigChangeZNode.parent)/\(name)"
+      guard let node = try state.tree.find(path) else { continue }
+      state.controller?.noticed(notification: path, createdMs: node.stat.ctime)
       if let path = try? ConfigChangeZNode.path(data: node.data), let entity = QuotaEntity(path: path) {
         limited.append(entity)
       }
@@ -367,10 +369,10 @@ extension ControllerRunner {
     }
     if !limited.isEmpty { try readQuotas(limited, state) }
     let changes = try entities.map { entity in
-      (
-        entity,
-        try state.tree.find(ConfigZNode.path(entity)).map { try ConfigZNode(entity, data: $0.data).values } ?? [:]
-      )
+      let node = try state.tree.find(ConfigZNode.path(entity))
+      // A user of whom only client ids have quotas has a node without a value.
+      let data = node?.data ?? []
+      return (entity, data.isEmpty ? [:] : try ConfigZNode(entity, data: data).values)
     }
     if !changes.isEmpty { state.orders.configure(changes) }
   }

@@ -96,7 +96,7 @@ final class UnauthenticatedConnection: ChannelDuplexHandler, RemovableChannelHan
     let subject = TLSContext.peerCertificate(of: context.channel)
     guard let principal = door.principal(of: subject) else { return fail("no rule names the client's certificate") }
     phase = .leaving
-    pass(Authentication(principal: principal, mechanism: .plain, lifetimeMs: nil))
+    pass(Authentication(principal: principal, mechanism: nil, lifetimeMs: nil))
   }
 
   func read(context: ChannelHandlerContext) {

@@ -34,15 +34,17 @@ extension ZNodeTree {
   /// Changes the quotas of an entity, with a notification to other brokers.
   ///
   /// - Parameter changes: nil removes a quota.
-  /// - Returns: the entity's node afterwards.
-  func changeQuotas(_ entity: QuotaEntity, _ changes: [QuotaKey: Double?]) throws -> QuotaZNode {
+  /// - Returns: the entity's node afterwards, and the path of the notification; nil where nothing has changed.
+  func changeQuotas(
+    _ entity: QuotaEntity, _ changes: [QuotaKey: Double?]
+  ) throws -> (node: QuotaZNode, notification: String?) {
     let path = QuotaZNode.path(entity)
     for _ in 0..<Limits.securityAttempts {
       do {
         let found = try find(path)
         let before = try found.map { try QuotaZNode(path, data: $0.data) } ?? QuotaZNode()
         let after = before.changing(changes)
-        guard after != before else { return after }
+        guard after != before else { return (after, nil) }
         var operations: [ZNodeOperation] = []
         if let found {
           operations.append(.set(path: path, data: after.data, version: found.stat.version))
@@ -62,8 +64,8 @@ extension ZNodeTree {
           .create(
             path: ConfigChangeZNode.prefix, data: ConfigChangeZNode.data(path: entity.path), mode: .persistentSequential
           ))
-        try multi(operations)
-        return after
+        guard case .created(let notification, _)? = try multi(operations).last else { return (after, nil) }
+        return (after, notification)
       } catch let error as ZNodeError {
         switch error.code {
         case .badVersion, .nodeExists, .noNode: continue
@@ -90,7 +92,8 @@ extension ControllerRunner {
         then(
           changes.map { entity, values in
             do {
-              let node = try state.tree.changeQuotas(entity, values)
+              let (node, notification) = try state.tree.changeQuotas(entity, values)
+              if let notification { state.controller?.noticed(notification: notification, createdMs: runner.nowMs()) }
               runner.quotas.replace([entity: node.quotas])
               state.controller?.learned(clientValues: node.values, of: entity.path)
               state.orders.metadata.setClientValues(entity.path, node.values)

@@ -10,6 +10,8 @@ final class PeerSecurity: Sendable {
     var nonces: Nonces?
     var settings: ClientSecurity?
     var security: ConnectionSecurity?
+    /// Why the settings or files could not be used, when they were looked at last.
+    var failure: String?
   }
 
   private let state = Mutex(State())
@@ -23,7 +25,22 @@ final class PeerSecurity: Sendable {
   }
 
   /// Reads the certificates, where they or the settings have changed; waits for the disk.
+  ///
+  /// - Throws: why what there is cannot be used, once for each reason: it is looked at every few seconds.
   func refresh(_ config: Config) throws {
+    do {
+      try read(config)
+      state.withLock { $0.failure = nil }
+    } catch {
+      let isNew = state.withLock { state in
+        defer { state.failure = "\(error)" }
+        return state.failure != "\(error)"
+      }
+      if isNew { throw error }
+    }
+  }
+
+  private func read(_ config: Config) throws {
     // A broker that is alone connects to nobody.
     guard config.zooKeeperConnect != nil, let listener = config.interBrokerListener, listener.security != .plaintext
     else {
