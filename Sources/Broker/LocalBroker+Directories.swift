@@ -13,7 +13,7 @@ extension LocalBroker {
     log.error(
       "a log directory is offline, and its partitions with it, until it can be used and the broker is started again",
       metadata: ["directory": "\(directory.path)", "partitions": "\(count)", "error": "\(cause)"])
-    if directories.online.isEmpty { storageLoss.happened() }
+    if directories.online.isEmpty { storageLoss.happened() } else { controller.tellDirectoryFailed() }
   }
 
   /// Looks for directories that are not there any more, or in which a log has failed and nothing else can be written
@@ -69,6 +69,7 @@ extension LocalBroker {
       "a partition is offline until its files can be used and the broker is started again",
       metadata: ["partition": "\(partition.name)", "error": "\(cause)"])
     offload.submit(.housekeeping) { self.lookAtDirectories() }
+    controller.tellDirectoryFailed()
   }
 
   /// Takes in that a partition has another log directory now.

@@ -43,6 +43,11 @@ package struct ClusterState: Equatable, Sendable {
 
   package func isAlive(_ broker: BrokerID) -> Bool { brokers[broker] != nil }
 
+  /// Whether a broker is alive and can use its log of the partition, as far as is known.
+  package func isUsable(_ broker: BrokerID, for partition: PartitionDescription) -> Bool {
+    isAlive(broker) && !partition.offlineReplicas.contains(broker)
+  }
+
   /// Returns the topic unless it is being deleted.
   package func topic(_ name: String) -> TopicDescription? {
     topics[name].flatMap { $0.isBeingDeleted ? nil : $0 }

@@ -21,7 +21,8 @@ extension Controller {
       throw ApiError(.unknownTopicOrPartition, "The partition does not exist.")
     }
     let isNeeded =
-      asked.isUnclean ? !cluster.isAlive(partition.leader) : partition.leader != partition.targetReplicas.first
+      asked.isUnclean
+      ? !cluster.isUsable(partition.leader, for: partition) : partition.leader != partition.targetReplicas.first
     guard isNeeded else {
       throw ApiError(.electionNotNeeded, "\(asked.name) is led by broker \(partition.leader) already.")
     }
@@ -29,7 +30,7 @@ extension Controller {
   }
 
   private func elected(_ asked: RequestedElection, _ partition: PartitionDescription) -> PartitionDescription? {
-    let isAlive = { cluster.isAlive($0) && !shuttingDown.contains($0) }
+    let isAlive = { cluster.isUsable($0, for: partition) && !shuttingDown.contains($0) }
     return asked.isUnclean
       ? Election.unclean(partition, isAlive: isAlive) : Election.preferred(partition, isAlive: isAlive)
   }

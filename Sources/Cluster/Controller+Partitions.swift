@@ -22,6 +22,7 @@ extension Controller {
     cluster.brokers[broker.id] = broker
     shuttingDown.remove(broker.id)
     outbox.areBrokersChanged = true
+    forgetFailures(at: broker.id)
     resumeDeletions(on: broker.id)
     enqueue(.elect(round(.came(broker.id))))
   }
@@ -72,6 +73,9 @@ extension Controller {
 
   // MARK: Elections
 
+  /// Queues the elections that are due now that fewer replicas can be used.
+  mutating func enqueueElections() { enqueue(.elect(round(.went))) }
+
   private func round(_ cause: ElectionCause) -> ElectionRound {
     ElectionRound(names: cluster.topics.keys.sorted(), cause: cause)
   }
@@ -99,20 +103,22 @@ extension Controller {
   private mutating func elect(_ topic: TopicDescription, _ index: Int, _ cause: ElectionCause, _ write: inout Write) {
     let name = TopicPartition(topic.name, Int32(index))
     let partition = topic.partitions[index]
-    let isAlive = { cluster.isAlive($0) && !shuttingDown.contains($0) }
+    let (cluster, shuttingDown) = (cluster, shuttingDown)
+    let isUsable: (BrokerID) -> Bool = { cluster.isUsable($0, for: partition) }
+    let isAlive = { isUsable($0) && !shuttingDown.contains($0) }
     var elected: PartitionDescription? =
       switch cause {
       case .came(let broker):
         Election.offline(partition, mustElect: partition.leader == broker, isAlive: isAlive)
       case .began:
-        Election.begun(partition, isAlive: cluster.isAlive) { wasAway($0, sinceStateOf: name) }
-      case .went, .retry: Election.offline(partition, mustElect: false, isAlive: cluster.isAlive)
+        Election.begun(partition, isAlive: isUsable) { wasAway($0, sinceStateOf: name) }
+      case .went, .retry: Election.offline(partition, mustElect: false, isAlive: isUsable)
       case .imbalance(let brokers):
         partition.isReassigned || !brokers.contains(partition.replicas.first ?? -1)
           ? nil : Election.preferred(partition, isAlive: isAlive)
       case .shutDown(let broker, _): Election.shutDown(broker, partition, isAlive: isAlive)
       }
-    if !cluster.isAlive((elected ?? partition).leader), rules.allowsUnclean(topic.overrides, cluster.brokerValues),
+    if !isUsable((elected ?? partition).leader), rules.allowsUnclean(topic.overrides, cluster.brokerValues),
       let unclean = Election.unclean(partition, isAlive: isAlive)
     {
       elected = unclean
@@ -201,7 +207,7 @@ extension Controller {
     guard asked.inSyncReplicas.contains(broker), Set(asked.inSyncReplicas).count == asked.inSyncReplicas.count,
       asked.inSyncReplicas.allSatisfy({ partition.replicas.contains($0) })
     else { throw ApiError(.invalidRequest, "\(asked.inSyncReplicas) cannot be in sync for \(asked.name).") }
-    let away = asked.inSyncReplicas.filter { !cluster.isAlive($0) || shuttingDown.contains($0) }
+    let away = asked.inSyncReplicas.filter { !cluster.isUsable($0, for: partition) || shuttingDown.contains($0) }
     guard away.isEmpty else { throw ApiError(.ineligibleReplica, "Brokers \(away) are not available.") }
     // What a broker had in an earlier life it may have lost (KIP-903).
     let restarted = asked.inSyncReplicas.filter { id in
@@ -259,7 +265,8 @@ extension Controller {
     after.removingReplicas = []
     after.inSyncReplicas.removeAll { partition.removingReplicas.contains($0) }
     if !after.replicas.contains(after.leader) {
-      after.leader = after.replicas.first { after.inSyncReplicas.contains($0) && cluster.isAlive($0) } ?? -1
+      after.leader =
+        after.replicas.first { after.inSyncReplicas.contains($0) && cluster.isUsable($0, for: partition) } ?? -1
     }
     after.raiseLeaderEpoch()
     // The list only becomes shorter, so it fits.
@@ -312,6 +319,8 @@ extension Controller {
   mutating func put(_ partition: PartitionDescription, of name: TopicPartition) {
     var partition = partition
     partition.partitionEpoch &+= 1
+    // What has failed while the state was written; a deleted replica has failed no longer, for the same broker may get a new one.
+    partition.offlineReplicas = (cluster.partition(name)?.offlineReplicas ?? []).filter(partition.replicas.contains)
     cluster.topics[name.topic]?.partitions[Int(name.partition)] = partition
   }
 

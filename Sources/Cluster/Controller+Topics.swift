@@ -157,6 +157,11 @@ extension Controller {
     for name in logless.keys { logless[name]?.remove(broker) }
   }
 
+  /// Publishes the topics whose logs all other brokers have made. The request is sent again until the broker responds.
+  mutating func unreachable(_ broker: BrokerID) {
+    for name in making.keys.sorted() where making[name]?.stopping == nil { made(name, by: broker, failure: nil) }
+  }
+
   /// Removes from the tree a topic whose logs could not be made. If files may be left the topic must stay known, or the next
   /// start would find files of no topic: a new topic is marked for deletion, and added partitions stay.
   mutating func takeBack(_ name: String, _ write: inout Write) {
@@ -225,6 +230,11 @@ extension Controller {
   }
 
   private mutating func madeAgain(_ name: String, by broker: BrokerID, _ failure: String?) {
+    // The broker that could not be reached has responded at last.
+    if failure != nil, let topic = cluster.topic(name), logless[name]?.contains(broker) != true {
+      let names = topic.partitions.indices.map { TopicPartition(name, Int32($0)) }
+      return replicasFailed(names, at: broker)
+    }
     guard failure == nil, logless[name]?.remove(broker) != nil, cluster.topic(name) != nil else { return }
     outbox.changed.insert(name)
   }

@@ -120,6 +120,9 @@ package struct Controller: Sendable {
       queue.append(.change(event))
     case .replicasMade(let broker, let outcomes):
       for name in outcomes.keys.sorted() { made(name, by: broker, failure: outcomes[name] ?? nil) }
+    case .unreachable(let broker): unreachable(broker)
+    case .directoriesFailed(let broker): directoriesFailed(at: broker)
+    case .replicasFailed(let broker, let names): replicasFailed(names, at: broker)
     case .replicasStopped(let broker, let topic, let isGone): stopped(topic, by: broker, isGone: isGone)
     case .writeFinished(let created): finish(created: created)
     case .writeFailed(let failure): fail(failure)
@@ -224,7 +227,7 @@ package struct Controller: Sendable {
       if work.isOfAllTopics, !gathered.commits.isEmpty { break }
       head += 1
       if let key = work.key {
-        let isBusy = gathered.busy.contains(key) || (work.waitsForMaking && making[key] != nil)
+        let isBusy = gathered.busy.contains(key) || (making[key] != nil && waitsForMaking(work))
         guard !isBusy else {
           waiting[key, default: []].append(work)
           continue
@@ -242,6 +245,16 @@ package struct Controller: Sendable {
     #if DEBUG
     if PlantedFault.writesAsAStaleController.isPlanted { outbox.write = gathered.operations }
     #endif
+  }
+
+  /// Whether work on a topic waits until its logs are made. A leader's change of the ISR does not: a broker that cannot be reached holds up
+  /// the making, and has to leave the ISR.
+  private func waitsForMaking(_ work: Work) -> Bool {
+    switch work {
+    case .item(let item, _): if case .changeISR? = request(of: item) { false } else { true }
+    case .takeBack: false
+    case .change, .elect, .items, .finishDelete, .finishReassign: true
+    }
   }
 
   private mutating func begin(_ work: Work, _ write: inout Write) {

@@ -56,6 +56,13 @@ extension Controller {
     case asked(RequestID, Request)
     /// A broker has carried out `Effect.leaderAndISR` for topics whose logs were new to it; a string is the error.
     case replicasMade(by: BrokerID, [String: String?])
+    /// A request to a broker that is registered has failed, and is sent again: no topic waits for its logs there.
+    case unreachable(BrokerID)
+    /// Log directories of a broker have failed, which ones is not known: it is sent the state of all its replicas, and says of each whether
+    /// its log can be used.
+    case directoriesFailed(at: BrokerID)
+    /// A broker has answered `Effect.leaderAndISR` for replicas whose logs it cannot use.
+    case replicasFailed(at: BrokerID, [TopicPartition])
     /// A broker has carried out `Effect.stopReplicas` for a topic that is being deleted. If `isGone` is false, files may be
     /// left, and the deletion continues when the broker registers again.
     case replicasStopped(by: BrokerID, topic: String, isGone: Bool)

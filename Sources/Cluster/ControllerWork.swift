@@ -41,11 +41,6 @@ extension Controller {
       default: false
       }
     }
-
-    var waitsForMaking: Bool {
-      if case .takeBack = self { return false }
-      return true
-    }
   }
 
   enum ElectionCause: Equatable, Sendable {

@@ -66,6 +66,9 @@ package struct PartitionDescription: Sendable, Equatable {
   package var removingReplicas: [BrokerID] = []
   /// Whether the leader was elected uncleanly and has not yet recovered.
   package var isRecovering = false
+  /// The replicas whose log directory has failed while their broker lives. The tree does not have them: a broker tells the controller, which
+  /// tells the others.
+  package var offlineReplicas: [BrokerID] = []
 
   package init(
     replicas: [BrokerID], leader: BrokerID, leaderEpoch: LeaderEpoch, inSyncReplicas: [BrokerID],

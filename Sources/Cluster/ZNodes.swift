@@ -336,6 +336,27 @@ package struct ConfigZNode: Equatable, Sendable {
   }
 }
 
+/// `/log_dir_event_notification/log_dir_event_NNN`: persistent and sequential; says that log directories of a broker have failed. The
+/// controller removes it.
+package struct LogDirEventZNode: Equatable, Sendable {
+  package static let parent = "/log_dir_event_notification"
+  package static let prefix = "\(parent)/log_dir_event_"
+  /// Kafka's number of the only event there is: a log directory has failed.
+  private static let failure: Int64 = 1
+
+  package var brokerID: BrokerID
+
+  package init(brokerID: BrokerID) { self.brokerID = brokerID }
+
+  package var data: [UInt8] {
+    JSON.object(["version": .int(1), "broker": .int(Int64(brokerID)), "event": .int(Self.failure)]).encoded
+  }
+
+  package init(_ path: String, data: [UInt8]) throws(ZNodeDataError) {
+    brokerID = try ZNodeReader(path, data).int32("broker")
+  }
+}
+
 /// `/config/changes/config_change_NNN`: persistent and sequential; names a changed configuration.
 package enum ConfigChangeZNode {
   package static let parent = "/config/changes"

@@ -103,6 +103,9 @@ struct ControllerScript {
       return .replicasMade(by: try number(1), [try word(2): reason])
     case "stopped": return .replicasStopped(by: try number(1), topic: try word(2), isGone: true)
     case "kept": return .replicasStopped(by: try number(1), topic: try word(2), isGone: false)
+    case "unreachable": return .unreachable(try number(1))
+    case "directory-failed": return .directoriesFailed(at: try number(1))
+    case "offline": return .replicasFailed(at: try number(1), try words.dropFirst(2).map(Self.partition))
     case "tick": return .retryDue
     case "rebalance": return .rebalanceDue
     case "settled": return .settled

@@ -126,8 +126,10 @@ package final class BrokerProcess {
     var arguments = ["\(programsDirectory)/millrace-broker", "\(directory)/server.properties"]
     for override in overrides { arguments += ["--override", override] }
     if let descriptorsMax {
+      // Sockets of tests that run beside this one would be inherited, and count.
+      let closing = #"for fd in /proc/self/fd/*; do n=${fd##*/}; [ "$n" -le 2 ] || eval "exec $n>&-"; done"#
       let limits = "ulimit -Sn \(descriptorsMax.soft); ulimit -Hn \(descriptorsMax.hard)"
-      arguments = ["/bin/sh", "-c", "\(limits); exec \"$@\"", "sh"] + arguments
+      arguments = ["/bin/bash", "-c", "\(closing); \(limits); exec \"$@\"", "bash"] + arguments
     }
     if !environment.isEmpty { arguments = ["/usr/bin/env"] + environment + arguments }
     var actions = posix_spawn_file_actions_t()

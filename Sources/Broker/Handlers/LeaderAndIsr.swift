@@ -16,7 +16,8 @@ extension LocalBroker {
       var response = LeaderAndIsrResponse()
       switch outcome {
       case .refused(let code): response.errorCode = code
-      case .led(let failures): response.topics = request.topicStates.map { Self.outcome($0, failures) }
+      case .led(let failures, let offline):
+        response.topics = request.topicStates.map { Self.outcome($0, failures, offline) }
       case .stopped, .shown: break
       }
       pending.complete(response)
@@ -25,7 +26,7 @@ extension LocalBroker {
   }
 
   private static func outcome(
-    _ topic: LeaderAndIsrRequest.Topic, _ failures: [String: String?]
+    _ topic: LeaderAndIsrRequest.Topic, _ failures: [String: String?], _ offline: Set<TopicPartition>
   ) -> LeaderAndIsrResponse.Topic {
     let code: ErrorCode = failures[topic.topicName].flatMap { $0 } == nil ? .none : .kafkaStorageError
     var outcome = LeaderAndIsrResponse.Topic()
@@ -33,7 +34,8 @@ extension LocalBroker {
     outcome.partitionErrors = topic.partitionStates.map { state in
       var partition = LeaderAndIsrResponse.Partition()
       partition.partitionIndex = state.partitionIndex
-      partition.errorCode = code
+      let isOffline = offline.contains(TopicPartition(topic.topicName, state.partitionIndex))
+      partition.errorCode = isOffline ? .kafkaStorageError : code
       return partition
     }
     return outcome
@@ -119,13 +121,20 @@ extension ControllerOrder.ClusterUpdate {
           partitions: topic.partitionStates.map { state in
             (
               state.partitionIndex,
-              PartitionDescription(
-                replicas: state.replicas, leader: state.leader, leaderEpoch: state.leaderEpoch,
-                inSyncReplicas: state.isr, partitionEpoch: state.zkVersion)
+              PartitionDescription(shown: state)
             )
           })
       },
       removed: request.topicStates.filter(isDeleted).map(\.topicName), isAll: request.type == 2)
+  }
+}
+
+extension PartitionDescription {
+  fileprivate init(shown state: UpdateMetadataRequest.Partition) {
+    self.init(
+      replicas: state.replicas, leader: state.leader, leaderEpoch: state.leaderEpoch, inSyncReplicas: state.isr,
+      partitionEpoch: state.zkVersion)
+    offlineReplicas = state.offlineReplicas
   }
 }
 

@@ -156,7 +156,7 @@ extension LocalBroker {
     described.leaderEpoch = state.leaderEpoch
     described.replicaNodes = state.replicas
     described.isrNodes = state.inSyncReplicas
-    described.offlineReplicas = state.replicas.filter { image.broker($0) == nil }
+    described.offlineReplicas = state.replicas.filter { image.broker($0) == nil || state.offlineReplicas.contains($0) }
     if state.leader == brokerID, topic.partition(Int32(index))?.isOnline != true {
       described.leaderID = -1
       described.isrNodes.removeAll { $0 == brokerID }

@@ -20,7 +20,8 @@ struct ControllerChannels {
 
   /// What has become of a request.
   enum Response: Sendable {
-    case led([String: String?])
+    /// The topics that were new to the broker, and the replicas of others whose logs it cannot use.
+    case led([String: String?], offline: [TopicPartition])
     case stopped(topics: Set<String>, left: Set<String>)
     case shown
     /// The broker was not reached, or could not do it now: the request is to be sent again.
@@ -116,8 +117,9 @@ extension ControllerRunner {
     guard state.controller != nil, state.channels.isUnderWay(number, to: broker) else { return }
     let next = state.channels.responded(broker, number: number, response)
     switch response {
-    case .led(let outcomes):
+    case .led(let outcomes, let offline):
       if !outcomes.isEmpty { state.step(.replicasMade(by: broker, outcomes)) }
+      if !offline.isEmpty { state.step(.replicasFailed(at: broker, offline)) }
     case .stopped(let topics, let left):
       for topic in topics.sorted() {
         state.step(.replicasStopped(by: broker, topic: topic, isGone: !left.contains(topic)))
@@ -127,6 +129,7 @@ extension ControllerRunner {
       guard !state.membership.isLeaving else { return }
       log.warning(
         "a request of the controller is sent again", metadata: ["broker": "\(broker)", "reason": "\(reason)"])
+      state.step(.unreachable(broker))
       loop.scheduleTask(in: .milliseconds(Limits.controllerRetryMs)) {
         self.enqueue(.responded(broker, number: number, .retry))
       }

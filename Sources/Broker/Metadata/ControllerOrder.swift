@@ -15,8 +15,9 @@ struct ControllerOrder: Sendable {
   enum Outcome: Sendable {
     /// STALE_CONTROLLER_EPOCH or STALE_BROKER_EPOCH: nothing has been changed.
     case refused(ErrorCode)
-    /// The topics that were new here: nil when all their logs were created, and otherwise the reason.
-    case led([String: String?])
+    /// The topics that were new here: nil when all their logs were created, and otherwise the reason; and the replicas of others whose logs
+    /// cannot be used.
+    case led([String: String?], offline: Set<TopicPartition> = [])
     /// The topics of which files may be left.
     case stopped(left: Set<String>)
     case shown
@@ -128,9 +129,16 @@ extension ControllerRunner {
     let topics = Set(states.map(\.name.topic))
     readOverrides(of: topics.filter { state.orders.overrides[$0] == nil || made.contains($0) }, &state)
     let new = states.filter(\.isNew)
-    state.orders.lead(states.filter { !$0.isNew })
-    guard !new.isEmpty else { return reply(.led([:])) }
-    state.orders.chores.add(making: new, for: .order(number(for: reply, &state)))
+    let old = states.filter { !$0.isNew }
+    state.orders.lead(old)
+    let offline = state.orders.offline(of: old)
+    guard !new.isEmpty else { return reply(.led([:], offline: offline)) }
+    let number = number(
+      for: { outcome in
+        guard case .led(let outcomes, _) = outcome else { return reply(outcome) }
+        reply(.led(outcomes, offline: offline))
+      }, &state)
+    state.orders.chores.add(making: new, for: .order(number))
   }
 
   /// Reads the values of topics. Where the tree is not reached, their logs have the broker's values until it is.

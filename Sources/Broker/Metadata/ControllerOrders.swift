@@ -38,6 +38,12 @@ struct ControllerOrders {
     lead(states, &outcomes, &placement)
   }
 
+  /// Returns which replicas have a log that cannot be used.
+  func offline(of states: [Controller.ReplicaState]) -> Set<TopicPartition> {
+    let names = states.lazy.filter { $0.partition.replicas.contains(brokerID) }.map(\.name)
+    return Set(names.filter { replicas.partition($0)?.isOnline == false })
+  }
+
   private func lead(
     _ states: [Controller.ReplicaState], _ outcomes: inout [String: String?],
     _ placement: inout LogDirectories.Placement?

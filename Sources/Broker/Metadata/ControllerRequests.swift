@@ -60,13 +60,19 @@ enum ControllerRequests {
         names[state.topicID] = state.name.topic
         if state.isNew { outcomes[state.name.topic] = .some(nil) }
       }
+      var offline: [TopicPartition] = []
       for topic in answer.topics {
-        guard let name = names[topic.topicID], outcomes[name] != nil else { continue }
+        guard let name = names[topic.topicID] else { continue }
+        guard outcomes[name] != nil else {
+          let failed = topic.partitionErrors.filter { $0.errorCode == .kafkaStorageError }
+          offline += failed.map { TopicPartition(name, $0.partitionIndex) }
+          continue
+        }
         if let failed = topic.partitionErrors.first(where: { $0.errorCode != .none }) {
           outcomes[name] = "partition \(failed.partitionIndex): \(failed.errorCode)"
         }
       }
-      return .led(outcomes)
+      return .led(outcomes, offline: offline)
     }
   }
 
@@ -94,6 +100,7 @@ enum ControllerRequests {
         state.isr = partition.inSyncReplicas
         state.zkVersion = partition.partitionEpoch
         state.replicas = partition.replicas
+        state.offlineReplicas = partition.offlineReplicas
         return state
       }
       return states

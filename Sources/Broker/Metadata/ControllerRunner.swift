@@ -284,7 +284,11 @@ package final class ControllerRunner: Sendable {
         state.orders.overrides[name] = state.controller?.cluster.topics[name]?.overrides
       }
       if !new.isEmpty { state.orders.chores.add(making: new, for: .own) }
-      state.orders.lead(states.filter { !$0.isNew })
+      let old = states.filter { !$0.isNew }
+      state.orders.lead(old)
+      // A broker that is alone keeps leading: its clients then learn that the disk has failed, and nobody else could lead.
+      let offline = isOfCluster ? state.orders.offline(of: old) : []
+      if !offline.isEmpty { state.step(.replicasFailed(at: brokerID, offline.sorted())) }
     case .leaderAndISR(let broker, let states): send(.leaderAndISR(states), to: broker, &state)
     case .configure(let entity, let values): state.orders.configure([(entity, values)])
     case .updateMetadata(let brokers, let changed, let removed): show(changed, removed, to: brokers, &state)

@@ -35,7 +35,12 @@ struct Membership {
   /// What this broker's controller is to begin with: the zxids at which the partitions' states were written last.
   var writtenAt: [TopicPartition: Int64] = [:]
 
-  enum Watch: Hashable { case controller, brokers, configs, acls, prefixedAcls, reassignments, elections, deletions }
+  /// Whether log directories of this broker have failed and the controller has not been told.
+  var hasUntoldFailure = false
+
+  enum Watch: Hashable {
+    case controller, brokers, configs, acls, prefixedAcls, reassignments, elections, deletions, directories
+  }
 
   init(controllerID: BrokerID) { self.controllerID = controllerID }
 }
@@ -56,6 +61,10 @@ enum MembershipEvent: Sendable {
   case aclsChanged(ResourcePattern.Kind)
   /// There are topics whose values have not been read.
   case topicsUnread(isRetry: Bool)
+  /// Log directories of this broker have failed, or single logs in them.
+  case directoryFailed
+  /// The children of `/log_dir_event_notification` have changed.
+  case failuresChanged
   /// A node in `/admin` has changed.
   case adminChanged(Membership.Watch)
   /// The session has ended.
@@ -72,6 +81,10 @@ extension ControllerRunner {
       watchSession(of: state.tree)
       register(&state)
     case .tryAgain: state.membership.hasSession ? register(&state) : joinAgain(&state)
+    case .directoryFailed: directoryFailed(&state)
+    case .failuresChanged:
+      state.membership.watches.remove(.directories)
+      attempt("read which brokers' log directories have failed", &state) { try lookAtFailures(&$0) }
     case .controllerChanged:
       state.membership.watches.remove(.controller)
       attempt("look for the controller", &state) { try elect(&$0) }
@@ -114,7 +127,7 @@ extension ControllerRunner {
 
   /// Does something with the tree. Where it is not reached, the attempt is made again after a pause; where the session has ended, a
   /// new one follows anyway.
-  private func attempt(_ what: String, _ state: inout State, _ body: (inout State) throws -> Void) {
+  func attempt(_ what: String, _ state: inout State, _ body: (inout State) throws -> Void) {
     guard !state.membership.isLeaving else { return }
     do { try body(&state) } catch {
       log.warning("the z-node tree was not reached", metadata: ["to": "\(what)", "reason": "\(error)"])
@@ -185,6 +198,7 @@ extension ControllerRunner {
         try elect(&state)
         try lookAtBrokers(&state)
         try lookAtAdmin(&state)
+        try tellFailure(&state)
       }
     }
     then?(.success(()))
@@ -252,6 +266,7 @@ extension ControllerRunner {
     }
     log.info("this broker is the controller", metadata: ["epoch": "\(epoch)"])
     try lead(epoch: epoch, version: version, &start, &state)
+    try lookAtFailures(&state)
     try lookAtAdmin(&state)
   }
 

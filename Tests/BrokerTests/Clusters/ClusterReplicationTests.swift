@@ -1,6 +1,8 @@
 import Base
 import Cluster
+import Coordination
 import Model
+import Storage
 import Synchronization
 import Testing
 import Wire
@@ -94,6 +96,68 @@ struct ClusterReplicationTests {
       try cluster.start(leader)
       try cluster.waitUntil("all are in sync again") {
         try cluster.brokers.keys.allSatisfy { try cluster.inSync("r", at: $0) == [1, 2, 3] }
+      }
+    }
+  }
+
+  @Test(
+    "where one of two log directories fails, others lead what was in it, and the broker serves the rest until it is back"
+  )
+  func failedDirectory() throws {
+    let disks: [BrokerID: FullDisk] = [1: FullDisk(), 2: FullDisk(), 3: FullDisk()]
+    try withCluster(
+      3, ["auto.leader.rebalance.enable": "false", "log.dirs": "one,two"], disk: { disks[$0] ?? FullDisk() }
+    ) { cluster in
+      try cluster.createTopic("r", partitions: 6, replicas: 3, ["min.insync.replicas": "2"])
+      try cluster.waitUntil("every partition has a leader") {
+        try (0..<6).allSatisfy { try cluster.leader(of: "r", $0, at: 1) != -1 }
+      }
+      let broker = try cluster.broker(1).broker
+      let led = try (0..<6).filter { try cluster.leader(of: "r", $0, at: 1) == 1 }
+      func directory(_ partition: Int) -> String? {
+        broker.replicas.partition(TopicPartition("r", Int32(partition)))?.directory?.path
+      }
+      // The leaderships of a broker are in both directories, or this shows nothing.
+      let failing = try #require(directory(try #require(led.first)))
+      let inIt = (0..<6).filter { directory($0) == failing }
+      try #require(Set(led) != Set(led).intersection(inIt), "leads \(led), of which \(inIt) are in \(failing)")
+      let client = try cluster.connect(to: 1)
+      for partition in led {
+        let batch = try Batches.of(["before"])
+        #expect(try client.produce(batch, to: "r", Int32(partition)).errorCode == ErrorCode.none)
+      }
+      disks[1]?.place.withLock { $0 = failing }
+      disks[1]?.isFull = true
+      let refused = try client.produce(try Batches.of(["lost"]), to: "r", Int32(led[0]))
+      #expect(refused.errorCode == .kafkaStorageError)
+      for partition in inIt {
+        try cluster.waitUntil("r-\(partition) is led by another") {
+          try cluster.brokers.keys.allSatisfy {
+            let (leader, inSync) = (
+              try cluster.leader(of: "r", partition, at: $0), try cluster.inSync("r", partition, at: $0)
+            )
+            return ![1, -1].contains(leader) && inSync == [2, 3]
+          }
+        }
+        let shown = try cluster.broker(2).broker.image.named("r")?.description.partitions[partition]
+        #expect(shown?.offlineReplicas == [1])
+        let next = try cluster.connect(to: try cluster.leader(of: "r", partition, at: 2))
+        try cluster.waitUntil("its records are taken") {
+          try next.produce(try Batches.of(["after"]), to: "r", Int32(partition)).errorCode == ErrorCode.none
+        }
+      }
+      // What is in the other directory stays where it is, in sync.
+      for partition in (0..<6).filter({ !inIt.contains($0) }) {
+        #expect(try cluster.inSync("r", partition, at: 2) == [1, 2, 3])
+      }
+      #expect(try cluster.tree.connect().children(of: "/log_dir_event_notification").isEmpty)
+      disks[1]?.isFull = false
+      cluster.stop(1)
+      try cluster.start(1)
+      try cluster.waitUntil("all are in sync again") {
+        try (0..<6).allSatisfy { partition in
+          try cluster.brokers.keys.allSatisfy { try cluster.inSync("r", partition, at: $0) == [1, 2, 3] }
+        }
       }
     }
   }

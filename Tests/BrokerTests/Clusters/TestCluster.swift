@@ -42,6 +42,10 @@ final class TestCluster {
     ]
     values.merge(overrides) { $1 }
     values.merge(own(id)) { $1 }
+    // Given as names: each broker has directories of its own.
+    if let names = values["log.dirs"]?.split(separator: ",") {
+      values["log.dirs"] = names.map { "\(directory)/\(id)/\($0)" }.joined(separator: ",")
+    }
     brokers[id] = try TestBroker.start(in: "\(directory)/\(id)", values, disk: disk) { [sessions] _, _, _ in
       let session = tree.connect()
       sessions.last.withLock { $0[id] = session }

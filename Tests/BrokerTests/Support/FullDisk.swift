@@ -14,6 +14,11 @@ final class FullDisk: ForwardingDisk {
     set { full.store(newValue, ordering: .relaxed) }
   }
 
+  /// Beneath which directory it is full; nil: everywhere.
+  let place = Mutex<String?>(nil)
+
+  func isFull(at path: String) -> Bool { isFull && place.withLock { $0 }.map { path.hasPrefix($0) } ?? true }
+
   func open(_ path: String, creating: Bool) throws(DiskError) -> any DiskFile {
     FullFile(try real.open(path, creating: creating), path, self)
   }
@@ -34,7 +39,7 @@ private final class FullFile: ForwardingFile {
   }
 
   func write(_ first: UnsafeRawBufferPointer, _ second: UnsafeRawBufferPointer, at position: Int) throws(DiskError) {
-    guard !disk.isFull else { throw DiskError("pwritev", path, code: ENOSPC) }
+    guard !disk.isFull(at: path) else { throw DiskError("pwritev", path, code: ENOSPC) }
     try real.write(first, second, at: position)
   }
 }
