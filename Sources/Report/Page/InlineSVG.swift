@@ -74,11 +74,11 @@ enum InlineSVG {
       (group.name, group.children) = ("text", inner[0].children)
     }
     guard inner.count == 2, inner[0].name == "title", inner[1].name == "use", inner[1]["opacity"] == "0",
-      let place = inner[1]["transform"]?.wholeMatch(of: #/translate\((.+),(.+)\) scale\((.+)\)/#)?.output
+      let place = Place(of: inner[1])
     else { return }
     (inner[1].name, inner[1].children) = ("circle", [])
     inner[1].attributes = [
-      ("class", "h"), ("cx", String(place.1)), ("cy", String(place.2)), ("r", String(place.3)),
+      ("class", "h"), ("cx", String(place.x)), ("cy", String(place.y)), ("r", String(place.scale)),
     ]
   }
 
@@ -144,6 +144,30 @@ enum InlineSVG {
     }.compactMap { $0["id"] }
   }
 
+  /// Where gnuplot puts a mark: `translate(x,y) scale(s)`. A page has tens of thousands, so no regular expression reads them.
+  private struct Place {
+    let x, y, scale: Substring
+
+    /// Nil for any other transformation.
+    init?(of use: Element) {
+      guard let text = use["transform"]?[...], let moved = Self.arguments("translate(", of: text),
+        let comma = moved.inside.utf8.firstIndex(of: UInt8(ascii: ",")),
+        let scaled = Self.arguments(" scale(", of: moved.rest), scaled.rest.isEmpty, !scaled.inside.isEmpty
+      else { return nil }
+      (x, y) = (moved.inside[..<comma], moved.inside[comma...].dropFirst())
+      scale = scaled.inside
+    }
+
+    private static func arguments(
+      _ name: StaticString, of text: Substring
+    ) -> (inside: Substring, rest: Substring)? {
+      let count = name.utf8CodeUnitCount
+      let begins = name.withUTF8Buffer { text.utf8.starts(with: $0) }
+      guard begins, let end = text.utf8.firstIndex(of: UInt8(ascii: ")")) else { return nil }
+      return (text[text.utf8.index(text.startIndex, offsetBy: count)..<end], text[text.utf8.index(after: end)...])
+    }
+  }
+
   private enum Dots {
     /// A single run's dot has at most this radius in pixels; a median's mark is larger.
     static let runRadiusMax = 2.5
@@ -152,10 +176,11 @@ enum InlineSVG {
   /// Runs of equal filled circles, which are the single runs behind a median, are one path of round dots: a tenth of the bytes.
   private static func joinDots(_ element: Element, _ dots: Set<String>, keeping: Bool) {
     var joined: [Node] = []
-    var run: [(x: Substring, y: Substring, element: Element)] = []
+    var run: [(place: Place, element: Element)] = []
     func close() {
       defer { run.removeAll() }
-      guard run.count > 1, let first = run.first?.element, let scale = scale(of: first) else {
+      guard run.count > 1, let first = run.first?.element, let scale = run.first.flatMap({ Double($0.place.scale) })
+      else {
         joined += run.map { .element($0.element) }
         return
       }
@@ -166,7 +191,8 @@ enum InlineSVG {
       attributes.append(("stroke-linecap", "round"))
       if let opacity = first["opacity"] { attributes.append(("opacity", opacity)) }
       joined.append(
-        .element(Element("path", attributes + [("d", run.map { "M\(text($0.x)),\(text($0.y))h0" }.joined())])))
+        .element(
+          Element("path", attributes + [("d", run.map { "M\(text($0.place.x)),\(text($0.place.y))h0" }.joined())])))
     }
     for child in element.children {
       guard case .element(let inner) = child else {
@@ -174,26 +200,22 @@ enum InlineSVG {
         joined.append(child)
         continue
       }
-      let place = inner["transform"]?.wholeMatch(of: #/translate\((.+),(.+)\) scale\(.+\)/#)?.output
-      guard inner.name == "use", let place, dots.contains(String((inner["href"] ?? "").dropFirst())) else {
+      guard inner.name == "use", let place = Place(of: inner), dots.contains(String((inner["href"] ?? "").dropFirst()))
+      else {
         close()
         joinDots(inner, dots, keeping: keeping)
         joined.append(child)
         continue
       }
-      if let last = run.last?.element, !isAlike(last, inner) { close() }
-      run.append((place.1, place.2, inner))
+      if let last = run.last, last.place.scale != place.scale || !isAlike(last.element, inner) { close() }
+      run.append((place, inner))
     }
     close()
     element.children = joined
   }
 
   private static func isAlike(_ a: Element, _ b: Element) -> Bool {
-    ["href", "color", "opacity"].allSatisfy { a[$0] == b[$0] } && scale(of: a) == scale(of: b)
-  }
-
-  private static func scale(of use: Element) -> Double? {
-    use["transform"].flatMap { $0.wholeMatch(of: #/.* scale\((.+)\)/#)?.output.1 }.flatMap { Double($0) }
+    ["href", "color", "opacity"].allSatisfy { a[$0] == b[$0] }
   }
 
   /// To the half pixel that a dot is drawn blurred by anyway.
@@ -371,19 +393,23 @@ extension InlineSVG {
     }
 
     private static func element(_ tag: Substring) -> Element {
-      let name = tag.prefix { !$0.isWhitespace }
+      func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+      func text(_ bytes: Substring.UTF8View) -> String { String(Substring(bytes)) }
+      var rest = tag.utf8
+      let name = rest.prefix { !isSpace($0) }
+      rest = rest.dropFirst(name.count)
       var attributes: [(name: String, value: String)] = []
-      var rest = tag.dropFirst(name.count).drop { $0.isWhitespace }
       // gnuplot writes `points = '…'` as well.
-      while let equals = rest.firstIndex(of: "=") {
-        let quoted = rest[equals...].dropFirst().drop { $0.isWhitespace }
-        guard let quote = quoted.first, quote == "'" || quote == "\"" else { break }
+      while let equals = rest.firstIndex(of: UInt8(ascii: "=")) {
+        let quoted = rest[equals...].dropFirst().drop(while: isSpace)
+        guard let quote = quoted.first, quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\"") else { break }
         let value = quoted.dropFirst().prefix { $0 != quote }
-        let key = rest[..<equals].filter { !$0.isWhitespace }
-        attributes.append((key, String(value).replacing("\"", with: "&quot;")))
-        rest = quoted.dropFirst(value.count + 2).drop { $0.isWhitespace }
+        let key = rest[..<equals].drop(while: isSpace).prefix { !isSpace($0) }
+        let isPlain = quote == UInt8(ascii: "\"")
+        attributes.append((text(key), isPlain ? text(value) : text(value).replacing("\"", with: "&quot;")))
+        rest = quoted.dropFirst(value.count + 2)
       }
-      return Element(String(name), attributes)
+      return Element(text(name), attributes)
     }
   }
 }
