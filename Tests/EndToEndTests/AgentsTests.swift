@@ -8,15 +8,19 @@ import Testing
   "Agents that share a run", .serialized,
   .enabled(if: ZooKeeperServer.obstacle == nil, "\(ZooKeeperServer.obstacle ?? "")"))
 struct AgentsTests {
+  /// - Parameter hosts: those that the agents run on, by their names; nil: all on this one.
   private func withAgents(
-    _ names: [String],
+    _ names: [String], on hosts: TestHosts? = nil,
     _ body: (_ place: [String], _ broker: BrokerProcess, _ agents: [String: Running]) async throws -> Void
   ) async throws {
-    let server = try ZooKeeperServer.start()
+    let server = try ZooKeeperServer.start(at: hosts?.address ?? "127.0.0.1")
     let place = ["--zookeeper", "\(server.address)/load", "--session-timeout-ms", "1000"]
-    try await withBroker { broker in
+    try await withBroker(hosts.map { ["listeners=PLAINTEXT://\($0.address):0"] } ?? []) { broker in
       var agents: [String: Running] = [:]
-      for name in names { agents[name] = try Programs.started(load: ["agent", "--name", name] + place) }
+      for name in names {
+        let arguments = ["agent", "--name", name] + place
+        agents[name] = try hosts?.start(load: arguments, on: name) ?? Programs.started(load: arguments)
+      }
       defer { for agent in agents.values { agent.send(SIGKILL) } }
       for agent in agents.values { try await agent.wait { agent.printed.contains("waits at") } }
       try await body(place, broker, agents)
@@ -94,6 +98,44 @@ struct AgentsTests {
       #expect(nowhere.status == 1 && nowhere.output.contains("a: FAILED: "), "\(nowhere)")
       let twice = try await Programs.load(["agent", "--name", "a"] + place)
       #expect(twice.status == 2 && twice.errors.contains("another agent is called a"), "\(twice.errors)")
+    }
+  }
+
+  @Test(
+    "on hosts of their own share a run as on one; a host whose cable is pulled fails it, which says so and ends",
+    .enabled(if: TestHosts.obstacle == nil, "\(TestHosts.obstacle ?? "")"))
+  func hosts() async throws {
+    let hosts = try TestHosts(["a", "b"])
+    try await withAgents(["a", "b"], on: hosts) { place, broker, agents in
+      let target = "\(hosts.address):\(broker.port)"
+      let produced = try await Programs.load(
+        ["spread"] + place + ["--agents", "2"] + [
+          "produce", "--bootstrap-server", target, "--topic", "t", "--partitions", "4", "--num-records", "20000",
+          "--throughput", "20000", "--json",
+        ])
+      let report = try produced.json()
+      #expect(produced.status == 0, "\(produced.output) \(produced.errors)")
+      #expect(report["records"] as? Int == 20_000 && report["errors"] as? Int == 0, "\(report)")
+      let parts = try #require(report["agents"] as? [[String: Any]])
+      #expect(parts.count == 2)
+      for part in parts {
+        let (offset, error) = (part["clock_offset_ms"] as? Double ?? 99, part["clock_offset_error_ms"] as? Double ?? 99)
+        #expect(abs(offset) <= error, "0 is within \(offset) ± \(error) ms")
+      }
+      let consumed = try await Programs.load(
+        ["spread"] + place + ["--agents", "2"] + ["consume", "--bootstrap-server", target, "--topic", "t", "--json"])
+      let read = try consumed.json()
+      #expect(read["verified"] as? Int == 20_000 && read["lost"] as? Int == 0, "\(consumed)")
+      let spread = try Programs.started(
+        load: ["spread"] + place + ["--agents", "2"] + [
+          "produce", "--bootstrap-server", target, "--topic", "u", "--partitions", "2", "--throughput", "1000",
+          "--duration", "6",
+        ])
+      try await spread.wait { spread.printed.contains("all begin in") }
+      try hosts.pull("b")
+      let outcome = try await spread.outcome()
+      #expect(outcome.status == 1 && outcome.output.contains("b: FAILED: it is gone"), "\(outcome)")
+      #expect(outcome.output.contains("\n  a: "), "\(outcome.output)")
     }
   }
 

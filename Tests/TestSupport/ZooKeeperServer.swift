@@ -1,10 +1,12 @@
 import Glibc
 import Synchronization
 
-/// A ZooKeeper server as a process of its own, listening at 127.0.0.1. It ends when this process does, however that ends.
+/// A ZooKeeper server as a process of its own, listening at one address of this machine. It ends when this process does, however that ends.
 ///
 /// Its session timeouts are short, and it does not wait for the disk: what was written survives its own end, not the machine's.
 package final class ZooKeeperServer: Sendable {
+  /// Where it listens.
+  package let host: String
   package let port: UInt16
   /// Its configuration, data and log; removed at the end.
   package let directory: String
@@ -36,8 +38,8 @@ package final class ZooKeeperServer: Sendable {
   }()
 
   /// Starts a server and returns when it serves clients. Blocks its thread meanwhile.
-  package static func start() throws -> ZooKeeperServer {
-    let server = try ZooKeeperServer(port: BrokerProcess.freePort(), members: [], number: 0)
+  package static func start(at host: String = "127.0.0.1") throws -> ZooKeeperServer {
+    let server = try ZooKeeperServer(host: host, port: BrokerProcess.freePort(), members: [], number: 0)
     try server.launch()
     try server.waitUntilServing()
     return server
@@ -49,21 +51,22 @@ package final class ZooKeeperServer: Sendable {
       "server.\($0)=127.0.0.1:\(try BrokerProcess.freePort()):\(try BrokerProcess.freePort())"
     }
     let servers = try (1...count).map {
-      try ZooKeeperServer(port: BrokerProcess.freePort(), members: members, number: $0)
+      try ZooKeeperServer(host: "127.0.0.1", port: BrokerProcess.freePort(), members: members, number: $0)
     }
     for server in servers { try server.launch() }
     for server in servers { try server.waitUntilServing() }
     return servers
   }
 
-  private init(port: UInt16, members: [String], number: Int) throws {
+  private init(host: String, port: UInt16, members: [String], number: Int) throws {
+    self.host = host
     self.port = port
     var template = Array("\(Self.temporaryDirectory)/millrace-zookeeper-XXXXXX\0".utf8CString)
     guard let made = mkdtemp(&template) else { throw Failure("no directory: \(errnoText)") }
     directory = String(cString: made)
     let lines =
       [
-        "tickTime=200", "dataDir=\(directory)/data", "clientPort=\(port)", "clientPortAddress=127.0.0.1",
+        "tickTime=200", "dataDir=\(directory)/data", "clientPort=\(port)", "clientPortAddress=\(host)",
         "admin.enableServer=false", "minSessionTimeout=\(Self.shortestSessionMs)", "maxSessionTimeout=60000",
         "initLimit=50", "syncLimit=20", "maxClientCnxns=0", "4lw.commands.whitelist=srvr,cons",
       ] + members
@@ -76,7 +79,7 @@ package final class ZooKeeperServer: Sendable {
     if !end(keepingFiles: false) { remove() }
   }
 
-  package var address: String { "127.0.0.1:\(port)" }
+  package var address: String { "\(host):\(port)" }
 
   // MARK: Ends, and what may follow them
 
