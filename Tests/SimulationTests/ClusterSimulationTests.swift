@@ -62,6 +62,7 @@ extension SimulationTests {
       (.raisesTheHighWatermarkTooEarly, 18), (.electsOutsideTheISR, 15), (.writesAsAStaleController, 4),
       (.forgetsEpochsWhenFetching, 22), (.appendsWithAGap, 1), (.acknowledgesBeforeTheISRHasIt, 22),
       (.keepsWhatItHasCoordinated, 18), (.writesMarkersTwice, 4), (.keepsLaggingReplicas, 94),
+      (.truncatesToTheHighWatermark, 5), (.letsTheISRGrowTooEarly, 12), (.trustsBrokersThatWereAway, 19),
     ]
 
     @Test("finds a fault that is planted, within 200 seeds", arguments: firstSeeds.map(\.fault))
