@@ -199,9 +199,14 @@ final class ClusterSender: RequestSender {
     }
     gather(
       parts, version,
-      request: { group in
+      request: { [client] group in
         var part = request
-        part.topics = group.map { name, data in .with { ($0.topic, $0.partitions) = (name.topic, [data]) } }
+        part.topics = group.map { name, data in
+          // As consumers do: a broker that was the leader, and follows now with less, must not say that the offset is out of range.
+          var data = data
+          data.currentLeaderEpoch = client.leaders[name]?.epoch ?? -1
+          return .with { ($0.topic, $0.partitions) = (name.topic, [data]) }
+        }
         return part
       },
       then: { [self] (answers: [FetchResponse], _) in
