@@ -46,6 +46,20 @@ package final class Quotas: Sendable {
     return meters.withLock { $0.record(key, amount, user: user, clientID: clientID, nowMs: now) }
   }
 
+  func recordConsumed(_ amount: Double, user: String, clientID: String) -> (throttleMs: Int64, isSent: Bool) {
+    let now = uptimeMs()
+    return meters.withLock { $0.recordConsumed(amount, user: user, clientID: clientID, nowMs: now) }
+  }
+
+  func produceTogether(_ amount: Double, user: String, clientID: String) -> QuotaMeters.Together {
+    let now = uptimeMs()
+    return meters.withLock { $0.produceTogether(amount, user: user, clientID: clientID, nowMs: now) }
+  }
+
+  func limitsFetches(user: String, clientID: String) -> Bool {
+    meters.withLock { $0.limitsFetches(user: user, clientID: clientID) }
+  }
+
   func responseBytesMax(user: String, clientID: String) -> Int? {
     meters.withLock { $0.responseBytesMax(user: user, clientID: clientID) }
   }
