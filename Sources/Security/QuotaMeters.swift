@@ -122,17 +122,19 @@ package struct QuotaMeters: Sendable {
     return (accepted, throttle)
   }
 
-  /// Counts a new connection; returns false where the address has made too many, and then does not count it.
-  package mutating func mayConnect(from address: String, nowMs: Int64) -> Bool {
-    guard let limit = table.connectionRate(of: address) else { return true }
+  /// Counts a new connection, unless its address has made too many.
+  ///
+  /// - Returns: 0, or the milliseconds for which one too many is to be kept: one sample of the window at most, as in Kafka.
+  package mutating func connectionWaitMs(of address: String, nowMs: Int64) -> Int64 {
+    guard let limit = table.connectionRate(of: address) else { return 0 }
     makeRoom(nowMs: nowMs)
     var window = connections[address] ?? QuotaWindow(size)
     var counted = window
     counted.record(1, nowMs: nowMs)
-    let isAllowed = counted.throttleMs(limit: limit, nowMs: nowMs) == 0
-    if isAllowed { window = counted }
+    let wait = min(counted.throttleMs(limit: limit, nowMs: nowMs), size.sampleMs)
+    if wait == 0 { window = counted }
     connections[address] = window
-    return isAllowed
+    return wait
   }
 
   /// Forgets clients of which nothing counts any more, where there are many.
