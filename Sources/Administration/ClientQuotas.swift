@@ -16,21 +16,7 @@ extension ClusterSession {
     }
     let answer = try await call(request)
     try check(answer.errorCode, message: answer.errorMessage, "listing quotas")
-    var lines: [String] = []
-    var documents: [JSON] = []
-    for entry in answer.entries ?? [] {
-      let parts = entry.entity.map { ($0.entityType, $0.entityName) }
-      let values = entry.values.sorted { $0.key < $1.key }
-      lines.append(
-        "Quota configs for \(Self.words(parts)) are "
-          + values.map { "\($0.key)=\($0.value)" }.joined(separator: ", "))
-      documents.append(
-        .object([
-          "entity": Self.json(parts),
-          "quotas": .object(values.map { JSON.Member(name: $0.key, value: .double($0.value)) }),
-        ]))
-    }
-    return Answer(lines, json: .array(documents))
+    return QuotaText.list(answer.entries ?? [])
   }
 
   /// Sets and removes quotas of an entity.
@@ -73,25 +59,52 @@ extension ClusterSession {
     }
     request.entries = [entry]
     let result = try await call(request).entries.first
-    let words = Self.words(entity.wireParts)
+    let words = QuotaText.words(entity.wireParts)
     try check(
       result?.errorCode ?? .unknownServerError, message: result?.errorMessage, "changing the quotas of \(words)")
-    return Answer(
-      [isDryRun ? "The change of \(words) is valid; nothing was changed." : "Completed updating config for \(words)."],
-      json: .object([
-        "entity": Self.json(entity.wireParts),
-        "added": .object(
-          entry.ops.filter { !$0.remove }.map { JSON.Member(name: $0.key, value: .double($0.value)) }),
-        "deleted": .array(change.deletions.map { .string($0) }), "dry_run": .bool(isDryRun),
-      ]))
+    let added = entry.ops.filter { !$0.remove }.map { ($0.key, $0.value) }
+    return QuotaText.changed(entity.wireParts, added: added, deleted: change.deletions, isDryRun: isDryRun)
   }
 
   private static func unknown(_ key: String, _ known: [String]) -> AdministrationError {
     .argument("\(key) is no quota of this entity: \(known.joined(separator: ", ")) are\(Refusal.hint(key, known))")
   }
 
+}
+
+/// Quotas as kafka-configs prints them, and as JSON. An entity is its parts, by the names that requests have for them; a name of nil is the default.
+enum QuotaText {
+  static func list(_ entries: [DescribeClientQuotasResponse.Entry]) -> Answer {
+    var lines: [String] = []
+    var documents: [JSON] = []
+    for entry in entries {
+      let parts = entry.entity.map { ($0.entityType, $0.entityName) }
+      let values = entry.values.sorted { $0.key < $1.key }
+      lines.append(
+        "Quota configs for \(words(parts)) are " + values.map { "\($0.key)=\($0.value)" }.joined(separator: ", "))
+      documents.append(
+        .object([
+          "entity": json(parts),
+          "quotas": .object(values.map { JSON.Member(name: $0.key, value: .double($0.value)) }),
+        ]))
+    }
+    return Answer(lines, json: .array(documents))
+  }
+
+  static func changed(
+    _ parts: [(type: String, name: String?)], added: [(key: String, value: Double)], deleted: [String], isDryRun: Bool
+  ) -> Answer {
+    let words = words(parts)
+    return Answer(
+      [isDryRun ? "The change of \(words) is valid; nothing was changed." : "Completed updating config for \(words)."],
+      json: .object([
+        "entity": json(parts), "added": .object(added.map { JSON.Member(name: $0.key, value: .double($0.value)) }),
+        "deleted": .array(deleted.map { .string($0) }), "dry_run": .bool(isDryRun),
+      ]))
+  }
+
   /// As kafka-configs names an entity: `user-principal 'u', client-id 'c'`.
-  private static func words(_ parts: [(type: String, name: String?)]) -> String {
+  static func words(_ parts: [(type: String, name: String?)]) -> String {
     parts.map { type, name in
       let kind = type == "user" ? "user-principal" : type
       return name.map { "\(kind) '\($0)'" } ?? "the default \(kind)"

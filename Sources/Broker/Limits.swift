@@ -72,6 +72,21 @@ package enum Limits {
   /// the oldest of the address with the most is closed.
   package static let unauthenticatedConnections = 1_000
 
+  /// One address has one of so many parts of them; beyond it its oldest is closed.
+  package static let unauthenticatedShare = 2
+
+  /// TLS handshakes that go on in one turn of an event loop: each takes about a millisecond.
+  package static let handshakesPerTurn = 2
+
+  /// Connections that wait to be accepted on a listener where `socket.listen.backlog.size` is not set.
+  package static let listenBacklog = 1_024
+
+  /// How often a client that speaks another protocol than its listener is told of, by address.
+  package static let foreignProtocolToldMs: Int64 = 60_000
+
+  /// The addresses of such clients that an event loop remembers.
+  package static let foreignProtocolAddresses = 100
+
   /// Time for a TLS handshake and a SASL exchange together.
   package static let authenticationMs: Int64 = 10_000
 
@@ -81,12 +96,17 @@ package enum Limits {
   /// How often it is looked whether certificates or key sets have changed.
   package static let certificateLookMs: Int64 = 3_000
 
-  /// Connections that are refused and still hold a descriptor; beyond it no other is accepted until one is closed.
-  package static let refusalsInProgress = 16
+  /// Connections that are refused and still hold a descriptor; beyond it no other is accepted until one is closed. As many are accepted in one turn of an
+  /// event loop, and as many are kept, muted, because their address connects too often.
+  package static let refusalsInProgress = 8
 
   /// Descriptors that neither a connection nor a log's segment may take: half for connections that are being refused, half for what
   /// is opened for a moment (a checkpoint, an index). Where the process may have few, an eighth of them.
-  package static let descriptorsReserved = 2 * refusalsInProgress
+  package static let descriptorsReserved = reservedPerRefusal * refusalsInProgress
+
+  /// Of the descriptors that are reserved, so many for each refusal in progress: one for itself, one for another of the same turn, one for one that is
+  /// kept, and as many for files.
+  package static let reservedPerRefusal = 6
 
   /// Refused connections are told at most so often; a line counts those since the last.
   package static let refusalsToldMs: Int64 = 1_000

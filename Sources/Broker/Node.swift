@@ -221,7 +221,10 @@ package final class Node: Sendable {
     settings.refusalsMax = world.refusalsMax
     settings.hasDescriptors = world.hasDescriptors
     settings.doors = opened.broker.doors
-    settings.mayConnect = opened.broker.quotas.mayConnect
+    settings.connectionWaitMs = opened.broker.quotas.connectionWaitMs
+    let quotas = opened.broker.quotas
+    let rates = ConnectionRates(config: { quotas.image.config }, nowMs: { quotas.nowMs })
+    settings.acceptWaitMs = rates.accepted
     // On the world's own offload: a stop does not wait for whoever reads the log.
     let requestLog = RequestLog(
       config, wallMs: world.wallMs, offload: world.offload, write: world.writeRequestLog)

@@ -14,7 +14,9 @@ extension BrokerServer.Settings {
     self.init(
       listeners: config.listeners,
       sockets: SocketOptions(
-        backlog: config.socketListenBacklog, congestionControl: config.congestionControl,
+        backlog: config.given[Keys.limits.socketListenBacklog.name] == nil
+          ? Limits.listenBacklog : config.socketListenBacklog,
+        congestionControl: config.congestionControl,
         sendBufferBytes: config.given["socket.send.buffer.bytes"] == nil ? nil : config.socketSendBufferBytes,
         receiveBufferBytes: config.given["socket.receive.buffer.bytes"] == nil
           ? nil : config.socketReceiveBufferBytes),

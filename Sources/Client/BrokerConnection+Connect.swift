@@ -133,7 +133,9 @@ extension BrokerConnection {
       then(.failure(error))
     }
     connection.negotiate { result in
-      if case .failure(let error) = result { return end(error) }
+      if case .failure(let error) = result {
+        return end(ProtocolHint.explain(error, isEncrypted: options.security?.tls != nil))
+      }
       connection.authenticate(options.security) { result in
         switch result {
         case .success: then(.success(connection))

@@ -1,5 +1,5 @@
 import Base
-import Client
+package import Client
 import Model
 import Wire
 
@@ -7,11 +7,12 @@ import Wire
 package enum ClusterTopics {
   /// Creates a topic.
   ///
+  /// - Parameter security: TLS and SASL; nil for neither.
   /// - Throws: also when the topic exists, since its records would be measured as well.
   package static func create(
-    _ name: String, partitions: Int, replicationFactor: Int, at servers: String
+    _ name: String, partitions: Int, replicationFactor: Int, at servers: String, security: ConnectionSecurity? = nil
   ) async throws {
-    try await withController(endpoints(servers)) { (admin) throws(ClientError) in
+    try await withController(endpoints(servers), security) { (admin) throws(ClientError) in
       guard try await admin.createTopic(name, partitions: partitions, replicationFactor: replicationFactor) else {
         throw .refused(admin.endpoint, what: "creating topic '\(name)'", code: .topicAlreadyExists, message: nil)
       }
@@ -20,8 +21,10 @@ package enum ClusterTopics {
     }
   }
 
-  package static func delete(_ name: String, at servers: String) async throws {
-    try await withController(endpoints(servers)) { (admin) throws(ClientError) in try await admin.deleteTopic(name) }
+  package static func delete(_ name: String, at servers: String, security: ConnectionSecurity? = nil) async throws {
+    try await withController(endpoints(servers), security) { (admin) throws(ClientError) in
+      try await admin.deleteTopic(name)
+    }
   }
 
   private static func endpoints(_ servers: String) throws(PlanError) -> [Endpoint] {
@@ -37,20 +40,21 @@ package enum ClusterTopics {
 
   /// Connects to the controller: before KRaft only the controller creates and deletes topics.
   private static func withController<Value: Sendable>(
-    _ servers: [Endpoint], _ body: (Admin) async throws(ClientError) -> Value
+    _ servers: [Endpoint], _ security: ConnectionSecurity?, _ body: (Admin) async throws(ClientError) -> Value
   ) async throws(ClientError) -> Value {
-    let controller = try await withAdmin(servers) { (admin) throws(ClientError) -> Endpoint? in
+    let controller = try await withAdmin(servers, security) { (admin) throws(ClientError) -> Endpoint? in
       let answer = try await admin.call(everything)
       return answer.brokers.first { $0.nodeID == answer.controllerID }
         .map { Endpoint(host: $0.host, port: Int($0.port)) }
     }
-    return try await withAdmin((controller.map { [$0] } ?? []) + servers, body)
+    return try await withAdmin((controller.map { [$0] } ?? []) + servers, security, body)
   }
 
   private static func withAdmin<Value: Sendable>(
-    _ servers: [Endpoint], _ body: (Admin) async throws(ClientError) -> Value
+    _ servers: [Endpoint], _ security: ConnectionSecurity?, _ body: (Admin) async throws(ClientError) -> Value
   ) async throws(ClientError) -> Value {
-    let options = ConnectionOptions(now: { Clocks.monotonicNs() })
+    var options = ConnectionOptions(now: { Clocks.monotonicNs() })
+    options.security = security
     return try await Admin.with(servers, options) { admin -> Result<Value, ClientError> in
       do throws(ClientError) { return .success(try await body(admin)) } catch { return .failure(error) }
     }.get()

@@ -51,8 +51,10 @@ package struct TwinRun: Sendable {
     let cpuStart = Clocks.processCPUSeconds()
     let startNs = Clocks.monotonicNs()
     let replication = plan.base.replicationFactor
+    let security = try security()
     func create(_ topic: String) async throws {
-      try await ClusterTopics.create(topic, partitions: 1, replicationFactor: replication, at: servers)
+      try await ClusterTopics.create(
+        topic, partitions: 1, replicationFactor: replication, at: servers, security: security)
     }
     var report = TwinReport(plan: plan)
     if !plan.isFreshOnly { try await create(plan.base.topic) }
@@ -92,7 +94,13 @@ package struct TwinRun: Sendable {
   private static let toldEvery = 8
 
   private func delete(_ topics: [String]) async throws {
-    for topic in topics { try await ClusterTopics.delete(topic, at: servers) }
+    let security = try security()
+    for topic in topics { try await ClusterTopics.delete(topic, at: servers, security: security) }
+  }
+
+  /// What `--command-config` says.
+  private func security() throws -> ConnectionSecurity? {
+    try plan.base.commandConfig.flatMap { try CommandConfig.security($0) }
   }
 
   private var servers: String { plan.base.bootstrapServers.map(\.description).joined(separator: ",") }

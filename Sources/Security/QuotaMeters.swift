@@ -41,6 +41,54 @@ package struct QuotaMeters: Sendable {
     return key == .requestPercentage ? min(throttle, size.sampleMs) : throttle
   }
 
+  /// Whether Produce requests of a client can be served together, and be counted afterwards.
+  package enum Together: Sendable {
+    /// Nothing of them is limited.
+    case unlimited
+    /// They leave the client within its quota.
+    case within
+    /// Each has to be counted by itself, for its response may have to say that the client is muted.
+    case no
+  }
+
+  /// - Parameter amount: the bytes that the requests have at most.
+  package mutating func produceTogether(
+    _ amount: Double, user: String, clientID: String, nowMs: Int64
+  ) -> Together {
+    // What a request takes of the event loop's time is known only afterwards.
+    guard table.limit(.requestPercentage, user: user, clientID: clientID) == nil else { return .no }
+    guard let limit = table.limit(.producerByteRate, user: user, clientID: clientID) else { return .unlimited }
+    var window = windows[Meter(key: .producerByteRate, scope: limit.scope)] ?? QuotaWindow(size)
+    window.record(amount, nowMs: nowMs)
+    return window.throttleMs(limit: limit.perSecond, nowMs: nowMs) == 0 ? .within : .no
+  }
+
+  /// Whether a client's fetches are limited.
+  package func limitsFetches(user: String, clientID: String) -> Bool {
+    table.limit(.consumerByteRate, user: user, clientID: clientID) != nil
+      || table.limit(.requestPercentage, user: user, clientID: clientID) != nil
+  }
+
+  /// Counts bytes of records that a response is to have, unless the client has had too many: then they are not sent, and count no more than if they had
+  /// not been read. A client that has had none in the whole window gets them all the same: a batch may be larger than what its quota allows in a window,
+  /// and the client would wait for it for ever.
+  ///
+  /// - Returns: for how many milliseconds the client is to be muted, and whether the bytes are sent.
+  package mutating func recordConsumed(
+    _ amount: Double, user: String, clientID: String, nowMs: Int64
+  ) -> (throttleMs: Int64, isSent: Bool) {
+    guard let limit = table.limit(.consumerByteRate, user: user, clientID: clientID) else { return (0, true) }
+    makeRoom(nowMs: nowMs)
+    let meter = Meter(key: .consumerByteRate, scope: limit.scope)
+    var window = windows.removeValue(forKey: meter) ?? QuotaWindow(size)
+    var counted = window
+    counted.record(amount, nowMs: nowMs)
+    let throttle = counted.throttleMs(limit: limit.perSecond, nowMs: nowMs)
+    let isSent = throttle == 0 || amount == 0 || window.rate(nowMs: nowMs) == 0
+    windows[meter] = isSent ? counted : window
+    return (throttle, isSent)
+  }
+
   /// The bytes that a response may have, so that it alone does not take all of what a client may have in a window; nil where that is not limited.
   package func responseBytesMax(user: String, clientID: String) -> Int? {
     table.limit(.consumerByteRate, user: user, clientID: clientID).map { limit in
@@ -74,17 +122,19 @@ package struct QuotaMeters: Sendable {
     return (accepted, throttle)
   }
 
-  /// Counts a new connection; returns false where the address has made too many, and then does not count it.
-  package mutating func mayConnect(from address: String, nowMs: Int64) -> Bool {
-    guard let limit = table.connectionRate(of: address) else { return true }
+  /// Counts a new connection, unless its address has made too many.
+  ///
+  /// - Returns: 0, or the milliseconds for which one too many is to be kept: one sample of the window at most, as in Kafka.
+  package mutating func connectionWaitMs(of address: String, nowMs: Int64) -> Int64 {
+    guard let limit = table.connectionRate(of: address) else { return 0 }
     makeRoom(nowMs: nowMs)
     var window = connections[address] ?? QuotaWindow(size)
     var counted = window
     counted.record(1, nowMs: nowMs)
-    let isAllowed = counted.throttleMs(limit: limit, nowMs: nowMs) == 0
-    if isAllowed { window = counted }
+    let wait = min(counted.throttleMs(limit: limit, nowMs: nowMs), size.sampleMs)
+    if wait == 0 { window = counted }
     connections[address] = window
-    return isAllowed
+    return wait
   }
 
   /// Forgets clients of which nothing counts any more, where there are many.

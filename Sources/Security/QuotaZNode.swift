@@ -40,6 +40,13 @@ package struct QuotaZNode: Equatable, Sendable {
     return changed
   }
 
+  /// The node with other values, of whatever kind.
+  package func replacing(_ values: [String: String]) -> QuotaZNode {
+    var changed = self
+    changed.values = values
+    return changed
+  }
+
   package var data: [UInt8] {
     let members = values.sorted { $0.key < $1.key }.map { JSON.Member(name: $0.key, value: .string($0.value)) }
     return JSON.object(["version": .int(1), "config": .object(members)]).encoded

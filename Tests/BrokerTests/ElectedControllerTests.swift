@@ -7,7 +7,7 @@ import Testing
 @testable import Broker
 
 /// A journal in memory that can be cut, and made to fail.
-private final class MemoryJournal: JournalStore, @unchecked Sendable {
+final class MemoryJournal: JournalStore, @unchecked Sendable {
   var bytes: [UInt8]
   /// The lengths the journal has had, at each of which a crash may have left it.
   var lengths: [Int] = []

@@ -23,7 +23,7 @@ struct LogDescriptorTests {
   @Test("are half of the process's for new logs, and leave some to connections however many segments are rolled")
   func share() throws {
     let config = try Config(overrides: ["log.dirs": "/d", "listeners": "PLAINTEXT://:0", "num.network.threads": "3"])
-    for (all, end, most, forNewLog) in [(128, 112, 66, 64), (1024, 992, 930, 512), (64, 56, 18, 18), (30, 27, 1, 1)] {
+    for (all, end, most, forNewLog) in [(128, 112, 66, 64), (1024, 976, 898, 512), (64, 56, 18, 18), (30, 27, 1, 1)] {
       let share = DescriptorLimit.forSegments(config, of: all)
       #expect([share.end, share.max, share.maxForNewLog] == [end, most, forNewLog], "of \(all)")
     }

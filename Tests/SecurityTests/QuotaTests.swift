@@ -108,7 +108,7 @@ import Testing
     var meters = QuotaMeters()
     #expect(meters.record(.producerByteRate, 1e12, user: "u", clientID: "c", nowMs: 0) == 0)
     #expect(meters.recordMutations([1000], isStrict: true, user: "u", clientID: "c", nowMs: 0).accepted == [true])
-    #expect(meters.mayConnect(from: "192.0.2.1", nowMs: 0) == true)
+    #expect(meters.connectionWaitMs(of: "192.0.2.1", nowMs: 0) == 0)
     #expect(meters.count == 0)
   }
 
@@ -118,17 +118,51 @@ import Testing
     #expect(meters.record(.requestPercentage, 1_000, user: "u", clientID: "c", nowMs: 0) == 1_000)
   }
 
+  @Test func `a consumer gets no more bytes than its quota allows, and one batch in any case`() {
+    var meters = QuotaMeters(QuotaWindowSize(samples: 2, sampleMs: 1_000))
+    meters.replaceAll([QuotaEntity(clientID: .byDefault): [.consumerByteRate: 100]])
+    func consume(_ amount: Double, at ms: Int64) -> (throttleMs: Int64, isSent: Bool) {
+      meters.recordConsumed(amount, user: "u", clientID: "c", nowMs: ms)
+    }
+    #expect(consume(60, at: 0) == (0, true))
+    #expect(consume(80, at: 0) == (400, false))
+    #expect(consume(40, at: 0) == (0, true), "what was not sent does not count")
+    #expect(consume(0, at: 0) == (0, true))
+    // Larger than all that a window allows.
+    #expect(consume(1_000, at: 1_500).isSent == false)
+    #expect(consume(1_000, at: 5_000) == (9_000, true))
+    #expect(consume(0, at: 5_000).isSent, "there is nothing to withhold")
+  }
+
+  @Test func `requests may be served together where they leave the client within its quota`() {
+    var meters = QuotaMeters(QuotaWindowSize(samples: 2, sampleMs: 1_000))
+    meters.replaceAll([
+      QuotaEntity(clientID: .named("p")): [.producerByteRate: 100],
+      QuotaEntity(clientID: .named("t")): [.requestPercentage: 100],
+    ])
+    #expect(meters.produceTogether(100, user: "u", clientID: "p", nowMs: 0) == .within)
+    #expect(meters.produceTogether(101, user: "u", clientID: "p", nowMs: 0) == .no)
+    #expect(meters.record(.producerByteRate, 60, user: "u", clientID: "p", nowMs: 0) == 0)
+    #expect(
+      meters.produceTogether(41, user: "u", clientID: "p", nowMs: 0) == .no, "asking counts nothing, having counts")
+    #expect(meters.produceTogether(40, user: "u", clientID: "p", nowMs: 0) == .within)
+    #expect(meters.produceTogether(1e9, user: "u", clientID: "other", nowMs: 0) == .unlimited)
+    #expect(meters.produceTogether(1, user: "u", clientID: "t", nowMs: 0) == .no)
+    #expect(meters.limitsFetches(user: "u", clientID: "t") && !meters.limitsFetches(user: "u", clientID: "p"))
+  }
+
   @Test func `an address may connect as often as its quota says`() {
     var meters = QuotaMeters()
     meters.replaceAll([
       QuotaEntity(ip: .byDefault): [.connectionCreationRate: 1],
       QuotaEntity(ip: .named("192.0.2.9")): [.connectionCreationRate: 100],
     ])
-    let accepted = (0..<100).count { _ in meters.mayConnect(from: "192.0.2.1", nowMs: 0) }
+    let accepted = (0..<100).count { _ in meters.connectionWaitMs(of: "192.0.2.1", nowMs: 0) == 0 }
     #expect(accepted == 10)
-    #expect(meters.mayConnect(from: "192.0.2.2", nowMs: 0) == true)
-    #expect((0..<100).count { _ in meters.mayConnect(from: "192.0.2.9", nowMs: 0) } == 100)
-    #expect(meters.mayConnect(from: "192.0.2.1", nowMs: 20_000) == true)
+    #expect(meters.connectionWaitMs(of: "192.0.2.2", nowMs: 0) == 0)
+    #expect((0..<100).count { _ in meters.connectionWaitMs(of: "192.0.2.9", nowMs: 0) == 0 } == 100)
+    #expect(meters.connectionWaitMs(of: "192.0.2.1", nowMs: 0) == 1_000, "one sample at most")
+    #expect(meters.connectionWaitMs(of: "192.0.2.1", nowMs: 20_000) == 0)
   }
 
   // MARK: z-nodes

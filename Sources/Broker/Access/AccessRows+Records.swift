@@ -54,7 +54,6 @@ extension FetchRequest: GuardedRequest {
     note: "Asked each time that the topics are read: a fetch session loses what its principal loses.")
 
   var isByBroker: Bool { replicaID >= 0 || replicaState.replicaID >= 0 }
-  var quotaBytes: QuotaCharge.Bytes { isByBroker ? .none : .consumed }
 
   /// The handler itself asks: the topics of a session are not in the request.
   package mutating func check(_ access: Access, version: Int16) -> AccessCheck<FetchResponse> { .allowed }

@@ -63,7 +63,8 @@ package struct LimitKeys: KeyTable {
   )
   let socketListenBacklog = Key(
     "socket.listen.backlog.size", 50, .atLeast(1),
-    "The maximum number of connections that wait to be accepted on a listener.")
+    "The maximum number of connections that wait to be accepted on a listener. If not set, 1024 may wait: beyond Kafka's 50 a burst of connections makes others wait for a second, until TCP tries again."
+  )
   let connectionsMax = Key(
     "max.connections", Int(Int32.max), .atLeast(0),
     "The maximum number of open connections; a further one is closed when it is accepted. Half of the process's file descriptors is the limit if that is less."
@@ -75,6 +76,10 @@ package struct LimitKeys: KeyTable {
     "max.connections.per.ip.overrides", "",
     "A comma-separated list of address:count that overrides max.connections.per.ip for these IP addresses."
   )
+  let connectionCreationRateMax = Key(
+    "max.connection.creation.rate", Int(Int32.max), .atLeast(0),
+    "The maximum number of connections accepted per second, on all listeners but the one between brokers; with listener.name.NAME. in front on one listener. Beyond it the next ones wait to be accepted."
+  ).dynamic()
   let connectionsIdleMaxMs = Key<Int64>(
     "connections.max.idle.ms", 600_000,
     "Connections that are idle for longer than this, in milliseconds, are closed. If negative, none is.")

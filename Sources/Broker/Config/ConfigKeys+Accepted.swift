@@ -25,10 +25,6 @@ extension ConfigKeys {
     .int(
       "delete.records.purgatory.purge.interval.requests", 1,
       "The interval, in number of requests, at which the DeleteRecords purgatory is purged."),
-    .int(
-      "max.connection.creation.rate", Int(Int32.max), .atLeast(0),
-      "The maximum number of connections created per second."
-    ).dynamic(),
     .string("control.plane.listener.name", nil, "The name of the listener between the controller and brokers."),
     .string("early.start.listeners", nil, "The listeners that are opened before the authorizer is ready."),
   ]

@@ -142,6 +142,7 @@ package struct ConfigKeyNames: Sendable {
 
   private static func isOfListener(_ key: String) -> Bool {
     key.hasPrefix("ssl.") || key.hasPrefix("sasl.") || key == "connections.max.reauth.ms"
+      || key == Keys.limits.connectionCreationRateMax.name
   }
 }
 

@@ -23,7 +23,8 @@ extension LocalBroker {
   ) -> HandlerResult<FetchResponse> {
     let fetch = Fetch(
       request, session, version: context.version,
-      maxBytes: min(config.fetchMaxBytes, context.charge?.responseBytesMax ?? .max), access: context.access)
+      maxBytes: min(config.fetchMaxBytes, context.charge?.responseBytesMax ?? .max), access: context.access,
+      charge: context.charge)
     if fetch.wantsMessages { return fetchMessages(fetch, context) }
     var first = fetch.read(self)
     let isEnough = first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty
@@ -47,6 +48,8 @@ extension LocalBroker {
         if first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty
           || !self.parkedFetches.enter(partitions: fetch.partitionCount)
         {
+          var first = first
+          fetch.finish(&first, self)
           return pending.complete(first.response, ranges: first.ranges)
         }
         self.park(fetch, after: first, until: deadline, pending)
@@ -110,14 +113,18 @@ struct Fetch: Sendable {
   private let replicaEpoch: Int64
   /// What the client may read; nil where it may read everything.
   private let access: Access?
+  /// Counts what the client is sent; nil where nothing is limited.
+  private let charge: QuotaCharge?
   let minBytes: Int
   let maxWaitMs: Int32
 
   @inline(__always)
   init(
-    _ request: FetchRequest, _ session: FetchSessionCache.Context, version: Int16, maxBytes: Int, access: Access? = nil
+    _ request: FetchRequest, _ session: FetchSessionCache.Context, version: Int16, maxBytes: Int, access: Access? = nil,
+    charge: QuotaCharge? = nil
   ) {
     self.session = session
+    self.charge = charge
     self.access = access
     if request.namesOnePartition { self.request = request } else { self.request = request.withoutDoubles }
     self.version = version
@@ -150,6 +157,10 @@ struct Fetch: Sendable {
     var byteCount = 0
     /// Those of throttled replicas.
     var throttledBytes = 0
+    /// Those of the records in the response, which may be fewer where they are rewritten as messages.
+    var recordBytes: Int {
+      response.responses.reduce(0) { sum, topic in topic.partitions.reduce(sum) { $0 + $1.records.byteCount } }
+    }
     /// The response is sent with however few bytes it has: a partition has an error, or a partition has more bytes than one read
     /// returns, so that waiting brings nothing (Kafka's DelayedFetch completes at once for a fetch on an older segment), or a follower does
     /// not know a high watermark yet.
@@ -206,10 +217,19 @@ struct Fetch: Sendable {
     if attempt.throttledBytes > 0 {
       broker.leaderThrottle.record(bytes: attempt.throttledBytes, nowMs: broker.uptimeMs())
     }
+    if let charge, !charge.consume(attempt.recordBytes) { return withhold(&attempt) }
     if case .sessionless = session { return }
     let isServed = broker.fetchSessions.finish(
       session, request, version: version, &attempt.response, nowMs: broker.nowMs())
     if !isServed { attempt.ranges = [] }
+  }
+
+  /// Leaves nothing in the response of a client that has had too many bytes: it asks for the same again. Its session, if it has one, stays as it is.
+  @inline(never)
+  private func withhold(_ attempt: inout Attempt) {
+    attempt.ranges = []
+    attempt.response = FetchResponse()
+    if case .of(let id, _) = session { attempt.response.sessionID = id }
   }
 
   /// Whether the client may read a topic: a follower needs a right on the cluster, and a topic that is named by an unknown id is nobody's.

@@ -1,4 +1,5 @@
 import NIOCore
+import Security
 import Wire
 
 /// Serves the requests of one event loop that need no handler of their own: runs of Produce requests, and Fetch requests that need not wait.
@@ -20,8 +21,15 @@ final class LoopRuns: RequestRuns {
 
   func serve(_ bytes: ByteBuffer, from origin: RequestOrigin, requestsMax: Int) -> RequestRun {
     run.clear()
-    // What is counted against quotas is counted request by request.
-    if quotas.isActive { return run }
+    if quotas.isActive {
+      serveCounted(bytes, origin, requestsMax)
+    } else {
+      serve(bytes, origin, requestsMax)
+    }
+    return run
+  }
+
+  private func serve(_ bytes: ByteBuffer, _ origin: RequestOrigin, _ requestsMax: Int) {
     if let decisions { known.ask(decisions.of(origin.requester)) }
     bytes.withUnsafeReadableBytes { frames in
       // The API's key follows the frame's length.
@@ -32,6 +40,49 @@ final class LoopRuns: RequestRuns {
       default: break
       }
     }
-    return run
+  }
+
+  /// Serves requests together where there are quotas and the client stays within its own. All requests are taken to have the client id of the first:
+  /// which it is, is for the client to say anyway.
+  @inline(never)
+  private func serveCounted(_ bytes: ByteBuffer, _ origin: RequestOrigin, _ requestsMax: Int) {
+    guard let head = ClientOfRequest(reading: bytes) else { return }
+    let user = origin.principal.name
+    switch head.apiKey {
+    case FetchRequest.api.key:
+      guard !quotas.limitsFetches(user: user, clientID: head.clientID) else { return }
+      serve(bytes, origin, requestsMax)
+    case ProduceRequest.api.key:
+      let together = quotas.produceTogether(Double(bytes.readableBytes), user: user, clientID: head.clientID)
+      if case .no = together { return }
+      serve(bytes, origin, requestsMax)
+      guard case .within = together, run.requests > 0 else { return }
+      let amount = Double(run.byteCount - run.requests * Frame.prefixBytes)
+      // Nothing to wait for: they were counted in advance, with all that stood behind them.
+      _ = quotas.record(.producerByteRate, amount, user: user, clientID: head.clientID)
+    default: break
+    }
+  }
+}
+
+/// The start of the request header at the front of bytes.
+private struct ClientOfRequest {
+  let apiKey: Int16
+  let clientID: String
+
+  /// Nil where it has not arrived whole, or is none.
+  init?(reading bytes: ByteBuffer) {
+    var bytes = bytes
+    bytes.moveReaderIndex(forwardBy: min(Frame.prefixBytes, bytes.readableBytes))
+    guard let (apiKey, _, _, length) = bytes.readMultipleIntegers(as: (Int16, Int16, Int32, Int16).self) else {
+      return nil
+    }
+    self.apiKey = apiKey
+    guard length >= 0 else {
+      clientID = ""
+      return
+    }
+    guard let text = bytes.readString(length: Int(length)) else { return nil }
+    clientID = text
   }
 }

@@ -59,7 +59,6 @@ extension LocalBroker {
   ) -> HandlerResult<AlterUserScramCredentialsResponse> {
     let pending = context.pending(AlterUserScramCredentialsResponse.self)
     let asked = ScramAlteration.all(request)
-    let nowMs = nowMs
     let sendOn: @Sendable (BrokerID) -> Void = { controller in
       self.peers.send(request, to: controller, purpose: .control) { result in
         switch result {
@@ -69,18 +68,12 @@ extension LocalBroker {
         }
       }
     }
-    controller.ask(
-      { _ in
-        .alterConfigs(asked.compactMap { try? $0.change() }, validateOnly: false, nowMs: nowMs())
-      }, elsewhere: .handed(sendOn)
+    controller.changeCredentials(
+      asked.filter { $0.refusal == nil }.map { ($0.user, $0.changed) }, elsewhere: sendOn
     ) { outcomes in
       var outcomes = outcomes[...]
       var response = AlterUserScramCredentialsResponse()
-      response.results = asked.map { alteration in
-        do throws(ApiError) { _ = try alteration.change() } catch { return alteration.result(error) }
-        if case .refused(let refusal) = outcomes.popFirst() { return alteration.result(refusal) }
-        return alteration.result(nil)
-      }
+      response.results = asked.map { $0.result($0.refusal ?? outcomes.popFirst() ?? nil) }
       pending.complete(response)
     }
     return .pending
@@ -137,19 +130,16 @@ private struct ScramAlteration: Sendable {
     return all
   }
 
-  func change() throws(ApiError) -> Controller.ConfigChange {
-    if let refusal { throw refusal }
-    let values = values
-    return Controller.ConfigChange(.user(user)) { before, _ throws(ApiError) in
-      var after = before
-      for (mechanism, text) in values {
-        if text == nil, before[mechanism] == nil {
-          throw ApiError(.resourceNotFound, "Attempt to delete a user credential that does not exist")
-        }
-        after[mechanism] = text
+  /// The user's values with the change.
+  @Sendable func changed(_ before: [String: String]) throws(ApiError) -> [String: String] {
+    var after = before
+    for (mechanism, text) in values {
+      if text == nil, before[mechanism] == nil {
+        throw ApiError(.resourceNotFound, "Attempt to delete a user credential that does not exist")
       }
-      return after
+      after[mechanism] = text
     }
+    return after
   }
 
   func result(_ refusal: ApiError?) -> AlterUserScramCredentialsResponse.Result {

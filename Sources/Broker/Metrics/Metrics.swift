@@ -146,6 +146,18 @@ struct GroupMetrics: MetricTable {
 struct ServerMetrics: MetricTable {
   let connections = MetricFamily(
     "kafka_server_socket_server_metrics_connection_count", .gauge, "Open connections of clients and brokers.")
+  let refused = MetricFamily(
+    "millrace_connections_refused_total", .counter, ["reason"],
+    "Connections that were closed when they were accepted: limit (max.connections, max.connections.per.ip), rate (the address's connection_creation_rate), descriptors (too few are left)."
+  )
+  let unauthenticated = MetricFamily(
+    "millrace_connections_unauthenticated", .gauge, ["loop"],
+    "Connections of secured listeners whose clients are not known yet.")
+  let displaced = MetricFamily(
+    "millrace_connections_unauthenticated_displaced_total", .counter, ["loop"],
+    "Such connections that were closed to make room for others.")
+  let handshakes = MetricFamily(
+    "millrace_handshakes_waiting", .gauge, ["loop"], "TLS handshakes that could go on and wait for their turn.")
   let delayed = MetricFamily(
     "kafka_server_delayedoperationpurgatory_numdelayedoperations", .gauge, ["delayedOperation"],
     "Requests that wait, by kind; fetches alone are counted.")

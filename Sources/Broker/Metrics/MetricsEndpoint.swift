@@ -173,7 +173,8 @@ final class MetricsEndpoint: Sendable {
     server.meters().whenComplete { meters in
       broker.offload.submit(.request) {
         let scrape = Scrape(
-          broker, loops: (try? meters.get()) ?? [], connections: server.connectionCount, process: processFigures(),
+          broker, loops: (try? meters.get()) ?? [], connections: server.connectionCount,
+          refusals: server.refusals, process: processFigures(),
           droppedLines: requestLog?.dropped ?? 0, lastScrapeSeconds: lastSeconds, version: OwnProgram.version)
         let text = scrape.text()
         let ended = loop.now

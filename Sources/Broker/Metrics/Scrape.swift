@@ -5,8 +5,9 @@ import NIOCore
 /// The figures of a broker at one time, and their text. Made off the event loops: with 10,000 partitions it takes tens of milliseconds.
 struct Scrape {
   private let broker: LocalBroker
-  private let loops: [(snapshot: RequestMeter.Snapshot, delay: TimeAmount)]
+  private let loops: [LoopFigures]
   private let connections: Int
+  private let refusals: Admission.Refusals
   private let process: ProcessFigures
   private let droppedLines: Int
   private let lastScrapeSeconds: Double
@@ -22,12 +23,13 @@ struct Scrape {
   ///   - loops: what the event loops have answered, in their order.
   ///   - droppedLines: of the request log.
   init(
-    _ broker: LocalBroker, loops: [(snapshot: RequestMeter.Snapshot, delay: TimeAmount)], connections: Int,
+    _ broker: LocalBroker, loops: [LoopFigures], connections: Int, refusals: Admission.Refusals,
     process: ProcessFigures, droppedLines: Int, lastScrapeSeconds: Double, version: String
   ) {
     self.broker = broker
     self.loops = loops
     self.connections = connections
+    self.refusals = refusals
     self.process = process
     self.droppedLines = droppedLines
     self.lastScrapeSeconds = lastScrapeSeconds
@@ -227,6 +229,18 @@ struct Scrape {
   private func writeServer(_ out: inout Exposition) {
     let table = Metrics.server
     out.single(table.connections, connections)
+    out.begin(table.refused)
+    for (reason, count) in [
+      ("descriptors", refusals.withoutDescriptor), ("limit", refusals.tooMany), ("rate", refusals.tooOften),
+    ] {
+      out.sample("", Exposition.Labels([("reason", reason)]), count)
+    }
+    out.begin(table.unauthenticated)
+    for (index, loop) in loops.enumerated() { out.sample("", loopLabels(index), loop.strangers.connections) }
+    out.begin(table.displaced)
+    for (index, loop) in loops.enumerated() { out.sample("", loopLabels(index), loop.strangers.displaced) }
+    out.begin(table.handshakes)
+    for (index, loop) in loops.enumerated() { out.sample("", loopLabels(index), loop.strangers.handshakesWaiting) }
     var places = WaitingPlaces()
     for partition in partitions { places += partition.places }
     out.begin(table.delayed)

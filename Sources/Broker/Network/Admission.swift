@@ -2,11 +2,31 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// Counts open connections, over all and by address. Beyond a limit a new one is closed at once.
+/// Counts open connections, over all and by address. Beyond a limit a new one is closed at once; one of an address that connects too often is closed
+/// after a while, as in Kafka.
 final class Admission: Sendable {
+  /// What becomes of a connection.
+  enum Outcome: Equatable {
+    case admitted
+    /// It is closed at once.
+    case refused
+    /// Its address connects too often (`connection_creation_rate`): it is closed after so many milliseconds, and nothing of it is read.
+    case kept(ms: Int64)
+  }
+
+  /// Connections that were not admitted, since the start.
+  struct Refusals: Sendable {
+    /// `max.connections` and `max.connections.per.ip`.
+    var tooMany = 0
+    /// `connection_creation_rate` of the address.
+    var tooOften = 0
+    var withoutDescriptor = 0
+  }
+
   private struct Counts {
     var all = 0
     var byAddress: [String: Int] = [:]
+    var refusals = Refusals()
   }
 
   private let counts = Mutex(Counts())
@@ -14,19 +34,19 @@ final class Admission: Sendable {
   private let perIPMax: Int
   private let overrides: [String: Int]
   private let hasDescriptors: @Sendable () -> Bool
-  private let mayConnect: @Sendable (_ address: String) -> Bool
+  private let waitMs: @Sendable (_ address: String) -> Int64
   /// Connections that may be refused at a time and still hold a descriptor.
   let refusalsMax: Int
 
   /// - Parameters:
   ///   - hasDescriptors: whether one more connection leaves the descriptors that the logs need.
-  ///   - mayConnect: whether the quota of an address allows it another connection now; counts the connection.
+  ///   - waitMs: counts a connection of an address, and returns 0 where its quota allows it now.
   init(
     max: Int, perIPMax: Int, overrides: [String: Int], refusalsMax: Int = Limits.refusalsInProgress,
     hasDescriptors: @escaping @Sendable () -> Bool = { true },
-    mayConnect: @escaping @Sendable (_ address: String) -> Bool = { _ in true }
+    waitMs: @escaping @Sendable (_ address: String) -> Int64 = { _ in 0 }
   ) {
-    self.mayConnect = mayConnect
+    self.waitMs = waitMs
     self.max = max
     self.perIPMax = perIPMax
     self.overrides = overrides
@@ -35,15 +55,28 @@ final class Admission: Sendable {
   }
 
   var count: Int { counts.withLock { $0.all } }
+  var refusals: Refusals { counts.withLock { $0.refusals } }
 
-  func enter(_ address: String) -> Bool {
-    guard hasDescriptors(), mayConnect(address) else { return false }
+  /// Counts a connection, until `leave` where it is admitted.
+  func enter(_ address: String) -> Outcome {
+    guard hasDescriptors() else {
+      counts.withLock { $0.refusals.withoutDescriptor += 1 }
+      return .refused
+    }
+    let wait = waitMs(address)
     return counts.withLock { counts in
+      guard wait == 0 else {
+        counts.refusals.tooOften += 1
+        return .kept(ms: wait)
+      }
       let here = counts.byAddress[address, default: 0]
-      guard counts.all < max, here < overrides[address] ?? perIPMax else { return false }
+      guard counts.all < max, here < overrides[address] ?? perIPMax else {
+        counts.refusals.tooMany += 1
+        return .refused
+      }
       counts.all += 1
       counts.byAddress[address] = here + 1
-      return true
+      return .admitted
     }
   }
 
@@ -63,6 +96,8 @@ final class Admission: Sendable {
 /// descriptors 150 are for connections; 500 clients came, the listener's loop accepted 300 before the others had closed one,
 /// and a segment that was about to roll could not open its files.
 ///
+/// Where `max.connection.creation.rate` is set, connections are accepted one by one, each after the time that the rate demands.
+///
 /// Lives on its channel's event loop and is used nowhere else.
 final class Admitter: ChannelDuplexHandler {
   typealias InboundIn = any Channel
@@ -70,22 +105,38 @@ final class Admitter: ChannelDuplexHandler {
   typealias OutboundIn = Never
 
   private let admission: Admission
+  private let batch: Int
+  private let acceptWaitMs: () -> Int64?
   private let log: Logger
   /// Refused, and not closed yet.
   private var closing = 0
+  /// Kept for a while, and then closed.
+  private var kept = 0
+  /// Whether as many connections as `batch` are accepted at a time, not one.
+  private var acceptsBatches = true
+  /// No connection is accepted before.
+  private var pausedUntil: NIODeadline?
   /// The channel asked for the next connection meanwhile.
   private var isReadOwed = false
   /// When the log last told of a refusal, and the refusals since.
   private var told: NIODeadline?
   private var untold = 0
 
-  init(_ admission: Admission, log: Logger) {
+  /// - Parameters:
+  ///   - batch: the most connections that the channel accepts at a time.
+  ///   - acceptWaitMs: counts an accepted connection, and returns for how long no other is to be accepted; nil where that is not limited.
+  init(
+    _ admission: Admission, batch: Int = Limits.refusalsInProgress, acceptWaitMs: @escaping () -> Int64? = { nil },
+    log: Logger
+  ) {
     self.admission = admission
+    self.batch = max(1, batch)
+    self.acceptWaitMs = acceptWaitMs
     self.log = log
   }
 
   func read(context: ChannelHandlerContext) {
-    if closing < admission.refusalsMax {
+    if closing < admission.refusalsMax, pausedUntil == nil {
       context.read()
     } else {
       isReadOwed = true
@@ -95,20 +146,57 @@ final class Admitter: ChannelDuplexHandler {
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     let accepted = unwrapInboundIn(data)
     let address = accepted.remoteAddress?.plainIPAddress ?? "unknown"
-    guard !admission.enter(address) else {
+    pace(context)
+    switch admission.enter(address) {
+    case .admitted:
       let admission = admission
       accepted.closeFuture.whenComplete { _ in admission.leave(address) }
-      return context.fireChannelRead(data)
+      context.fireChannelRead(data)
+    case .kept(let ms) where kept < admission.refusalsMax:
+      tell(address, at: context.eventLoop.now)
+      kept += 1
+      context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(ms)) {
+        self.kept -= 1
+        self.close(accepted, context)
+      }
+    case .refused, .kept:
+      tell(address, at: context.eventLoop.now)
+      close(accepted, context)
     }
-    tell(address, at: context.eventLoop.now)
+  }
+
+  private func close(_ accepted: any Channel, _ context: ChannelHandlerContext) {
     closing += 1
     accepted.closeFuture.hop(to: context.eventLoop).assumeIsolated().whenComplete { _ in
       self.closing -= 1
-      guard self.isReadOwed else { return }
-      self.isReadOwed = false
-      context.read()
+      self.readIfOwed(context)
     }
     accepted.close(promise: nil)
+  }
+
+  private func readIfOwed(_ context: ChannelHandlerContext) {
+    guard isReadOwed, pausedUntil == nil, closing < admission.refusalsMax else { return }
+    isReadOwed = false
+    context.read()
+  }
+
+  /// Counts what was accepted against the rates of connections.
+  private func pace(_ context: ChannelHandlerContext) {
+    let wait = acceptWaitMs()
+    if acceptsBatches != (wait == nil) {
+      acceptsBatches = wait == nil
+      try? context.channel.syncOptions?.setOption(
+        ChannelOptions.maxMessagesPerRead, value: UInt(acceptsBatches ? batch : 1))
+    }
+    guard let wait, wait > 0 else { return }
+    let until = context.eventLoop.now + .milliseconds(wait)
+    pausedUntil = until
+    context.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(wait)) {
+      // A later one has set another time where several were accepted at once.
+      guard self.pausedUntil == until else { return }
+      self.pausedUntil = nil
+      self.readIfOwed(context)
+    }
   }
 
   /// One line for the first refusal, and one for all of each `Limits.refusalsToldMs` that follows.

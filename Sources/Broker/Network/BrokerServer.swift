@@ -22,7 +22,9 @@ package final class BrokerServer: Sendable {
     package var hasDescriptors: @Sendable () -> Bool = { true }
     /// Of the secured listeners, by their names.
     package var doors: [String: ListenerDoor] = [:]
-    package var mayConnect: @Sendable (_ address: String) -> Bool = { _ in true }
+    /// What `Admission` asks.
+    package var connectionWaitMs: @Sendable (_ address: String) -> Int64 = { _ in 0 }
+    package var acceptWaitMs: @Sendable (_ listener: String) -> Int64? = { _ in nil }
     /// Makes what counts the requests of one event loop; nil where nobody wants to know.
     package var makeMeter: @Sendable () -> RequestMeter? = { nil }
   }
@@ -45,7 +47,7 @@ package final class BrokerServer: Sendable {
     admission = Admission(
       max: settings.connectionsMax, perIPMax: settings.connectionsPerIPMax,
       overrides: settings.connectionsPerIPOverrides, refusalsMax: settings.refusalsMax,
-      hasDescriptors: settings.hasDescriptors, mayConnect: settings.mayConnect)
+      hasDescriptors: settings.hasDescriptors, waitMs: settings.connectionWaitMs)
   }
 
   /// Prepares the event loops and binds every listener; clients that connect wait until `accept`.
@@ -90,9 +92,13 @@ package final class BrokerServer: Sendable {
     _ listeners: ArraySlice<Listener>, on group: any EventLoopGroup, _ network: any Network
   ) -> EventLoopFuture<Void> {
     guard let listener = listeners.first else { return loops[0].eventLoop.makeSucceededVoidFuture() }
-    let (admission, log) = (admission, log)
+    let (admission, log, acceptWaitMs, name) = (admission, log, settings.acceptWaitMs, listener.name)
+    var sockets = settings.sockets
+    sockets.acceptsPerTurn = settings.refusalsMax
+    let acceptsPerTurn = sockets.acceptsPerTurn
     return network.listen(
-      listener, settings.sockets, on: group, admit: { Admitter(admission, log: log) },
+      listener, sockets, on: group,
+      admit: { Admitter(admission, batch: acceptsPerTurn, acceptWaitMs: { acceptWaitMs(name) }, log: log) },
       setUp: { channel in try self.setUp(channel, listener: listener.name) }
     ).hop(to: loops[0].eventLoop).flatMap { bound in
       self.bound.withLock { $0.append(bound) }
@@ -114,6 +120,7 @@ package final class BrokerServer: Sendable {
   package var listeners: [any BoundListener] { bound.withLock { $0 } }
 
   package var connectionCount: Int { admission.count }
+  var refusals: Admission.Refusals { admission.refusals }
 
   /// The memory that connections hold for requests which have arrived in part, over all event loops.
   package func heldByRequests() -> EventLoopFuture<ReceiveMemory> {
@@ -126,11 +133,13 @@ package final class BrokerServer: Sendable {
   }
 
   /// What each event loop's meter has counted, with the time that the loop took to say so.
-  func meters() -> EventLoopFuture<[(snapshot: RequestMeter.Snapshot, delay: TimeAmount)]> {
+  func meters() -> EventLoopFuture<[LoopFigures]> {
     let each = loops.map { loop in
       let asked = loop.eventLoop.now
       return loop.eventLoop.submit {
-        (snapshot: loop.value.meter?.snapshot ?? RequestMeter.Snapshot(), delay: loop.eventLoop.now - asked)
+        LoopFigures(
+          snapshot: loop.value.meter?.snapshot ?? RequestMeter.Snapshot(), strangers: loop.value.strangers,
+          delay: loop.eventLoop.now - asked)
       }
     }
     return EventLoopFuture.whenAllSucceed(each, on: loops[0].eventLoop)
@@ -189,11 +198,22 @@ package final class BrokerServer: Sendable {
     guard let door = settings.doors[listener] else {
       return try begin(on: channel, listener: listener, as: nil, door: nil, loop)
     }
-    if let tls = door.makeTLSHandler() { try channel.pipeline.syncOperations.addHandler(tls) }
+    let gate = door.security.isEncrypted ? makeGate(door, channel, loop) : nil
+    if let gate { try channel.pipeline.syncOperations.addHandler(gate) }
     try channel.pipeline.syncOperations.addHandler(
-      UnauthenticatedConnection(door, loop: loop, service: service, log: log) { channel, authentication in
+      UnauthenticatedConnection(door, gate: gate, loop: loop, service: service, log: log) { channel, authentication in
         try self.begin(on: channel, listener: listener, as: authentication, door: door, loop)
       })
+  }
+
+  private func makeGate(_ door: ListenerDoor, _ channel: any Channel, _ loop: ConnectionLoop) -> HandshakeGate {
+    let address = channel.remoteAddress?.plainIPAddress ?? "?"
+    return HandshakeGate(
+      loop.handshakes,
+      refuse: { [log, unowned loop] reason in
+        loop.foreignProtocols.tell(log, listener: door.listener, address, reason, loop.eventLoop.now)
+      },
+      makeTLS: { door.makeTLSHandler() })
   }
 
   /// Puts a connection whose client is known behind the handlers that the channel has.
@@ -215,4 +235,12 @@ package final class BrokerServer: Sendable {
       log: log)
     try channel.pipeline.syncOperations.addHandler(connection)
   }
+}
+
+/// What one event loop says of itself at one time.
+struct LoopFigures: Sendable {
+  var snapshot = RequestMeter.Snapshot()
+  var strangers = StrangerFigures()
+  /// The time that the loop took to say so.
+  var delay = TimeAmount.zero
 }

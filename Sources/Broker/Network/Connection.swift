@@ -185,7 +185,11 @@ package final class Connection: ChannelDuplexHandler {
         let isSilent = begin(frame)
         mayPassEnd = isLast && isSilent
       } catch {
-        refuse("no request can have this length: \(error)")
+        if loop.tellForeign(bytes, log, listener, origin?.peerAddress) {
+          advance(machine.drain())
+        } else {
+          refuse("no request can have this length: \(error)")
+        }
       }
     }
     loop.meter?.turnTaken(from: start, to: loop.eventLoop.now)

@@ -1,3 +1,4 @@
+import Logging
 import NIOCore
 
 /// Holds what the connections of one event loop share: receive buffers, the copy path's buffer, the turns of connections
@@ -20,11 +21,12 @@ final class ConnectionLoop {
   /// Connections with requests left when their turn was over, oldest first.
   private var queued: [Connection] = []
   private var isTakingTurns = false
-  /// Connections whose clients are not known yet, oldest first.
-  private var unauthenticated: [UnauthenticatedConnection] = []
-  private let unauthenticatedMax: Int
+  private var unauthenticated: UnauthenticatedConnections<UnauthenticatedConnection>
+  /// Lets TLS handshakes go on, a few in each turn.
+  let handshakes: HandshakePace
   /// What the log is told of clients that were not let in.
   let failures = FailureLog()
+  let foreignProtocols = ForeignProtocolLog()
   /// `connections.max.idle.ms`.
   private let idleMax: TimeAmount?
 
@@ -33,7 +35,9 @@ final class ConnectionLoop {
     runs: (any RequestRuns)? = nil, unauthenticatedMax: Int = Limits.unauthenticatedConnections,
     meter: RequestMeter? = nil
   ) {
-    self.unauthenticatedMax = unauthenticatedMax
+    unauthenticated = UnauthenticatedConnections(
+      most: unauthenticatedMax, ofAddress: max(1, unauthenticatedMax / Limits.unauthenticatedShare))
+    handshakes = HandshakePace(eventLoop)
     self.runs = runs
     self.meter = meter
     self.eventLoop = eventLoop
@@ -54,22 +58,27 @@ final class ConnectionLoop {
     connections.remove(at: place)
   }
 
-  /// Takes in a connection whose client is not known yet. Where there are too many, the oldest goes of the address that has the most: strangers
-  /// from one address keep nobody else out, and a client that authenticates without delay is seldom the oldest.
+  /// Takes in a connection whose client is not known yet, and closes another where there are too many.
   func add(_ connection: UnauthenticatedConnection) {
-    if unauthenticated.count >= unauthenticatedMax {
-      var counts: [String: Int] = [:]
-      for other in unauthenticated { counts[other.peerAddress, default: 0] += 1 }
-      let most = counts.values.max() ?? 0
-      unauthenticated.first { counts[$0.peerAddress] == most }?
-        .close(because: "too many connections that have not authenticated")
-    }
-    unauthenticated.append(connection)
+    unauthenticated.add(connection, of: connection.peerAddress)?
+      .close(because: "too many connections that have not authenticated")
   }
 
   func remove(_ connection: UnauthenticatedConnection) {
-    guard let index = unauthenticated.firstIndex(where: { $0 === connection }) else { return }
-    unauthenticated.remove(at: index)
+    unauthenticated.remove(connection, of: connection.peerAddress)
+  }
+
+  /// What strangers do here.
+  var strangers: StrangerFigures {
+    StrangerFigures(
+      connections: unauthenticated.count, displaced: unauthenticated.displaced, handshakesWaiting: handshakes.waiting)
+  }
+
+  /// Tells the log what a plaintext listener's client speaks, if its bytes, which are no frame, are recognised.
+  func tellForeign(_ bytes: ByteBuffer, _ log: Logger, _ listener: String, _ address: String?) -> Bool {
+    guard let reason = ForeignProtocol.insteadOfPlaintext(bytes) else { return false }
+    foreignProtocols.tell(log, listener: listener, address ?? "?", reason, eventLoop.now)
+    return true
   }
 
   /// Returns the index of the connection with this number, or its insertion point.
@@ -111,7 +120,7 @@ final class ConnectionLoop {
   /// - being sent a file that has been truncated;
   /// - open for `Limits.authenticationMs` and not authenticated.
   func sweep(now: NIODeadline) {
-    for connection in unauthenticated where now - connection.began > .milliseconds(Limits.authenticationMs) {
+    for connection in unauthenticated.all where now - connection.began > .milliseconds(Limits.authenticationMs) {
       connection.close(because: "not authenticated in time")
     }
     for connection in connections {
@@ -130,14 +139,22 @@ final class ConnectionLoop {
 
   /// Drains every connection: requests in flight finish, no further one starts, and the connection closes.
   func drainAll() {
-    for connection in unauthenticated { connection.close() }
+    for connection in unauthenticated.all { connection.close() }
     for connection in connections { connection.drain() }
   }
 
   /// Closes every connection at once. No request is served any more.
   func closeAll(because reason: String) {
-    for connection in unauthenticated { connection.close() }
+    for connection in unauthenticated.all { connection.close() }
     for connection in connections { connection.close(because: reason) }
     runs = nil
   }
+}
+
+/// Connections of one event loop whose clients are not known.
+struct StrangerFigures: Sendable {
+  var connections = 0
+  /// Those that were closed to make room for others, since the start.
+  var displaced = 0
+  var handshakesWaiting = 0
 }

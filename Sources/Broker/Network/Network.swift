@@ -43,6 +43,8 @@ package protocol BoundListener: Sendable {
 /// How sockets are set up.
 package struct SocketOptions: Sendable {
   package var backlog: Int
+  /// The most connections that a listener accepts before its event loop looks at other sockets.
+  package var acceptsPerTurn = 4
   /// TCP_CONGESTION; nil leaves the machine's default.
   package var congestionControl: String?
   /// Bytes; nil leaves the machine's default.

@@ -38,18 +38,22 @@ final class UnauthenticatedConnection: ChannelDuplexHandler, RemovableChannelHan
   private var arrived = ByteBuffer()
   private var isReadOwed = false
   private var context: ChannelHandlerContext?
+  /// In front of TLS; nil on a listener without.
+  private let gate: HandshakeGate?
   /// When it was accepted, for the sweep.
   let began: NIODeadline
   private(set) var peerAddress = "?"
 
   /// - Parameters:
+  ///   - gate: the connection's first handler, on a listener with TLS.
   ///   - service: answers ApiVersions.
   ///   - begin: puts what takes this handler's place at the end of the pipeline.
   init(
-    _ door: ListenerDoor, loop: ConnectionLoop, service: any RequestService, log: Logger,
+    _ door: ListenerDoor, gate: HandshakeGate? = nil, loop: ConnectionLoop, service: any RequestService, log: Logger,
     begin: @escaping (any Channel, Authentication) throws -> Void
   ) {
     self.door = door
+    self.gate = gate
     self.loop = loop
     self.service = service
     self.log = log
@@ -89,6 +93,7 @@ final class UnauthenticatedConnection: ChannelDuplexHandler, RemovableChannelHan
     guard case TLSUserEvent.handshakeCompleted? = event as? TLSUserEvent, phase == .handshake else {
       return context.fireUserInboundEventTriggered(event)
     }
+    gate?.open()
     guard !door.security.usesSASL else {
       phase = .sasl
       return
@@ -111,7 +116,10 @@ final class UnauthenticatedConnection: ChannelDuplexHandler, RemovableChannelHan
       do {
         guard let frame = try Frame.next(in: &arrived, limit: door.frameBytesMax) else { break }
         serve(frame)
-      } catch { return fail("\(error)") }
+      } catch {
+        if loop.tellForeign(arrived, log, door.listener, peerAddress) { return close() }
+        return fail("\(error)")
+      }
     }
     arrived.discardReadBytes()
   }
@@ -213,6 +221,7 @@ final class UnauthenticatedConnection: ChannelDuplexHandler, RemovableChannelHan
   func close(because reason: String) {
     guard phase != .gone else { return }
     fail(reason)
+    gate?.cut()
   }
 
   /// Gives the connection to its client.
@@ -221,6 +230,7 @@ final class UnauthenticatedConnection: ChannelDuplexHandler, RemovableChannelHan
     phase = .gone
     let channel = context.channel
     do { try begin(channel, authentication) } catch { return close() }
+    gate?.leave()
     channel.pipeline.syncOperations.removeHandler(self, promise: nil)
     if isReadOwed { channel.read() }
   }

@@ -11,8 +11,6 @@ final class QuotaCharge: Sendable {
     case none
     /// Those of the request.
     case produced
-    /// Those of the response's records.
-    case consumed
   }
 
   private let quotas: Quotas
@@ -51,7 +49,7 @@ final class QuotaCharge: Sendable {
 
   /// Counts the bytes of a request that has been served, and tells its client how long it is muted.
   func settle<Answer: Response>(_ bytes: Bytes, _ answer: inout Answer) {
-    settle(bytes, consumed: (answer as? FetchResponse)?.recordBytes ?? 0)
+    settleUnanswered(bytes)
     let ms = throttledMs.load(ordering: .relaxed)
     guard ms > 0, var throttled = answer as? any ThrottledResponse else { return }
     throttled.throttleTimeMs = max(throttled.throttleTimeMs, Int32(clamping: ms))
@@ -59,15 +57,20 @@ final class QuotaCharge: Sendable {
   }
 
   /// Counts the bytes of a request that wants no response.
-  func settleUnanswered(_ bytes: Bytes) { settle(bytes, consumed: 0) }
-
-  private func settle(_ bytes: Bytes, consumed: Int) {
+  func settleUnanswered(_ bytes: Bytes) {
     switch bytes {
     case .none: break
     case .produced:
       throttle(quotas.record(.producerByteRate, Double(requestBytes), user: user, clientID: clientID))
-    case .consumed: throttle(quotas.record(.consumerByteRate, Double(consumed), user: user, clientID: clientID))
     }
+  }
+
+  /// Counts the bytes of records that a Fetch response is to have; returns false where the client has had too many, and gets a response without records
+  /// instead, as from Kafka.
+  func consume(_ byteCount: Int) -> Bool {
+    let (ms, isSent) = quotas.recordConsumed(Double(byteCount), user: user, clientID: clientID)
+    throttle(ms)
+    return isSent
   }
 
   /// Mutes the connection: nothing of it is read, and no request of it starts, for as long as its client is to wait.
@@ -75,13 +78,6 @@ final class QuotaCharge: Sendable {
     guard ms > throttledMs.load(ordering: .relaxed) else { return }
     throttledMs.store(ms, ordering: .relaxed)
     slot.muteConnection(for: .milliseconds(ms))
-  }
-}
-
-extension FetchResponse {
-  /// The bytes of all records.
-  fileprivate var recordBytes: Int {
-    responses.reduce(0) { sum, topic in topic.partitions.reduce(sum) { $0 + $1.records.byteCount } }
   }
 }
 

@@ -38,12 +38,23 @@ extension ZNodeTree {
   func changeQuotas(
     _ entity: QuotaEntity, _ changes: [QuotaKey: Double?]
   ) throws -> (node: QuotaZNode, notification: String?) {
+    try change(entity) { $0.changing(changes) }
+  }
+
+  /// Changes the node of an entity, with a notification to other brokers. Quotas and credentials of a user are in one node, and any broker may change
+  /// quotas: so the node is written only where it is still what was read, and otherwise the change is made again of what it is now.
+  ///
+  /// - Parameter changed: may be called several times.
+  /// - Returns: the node afterwards, and the path of the notification; nil where nothing has changed.
+  func change(
+    _ entity: QuotaEntity, _ changed: (QuotaZNode) throws -> QuotaZNode
+  ) throws -> (node: QuotaZNode, notification: String?) {
     let path = QuotaZNode.path(entity)
     for _ in 0..<Limits.securityAttempts {
       do {
         let found = try find(path)
         let before = try found.map { try QuotaZNode(path, data: $0.data) } ?? QuotaZNode()
-        let after = before.changing(changes)
+        let after = try changed(before)
         guard after != before else { return (after, nil) }
         var operations: [ZNodeOperation] = []
         if let found {
@@ -73,7 +84,7 @@ extension ZNodeTree {
         }
       }
     }
-    throw ZNodeError(.badVersion, path, detail: "other brokers change the same quotas again and again")
+    throw ZNodeError(.badVersion, path, detail: "other brokers change the same node again and again")
   }
 }
 
@@ -101,6 +112,38 @@ extension ControllerRunner {
             } catch {
               runner.log.error("quotas cannot be changed", metadata: ["of": "\(entity.path)", "reason": "\(error)"])
               return ApiError(.unknownServerError, "The quotas cannot be changed: \(error)")
+            }
+          })
+      })
+  }
+
+  /// Changes the credentials of users, in the tree and then here, where this broker is the controller.
+  ///
+  /// - Parameters:
+  ///   - changes: of each user the new values of its node, made of the old; may be called several times.
+  ///   - elsewhere: is called instead, with the controller's id, where another broker is it.
+  ///   - then: gets the outcome of each change, on the control lane; nil: it was made.
+  func changeCredentials(
+    _ changes: [(user: String, change: @Sendable ([String: String]) throws(ApiError) -> [String: String])],
+    elsewhere: @escaping @Sendable (BrokerID) -> Void, then: @escaping @Sendable ([ApiError?]) -> Void
+  ) {
+    enqueue(
+      .work { runner, state in
+        guard state.controller != nil else { return elsewhere(state.membership.controllerID) }
+        then(
+          changes.map { user, change in
+            let entity = QuotaEntity(user: .named(user))
+            do {
+              let (node, notification) = try state.tree.change(entity) { try $0.replacing(change($0.values)) }
+              if let notification { state.controller?.noticed(notification: notification, createdMs: runner.nowMs()) }
+              state.controller?.learned(clientValues: node.values, of: entity.path)
+              state.orders.metadata.setClientValues(entity.path, node.values)
+              return nil
+            } catch let refusal as ApiError {
+              return refusal
+            } catch {
+              runner.log.error("credentials cannot be changed", metadata: ["of": "\(user)", "reason": "\(error)"])
+              return ApiError(.unknownServerError, "The credentials cannot be changed: \(error)")
             }
           })
       })

@@ -46,6 +46,20 @@ package final class Quotas: Sendable {
     return meters.withLock { $0.record(key, amount, user: user, clientID: clientID, nowMs: now) }
   }
 
+  func recordConsumed(_ amount: Double, user: String, clientID: String) -> (throttleMs: Int64, isSent: Bool) {
+    let now = uptimeMs()
+    return meters.withLock { $0.recordConsumed(amount, user: user, clientID: clientID, nowMs: now) }
+  }
+
+  func produceTogether(_ amount: Double, user: String, clientID: String) -> QuotaMeters.Together {
+    let now = uptimeMs()
+    return meters.withLock { $0.produceTogether(amount, user: user, clientID: clientID, nowMs: now) }
+  }
+
+  func limitsFetches(user: String, clientID: String) -> Bool {
+    meters.withLock { $0.limitsFetches(user: user, clientID: clientID) }
+  }
+
   func responseBytesMax(user: String, clientID: String) -> Int? {
     meters.withLock { $0.responseBytesMax(user: user, clientID: clientID) }
   }
@@ -59,17 +73,22 @@ package final class Quotas: Sendable {
     }
   }
 
-  /// Whether an address may make another connection now.
-  func mayConnect(from address: String) -> Bool {
-    guard limitsConnections.load(ordering: .relaxed) else { return true }
+  /// Counts a connection of an address that may make another now.
+  ///
+  /// - Returns: 0, or for how many milliseconds one that comes too soon is kept before it is closed.
+  func connectionWaitMs(of address: String) -> Int64 {
+    guard limitsConnections.load(ordering: .relaxed) else { return 0 }
     let now = uptimeMs()
-    return meters.withLock { $0.mayConnect(from: address, nowMs: now) }
+    return meters.withLock { $0.connectionWaitMs(of: address, nowMs: now) }
   }
+
+  /// Milliseconds since the start.
+  var nowMs: Int64 { uptimeMs() }
 }
 
 extension Int {
   /// Seconds as milliseconds.
-  fileprivate var millisecondsClamped: Int64 {
+  var millisecondsClamped: Int64 {
     let (milliseconds, overflow) = Int64(self).multipliedReportingOverflow(by: 1000)
     return overflow ? .max : milliseconds
   }

@@ -67,6 +67,7 @@ package struct RealNetwork: Network {
       .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(ChannelOptions.autoRead, value: false)
       .serverChannelOption(ChannelOptions.backlog, value: Int32(clamping: options.backlog))
+      .serverChannelOption(ChannelOptions.maxMessagesPerRead, value: UInt(max(1, options.acceptsPerTurn)))
       .childChannelOption(ChannelOptions.tcpOption(.tcp_nodelay), value: 1)
       .childChannelOption(ChannelOptions.maxMessagesPerRead, value: 1)
       .childChannelOption(

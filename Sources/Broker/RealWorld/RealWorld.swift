@@ -31,7 +31,7 @@ package final class RealWorld: Sendable {
         connect: servers, sessionTimeoutMs: sessionTimeoutMs, connectTimeoutMs: connectTimeoutMs,
         notice: { log.info("ZooKeeper: \($0)") })
     }
-    world.refusalsMax = max(1, reserved / 2)
+    world.refusalsMax = max(1, reserved / Limits.reservedPerRefusal)
     world.hasDescriptors = { DescriptorLimit.isFree(reserving: reserved, of: descriptors) }
     world.processFigures = { ProcessFigures.read() }
     world.writeRequestLog = { RequestLogOutput.write($0) }

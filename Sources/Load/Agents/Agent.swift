@@ -116,7 +116,8 @@ struct Agent: Sendable {
 
   private func result(of run: String, _ order: AgentOrder, _ tree: any ZNodeTree) async -> AgentResult {
     do {
-      let share = try order.plan(for: plan.name)
+      var share = try order.plan(for: plan.name)
+      share.commandConfig = plan.commandConfig ?? share.commandConfig
       var clock = AgentClock()
       let measured = try tree.clockOffset(AgentNodes.agent(plan.name), readings: Limits.clockReadings)
       clock.offset = measured.isConsistent ? measured : nil

@@ -13,6 +13,8 @@ package struct AgentPlan: Sendable, Equatable {
   package var runs: Int?
   package var sessionTimeoutMs = 10_000
   package var isQuiet = false
+  /// The file that this agent connects by, whatever the run says.
+  package var commandConfig: String?
 
   package static let help = """
     millrace-load agent waits for its share of a run that `millrace-load spread` begins, carries it out beside the other agents, and reports to
@@ -24,6 +26,8 @@ package struct AgentPlan: Sendable, Equatable {
       --name NAME               of this agent, unlike all others' (default: the host's name and the process id)
       --runs N                  end after N runs (default: wait for more until interrupted)
       --session-timeout-ms MS   how long ZooKeeper waits for a sign of life (default 10000)
+      --command-config FILE     client properties on this host: security.protocol, sasl.*, ssl.*
+                                (default: the file that spread's --command-config names, on this host)
       --quiet                   print no progress
 
     An agent runs load plans and nothing else, and writes no file. Whoever may write to the ensemble can make it send load.
@@ -34,7 +38,7 @@ package struct AgentPlan: Sendable, Equatable {
 
   package init(arguments: [String]) throws(PlanError) {
     let flags = try OwnFlags(
-      arguments, valued: ["zookeeper", "name", "runs", "session-timeout-ms"], switches: ["quiet"])
+      arguments, valued: ["zookeeper", "name", "runs", "session-timeout-ms", "command-config"], switches: ["quiet"])
     if let other = flags.others.first { throw PlanError("unexpected argument '\(other)'") }
     zooKeeper = try flags.zooKeeper
     if let text = flags["name"] { name = text }
@@ -42,6 +46,7 @@ package struct AgentPlan: Sendable, Equatable {
     runs = try flags.number("runs", 1...1e9).map { Int($0) }
     if let timeout = try flags.number("session-timeout-ms", 400...600_000) { sessionTimeoutMs = Int(timeout) }
     isQuiet = flags["quiet"] != nil
+    commandConfig = flags["command-config"]
   }
 
   static var hostName: String {

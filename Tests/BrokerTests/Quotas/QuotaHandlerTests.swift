@@ -125,6 +125,63 @@ extension TestClient {
     }
   }
 
+  @Test func `a consumer above its quota is answered at once, without records, and gets them later`() throws {
+    try withBroker(["quota.window.num": "2", "quota.window.size.seconds": "30"]) { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      _ = try client.produce(try Batches.of([String(repeating: "x", count: 4_000)]), to: "t")
+      #expect(try client.alterQuotas(["client-id": "test"], ["consumer_byte_rate": 100]) == .none)
+      // A batch that is larger than all that is allowed in a window is sent where there was none before: nobody waits for ever.
+      let first = try client.ask(FetchRequest.from("t", 0, 0), version: 11)
+      #expect(first.responses[0].partitions[0].records.byteCount > 4_000 && first.throttleTimeMs > 0)
+      // Over a connection that is not muted.
+      let second = try broker.connect().ask(FetchRequest.from("t", 0, 0), version: 11)
+      #expect(second.responses.isEmpty && second.errorCode == .none && second.throttleTimeMs > 0)
+      #expect(try client.alterQuotas(["client-id": "test"], ["consumer_byte_rate": nil]) == .none)
+    }
+  }
+
+  @Test func `a session whose fetch had to wait goes on with the next`() throws {
+    try withBroker(["quota.window.num": "2", "quota.window.size.seconds": "30"]) { broker in
+      let admin = try broker.connect()
+      try admin.createTopic("t")
+      let client = try broker.connect()
+      var fetch = FetchRequest.from("t", 0, 0)
+      fetch.sessionEpoch = 0
+      let begun = try client.ask(fetch, version: 11)
+      #expect(begun.sessionID > 0)
+      _ = try admin.produce(try Batches.of([String(repeating: "x", count: 4_000)]), to: "t")
+      #expect(try admin.alterQuotas(["client-id": "test"], ["consumer_byte_rate": 100]) == .none)
+      _ = try broker.connect().ask(FetchRequest.from("t", 0, 0), version: 11)
+      fetch.topics = []
+      (fetch.sessionID, fetch.sessionEpoch) = (begun.sessionID, 1)
+      let withheld = try client.ask(fetch, version: 11)
+      #expect(withheld.sessionID == begun.sessionID && withheld.responses.isEmpty && withheld.throttleTimeMs > 0)
+      #expect(try broker.connect().alterQuotas(["client-id": "test"], ["consumer_byte_rate": nil]) == .none)
+    }
+  }
+
+  @Test func `producers within their quotas are served together, and counted`() throws {
+    try withBroker(["quota.window.num": "2", "quota.window.size.seconds": "30"]) { broker in
+      let client = try broker.connect()
+      try client.createTopic("t")
+      #expect(try client.alterQuotas(["client-id": "test"], ["producer_byte_rate": 1_000]) == .none)
+      let batch = try Batches.of([String(repeating: "x", count: 4_000)])
+      var isThrottled = false
+      for sent in 1...20 {
+        let answer = try broker.connect().ask(ProduceRequest.producing(batch, to: "t", 0, acks: -1), version: 9)
+        #expect(answer.responses[0].partitionResponses[0].errorCode == .none)
+        // Thirty seconds' worth is let through.
+        if answer.throttleTimeMs > 0 {
+          isThrottled = true
+          #expect(sent >= 7, "\(sent) requests of 4,000 bytes were too many")
+          break
+        }
+      }
+      #expect(isThrottled, "80,000 bytes were not counted against a quota of 30,000")
+    }
+  }
+
   @Test func `who makes too many partitions is refused in new versions, and muted in old ones`() throws {
     try withBroker(["controller.quota.window.num": "1"]) { broker in
       let client = try broker.connect()
@@ -166,8 +223,9 @@ extension TestClient {
     try withBroker(["quota.window.num": "2"]) { broker in
       let client = try broker.connect()
       #expect(try client.alterQuotas(["ip": "127.0.0.1"], ["connection_creation_rate": 2]) == .none)
-      let accepted = try (0..<10).count { _ in
-        let another = try broker.connect()
+      // All at once: one that comes too soon is kept for a while before it is closed.
+      let all = try (0..<10).map { _ in try broker.connect() }
+      let accepted = all.count { another in
         guard (try? another.send(ApiVersionsRequest(), version: 2)) != nil else { return false }
         return (try? another.receiveFrame()) ?? nil != nil
       }
