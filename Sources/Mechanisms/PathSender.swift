@@ -41,7 +41,7 @@ struct PathSender {
     switch path {
     case .readWrite: buffer = alignedBuffer(byteCount: bufferBytes)
     case .readSealWrite:
-      buffer = alignedBuffer(byteCount: bufferBytes)
+      buffer = alignedBuffer(byteCount: bufferBytes + SealedRecords.typeBytes)
       sealed = alignedBuffer(byteCount: SealedRecords.sealedBytes(bufferBytes))
       sealers = sockets.indices.map { SealedRecords.Sealer(stream: $0) }
     case .splice:
@@ -101,8 +101,7 @@ struct PathSender {
     tally.calls += 1
     let read = try check("pread") { pread(file, buffer.baseAddress, count, place) }
     guard read > 0 else { throw .corrupted("the file ended at \(place) of \(byteCount) bytes") }
-    let content = UnsafeRawBufferPointer(rebasing: buffer[..<read])
-    let records = try sealers[turn].seal(content, into: sealed)
+    let records = try sealers[turn].seal(read, of: buffer, into: sealed)
     tally.wireBytes += try send(sealed.baseAddress, count: records) - read
     return read
   }

@@ -9,6 +9,7 @@ import Foundation
 enum SealedRecords {
   static let contentBytesMax = 16_384
   static let headerBytes = 5, typeBytes = 1, tagBytes = 16
+  private static let nonceBytes = 12
   /// The type of application data, in the header and behind the content.
   private static let applicationData: UInt8 = 23
 
@@ -34,43 +35,46 @@ enum SealedRecords {
   struct Sealer {
     let stream: Int
     private var record: UInt64 = 0
-    /// A content and its type: encryption takes them in one piece.
-    private var inner = [UInt8](repeating: 0, count: contentBytesMax + typeBytes)
 
     init(stream: Int) { self.stream = stream }
 
-    /// Seals `content` in records.
+    /// Seals the first `contentBytes` of `buffer` in records.
     ///
-    /// - Parameter out: has room for `sealedBytes` of it.
+    /// - Parameters:
+    ///   - buffer: has room for one byte more: each record's type is written behind its content, and what stood there put back.
+    ///   - out: has room for `sealedBytes` of them.
     /// - Returns: how many bytes of `out` are written.
     mutating func seal(
-      _ content: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer
+      _ contentBytes: Int, of buffer: UnsafeMutableRawBufferPointer, into out: UnsafeMutableRawBufferPointer
     ) throws(MechanismError) -> Int {
       var (place, written) = (0, 0)
-      while place < content.count {
-        let count = min(contentBytesMax, content.count - place)
+      while place < contentBytes {
+        let end = place + min(contentBytesMax, contentBytes - place)
+        let kept = buffer[end]
+        buffer[end] = applicationData
         written += try seal(
-          record: UnsafeRawBufferPointer(rebasing: content[place..<place + count]),
+          inner: UnsafeRawBufferPointer(rebasing: buffer[place...end]),
           into: UnsafeMutableRawBufferPointer(rebasing: out[written...]))
-        place += count
+        buffer[end] = kept
+        place = end
       }
       return written
     }
 
+    /// - Parameter inner: a content and its type, which are encrypted in one piece.
     private mutating func seal(
-      record content: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer
+      inner: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer
     ) throws(MechanismError) -> Int {
-      let bodyBytes = content.count + typeBytes + tagBytes
+      let bodyBytes = inner.count + tagBytes
       let header = header(ofBody: bodyBytes)
-      inner.withUnsafeMutableBytes { $0.copyMemory(from: content) }
-      inner[content.count] = applicationData
       guard let nonce = nonce(stream, record),
-        let box = try? AES.GCM.seal(inner[...content.count], using: key, nonce: nonce, authenticating: header)
+        let box = try? AES.GCM.seal(inner, using: key, nonce: nonce, authenticating: header),
+        // Nonce, ciphertext, tag.
+        let body = box.combined?.dropFirst(nonceBytes), body.count == bodyBytes
       else { throw .corrupted("record \(record) could not be sealed") }
       record += 1
       out.copyBytes(from: header)
-      box.ciphertext.copyBytes(to: UnsafeMutableRawBufferPointer(rebasing: out[headerBytes...]))
-      box.tag.copyBytes(to: UnsafeMutableRawBufferPointer(rebasing: out[(headerBytes + content.count + typeBytes)...]))
+      body.copyBytes(to: UnsafeMutableRawBufferPointer(rebasing: out[headerBytes...]))
       return headerBytes + bodyBytes
     }
   }

@@ -11,9 +11,12 @@ struct SealedRecordsTests {
 
   private static func sealed(_ content: [UInt8], by sealer: inout SealedRecords.Sealer) throws -> [UInt8] {
     var out = [UInt8](repeating: 0, count: SealedRecords.sealedBytes(content.count))
+    // What stands behind the content is put back.
+    var buffer = content + [7]
     let count = try out.withUnsafeMutableBytes { out in
-      try content.withUnsafeBytes { try sealer.seal($0, into: out) }
+      try buffer.withUnsafeMutableBytes { try sealer.seal(content.count, of: $0, into: out) }
     }
+    #expect(buffer == content + [7])
     #expect(count == out.count)
     return out
   }
