@@ -118,8 +118,7 @@ let package = Package(
       "Mechanisms",
       [
         "Verdict", "Load", "Compression", "Model", "Measure", "Base", "CMillrace", "Clmdb", "Csqlite", "Crocksdb",
-        nioCore,
-        argumentParser,
+        nioCore, argumentParser, .product(name: "Crypto", package: "swift-crypto"),
       ]),
     library(
       "Results",

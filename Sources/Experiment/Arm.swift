@@ -74,9 +74,14 @@ package struct Arm: Sendable, Equatable {
     package var phases: Phases
     /// So many brokers with a ZooKeeper of their own, in place of one broker: a number, or `{name}`. Nil: one broker.
     package var cluster: Level?
+    /// Nil: one plaintext listener for everybody.
+    package var security: Security?
 
-    package init(settings: [Setting], network: Network, phases: Phases, cluster: Level? = nil) {
+    package init(
+      settings: [Setting], network: Network, phases: Phases, cluster: Level? = nil, security: Security? = nil
+    ) {
       (self.settings, self.network, self.phases, self.cluster) = (settings, network, phases, cluster)
+      self.security = security
     }
   }
 
@@ -204,6 +209,7 @@ extension Arm {
       case .bare(let bare): [bare.data?.mb, bare.data?.writeBytes]
       case .through(let broker):
         [broker.network.linkMbitPerS, broker.network.roundTripMs, broker.phases.stallMs, broker.cluster]
+          + (broker.security?.values ?? [])
       }
     return ([memory?.mib] + own).compactMap(\.self)
   }

@@ -14,8 +14,10 @@ extension Arm {
     case sustain
     /// Step by step to a topic that grows, and the same step to a fresh one: what the stored volume does.
     case twin
+    /// Connections, one after another, each of which is greeted, logged in and closed again.
+    case connect
 
-    package static let all = Flow.allCases.map(Load.flow) + [.sustain, .twin]
+    package static let all = Flow.allCases.map(Load.flow) + [.sustain, .twin, .connect]
 
     /// The generator's own word for it.
     package var verb: String {
@@ -23,6 +25,7 @@ extension Arm {
       case .flow(let flow): flow.rawValue
       case .sustain: "sustain"
       case .twin: "twin"
+      case .connect: "connect"
       }
     }
 

@@ -165,7 +165,9 @@ extension Experiment {
     guard broker.network.isLoopback else {
       return "it needs a link or a delay of its own, and the target's network is its own"
     }
+    guard broker.security == nil else { return "it secures a listener, and the target's listeners are its own" }
     let phases = broker.phases
+    guard phases.load != .connect else { return "it counts the broker's work for a connection, which a target hides" }
     guard phases.load != .consume, phases.filling.isEmpty, arm.cache == .any else {
       return "it needs a filled topic whose cache state is proved, which cannot be done at a target"
     }

@@ -49,6 +49,7 @@ package enum LoadCommand {
   private static let commands: [(name: String, help: String, run: @Sendable ([String]) async -> Int32)] = [
     (SustainPlan.command, SustainPlan.help, { await sustain($0) }),
     (TwinPlan.command, TwinPlan.help, { await twin($0) }),
+    (ConnectPlan.command, ConnectPlan.help, { await connect($0, until: interrupted()) }),
     (CheckPlan.command, CheckPlan.help, { await check($0, until: interrupted()) }),
     (AgentPlan.command, AgentPlan.help, { await agent($0, until: interrupted()) }),
     (SpreadPlan.command, SpreadPlan.help, { await spread($0, until: interrupted()) }),

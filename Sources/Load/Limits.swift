@@ -27,6 +27,10 @@ package enum Limits {
   package static let recordBytesMax = 64 << 20
   package static let connectionsMax = 4096
   package static let threadsMax = 256
+  /// Connections that one `connect` makes: each takes a local port for the minute of TIME_WAIT, of which there are 28,000.
+  package static let connectsMax = 1_000_000
+  /// Failed connections after which `connect` gives up: what refuses so many refuses all.
+  static let connectFailuresMax = 100
   package static let partitionsMax = 1 << 18
   package static let inFlightMax = 10_000
   /// Generators that share a run.

@@ -198,6 +198,16 @@ extension Metric {
   package static let packetsPerRecord = Metric(
     "packets_per_record", "", .less, .cost,
     "packets to and from the broker for one record, as the buckets at both ends of a link of its own count them")
+  package static let connectionsPerSecond = Metric(
+    "connections_per_s", "1/s", .more, .rate, "connections made, logged in, answered once and closed a second")
+  package static let connectP50Ms = Metric(
+    "connect_p50_ms", "ms", .less, .latency, "median time from connecting to the first answer after the login")
+  package static let connectP99Ms = Metric("connect_p99_ms", "ms", .less, .latency, "99th percentile of that time")
+  package static let connectMaxMs = Metric("connect_max_ms", "ms", .less, .latency, "longest such time")
+  package static let brokerCPUMsPerConnection = Metric(
+    "broker_cpu_ms_per_connection", "ms", .less, .cost, "user and system CPU of the broker for one connection")
+  package static let clientCPUMsPerConnection = Metric(
+    "client_cpu_ms_per_connection", "ms", .less, .cost, "CPU of the load generator for one connection")
   package static let requestsPerSecond = Metric("requests_per_s", "1/s", .more, .rate, "requests a second")
   package static let systemCallsPerRecord = Metric(
     "system_calls_per_record", "", .less, .cost,
@@ -262,7 +272,8 @@ extension Metric {
     storedBytes, wireBytes, processWrittenBytes, processReadBytes, storageReadPercent, liveReadBytes, lagLeastRecords,
     lagMostRecords, lagMaxRecords, besideMBPerSecond, deviceReadBytes, deviceWrittenBytes, loopbackBytes, linkBytes,
     linkPercent,
-    packetsPerRecord, requestsPerSecond, systemCallsPerRecord, stallMs, stallRecoveredPercent,
+    packetsPerRecord, connectionsPerSecond, connectP50Ms, connectP99Ms, connectMaxMs, brokerCPUMsPerConnection,
+    clientCPUMsPerConnection, requestsPerSecond, systemCallsPerRecord, stallMs, stallRecoveredPercent,
     serviceOfResponsePercent, rateErrorPercent, comparisons, falsePositives, falsePositivePercent, falsePositiveChance,
     dirtyMaxMiB, rssMiB, openDescriptors, threads, logMiB, stealPercent,
     otherCPUPercent, residentPercent, systemCalls, contextSwitches,

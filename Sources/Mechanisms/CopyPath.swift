@@ -15,11 +15,15 @@ package struct CopyPath: Sendable {
     case sendfile
     /// File to pipe to socket.
     case splice
+    /// pread into a buffer, sealed in the records of TLS 1.3, send from those: what encryption costs without a handshake.
+    case readSealWrite = "read-seal-write"
 
-    /// Copies of each byte by the sender's CPU between page cache and socket, by construction.
+    /// Copies of each byte by the sender's CPU between page cache and socket, by construction; encryption into another buffer is
+    /// one.
     package var senderCopies: Int {
       switch self {
       case .readWrite: 2
+      case .readSealWrite: 3
       case .mmapWrite: 1
       case .sendfile, .splice: 0
       }
@@ -69,7 +73,7 @@ package struct CopyPath: Sendable {
 
   package struct Result: Sendable, Equatable {
     package var fileBytes: Int
-    /// Whole file and its parts; what the receiver counted.
+    /// Whole file and its parts, as the receiver counted them; without what records add.
     package var bytes: Int
     /// From the first byte sent to the last received.
     package var seconds: Double
@@ -149,11 +153,11 @@ package struct CopyPath: Sendable {
       sent = sender.tally
     }
     let elapsed = Double(max(nowNanoseconds() - start, 1)) / 1e9
-    guard outcome.bytes == sent.bytes else {
-      throw .corrupted("\(sent.bytes) bytes were sent and \(outcome.bytes) received")
+    guard outcome.bytes == sent.wireBytes else {
+      throw .corrupted("\(sent.wireBytes) bytes were sent and \(outcome.bytes) received")
     }
     return Result(
-      fileBytes: data.byteCount, bytes: outcome.bytes, seconds: elapsed, passes: sent.passes,
+      fileBytes: data.byteCount, bytes: sent.bytes, seconds: elapsed, passes: sent.passes,
       senderCPUSeconds: used.cpuSeconds, receiverCPUSeconds: outcome.usage.cpuSeconds, systemCalls: sent.calls,
       contextSwitches: used.voluntarySwitches + used.involuntarySwitches, minorFaults: used.minorFaults,
       senderCopies: path.senderCopies, residentBefore: 0, residentAfter: 0, congestionControl: congestion,
@@ -181,7 +185,8 @@ package struct CopyPath: Sendable {
     var sender = try PathSender(path, data: data, sockets: loopbacks.map(\.sender), bufferBytes: bufferBytes)
     defer { sender.close() }
     let receiver = try Receiver(
-      sockets: loopbacks.map(\.receiver), bufferBytes: receiveBytes, checksums: checksums)
+      sockets: loopbacks.map(\.receiver), bufferBytes: receiveBytes, checksums: checksums,
+      opens: checksums && path == .readSealWrite)
     do throws(MechanismError) {
       try body(&sender)
     } catch {

@@ -6,7 +6,8 @@ struct CopyPathCommand: Mechanism {
     commandName: "copy-path", abstract: "Send a file through a loopback socket by sendfile, copy or another way.")
 
   @Option(help: "The file.") var file: String
-  @Option(help: "read-write, mmap-write, sendfile, splice.") var path: CopyPath.Path
+  @Option(help: "read-write, mmap-write, sendfile, splice, read-seal-write (TLS 1.3's records, AES-128-GCM).") var path:
+    CopyPath.Path
   @Option(help: "Bytes per system call.") var bufferBytes = 65_536
   @Option(help: "Connections, which take chunks in turn.") var connections = 1
   @Option(help: "Size of each connection's receive buffer.") var receiveBytes = 1_048_576

@@ -4,7 +4,10 @@ import Glibc
 /// One way of moving a file into a socket. Owns the open file, and the buffer or pipe the way needs.
 struct PathSender {
   struct Tally {
+    /// Of the file.
     var bytes = 0
+    /// As they were sent: sealed records are longer.
+    var wireBytes = 0
     /// System calls that moved bytes or mapped them.
     var calls = 0
     /// Whole passes over the file.
@@ -22,6 +25,9 @@ struct PathSender {
   private let bufferBytes: Int
   private var buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
   private var pipe: [Int32] = []
+  /// Of each socket, and the records of one chunk; empty but for sealed records.
+  private var sealers: [SealedRecords.Sealer] = []
+  private var sealed = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
   /// The clock is read each time this much has been sent, so that a small buffer does not pay for it.
   private static let clockBytes = 1 << 20
@@ -34,6 +40,10 @@ struct PathSender {
     file = try check("open \(data.path)") { open(data.path, O_RDONLY | O_CLOEXEC) }
     switch path {
     case .readWrite: buffer = alignedBuffer(byteCount: bufferBytes)
+    case .readSealWrite:
+      buffer = alignedBuffer(byteCount: bufferBytes + SealedRecords.typeBytes)
+      sealed = alignedBuffer(byteCount: SealedRecords.sealedBytes(bufferBytes))
+      sealers = sockets.indices.map { SealedRecords.Sealer(stream: $0) }
     case .splice:
       var ends: [Int32] = [-1, -1]
       try check("pipe of \(bufferBytes) bytes") { millrace_pipe(&ends, Int32(bufferBytes)) }
@@ -46,6 +56,7 @@ struct PathSender {
     Glibc.close(file)
     for end in pipe { Glibc.close(end) }
     if buffer.baseAddress != nil { buffer.deallocate() }
+    if sealed.baseAddress != nil { sealed.deallocate() }
   }
 
   /// One pass, or as much of it as the deadline (of `nowNanoseconds`) allows.
@@ -60,6 +71,7 @@ struct PathSender {
       let count = min(bufferBytes, byteCount - place)
       switch path {
       case .readWrite: place += try readAndSend(at: place, count: count)
+      case .readSealWrite: place += try readSealAndSend(at: place, count: count)
       case .mmapWrite: place += try send(map.map { $0 + place }, count: count)
       case .sendfile: place += try sendFileRange(at: place, count: count)
       case .splice: place += try spliceRange(at: place, count: count)
@@ -74,6 +86,7 @@ struct PathSender {
     }
     Progress.shared.add(place - told)
     tally.bytes += place
+    tally.wireBytes += place
     if place == byteCount { tally.passes += 1 }
   }
 
@@ -82,6 +95,15 @@ struct PathSender {
     let read = try check("pread") { pread(file, buffer.baseAddress, count, place) }
     guard read > 0 else { throw .corrupted("the file ended at \(place) of \(byteCount) bytes") }
     return try send(buffer.baseAddress, count: read)
+  }
+
+  private mutating func readSealAndSend(at place: Int, count: Int) throws(MechanismError) -> Int {
+    tally.calls += 1
+    let read = try check("pread") { pread(file, buffer.baseAddress, count, place) }
+    guard read > 0 else { throw .corrupted("the file ended at \(place) of \(byteCount) bytes") }
+    let records = try sealers[turn].seal(read, of: buffer, into: sealed)
+    tally.wireBytes += try send(sealed.baseAddress, count: records) - read
+    return read
   }
 
   /// All of `count` bytes.

@@ -10,6 +10,7 @@ import Synchronization
 /// Started by `init`, ended by `finish`, which waits for the ends of all streams; exactly one call.
 final class Receiver: Sendable {
   struct Outcome {
+    /// As they came; of records that are opened their contents.
     var bytes = 0
     /// CRC-32C of everything, when asked for.
     var checksum: UInt32 = 0
@@ -21,13 +22,16 @@ final class Receiver: Sendable {
   private let sockets: [Int32]
   private let bufferBytes: Int
   private let checksums: Bool
+  private let opens: Bool
   private let outcome = Mutex(Outcome())
   private let thread = Mutex<WorkThread?>(nil)
 
-  init(sockets: [Int32], bufferBytes: Int, checksums: Bool) throws(MechanismError) {
+  /// - Parameter opens: the streams are sealed records (`SealedRecords`), which are opened, and whose contents are counted.
+  init(sockets: [Int32], bufferBytes: Int, checksums: Bool, opens: Bool = false) throws(MechanismError) {
     self.sockets = sockets
     self.bufferBytes = bufferBytes
     self.checksums = checksums
+    self.opens = opens
     let started = try WorkThread { self.receive() }
     thread.withLock { $0 = started }
   }
@@ -40,7 +44,11 @@ final class Receiver: Sendable {
   }
 
   private func receive() {
-    var streams = sockets.map { Stream(socket: $0, buffer: alignedBuffer(byteCount: bufferBytes)) }
+    var streams = sockets.enumerated().map { index, socket in
+      Stream(
+        socket: socket, buffer: alignedBuffer(byteCount: bufferBytes),
+        opener: opens ? SealedRecords.Opener(stream: index) : nil)
+    }
     defer { for stream in streams { stream.buffer.deallocate() } }
     var seen = Outcome()
     do throws(MechanismError) {
@@ -62,6 +70,7 @@ final class Receiver: Sendable {
     let buffer: UnsafeMutableRawBufferPointer
     /// Where in the buffer the next bytes go.
     var position = 0
+    var opener: SealedRecords.Opener?
   }
 
   /// Whichever has bytes, until all have ended.
@@ -86,9 +95,19 @@ final class Receiver: Sendable {
     let room = stream.buffer[stream.position...]
     let start = UnsafeMutableRawBufferPointer(rebasing: room).baseAddress
     let count = try check("recv") { recv(stream.socket, start, room.count, 0) }
-    if count == 0 { return false }
-    seen.bytes += count
-    if checksums { seen.checksum = millrace_crc32c(seen.checksum, start, count) }
+    if count == 0 {
+      guard stream.opener?.isInMidst != true else { throw .corrupted("a stream ended within a record") }
+      return false
+    }
+    if stream.opener != nil {
+      try stream.opener?.take(UnsafeRawBufferPointer(start: start, count: count)) { content in
+        seen.bytes += content.count
+        if checksums { seen.checksum = millrace_crc32c(seen.checksum, content.baseAddress, content.count) }
+      }
+    } else {
+      seen.bytes += count
+      if checksums { seen.checksum = millrace_crc32c(seen.checksum, start, count) }
+    }
     stream.position += count
     if stream.position == stream.buffer.count { stream.position = 0 }
     return true

@@ -120,6 +120,7 @@ extension Ceiling {
       case .flow(.consume): return [.loopback] + cold
       case .flow(.produce), .flow(.endToEnd), .twin: return [.loopback] + synced
       case .sustain: return [.memoryCopy] + cold + synced
+      case .connect: return []
       }
     }
   }

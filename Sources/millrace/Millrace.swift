@@ -41,7 +41,8 @@ struct Millrace: AsyncParsableCommand {
       ListCommand.self, PlanCommand.self, RunCommand.self, PlotCommand.self, ReportCommand.self, CompareCommand.self,
       PackCommand.self, PruneCommand.self, NewCommand.self,
       CodecsCommand.self, LintResultsCommand.self, DoctorCommand.self, TopicsCommand.self, GroupsCommand.self,
-      ConfigsCommand.self, AclsCommand.self, QuotasCommand.self, TransactionsCommand.self, LogDirsCommand.self,
+      ConfigsCommand.self, UsersCommand.self, AclsCommand.self, QuotasCommand.self, TransactionsCommand.self,
+      LogDirsCommand.self,
       ZNodesCommand.self, DumpLogCommand.self,
       LocalClusterCommand.self, SimulateCommand.self, FaultsCommand.self, MechanismCommand.self,
     ])

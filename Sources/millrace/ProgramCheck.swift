@@ -28,6 +28,7 @@ struct ProgramCheck {
           if seen.insert(words).inserted { try check(part, options, words) }
         }
         try checkKeys(of: arm, values)
+        try checkSecurity(of: arm, values)
       }
       try checkShare(of: arm)
     }
@@ -123,6 +124,10 @@ struct ProgramCheck {
   private func load(_ verb: String, _ arguments: [String]) -> String? {
     let all = ["--bootstrap-server", "127.0.0.1:9092", "--topic", "topic", "--json", "--quiet"] + arguments
     do throws(PlanError) {
+      if verb == ConnectPlan.command {
+        _ = try ConnectPlan(arguments: all.filter { !["--topic", "topic"].contains($0) })
+        return nil
+      }
       let plan =
         switch verb {
         case SustainPlan.command: try SustainPlan(arguments: all).base
@@ -148,6 +153,12 @@ struct ProgramCheck {
       }
       do throws(InvalidConfig) { _ = try row.check(setting.value.text) } catch { throw self.error(key, "\(error)") }
     }
+  }
+
+  private func checkSecurity(of arm: Arm, _ values: RunValues) throws(DefinitionError) {
+    do throws(Arm.Security.Fault) {
+      _ = try arm.broker?.security?.asked { Placeholder.fill($0, from: values.values) ?? $0 }
+    } catch { throw self.error("arms.\(arm.name).security.\(error.key)", error.reason) }
   }
 
   /// Whether a parser's words are about the option: `--name`, or `'name'`.

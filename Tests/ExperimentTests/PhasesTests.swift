@@ -44,7 +44,7 @@ struct PhasesTests {
   @Test("a program has one name, and one program a name")
   func programs() {
     let names = Arm.Program.all(MechanismList.descriptions).map(\.name)
-    #expect(Set(names).count == names.count && names.count == MechanismList.descriptions.count + 5)
+    #expect(Set(names).count == names.count && names.count == MechanismList.descriptions.count + 6)
     #expect(names.contains("mechanism raw-append") && names.contains("load end-to-end"))
   }
 }

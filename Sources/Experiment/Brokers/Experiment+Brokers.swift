@@ -71,6 +71,7 @@ extension Experiment {
     if arm.needsCluster, !broker.isMillrace { return "it starts a cluster of Millrace's brokers" }
     guard let through = arm.broker, !broker.isMillrace else { return nil }
     let (driver, phases) = (broker.driver, through.phases)
+    if through.security != nil { return "it secures a listener, for which drivers of other brokers have no keys" }
     for setting in through.settings {
       if let reason = driver.obstacle(to: setting) { return reason }
     }

@@ -62,6 +62,7 @@ extension Arm.Bare {
     ("restart", "a bare arm has no broker to start again"), ("stall_ms", "a bare arm has no broker to stop"),
     ("link_mbit_per_s", "a bare arm has no broker to be at the other end"),
     ("links", "a bare arm has no broker to be at the other end"),
+    ("security", "a bare arm has no broker to be let in by"),
     ("round_trip_ms", "a bare arm has no broker to be at the other end"),
   ]
 }
@@ -85,8 +86,34 @@ extension Arm.Broker {
     if try reader.flag("restart", default: false) { phases.append(.restart) }
     self.init(
       settings: try reader.settings("broker"), network: try Self.network(reading: &reader),
-      phases: try Self.checked(phases, reader), cluster: try reader.level("cluster"))
+      phases: try Self.checked(phases, reader), cluster: try reader.level("cluster"),
+      security: try Self.security(reading: &reader))
     if cluster != nil { try Self.checkCluster(&reader) }
+  }
+
+  private static func security(reading reader: inout DefinitionReader) throws(DefinitionError) -> Arm.Security? {
+    let security = try reader.section("security") { (section) throws(DefinitionError) in
+      guard let securityProtocol = try section.level("protocol") else {
+        throw section.error("protocol", "the key `protocol` is missing: what the load's listener speaks")
+      }
+      let security = Arm.Security(
+        securityProtocol, acls: try section.level("acls"), quotas: try section.level("quotas"))
+      // What placeholders come to is known when a profile has been chosen.
+      guard security.values.allSatisfy({ Placeholder.names(in: $0.text).isEmpty }) else { return security }
+      do throws(Arm.Security.Fault) { _ = try security.asked { $0 } } catch {
+        throw section.error(error.key, error.reason)
+      }
+      return security
+    }
+    guard security != nil else { return nil }
+    for (key, reason) in [
+      ("cluster", "brokers of a cluster reach each other in plaintext"),
+      ("link_mbit_per_s", "the listener and its certificate are of loopback"),
+      ("round_trip_ms", "the relay stands before one listener, and a secured broker has two"),
+    ] where reader.node(key) != nil {
+      throw reader.error(key, "does not go together with `security`: \(reason)")
+    }
+    return security
   }
 
   /// What is done to one broker and its files, and has no meaning for several.

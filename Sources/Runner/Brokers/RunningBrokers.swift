@@ -2,6 +2,10 @@
 protocol RunningBrokers: AnyObject {
   /// As clients reach it: `HOST:PORT`, or several.
   var address: String { get }
+  /// As the campaign reaches them to administer them.
+  var adminAddress: String { get }
+  /// The file of client properties that a load needs; nil: none.
+  var commandConfig: String? { get }
   /// The process that a stall stops, and whose network is looked at; of a cluster the first broker's.
   var pid: Int32 { get }
   /// The processes whose CPU, memory and bytes are counted.

@@ -28,6 +28,12 @@ package struct Plan: Sendable, Equatable {
     static let clusterSeconds = 2.5
     /// What a broker of another's takes beyond that: most run on Java.
     static let foreignBrokerSeconds = 6.0
+    /// A user, rights, quotas, and the proof of them: commands around a run with a secured listener.
+    static let securedSeconds = 0.3
+    /// Made before each run.
+    static let aclsPerSecond = 5000.0
+    /// Connections that are logged in and closed again: a login costs the client thousands of hashes.
+    static let connectionsPerSecond = 600.0
     /// Log framing and indexes beside the payload.
     static let storedPerPayload = 1.15
   }
@@ -67,7 +73,8 @@ package struct Plan: Sendable, Equatable {
       }
       if let prepare = arm.broker?.phases.prepare {
         let settings = values.filled(prepare)
-        prepared["\(settings)"] = Self.payload(settings) * Rates.storedPerPayload
+        let trace = (try? arm.broker.map { try ProcessRunner.trace(of: $0, values) }) ?? ""
+        prepared["\(settings) \(trace)"] = Self.payload(settings) * Rates.storedPerPayload
       }
     }
     let kept = prepared.values.reduce(0, +)
@@ -105,6 +112,9 @@ package struct Plan: Sendable, Equatable {
     case .through(let broker):
       var cost = cost(of: arm, broker, options, values, at: experiment.target)
       if !experiment.broker(at: cell).isMillrace { cost.seconds += Rates.foreignBrokerSeconds }
+      if let asked = try? ProcessRunner.security(of: broker, values) {
+        cost.seconds += Rates.securedSeconds + Double(asked.acls ?? 0) / Rates.aclsPerSecond
+      }
       if broker.cluster != nil { cost.replicate(values.filled(arm.options + (broker.phases.fill ?? []))) }
       return cost
     }
@@ -131,6 +141,8 @@ package struct Plan: Sendable, Equatable {
         seconds: 2 * bytes / Rates.twinBytesPerSecond + Rates.brokerOverheadSeconds
           + (step > 0 ? bytes / step * Rates.twinStepSeconds : 0),
         bytes: 2 * bytes, diskBytes: target?.isLocal == false ? 0 : (bytes + 2 * step) * Rates.storedPerPayload)
+    case .connect:
+      cost.seconds = (options["num-connections"] ?? 0) / Rates.connectionsPerSecond + Rates.brokerOverheadSeconds
     case .flow(.produce), .flow(.endToEnd):
       let load = offered(options)
       cost.seconds = load.seconds + Rates.brokerOverheadSeconds + distance(arm, values, options, load.bytes)

@@ -7,6 +7,9 @@ import Verdict
 
 /// End-to-end arms: a broker of its own for each run, and the load generator against it.
 extension ProcessRunner {
+  /// That loads use which name no other.
+  static var topic: String { Names.topic }
+
   private enum Names {
     static let topic = "bench"
     /// A consumer warms up with this share of the records.
@@ -16,7 +19,7 @@ extension ProcessRunner {
   mutating func measure(_ scene: Scene, _ through: Arm.Broker) throws(RunError) -> Measured {
     let phases = through.phases
     var data = "\(scene.directory)/data"
-    if let settings = phases.prepare { data = try preparedTopic(scene, settings) }
+    if let settings = phases.prepare { data = try preparedTopic(scene, settings, through) }
     let broker = try start(scene, through, data)
     if let settings = phases.fill { try fillTopic(scene, settings, broker) }
     let cache = scene.arm.cache == .any ? nil : CacheState(paths: broker.segments.paths(of: nil))
@@ -46,6 +49,7 @@ extension ProcessRunner {
     metrics[.startMs] = broker.startSeconds * 1000
     ClusterUnderTest.addMost(&metrics, before: eachBefore, after: broker.eachFigures())
     if phases.restarts { addHeld(&metrics, broker.segments.paths(of: Names.topic)) }
+    let securityFaults = try securityFaults(scene, broker)
     if phases.prepare != nil, phases.load != .consume { try removeTopic(broker, scene) }
     try broker.stop()
     if phases.restarts { addProcessCache(&metrics, in: data) }
@@ -68,6 +72,7 @@ extension ProcessRunner {
     Stall.add(to: &metrics, stallMs: finished.stallMs)
     Self.addRateError(&metrics, options)
     var check = try reconcile(scene, through, metrics, finished.figures)
+    for fault in securityFaults { check.note(fault: fault) }
     // What brokers of a cluster send each other passes the same interface.
     if !Self.isSunk(options), through.cluster == nil { reconcileNetwork(&check, count, passed, metrics) }
     if phases.stallMs != nil, finished.stallMs == nil { check.note(fault: "the run ended before its stall") }
@@ -112,7 +117,7 @@ extension ProcessRunner {
     switch load {
     case .sustain: nil
     case .twin: try figures.required("elapsed_seconds")
-    case .flow: try metrics.needed(.seconds)
+    case .flow, .connect: try metrics.needed(.seconds)
     }
   }
 
@@ -171,7 +176,7 @@ extension ProcessRunner {
   ) throws(RunError) -> Finished {
     var arguments = Self.loadArguments(load, at: broker) + ["--quiet"]
     arguments += Self.arguments(scene.values.filled(options))
-    let intervals = intervals ?? (name == "load" ? Self.intervals(scene) : nil)
+    let intervals = intervals ?? (name == "load" && load != .connect ? Self.intervals(scene) : nil)
     if let intervals {
       arguments += ["--intervals-csv", intervals]
       if case .flow = load, !asksForIntervals(options) { arguments += ["--interval-ms", String(intervalMs(scene))] }
@@ -199,16 +204,21 @@ extension ProcessRunner {
 
   /// What every load against a broker of ours begins with; an option `topic` behind it names another.
   static func loadArguments(_ load: Arm.Load, at broker: any RunningBrokers) -> [String] {
-    [load.verb, "--bootstrap-server", broker.address, "--topic", Names.topic, "--json"]
+    [load.verb, "--bootstrap-server", broker.address, "--json"]
+      + (load == .connect ? [] : ["--topic", Names.topic])
+      + (broker.commandConfig.map { ["--command-config", $0] } ?? [])
   }
 
   /// The broker under test, with the arm's settings, in the run's cgroup.
   func start(_ scene: Scene, _ through: Arm.Broker, _ data: String) throws(RunError) -> any RunningBrokers {
     if let cluster = through.cluster { return try startCluster(scene, through, brokers: cluster) }
-    return try BrokerProcess(
+    let listener = try securedListener(scene, through)
+    let broker = try BrokerProcess(
       scene.broker, programs: programs, directory: scene.directory, data: data,
       settings: scene.values.filled(through.settings), procs: scene.group?.procs,
-      at: scene.network?.place ?? BrokerProcess.Place(), stopRequested: stopRequested)
+      at: scene.network?.place ?? BrokerProcess.Place(), secured: listener, stopRequested: stopRequested)
+    if let listener { try admit(scene, to: broker, by: listener) }
+    return broker
   }
 
   // MARK: Filled topics
@@ -232,14 +242,18 @@ extension ProcessRunner {
   /// What a run wrote into a directory that the next one gets as well.
   private func removeTopic(_ broker: any RunningBrokers, _ scene: Scene) throws(RunError) {
     try Self.run(
-      programs.millrace, ["topics", "delete", Names.topic, "--bootstrap-server", broker.address], in: scene.directory)
+      programs.millrace, ["topics", "delete", Names.topic, "--bootstrap-server", broker.adminAddress],
+      in: scene.directory)
   }
 
   /// The data directory of a topic filled as the arm asks; the first to ask pays.
-  private mutating func preparedTopic(_ scene: Scene, _ settings: [Setting]) throws(RunError) -> String {
+  private mutating func preparedTopic(
+    _ scene: Scene, _ settings: [Setting], _ through: Arm.Broker
+  ) throws(RunError) -> String {
     let settings = scene.values.filled(settings)
     let key = Fingerprint.of(
-      (["\(scene.broker.level)"] + settings.map { "\($0.name)=\($0.value)" }).joined(separator: "\n"))
+      (["\(scene.broker.level)", try Self.trace(of: through, scene.values)] + settings.map { "\($0.name)=\($0.value)" })
+        .joined(separator: "\n"))
     if let data = preparedTopics[key] { return data }
     let data = "\(scratch)/topic-\(key.prefix(12))"
     try? FileManager.default.removeItem(atPath: data)
@@ -291,6 +305,10 @@ extension ProcessRunner {
       metrics[.storageReadPercent] = 100 * read / consumed
       metrics[.hitRatio] = max(0, 1 - read / consumed)
     }
+    if load == .connect, let made = figures["connections_made"], made > 0 {
+      metrics[.brokerCPUMsPerConnection] = cpu * 1000 / made
+      metrics[.clientCPUMsPerConnection] = figures["cpu_seconds"].map { $0 * 1000 / made }
+    }
     metrics[.contextSwitches] = Double(after.contextSwitches - before.contextSwitches)
     metrics[.rssMiB] = after.residentMiB
     metrics[.storedBytes] = stored
@@ -310,6 +328,10 @@ extension ProcessRunner {
     let options = scene.values.filled(scene.arm.options)
     check.integrity(figures, except: Set(experiment.verdicts.filter { $0.kind == .never }.map(\.metric)))
     check.records(asked: options.first { $0.name == "num-records" }?.value.number, moved: metrics[.records])
+    if through.phases.load == .connect {
+      check.connections(
+        asked: options.first { $0.name == "num-connections" }?.value.number, made: figures["connections_made"])
+    }
     let keepsAll = !through.settings.contains { $0.name.hasPrefix("log.retention.bytes") }
     let isSunk = Self.isSunk(options)
     // Fresh topics alone leave nothing.

@@ -88,11 +88,13 @@ extension ProcessRunner {
   }
 
   /// A program of ours to its end, of which only its success counts.
-  static func run(_ program: String, _ arguments: [String], in directory: String) throws(RunError) {
+  static func run(
+    _ program: String, _ arguments: [String], in directory: String, out: String = "/dev/null"
+  ) throws(RunError) {
     let errors = "\(directory)/topics.log"
     let child: ChildProcess
     do {
-      child = try ChildProcess(program: program, arguments: arguments, outPath: "/dev/null", errPath: errors)
+      child = try ChildProcess(program: program, arguments: arguments, outPath: out, errPath: errors)
     } catch {
       throw .failed("\(error)")
     }

@@ -84,7 +84,7 @@ package struct ProcessRunner: CellRunner {
         return error.reason
       }
     }
-    if let obstacle = clusterObstacle(to: arm) { return obstacle }
+    if let obstacle = clusterObstacle(to: arm) ?? securityObstacle(to: arm) { return obstacle }
     if experiment.target == nil, arm.broker?.cluster == nil, let replicas = Self.replicas(of: arm), replicas > 1 {
       return "needs a cluster: \(replicas) replicas of each partition, and one broker keeps one"
     }

@@ -54,6 +54,12 @@ package struct Reconciliation: Sendable, Equatable {
     faults.append("\(Figures.text(moved)) records moved of \(Figures.text(asked))")
   }
 
+  /// A load of connections made all that it was asked for.
+  package mutating func connections(asked: Double?, made: Double?) {
+    guard let asked, made != asked else { return }
+    faults.append("\(made.map { Figures.text($0) } ?? "no") connections were made of \(Figures.text(asked))")
+  }
+
   /// Nothing may be lost, doubled, out of order or damaged. What a rule of the experiment judges (`except`) is left to it:
   /// a row that did not count could not count against the claim.
   package mutating func integrity(_ figures: ReportedFigures, except judged: Set<String> = []) {

@@ -14,6 +14,7 @@ final class ClusterUnderTest: RunningBrokers {
 
   let segments: SegmentFiles
   let startSeconds: Double
+  let commandConfig: String? = nil
   let clientNamespace: String?
   let clientAddresses: [String]
   private let cluster: LocalCluster
@@ -60,6 +61,7 @@ final class ClusterUnderTest: RunningBrokers {
     cluster.stop()
   }
 
+  var adminAddress: String { address }
   var address: String { cluster.bootstrapServers }
   var pid: Int32 { members.first ?? 0 }
   var members: [Int32] { cluster.ids.compactMap { cluster.pid(of: $0) } }

@@ -40,21 +40,37 @@ package final class BrokerProcess {
   package var pid: Int32 { child.pid }
   /// As clients reach it.
   package let address: String
+  /// As the campaign reaches it to administer it: the same, but for a secured broker.
+  package let adminAddress: String
+  /// The load's listener, where it is another than the campaign's.
+  let secured: SecuredListener?
+  let commandConfig: String?
 
   /// Returns when the broker answers. `data` is its data directory; logs and configuration go to `directory`.
   init(
     _ broker: BrokerUnderTest, programs: ProcessRunner.Programs, directory: String, data: String, settings: [Setting],
-    procs: String?, at place: Place = Place(), stopRequested: @escaping () -> Bool
+    procs: String?, at place: Place = Place(), secured: SecuredListener? = nil, stopRequested: @escaping () -> Bool
   ) throws(RunError) {
-    if let given = place.port { port = given } else { port = try ListeningPort.free() }
-    address = place.advertised ?? "\(place.host):\(port)"
+    if let given = place.port {
+      port = given
+    } else {
+      port = try ListeningPort.free(count: 1, besides: secured?.port ?? 0)[0]
+    }
+    adminAddress = place.advertised ?? "\(place.host):\(port)"
+    address = secured?.address ?? adminAddress
+    self.secured = secured
+    commandConfig = secured.map { _ in "\(directory)/load.properties" }
     self.directory = directory
     driver = broker.driver
     segments = SegmentFiles(of: broker.driver, in: data)
     let start = try BrokerStart(
-      broker, programs: programs, directory: directory, data: data, host: place.host, port: port, advertised: address,
+      broker, programs: programs, directory: directory, data: data, host: place.host, port: port,
+      advertised: adminAddress,
       procs: procs, network: place.network, stopRequested: stopRequested)
-    try start.writeFiles(settings)
+    try start.writeFiles(settings + (secured?.settings(adminPort: port) ?? []))
+    if let secured, let commandConfig {
+      do { try SmallFile.replace(commandConfig, secured.clientProperties) } catch { throw .failed("\(error)") }
+    }
     try start.runCommands()
     let began = Uptime.seconds
     let companions = try start.startCompanions()
