@@ -54,8 +54,11 @@ extension Partition.State {
     return (log.leaderEpoch ?? epoch, log.logEndOffset)
   }
 
+  /// Whether the replica serves a request that a follower may serve, or only the leader.
+  func mayServe(asFollower mayBeFollower: Bool) -> Bool { replication.isLeader || (mayBeFollower && follows) }
+
   func check(_ currentLeaderEpoch: LeaderEpoch, mayBeFollower: Bool = false) throws(PartitionError) {
-    guard replication.isLeader || mayBeFollower else { throw .notLeader }
+    guard mayServe(asFollower: mayBeFollower) else { throw .notLeader }
     if currentLeaderEpoch < 0 || currentLeaderEpoch == replication.leaderEpoch { return }
     throw currentLeaderEpoch < replication.leaderEpoch ? .fencedLeaderEpoch : .unknownLeaderEpoch
   }

@@ -23,6 +23,9 @@ package final class Partition: Sendable {
     var isDeleted = false
     /// Whether this broker has a replica of the partition.
     var isReplica = true
+    /// Whether the controller has said, since this broker started, that the replica follows. Until then its log may lack what it has had,
+    /// and the leader epoch is the one that was read at the start.
+    var follows = false
     /// `fail` has been called.
     var hasFailed = false
   }
@@ -150,6 +153,7 @@ package final class Partition: Sendable {
   func follow(leaderEpoch: LeaderEpoch) -> [Waiter] {
     state.withLock { state in
       state.replication.follow(leaderEpoch: leaderEpoch)
+      state.follows = true
       #if DEBUG
       if PlantedFault.truncatesToTheHighWatermark.isPlanted, !state.replication.isLeader, let log = state.log {
         try? log.truncate(to: state.replication.highWatermark, nowMs: 0)
@@ -210,7 +214,7 @@ package final class Partition: Sendable {
   /// - Parameter mayBeFollower: whether a follower may serve the request.
   func park(_ waiter: Waiter, for need: Need, mayBeFollower: Bool = false) -> Bool {
     state.withLock { state in
-      guard let log = state.log, state.replication.isLeader || mayBeFollower else { return false }
+      guard let log = state.log, state.mayServe(asFollower: mayBeFollower) else { return false }
       let mark = state.replication.highWatermark
       let isMet =
         switch need {

@@ -309,6 +309,13 @@ struct PartitionReplicasTests {
       }
       let again = try #require(opened.withLock { $0.first })
       #expect(try again.highWatermark == 6 && again.withLog { log, _ in log.logEndOffset } == 8)
+      // Its log may lack what consumers have read here before, and epoch 3 may be over: nobody is told that an offset is out of range.
+      let read = Partition.Wanted(
+        offset: 100, maxBytes: 1, atLeastOneBatch: true, isReadCommitted: false, currentLeaderEpoch: 3,
+        lastFetchedEpoch: -1, mayBeFollower: true)
+      #expect(throws: PartitionError.notLeader, "who leads is not known yet") { try again.read(read) }
+      for waiter in again.follow(leaderEpoch: 3) { waiter.wake(.released) }
+      #expect(throws: PartitionError.read(.outOfRange(logStart: 0, logEnd: 8))) { try again.read(read) }
       again.lead()
       #expect(again.highWatermark == 6, "a new leader does not know what the others have")
     }

@@ -57,6 +57,14 @@ extension SimulationTests {
     @Test("seed 5219: a coordinator that has been succeeded does not fence a producer whose epoch it does not know yet")
     func laterEpoch() { Self.expectNothing(in: [ClusterSimulation.run(seed: 5219)]) }
 
+    @Test(
+      "seeds 7213 and 7282: who has restarted serves nobody before it is told who leads, and who follows says so",
+      arguments: [7213, 7282])
+    func restartedReplica(seed: UInt64) { Self.expectNothing(in: [ClusterSimulation.run(seed: seed)]) }
+
+    @Test("seed 722399454: a topic that is being made holds up no change of the in-sync replicas")
+    func unreachableBroker() { Self.expectNothing(in: [ClusterSimulation.run(seed: 722_399_454)]) }
+
     /// The first seed that finds each fault that is planted: the run begins with it, because the ones before hold and take time.
     private static let firstSeeds: [(fault: PlantedFault, seed: UInt64)] = [
       (.raisesTheHighWatermarkTooEarly, 18), (.electsOutsideTheISR, 15), (.writesAsAStaleController, 4),
