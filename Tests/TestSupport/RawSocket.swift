@@ -1,6 +1,6 @@
 import Glibc
 
-/// A blocking TCP connection to a port of this machine, for bytes that are nobody's protocol.
+/// A blocking TCP connection to an IPv4 address, or to ::1, for bytes that are nobody's protocol.
 package final class RawSocket: Sendable {
   package let descriptor: Int32
 
@@ -8,19 +8,22 @@ package final class RawSocket: Sendable {
   ///
   /// - Parameter patienceSeconds: a call that would block for longer fails with EAGAIN.
   /// - Parameter receiveBufferBytes: SO_RCVBUF; a small one soon holds back a peer whose bytes are not read.
-  /// - Parameter isIPv6: connects to ::1 instead of 127.0.0.1.
+  /// - Parameter isIPv6: connects to ::1 instead of `host`.
   package init(
-    port: UInt16, patienceSeconds: Int, receiveBufferBytes: Int32? = nil, isIPv6: Bool = false
+    host: String = "127.0.0.1", port: UInt16, patienceSeconds: Int, receiveBufferBytes: Int32? = nil,
+    isIPv6: Bool = false
   ) throws {
-    let descriptor = socket(isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(
+      isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     self.descriptor = descriptor
     guard descriptor >= 0 else { throw BrokerProcess.Failure("no socket: \(errnoText)") }
     if let receiveBufferBytes { Self.set(descriptor, SOL_SOCKET, SO_RCVBUF, receiveBufferBytes) }
     let connected =
       isIPv6
-      ? Self.atLoopback6(port, { connect(descriptor, $0, $1) }) : Self.atLoopback(port, { connect(descriptor, $0, $1) })
+      ? Self.atLoopback6(port, { connect(descriptor, $0, $1) })
+      : Self.at(host, port, { connect(descriptor, $0, $1) })
     guard connected == 0 else {
-      throw BrokerProcess.Failure("cannot connect to port \(port): \(errnoText)")
+      throw BrokerProcess.Failure("cannot connect to \(host), port \(port): \(errnoText)")
     }
     let patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
     Self.set(descriptor, SOL_SOCKET, SO_RCVTIMEO, patience)
@@ -68,10 +71,16 @@ package final class RawSocket: Sendable {
   }
 
   static func atLoopback(_ port: UInt16, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32) -> Int32 {
+    at("127.0.0.1", port, call)
+  }
+
+  private static func at(
+    _ host: String, _ port: UInt16, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+  ) -> Int32 {
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
-    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    address.sin_addr.s_addr = inet_addr(host)
     return withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { call($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
     }

@@ -194,7 +194,7 @@ package final class ZooKeeperServer: Sendable {
 
   /// What it says it is: `standalone`, `leader` or `follower`; nil while it serves no client.
   package var mode: String? {
-    guard let socket = try? RawSocket(port: port, patienceSeconds: 5) else { return nil }
+    guard let socket = try? RawSocket(host: host, port: port, patienceSeconds: 5) else { return nil }
     guard Array("srvr".utf8).withUnsafeBytes({ socket.send($0) }) == 4 else { return nil }
     var text: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 4096)
