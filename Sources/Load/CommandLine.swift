@@ -79,13 +79,8 @@ package enum LoadCommand {
   }
 
   private static func sustain(_ arguments: [String]) async -> Int32 {
-    let plan: SustainPlan
-    do throws(PlanError) {
-      plan = try SustainPlan(arguments: arguments)
-    } catch {
-      complain("millrace-load: \(error)\nmillrace-load sustain --help lists the flags")
-      return 2
-    }
+    let read = { () throws(PlanError) in try SustainPlan(arguments: arguments) }
+    guard let plan = planned(SustainPlan.command, read) else { return 2 }
     Interrupt.catchSignal()
     let run = SustainRun(
       plan, isInterrupted: { Interrupt.isPending }, tell: { if !plan.base.isQuiet { complain($0) } })
@@ -102,13 +97,8 @@ package enum LoadCommand {
   }
 
   private static func twin(_ arguments: [String]) async -> Int32 {
-    let plan: TwinPlan
-    do throws(PlanError) {
-      plan = try TwinPlan(arguments: arguments)
-    } catch {
-      complain("millrace-load: \(error)\nmillrace-load twin --help lists the flags")
-      return 2
-    }
+    let read = { () throws(PlanError) in try TwinPlan(arguments: arguments) }
+    guard let plan = planned(TwinPlan.command, read) else { return 2 }
     Interrupt.catchSignal()
     let run = TwinRun(plan, isInterrupted: { Interrupt.isPending }, tell: { if !plan.base.isQuiet { complain($0) } })
     do {
@@ -133,6 +123,14 @@ package enum LoadCommand {
     if let path = plan.intervalsCSV { try Output.write(Output.intervalsHeader + intervals, to: path) }
     if let path = plan.histogramFile { try Output.writeHistograms(report, to: path) }
     if let path = plan.csv { try Output.appendCSV(report, to: path) }
+  }
+
+  /// Returns a command's plan; nil, after saying why, where its arguments make none: the exit code is then 2.
+  static func planned<Plan>(_ command: String, _ read: () throws(PlanError) -> Plan) -> Plan? {
+    do throws(PlanError) { return try read() } catch {
+      complain("millrace-load: \(error)\nmillrace-load \(command) --help lists the flags")
+      return nil
+    }
   }
 
   /// Prints requested output. A failed write does not end the run, whose files and exit code still report it.

@@ -83,13 +83,8 @@ final class ConnectState: Sendable {
 extension LoadCommand {
   /// Makes the connections, prints the figures, and returns the exit code.
   static func connect(_ arguments: [String], until isInterrupted: @escaping @Sendable () -> Bool) async -> Int32 {
-    let plan: ConnectPlan
-    do throws(PlanError) {
-      plan = try ConnectPlan(arguments: arguments)
-    } catch {
-      complain("millrace-load: \(error)\nmillrace-load connect --help lists the flags")
-      return 2
-    }
+    let read = { () throws(PlanError) in try ConnectPlan(arguments: arguments) }
+    guard let plan = planned(ConnectPlan.command, read) else { return 2 }
     do {
       let report = try await ConnectRun(
         plan, isInterrupted: isInterrupted,

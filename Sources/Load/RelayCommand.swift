@@ -77,13 +77,8 @@ package struct RelayPlan: Sendable, Equatable {
 extension LoadCommand {
   /// Runs the relay until `isEnded`, or its self-test.
   static func relay(_ arguments: [String], until isEnded: @escaping @Sendable () -> Bool) async -> Int32 {
-    let plan: RelayPlan
-    do throws(PlanError) {
-      plan = try RelayPlan(arguments: arguments)
-    } catch {
-      complain("millrace-load: \(error)\nmillrace-load relay --help lists the flags")
-      return 2
-    }
+    let read = { () throws(PlanError) in try RelayPlan(arguments: arguments) }
+    guard let plan = planned(RelayPlan.command, read) else { return 2 }
     do {
       if let seconds = plan.selfTestSeconds {
         let result = try await RelaySelfTest(plan.settings, seconds: seconds).run()

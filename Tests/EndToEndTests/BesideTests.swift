@@ -61,22 +61,7 @@ struct BesideTests {
 
   @Test("the measured load runs in the other's presence; that one's failing, or ending before, fails the row")
   func presence() async throws {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-beside-\(UUID().uuidString)")
-      .path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try FileManager.default.createDirectory(atPath: path + "/experiments", withIntermediateDirectories: true)
-    try Data(Self.yaml().utf8).write(to: URL(fileURLWithPath: path + "/experiments/97-beside.yaml"))
-    let outcome = try await Running(
-      "millrace",
-      [
-        "run", "beside", "--seed", "3", "--experiments", path + "/experiments", "--results", path + "/results",
-        "--plots", path + "/plots", "--without", "repeats", "--without", "ceiling-probe",
-      ]
-    ).outcome()
-    let results = path + "/results/97-beside"
-    let result = try #require(
-      try FileManager.default.contentsOfDirectory(atPath: results).first, "\(outcome.output)\(outcome.errors)")
-    let rows = try Self.rows("\(results)/\(result)/rows.csv")
+    let rows = try await TestCampaign("97-beside", Self.yaml()).rows
     for row in rows where row["arm"] == "long" {
       // 20,000 records of 100 bytes a second.
       let rate = try #require(Double(row["beside_mb_per_s"] ?? ""), "\(row)")
@@ -90,23 +75,5 @@ struct BesideTests {
     let broken = rows.filter { $0["arm"] == "broken" }.compactMap { $0["invalid"] }
     #expect(
       broken.count == 2 && broken.allSatisfy { $0.contains("the load beside ended with exit code 1") }, "\(broken)")
-  }
-
-  /// Columns by name; texts with commas are quoted.
-  static func rows(_ path: String) throws -> [[String: String]] {
-    func cells(_ line: Substring) -> [String] {
-      var cells = [""], isQuoted = false
-      for character in line {
-        switch character {
-        case "\"": isQuoted.toggle()
-        case "," where !isQuoted: cells.append("")
-        default: cells[cells.count - 1].append(character)
-        }
-      }
-      return cells
-    }
-    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
-    let header = cells(try #require(lines.first))
-    return lines.dropFirst().map { Dictionary(zip(header, cells($0)), uniquingKeysWith: { $1 }) }
   }
 }

@@ -63,26 +63,11 @@ struct SecurityArmsTests {
 
   @Test("loads get through whatever is asked of them, and every row counts")
   func rows() async throws {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-secured-\(UUID().uuidString)")
-      .path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try FileManager.default.createDirectory(atPath: path + "/experiments", withIntermediateDirectories: true)
-    try Data(Self.yaml.utf8).write(to: URL(fileURLWithPath: path + "/experiments/97-secured.yaml"))
-    let outcome = try await Running(
-      "millrace",
-      [
-        "run", "secured", "--seed", "3", "--experiments", path + "/experiments", "--results", path + "/results",
-        "--plots", path + "/plots", "--without", "repeats", "--without", "ceiling-probe", "--without",
-        "generator-probe",
-      ]
-    ).outcome()
-    let results = path + "/results/97-secured"
-    let result = try #require(
-      try FileManager.default.contentsOfDirectory(atPath: results).first, "\(outcome.output)\(outcome.errors)")
-    let rows = try BesideTests.rows("\(results)/\(result)/rows.csv")
-    #expect(rows.count == 10, "\(outcome.output)\(outcome.errors)")
+    let campaign = try await TestCampaign("97-secured", Self.yaml, without: ["generator-probe"])
+    let rows = campaign.rows
+    #expect(rows.count == 10, "\(campaign.printed)")
     for row in rows {
-      #expect(row["invalid"]?.isEmpty == true, "\(row["arm"] ?? ""): \(row["invalid"] ?? "")\n\(outcome.errors)")
+      #expect(row["invalid"]?.isEmpty == true, "\(row["arm"] ?? ""): \(row["invalid"] ?? "")\n\(campaign.printed)")
       let isOfConnections = ["connect", "plain"].contains(row["arm"])
       #expect((Double(row["broker_cpu_ms_per_connection"] ?? "") ?? 0 > 0) == isOfConnections, "\(row)")
       #expect((Double(row["records"] ?? "") ?? 0 == 2000) != isOfConnections, "\(row)")

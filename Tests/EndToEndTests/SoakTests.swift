@@ -44,21 +44,8 @@ struct SoakTests {
 
   @Test("has a row for each window with the broker as it was then, at half of the rate that the search before it found")
   func windows() async throws {
-    let path = FileManager.default.temporaryDirectory.appendingPathComponent("millrace-soak-\(UUID().uuidString)").path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try FileManager.default.createDirectory(atPath: path + "/experiments", withIntermediateDirectories: true)
-    try Data(Self.yaml().utf8).write(to: URL(fileURLWithPath: path + "/experiments/96-short-soak.yaml"))
-    let outcome = try await Running(
-      "millrace",
-      [
-        "run", "short-soak", "--seed", "3", "--experiments", path + "/experiments", "--results", path + "/results",
-        "--plots", path + "/plots", "--without", "repeats", "--without", "ceiling-probe",
-      ]
-    ).outcome()
-    let results = path + "/results/96-short-soak"
-    let result = try #require(
-      try FileManager.default.contentsOfDirectory(atPath: results).first, "\(outcome.output)\(outcome.errors)")
-    let rows = try BesideTests.rows("\(results)/\(result)/rows.csv")
+    let campaign = try await TestCampaign("96-short-soak", Self.yaml())
+    let rows = campaign.rows
     func numbers(_ rows: [[String: String]], _ column: String) -> [Double] {
       rows.compactMap { Double($0[column] ?? "") }
     }
@@ -79,9 +66,9 @@ struct SoakTests {
     // 30 MB were produced; each of two partitions keeps its last MiB, the segment it writes, and what came since it was looked at.
     #expect(numbers(soak, "log_mib").allSatisfy { $0 < 12 }, "\(numbers(soak, "log_mib"))")
     #expect(soak.map { $0["lost"] } == Array(repeating: "", count: 11) + ["0"])
-    let series = try BesideTests.rows("\(results)/\(result)/series.csv")
+    let series = campaign.series
     #expect(series.count > 40 && series.count < 75 && numbers(series, "rss_mib").count > 40, "\(series.count)")
-    #expect(outcome.output.contains("rss_mib"), "the verdict tells of it: \(outcome.output)")
+    #expect(campaign.printed.contains("rss_mib"), "the verdict tells of it: \(campaign.printed)")
   }
 
   @Test("another length is planned, and refused where it is none or the experiment has no time")

@@ -5,13 +5,8 @@ import Histories
 extension LoadCommand {
   /// Runs `millrace-load check`, or analyses a stored history.
   static func check(_ arguments: [String], until isInterrupted: @escaping @Sendable () -> Bool) async -> Int32 {
-    let plan: CheckPlan
-    do throws(PlanError) {
-      plan = try CheckPlan(arguments: arguments)
-    } catch {
-      complain("millrace-load: \(error)\nmillrace-load check --help lists the flags")
-      return 2
-    }
+    let read = { () throws(PlanError) in try CheckPlan(arguments: arguments) }
+    guard let plan = planned(CheckPlan.command, read) else { return 2 }
     do {
       let report = try await report(plan, until: isInterrupted)
       answer(report.summary + "\n" + (plan.printsJSON ? report.json.text + "\n" : ""))
