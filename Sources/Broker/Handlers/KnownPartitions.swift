@@ -1,5 +1,3 @@
-import CMillrace
-import Compression
 import Glibc
 import Model
 import Security

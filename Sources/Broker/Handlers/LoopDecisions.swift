@@ -1,9 +1,5 @@
-import CMillrace
-import Compression
-import Glibc
 import Model
 import Security
-import Storage
 
 /// What requesters may do with topics, as far as one event loop has looked it up: a connection that writes to the same topics again and again
 /// does not have the ACLs searched each time. Forgotten when the ACLs change.

@@ -1,9 +1,6 @@
 import CMillrace
 import Compression
-import Glibc
 import Model
-import Security
-import Storage
 
 /// The checks of a produced batch, for topics that ask for no others: producers' timestamps, no compaction, batches stored as they come.
 struct PlainBatchRules {
