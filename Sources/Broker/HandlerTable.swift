@@ -182,7 +182,7 @@ package struct HandlerTable: RequestService {
   /// The handlers by API key: a request finds its handler by index.
   private let byKey: [Handler?]
 
-  private let runs: @Sendable () -> (any RequestRuns)?
+  private let runs: @Sendable (any EventLoop) -> (any RequestRuns)?
   /// nil where there is no authorizer.
   private let access: AccessControl?
   private let quotas: Quotas?
@@ -192,7 +192,7 @@ package struct HandlerTable: RequestService {
   ///   - runs: see `RequestService.makeRuns`.
   package init(
     _ handlers: [Handler], requestBytesMax: Int, access: AccessControl? = nil, quotas: Quotas? = nil,
-    runs: @escaping @Sendable () -> (any RequestRuns)? = { nil }
+    runs: @escaping @Sendable (any EventLoop) -> (any RequestRuns)? = { _ in nil }
   ) {
     self.access = access
     self.quotas = quotas
@@ -214,7 +214,7 @@ package struct HandlerTable: RequestService {
       quotas, origin.requester, clientID: header.clientID, requestBytes: frame.readableBytes, slot: slot)
   }
 
-  package func makeRuns() -> (any RequestRuns)? { runs() }
+  package func makeRuns(on eventLoop: any EventLoop) -> (any RequestRuns)? { runs(eventLoop) }
 
   /// The handlers in the order of their API keys.
   package var handlers: [Handler] { byKey.compactMap { $0 } }

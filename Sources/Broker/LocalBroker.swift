@@ -314,7 +314,8 @@ extension LocalBroker {
     // A broker that keeps the tree itself is told nothing by others.
     let all = config.zooKeeperConnect == nil ? handlers : handlers + ofCluster
     let table = HandlerTable(
-      all, requestBytesMax: config.socketRequestMaxBytes, access: access, quotas: quotas, runs: { LoopRuns(self) })
+      all, requestBytesMax: config.socketRequestMaxBytes, access: access, quotas: quotas,
+      runs: { LoopRuns(self, on: $0) })
     offeredApis = table.handlers.map { ApiVersionsResponse.ApiVersion($0) }
     return table
   }

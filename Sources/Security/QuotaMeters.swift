@@ -5,12 +5,16 @@ package struct QuotaMeters: Sendable {
     let scope: QuotaTable.Scope
   }
 
-  package private(set) var table = QuotaTable()
+  package private(set) var table = QuotaTable() {
+    didSet { known = [:] }
+  }
   private let size: QuotaWindowSize
   private let mutationSize: QuotaWindowSize
   private var windows: [Meter: QuotaWindow] = [:]
   private var buckets: [Meter: TokenBucket] = [:]
   private var connections: [String: QuotaWindow] = [:]
+  /// The limits of clients that have been looked up in the present table.
+  private var known: [QuotaTable.Scope: [QuotaKey: QuotaTable.Limit]] = [:]
 
   /// - Parameter mutations: `controller.quota.window.num` and `controller.quota.window.size.seconds`.
   package init(_ size: QuotaWindowSize = QuotaWindowSize(), mutations: QuotaWindowSize = QuotaWindowSize()) {
@@ -31,7 +35,7 @@ package struct QuotaMeters: Sendable {
   package mutating func record(
     _ key: QuotaKey, _ amount: Double, user: String, clientID: String, nowMs: Int64
   ) -> Int64 {
-    guard let limit = table.limit(key, user: user, clientID: clientID) else { return 0 }
+    guard let limit = limits(user: user, clientID: clientID)[key] else { return 0 }
     makeRoom(nowMs: nowMs)
     var window = windows.removeValue(forKey: Meter(key: key, scope: limit.scope)) ?? QuotaWindow(size)
     window.record(amount, nowMs: nowMs)
@@ -41,32 +45,50 @@ package struct QuotaMeters: Sendable {
     return key == .requestPercentage ? min(throttle, size.sampleMs) : throttle
   }
 
-  /// Whether Produce requests of a client can be served together, and be counted afterwards.
-  package enum Together: Sendable {
-    /// Nothing of them is limited.
-    case unlimited
-    /// They leave the client within its quota.
-    case within
-    /// Each has to be counted by itself, for its response may have to say that the client is muted.
-    case no
+  /// What is counted of a client's requests that are served together, and have no response of their own that could say that the client is muted.
+  package struct Together: Equatable, Sendable {
+    package var countsBytes: Bool
+    /// The time that they take on their event loop.
+    package var countsTime: Bool
+
+    package init(countsBytes: Bool, countsTime: Bool) {
+      (self.countsBytes, self.countsTime) = (countsBytes, countsTime)
+    }
   }
 
-  /// - Parameter amount: the bytes that the requests have at most.
-  package mutating func produceTogether(
-    _ amount: Double, user: String, clientID: String, nowMs: Int64
-  ) -> Together {
-    // What a request takes of the event loop's time is known only afterwards.
-    guard table.limit(.requestPercentage, user: user, clientID: clientID) == nil else { return .no }
-    guard let limit = table.limit(.producerByteRate, user: user, clientID: clientID) else { return .unlimited }
-    var window = windows[Meter(key: .producerByteRate, scope: limit.scope)] ?? QuotaWindow(size)
-    window.record(amount, nowMs: nowMs)
-    return window.throttleMs(limit: limit.perSecond, nowMs: nowMs) == 0 ? .within : .no
+  /// Returns what is to be counted of requests that are served together; nil where they would bring the client over a quota, or it is over one: then
+  /// each is served and counted by itself. Counts nothing.
+  ///
+  /// - Parameters:
+  ///   - key: the quota of their bytes.
+  ///   - bytesMax: the most that they can have.
+  package mutating func together(
+    _ key: QuotaKey, bytesMax: Double, user: String, clientID: String, nowMs: Int64
+  ) -> Together? {
+    let limits = limits(user: user, clientID: clientID)
+    let (bytes, time) = (limits[key], limits[.requestPercentage])
+    if let bytes, exceeds(key, bytes, with: bytesMax, nowMs: nowMs) { return nil }
+    // What they will take is known only afterwards: a client that comes over its quota with them is muted at its next request.
+    if let time, exceeds(.requestPercentage, time, with: 0, nowMs: nowMs) { return nil }
+    return Together(countsBytes: bytes != nil, countsTime: time != nil)
   }
 
-  /// Whether a client's fetches are limited.
-  package func limitsFetches(user: String, clientID: String) -> Bool {
-    table.limit(.consumerByteRate, user: user, clientID: clientID) != nil
-      || table.limit(.requestPercentage, user: user, clientID: clientID) != nil
+  private func exceeds(_ key: QuotaKey, _ limit: QuotaTable.Limit, with amount: Double, nowMs: Int64) -> Bool {
+    guard let window = windows[Meter(key: key, scope: limit.scope)] else {
+      return QuotaWindow(size).exceeds(limit.perSecond, with: amount, nowMs: nowMs)
+    }
+    return window.exceeds(limit.perSecond, with: amount, nowMs: nowMs)
+  }
+
+  /// The limits of a client. Finding one takes up to eight looks into the table, and every request asks for some.
+  private mutating func limits(user: String, clientID: String) -> [QuotaKey: QuotaTable.Limit] {
+    let client = QuotaTable.Scope(user: user, clientID: clientID)
+    if let found = known[client] { return found }
+    var limits: [QuotaKey: QuotaTable.Limit] = [:]
+    for key in QuotaKey.allCases { limits[key] = table.limit(key, user: user, clientID: clientID) }
+    if known.count >= SecurityLimits.quotaMeters { known = [:] }
+    known[client] = limits
+    return limits
   }
 
   /// Counts bytes of records that a response is to have, unless the client has had too many: then they are not sent, and count no more than if they had
@@ -77,7 +99,7 @@ package struct QuotaMeters: Sendable {
   package mutating func recordConsumed(
     _ amount: Double, user: String, clientID: String, nowMs: Int64
   ) -> (throttleMs: Int64, isSent: Bool) {
-    guard let limit = table.limit(.consumerByteRate, user: user, clientID: clientID) else { return (0, true) }
+    guard let limit = limits(user: user, clientID: clientID)[.consumerByteRate] else { return (0, true) }
     makeRoom(nowMs: nowMs)
     let meter = Meter(key: .consumerByteRate, scope: limit.scope)
     var window = windows.removeValue(forKey: meter) ?? QuotaWindow(size)
@@ -90,8 +112,8 @@ package struct QuotaMeters: Sendable {
   }
 
   /// The bytes that a response may have, so that it alone does not take all of what a client may have in a window; nil where that is not limited.
-  package func responseBytesMax(user: String, clientID: String) -> Int? {
-    table.limit(.consumerByteRate, user: user, clientID: clientID).map { limit in
+  package mutating func responseBytesMax(user: String, clientID: String) -> Int? {
+    limits(user: user, clientID: clientID)[.consumerByteRate].map { limit in
       let most = limit.perSecond * size.fullSeconds
       return most < Double(Int32.max) ? max(1, Int(most)) : Int(Int32.max)
     }
@@ -104,7 +126,7 @@ package struct QuotaMeters: Sendable {
   package mutating func recordMutations(
     _ counts: [Int], isStrict: Bool, user: String, clientID: String, nowMs: Int64
   ) -> (accepted: [Bool], throttleMs: Int64) {
-    guard let limit = table.limit(.controllerMutationRate, user: user, clientID: clientID) else {
+    guard let limit = limits(user: user, clientID: clientID)[.controllerMutationRate] else {
       return (counts.map { _ in true }, 0)
     }
     makeRoom(nowMs: nowMs)

@@ -53,6 +53,17 @@ package struct QuotaWindow: Sendable {
     return wait < Double(SecurityLimits.throttleMsMax) ? Int64(wait.rounded()) : SecurityLimits.throttleMsMax
   }
 
+  /// Whether the rate would be above the quota's if this were added. Counts nothing.
+  package func exceeds(_ limit: Double, with amount: Double, nowMs: Int64) -> Bool {
+    let span = spanMs
+    var (sum, oldest) = (amount, nowMs)
+    for sample in samples where nowMs - sample.startMs < span {
+      sum += sample.amount
+      oldest = min(oldest, sample.startMs)
+    }
+    return sum / (Double(windowMs(since: oldest, nowMs: nowMs)) / 1000) > limit
+  }
+
   /// Whether nothing of it counts any more.
   package func isOver(nowMs: Int64) -> Bool { samples.allSatisfy { nowMs - $0.startMs >= spanMs } }
 
@@ -64,8 +75,10 @@ package struct QuotaWindow: Sendable {
   }
 
   /// The time over which the rate is counted: since the oldest sample, and all samples but one at least.
-  private func windowMs(nowMs: Int64) -> Int64 {
-    let elapsed = max(0, nowMs - (samples.first?.startMs ?? nowMs))
+  private func windowMs(nowMs: Int64) -> Int64 { windowMs(since: samples.first?.startMs ?? nowMs, nowMs: nowMs) }
+
+  private func windowMs(since oldestMs: Int64, nowMs: Int64) -> Int64 {
+    let elapsed = max(0, nowMs - oldestMs)
     let fullSamples = elapsed / size.sampleMs
     let missing = max(0, Int64(size.samples - 1) - fullSamples)
     return max(1, elapsed + missing * size.sampleMs)

@@ -61,8 +61,15 @@ struct SlowFollowerTrial: Mechanism {
         "replica.fetch.wait.max.ms=\(min(lagMs / 2, 500))",
       ]
     ) { cluster in
-      let replicas = Array(repeating: cluster.ids, count: partitions)
-      try cluster.create("watched", replicas: replicas, configs: [("min.insync.replicas", "\(brokers - 1)")])
+      // The controller is not the one that is harmed: while it stands still nobody leaves the ISR.
+      let controller = try cluster.controller()
+      let others = cluster.ids.filter { $0 != controller }
+      let slow = others[others.count - 1]
+      let leader = others.count > 1 ? others[0] : controller
+      let replicas = [leader] + cluster.ids.filter { $0 != leader }
+      try cluster.create(
+        "watched", replicas: Array(repeating: replicas, count: partitions),
+        configs: [("min.insync.replicas", "\(brokers - 1)")])
       let places = try Dictionary(uniqueKeysWithValues: cluster.ids.map { ($0, try cluster.endpoint(of: $0)) })
       let writer = Writer(
         Writer.Settings(
@@ -70,10 +77,9 @@ struct SlowFollowerTrial: Mechanism {
         at: places)
       defer { writer.stop() }
       Clocks.nap(milliseconds: Limits.settleMs)
-      let slow = cluster.ids[cluster.ids.count - 1]
       writer.begin()
       let start = Moment.nowMs
-      let series = try watch(cluster, slow, from: start)
+      let series = try watch(cluster, slow, asking: leader, from: start)
       writer.stop()
       try cluster.waitUntilInSync("watched", count: partitions)
       let found = try (0..<partitions).map { try cluster.numbers(of: "watched", $0) }
@@ -87,7 +93,9 @@ struct SlowFollowerTrial: Mechanism {
   }
 
   /// Does the follower its harm for `slowMs`, and looks at the ISR until it is whole again and the last level has passed.
-  private func watch(_ cluster: TrialCluster, _ slow: BrokerID, from start: Double) throws -> ISRSeries {
+  private func watch(
+    _ cluster: TrialCluster, _ slow: BrokerID, asking leader: BrokerID, from start: Double
+  ) throws -> ISRSeries {
     var series = ISRSeries()
     let workers = Workers()
     if let pid = cluster.local.pid(of: Int(slow)), follower != "nothing" {
@@ -100,7 +108,7 @@ struct SlowFollowerTrial: Mechanism {
     }
     let lastMs = max(Double(slowMs), levels.max() ?? 0)
     let isWhole = try Moment.wait(seconds: Double(slowMs) / 1000 + Limits.recoverSeconds, everyMs: Limits.lookMs) {
-      let found = try cluster.partitions(of: "watched", from: cluster.ids[0])
+      let found = try cluster.partitions(of: "watched", from: leader)
       let now = Moment.nowMs - start
       series.add(atMs: now, sizes: found.map(\.isrNodes.count))
       return now >= lastMs && series.isWhole(brokers)

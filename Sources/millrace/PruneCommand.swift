@@ -8,7 +8,7 @@ struct PruneCommand: ParsableCommand {
     commandName: "prune", abstract: "Keep the latest standard result of each experiment, in few files.",
     discussion: """
       Removes the results that a later complete one of the standard (or full) profile replaces, and quick ones beside it. Of
-      what stays, definition, rows, verdict and journal remain as they are; machine, ceilings, schema and series go
+      what stays, rows, verdict and journal remain as they are; definition, machine, ceilings, schema and series go
       into packed.tar.gz beside them, where every command finds them; the disclosure page, which lint-results prints again, goes.
       Results that cannot be read are left alone. Where no result is complete and standard, all stay.
 

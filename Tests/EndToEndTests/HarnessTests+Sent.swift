@@ -26,7 +26,7 @@ extension HarnessTests {
       pruned.status == 0 && pruned.output.contains("removed 1, packed 1"), "\(pruned.output)\(pruned.errors)")
     let kept = try #require(place.result)
     let files = try FileManager.default.contentsOfDirectory(atPath: kept).sorted()
-    #expect(files == ["experiment.yaml", "journal", "packed.tar.gz", "rows.csv", "verdict.json"])
+    #expect(files == ["journal", "packed.tar.gz", "rows.csv", "verdict.json"])
     let lint = try await Running("millrace", ["lint-results"] + place.places).outcome()
     #expect(!lint.output.contains("not sealed") && lint.status != 65, "\(lint.output)\(lint.errors)")
 

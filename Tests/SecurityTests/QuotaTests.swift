@@ -140,15 +140,24 @@ import Testing
       QuotaEntity(clientID: .named("p")): [.producerByteRate: 100],
       QuotaEntity(clientID: .named("t")): [.requestPercentage: 100],
     ])
-    #expect(meters.produceTogether(100, user: "u", clientID: "p", nowMs: 0) == .within)
-    #expect(meters.produceTogether(101, user: "u", clientID: "p", nowMs: 0) == .no)
+    func together(_ bytesMax: Double, _ clientID: String, _ key: QuotaKey = .producerByteRate) -> QuotaMeters.Together?
+    {
+      meters.together(key, bytesMax: bytesMax, user: "u", clientID: clientID, nowMs: 0)
+    }
+    #expect(together(100, "p") == .init(countsBytes: true, countsTime: false))
+    #expect(together(101, "p") == nil)
     #expect(meters.record(.producerByteRate, 60, user: "u", clientID: "p", nowMs: 0) == 0)
-    #expect(
-      meters.produceTogether(41, user: "u", clientID: "p", nowMs: 0) == .no, "asking counts nothing, having counts")
-    #expect(meters.produceTogether(40, user: "u", clientID: "p", nowMs: 0) == .within)
-    #expect(meters.produceTogether(1e9, user: "u", clientID: "other", nowMs: 0) == .unlimited)
-    #expect(meters.produceTogether(1, user: "u", clientID: "t", nowMs: 0) == .no)
-    #expect(meters.limitsFetches(user: "u", clientID: "t") && !meters.limitsFetches(user: "u", clientID: "p"))
+    #expect(together(41, "p") == nil, "asking counts nothing, having counts")
+    #expect(together(40, "p") == .init(countsBytes: true, countsTime: false))
+    #expect(together(1e9, "p", .consumerByteRate) == .init(countsBytes: false, countsTime: false))
+    #expect(together(1e9, "other") == .init(countsBytes: false, countsTime: false))
+    // The time that they take is known afterwards: over its quota a client is served request by request, and muted.
+    #expect(together(1, "t") == .init(countsBytes: false, countsTime: true))
+    #expect(meters.record(.requestPercentage, 101, user: "u", clientID: "t", nowMs: 0) > 0)
+    #expect(together(1, "t") == nil && together(1, "t", .consumerByteRate) == nil)
+    // What was looked up goes with the table.
+    meters.replace([QuotaEntity(clientID: .named("t")): [:]])
+    #expect(together(1, "t") == .init(countsBytes: false, countsTime: false))
   }
 
   @Test func `an address may connect as often as its quota says`() {

@@ -44,6 +44,7 @@ final class FetchRun {
     if hasNoDoubles(frames), read(view, frames) {
       run.requests = 1
       run.byteCount = Frame.prefixBytes + length
+      for partition in told { run.recordBytes += partition.recordsLength }
       answer(view, frames, run)
     } else if !told.isEmpty {
       unread(view, frames)

@@ -9,11 +9,16 @@ final class LoopRuns: RequestRuns {
   private let run = RequestRun()
   private let known = KnownPartitions()
   private let quotas: Quotas
+  /// The most bytes of records in a Fetch response.
+  private let fetchBytesMax: Int
+  private let eventLoop: any EventLoop
   /// nil where there is no authorizer.
   private let decisions: LoopDecisions?
 
-  init(_ broker: LocalBroker) {
+  init(_ broker: LocalBroker, on eventLoop: any EventLoop) {
+    self.eventLoop = eventLoop
     quotas = broker.quotas
+    fetchBytesMax = broker.config.fetchMaxBytes
     decisions = broker.access.map { LoopDecisions($0) }
     produces = ProduceRun(broker, known)
     fetches = FetchRun(broker, known)
@@ -48,20 +53,22 @@ final class LoopRuns: RequestRuns {
   private func serveCounted(_ bytes: ByteBuffer, _ origin: RequestOrigin, _ requestsMax: Int) {
     guard let head = ClientOfRequest(reading: bytes) else { return }
     let user = origin.principal.name
+    let (key, bytesMax): (QuotaKey, Int)
     switch head.apiKey {
-    case FetchRequest.api.key:
-      guard !quotas.limitsFetches(user: user, clientID: head.clientID) else { return }
-      serve(bytes, origin, requestsMax)
-    case ProduceRequest.api.key:
-      let together = quotas.produceTogether(Double(bytes.readableBytes), user: user, clientID: head.clientID)
-      if case .no = together { return }
-      serve(bytes, origin, requestsMax)
-      guard case .within = together, run.requests > 0 else { return }
-      let amount = Double(run.byteCount - run.requests * Frame.prefixBytes)
-      // Nothing to wait for: they were counted in advance, with all that stood behind them.
-      _ = quotas.record(.producerByteRate, amount, user: user, clientID: head.clientID)
-    default: break
+    case FetchRequest.api.key: (key, bytesMax) = (.consumerByteRate, fetchBytesMax)
+    case ProduceRequest.api.key: (key, bytesMax) = (.producerByteRate, bytes.readableBytes)
+    default: return
     }
+    guard let together = quotas.together(key, bytesMax: Double(bytesMax), user: user, clientID: head.clientID) else {
+      return
+    }
+    let began = together.countsTime ? eventLoop.now : .uptimeNanoseconds(0)
+    serve(bytes, origin, requestsMax)
+    guard run.requests > 0 else { return }
+    let took = together.countsTime ? eventLoop.now - began : .zero
+    let counted = key == .producerByteRate ? run.byteCount - run.requests * Frame.prefixBytes : run.recordBytes
+    // Nothing to wait for: they were looked at in advance, with all that stood behind them.
+    quotas.recordTogether(together, key, bytes: counted, took, user: user, clientID: head.clientID)
   }
 }
 

@@ -64,7 +64,7 @@ package final class BrokerServer: Sendable {
       eventLoop.submit {
         let meter = settings.makeMeter()
         // A log of every request wants each by itself.
-        let runs = meter?.log?.writesAll == true ? nil : service.makeRuns()
+        let runs = meter?.log?.writesAll == true ? nil : service.makeRuns(on: eventLoop)
         return NIOLoopBound(
           ConnectionLoop(
             eventLoop: eventLoop, receiveBufferBytes: settings.receiveBufferBytes,

@@ -28,6 +28,8 @@ package final class RequestRun {
   package var requests = 0
   /// The bytes of these requests.
   package var byteCount = 0
+  /// The bytes of the records in the responses to Fetch requests.
+  package var recordBytes = 0
   /// The frames of all responses that are there, in the order of the requests; nil when there are none.
   package var responses: ByteBuffer?
   /// The response of the one request that was served, where it is not only bytes. Taken, not left: its files stay open meanwhile.
@@ -51,6 +53,7 @@ package final class RequestRun {
   func clear() {
     requests = 0
     byteCount = 0
+    recordBytes = 0
     responses = nil
     if !parts.isEmpty { parts = [] }
     if !outcomes.isEmpty { outcomes = [] }

@@ -11,11 +11,11 @@ package protocol RequestService: Sendable {
   func serve(_ frame: ByteBuffer, from origin: RequestOrigin, _ slot: ResponseSlot) -> Served
 
   /// Makes what serves requests of one event loop together; nil where each is served by itself.
-  func makeRuns() -> (any RequestRuns)?
+  func makeRuns(on eventLoop: any EventLoop) -> (any RequestRuns)?
 }
 
 extension RequestService {
-  package func makeRuns() -> (any RequestRuns)? { nil }
+  package func makeRuns(on eventLoop: any EventLoop) -> (any RequestRuns)? { nil }
 }
 
 /// What a request's handler may know of the connection by which the request came: plain values, which outlive the

@@ -36,8 +36,7 @@ final class QuotaCharge: Sendable {
 
   /// Counts the time that the request has taken on its event loop.
   func handled(in time: TimeAmount) {
-    // A hundredth of a second in a second is one percent.
-    throttle(quotas.record(.requestPercentage, Double(time.nanoseconds) / 1e7, user: user, clientID: clientID))
+    throttle(quotas.record(.requestPercentage, time.quotaPercent, user: user, clientID: clientID))
   }
 
   /// Counts partitions that are made or removed; returns which of the changes are accepted.

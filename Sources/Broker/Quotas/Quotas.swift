@@ -1,3 +1,4 @@
+import NIOCore
 package import Security
 import Synchronization
 
@@ -51,13 +52,22 @@ package final class Quotas: Sendable {
     return meters.withLock { $0.recordConsumed(amount, user: user, clientID: clientID, nowMs: now) }
   }
 
-  func produceTogether(_ amount: Double, user: String, clientID: String) -> QuotaMeters.Together {
+  func together(_ key: QuotaKey, bytesMax: Double, user: String, clientID: String) -> QuotaMeters.Together? {
     let now = uptimeMs()
-    return meters.withLock { $0.produceTogether(amount, user: user, clientID: clientID, nowMs: now) }
+    return meters.withLock { $0.together(key, bytesMax: bytesMax, user: user, clientID: clientID, nowMs: now) }
   }
 
-  func limitsFetches(user: String, clientID: String) -> Bool {
-    meters.withLock { $0.limitsFetches(user: user, clientID: clientID) }
+  /// Counts requests that were served together.
+  func recordTogether(
+    _ together: QuotaMeters.Together, _ key: QuotaKey, bytes: Int, _ time: TimeAmount, user: String, clientID: String
+  ) {
+    guard together.countsBytes || together.countsTime else { return }
+    let now = uptimeMs()
+    meters.withLock { meters in
+      if together.countsBytes { _ = meters.record(key, Double(bytes), user: user, clientID: clientID, nowMs: now) }
+      guard together.countsTime else { return }
+      _ = meters.record(.requestPercentage, time.quotaPercent, user: user, clientID: clientID, nowMs: now)
+    }
   }
 
   func responseBytesMax(user: String, clientID: String) -> Int? {
@@ -84,6 +94,11 @@ package final class Quotas: Sendable {
 
   /// Milliseconds since the start.
   var nowMs: Int64 { uptimeMs() }
+}
+
+extension TimeAmount {
+  /// What it counts against `request_percentage`: a hundredth of a second in a second is one percent.
+  var quotaPercent: Double { Double(nanoseconds) / 1e7 }
 }
 
 extension Int {

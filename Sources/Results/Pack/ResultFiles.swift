@@ -47,9 +47,7 @@ package enum ResultPack {
   }
 
   /// What a person reads in a repository, and what changes from run to run; the rest of a result goes into one archive beside it.
-  package static let readable = [
-    ResultDirectory.Name.definition, ResultDirectory.Name.rows, ResultDirectory.Name.told, ResultDirectory.Name.journal,
-  ]
+  package static let readable = [ResultDirectory.Name.rows, ResultDirectory.Name.told, ResultDirectory.Name.journal]
 
   /// What follows from the other files: `millrace lint-results --disclosure` prints it.
   private static let derived = [ResultDirectory.Name.disclosure]

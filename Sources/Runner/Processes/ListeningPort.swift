@@ -9,6 +9,10 @@ enum ListeningPort {
     /// A broker that accepts a connection and says nothing for so long is asked again.
     static let answerSeconds = 2
     static let answerBytes = 1 << 20
+    /// Of ports that are free: below are those of well-known services.
+    static let lowest = 10_000
+    /// Ports that are tried before the kernel is asked for one.
+    static let tries = 100
   }
 
   /// As the kernel's table says. No connection is tried: one to a port without a listener can come to sit on that very port.
@@ -71,13 +75,28 @@ enum ListeningPort {
     return connected ? descriptor : nil
   }
 
-  /// One that was free a moment ago: bound to, read, and given back.
+  /// One that was free a moment ago. It is none of those that the kernel gives outgoing connections, as far as there are others: one of these could have
+  /// it before its listener has, also while a broker restarts.
   static func free() throws(RunError) -> Int {
+    let range = SmallFile.line("/proc/sys/net/ipv4/ip_local_port_range")?.split { $0 == " " || $0 == "\t" } ?? []
+    let end = range.first.flatMap { Int($0) } ?? Limits.lowest
+    if end > Limits.lowest {
+      for _ in 0..<Limits.tries {
+        if let port = try bound(to: Int.random(in: Limits.lowest..<min(end, 65_536))) { return port }
+      }
+    }
+    guard let port = try bound(to: 0) else { throw .failed("no free port: \(String(cString: strerror(errno)))") }
+    return port
+  }
+
+  /// Binds to a port (0: any), gives it back, and returns it; nil where it is taken.
+  private static func bound(to port: Int) throws(RunError) -> Int? {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard descriptor >= 0 else { throw .failed("no socket: \(String(cString: strerror(errno)))") }
     defer { close(descriptor) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = UInt16(truncatingIfNeeded: port).bigEndian
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
     let bound = withUnsafeMutablePointer(to: &address) { pointer in
@@ -85,8 +104,7 @@ enum ListeningPort {
         bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
       }
     }
-    guard bound else { throw .failed("no free port: \(String(cString: strerror(errno)))") }
-    return Int(UInt16(bigEndian: address.sin_port))
+    return bound ? Int(UInt16(bigEndian: address.sin_port)) : nil
   }
 
   /// So many different ones, none of which is `taken`: that one is promised to somebody who does not listen yet.
