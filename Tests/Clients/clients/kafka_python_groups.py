@@ -25,8 +25,10 @@ class Member:
         self.thread.start()
 
     def run(self):
+        # kafka-python 3.0.12 loses the answer to a SyncGroup when a poll ends between the JoinGroup and that answer, and the member
+        # had joined again for new metadata: it believes itself joined, and neither heartbeats nor fetches. So a poll has ample time.
         while not self.stop.is_set():
-            for batch in self.consumer.poll(timeout_ms=100).values():
+            for batch in self.consumer.poll(timeout_ms=1000).values():
                 self.read += [(record.partition, record.offset) for record in batch]
             self.owned = {partition.partition for partition in self.consumer.assignment()}
         self.consumer.close()

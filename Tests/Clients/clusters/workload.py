@@ -316,7 +316,7 @@ class PythonReader(Reader):
         )
         try:
             while not self.stopping.is_set():
-                found = consumer.poll(timeout_ms=200, max_records=100)
+                found = consumer.poll(timeout_ms=1000, max_records=100)
                 for records in found.values():
                     for record in records:
                         self.seen.read(record.partition, record.value)
