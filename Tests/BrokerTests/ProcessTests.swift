@@ -35,7 +35,7 @@ struct ProcessTests {
     try withDirectory { directory in
       signal(SIGHUP, SIG_IGN)
       defer { signal(SIGHUP, SIG_DFL) }
-      let broker = try BrokerProcess.start(in: directory)
+      let broker = try BrokerProcess.start(in: directory, inheritsHangup: true)
       #expect(Glibc.kill(broker.pid, SIGHUP) == 0)
       try TestClient(port: broker.port).createTopic("t")
       #expect(try broker.end(by: SIGTERM) == 0)

@@ -20,13 +20,14 @@ package final class BrokerProcess {
   /// - Parameter port: 0 for one the system has free; a broker that is to come back at the same port takes `freePort()`.
   /// - Parameter descriptorsMax: what `ulimit -n` is to the broker, soft and hard; nil leaves it as it is.
   /// - Parameter environment: NAME=value, beside what this process has.
+  /// - Parameter inheritsHangup: whether it ignores SIGHUP where this process does.
   package static func start(
     in directory: String, port: UInt16 = 0, _ overrides: [String] = [], descriptorsMax: (soft: Int, hard: Int)? = nil,
-    environment: [String] = []
+    environment: [String] = [], inheritsHangup: Bool = false
   ) throws -> BrokerProcess {
     let properties = "\(directory)/server.properties"
     try "broker.id=1\nlog.dirs=\(directory)/data\nlisteners=PLAINTEXT://127.0.0.1:\(port)\n".write(toFile: properties)
-    let pid = try spawn(in: directory, overrides, descriptorsMax, environment)
+    let pid = try spawn(in: directory, overrides, descriptorsMax, environment, inheritsHangup: inheritsHangup)
     let bound = try waitUntilStarted(pid, directory)
     return BrokerProcess(pid: pid, port: bound, directory: directory, overrides: overrides)
   }
@@ -120,7 +121,8 @@ package final class BrokerProcess {
   }
 
   private static func spawn(
-    in directory: String, _ overrides: [String], _ descriptorsMax: (soft: Int, hard: Int)?, _ environment: [String] = []
+    in directory: String, _ overrides: [String], _ descriptorsMax: (soft: Int, hard: Int)?,
+    _ environment: [String] = [], inheritsHangup: Bool = false
   ) throws -> pid_t {
     try "".write(toFile: log(in: directory))
     var arguments = ["\(programsDirectory)/millrace-broker", "\(directory)/server.properties"]
@@ -136,10 +138,19 @@ package final class BrokerProcess {
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log(in: directory), O_WRONLY | O_APPEND, 0)
+    // Tests that `nohup` or a shell's `&` has started ignore some signals, which the broker would inherit.
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var reset = sigset_t()
+    sigemptyset(&reset)
+    for signal in [SIGINT, SIGQUIT, SIGTERM] + (inheritsHangup ? [] : [SIGHUP]) { sigaddset(&reset, signal) }
+    posix_spawnattr_setsigdefault(&attributes, &reset)
+    posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGDEF))
     var pid: pid_t = 0
     let strings = arguments.map { strdup($0) } + [nil]
     defer { for string in strings { free(string) } }
-    let code = posix_spawn(&pid, arguments[0], &actions, nil, strings, environ)
+    let code = posix_spawn(&pid, arguments[0], &actions, &attributes, strings, environ)
     guard code == 0 else { throw Failure("\(arguments[0]) does not start: \(String(cString: strerror(code)))") }
     return pid
   }
