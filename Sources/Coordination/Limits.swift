@@ -15,6 +15,8 @@ package enum ZNodeLimits {
 enum ZooKeeperLimits {
   /// Requests of one bulk read that are under way at once.
   static let readsInFlight = 512
+  /// How long the addresses of ZooKeeper's servers are taken for right while the connection holds, in milliseconds.
+  static let lookupMs: Int32 = 60_000
   /// How long a call waits for the watches that went off before it was answered: one of them may be waiting for the caller.
   static let deliveryNs: UInt64 = 1_000_000_000
   /// Pause before a request is tried again that was not sent for want of a connection.
