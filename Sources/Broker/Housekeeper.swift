@@ -42,11 +42,13 @@ final class Housekeeper: Sendable {
       $0.checkpoint([.recoveryPoint, .logStart])
     }
     every(config.highWatermarkCheckpointIntervalMs) { $0.checkpoint([.highWatermark]) }
+    every(Limits.restLookMs) { $0.fetchSessions.releaseResting(since: $0.uptimeMs() - Limits.restMsMax) }
     every(Limits.purgeIntervalMs) { $0.purgeDeleted() }
     every(Limits.directoryLookMs) {
-      $0.lookAtDirectories()
-      $0.lookAtLogs()
+      $0.lookAtDirectories(withFailedLogs: $0.directoriesOfFailedLogs.withLock { $0 })
+      if $0.directories.haveGrown() { $0.lookAtLogs() }
     }
+    every(Limits.idleLogLookMs) { $0.lookAtLogs() }
     every(Int64(config.producerIDExpirationCheckIntervalMs)) { $0.expireProducers() }
     // Twice within the time after which a follower lags.
     every(max(Limits.lagLookMsMin, config.replicaLagMsMax / 2), if: { $0.hasFollowers }) { $0.shrinkISRs() }
@@ -188,15 +190,21 @@ extension LocalBroker {
     return next.map { $0.subtractingClamped(nowMs()) }
   }
 
-  /// Looks for segments that another program has cut or removed: what is appended then would stand behind zeros, or be gone.
+  /// Looks for segments that another program has cut or removed: what is appended then would stand behind zeros, or be gone. Notes which
+  /// directories have a log that has failed, so that the next look at the directories need not look at every log, too.
   func lookAtLogs() {
+    var failed: Set<String> = []
     for partition in replicas.all {
-      let found = try? partition.withLog { log, _ throws(PartitionError) -> DiskError? in
-        do throws(DiskError) { try log.look() } catch { return error }
-        return nil
+      let found = try? partition.withLog { log, _ throws(PartitionError) -> (cause: DiskError?, hasFailed: Bool) in
+        do throws(DiskError) { try log.look() } catch { return (error, true) }
+        return (nil, log.failure != nil)
       }
-      if let cause = found { fail(partition, cause) }
+      guard let found, found.hasFailed else { continue }
+      if let directory = partition.directory { failed.insert(directory.path) }
+      if let cause = found.cause { fail(partition, cause) }
     }
+    let now = failed
+    directoriesOfFailedLogs.withLock { $0 = now }
   }
 
   /// Whether this broker leads partitions that others follow.

@@ -159,6 +159,14 @@ package enum Limits {
   /// How often log directories are looked for that are not there any more. Appends of that time may have been acknowledged.
   package static let directoryLookMs: Int64 = 1_000
 
+  /// How often the logs are looked at where none is appended to, in milliseconds; the others are looked at together with the directories.
+  package static let idleLogLookMs: Int64 = 5_000
+
+  /// How often waiters of followers' sessions are looked for that rest for longer than `restMsMax`, in milliseconds: their followers are
+  /// gone. One that lives fetches again at once, or a second later where its last fetch failed.
+  package static let restLookMs: Int64 = 5_000
+  package static let restMsMax: Int64 = 10_000
+
   /// The bytes of a turn in which a replica that is moved to another log directory is copied: read into memory, written and synced.
   package static let moveTurnBytes = 4 << 20
 

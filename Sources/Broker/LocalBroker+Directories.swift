@@ -18,7 +18,9 @@ extension LocalBroker {
 
   /// Looks for directories that are not there any more, or in which a log has failed and nothing else can be written
   /// either. A log that fails alone, for damage to its file, is offline alone.
-  func lookAtDirectories() {
+  ///
+  /// - Parameter paths: the directories that have a log that has failed; nil to look at every log.
+  func lookAtDirectories(withFailedLogs paths: Set<String>? = nil) {
     for directory in directories.all {
       guard directory.failure == nil else {
         // What was being made there when it failed.
@@ -26,7 +28,7 @@ extension LocalBroker {
         continue
       }
       do throws(DiskError) {
-        try hasFailedLog(directory) ? directory.probe() : directory.look()
+        try paths?.contains(directory.path) ?? hasFailedLog(directory) ? directory.probe() : directory.look()
       } catch {
         if error.isOfDirectory { failed(directory, error) }
       }

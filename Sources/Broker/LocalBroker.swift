@@ -30,6 +30,8 @@ package final class LocalBroker: Sendable {
   package let storageLoss = StorageLoss()
   let parkedFetches: ParkedFetches
   let fetchSessions: FetchSessions
+  /// The paths of the log directories in which the last look at the logs has found one that has failed.
+  let directoriesOfFailedLogs = Mutex<Set<String>>([])
   let waitingToUnpack = WaitingToUnpack()
   /// What disks refuse again and again.
   let refusals = Mutex(RefusalCounts())

@@ -79,6 +79,9 @@ package struct LogDirectories: Sendable {
   /// The directories usable now.
   var online: [LogDirectory] { all.filter { $0.failure == nil } }
 
+  /// Whether any log was appended to since the last call.
+  func haveGrown() -> Bool { all.reduce(false) { $1.takeGrowth() || $0 } }
+
   /// Whether all log.dirs are usable.
   var areAllUsable: Bool { reports.allSatisfy { $0.failure == nil } && online.count == all.count }
 

@@ -37,6 +37,7 @@ extension Partition {
       let start = log.logEndOffset
       let bytes = log.append(group, from: first, leaderEpoch: state.replication.leaderEpoch, nowMs: nowMs)
       state.traffic.appended(bytes: bytes, from: start, to: log.logEndOffset)
+      state.directory?.noteGrowth()
       let before = state.replication.highWatermark
       let isRaised = state.replication.appended(to: log.logEndOffset)
       var placed = GroupPlaced(highWatermark: state.replication.highWatermark)

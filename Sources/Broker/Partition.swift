@@ -106,6 +106,7 @@ package final class Partition: Sendable {
       } catch { throw .append(error) }
       if !appended.isDuplicate {
         state.traffic.appended(bytes: batch.sizeInBytes, from: appended.baseOffset, to: appended.lastOffset + 1)
+        state.directory?.noteGrowth()
       }
       let before = state.replication.highWatermark
       let isRaised = state.replication.appended(to: log.logEndOffset)

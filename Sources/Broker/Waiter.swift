@@ -21,24 +21,34 @@ final class Waiter: AwaitsPartitions, Sendable {
   /// The bytes (of a fetch) or partitions (of a produce) still missing; 0 once woken.
   private let lacking: Atomic<Int>
   private let isDone = Atomic(false)
+  private let lackingAtFirst: Int
   private let eventLoop: any EventLoop
-  private let onEnd: @Sendable (Reason) -> Void
-  private let held = Mutex(Held())
+  private let onRest: (@Sendable (Waiter) -> Void)?
+  private let held: Mutex<Held>
 
-  /// Holds the tickets and the timer that a waiter releases at its end.
+  /// Holds what a waiter releases at its end.
   private struct Held {
     var parked: [(partition: Partition, ticket: Waiters<Waiter>.Ticket)] = []
     var timer: Scheduled<Void>?
+    /// nil while it rests.
+    var onEnd: (@Sendable (Reason) -> Void)?
   }
 
   /// - Parameters:
   ///   - lacking: bytes for a fetch, partitions for a produce.
+  ///   - onRest: makes the waiter one that rests when its time is up and nothing has come: it stays in its partitions until it is resumed or
+  ///     released, and the next request that would park in the same ones need not. Called before `onEnd`, on `eventLoop`.
   ///   - onEnd: sends the response, or parks again; called at most once, on `eventLoop`.
-  init(lacking: Int, eventLoop: any EventLoop, onEnd: @escaping @Sendable (Reason) -> Void) {
+  init(
+    lacking: Int, eventLoop: any EventLoop, onRest: (@Sendable (Waiter) -> Void)? = nil,
+    onEnd: @escaping @Sendable (Reason) -> Void
+  ) {
     precondition(lacking > 0, "a waiter needs a positive amount")
+    lackingAtFirst = lacking
     self.lacking = Atomic(lacking)
     self.eventLoop = eventLoop
-    self.onEnd = onEnd
+    self.onRest = onRest
+    held = Mutex(Held(onEnd: onEnd))
   }
 
   /// Records that the waiter is parked in `partition` under `ticket`.
@@ -71,21 +81,53 @@ final class Waiter: AwaitsPartitions, Sendable {
 
   /// Ends the wait unless it has ended before. Called on the event loop.
   func finish(_ reason: Reason) {
-    guard end() else { return }
-    onEnd(reason)
+    if reason == .timeIsUp, rest() { return }
+    end()?(reason)
   }
 
-  /// Ends the wait without a response; returns false if it had ended before. Called on the event loop.
-  func cancel() -> Bool { end() }
+  /// Ends the wait without a response; returns false if it had ended before, or rests. Called on the event loop.
+  func cancel() -> Bool { end() != nil }
 
-  private func end() -> Bool {
-    guard isDone.exchange(true, ordering: .relaxed) == false else { return false }
+  /// Returns what to call; nil where it has ended before, or rests.
+  private func end() -> (@Sendable (Reason) -> Void)? {
+    guard isDone.exchange(true, ordering: .relaxed) == false else { return nil }
     let held = held.withLock { held in
       defer { held = Held() }
       return held
     }
     held.timer?.cancel()
     for one in held.parked { one.partition.unpark(one.ticket) }
+    return held.onEnd
+  }
+
+  // MARK: Rest
+
+  private var hasGainedNothing: Bool {
+    !isDone.load(ordering: .relaxed) && lacking.load(ordering: .relaxed) == lackingAtFirst
+  }
+
+  /// Ends the request, and stays in the partitions; false where the wait is to end as any other.
+  private func rest() -> Bool {
+    guard let onRest, hasGainedNothing else { return false }
+    let onEnd = held.withLock { held in
+      defer { (held.timer, held.onEnd) = (nil, nil) }
+      return held.onEnd
+    }
+    guard let onEnd else { return false }
+    onRest(self)
+    onEnd(.timeIsUp)
+    return true
+  }
+
+  /// Has a waiter that rests wait for another request; false, and it is to be released, where something has come meanwhile.
+  ///
+  /// - Parameter eventLoop: that of the request.
+  func resume(
+    until deadline: NIODeadline, on eventLoop: any EventLoop, onEnd: @escaping @Sendable (Reason) -> Void
+  ) -> Bool {
+    guard eventLoop === self.eventLoop, hasGainedNothing else { return false }
+    held.withLock { $0.onEnd = onEnd }
+    start(until: deadline)
     return true
   }
 }

@@ -363,6 +363,11 @@ package struct Replication: Sendable {
     return followers[index].reportedMark != highWatermark
   }
 
+  /// Whether the present high watermark was in a response to a follower's fetch.
+  package func hasReportedMark(to id: BrokerID) -> Bool {
+    followers.contains { $0.id == id && $0.reportedMark == highWatermark }
+  }
+
   /// Whether the ISR is smaller than `min.insync.replicas`, so that a produce with acks=all is refused.
   package var isBelowMin: Bool { inSync.count < inSyncMin }
 

@@ -19,6 +19,7 @@ package final class LogDirectory: Sendable {
   /// Makes what keeps them, when segments do not.
   private let arms: (any StoreArmMaker)?
   private let state: Mutex<State>
+  private let hasGrown = Atomic(false)
 
   private struct State {
     /// Held as long as the directory is open.
@@ -132,6 +133,15 @@ package final class LogDirectory: Sendable {
       return true
     }
   }
+
+  /// Notes that a log of the directory was appended to. Called on any thread.
+  package func noteGrowth() {
+    // Most find it noted: a read shares the cache line between threads, a write would not.
+    if !hasGrown.load(ordering: .relaxed) { hasGrown.store(true, ordering: .relaxed) }
+  }
+
+  /// Returns whether growth was noted since the last call.
+  package func takeGrowth() -> Bool { hasGrown.exchange(false, ordering: .relaxed) }
 
   /// Throws when the directory that was locked is not there any more.
   package func look() throws(DiskError) {

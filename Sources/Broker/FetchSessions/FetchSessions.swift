@@ -7,6 +7,8 @@ final class FetchSessions: Sendable {
   private struct State {
     var cache: FetchSessionCache
     var random: SplitMix
+    /// By the sessions' ids.
+    var resting: [Int32: (waiter: Waiter, sinceMs: Int64)] = [:]
   }
 
   private let state: Mutex<State>
@@ -35,4 +37,31 @@ final class FetchSessions: Sendable {
   }
 
   var count: Int { state.withLock { $0.cache.count } }
+
+  // MARK: Resting waiters
+
+  /// Keeps the waiter of a follower's session in which nothing has come, for the session's next fetch.
+  func rest(_ waiter: Waiter, of context: FetchSessionCache.Context, nowMs: Int64) {
+    guard case .of(let id, _) = context else { return waiter.wake(.released) }
+    let before = state.withLock { $0.resting.updateValue((waiter, nowMs), forKey: id) }
+    before?.waiter.wake(.released)
+  }
+
+  /// The waiter that rests, which the caller resumes or releases.
+  func takeResting(of context: FetchSessionCache.Context) -> Waiter? {
+    guard case .of(let id, _) = context else { return nil }
+    return state.withLock { $0.resting.removeValue(forKey: id)?.waiter }
+  }
+
+  /// Releases the waiters of sessions that nobody goes on with: their connections are closed.
+  ///
+  /// - Parameter sinceMs: it has rested since then.
+  func releaseResting(since sinceMs: Int64) {
+    let left = state.withLock { state in
+      let left = state.resting.filter { $0.value.sinceMs <= sinceMs }
+      for id in left.keys { state.resting[id] = nil }
+      return left.values.map(\.waiter)
+    }
+    for waiter in left { waiter.wake(.released) }
+  }
 }

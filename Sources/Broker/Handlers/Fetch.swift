@@ -10,30 +10,43 @@ extension LocalBroker {
   /// no partition has an error, the fetch parks until there are enough or `max.wait.ms` is over.
   func fetch(_ request: FetchRequest, _ context: RequestContext) -> HandlerResult<FetchResponse> {
     guard request.sessionID != 0 || request.sessionEpoch >= 0 else { return fetch(request, .sessionless, context) }
+    let isAsBefore = request.topics.isEmpty && request.forgottenTopicsData.isEmpty
     var request = request
     let session = fetchSessions.begin(&request, version: context.version, nowMs: nowMs())
-    guard case .refused(let code) = session else { return fetch(request, session, context) }
+    guard case .refused(let code) = session else { return fetch(request, session, isAsBefore: isAsBefore, context) }
     var response = FetchResponse()
     response.errorCode = code
     return .now(response)
   }
 
+  /// - Parameter isAsBefore: the fetch asks for what the session's last one did.
   private func fetch(
-    _ request: FetchRequest, _ session: FetchSessionCache.Context, _ context: RequestContext
+    _ request: FetchRequest, _ session: FetchSessionCache.Context, isAsBefore: Bool = false, _ context: RequestContext
   ) -> HandlerResult<FetchResponse> {
     let fetch = Fetch(
       request, session, version: context.version,
       maxBytes: min(config.fetchMaxBytes, context.charge?.responseBytesMax ?? .max), access: context.access,
       charge: context.charge)
     if fetch.wantsMessages { return fetchMessages(fetch, context) }
-    var first = fetch.read(self)
+    let resting = fetch.leavesOutIdle ? fetchSessions.takeResting(of: session) : nil
+    let mayResume = resting != nil && isAsBefore
+    var first = fetch.read(self, isParked: mayResume)
     let isEnough = first.byteCount >= fetch.minBytes || first.mustNotWait || fetch.maxWaitMs <= 0 || fetch.isEmpty
     guard !isEnough, parkedFetches.enter(partitions: fetch.partitionCount, isFollower: fetch.isByFollower) else {
+      resting?.wake(.released)
       fetch.finish(&first, self)
       return .spliced(first.response, first.ranges)
     }
     let pending = context.pending(FetchResponse.self)
-    park(fetch, after: first, until: pending.slot.eventLoop.now + .milliseconds(Int64(fetch.maxWaitMs)), pending)
+    let deadline = pending.slot.eventLoop.now + .milliseconds(Int64(fetch.maxWaitMs))
+    if let resting {
+      if mayResume, fetch.isLast(first), resume(resting, fetch, after: first, until: deadline, pending) {
+        return .pending
+      }
+      resting.wake(.released)
+      if mayResume { first = fetch.read(self, isRepeated: true) }
+    }
+    park(fetch, after: first, until: deadline, pending)
     return .pending
   }
 
@@ -63,18 +76,11 @@ extension LocalBroker {
   private func park(
     _ fetch: Fetch, after read: Fetch.Attempt, until deadline: NIODeadline, _ pending: PendingResponse<FetchResponse>
   ) {
-    let waiter = Waiter(lacking: fetch.minBytes - read.byteCount, eventLoop: pending.slot.eventLoop) { reason in
-      guard fetch.wantsMessages else {
-        return self.respond(fetch, fetch.read(self, isRepeated: true), after: reason, until: deadline, pending)
-      }
-      self.offload.submit(.request) {
-        let attempt = fetch.read(self, isRepeated: true)
-        pending.slot.onEventLoop { self.respond(fetch, attempt, after: reason, until: deadline, pending) }
-      }
-    }
-    pending.slot.whenClosed {
-      if waiter.cancel() { self.parkedFetches.leave(partitions: fetch.partitionCount) }
-    }
+    let onRest: @Sendable (Waiter) -> Void = { self.fetchSessions.rest($0, of: fetch.session, nowMs: self.uptimeMs()) }
+    let waiter = Waiter(
+      lacking: fetch.minBytes - read.byteCount, eventLoop: pending.slot.eventLoop,
+      onRest: fetch.isLast(read) ? onRest : nil, onEnd: onEnd(fetch, after: read, until: deadline, pending))
+    cancel(waiter, of: fetch, whenClosed: pending)
     if read.byteCount > 0 {
       for place in read.places where place.byteCount > 0 {
         place.partition.unread(bytes: place.byteCount, byFollower: fetch.isByFollower)
@@ -86,6 +92,41 @@ extension LocalBroker {
       return
     }
     waiter.start(until: deadline)
+  }
+
+  /// Has the waiter of the session's last fetch, which has stayed in the partitions, wait for this one; false where it has gained something.
+  private func resume(
+    _ waiter: Waiter, _ fetch: Fetch, after read: Fetch.Attempt, until deadline: NIODeadline,
+    _ pending: PendingResponse<FetchResponse>
+  ) -> Bool {
+    let onEnd = onEnd(fetch, after: read, until: deadline, pending)
+    guard waiter.resume(until: deadline, on: pending.slot.eventLoop, onEnd: onEnd) else { return false }
+    cancel(waiter, of: fetch, whenClosed: pending)
+    return true
+  }
+
+  private func cancel(_ waiter: Waiter, of fetch: Fetch, whenClosed pending: PendingResponse<FetchResponse>) {
+    pending.slot.whenClosed {
+      if waiter.cancel() { self.parkedFetches.leave(partitions: fetch.partitionCount) }
+    }
+  }
+
+  /// What to do when the wait has ended: read again, and respond.
+  private func onEnd(
+    _ fetch: Fetch, after read: Fetch.Attempt, until deadline: NIODeadline, _ pending: PendingResponse<FetchResponse>
+  ) -> @Sendable (Waiter.Reason) -> Void {
+    { reason in
+      if reason == .timeIsUp, fetch.isLast(read) {
+        return self.respond(fetch, read, after: reason, until: deadline, pending)
+      }
+      guard fetch.wantsMessages else {
+        return self.respond(fetch, fetch.read(self, isRepeated: true), after: reason, until: deadline, pending)
+      }
+      self.offload.submit(.request) {
+        let attempt = fetch.read(self, isRepeated: true)
+        pending.slot.onEventLoop { self.respond(fetch, attempt, after: reason, until: deadline, pending) }
+      }
+    }
   }
 
   private func respond(
@@ -105,12 +146,12 @@ extension LocalBroker {
 /// One Fetch request with the limits that hold for it. `read` is one attempt; a fetch that waits makes several.
 struct Fetch: Sendable {
   private let request: FetchRequest
-  private let session: FetchSessionCache.Context
+  let session: FetchSessionCache.Context
   private let version: Int16
   private let maxBytes: Int
   /// The broker that follows the partitions; negative for a consumer.
-  private let replica: BrokerID
-  private let replicaEpoch: Int64
+  let replica: BrokerID
+  let replicaEpoch: Int64
   /// What the client may read; nil where it may read everything.
   private let access: Access?
   /// Counts what the client is sent; nil where nothing is limited.
@@ -126,7 +167,12 @@ struct Fetch: Sendable {
     self.session = session
     self.charge = charge
     self.access = access
-    if request.namesOnePartition { self.request = request } else { self.request = request.withoutDoubles }
+    if case .of = session {
+      // A session has each partition once.
+      self.request = request
+    } else {
+      self.request = request.namesOnePartition ? request : request.withoutDoubles
+    }
     self.version = version
     replica = max(request.replicaID, request.replicaState.replicaID)
     replicaEpoch = request.replicaState.replicaEpoch
@@ -171,9 +217,12 @@ struct Fetch: Sendable {
     var places: [(partition: Partition, need: Need, byteCount: Int)] = []
   }
 
-  /// - Parameter isRepeated: the fetch reads again after a wait.
-  func read(_ broker: LocalBroker, isRepeated: Bool = false) -> Attempt {
+  /// - Parameters:
+  ///   - isRepeated: the fetch reads again after a wait.
+  ///   - isParked: a waiter is in all partitions, so the attempt need not name those that are idle.
+  func read(_ broker: LocalBroker, isRepeated: Bool = false, isParked: Bool = false) -> Attempt {
     let image = broker.image
+    let follower = isByFollower ? follower(broker, isRepeated: isRepeated) : nil
     var attempt = Attempt()
     for topic in request.topics {
       var (resolved, missing) = resolve(topic, image)
@@ -183,19 +232,24 @@ struct Fetch: Sendable {
       var topicResponse = FetchResponse.Topic()
       topicResponse.topic = topic.topic
       topicResponse.topicID = topic.topicID
-      topicResponse.partitions.reserveCapacity(topic.partitions.count)
+      if !leavesOutIdle { topicResponse.partitions.reserveCapacity(topic.partitions.count) }
       for wanted in topic.partitions {
+        let target = resolved?.partition(wanted.partition)
+        var follower = follower?.asking(wanted)
+        if leavesOutIdle, let target, leavesOut(wanted, from: target, broker, &follower) {
+          if !isParked { attempt.places.append((target, .appended(past: wanted.fetchOffset), 0)) }
+          continue
+        }
         var partition = FetchResponse.Partition()
         partition.partitionIndex = wanted.partition
         partition.abortedTransactions = request.isolationLevel == 1 ? [] : nil
         if isTooOld(for: resolved) {
           partition.fail(.unsupportedCompressionType)
-        } else if let target = resolved?.partition(wanted.partition) {
-          if isByFollower {
+        } else if let target {
+          if let follower {
             let isThrottled =
               resolved?.config.throttledLeaders.contains(wanted.partition, on: broker.brokerID) ?? false
-            readForFollower(
-              wanted, from: target, broker, isRepeated: isRepeated, isThrottled: isThrottled, &partition, &attempt)
+            read(wanted, from: target, for: follower, broker, isThrottled: isThrottled, &partition, &attempt)
           } else if let rack = rack(broker), refer(wanted, of: target, to: rack, image, broker, &partition) {
             attempt.mustNotWait = true
           } else {
@@ -207,6 +261,7 @@ struct Fetch: Sendable {
         if partition.errorCode != .none { attempt.mustNotWait = true }
         topicResponse.partitions.append(partition)
       }
+      if leavesOutIdle, topicResponse.partitions.isEmpty { continue }
       attempt.response.responses.append(topicResponse)
     }
     return attempt
@@ -328,7 +383,7 @@ struct Fetch: Sendable {
   }
 
   @inline(__always)
-  private func wanted(_ wanted: FetchRequest.Partition, after byteCount: Int) -> Partition.Wanted {
+  func wanted(_ wanted: FetchRequest.Partition, after byteCount: Int) -> Partition.Wanted {
     let left = max(0, maxBytes - byteCount)
     return Partition.Wanted(
       offset: wanted.fetchOffset, maxBytes: min(Int(wanted.partitionMaxBytes), left),
@@ -342,47 +397,9 @@ struct Fetch: Sendable {
       mayBeFollower: mayBeServedByFollower)
   }
 
-  private func refuse(_ error: PartitionError, _ partition: Partition, _ response: inout FetchResponse.Partition) {
+  func refuse(_ error: PartitionError, _ partition: Partition, _ response: inout FetchResponse.Partition) {
     response.fail(ErrorCode(error))
     if case .fencedLeaderEpoch = error { response.currentLeader.leaderEpoch = partition.leaderEpoch }
-  }
-
-  /// Reads for a follower: up to the log's end, whatever the isolation level. What the fetch says of the follower is taken in when it comes,
-  /// and not when it reads again.
-  @inline(never)
-  private func readForFollower(
-    _ wanted: FetchRequest.Partition, from partition: Partition, _ broker: LocalBroker, isRepeated: Bool,
-    isThrottled: Bool, _ response: inout FetchResponse.Partition, _ attempt: inout Attempt
-  ) {
-    do throws(PartitionError) {
-      let nowMs = broker.uptimeMs()
-      let found = try partition.read(
-        self.wanted(wanted, after: attempt.byteCount),
-        for: Partition.FollowerFetch(
-          replica: replica, brokerEpoch: replicaEpoch,
-          logStart: wanted.logStartOffset >= 0 ? wanted.logStartOffset : nil, isRepeated: isRepeated,
-          isHeldBack: isThrottled && broker.leaderThrottle.isExceeded(nowMs: nowMs),
-          lagMsMax: broker.config.replicaLagMsMax, nowMs: nowMs))
-      broker.isrRequests.take(found.advanced, of: partition)
-      response.highWatermark = found.read.highWatermark
-      response.lastStableOffset = found.read.lastStableOffset
-      response.logStartOffset = found.read.logStartOffset
-      if let diverging = found.read.diverging {
-        response.divergingEpoch.epoch = diverging.epoch
-        response.divergingEpoch.endOffset = diverging.endOffset
-        attempt.mustNotWait = true
-        return
-      }
-      let slice = found.read.slice
-      if slice.byteCount > 0 { response.records = .spliced(byteCount: slice.byteCount) }
-      attempt.ranges += slice.ranges
-      attempt.byteCount += slice.byteCount
-      if isThrottled { attempt.throttledBytes += slice.byteCount }
-      if slice.isCutBySegment || found.hasNewMark { attempt.mustNotWait = true }
-      if attempt.byteCount < minBytes {
-        attempt.places.append((partition, .appended(past: found.logEnd), slice.byteCount))
-      }
-    } catch { refuse(error, partition, &response) }
   }
 }
 

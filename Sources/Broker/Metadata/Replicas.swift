@@ -17,7 +17,7 @@ package final class Replicas: Sendable {
   /// Milliseconds of the monotonic clock by which replicas lag.
   private let uptimeMs: @Sendable () -> Int64
   /// The replicas on this broker, by topic and partition number.
-  private let hosted = Mutex<[String: [Int32: Partition]]>([:])
+  private let hosted = Mutex(HostedReplicas())
   private let directoryFailed = Hook<@Sendable (LogDirectory, DiskError) -> Void>({ _, _ in })
 
   private let deleted = Hook<@Sendable (_ delayMs: Int64) -> Void>({ _ in })
@@ -73,7 +73,7 @@ package final class Replicas: Sendable {
   /// Adds partitions whose logs were opened at the start.
   func adopt(_ opened: [TopicPartition: Partition]) {
     hosted.withLock { hosted in
-      for (name, partition) in opened { hosted[name.topic, default: [:]][name.partition] = partition }
+      for (name, partition) in opened { hosted.put(partition, as: name) }
     }
   }
 
@@ -117,7 +117,7 @@ package final class Replicas: Sendable {
           replicas: state.partition.replicas, leaderEpoch: state.partition.leaderEpoch)
       }
       become(state.partition, made)
-      hosted.withLock { $0[topic, default: [:]][state.name.partition] = made }
+      hosted.withLock { $0.put(made, as: state.name) }
       new.insert(topic)
     }
     return new
@@ -186,10 +186,7 @@ package final class Replicas: Sendable {
   }
 
   /// The replicas on this broker, in the order of their names; also those that no image shows (yet).
-  var all: [Partition] {
-    let hosted = hosted.withLock { $0 }
-    return hosted.keys.sorted().flatMap { topic in (hosted[topic] ?? [:]).sorted { $0.key < $1.key }.map(\.value) }
-  }
+  var all: [Partition] { hosted.withLock { $0.inOrder() } }
 
   /// Returns whether any partition of a topic is on this broker.
   func hasReplicas(of topic: String) -> Bool { hosted.withLock { $0[topic] != nil } }
@@ -255,11 +252,7 @@ package final class Replicas: Sendable {
         if let partition = partition(replica.name) { standStill(partition) }
         continue
       }
-      let partition = hosted.withLock { hosted in
-        let partition = hosted[replica.name.topic]?.removeValue(forKey: replica.name.partition)
-        if hosted[replica.name.topic]?.isEmpty == true { hosted[replica.name.topic] = nil }
-        return partition
-      }
+      let partition = hosted.withLock { $0.remove(replica.name) }
       for waiter in partition?.retire(deleted: true) ?? [] { waiter.wake(.released) }
       if let partition { pastTraffic.add(partition.traffic, of: replica.name.topic) }
       if let partition { roleChanged.call(partition, .none) }

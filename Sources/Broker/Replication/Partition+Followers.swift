@@ -2,6 +2,7 @@ import Cluster
 import Model
 import Storage
 import Synchronization
+import Wire
 
 /// The leader's side of replication: followers' fetches.
 extension Partition {
@@ -66,6 +67,37 @@ extension Partition {
       }
       found.hasNewMark = state.replication.reportsNewMark(to: fetch.replica)
       return found
+    }
+  }
+
+  /// Takes in a fetch of a follower that has all of the log, as `read(_:for:)` does; nil, with nothing taken in, for another fetch and for one
+  /// that is to be refused. What a follower asks for twice a second of each partition that nobody writes to, so it makes no response.
+  ///
+  /// - Returns: what follows, and whether the follower knows the high watermark and where the log begins, too: it needs no response then.
+  func idle(_ wanted: FetchRequest.Partition, for fetch: FollowerFetch) -> (advanced: Advanced, hasNothingNew: Bool)? {
+    state.withLock { state in
+      let epoch = wanted.currentLeaderEpoch
+      guard let log = state.log, wanted.fetchOffset == log.logEndOffset, state.replication.isLeader,
+        epoch < 0 || epoch == state.replication.leaderEpoch, state.replication.isFollowed(by: fetch.replica),
+        !state.replication.isEarlierLife(fetch.brokerEpoch, of: fetch.replica)
+      else { return nil }
+      if wanted.lastFetchedEpoch >= 0 {
+        guard let end = state.endOffset(forEpoch: wanted.lastFetchedEpoch, in: log),
+          end.epoch == wanted.lastFetchedEpoch, end.endOffset >= wanted.fetchOffset
+        else { return nil }
+      }
+      var advanced = Advanced()
+      state.replication.lagMsMax = fetch.lagMsMax
+      if !fetch.isRepeated {
+        let before = state.replication.highWatermark
+        let steps = state.replication.fetched(
+          by: fetch.replica, in: fetch.brokerEpoch, from: wanted.fetchOffset, logStart: fetch.logStart,
+          nowMs: fetch.nowMs)
+        advanced = state.advanced(by: steps, from: before)
+      }
+      return (
+        advanced, fetch.logStart == log.logStartOffset && state.replication.hasReportedMark(to: fetch.replica)
+      )
     }
   }
 

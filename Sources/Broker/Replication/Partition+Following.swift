@@ -48,6 +48,7 @@ extension Partition {
       // Batches before one that fails are in the log.
       if log.logEndOffset > asked.offset {
         state.traffic.replicationBytesIn &+= Int64(batches.readableBytes)
+        state.directory?.noteGrowth()
       }
       _ = state.replication.appended(to: log.logEndOffset)
       let before = state.replication.highWatermark
