@@ -8,8 +8,28 @@ import Testing
 
 @Suite("Stored histograms")
 struct LatencyFileTests {
-  private func bucket(_ order: Int, _ count: Double) -> LatencyBucket {
-    LatencyBucket(order: order, arm: "sendfile", replicate: 1, kind: "response", lowNs: 1, highNs: 1023, count: count)
+  private func bucket(_ order: Int, _ count: Double, from low: Double = 1, to high: Double = 1023) -> LatencyBucket {
+    LatencyBucket(
+      order: order, arm: "sendfile", replicate: 1, kind: "response", lowNs: low, highNs: high, count: count)
+  }
+
+  @Test("have 32 buckets for each doubling at most, no count lost, and the smallest and largest latency")
+  func merged() {
+    // As fine as the generator's, from 1 µs to a second.
+    var fine: [LatencyBucket] = []
+    var low = 1_000.0
+    while low < 1e9 {
+      let high = (low * 1.0007).rounded(.up)
+      fine.append(bucket(0, Double(fine.count % 7 + 1), from: low, to: high))
+      low = high + 1
+    }
+    let merged = LatencyBucket.merged(fine.reversed())
+    #expect(merged.count <= 20 * 32 + 1 && merged.count < fine.count / 20, "\(merged.count) of \(fine.count)")
+    #expect(merged.reduce(0) { $0 + $1.count } == fine.reduce(0) { $0 + $1.count })
+    #expect(merged.first?.lowNs == fine.first?.lowNs && merged.last?.highNs == fine.last?.highNs)
+    #expect(merged.allSatisfy { $0.highNs / $0.lowNs < 1.034 })
+    #expect(zip(merged, merged.dropFirst()).allSatisfy { $0.highNs < $1.lowNs })
+    #expect(LatencyBucket.merged(merged) == merged && LatencyBucket.merged([]).isEmpty)
   }
 
   @Test("come back as they were recorded, are cut to what the journal vouches for, and refused when changed")

@@ -17,11 +17,12 @@ extension ProcessRunner {
   static func histograms(_ scene: Scene) -> [LatencyBucket] {
     guard let text = SmallFile.read(histogramFile(scene)), let kinds = LatencyFile.read(text) else { return [] }
     return kinds.sorted { $0.key < $1.key }.flatMap { kind, latency in
-      latency.buckets.map { bucket in
-        LatencyBucket(
-          order: scene.run.order, arm: scene.run.cell.arm, replicate: scene.run.replicate, kind: kind,
-          lowNs: Double(bucket.low), highNs: Double(bucket.high), count: Double(bucket.count))
-      }
+      LatencyBucket.merged(
+        latency.buckets.map { bucket in
+          LatencyBucket(
+            order: scene.run.order, arm: scene.run.cell.arm, replicate: scene.run.replicate, kind: kind,
+            lowNs: Double(bucket.low), highNs: Double(bucket.high), count: Double(bucket.count))
+        })
     }
   }
 }
