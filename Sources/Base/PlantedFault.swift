@@ -84,6 +84,12 @@ package enum PlantedFault: Int, CaseIterable, Sendable {
   case keepsWhatItHasCoordinated
   /// The markers of a transaction are written a second time, a while later.
   case writesMarkersTwice
+  /// A request of a client that has not authenticated is served.
+  case servesStrangers
+  /// Any password is the right one.
+  case acceptsAnyPassword
+  /// Whoever is let in may do everything.
+  case asksNoAcl
 
   /// Whether only a cluster of several brokers can show the fault.
   package var needsReplicas: Bool {

@@ -229,9 +229,10 @@ package final class Node: Sendable {
     let requestLog = RequestLog(
       config, wallMs: world.wallMs, offload: world.offload, write: world.writeRequestLog)
     if metrics != nil || requestLog != nil { settings.makeMeter = { RequestMeter(log: requestLog) } }
+    let handlers = opened.broker.makeHandlerTable()
+    let service: any RequestService = world.witness.map { WitnessedService(service: handlers, witness: $0) } ?? handlers
     return BrokerServer.bind(
-      settings, on: world.loops, network: world.network,
-      service: opened.broker.makeHandlerTable(), coldReads: coldReads, log: log
+      settings, on: world.loops, network: world.network, service: service, coldReads: coldReads, log: log
     ).hop(to: loop).flatMap { server in
       opened.broker.advertise(server.listeners, on: loop)
         .flatMap { server.accept() }

@@ -44,6 +44,8 @@ package struct World: Sendable {
   package var processFigures: @Sendable () -> ProcessFigures = { ProcessFigures() }
   /// Writes lines of the request log; may wait a little for whoever reads them.
   package var writeRequestLog: @Sendable ([UInt8]) -> Void = { _ in }
+  /// Is told of every request that reaches a handler: whose it is, and of which API. Nil where nobody watches.
+  package var witness: (@Sendable (_ user: String, _ api: Int16) -> Void)?
   /// Makes a random number generator, for the ids of clusters and topics.
   package var random: @Sendable () -> any RandomNumberGenerator & Sendable
 

@@ -12,6 +12,8 @@ struct Scenario {
   var groups: [Group] = []
   var transactionalProducers: [SimulatedTransactionalProducer.Settings] = []
   var hasAdmin: Bool
+  /// How many try to get in who do not belong. Where there are any, everybody has to log in.
+  var strangers = 0
   /// The faults in the order of their times.
   var faults: [Fault] = []
   /// Virtual seconds before the world heals.
@@ -88,6 +90,8 @@ struct Scenario {
     if groups.below(3) == 0 { addGroups(&groups) }
     var transactions = SplitMix(seed: seed ^ 0x7_A4C7)
     if transactions.below(3) == 0 { addTransactions(&transactions) }
+    var security = SplitMix(seed: seed ^ 0x5_EC07)
+    if security.below(4) == 0 { addSecurity(&security) }
   }
 
   /// Has the cleaner look often, with little memory.

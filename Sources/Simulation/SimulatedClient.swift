@@ -14,7 +14,13 @@ protocol ClientWorld: AnyObject {
   var trace: Trace { get }
   /// The virtual time.
   var now: NIODeadline { get }
+  /// What clients log in as; nil where nobody has to.
+  var login: Scenario.Login? { get }
   func violation(_ what: String)
+}
+
+extension ClientWorld {
+  var login: Scenario.Login? { nil }
 }
 
 extension Simulation: ClientWorld {}
@@ -29,6 +35,8 @@ final class SimulatedClient: @unchecked Sendable {
   private var received = ByteBuffer()
   private var nextCorrelationID: Int32 = 1
   private var waiting: [Waiting] = []
+  /// While it logs in, with the requests that wait for that.
+  private var login: (steps: SimulatedLogin, unsent: [ByteBuffer])?
 
   private struct Waiting {
     let correlationID: Int32
@@ -62,6 +70,12 @@ final class SimulatedClient: @unchecked Sendable {
     link.onBytes = { [weak self] in self?.arrived($0) }
     link.onClose = { [weak self] in self?.closed() }
     simulation.trace.note("\(name) connects as \(link.number)")
+    login = nil
+    if let user = simulation.login {
+      let steps = SimulatedLogin(user, clientID: name)
+      login = (steps, [])
+      link.send(steps.first)
+    }
     return true
   }
 
@@ -74,6 +88,7 @@ final class SimulatedClient: @unchecked Sendable {
   func leave() {
     link?.finish()
     link = nil
+    login = nil
     let lost = waiting
     waiting = []
     for request in lost { request.answered(nil) }
@@ -102,7 +117,20 @@ final class SimulatedClient: @unchecked Sendable {
           }
         })
     }
-    link.send(bytes)
+    if login == nil { link.send(bytes) } else { login?.unsent.append(bytes) }
+  }
+
+  /// Takes in the response to a step of the login.
+  private func loggedIn(_ frame: ByteBuffer) {
+    guard let next = login?.steps.answered(frame) else { return }
+    switch next {
+    case .send(let bytes): link?.send(bytes)
+    case .isDone:
+      let unsent = login?.unsent ?? []
+      login = nil
+      for bytes in unsent { link?.send(bytes) }
+    case .failed(let why): simulation.violation("\(name) is not let in: \(why)")
+    }
   }
 
   private func arrived(_ bytes: ByteBuffer) {
@@ -113,7 +141,7 @@ final class SimulatedClient: @unchecked Sendable {
           _ = received.discardReadBytes()
           return
         }
-        answered(frame)
+        if login == nil { answered(frame) } else { loggedIn(frame) }
       } catch {
         return simulation.violation("\(name): invalid frame length: \(error)")
       }
@@ -139,6 +167,7 @@ final class SimulatedClient: @unchecked Sendable {
   private func closed() {
     simulation.trace.note("\(name) loses its connection")
     link = nil
+    login = nil
     let lost = waiting
     waiting = []
     for request in lost { request.answered(nil) }

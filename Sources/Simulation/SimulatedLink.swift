@@ -50,6 +50,9 @@ final class SimulatedLink: @unchecked Sendable {
   func makeChannel(port: UInt16) -> EmbeddedChannel {
     let socket = SimulatedSocket(self)
     let channel = EmbeddedChannel(handlers: [socket], loop: network.loop)
+    // A socket's own, until the node sets another: before a client has authenticated it sets none.
+    try? channel.syncOptions?.setOption(
+      ChannelOptions.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 2_048))
     channel.localAddress = try? SocketAddress(ipAddress: server, port: Int(port))
     channel.remoteAddress =
       (try? SocketAddress(ipAddress: client, port: 10_000 + number % 50_000))

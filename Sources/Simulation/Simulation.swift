@@ -40,6 +40,8 @@ package final class Simulation: @unchecked Sendable {
     package var offsetCommits = 0
     /// Transactions that were ended by their producers.
     package var transactions = 0
+    /// Connections of those who do not belong.
+    package var strangers = 0
     /// Number of faults, by name.
     package var faults: [String: Int] = [:]
 
@@ -72,6 +74,7 @@ package final class Simulation: @unchecked Sendable {
   /// By the groups' names.
   private(set) var groupLedgers: [String: GroupLedger] = [:]
   private(set) var transactionalProducers: [SimulatedTransactionalProducer] = []
+  private(set) var strangers: [SimulatedStranger] = []
   private(set) lazy var transactions = TransactionLedger { [unowned self] in violation($0) }
   private(set) var violations: [String] = []
   var counts = Counts()
@@ -112,6 +115,8 @@ package final class Simulation: @unchecked Sendable {
   }
 
   // MARK: For the clients
+
+  var login: Scenario.Login? { scenario.strangers > 0 ? .client : nil }
 
   /// The virtual time.
   ///
@@ -177,6 +182,8 @@ package final class Simulation: @unchecked Sendable {
     counts.assignments = members.reduce(0) { $0 + $1.rebalances }
     counts.transactions = transactionalProducers.reduce(0) { $0 + $1.ended }
     counts.offsetCommits = members.reduce(0) { $0 + $1.commits }
+    counts.strangers = strangers.reduce(0) { $0 + $1.attempts }
+    strangers = []
     producers = []
     consumers = []
     admin = nil
@@ -235,13 +242,22 @@ package final class Simulation: @unchecked Sendable {
   }
 
   private func makeWorld() -> World {
-    World(
+    var world = World(
       loops: loop, disk: disk.mount(),
       pageCache: PageCache(
         isCold: { _ in self.coldOneIn > 0 && self.random.below(self.coldOneIn) == 0 }, warm: { _ in }),
       network: network, offload: offload, descriptorsMax: 10_000,
       wallMs: { self.wallMs },
       random: { SplitMix(seed: self.random.next()) })
+    if login != nil { world.witness = { self.sawRequest(of: $0, api: $1) } }
+    return world
+  }
+
+  /// Checks that a handler has got the request of somebody who is known; ApiVersions may be asked before.
+  private func sawRequest(of user: String, api: Int16) {
+    let known = [Scenario.Login.client.user, Scenario.Login.guest.user]
+    guard api != ApiVersionsRequest.api.key, !known.contains(user) else { return }
+    violation("a handler got a request of \(user), who is nobody, for API \(api)")
   }
 
   func stop(restarting: Bool) {
@@ -350,6 +366,12 @@ package final class Simulation: @unchecked Sendable {
     admin?.start()
     makeGroups()
     makeTransactionalProducers()
+    // Seeds of their own, so that the others' are what they were.
+    for number in 0..<scenario.strangers {
+      let stranger = SimulatedStranger(number, self, seed: seed ^ UInt64(0x57_4A + number))
+      strangers.append(stranger)
+      stranger.start()
+    }
   }
 
   private func makeTransactionalProducers() {

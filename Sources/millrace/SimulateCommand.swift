@@ -120,6 +120,7 @@ struct SimulateCommand: ParsableCommand {
       counts.adminChanges += outcome.counts.adminChanges
       counts.assignments += outcome.counts.assignments
       counts.transactions += outcome.counts.transactions
+      counts.strangers += outcome.counts.strangers
       counts.offsetCommits += outcome.counts.offsetCommits
       counts.faults.merge(outcome.counts.faults, uniquingKeysWith: +)
     }

@@ -59,6 +59,7 @@ struct SimulationTests {
     #expect(outcomes.reduce(0) { $0 + $1.counts.assignments } > 50)
     #expect(outcomes.reduce(0) { $0 + $1.counts.offsetCommits } > 200)
     #expect(outcomes.reduce(0) { $0 + $1.counts.transactions } > 500)
+    #expect(outcomes.reduce(0) { $0 + $1.counts.strangers } > 500)
     let faults = Set(outcomes.flatMap(\.counts.faults.keys))
     #expect(faults.count > 8, "\(faults.sorted())")
   }

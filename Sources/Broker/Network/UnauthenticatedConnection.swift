@@ -1,3 +1,4 @@
+import Base
 import Logging
 import Model
 import NIOCore
@@ -146,7 +147,11 @@ final class UnauthenticatedConnection: ChannelDuplexHandler, RemovableChannelHan
         return fail("malformed SaslAuthenticate")
       }
       carryOut(step(.authenticate(Array(request.authBytes.readableBytesView))), header: header)
-    default: carryOut(step(.other), header: header)
+    default:
+      #if DEBUG
+      if PlantedFault.servesStrangers.isPlanted { return answerVersions(frame) }
+      #endif
+      carryOut(step(.other), header: header)
     }
   }
 
@@ -189,8 +194,9 @@ final class UnauthenticatedConnection: ChannelDuplexHandler, RemovableChannelHan
     phase = .leaving
     arrived.clear()
     loop.failures.tell(log, peerAddress, reason, loop.eventLoop.now)
-    loop.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(door.failureDelayMs)) {
-      guard self.phase == .leaving else { return }
+    // Once the channel has let go of this, as when the node stops, there is nobody to answer: the node is not held open for it.
+    loop.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(door.failureDelayMs)) { [weak self] in
+      guard let self, self.phase == .leaving else { return }
       guard let answer else { return self.close() }
       self.send(answer) { self.close() }
     }
