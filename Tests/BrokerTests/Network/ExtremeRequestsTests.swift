@@ -76,13 +76,7 @@ struct ExtremeRequestsTests {
 
   @Test("DeleteRecords")
   func deleteRecords() throws {
-    var partition = DeleteRecordsRequest.Partition()
-    partition.offset = 3
-    var topic = DeleteRecordsRequest.Topic()
-    topic.name = "t"
-    topic.partitions = [partition]
-    var request = DeleteRecordsRequest()
-    request.topics = [topic]
+    let request = DeleteRecordsRequest.before(3, of: "t")
     try withBroker(["auto.create.topics.enable": "false"]) { broker in
       try prepare(broker)
       try overlay(request, version: 2, broker)

@@ -109,13 +109,7 @@ struct IdleFollowerTests {
       let raised = try follower.fetch(maxWaitMs: 60_000)
       #expect(raised?.highWatermark == 1)
       #expect(try follower.fetch() == nil)
-      var wanted = DeleteRecordsRequest.Partition()
-      wanted.offset = 1
-      var topic = DeleteRecordsRequest.Topic()
-      topic.name = "t"
-      topic.partitions = [wanted]
-      var deletion = DeleteRecordsRequest()
-      deletion.topics = [topic]
+      var deletion = DeleteRecordsRequest.before(1, of: "t")
       deletion.timeoutMs = 1
       _ = try producer.ask(deletion, version: 2)
       let trimmed = try follower.fetch()

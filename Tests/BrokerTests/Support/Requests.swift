@@ -92,6 +92,19 @@ extension FetchRequest {
   }
 }
 
+extension DeleteRecordsRequest {
+  static func before(_ offset: Offset, of topic: String) -> DeleteRecordsRequest {
+    var wanted = DeleteRecordsRequest.Partition()
+    wanted.offset = offset
+    var asked = DeleteRecordsRequest.Topic()
+    asked.name = topic
+    asked.partitions = [wanted]
+    var request = DeleteRecordsRequest()
+    request.topics = [asked]
+    return request
+  }
+}
+
 /// Batches as a producer makes them.
 enum Batches {
   static let timestamp: Int64 = 1_700_000_000_000
