@@ -14,7 +14,7 @@ struct CleanedTransactions {
   /// Producers with an open transaction that commits, and of which a batch was read.
   private var committed: Set<Int64> = []
 
-  /// - Parameter aborted: every aborted transaction that has a record in the batches to be read.
+  /// - Parameter aborted: every aborted transaction that has a record in the batches to be read; others do no harm.
   init(aborted: [AbortedTransaction]) {
     ahead = aborted.sorted { $0.firstOffset > $1.firstOffset }
   }
@@ -23,7 +23,7 @@ struct CleanedTransactions {
   ///
   /// - Returns: whether the batch is of an aborted transaction, so that nobody may read its records.
   mutating func read(_ header: RecordBatchHeader) -> Bool {
-    begin(upTo: header.lastOffset)
+    begin(with: header)
     guard header.attributes.isTransactional else { return false }
     guard aborted[header.producerID] != nil else {
       committed.insert(header.producerID)
@@ -48,7 +48,7 @@ struct CleanedTransactions {
   ///
   /// - Parameter outcome: nil where it ends no transaction.
   mutating func read(_ header: RecordBatchHeader, endingAs outcome: EndTransactionMarker.Outcome?) -> Worth {
-    begin(upTo: header.lastOffset)
+    begin(with: header)
     switch outcome {
     case .abort:
       guard let ended = aborted.removeValue(forKey: header.producerID), ended.wasRead else { return .outlived }
@@ -59,10 +59,15 @@ struct CleanedTransactions {
     }
   }
 
-  private mutating func begin(upTo offset: Offset) {
-    while let next = ahead.last, next.firstOffset <= offset {
+  /// Opens the transactions that begin at or before a batch and end behind its first offset.
+  ///
+  /// Those that ended before it have no marker among the batches still to be read, which may begin in the midst of the log: they would
+  /// stay open, and take the producer's next transaction with them.
+  private mutating func begin(with header: RecordBatchHeader) {
+    while let next = ahead.last, next.firstOffset <= header.lastOffset {
       ahead.removeLast()
-      if aborted[next.producerID] == nil { aborted[next.producerID] = (next, false) }
+      guard next.lastOffset >= header.baseOffset, aborted[next.producerID] == nil else { continue }
+      aborted[next.producerID] = (next, false)
     }
   }
 }

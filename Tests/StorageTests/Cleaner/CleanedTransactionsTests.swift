@@ -52,6 +52,16 @@ struct CleanedTransactionsTests {
     #expect(transactions.read(header(7, at: 20), endingAs: .abort) == .needed(second))
   }
 
+  @Test("an aborted transaction that ended before the first batch that is read takes no other with it")
+  func endedBefore() {
+    let later = aborted(7, 20, 22)
+    var transactions = CleanedTransactions(aborted: [aborted(7, 10, 15), later])
+    #expect(transactions.read(header(7, at: 16)) == false)
+    #expect(transactions.read(header(7, at: 18), endingAs: .commit) == .needed(nil))
+    #expect(transactions.read(header(7, at: 20)) == true)
+    #expect(transactions.read(header(7, at: 22), endingAs: .abort) == .needed(later))
+  }
+
   @Test("a control batch that ends no transaction stays, unless it was emptied")
   func others() {
     var transactions = CleanedTransactions(aborted: [])

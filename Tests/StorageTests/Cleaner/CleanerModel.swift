@@ -16,6 +16,7 @@ import Testing
 /// 3. A reader of committed records gets none of an aborted transaction.
 /// 4. A producer's next sequence is taken, and no other.
 /// 5. Indexes obey the rules of Kafka's dump tool.
+/// 6. A cleaning that has ended leaves one record of each key below its end.
 final class CleanerModel {
   struct Entry {
     enum Kind: Equatable { case records, commit, abort }
@@ -166,6 +167,7 @@ final class CleanerModel {
       let end = try CompactedLog.finish(
         cleaning, plan, log, recoveryPoint: memory.recoveryPoint, nowMs: nowMs, turnBytes: 1 + random.below(2_000))
       note("clean to \(end.map { "\($0)" } ?? "nothing")")
+      if let end { try checkOneOfEach(below: end) }
     } catch {
       guard disk.isDead else { throw error }
       note("died: \(error)")
@@ -271,6 +273,19 @@ final class CleanerModel {
         nowMs >= last.appendedMs + Self.retentionMs, "the tombstone of \(key), \(last.offset), went too early")
       let older = (ofKey[key] ?? []).filter { $0 < last.offset }
       try #require(older.isEmpty, "the tombstone of \(key), \(last.offset), is gone, and \(older) are back")
+    }
+  }
+
+  /// Rule 6.
+  private func checkOneOfEach(below end: Offset) throws {
+    var first: [String: Offset] = [:]
+    for batch in try CompactedLog.batches(log) where !batch.header.attributes.isControl {
+      for record in try batch.records() where record.offset < end {
+        let key = record.key.map { String(buffer: $0) } ?? ""
+        let older = first.updateValue(record.offset, forKey: key)
+        try #require(
+          older == nil, "\(key) is at \(older ?? 0) and at \(record.offset), which were cleaned up to \(end)")
+      }
     }
   }
 

@@ -264,6 +264,20 @@ struct CleaningTransactionsTests {
     #expect(try Self.committed(log.log) == before)
   }
 
+  @Test("knows the keys of a transaction that follows an aborted one of the same producer, which was cleaned before")
+  func afterAnAbortedOne() throws {
+    let log = try CompactedLog()
+    try log.append([("a", "1"), ("c", "1")])
+    try log.append([("b", "1")], producer: 7, sequence: 0, transactional: true)
+    try log.end(7, commit: false)
+    #expect(try log.clean() == 4)
+    try log.append([("a", nil)], producer: 7, sequence: 1, transactional: true)
+    try log.end(7, commit: true)
+    #expect(try log.clean() == 6)
+    #expect(
+      try log.lines.filter { !$0.hasSuffix("-") } == ["1 c=1", "4 a"], "the value that the tombstone replaces is gone")
+  }
+
   @Test("keeps the last batch of a producer, emptied, so that its sequence goes on after a crash")
   func lastBatch() throws {
     let log = try CompactedLog()
