@@ -1,4 +1,3 @@
-import Glibc
 package import Model
 import Synchronization
 
@@ -18,10 +17,10 @@ package final class LogDirectory: Sendable {
   package let engine: LogEngine
   /// Makes what keeps them, when segments do not.
   private let arms: (any StoreArmMaker)?
-  private let state: Mutex<State>
-  private let hasGrown = Atomic(false)
+  let state: Mutex<State>
+  let hasGrown = Atomic(false)
 
-  private struct State {
+  struct State {
     /// Held as long as the directory is open.
     var lock: (any DiskFile)?
     var failure: DiskError?
@@ -34,18 +33,6 @@ package final class LogDirectory: Sendable {
     /// Partitions' directories that were renamed away, and when they may be removed.
     var deleted: [(path: String, removableAtMs: Int64)] = []
     var deletions = 0
-  }
-
-  /// The broker and cluster to which a directory belongs.
-  package struct Identity: Hashable, Sendable {
-    package var brokerID: BrokerID
-    /// 22 characters of base64url.
-    package var clusterID: String
-
-    package init(brokerID: BrokerID, clusterID: String) {
-      self.brokerID = brokerID
-      self.clusterID = clusterID
-    }
   }
 
   static let lockName = ".lock", probeName = ".probe", cleanName = ".kafka_cleanshutdown"
@@ -117,86 +104,6 @@ package final class LogDirectory: Sendable {
       } catch { return .failure(error) }
     }
     try outcome.get()
-  }
-
-  // MARK: Failure
-
-  /// Why the directory is offline: nothing is read from it or written to it any more, until the next start. Nil while it can
-  /// be used.
-  package var failure: DiskError? { state.withLock { $0.failure } }
-
-  /// Takes the directory offline; false when it was already.
-  package func fail(_ cause: DiskError) -> Bool {
-    state.withLock { state in
-      if state.failure != nil { return false }
-      state.failure = cause
-      return true
-    }
-  }
-
-  /// Notes that a log of the directory was appended to. Called on any thread.
-  package func noteGrowth() {
-    // Most find it noted: a read shares the cache line between threads, a write would not.
-    if !hasGrown.load(ordering: .relaxed) { hasGrown.store(true, ordering: .relaxed) }
-  }
-
-  /// Returns whether growth was noted since the last call.
-  package func takeGrowth() -> Bool { hasGrown.exchange(false, ordering: .relaxed) }
-
-  /// Throws when the directory that was locked is not there any more.
-  package func look() throws(DiskError) {
-    let lock = "\(path)/\(Self.lockName)"
-    guard try disk.info(lock) != nil else { throw DiskError("stat", lock, code: ENOENT) }
-  }
-
-  /// Throws when the directory does not take a small file: a log of it has failed, and the question is whether others will.
-  package func probe() throws(DiskError) {
-    try look()
-    let path = "\(path)/\(Self.probeName)"
-    let file = try disk.open(path, creating: true)
-    try file.write([0], at: 0)
-    try file.sync()
-    try disk.remove(path)
-  }
-
-  // MARK: Identity
-
-  /// Whose directory meta.properties says it is; nil for a new one.
-  package var identity: Identity? { state.withLock { $0.identity } }
-
-  /// Refuses a directory that is another broker's, or another cluster's; a new one belongs to none.
-  package func check(_ identity: Identity) throws(LogDirectoryError) {
-    guard let known = self.identity, known != identity else { return }
-    throw .belongsTo(brokerID: known.brokerID, clusterID: known.clusterID, path: path)
-  }
-
-  /// Takes the directory as `identity`'s: writes meta.properties in a new one, refuses another's.
-  package func confirm(_ identity: Identity) throws(LogDirectoryError) {
-    try check(identity)
-    guard self.identity == nil else { return }
-    do { try MetaProperties.write(identity, in: path, on: disk) } catch { throw .disk(error) }
-    state.withLock { $0.identity = identity }
-  }
-
-  /// The directory's id and its neighbours at the last start; nil for one that no start has accepted yet.
-  package var roster: DirectoryRoster? { state.withLock { $0.roster } }
-
-  /// Writes the directory's id and its neighbours, all accepted by the start.
-  package func write(_ roster: DirectoryRoster) throws(LogDirectoryError) {
-    guard self.roster != roster else { return }
-    do { try CheckpointFile.replace("\(path)/\(DirectoryRoster.fileName)", with: roster.text, on: disk) } catch {
-      throw .disk(error)
-    }
-    state.withLock { $0.roster = roster }
-  }
-
-  private static func readRoster(_ path: String, on disk: any Disk) throws -> DirectoryRoster? {
-    let file = "\(path)/\(DirectoryRoster.fileName)"
-    guard let bytes = try disk.contents(of: file) else { return nil }
-    guard let roster = DirectoryRoster(String(decoding: bytes, as: UTF8.self)) else {
-      throw LogDirectoryError.malformed(path: file, line: "lines of an id and a path are needed")
-    }
-    return roster
   }
 
   // MARK: Partitions
@@ -376,113 +283,7 @@ package final class LogDirectory: Sendable {
     }
   }
 
-  /// Renames a partition's directory so that it is no partition any more; `purgeDeleted` removes it later. The caller has
-  /// let go of its log; readers that still hold file ranges read on.
-  ///
-  /// - Parameter syncing: false: the caller deletes many, and then calls `syncNames` once.
-  package func delete(
-    _ partition: TopicPartition, delayMs: Int64, nowMs: Int64, syncing: Bool = true
-  ) throws(LogDirectoryError) {
-    guard let renamed = try rename(partition, Self.deleteSuffix, nowMs: nowMs) else { return }
-    if syncing { try syncNames() }
-    state.withLock { $0.deleted.append((renamed, nowMs.addingClamped(delayMs))) }
-  }
-
-  /// Renames the directory of a partition that the tree does not know, so that it is no partition's any more, and keeps
-  /// it for ever: a broker started on the wrong directory, or without its metadata, loses no records. Returns the new
-  /// name.
-  package func setAside(_ partition: TopicPartition, nowMs: Int64) throws(LogDirectoryError) -> String? {
-    let renamed = try rename(partition, Self.straySuffix, nowMs: nowMs)
-    if renamed != nil { try syncNames() }
-    return renamed
-  }
-
-  /// Makes the present names of the partitions' directories durable.
-  package func syncNames() throws(LogDirectoryError) {
-    do { try disk.syncDirectory(path) } catch { throw .disk(error) }
-  }
-
-  /// Nil when there is no such directory.
-  private func rename(
-    _ partition: TopicPartition, _ kind: String, nowMs: Int64
-  ) throws(LogDirectoryError) -> String? {
-    let number = state.withLock { state in
-      state.deletions += 1
-      return state.deletions
-    }
-    // Kafka's form: `<topic>-<n>.<32 hex digits>-delete`, in at most 255 bytes.
-    let unique = String(UInt64(bitPattern: nowMs), radix: 16) + "-" + String(number, radix: 16)
-    let digits = String(repeating: "0", count: 33 - unique.count) + unique
-    let suffix = "." + digits.filter { $0 != "-" } + kind
-    let renamed = "\(path)/\(String(partition.description.prefix(255 - suffix.count)))\(suffix)"
-    do {
-      guard try disk.info(directory(of: partition)) != nil else { return nil }
-      try disk.rename(directory(of: partition), to: renamed)
-    } catch { throw .disk(error) }
-    return renamed
-  }
-
-  /// Removes directories that were renamed away long enough ago, and those an earlier run left; returns how many.
-  package func purgeDeleted(nowMs: Int64) throws(LogDirectoryError) -> Int {
-    let waiting = state.withLock { state in
-      let kept = state.deleted.filter { $0.removableAtMs > nowMs }
-      state.deleted = kept
-      return Set(kept.map(\.path))
-    }
-    do {
-      let due = try disk.names(in: path).filter { $0.hasSuffix(Self.deleteSuffix) }.map { "\(path)/\($0)" }
-        .filter { !waiting.contains($0) }
-      for path in due { try removeTree(path) }
-      return due.count
-    } catch { throw .disk(error) }
-  }
-
-  /// When the next of those directories may be removed, of those that may not be yet; nil when none waits.
-  package func nextPurgeMs(after nowMs: Int64) -> Int64? {
-    state.withLock { $0.deleted.lazy.map(\.removableAtMs).filter { $0 > nowMs }.min() }
-  }
-
-  /// Removes a file, or a directory with all that is in it.
-  func removeTree(_ path: String) throws(DiskError) {
-    guard try disk.info(path)?.isDirectory == true else { return try disk.remove(path) }
-    for name in try disk.names(in: path) { try removeTree("\(path)/\(name)") }
-    try disk.removeDirectory(path)
-  }
-
-  // MARK: Checkpoints
-
-  /// Replaces a checkpoint with the given offsets of all partitions here.
-  package func write(_ checkpoint: OffsetCheckpoint, _ offsets: [TopicPartition: Offset]) throws(LogDirectoryError) {
-    let outcome = state.withLock { state -> Result<Void, DiskError> in
-      do throws(DiskError) {
-        try checkpoint.write(offsets, in: path, on: disk)
-        state.checkpoints[checkpoint] = offsets
-        return .success(())
-      } catch { return .failure(error) }
-    }
-    do { try outcome.get() } catch { throw .disk(error) }
-  }
-
-  /// What a checkpoint holds.
-  package func read(_ checkpoint: OffsetCheckpoint) -> [TopicPartition: Offset] {
-    state.withLock { $0.checkpoints[checkpoint] ?? [:] }
-  }
-
-  private func checkpointed(_ checkpoint: OffsetCheckpoint, _ partition: TopicPartition) -> Offset {
-    state.withLock { $0.checkpoints[checkpoint]?[partition] ?? 0 }
-  }
-
-  /// Drops deleted partitions from the checkpoints: what they say of one must not be believed of the next of its name. (A log
-  /// start past the new log's end would empty it when it is opened again.)
-  package func forget(_ partitions: [TopicPartition]) throws(LogDirectoryError) {
-    for checkpoint in OffsetCheckpoint.allCases {
-      var offsets = read(checkpoint)
-      let known = partitions.filter { offsets[$0] ?? 0 > 0 }
-      guard !known.isEmpty else { continue }
-      for partition in known { offsets[partition] = nil }
-      try write(checkpoint, offsets)
-    }
-  }
+  // MARK: Stopping
 
   /// Ends an orderly stop: all logs are closed and the checkpoints written. Unlocks the directory.
   package func closeCleanly() throws(LogDirectoryError) {

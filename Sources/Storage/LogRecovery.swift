@@ -1,45 +1,4 @@
-package import Model
-import NIOCore
-
-/// Holds a partition's entries in the checkpoints of its log directory.
-package struct LogMemory: Hashable, Sendable {
-  package var logStartOffset: Offset
-  package var recoveryPoint: Offset
-  /// Of the last checkpoint: records before it were acknowledged.
-  package var highWatermark: Offset
-  /// Whether the last stop was orderly, so that files are trusted.
-  package var isClean: Bool
-  /// Whether the log start checkpoint has the partition; `logStartOffset` is 0 otherwise.
-  package var hasLogStart: Bool
-  /// Up to where the log was cleaned; nil before the first cleaning.
-  package var cleanedOffset: Offset?
-  /// False when the recovery point is 0 because its checkpoint is damaged.
-  package var isRecoveryPointKnown: Bool
-
-  package init(
-    logStartOffset: Offset = 0, recoveryPoint: Offset = 0, highWatermark: Offset = 0, isClean: Bool = false,
-    hasLogStart: Bool = false, cleanedOffset: Offset? = nil, isRecoveryPointKnown: Bool = true
-  ) {
-    self.cleanedOffset = cleanedOffset
-    self.isRecoveryPointKnown = isRecoveryPointKnown
-    self.hasLogStart = hasLogStart
-    self.logStartOffset = logStartOffset
-    self.recoveryPoint = recoveryPoint
-    self.highWatermark = highWatermark
-    self.isClean = isClean
-  }
-
-  /// Where the log ends at the least, if nothing was lost.
-  package var endExpected: Offset { max(recoveryPoint, highWatermark) }
-}
-
-/// Offsets that a log's segments skip, though nothing has deleted their records: a file was cut, damaged or removed by hand.
-/// Reads continue behind them.
-package struct LogHole: Hashable, Sendable {
-  /// The file that ends where the offsets begin, or, at the front of a log, the file that begins behind them.
-  package var path: String
-  package var offsets: Range<Offset>
-}
+import Model
 
 /// Opens a log from its files, with recovery after a crash.
 ///
@@ -78,99 +37,6 @@ struct LogRecovery {
     self.directory = directory
     self.config = config
     self.nowMs = nowMs
-  }
-
-  // MARK: What is there
-
-  /// Lists the directory, removes the remains of an interrupted deletion or cleaning, and finds the segments.
-  mutating func findFiles() throws(DiskError) {
-    var logs: [Offset] = []
-    var swaps: Set<String> = []
-    for name in try disk.names(in: directory) {
-      if name.hasSuffix(LogFileSuffix.deleted) || name.hasSuffix(LogFileSuffix.cleaned)
-        || name.hasSuffix(LogFileSuffix.temporary)
-      {
-        try disk.remove("\(directory)/\(name)")
-      } else if name.hasSuffix(LogFileSuffix.swap) {
-        swaps.insert(name)
-      } else {
-        names.insert(name)
-        if let base = Segment.offset(inName: name, suffix: Segment.logSuffix) { logs.append(base) }
-        if let offset = Segment.offset(inName: name, suffix: ProducerSnapshot.suffix) { snapshots.append(offset) }
-      }
-    }
-    snapshots.sort()
-    try finishSwaps(&swaps, &logs)
-    for base in logs.sorted() {
-      let path = "\(directory)/\(Segment.name(base))\(Segment.logSuffix)"
-      guard let info = try disk.info(path) else { continue }
-      segments.append(
-        Segment(disk: disk, directory: directory, baseOffset: base, size: info.size, modifiedMs: info.modifiedMs))
-    }
-    try removeOrphans(Set(logs))
-  }
-
-  /// Finishes the replacements that a crash has interrupted (`Log.replace`). Indexes of cleaned segments whose `.log` has its name
-  /// already, or never got the one that says it is whole, are made again.
-  private mutating func finishSwaps(_ swaps: inout Set<String>, _ logs: inout [Offset]) throws(DiskError) {
-    let ending = Segment.logSuffix + LogFileSuffix.swap
-    for base in swaps.compactMap({ Segment.offset(inName: $0, suffix: ending) }).sorted() {
-      try finishSwap(base, &swaps, &logs)
-    }
-    for name in swaps.sorted() { try disk.remove("\(directory)/\(name)") }
-  }
-
-  /// A cleaned segment is complete once its `.log` is called `.swap`: it takes the place of those it was made from.
-  private mutating func finishSwap(
-    _ base: Offset, _ swaps: inout Set<String>, _ logs: inout [Offset]
-  ) throws(DiskError) {
-    let path = "\(directory)/\(Segment.name(base))"
-    let swap = path + Segment.logSuffix + LogFileSuffix.swap
-    let end = try endOfBatches(inSwap: swap, from: base)
-    for replaced in logs where replaced >= base && replaced < end || replaced == base {
-      // The producers at the base are those of the new segment too.
-      for suffix in Segment.suffixes where suffix != ProducerSnapshot.suffix || replaced != base {
-        let name = Segment.name(replaced) + suffix
-        if names.remove(name) != nil { try disk.remove("\(directory)/\(name)") }
-      }
-      if replaced != base { snapshots.removeAll { $0 == replaced } }
-    }
-    logs.removeAll { $0 >= base && $0 < end || $0 == base }
-    // The `.log` last: until it has its name, another crash begins here again.
-    for suffix in CleanedSegment.suffixes {
-      let name = Segment.name(base) + suffix
-      guard swaps.remove(name + LogFileSuffix.swap) != nil else { continue }
-      try disk.rename("\(directory)/\(name)\(LogFileSuffix.swap)", to: "\(directory)/\(name)")
-      names.insert(name)
-    }
-    logs.append(base)
-  }
-
-  private func endOfBatches(inSwap path: String, from base: Offset) throws(DiskError) -> Offset {
-    let size = try disk.info(path)?.size ?? 0
-    let cleaned = SegmentFile(try disk.open(path, creating: false), path: path)
-    var end = base
-    try withBuffer(BatchScan.replayBytes) { buffer throws(DiskError) in
-      var scan = BatchScan(cleaned, from: 0, to: size, checkingCRC: false, buffer: buffer)
-      while case .batch(let header, _) = try scan.next() { end = header.nextOffset }
-    }
-    return end
-  }
-
-  /// Removes indexes without a log, which a deletion interrupted by a crash has left.
-  private mutating func removeOrphans(_ bases: Set<Offset>) throws(DiskError) {
-    for suffix in [OffsetIndex.suffix, TimeIndex.suffix, TransactionIndex.suffix] {
-      for name in names {
-        guard let base = Segment.offset(inName: name, suffix: suffix), !bases.contains(base) else { continue }
-        try disk.remove("\(directory)/\(name)")
-        names.remove(name)
-      }
-    }
-  }
-
-  private func hasIndexes(_ segment: Segment) -> Bool {
-    let name = Segment.name(segment.baseOffset)
-    return names.contains(name + OffsetIndex.suffix) && names.contains(name + TimeIndex.suffix)
   }
 
   // MARK: Coming back
@@ -430,105 +296,13 @@ struct LogRecovery {
     return isWhole
   }
 
-  // MARK: Producers
-
-  /// Restores the producers as of `end`, from a snapshot at or before it and the batches since.
-  ///
-  /// - Parameter rereadingBytes: use a snapshot at most this many bytes of segments before `end`.
-  mutating func producers(at end: Offset, rereadingBytes: Int = 0) throws(DiskError) -> ProducerState {
-    let start = rereadStart(before: end, bytes: rereadingBytes)
-    var found = ProducerState()
-    found.endOffset = segments.first?.baseOffset ?? 0
-    // Before the first offset of all there were no producers.
-    if start > 0 {
-      if let snapshot = try snapshot(notAfter: start) {
-        found = snapshot
-      } else if let snapshot = try snapshot(notAfter: end) {
-        found = snapshot
-      }
-    }
-    producers = found
-    for (index, segment) in segments.enumerated() {
-      let next = index + 1 < segments.count ? segments[index + 1].baseOffset : Offset(.max)
-      guard next > producers.endOffset, segment.baseOffset < end, producers.endOffset < end else { continue }
-      try replay(segment, to: end)
-    }
-    return producers
-  }
-
-  /// Returns the base offset of the earliest run of segments that ends at `end` with at most `bytes`; `end` without one.
-  private func rereadStart(before end: Offset, bytes: Int) -> Offset {
-    var (start, left) = (end, bytes)
-    for segment in segments.reversed() where segment.baseOffset < end {
-      left -= segment.size
-      guard left >= 0 else { break }
-      start = segment.baseOffset
-    }
-    return start
-  }
-
-  /// Returns the newest readable snapshot; unreadable ones are removed.
-  private mutating func snapshot(notAfter end: Offset) throws(DiskError) -> ProducerState? {
-    for offset in snapshots.reversed() where offset <= end {
-      let path = "\(directory)/\(Segment.name(offset))\(ProducerSnapshot.suffix)"
-      if let bytes = try disk.contents(of: path), let state = ProducerSnapshot.decode(bytes, endOffset: offset) {
-        return state
-      }
-      try disk.remove(path)
-      snapshots.removeAll { $0 == offset }
-    }
-    return nil
-  }
-
-  private mutating func replay(_ segment: Segment, to end: Offset) throws(DiskError) {
-    let file = try segment.file()
-    let from = try segment.offsetIndex.floor(producers.endOffset, on: disk)?.position ?? 0
-    var log = self
-    try withBuffer(BatchScan.replayBytes) { buffer throws(DiskError) in
-      var scan = BatchScan(file, from: from, to: segment.size, checkingCRC: false, buffer: buffer)
-      while case .batch(let header, let position) = try scan.next() {
-        if header.baseOffset < log.producers.endOffset { continue }
-        if header.baseOffset >= end { break }
-        try log.note(header, at: position, in: segment, indexingAborts: false)
-      }
-    }
-    self = log
-  }
-
-  private mutating func note(
-    _ header: RecordBatchHeader, at position: Int, in segment: Segment, indexingAborts: Bool
-  ) throws(DiskError) {
-    guard header.attributes.isControl else { return producers.appended(header) }
-    let body = try segment.file().file.read(
-      header.sizeInBytes - BatchField.records, at: position + BatchField.records)
-    let batch = RecordBatch(header: header, body: ByteBuffer(bytes: body))
-    guard let marker = (try? EndTransactionMarker(reading: batch)) ?? nil else {
-      return producers.appendedControl(header)
-    }
-    guard let completed = producers.appended(marker, header), completed.isAborted, indexingAborts else { return }
-    try segment.transactionIndex.append(
-      AbortedTransaction(
-        producerID: completed.producerID, firstOffset: completed.firstOffset, lastOffset: completed.lastOffset,
-        lastStableOffset: producers.lastStableOffset(after: completed)), on: disk)
-  }
-
-  private mutating func writeSnapshot(at offset: Offset) throws(DiskError) {
-    let path = "\(directory)/\(Segment.name(offset))\(ProducerSnapshot.suffix)"
-    let file = try disk.open(path, creating: true)
-    try file.truncate(to: 0)
-    try file.write(ProducerSnapshot.encode(producers), at: 0)
-    snapshots.append(offset)
-  }
-
-  private mutating func removeSnapshots(after end: Offset) throws(DiskError) {
-    for offset in snapshots where offset > end {
-      try disk.remove("\(directory)/\(Segment.name(offset))\(ProducerSnapshot.suffix)")
-    }
-    snapshots.removeAll { $0 > end }
+  private func hasIndexes(_ segment: Segment) -> Bool {
+    let name = Segment.name(segment.baseOffset)
+    return names.contains(name + OffsetIndex.suffix) && names.contains(name + TimeIndex.suffix)
   }
 
   /// Lends a buffer from the heap, since recovery threads may have small stacks.
-  private func withBuffer<T>(
+  func withBuffer<T>(
     _ bytes: Int, _ body: (UnsafeMutableRawBufferPointer) throws(DiskError) -> T
   ) throws(DiskError) -> T {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes, alignment: 16)
