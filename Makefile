@@ -88,8 +88,7 @@ unit: tested
 
 # Real clients against the broker (kcat, confluent-kafka, kafka-python, aiokafka), and those of their own suites that take seconds.
 clients: tested
-	Tests/Clients/run.sh $(TESTED)/millrace-broker
-	Tests/Clients/security.sh $(TESTED)/millrace-broker
+	Tests/Clients/beside.sh $(TESTED)/millrace-broker
 	Tests/Clients/compat.sh --fast $(TESTED)/millrace-broker
 	Tests/Clients/authorization.sh $(TESTED)/millrace-broker $(TESTED)/millrace
 

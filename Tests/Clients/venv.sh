@@ -2,6 +2,10 @@
 venv="$here/../../.build/clients-venv"
 stamp="$venv/installed-requirements.txt"
 python="$venv/bin/python"
+# One at a time: run.sh and security.sh run side by side.
+mkdir -p "$(dirname "$venv")"
+exec {lock}>"$venv.lock"
+flock "$lock"
 if ! cmp -s "$here/requirements.txt" "$stamp"; then
   python3 -m venv "$venv" || { echo "no venv: run 'sudo apt-get install -y python3-venv'" >&2; exit 2; }
   if "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"; then
@@ -10,3 +14,4 @@ if ! cmp -s "$here/requirements.txt" "$stamp"; then
     python=
   fi
 fi
+exec {lock}>&-
