@@ -15,10 +15,9 @@ protocol CoordinatedWorld: ClientWorld {
   var movesLeaders: Bool { get }
   /// The clients' clock, in milliseconds since 1970; it never jumps.
   var clientMs: Int64 { get }
-  /// The clock that transactions time out by; the earliest where there are several.
-  var wallMs: Int64 { get }
-  /// No clock of a node has shown a later time.
-  var wallMsMost: Int64 { get }
+  /// Advances by at least as much as any clock that transactions time out by, and never goes back. Nil where the clocks of several nodes
+  /// differ, so that a transaction may time out at any time.
+  var timeoutClockMs: Int64? { get }
   var transactions: TransactionLedger { get }
   func after(microseconds: Int, _ body: @escaping () -> Void)
   func ledger(_ partition: TopicPartition) -> Ledger

@@ -109,7 +109,7 @@ struct SimulatedReader {
     _ found: FetchResponse.Partition, _ partition: TopicPartition, in simulation: any CoordinatedWorld
   ) {
     let stable = found.lastStableOffset.rawValue
-    guard let open = simulation.transactions.firstOpenOffset(in: partition, wallMs: simulation.wallMsMost),
+    guard let open = simulation.transactions.firstOpenOffset(in: partition, at: simulation.timeoutClockMs),
       stable > max(open, found.logStartOffset.rawValue)
     else { return }
     simulation.violation("\(partition): the last stable offset is \(stable), and a transaction is open at \(open)")

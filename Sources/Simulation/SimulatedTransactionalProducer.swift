@@ -211,7 +211,7 @@ final class SimulatedTransactionalProducer: @unchecked Sendable {
     nextTransaction += 1
     let outcome: TransactionLedger.Outcome = random.below(3) == 0 ? .abort : .commit
     let transaction = Transaction(id: id, identity: identity, steps: plan(outcome), copied: range)
-    ledger.began(id, overdueMs: simulation.wallMs + Int64(settings.timeoutMs))
+    ledger.began(id, overdueMs: simulation.timeoutClockMs.map { $0 + Int64(settings.timeoutMs) })
     simulation.trace.note("\(id) begins, to end in \(outcome)\(range.map { ", with a copy of \($0)" } ?? "")")
     if let range {
       ledger.copying(range, for: settings.group, in: id)

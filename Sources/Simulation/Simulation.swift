@@ -79,8 +79,15 @@ package final class Simulation: @unchecked Sendable {
   private(set) var violations: [String] = []
   var counts = Counts()
   /// The node's wall clock is off by `clockOffsetMs`.
-  var clockOffsetMs: Int64 = 0 { didSet { clockOffsetMsMost = max(clockOffsetMsMost, clockOffsetMs) } }
+  var clockOffsetMs: Int64 = 0 {
+    didSet {
+      clockOffsetMsMost = max(clockOffsetMsMost, clockOffsetMs)
+      clockForwardMs += max(0, clockOffsetMs - oldValue)
+    }
+  }
   private(set) var clockOffsetMsMost: Int64 = 0
+  /// All jumps forward of the node's clock together.
+  private var clockForwardMs: Int64 = 0
   var coldOneIn = 0
   /// Whether the disk has had a fault since the last restart, so that storage errors are expected.
   var diskMayFail = false
@@ -129,8 +136,9 @@ package final class Simulation: @unchecked Sendable {
 
   /// The node's clock.
   var wallMs: Int64 { clientMs + clockOffsetMs }
-  /// No clock of the node has shown a later time.
-  var wallMsMost: Int64 { clientMs + clockOffsetMsMost }
+  /// Worked case: a transaction begins before the clock jumps an hour back, and reaches the node after it. When the clock is set right the
+  /// node's clock has advanced by an hour and more since, though it has never been later than when the transaction began.
+  var timeoutClockMs: Int64? { clientMs + clockForwardMs }
 
   func ledger(_ partition: TopicPartition) -> Ledger {
     guard let ledger = ledgers[partition] else { preconditionFailure("\(partition) is none of the scenario's") }

@@ -23,8 +23,8 @@ final class TransactionLedger {
     var isEnding = false
     /// Another producer, or the coordinator, may have ended it.
     var mayBeEnded = false
-    /// The time on the node's clock after which its timeout may have passed.
-    var overdueMs: Int64
+    /// The time on the timeout clock after which its timeout may have passed; nil when it may pass at any time.
+    var overdueMs: Int64?
     var found: (outcome: Outcome, how: String)?
     /// The first acknowledged offset in each partition.
     var begins: [TopicPartition: Int64] = [:]
@@ -46,8 +46,8 @@ final class TransactionLedger {
 
   // MARK: What producers do
 
-  /// - Parameter overdueMs: the time on the node's clock after which the transaction may have timed out.
-  func began(_ id: ID, overdueMs: Int64) {
+  /// - Parameter overdueMs: the time on the world's timeout clock after which the transaction may have timed out; nil when it may at any time.
+  func began(_ id: ID, overdueMs: Int64?) {
     transactions[id] = Transaction(overdueMs: overdueMs)
     open.append(id)
   }
@@ -74,10 +74,10 @@ final class TransactionLedger {
     open.removeAll { $0 == id }
   }
 
-  /// Whether nobody but its producer can have ended the transaction; `wallMs` is the latest time that the node's clock has shown.
-  func isProducersAlone(_ id: ID, wallMs: Int64) -> Bool {
-    guard let transaction = transactions[id] else { return false }
-    return !transaction.mayBeEnded && wallMs <= transaction.overdueMs
+  /// Whether nobody but its producer can have ended the transaction by this time on the world's timeout clock.
+  func isProducersAlone(_ id: ID, at clockMs: Int64?) -> Bool {
+    guard let transaction = transactions[id], let clockMs, let overdueMs = transaction.overdueMs else { return false }
+    return !transaction.mayBeEnded && clockMs <= overdueMs
   }
 
   // MARK: What is seen
@@ -104,8 +104,8 @@ final class TransactionLedger {
   }
 
   /// The first offset of a partition that belongs to a transaction nobody can have ended; nil without one.
-  func firstOpenOffset(in partition: TopicPartition, wallMs: Int64) -> Int64? {
-    open.lazy.filter { self.isProducersAlone($0, wallMs: wallMs) }
+  func firstOpenOffset(in partition: TopicPartition, at clockMs: Int64?) -> Int64? {
+    open.lazy.filter { self.isProducersAlone($0, at: clockMs) }
       .compactMap { self.transactions[$0]?.begins[partition] }.min()
   }
 

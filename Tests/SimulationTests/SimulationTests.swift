@@ -86,6 +86,9 @@ struct SimulationTests {
   @Test("seed 940836541: a transactional produce that waits for its coordinator at a stop may be sent again")
   func transactionalProduceAtStop() { Self.expectNothing(in: [Simulation.run(seed: 940_836_541)]) }
 
+  @Test("seed 3090942903: a clock that is set right ends a transaction that began before it had jumped back")
+  func clockSetRight() { Self.expectNothing(in: [Simulation.run(seed: 3_090_942_903)]) }
+
   /// A checker that cannot fail finds nothing: each of these faults of the shipped code is found. For those that few seeds find, the
   /// run begins shortly before the first that does, because the ones before hold and take time.
   @Test(

@@ -14,7 +14,7 @@ extension ClusterSimulation {
   var clientMs: Int64 { wallMs }
 
   /// A node whose clock has jumped may time any transaction out.
-  var wallMsMost: Int64 { counts.faults["clock"] == nil ? wallMs : .max }
+  var timeoutClockMs: Int64? { counts.faults["clock"] == nil ? wallMs : nil }
 
   func ledger(_ partition: TopicPartition) -> Ledger {
     guard let ledger = ledgers[partition] else { preconditionFailure("\(partition) is none of the scenario's") }
