@@ -30,6 +30,13 @@ package struct Overview: Sendable, Equatable {
     package var interval: String
 
     package var text: String { interval.isEmpty ? value : "\(value) \(interval)" }
+
+    init(value: String, interval: String) { (self.value, self.interval) = (value, interval) }
+
+    /// The same behind the words that say what it is a figure of.
+    init(figure: String, _ told: Told) {
+      self.init(value: figure.isEmpty ? told.value : "\(figure) \(told.value)", interval: told.interval)
+    }
   }
 
   /// A figure of ours as a ratio, and what it is held against.
@@ -57,11 +64,14 @@ package struct Overview: Sendable, Equatable {
     let telling = verdict.telling
     let rule = experiment.verdicts.first { $0.name == telling?.rule }
     let original = telling.flatMap { OriginalFigure(of: experiment, $0, rule) }
+    let figure = rule?.figure ?? ""
     return Line(
       id: experiment.id, stem: experiment.stem,
       claim: experiment.shortClaim + (experiment.foreignBroker.map { " (\($0.label))" } ?? ""),
       original: original?.words ?? "",
-      ours: telling.flatMap { told($0, of: experiment) } ?? Told(value: "–", interval: ""), grade: verdict.grade,
+      ours: telling.flatMap { told($0, of: experiment) }.map { Told(figure: figure, $0) }
+        ?? Told(value: "–", interval: ""),
+      grade: verdict.grade,
       limit: limit(result, telling),
       isAside: verdict.outcome == .reported || experiment.claims.isEmpty,
       ratio: telling.flatMap { Ratio($0, rule, original: original?.ratio) })
@@ -123,13 +133,19 @@ package struct Overview: Sendable, Equatable {
       let rule = experiment.verdicts.first { $0.name == finding.rule }
       let unit = rule.flatMap { Metric.named($0.metric)?.unit } ?? ""
       let all = Figures.amounts(effect, unit: unit)
-      return Told(value: "\(all.value) a unit", interval: all.interval)
+      return Told(value: "\(all.value) \(rule?.over.map(Self.each) ?? "a unit")", interval: all.interval)
     case .value, .never:
       let metric = experiment.verdicts.first { $0.name == finding.rule }.flatMap { Metric.named($0.metric) }
       let unit = metric?.unit ?? ""
       let all = Figures.amounts(effect, unit: unit)
       return Told(value: all.value, interval: all.interval)
     }
+  }
+
+  /// One of what a factor counts: `a partition` of `partitions`.
+  private static func each(of factor: String) -> String {
+    let words = factor.replacing("_", with: " ")
+    return words.hasSuffix("s") ? "a \(words.dropLast())" : "a unit of \(words)"
   }
 
   /// A share of the metric's level, or an amount in its unit.
@@ -172,47 +188,6 @@ extension Overview.Ratio {
     }
     guard ours.low > 0, ours.value > 0, ours.high.isFinite else { return nil }
     (floor, cap) = (finding.floor, finding.cap)
-  }
-}
-
-/// The published figure that belongs beside one finding.
-struct OriginalFigure {
-  let words: String
-  /// Nil where the source has no ratio.
-  let ratio: Double?
-
-  /// Of the ratios that the source has: the one that the rule expects, the one at a level of the finding's combination, or the one whose
-  /// label names such a level; else the first ratio, and without any the first figure of whichever unit.
-  init?(of experiment: Experiment, _ finding: Verdict.Finding, _ rule: VerdictRule?) {
-    if let rule, rule.kind == .equal, rule.around != 1 {
-      (words, ratio) = (Figures.times(rule.around), rule.around)
-      return
-    }
-    let figures = experiment.originals.filter { $0.value != nil }
-    let isRatio = finding.kind == .ratio || finding.kind == .equal
-    let ratios = isRatio ? figures.filter(\.isRatio) : []
-    let levels = finding.combination.split(separator: ", ").map(String.init)
-    let chosen =
-      ratios.first { one in one.at.map { levels.contains($0.text) } ?? false }
-      ?? ratios.first { one in levels.contains { one.label.wordsOnly.contains($0) } } ?? ratios.first
-    if let value = chosen?.value {
-      (words, ratio) = (Figures.times(value), value)
-    } else if let other = figures.first, let value = other.value {
-      words = other.isRatio ? Figures.times(value) : Figures.amount(value, unit: other.unit)
-      ratio = nil
-    } else {
-      return nil
-    }
-  }
-}
-
-extension Original {
-  fileprivate var isRatio: Bool { ["x", "×", "times"].contains(unit) }
-}
-
-extension String {
-  fileprivate var wordsOnly: [String] {
-    split { !$0.isLetter && !$0.isNumber }.map(String.init)
   }
 }
 

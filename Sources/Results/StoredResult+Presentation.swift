@@ -2,7 +2,7 @@ package import Experiment
 package import Verdict
 
 extension StoredResult {
-  /// The result under the words and charts of today's definition: the claim in a few words, the source's figures and errata, and the charts
+  /// The result under the words and charts of today's definition: the claim and its figures in a few words, the source's figures and errata, and the charts
   /// whose arms, factors and metrics the stored rows have. What decides (arms, levels, rules) stays as it was fixed before the run.
   ///
   /// A title can be mended, and an axis made logarithmic, without a campaign being run again.
@@ -12,6 +12,10 @@ extension StoredResult {
     shown.experiment.brief = today.brief
     shown.experiment.originals = today.originals
     shown.experiment.errata = today.errata
+    for index in shown.experiment.verdicts.indices {
+      let rule = today.verdicts.first { $0.name == shown.experiment.verdicts[index].name }
+      if let rule { shown.experiment.verdicts[index].figure = rule.figure }
+    }
     let drawable = today.charts.filter(experiment.canDraw)
     if !drawable.isEmpty { shown.experiment.charts = drawable }
     return shown

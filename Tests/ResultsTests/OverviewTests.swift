@@ -61,7 +61,7 @@ struct OverviewTests {
   }
 
   @Test(
-    "the original is the source's ratio at the finding's levels, or the one that the rule expects, or a figure of its own unit"
+    "the original of a ratio is the source's ratio at the finding's levels, or the one that the rule expects, and nothing else"
   )
   func originals() throws {
     var experiment = try Synthetic.experiment("11-zero-copy")
@@ -75,10 +75,34 @@ struct OverviewTests {
     (equal.kind, equal.around) = (.equal, 2.57)
     #expect(OriginalFigure(of: experiment, shown, equal)?.words == "2.57×")
     experiment.originals = [Original(label: "a rate", value: 53_200_000, unit: "values/s", note: "", at: nil)]
-    let other = OriginalFigure(of: experiment, shown, rule)
-    #expect(other?.words == "53.2 M values/s" && other?.ratio == nil)
+    #expect(OriginalFigure(of: experiment, shown, rule) == nil, "a rate is no measure of a ratio")
     experiment.originals = []
     #expect(OriginalFigure(of: experiment, shown, rule) == nil)
+  }
+
+  @Test("an amount stands beside an original in its own unit, and no other")
+  func amountsInOneUnit() throws {
+    let many = try Synthetic.experiment("26-many-partitions")
+    func original(_ name: String, of experiment: Experiment) throws -> String? {
+      let rule = try #require(experiment.verdicts.first { $0.name == name })
+      return OriginalFigure(of: experiment, finding(.supported, value: 4, kind: rule.kind), rule)?.words
+    }
+    #expect(try original("idle", of: many) == nil, "20 s of failover say nothing of an idle broker's CPU")
+    let isr = try Synthetic.experiment("23-isr")
+    #expect(try original("shrinks", of: isr) == "30 k ms")
+    let election = try Synthetic.experiment("13-election")
+    #expect(try original("serial-grows", of: election) == "5 ms a partition")
+  }
+
+  @Test("a figure has its own words before it, and a slope the thing that it is a slope over")
+  func figures() throws {
+    let many = try Synthetic.experiment("26-many-partitions")
+    let idle = Overview.Told(figure: many.verdicts[0].figure, Overview.Told(value: "4.09 %", interval: "[3.76, 4.42]"))
+    #expect(idle.text == "idle CPU 4.09 % [3.76, 4.42]")
+    var slope = finding(.supported, value: 2.6, kind: .slope, threshold: nil)
+    slope.rule = "serial-grows"
+    let told = try #require(Overview.told(slope, of: try Synthetic.experiment("13-election")))
+    #expect(told.value == "2.60 ms a partition")
   }
 
   @Test("a slope and an exponent are drawn as what a doubling makes, and a count is not drawn")

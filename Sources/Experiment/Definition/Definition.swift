@@ -90,7 +90,8 @@ extension VerdictRule {
       throw reader.error(nil, "tier", "the key `tier` is missing in verdict `\(name)`")
     }
     self.init(
-      name: name, meaning: try reader.text("meaning"), kind: kind, tier: tier, metric: try reader.text("metric"),
+      name: name, meaning: try reader.text("meaning"), figure: try reader.text("figure", default: ""), kind: kind,
+      tier: tier, metric: try reader.text("metric"),
       better: try reader.choice("better", of: Better.self) ?? .higher,
       test: try reader.section("test", Selection.init(reading:)) ?? Selection(arms: []),
       baseline: try reader.section("baseline", Selection.init(reading:)) ?? Selection(arms: []),
