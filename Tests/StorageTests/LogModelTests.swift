@@ -24,6 +24,8 @@ enum Seeds {
       106_219_703_738_892,
       // A commit marker for a compacted log that has lost its producer's records: the log knows no sequence number of it. The same.
       24_367_767_574_341,
+      // The same after a restart: the records were deleted, and the marker was not. The same.
+      253_257_640_056_744,
       // A cleaning that began behind an aborted transaction, and took the producer's next one, committed, for aborted too.
       218_724_075_544_634,
     ]
