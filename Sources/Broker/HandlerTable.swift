@@ -86,7 +86,8 @@ package struct PendingResponse<Body: Response>: Sendable {
   package func complete(_ response: Body, ranges: [FileRange] = []) {
     var response = response
     amendment?.complete(&response)
-    slot.complete(.response(OutgoingResponse(response, ranges, version: version, correlationID: correlationID)))
+    slot.complete(
+      .response(OutgoingResponse(response, ranges, version: version, correlationID: correlationID, for: slot)))
   }
 }
 
@@ -122,10 +123,13 @@ package struct Handler: Sendable {
   private static func outcome<Body: Response>(_ result: HandlerResult<Body>, _ context: RequestContext) -> Served {
     switch result {
     case .now(let response):
-      return .response(OutgoingResponse(response, [], version: context.version, correlationID: context.correlationID))
+      return .response(
+        OutgoingResponse(
+          response, [], version: context.version, correlationID: context.correlationID, for: context.slot))
     case .spliced(let response, let ranges):
       return .response(
-        OutgoingResponse(response, ranges, version: context.version, correlationID: context.correlationID))
+        OutgoingResponse(
+          response, ranges, version: context.version, correlationID: context.correlationID, for: context.slot))
     case .silent: return .silent
     case .pending: return .pending
     case .close: return .close
@@ -211,7 +215,7 @@ package struct HandlerTable: RequestService {
   ) -> QuotaCharge? {
     guard let quotas, quotas.isActive else { return nil }
     return QuotaCharge(
-      quotas, origin.requester, clientID: header.clientID, requestBytes: frame.readableBytes, slot: slot)
+      quotas, origin.requester, header, requestBytes: frame.readableBytes, slot: slot)
   }
 
   package func makeRuns(on eventLoop: any EventLoop) -> (any RequestRuns)? { runs(eventLoop) }
@@ -234,7 +238,7 @@ package struct HandlerTable: RequestService {
       guard header.apiKey == Api.apiVersionsKey else {
         return .refuse("API \(header.apiKey) is served in versions \(handler.served), not \(header.apiVersion)")
       }
-      return .response(ApiVersionsResponse.unsupportedVersion(handler, correlationID: header.correlationID))
+      return .response(ApiVersionsResponse.unsupportedVersion(handler, correlationID: header.correlationID, for: slot))
     }
     return handler.serve(
       &bytes,
@@ -247,10 +251,14 @@ package struct HandlerTable: RequestService {
 
 extension OutgoingResponse {
   /// The whole frame: header, body, and `ranges` where the body has spliced records.
+  ///
+  /// - Parameter slot: of the request, for what is counted of its errors.
   init<Body: Response>(
-    _ response: consuming Body, _ ranges: [FileRange], version: Int16, correlationID: Int32
+    _ response: consuming Body, _ ranges: [FileRange], version: Int16, correlationID: Int32, for slot: ResponseSlot
   ) {
-    let pieces = Frame.response(response, version: version, correlationID: correlationID).parts
+    let frame = Frame.response(response, version: version, correlationID: correlationID)
+    if !frame.errors.isEmpty { slot.note(.errors(frame.errors, api: Body.api.key)) }
+    let pieces = frame.parts
     if pieces.count == 1, case .bytes(let bytes) = pieces[0] {
       self = .bytes(bytes)
       return

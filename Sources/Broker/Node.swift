@@ -244,7 +244,9 @@ package final class Node: Sendable {
             opened.broker, loop: loop, offload: opened.offload, random: self.world.random)
           cleaner.start()
           opened.offload.submit(.housekeeping) { opened.broker.continueMoves() }
-          self.metrics?.serve(opened.broker, server, requestLog)
+          self.metrics?.serve(
+            MetricsEndpoint.Serving(
+              broker: opened.broker, server: server, cleaner: cleaner, requestLog: requestLog))
           return RunningNode(opened: opened, server: server, housekeeper: housekeeper, cleaner: cleaner)
         }
         .flatMapError { error in server.abandon().hop(to: loop).flatMapThrowing { throw error } }

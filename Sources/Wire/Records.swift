@@ -1,3 +1,4 @@
+package import Model
 package import NIOCore
 
 /// The `records` field of Produce and Fetch: record batches back to back, never parsed here.
@@ -24,6 +25,17 @@ package enum Records: Hashable, Sendable {
   }
 }
 
+/// How often a message has an error code.
+package struct ErrorCount: Equatable, Sendable {
+  package var error: ErrorCode
+  package var count: Int
+
+  package init(error: ErrorCode, count: Int) {
+    self.error = error
+    self.count = count
+  }
+}
+
 /// A written message in the pieces it is sent in: bytes, and holes whose content the sender supplies in order.
 package struct WireParts: Sendable {
   package enum Part: Hashable, Sendable {
@@ -40,6 +52,8 @@ package struct WireParts: Sendable {
   }
 
   package internal(set) var parts: [Part]
+  /// The error codes in the message, each once; `.none` is not among them.
+  package internal(set) var errors: [ErrorCount] = []
 
   /// Of all parts, holes included.
   package var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }

@@ -25,6 +25,8 @@ package struct WireCursor {
   /// Writing: the parts that stand at a place in `buffer` without being in it, in order.
   private var splices: [(position: Int, part: WireParts.Part)] = []
   var tagged = TaggedMode.outside
+  /// Writing: the error codes that were written, `.none` left out.
+  private(set) var errors: [ErrorCount] = []
 
   /// What `tag` does, when `tags` walks its fields.
   enum TaggedMode {
@@ -63,6 +65,7 @@ package struct WireCursor {
     (raw, position, end) = (other.raw, other.position, other.end)
     elementsLeft = other.elementsLeft
     splices = other.splices
+    errors = other.errors
   }
 
   /// Reading: how many bytes were walked over.
@@ -72,7 +75,7 @@ package struct WireCursor {
 
   /// Writing: all that was written, cut where something else stands between.
   var finished: WireParts {
-    guard !splices.isEmpty else { return WireParts(parts: [.bytes(buffer)]) }
+    guard !splices.isEmpty else { return WireParts(parts: [.bytes(buffer)], errors: errors) }
     var parts: [WireParts.Part] = []
     parts.reserveCapacity(2 * splices.count + 1)
     var rest = buffer
@@ -83,7 +86,7 @@ package struct WireCursor {
       parts.append(part)
     }
     if rest.readableBytes > 0 { parts.append(.bytes(rest)) }
-    return WireParts(parts: parts)
+    return WireParts(parts: parts, errors: errors)
   }
 
   /// Writing: puts the length of everything, splices included, into the four bytes reserved for it at the front.
@@ -105,7 +108,10 @@ extension WireCursor {
   @inline(never)
   package mutating func field(_ value: inout Int64) throws(WireError) { try integer(&value) }
   @inline(never)
-  package mutating func field(_ value: inout ErrorCode) throws(WireError) { try integer(&value.rawValue) }
+  package mutating func field(_ value: inout ErrorCode) throws(WireError) {
+    try integer(&value.rawValue)
+    if !reading, value != .none { note(value) }
+  }
   @inline(never)
   package mutating func field(_ value: inout Offset) throws(WireError) { try integer(&value.rawValue) }
 
@@ -127,6 +133,15 @@ extension WireCursor {
   package mutating func field(_ value: inout UUID128) throws(WireError) {
     try integer(&value.high)
     try integer(&value.low)
+  }
+
+  @inline(never)
+  private mutating func note(_ error: ErrorCode) {
+    if let index = errors.firstIndex(where: { $0.error == error }) {
+      errors[index].count += 1
+    } else {
+      errors.append(ErrorCount(error: error, count: 1))
+    }
   }
 
   mutating func integer<T: FixedWidthInteger & BitwiseCopyable>(_ value: inout T) throws(WireError) {

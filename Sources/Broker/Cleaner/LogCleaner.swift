@@ -28,6 +28,9 @@ final class LogCleaner: Sendable {
     var paused: [TopicPartition: (run: Run, timer: Scheduled<Void>)] = [:]
     /// The topics of partitions that cannot be cleaned.
     var uncleanable: [TopicPartition: TopicID] = [:]
+    /// The largest part of a log that was dirty at the last look.
+    var maxDirtyRatio = 0.0
+    var last = LastCleanings()
     var pace = BytePace()
     /// Called when no worker works any more.
     var whenResting: [@Sendable () -> Void] = []
@@ -38,9 +41,14 @@ final class LogCleaner: Sendable {
     let partition: Partition
     let plan: CleaningPlan
     let cleaning: Mutex<Cleaning>
+    let began: NIODeadline
 
-    init(_ partition: Partition, _ plan: CleaningPlan, _ resources: CleaningResources, _ hash: KeyHash128) {
+    init(
+      _ partition: Partition, _ plan: CleaningPlan, _ resources: CleaningResources, _ hash: KeyHash128,
+      at began: NIODeadline
+    ) {
       self.partition = partition
+      self.began = began
       self.plan = plan
       cleaning = Mutex(Cleaning(plan, resources, hash: hash))
     }
@@ -55,6 +63,25 @@ final class LogCleaner: Sendable {
     self.loop = loop
     self.offload = offload
     makeRandom = random
+  }
+
+  /// For a scrape.
+  var figures: CleanerFigures {
+    var figures = CleanerFigures()
+    let uncleanable = state.withLock { state in
+      figures.maxDirtyPercent = Int(100 * min(1, max(0, state.maxDirtyRatio)))
+      figures.maxCleanSeconds = state.last.maxSeconds
+      figures.recopyPercent = state.last.recopyPercent
+      return state.uncleanable
+    }
+    let image = broker.image
+    for (name, topic) in uncleanable {
+      guard let partition = image.named(name.topic)?.partitions.first(where: { $0.name == name }),
+        partition.topicID == topic, let directory = partition.directory
+      else { continue }
+      figures.uncleanable[directory.path, default: 0] += 1
+    }
+    return figures
   }
 
   private var config: Config { broker.image.config }
@@ -151,6 +178,7 @@ final class LogCleaner: Sendable {
   private func dirtiest() -> [Partition] {
     let now = broker.nowMs()
     var due: [(partition: Partition, ratio: Double)] = []
+    var maxRatio = 0.0
     for topic in broker.image.all where topic.config.cleanupPolicy.contains(.compact) {
       for partition in topic.partitions {
         let found = try? partition.withLog { log, marks throws(PartitionError) -> (LogDirt, Double)? in
@@ -160,10 +188,13 @@ final class LogCleaner: Sendable {
             }
           } catch { return nil }
         }
-        guard let (dirt, minRatio) = found, dirt.isDue(minRatio: minRatio) else { continue }
+        guard let (dirt, minRatio) = found else { continue }
+        maxRatio = max(maxRatio, dirt.ratio)
+        guard dirt.isDue(minRatio: minRatio) else { continue }
         due.append((partition, dirt.ratio))
       }
     }
+    state.withLock { $0.maxDirtyRatio = maxRatio }
     return due.sorted { ($1.ratio, $0.partition.name) < ($0.ratio, $1.partition.name) }.map(\.partition)
   }
 
@@ -197,7 +228,7 @@ final class LogCleaner: Sendable {
       dedupeBytes: max(dedupeBytes, Limits.dedupeBytesMin), loadFactor: config.logCleanerIOBufferLoadFactor,
       bufferBytes: max(config.logCleanerIOBufferSize / share / 2, Limits.cleanerBufferBytesMin))
     var random = makeRandom()
-    return Run(partition, plan, resources, KeyHash128(key: random.next(), random.next()))
+    return Run(partition, plan, resources, KeyHash128(key: random.next(), random.next()), at: loop.now)
   }
 
   // MARK: Its cleaning
@@ -248,6 +279,9 @@ final class LogCleaner: Sendable {
   private func finished(_ run: Run, _ cleanedTo: Offset) {
     try? run.partition.withLog { log, _ throws(PartitionError) in log.cleaned(run.plan, to: cleanedTo) }
     broker.checkpointCleaned()
+    let (read, written) = run.cleaning.withLock { ($0.bytesRead, $0.bytesWritten) }
+    let (took, most) = (loop.now - run.began, threads)
+    state.withLock { $0.last.add(took: took, read: read, wrote: written, most: most) }
   }
 
   /// Has the next turn follow: at once, or when the rate allows it.

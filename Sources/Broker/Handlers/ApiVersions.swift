@@ -57,11 +57,11 @@ extension ApiVersionsResponse {
 
   /// Makes the response to an ApiVersions request of a version that is not served: in version 0, which every client can read,
   /// and with ApiVersions alone, so that the client asks again in a version from that range (KIP-511).
-  static func unsupportedVersion(_ handler: Handler, correlationID: Int32) -> OutgoingResponse {
+  static func unsupportedVersion(_ handler: Handler, correlationID: Int32, for slot: ResponseSlot) -> OutgoingResponse {
     var response = ApiVersionsResponse()
     response.errorCode = .unsupportedVersion
     response.apiKeys = [ApiVersion(handler)]
-    return OutgoingResponse(response, [], version: 0, correlationID: correlationID)
+    return OutgoingResponse(response, [], version: 0, correlationID: correlationID, for: slot)
   }
 }
 

@@ -41,6 +41,13 @@ struct RequestMetrics: MetricTable {
     "kafka_network_requestmetrics_responsesendtimems", .summary, ["request"],
     "Milliseconds from the end of a request until its response was given to the socket, behind those of earlier requests."
   )
+  let throttle = MetricFamily(
+    "kafka_network_requestmetrics_throttletimems", .summary, ["request"],
+    "Milliseconds for which the connections of these requests were muted, because their clients had exceeded quotas.")
+  let errors = MetricFamily(
+    "kafka_network_requestmetrics_errors_total", .counter, ["request", "error"],
+    "Error codes in responses, each time that one was there: a response to a request for many partitions may have many. NONE, which Kafka counts, too, is left out."
+  )
 }
 
 /// Traffic of the partitions that this broker has, by topic; of a partition that it had, too, until the topic is deleted.
@@ -72,6 +79,21 @@ struct LogMetrics: MetricTable {
   let flushes = MetricFamily(
     "kafka_log_logflushstats_logflushrateandtimems", .summary,
     "Flushes of logs that acknowledgements or flush.ms asked for, and the milliseconds that they took.")
+  let dirtyPercent = MetricFamily(
+    "kafka_log_logcleanermanager_max_dirty_percent", .gauge,
+    "The part of the dirtiest compacted log, in percent of its bytes that may be cleaned, that the log cleaner has not cleaned, when it last looked for a log to clean."
+  )
+  let uncleanable = MetricFamily(
+    "kafka_log_logcleanermanager_uncleanable_partitions_count", .gauge, ["logDirectory"],
+    "Logs that cannot be compacted, and are left as they are until the next start.")
+  let cleanTime = MetricFamily(
+    "kafka_log_logcleaner_max_clean_time_secs", .gauge,
+    "Seconds that the longest of the last cleanings took, one for each of log.cleaner.threads, pauses for the rate included."
+  )
+  let recopy = MetricFamily(
+    "kafka_log_logcleaner_cleaner_recopy_percent", .gauge,
+    "Bytes that the last cleanings, one for each of log.cleaner.threads, kept of those that they read to copy, in percent."
+  )
   let coldReads = MetricFamily(
     "millrace_pagecache_misses_total", .counter, ["loop"],
     "Pieces of segments that were to be sent and not in the page cache: they were read from the disk first.")

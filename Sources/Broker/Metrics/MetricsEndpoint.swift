@@ -23,8 +23,16 @@ final class MetricsEndpoint: Sendable {
 
   private enum Phase {
     case starting
-    case serving(LocalBroker, BrokerServer, RequestLog?)
+    case serving(Serving)
     case stopping
+  }
+
+  /// What there is to tell of.
+  struct Serving: Sendable {
+    let broker: LocalBroker
+    let server: BrokerServer
+    let cleaner: LogCleaner
+    let requestLog: RequestLog?
   }
 
   private struct State {
@@ -63,9 +71,7 @@ final class MetricsEndpoint: Sendable {
   var port: UInt16? { state.withLock { $0.bound?.port } }
 
   /// The broker serves.
-  func serve(_ broker: LocalBroker, _ server: BrokerServer, _ requestLog: RequestLog?) {
-    state.withLock { $0.phase = .serving(broker, server, requestLog) }
-  }
+  func serve(_ serving: Serving) { state.withLock { $0.phase = .serving(serving) } }
 
   /// The broker has begun to stop.
   func stopping() { state.withLock { $0.phase = .stopping } }
@@ -130,7 +136,8 @@ final class MetricsEndpoint: Sendable {
     switch state.withLock({ $0.phase }) {
     case .starting: return Answer(.serviceUnavailable, "starting: the logs are being opened")
     case .stopping: return Answer(.serviceUnavailable, "stopping")
-    case .serving(let broker, _, _):
+    case .serving(let serving):
+      let broker = serving.broker
       guard broker.image.broker(broker.brokerID) != nil else {
         return Answer(.serviceUnavailable, "the controller has not yet told of this broker")
       }
@@ -139,10 +146,10 @@ final class MetricsEndpoint: Sendable {
   }
 
   private func metrics(on loop: any EventLoop) -> EventLoopFuture<Answer> {
-    guard case .serving(let broker, let server, let requestLog) = state.withLock({ $0.phase }) else {
+    guard case .serving(let serving) = state.withLock({ $0.phase }) else {
       return loop.makeSucceededFuture(Answer(.serviceUnavailable, "the broker does not serve"))
     }
-    return scrape(broker, server, requestLog, on: loop).map { text in
+    return scrape(serving, on: loop).map { text in
       var answer = Answer(.ok, "")
       answer.contentType = Exposition.contentType
       answer.body = text
@@ -151,9 +158,8 @@ final class MetricsEndpoint: Sendable {
   }
 
   /// The text of a scrape that is at most `Limits.scrapeSpacingMs` old. One is under way at a time, and all who ask meanwhile get it.
-  private func scrape(
-    _ broker: LocalBroker, _ server: BrokerServer, _ requestLog: RequestLog?, on loop: any EventLoop
-  ) -> EventLoopFuture<ByteBuffer> {
+  private func scrape(_ serving: Serving, on loop: any EventLoop) -> EventLoopFuture<ByteBuffer> {
+    let (broker, server) = (serving.broker, serving.server)
     let now = loop.now
     let promise = loop.makePromise(of: ByteBuffer.self)
     let present = state.withLock { state -> EventLoopFuture<ByteBuffer>? in
@@ -173,9 +179,9 @@ final class MetricsEndpoint: Sendable {
     server.meters().whenComplete { meters in
       broker.offload.submit(.request) {
         let scrape = Scrape(
-          broker, loops: (try? meters.get()) ?? [], connections: server.connectionCount,
-          refusals: server.refusals, process: processFigures(),
-          droppedLines: requestLog?.dropped ?? 0, lastScrapeSeconds: lastSeconds, version: OwnProgram.version)
+          broker, loops: (try? meters.get()) ?? [], cleaner: serving.cleaner.figures,
+          connections: server.connectionCount, refusals: server.refusals, process: processFigures(),
+          droppedLines: serving.requestLog?.dropped ?? 0, lastScrapeSeconds: lastSeconds, version: OwnProgram.version)
         let text = scrape.text()
         let ended = loop.now
         self.state.withLock { state in

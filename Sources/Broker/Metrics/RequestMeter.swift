@@ -1,5 +1,6 @@
+import Model
 import NIOCore
-import Wire
+package import Wire
 
 /// Counts the requests of one event loop and what they took: plain numbers, which only the loop touches. A scrape asks each loop for a copy
 /// and adds them up, so that no request meets a lock or an atomic number for it.
@@ -17,6 +18,8 @@ package final class RequestMeter {
     var localNs: Int64 = 0
     var remoteNs: Int64 = 0
     var sendNs: Int64 = 0
+    /// The time for which connections were muted because of quotas.
+    var throttleMs: Int64 = 0
     /// How many took up to each of `bounds`, and how many longer, each counted once.
     var buckets = [Int](repeating: 0, count: RequestMeter.boundsMs.count + 1)
 
@@ -29,14 +32,30 @@ package final class RequestMeter {
       sum.localNs += other.localNs
       sum.remoteNs += other.remoteNs
       sum.sendNs += other.sendNs
+      sum.throttleMs &+= other.throttleMs
       for index in sum.buckets.indices { sum.buckets[index] += other.buckets[index] }
     }
+  }
+
+  /// An API, and an error that its responses had.
+  struct Failure: Hashable, Sendable {
+    var api: Int16
+    var error: ErrorCode
+  }
+
+  /// What is told of single requests beside their times; of most there is nothing.
+  package enum Note: Sendable {
+    case errors([ErrorCount], api: Int16)
+    /// The client's connection is muted for so much longer than was told of this request before.
+    case throttled(ms: Int64, api: Int16)
   }
 
   /// What the loop has done, as a scrape gets it.
   struct Snapshot: Sendable {
     /// By API key.
     var figures: [Figures] = []
+    /// How often each error was in a response: a response to a request for many partitions may have many. There are no more than APIs and error codes.
+    var failures: [Failure: Int] = [:]
     var turns = 0
     var busyNs: Int64 = 0
     var coldReads = 0
@@ -91,6 +110,16 @@ package final class RequestMeter {
     snapshot.figures[index].remoteNs &+= request.remoteNs
     snapshot.figures[index].sendNs &+= request.sendNs
     snapshot.figures[index].buckets[Self.bucket(request.totalNs)] += 1
+  }
+
+  func note(_ note: Note) {
+    switch note {
+    case .errors(let errors, let api):
+      for one in errors { snapshot.failures[Failure(api: api, error: one.error), default: 0] += one.count }
+    case .throttled(let ms, let api):
+      guard let index = index(api) else { return }
+      snapshot.figures[index].throttleMs &+= ms
+    }
   }
 
   /// A connection had requests served for a while.

@@ -6,6 +6,7 @@ import NIOCore
 struct Scrape {
   private let broker: LocalBroker
   private let loops: [LoopFigures]
+  private let cleaner: CleanerFigures
   private let connections: Int
   private let refusals: Admission.Refusals
   private let process: ProcessFigures
@@ -23,11 +24,13 @@ struct Scrape {
   ///   - loops: what the event loops have answered, in their order.
   ///   - droppedLines: of the request log.
   init(
-    _ broker: LocalBroker, loops: [LoopFigures], connections: Int, refusals: Admission.Refusals,
+    _ broker: LocalBroker, loops: [LoopFigures], cleaner: CleanerFigures, connections: Int,
+    refusals: Admission.Refusals,
     process: ProcessFigures, droppedLines: Int, lastScrapeSeconds: Double, version: String
   ) {
     self.broker = broker
     self.loops = loops
+    self.cleaner = cleaner
     self.connections = connections
     self.refusals = refusals
     self.process = process
@@ -88,6 +91,24 @@ struct Scrape {
         out.sample("_count", api.labels, api.figures.requests)
       }
     }
+    out.begin(table.throttle)
+    for api in apis {
+      out.sample("_sum", api.labels, api.figures.throttleMs)
+      out.sample("_count", api.labels, api.figures.requests)
+    }
+    writeErrors(&out)
+  }
+
+  private func writeErrors(_ out: inout Exposition) {
+    var sums: [RequestMeter.Failure: Int] = [:]
+    for loop in loops { sums.merge(loop.snapshot.failures, uniquingKeysWith: +) }
+    out.begin(Metrics.requests.errors)
+    for (failure, count) in sums.sorted(by: {
+      ($0.key.api, $0.key.error.rawValue) < ($1.key.api, $1.key.error.rawValue)
+    }) {
+      let labels = Exposition.Labels([("request", ApiNames.name(failure.api)), ("error", failure.error.name)])
+      out.sample("", labels, count)
+    }
   }
 
   private func writeHistogram(
@@ -140,10 +161,24 @@ struct Scrape {
     out.begin(table.flushes)
     out.sample("_sum", .none, Double(flushed.ns) / 1_000_000)
     out.sample("_count", .none, flushed.flushes)
+    writeCleaner(&out)
     out.begin(table.coldReads)
     for (index, loop) in loops.enumerated() { out.sample("", loopLabels(index), loop.snapshot.coldReads) }
     out.begin(table.coldBytes)
     for (index, loop) in loops.enumerated() { out.sample("", loopLabels(index), loop.snapshot.coldBytes) }
+  }
+
+  private func writeCleaner(_ out: inout Exposition) {
+    let table = Metrics.logs
+    out.single(table.dirtyPercent, cleaner.maxDirtyPercent)
+    out.begin(table.uncleanable)
+    for report in broker.directories.reports {
+      out.sample(
+        "", Exposition.Labels([("logDirectory", report.path)]), cleaner.uncleanable[report.path, default: 0])
+    }
+    out.begin(table.cleanTime)
+    out.sample("", .none, cleaner.maxCleanSeconds)
+    out.single(table.recopy, cleaner.recopyPercent)
   }
 
   private func loopLabels(_ index: Int) -> Exposition.Labels { Exposition.Labels([("loop", "\(index)")]) }

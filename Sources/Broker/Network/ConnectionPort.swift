@@ -24,6 +24,7 @@ final class ConnectionPort: ResponsePort {
   func hold(for slot: ConnectionMachine<OutgoingResponse>.Slot) { connection.value.hold(for: slot) }
   func release(_ slot: ConnectionMachine<OutgoingResponse>.Slot) { connection.value.release(slot) }
   func mute(for time: TimeAmount) { connection.value.mute(for: time) }
+  func note(_ note: RequestMeter.Note) { connection.value.loop.meter?.note(note) }
 
   /// Runs `body` with the connection later, on its event loop.
   func onEventLoop(_ body: @escaping @Sendable (Connection) -> Void) {

@@ -76,6 +76,13 @@ package protocol ResponsePort: AnyObject, Sendable {
 
   /// Starts no further request, and reads nothing, for that time.
   func mute(for time: TimeAmount)
+
+  /// Tells the event loop's meter, where there is one.
+  func note(_ note: RequestMeter.Note)
+}
+
+extension ResponsePort {
+  package func note(_ note: RequestMeter.Note) {}
 }
 
 /// The place of one request's response in the order of its connection. A request whose response is pending completes it exactly
@@ -110,6 +117,9 @@ package struct ResponseSlot: Sendable {
 
   /// Mutes the connection of a client that has exceeded its quota. From any thread, before or after the response is given.
   func muteConnection(for time: TimeAmount) { onEventLoop { port.mute(for: time) } }
+
+  /// Tells the meter of the event loop something about the request. From any thread, before or after the response is given.
+  func note(_ note: RequestMeter.Note) { onEventLoop { port.note(note) } }
 
   /// Runs `body` on the event loop: at once when called there.
   package func onEventLoop(_ body: @escaping @Sendable () -> Void) {

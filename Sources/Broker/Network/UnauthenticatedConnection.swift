@@ -173,7 +173,7 @@ final class UnauthenticatedConnection: ChannelDuplexHandler, RemovableChannelHan
 
   /// - Parameter header: of the request; nil for a raw message.
   private func carryOut(_ action: SaslExchange.Action, header: RequestHeader?) {
-    let answers = SaslAnswers(header: header)
+    let answers = SaslAnswers(header: header, note: { [loop] in loop.meter?.note($0) })
     switch action {
     case .answerVersions: break
     case .agree: send(answers.handshake(.none, door.rules))

@@ -16,15 +16,17 @@ final class QuotaCharge: Sendable {
   private let quotas: Quotas
   private let user: String
   private let clientID: String
+  private let api: Int16
   private let requestBytes: Int
   private let slot: ResponseSlot
   /// How long the client was muted for the time that its request took, and for the partitions that it has made.
   private let throttledMs = Atomic<Int64>(0)
 
-  init(_ quotas: Quotas, _ requester: Requester, clientID: String?, requestBytes: Int, slot: ResponseSlot) {
+  init(_ quotas: Quotas, _ requester: Requester, _ header: RequestHeader, requestBytes: Int, slot: ResponseSlot) {
     self.quotas = quotas
     user = requester.principal.name
-    self.clientID = clientID ?? ""
+    clientID = header.clientID ?? ""
+    api = header.apiKey
     self.requestBytes = requestBytes
     self.slot = slot
   }
@@ -74,9 +76,11 @@ final class QuotaCharge: Sendable {
 
   /// Mutes the connection: nothing of it is read, and no request of it starts, for as long as its client is to wait.
   private func throttle(_ ms: Int64) {
-    guard ms > throttledMs.load(ordering: .relaxed) else { return }
+    let before = throttledMs.load(ordering: .relaxed)
+    guard ms > before else { return }
     throttledMs.store(ms, ordering: .relaxed)
     slot.muteConnection(for: .milliseconds(ms))
+    slot.note(.throttled(ms: ms - before, api: api))
   }
 }
 

@@ -7,6 +7,8 @@ import Wire
 struct SaslAnswers {
   /// Of the request that is answered; nil for a raw message.
   let header: RequestHeader?
+  /// Gets what is counted of errors.
+  let note: (RequestMeter.Note) -> Void
 
   func handshake(_ error: ErrorCode, _ rules: SaslRules) -> ByteBuffer {
     var response = SaslHandshakeResponse()
@@ -42,7 +44,9 @@ struct SaslAnswers {
 
   private func framed(_ response: some Response) -> ByteBuffer {
     guard let header else { return ByteBuffer() }
-    let parts = Frame.response(response, version: header.apiVersion, correlationID: header.correlationID).parts
+    let frame = Frame.response(response, version: header.apiVersion, correlationID: header.correlationID)
+    if !frame.errors.isEmpty { note(.errors(frame.errors, api: header.apiKey)) }
+    let parts = frame.parts
     guard case .bytes(let bytes)? = parts.first, parts.count == 1 else { return ByteBuffer() }
     return bytes
   }

@@ -68,7 +68,7 @@ final class SaslSession: RequestService {
       event = .authenticate(Array(request.authBytes.readableBytesView))
     }
     let action = exchange.step(event, door.rules, wallMs: door.wallMs(), nonce: door.makeNonce)
-    let answers = SaslAnswers(header: header)
+    let answers = SaslAnswers(header: header, note: slot.note)
     state.value.exchange = exchange
     switch action {
     case .agree: return .response(.bytes(answers.handshake(.none, door.rules)))

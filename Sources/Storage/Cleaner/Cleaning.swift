@@ -59,8 +59,13 @@ package final class Cleaning {
   /// The first source of the segment that was written last.
   private var written: CleaningSource?
   private var isReading = false
+  /// Bytes that were read to find the last record of each key.
+  private var bytesMapped = 0
+  /// Bytes that were read to be copied, and those of them that were written.
+  package private(set) var bytesRead = 0
+  package private(set) var bytesWritten = 0
   /// Bytes that were read and written.
-  package private(set) var bytesMoved = 0
+  package var bytesMoved: Int { bytesMapped + bytesRead + bytesWritten }
 
   package init(_ plan: CleaningPlan, _ resources: CleaningResources, hash: KeyHash128) {
     self.plan = plan
@@ -122,7 +127,7 @@ package final class Cleaning {
       isReading = false
       return phase = .mapping(source: index + 1)
     }
-    bytesMoved += bytes.count
+    bytesMapped += bytes.count
     let isDirty = header.lastOffset >= plan.firstDirtyOffset
     if header.attributes.isControl {
       _ = transactions.read(header, endingAs: try outcome(header, bytes))
@@ -175,7 +180,7 @@ package final class Cleaning {
     if output == nil { output = try makeOutput(group) }
     if !isReading { try begin(plan.sources[index]) }
     if let (header, bytes) = try reader.next() {
-      bytesMoved += bytes.count
+      bytesRead += bytes.count
       try clean(header, bytes)
       return nil
     }
@@ -292,7 +297,7 @@ package final class Cleaning {
   }
 
   private func write(_ header: RecordBatchHeader, _ bytes: UnsafeRawBufferPointer) throws(CleaningError) {
-    bytesMoved += bytes.count
+    bytesWritten += bytes.count
     do { try output?.append(header, bytes) } catch { throw .disk(error) }
   }
 
