@@ -1,6 +1,6 @@
 """Ten thousand connections of a stranger beside clients that are known: how long those wait, and whether it is too long.
 
-    python3 strangers.py BROKER [--listener SASL_SSL|MUTUAL] [--connections N] [--limit MS]
+    python3 strangers.py BROKER [--listener SASL_SSL|SASL_PLAINTEXT|MUTUAL] [--connections N] [--limit MS]
 
 One client produces every 5 ms over one connection, another connects anew each time. The stranger, who has another address, opens his connections as
 fast as he can: a third says nothing, a third sends the first message of a TLS handshake and no other, a third sends garbage. Where the clients share
@@ -35,17 +35,24 @@ class Known:
     """A connection of a client that is known."""
 
     def __init__(self, scene):
-        plain = socket.create_connection(("127.0.0.1", scene["port"]), timeout=20)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        context = ssl.create_default_context(cafile=scene["ca"])
-        if scene["listener"] == "MUTUAL":
-            context.load_cert_chain(scene["certificate"], scene["key"])
-        self.socket = context.wrap_socket(plain, server_hostname="localhost")
-        if scene["listener"] == "SASL_SSL":
+        steps = [time.monotonic()]
+        self.socket = socket.create_connection(("127.0.0.1", scene["port"]), timeout=20)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        steps.append(time.monotonic())
+        if scene["listener"] != "SASL_PLAINTEXT":
+            context = ssl.create_default_context(cafile=scene["ca"])
+            if scene["listener"] == "MUTUAL":
+                context.load_cert_chain(scene["certificate"], scene["key"])
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+        steps.append(time.monotonic())
+        if scene["listener"] != "MUTUAL":
             self.ask(17, 1, raw.string(b"PLAIN"))
             answer = self.ask(36, 0, struct.pack(">i", 12) + b"\0bob\0builder")
             if answer[:2] != b"\0\0":
                 raise RuntimeError(f"bob is not let in: {answer}")
+        steps.append(time.monotonic())
+        # Milliseconds of connecting, of TLS and of SASL.
+        self.steps = [round((end - begin) * 1e3) for begin, end in zip(steps, steps[1:])]
 
     def ask(self, key, version, body):
         header = struct.pack(">hhi", key, version, 1) + raw.string(b"known")
@@ -84,14 +91,16 @@ def steady(scene, stop, results):
 def returning(scene, stop, results):
     """Times from nothing to the first answer."""
     batch = raw.batch([b"x" * 100])
-    times = []
+    times, slowest = [], (0, [])
     while not stop.is_set():
         began = time.monotonic()
         known = Known(scene)
         known.produce(batch)
         times.append((began, time.monotonic() - began))
+        slowest = max(slowest, (times[-1][1], known.steps))
         known.socket.close()
         time.sleep(0.02)
+    print(f"  the slowest new connection: TCP, TLS, SASL {slowest[1]} of {slowest[0] * 1e3:.0f} ms", flush=True)
     results.put(("a new connection", times))
 
 
@@ -150,7 +159,7 @@ def summary(times, since, until):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("broker")
-    parser.add_argument("--listener", default="SASL_SSL", choices=["SASL_SSL", "MUTUAL"])
+    parser.add_argument("--listener", default="SASL_SSL", choices=["SASL_SSL", "SASL_PLAINTEXT", "MUTUAL"])
     parser.add_argument("--connections", type=int, default=10_000)
     parser.add_argument("--limit", type=float, default=100, help="milliseconds")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
@@ -161,14 +170,14 @@ def main():
         port, plaintext = free_port(), free_port()
         settings = {
             "listeners": f"PLAINTEXT://127.0.0.1:{plaintext},{options.listener}://127.0.0.1:{port}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,MUTUAL:SSL,SASL_SSL:SASL_SSL",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,MUTUAL:SSL,SASL_SSL:SASL_SSL,SASL_PLAINTEXT:SASL_PLAINTEXT",
             "ssl.keystore.type": "PEM",
             "ssl.keystore.location": certificates.path("server.both.pem"),
             "ssl.truststore.type": "PEM",
             "ssl.truststore.location": certificates.ca,
             "listener.name.mutual.ssl.client.auth": "required",
             "sasl.enabled.mechanisms": "PLAIN",
-            "listener.name.sasl_ssl.plain.sasl.jaas.config": 'M required user_bob="builder";',
+            f"listener.name.{options.listener.lower()}.plain.sasl.jaas.config": 'M required user_bob="builder";',
             **dict(pair.split("=", 1) for pair in options.set),
         }
         scene = {

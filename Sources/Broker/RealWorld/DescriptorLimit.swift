@@ -23,9 +23,10 @@ enum DescriptorLimit {
     )
   }
 
-  /// How many a broker of this configuration has open without logs and connections.
+  /// How many a broker of this configuration has open without logs and connections: one event loop more than `num.network.threads` has the listening
+  /// sockets.
   private static func needed(by config: Config) -> Int {
-    Limits.descriptorsSpare + config.numNetworkThreads * Limits.descriptorsPerLoop
+    Limits.descriptorsSpare + (config.numNetworkThreads + 1) * Limits.descriptorsPerLoop
       + config.logDirs.count * Limits.descriptorsPerDirectory + config.listeners.count * Limits.descriptorsPerListener
       + (config.metricsListener == nil ? 0 : Limits.descriptorsPerListener + Limits.metricsConnections)
   }
@@ -33,8 +34,8 @@ enum DescriptorLimit {
   /// What segments may keep of `all` descriptors. New logs are made up to half of them. Segments that are rolled, and logs that
   /// were made when the limit was higher, may take more, but leave as many to connections as are reserved.
   ///
-  /// Worked case: of 128, a broker with three network threads needs 30, and 16 are reserved. Logs are made until segments keep
-  /// 64; they may roll until they keep 66; and 16 connections find a descriptor even then.
+  /// Worked case: of 128, a broker with three network threads needs 33, and 16 are reserved. Logs are made until segments keep
+  /// 63, and may roll no further then; and 16 connections find a descriptor even then.
   static func forSegments(_ config: Config, of all: Int = current) -> SegmentDescriptors {
     let reserved = reserved(of: all)
     let most = max(1, all - 2 * reserved - needed(by: config))

@@ -7,9 +7,15 @@ import NIOPosix
 
 /// The machine's TCP sockets.
 package struct RealNetwork: Network {
+  private let acceptor: any EventLoopGroup
   private let log: Logger
 
-  package init(log: Logger) { self.log = log }
+  /// - Parameter acceptor: has the listening sockets, and no connection. The kernel drops the SYN of a client that comes while a listener's backlog is
+  ///   full, and the client tries again after a second: so whatever the loops of the connections are busy with, accepting does not wait for it.
+  package init(acceptor: any EventLoopGroup, log: Logger) {
+    self.acceptor = acceptor
+    self.log = log
+  }
 
   /// A listener without a host takes clients of both IP families, as Kafka's does: one socket for each family, on the same
   /// port, so that an IPv4 client is given IPv4 addresses. A machine without IPv6 has the one of IPv4 alone.
@@ -63,7 +69,7 @@ package struct RealNetwork: Network {
     admit: @escaping @Sendable () -> any ChannelHandler,
     setUp: @escaping @Sendable (any Channel) throws -> Void
   ) -> ServerBootstrap {
-    var bootstrap = ServerBootstrap(group: loops)
+    var bootstrap = ServerBootstrap(group: acceptor, childGroup: loops)
       .serverChannelOption(ChannelOptions.socketOption(.so_reuseaddr), value: 1)
       .serverChannelOption(ChannelOptions.autoRead, value: false)
       .serverChannelOption(ChannelOptions.backlog, value: Int32(clamping: options.backlog))

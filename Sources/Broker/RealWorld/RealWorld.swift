@@ -9,6 +9,7 @@ package import Storage
 package final class RealWorld: Sendable {
   package let world: World
   private let loops: MultiThreadedEventLoopGroup
+  private let acceptor = MultiThreadedEventLoopGroup(numberOfThreads: 1)
   private let offload: RealOffload
 
   /// Starts the threads that a node of this configuration needs.
@@ -24,7 +25,8 @@ package final class RealWorld: Sendable {
     let descriptors = DescriptorLimit.current
     let reserved = DescriptorLimit.reserved(of: descriptors)
     var world = World(
-      loops: loops, disk: disk, arms: arms, pageCache: pageCache, network: RealNetwork(log: log), offload: offload,
+      loops: loops, disk: disk, arms: arms, pageCache: pageCache,
+      network: RealNetwork(acceptor: acceptor, log: log), offload: offload,
       descriptorsMax: descriptors, wallMs: Clocks.wallMs, random: { SystemRandomNumberGenerator() })
     world.connectTree = { (servers, sessionTimeoutMs, connectTimeoutMs) throws(ZNodeError) in
       try ZooKeeperTree(
@@ -40,6 +42,7 @@ package final class RealWorld: Sendable {
 
   /// Ends the threads. The nodes in this world must have stopped.
   package func shutdown() {
+    try? acceptor.syncShutdownGracefully()
     try? loops.syncShutdownGracefully()
     offload.stop()
   }
