@@ -90,6 +90,20 @@ package enum PlantedFault: Int, CaseIterable, Sendable {
   case acceptsAnyPassword
   /// Whoever is let in may do everything.
   case asksNoAcl
+  /// A SASL exchange goes on after a failure, as if it had not been.
+  case goesOnAfterAFailure
+  /// What a client of TLS sends while its handshake waits for a turn overtakes what was held.
+  case overtakesWhatIsHeld
+  /// Handshakes go on in the order of their arrival, whoever has begun a thousand.
+  case takesHandshakesInOrder
+
+  /// Whether a fuzzer is to find the fault: the simulation has no TLS, and its strangers do not go on after a failure.
+  package var isForFuzzers: Bool {
+    switch self {
+    case .goesOnAfterAFailure, .overtakesWhatIsHeld, .takesHandshakesInOrder: true
+    default: false
+    }
+  }
 
   /// Whether only a cluster of several brokers can show the fault.
   package var needsReplicas: Bool {
@@ -108,6 +122,20 @@ package enum PlantedFault: Int, CaseIterable, Sendable {
   /// Plants a fault, for every thread of the process, or takes it out.
   package static func plant(_ fault: PlantedFault?) { planted.store(fault?.rawValue ?? -1, ordering: .relaxed) }
 
-  package var isPlanted: Bool { Self.planted.load(ordering: .relaxed) == rawValue }
+  /// How many calls of `planted` are under way.
+  private static let scopes = Atomic<Int>(0)
+  @TaskLocal private static var scoped: PlantedFault?
+
+  /// Runs `body` with a fault planted for what it calls itself, and for nobody beside: other tests of the process have the shipped code meanwhile.
+  package static func planted<Result>(_ fault: PlantedFault, _ body: () throws -> Result) rethrows -> Result {
+    scopes.add(1, ordering: .relaxed)
+    defer { scopes.subtract(1, ordering: .relaxed) }
+    return try $scoped.withValue(fault) { try body() }
+  }
+
+  package var isPlanted: Bool {
+    if Self.planted.load(ordering: .relaxed) == rawValue { return true }
+    return Self.scopes.load(ordering: .relaxed) > 0 && Self.scoped == self
+  }
 }
 #endif

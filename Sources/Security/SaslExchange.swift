@@ -1,3 +1,5 @@
+import Base
+
 /// Decides for a connection that has not authenticated, or that authenticates anew, as a value: what may be asked in which order, and when the
 /// client is known. It knows no socket and no clock. (Kafka: SaslServerAuthenticator.)
 ///
@@ -71,6 +73,9 @@ package struct SaslExchange: Sendable {
   ) -> Action {
     let now = state
     state = .ended
+    #if DEBUG
+    if PlantedFault.goesOnAfterAFailure.isPlanted { state = now }
+    #endif
     switch (now, event) {
     case (.begun, .versions):
       guard versionsLeft > 0 else { return .close(reason: "ApiVersions again and again") }

@@ -1,3 +1,4 @@
+import Base
 import NIOCore
 
 /// The first handler of a TLS listener's connection until its client is known: holds what arrives until the handshake has its turn. TLS itself is made
@@ -32,6 +33,13 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler {
     self.makeTLS = makeTLS
   }
 
+  private var holdsBack: Bool {
+    #if DEBUG
+    if PlantedFault.overtakesWhatIsHeld.isPlanted { return false }
+    #endif
+    return held != nil
+  }
+
   /// Whether it has something for which it waits.
   var isWaiting: Bool { held != nil && context != nil }
 
@@ -57,7 +65,7 @@ final class HandshakeGate: ChannelDuplexHandler, RemovableChannelHandler {
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     // What is held goes first.
-    guard !isOpen || held != nil else { return context.fireChannelRead(data) }
+    guard !isOpen || holdsBack else { return context.fireChannelRead(data) }
     var bytes = unwrapInboundIn(data)
     if makeTLS != nil, held == nil, let reason = ForeignProtocol.insteadOfTLS(bytes) {
       refuse(reason)

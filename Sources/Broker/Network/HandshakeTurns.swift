@@ -1,3 +1,4 @@
+import Base
 import NIOCore
 
 /// Decides which of the handshakes that could go on does so, and when: in one turn of an event loop only so many, for each costs as much time as a
@@ -32,6 +33,9 @@ struct HandshakeTurns<Handshake> {
   }
 
   mutating func wait(_ handshake: Handshake, of address: String) {
+    #if DEBUG
+    let address = PlantedFault.takesHandshakesInOrder.isPlanted ? "" : address
+    #endif
     if waiting[address] == nil { addresses.append(address) }
     waiting[address, default: CircularBuffer()].append(handshake)
     count += 1

@@ -47,10 +47,26 @@ struct HandshakeTurnsTests {
     #expect(turns.next { _ in true } == 1)
   }
 
-  /// Strangers come from a few addresses, each with a flood of his own; a client from its own. Its two messages wait for no more turns than there are
-  /// addresses, whatever the floods are.
   @Test("of a client wait for no more turns than there are addresses", arguments: 0..<20)
   func bound(seed: Int) {
+    let faults = Self.waits(seed: seed)
+    #expect(faults.isEmpty, "\(faults)")
+  }
+
+  #if DEBUG
+  @Test("in the order of their arrival would be seen to wait for longer")
+  func planted() {
+    let finds = PlantedFault.planted(.takesHandshakesInOrder) { (0..<20).contains { !Self.waits(seed: $0).isEmpty } }
+    #expect(finds, "no seed of 20 finds it")
+  }
+  #endif
+
+  /// Strangers come from a few addresses, each with a flood of his own; a client from its own. Its two messages wait for no more turns than there are
+  /// addresses, whatever the floods are.
+  ///
+  /// - Returns: which waited for longer.
+  private static func waits(seed: Int) -> [String] {
+    var faults: [String] = []
     var random = SplitMix(seed: UInt64(seed))
     let most = Int.random(in: 1...4, using: &random), addresses = Int.random(in: 1...10, using: &random)
     var turns = HandshakeTurns<Int>(most: most)
@@ -67,11 +83,11 @@ struct HandshakeTurnsTests {
       waitedFor += 1
       while let next = turns.next({ _ in true }) {
         guard next == -1 else { continue }
-        #expect(
-          waitedFor <= (addresses + most) / most,
-          "seed \(seed): \(waitedFor) turns of \(most) with \(addresses) other addresses")
+        guard waitedFor > (addresses + most) / most else { continue }
+        faults.append("seed \(seed): \(waitedFor) turns of \(most) with \(addresses) other addresses")
       }
     }
+    return faults
   }
 }
 
@@ -183,10 +199,28 @@ struct HandshakeGateTests {
     #expect(stage.refused[1].contains("HTTP"))
   }
 
-  /// Many connections send what they like in pieces of any size, some leave, and turns pass in between. What reaches TLS is what was sent, in its order,
-  /// whole once all turns are over; and no turn has more handshakes than it may.
   @Test("whatever is sent in whatever pieces reaches TLS in its order, or nothing of it does", arguments: 0..<20)
   func fuzz(seed: Int) throws {
+    let faults = try Self.outOfOrder(seed: seed)
+    #expect(faults.isEmpty, "\(faults)")
+  }
+
+  #if DEBUG
+  @Test("what overtakes what is held would be seen")
+  func planted() throws {
+    let finds = try PlantedFault.planted(.overtakesWhatIsHeld) {
+      try (0..<20).contains { try !Self.outOfOrder(seed: $0).isEmpty }
+    }
+    #expect(finds, "no seed of 20 finds it")
+  }
+  #endif
+
+  /// Many connections send what they like in pieces of any size, some leave, and turns pass in between. What reaches TLS is what was sent, in its order,
+  /// whole once all turns are over; and no turn has more handshakes than it may.
+  ///
+  /// - Returns: what was otherwise.
+  private static func outOfOrder(seed: Int) throws -> [String] {
+    var faults: [String] = []
     var random = SplitMix(seed: UInt64(seed))
     let stage = Stage()
     var all: [(channel: EmbeddedChannel, gate: HandshakeGate, tls: Stage.TLS, sent: [UInt8])] = []
@@ -198,7 +232,7 @@ struct HandshakeGateTests {
         all.append((one.channel, one.gate, one.tls, []))
       case 1:
         stage.turn()
-        #expect(stage.made - made <= Limits.handshakesPerTurn, "seed \(seed)")
+        if stage.made - made > Limits.handshakesPerTurn { faults.append("seed \(seed): too many in a turn") }
       case 2 where !all.isEmpty && Int.random(in: 0..<4, using: &random) == 0:
         all.randomElement(using: &random)?.gate.cut()
       default:
@@ -212,11 +246,14 @@ struct HandshakeGateTests {
     }
     for _ in 0..<400 { stage.turn() }
     for one in all {
-      #expect(one.sent.starts(with: one.tls.bytes), "seed \(seed): bytes out of order")
-      if one.channel.isActive { #expect(one.tls.bytes == one.sent, "seed \(seed): bytes are held for ever") }
-      if let first = one.sent.first, first != 0x16 { #expect(one.tls.bytes.isEmpty && !one.channel.isActive) }
+      if !one.sent.starts(with: one.tls.bytes) { faults.append("seed \(seed): bytes out of order") }
+      if one.channel.isActive, one.tls.bytes != one.sent { faults.append("seed \(seed): bytes are held for ever") }
+      if let first = one.sent.first, first != 0x16, !one.tls.bytes.isEmpty || one.channel.isActive {
+        faults.append("seed \(seed): what is no TLS was let through")
+      }
       _ = try? one.channel.finish()
     }
+    return faults
   }
 
   @Test("no more than a small frame is held")
