@@ -23,7 +23,7 @@ struct LogDescriptorTests {
   @Test("are half of the process's for new logs, and leave some to connections however many segments are rolled")
   func share() throws {
     let config = try Config(overrides: ["log.dirs": "/d", "listeners": "PLAINTEXT://:0", "num.network.threads": "3"])
-    for (all, end, most, forNewLog) in [(128, 112, 66, 64), (1024, 976, 898, 512), (64, 56, 18, 18), (30, 27, 1, 1)] {
+    for (all, end, most, forNewLog) in [(128, 112, 63, 63), (1024, 976, 895, 512), (64, 56, 15, 15), (30, 27, 1, 1)] {
       let share = DescriptorLimit.forSegments(config, of: all)
       #expect([share.end, share.max, share.maxForNewLog] == [end, most, forNewLog], "of \(all)")
     }
@@ -92,9 +92,9 @@ struct LogDescriptorTests {
       let broker = try BrokerProcess.start(in: directory, descriptorsMax: (soft: 128, hard: 128))
       let client = try TestClient(port: broker.port)
       let codes = try (0..<96).map { try client.ask(creating("t\($0)"), version: 7).topics[0].errorCode }
-      #expect(codes == Array(repeating: .none, count: 64) + Array(repeating: .kafkaStorageError, count: 32))
+      #expect(codes == Array(repeating: .none, count: 63) + Array(repeating: .kafkaStorageError, count: 33))
       let others = try (0..<12).map { _ in try TestClient(port: broker.port) }
-      for other in others { #expect(try other.ask(MetadataRequest(), version: 5).topics.count == 64) }
+      for other in others { #expect(try other.ask(MetadataRequest(), version: 5).topics.count == 63) }
       #expect(try broker.end(by: SIGTERM) == 0)
     }
   }

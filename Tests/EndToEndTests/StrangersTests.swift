@@ -35,10 +35,10 @@ struct StrangersTests {
   private final class Stranger: Sendable {
     private let isOver = Atomic(false)
     private let made = Atomic(0)
-    private let thread = Mutex<Thread?>(nil)
 
     init(port: UInt16, address: String) {
-      let thread = Thread { [self] in
+      // A thread of its own: connecting blocks.
+      Thread { [self] in
         var open: [Int32] = []
         while !isOver.load(ordering: .relaxed) {
           let words = Words.allCases[made.load(ordering: .relaxed) % Words.allCases.count]
@@ -46,15 +46,13 @@ struct StrangersTests {
             usleep(1000)
             continue
           }
-          words.bytes.withUnsafeBytes { _ = send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL.rawValue)) }
+          words.bytes.withUnsafeBytes { _ = send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
           open.append(socket)
           made.add(1, ordering: .relaxed)
           if open.count > Limits.strangersOpen { close(open.removeFirst()) }
         }
         for socket in open { close(socket) }
-      }
-      thread.start()
-      self.thread.withLock { $0 = thread }
+      }.start()
     }
 
     var connections: Int { made.load(ordering: .relaxed) }

@@ -29,6 +29,7 @@ struct RequestErrorMetricsTests {
       #expect(try client.fetch("t", from: 99).errorCode == .offsetOutOfRange)
       // Two partitions of one request.
       var request = ListOffsetsRequest()
+      request.replicaID = -1
       request.topics = [
         .with {
           $0.name = "t"
@@ -54,7 +55,7 @@ struct RequestErrorMetricsTests {
     try withBroker(Self.listening.merging(["quota.window.num": "2"]) { $1 }) { broker in
       let client = try broker.connect()
       try client.createTopic("t")
-      #expect(try client.alterQuotas(["user": "ANONYMOUS"], ["producer_byte_rate": 1000]) == .none)
+      #expect(try client.alterQuotas(["client-id": "test"], ["producer_byte_rate": 1000]) == .none)
       let batch = try Batches.of([String(repeating: "x", count: 2_000)])
       let answer = try client.ask(ProduceRequest.producing(batch, to: "t", 0, acks: -1), version: 9)
       #expect(answer.throttleTimeMs > 0)
