@@ -18,7 +18,7 @@ package final class BrokerConnection {
   package private(set) var bytesReceived = 0
   package private(set) var requestsSent = 0
 
-  private let clientID: String
+  let clientID: String
   private let now: () -> UInt64
   private let requestTimeoutMs: Int
   private var transport: (any Transport)?
@@ -28,11 +28,23 @@ package final class BrokerConnection {
   private var failure: ClientError?
   private var timeoutCheck: Scheduled<Void>?
 
+  /// Bytes of requests that the transport has not got yet: small requests leave in one buffer, by one system call.
+  private var outgoing = ByteBuffer()
+  /// The transport has got `outgoing`, and may still hold its memory.
+  private var isHandedOver = false
+  /// Called before and after the responses of one read are handled, with true and with false.
+  package var reading: ((_ begins: Bool) -> Void)?
+
   private struct Unanswered {
     let correlationID: Int32
     let sentNs: UInt64
     let api: Int16
-    let answer: (Result<ByteBuffer, ClientError>) -> Void
+    let receiver: Receiver
+  }
+
+  private enum Receiver {
+    case call((Result<ByteBuffer, ClientError>) -> Void)
+    case batch(any ProducedBatch, version: Int16)
   }
 
   /// - Parameter now: CLOCK_MONOTONIC in nanoseconds.
@@ -99,7 +111,35 @@ package final class BrokerConnection {
   ) {
     if let failure { return answer(.failure(failure)) }
     let correlationID = write(request, version: version)
-    unanswered.append(Unanswered(correlationID: correlationID, sentNs: now(), api: R.api.key, answer: answer))
+    unanswered.append(
+      Unanswered(correlationID: correlationID, sentNs: now(), api: R.api.key, receiver: .call(answer)))
+  }
+
+  /// Queues a Produce request of one batch as `send` does; nothing is allocated for it.
+  ///
+  /// - Parameters:
+  ///   - records: the batch. It is copied if it is small; otherwise the connection holds it until the system has taken it.
+  ///   - batch: gets the outcome; nil where the broker sends no response (acks=0).
+  ///   - sentNs: the present time.
+  func send(
+    _ frame: ProduceFrame, partition: Int32, _ records: ByteBuffer, for batch: (any ProducedBatch)?, sentNs: UInt64
+  ) {
+    if let failure {
+      batch?.failed(failure)
+      return
+    }
+    let correlationID = takeCorrelationID()
+    makeRoom()
+    bytesSent += frame.writeHead(
+      correlationID: correlationID, partition: partition, recordsBytes: records.readableBytes, to: &outgoing)
+    put(records)
+    makeRoom()
+    frame.writeTail(to: &outgoing)
+    guard let batch else { return }
+    unanswered.append(
+      Unanswered(
+        correlationID: correlationID, sentNs: sentNs, api: ProduceRequest.api.key,
+        receiver: .batch(batch, version: frame.version)))
   }
 
   /// Queues a request without a response (Produce with acks=0).
@@ -112,32 +152,70 @@ package final class BrokerConnection {
   }
 
   /// Sends the queued requests; `written` is called when the system has taken them.
-  package func flush(written: (() -> Void)? = nil) { transport?.flush(written: written) }
+  package func flush(written: (() -> Void)? = nil) {
+    handOver()
+    transport?.flush(written: written)
+  }
 
   package func close() { fail(.closed(endpoint, reason: "closed by this client")) }
 
   private func write<R: Request>(_ request: consuming R, version: Int16) -> Int32 {
-    let correlationID = nextCorrelationID
-    nextCorrelationID = correlationID == .max ? 0 : correlationID + 1
+    let correlationID = takeCorrelationID()
     let message = Frame.request(request, version: version, correlationID: correlationID, clientID: clientID)
-    requestsSent += 1
     for part in message.parts {
       guard case .bytes(let bytes) = part else { preconditionFailure("a request has no file ranges") }
       bytesSent += bytes.readableBytes
-      transport?.write(bytes)
+      put(bytes)
     }
     return correlationID
+  }
+
+  private func takeCorrelationID() -> Int32 {
+    let correlationID = nextCorrelationID
+    nextCorrelationID = correlationID == .max ? 0 : correlationID + 1
+    requestsSent += 1
+    return correlationID
+  }
+
+  /// Queues bytes: few are copied behind those that wait, many are given to the transport as they are.
+  private func put(_ bytes: ByteBuffer) {
+    guard bytes.readableBytes > ClientLimits.copiedBytesMax else {
+      makeRoom()
+      outgoing.writeImmutableBuffer(bytes)
+      return
+    }
+    handOver()
+    transport?.write(bytes)
+  }
+
+  /// Makes `outgoing` fit to be written to.
+  @inline(__always)
+  private func makeRoom() {
+    if outgoing.readableBytes >= ClientLimits.gatheredBytesMax { handOver() }
+    guard isHandedOver else { return }
+    // Takes other memory where the transport still holds this.
+    outgoing.clear()
+    isHandedOver = false
+  }
+
+  /// Gives the gathered bytes to the transport.
+  private func handOver() {
+    guard !isHandedOver, outgoing.readableBytes > 0 else { return }
+    isHandedOver = true
+    transport?.write(outgoing)
   }
 
   // MARK: Authenticating again
 
   /// Has requests wait from now on, until `releaseRequests`.
   func holdRequests() {
+    handOver()
     guard let transport else { return }
     self.transport = HeldRequests(transport, from: nextCorrelationID)
   }
 
   func releaseRequests() {
+    handOver()
     guard let held = transport as? HeldRequests else { return }
     transport = held.transport
     held.release()
@@ -149,10 +227,11 @@ package final class BrokerConnection {
       send(request, then: then)
       return flush()
     }
+    handOver()
     transport = held.transport
     let before = unanswered.count
     send(request, then: then)
-    transport?.flush(written: nil)
+    flush()
     guard failure == nil else { return }
     transport = held
     guard unanswered.count > before, let sent = unanswered.popLast() else { return }
@@ -180,6 +259,8 @@ package final class BrokerConnection {
   /// Handles bytes from the peer. Re-entrant: a callback may send, and a send that fails makes NIO read what is left. Responses
   /// keep their order all the same.
   package func received(_ bytes: ByteBuffer) {
+    reading?(true)
+    defer { reading?(false) }
     do {
       bytesReceived += frames.append(bytes)
       while let frame = try frames.next() { answered(frame) }
@@ -203,7 +284,15 @@ package final class BrokerConnection {
       return fail(.malformed(endpoint, what: "a response with correlation id \(correlationID), expected \(expected)"))
     }
     unanswered.removeFirst()
-    first.answer(.success(frame))
+    switch first.receiver {
+    case .call(let answer): answer(.success(frame))
+    case .batch(let batch, let version):
+      if let receipt = frame.withUnsafeReadableBytes({ ProduceReceipt(reading: $0, version: version) }) {
+        batch.acknowledged(receipt)
+      } else {
+        batch.answered(Self.read(ProduceResponse.self, frame, version: version, from: endpoint))
+      }
+    }
   }
 
   private func fail(_ error: ClientError) {
@@ -214,7 +303,12 @@ package final class BrokerConnection {
     transport = nil
     let failed = unanswered
     unanswered.removeAll()
-    for request in failed { request.answer(.failure(error)) }
+    for request in failed {
+      switch request.receiver {
+      case .call(let answer): answer(.failure(error))
+      case .batch(let batch, _): batch.failed(error)
+      }
+    }
     let onEnd = onEnd
     self.onEnd = nil
     onEnd?(error)

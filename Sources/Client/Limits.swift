@@ -2,6 +2,11 @@
 package enum ClientLimits {
   /// The most bytes of one response; a longer one closes the connection. Kafka's own `fetch.max.bytes` is 55 MiB.
   package static let answerBytesMax = 256 << 20
+  /// A request's part of at most so many bytes is copied behind the ones before it, so that they leave in one buffer; a longer one is
+  /// sent from where it lies. Copying 8 KiB costs what a buffer of its own costs.
+  static let copiedBytesMax = 8 << 10
+  /// Gathered bytes that are given to the transport before more are gathered.
+  static let gatheredBytesMax = 64 << 10
   /// The connect timeout.
   package static let connectTimeoutMs = 5_000
   /// The pause between two attempts to reconnect to a broker.

@@ -54,8 +54,9 @@ package struct Delivery {
   package var plainBytes: Int, sentBytes: Int
   /// When each record should have been sent; empty when the caller keeps no schedule.
   package var intendedNs: [UInt64]
-  /// When the last request with the batch was handed to the connection.
+  /// When the last request with the batch was handed to the connection: just before it was written, with the others that left with it.
   package var sentNs: UInt64
+  /// When the read that brought the response, or the error, was handled first.
   package var doneNs: UInt64
   /// How often the batch was sent: after more than once a refusal leaves open whether an earlier attempt was appended.
   package var attempts: Int
@@ -75,6 +76,8 @@ package final class Producer {
   package let settings: ProducerSettings
   /// Called for each batch when it is acknowledged or given up.
   package var delivered: (Delivery) -> Void = { _ in }
+  /// Called after `delivered`: once for all the responses of one read, so that what is then sent leaves together.
+  package var settled: () -> Void = {}
   /// Called after reconnecting: more batches may be sealed.
   package var resumed: () -> Void = {}
   /// The number of batches that were sent more than once.
@@ -104,12 +107,21 @@ package final class Producer {
   var gaveUp: (ClientError) -> Void = { _ in }
   private(set) var isClosed = false
   private var spare: [OpenBatch] = []
+  /// Batches that are acknowledged or given up, for reuse with their memory: at most as many as were unacknowledged at once.
+  private var spareBatches: [Batch] = []
   private var sealedCount = 0
+  /// The reads being handled (one inside the other where a callback's send fails), and when the outermost began.
+  private var readDepth = 0, readNs: UInt64 = 0
+  private var hasDelivered = false
 
   /// Holds the connection to one leader, and the batches to send over it.
   final class LeaderConnection {
     var broker: Metadata.Broker
-    var connection: BrokerConnection?
+    var connection: BrokerConnection? {
+      didSet { frame = nil }
+    }
+    /// What the requests over this connection share; nil before the first, and for versions that it does not write.
+    var frame: ProduceFrame?
     var inFlight = 0
     /// Sealed batches in the order to send them.
     var ready = CircularBuffer<Batch>()
@@ -133,33 +145,6 @@ package final class Producer {
     var isHeld = false
     /// The broker does not know the producer's sequences: the epoch is to be raised.
     var needsEpoch = false
-  }
-
-  /// Holds a sealed batch that is not yet acknowledged.
-  final class Batch {
-    let number: Int
-    let lane: Int
-    /// Rewritten where the producer's epoch is raised.
-    var bytes: ByteBuffer
-    let records: Int, payloadBytes: Int, plainBytes: Int
-    let intendedNs: [UInt64]
-    let sealedNs: UInt64
-    var sentNs: UInt64 = 0
-    var isInFlight = false
-    var attempts = 0
-
-    init(
-      number: Int, lane: Int, bytes: ByteBuffer, _ open: OpenBatch, records: Int, plainBytes: Int, sealedNs: UInt64
-    ) {
-      self.number = number
-      self.lane = lane
-      self.bytes = bytes
-      self.records = records
-      payloadBytes = open.payloadBytes
-      intendedNs = open.intendedNs
-      self.plainBytes = plainBytes
-      self.sealedNs = sealedNs
-    }
   }
 
   /// - Parameter connect: connects to a broker, on this event loop; called again when a connection is lost.
@@ -212,12 +197,18 @@ package final class Producer {
 
   /// Lets `body` append to the open batch of `lane`: records to the builder, while `hasRoom`, and their intended times to the
   /// array if the caller keeps a schedule. `body` returns the bytes of keys and values it appended.
-  package func fill(_ lane: Int, _ body: (inout RecordBatchBuilder, inout [UInt64]) -> Int) {
-    let open = lanes[lane].open ?? spare.popLast() ?? OpenBatch(settings)
-    if lanes[lane].open == nil {
-      open.openedNs = now()
-      lanes[lane].open = open
+  ///
+  /// - Parameter nowNs: the present time, where the caller has read the clock.
+  package func fill(
+    _ lane: Int, at nowNs: UInt64? = nil, _ body: (inout RecordBatchBuilder, inout [UInt64]) -> Int
+  ) {
+    if let open = lanes[lane].open {
+      open.payloadBytes += body(&open.builder, &open.intendedNs)
+      return
     }
+    let open = spare.popLast() ?? OpenBatch(settings)
+    open.openedNs = nowNs ?? now()
+    lanes[lane].open = open
     open.payloadBytes += body(&open.builder, &open.intendedNs)
   }
 
@@ -226,17 +217,19 @@ package final class Producer {
 
   /// Seals the open batch of `lane`, if it holds records, and queues it; `flush` sends it.
   ///
+  /// - Parameter nowNs: the present time, where the caller has read the clock.
   /// - Returns: the batch's number, which its `Delivery` has; nil without records.
   @discardableResult
-  package func seal(_ lane: Int) throws(CompressionError) -> Int? {
+  package func seal(_ lane: Int, at nowNs: UInt64? = nil) throws(CompressionError) -> Int? {
     guard let open = lanes[lane].open, !open.builder.isEmpty else { return nil }
-    let sequence = identity == nil ? -1 : lanes[lane].nextSequence
-    let (records, plainBytes) = (open.builder.count, open.builder.sizeInBytes)
-    let bytes = try open.finish(settings, identity, baseSequence: sequence)
+    let batch = freeBatch()
+    let records = open.builder.count
+    batch.begin(number: sealedCount, lane: lane, open, sealedNs: nowNs ?? now())
+    open.builder.recycle(batch.takeBytes())
+    batch.bytes = try open.finish(
+      settings, identity, baseSequence: identity == nil ? -1 : lanes[lane].nextSequence)
     let number = sealedCount
     sealedCount += 1
-    let batch = Batch(
-      number: number, lane: lane, bytes: bytes, open, records: records, plainBytes: plainBytes, sealedNs: now())
     lanes[lane].open = nil
     open.reset()
     spare.append(open)
@@ -247,6 +240,12 @@ package final class Producer {
       leaders[lanes[lane].leader].ready.append(batch)
     }
     return number
+  }
+
+  /// Returns a batch that nobody else holds.
+  private func freeBatch() -> Batch {
+    if var batch = spareBatches.popLast(), isKnownUniquelyReferenced(&batch) { return batch }
+    return Batch(of: self)
   }
 
   /// Sequences wrap from Int32.max to 0.
@@ -262,13 +261,17 @@ package final class Producer {
   // MARK: Sending
 
   func send(_ leader: LeaderConnection) {
+    guard leader.inFlight < settings.inFlightMax, !leader.ready.isEmpty else { return }
     guard let connection = leader.connection, connection.isOpen else { return }
+    if leader.frame == nil { leader.frame = makeFrame(connection) }
     var unanswered: [Batch] = []
     var sentAny = false
+    // The requests leave together, after all of them are written: nothing of a latency is left out.
+    let sentNs = now()
     while leader.inFlight < settings.inFlightMax, let batch = leader.ready.popFirst() {
       // `recover` will queue the batch again.
       guard !lanes[batch.lane].isRecovering else { continue }
-      send(batch, leader, connection)
+      send(batch, leader, connection, sentNs)
       if settings.acks == 0 { unanswered.append(batch) }
       sentAny = true
     }
@@ -276,11 +279,47 @@ package final class Producer {
     if unanswered.isEmpty { return connection.flush() }
     let batches = unanswered
     connection.flush { [self] in
+      reading(begins: true)
       for batch in batches where batch.isInFlight { acknowledged(batch, leader, .unknown) }
+      reading(begins: false)
     }
   }
 
-  private func send(_ batch: Batch, _ leader: LeaderConnection, _ connection: BrokerConnection) {
+  /// From version 12 a transaction's batch adds its partition to the transaction, whose epoch then rises at its end (KIP-890).
+  private var versionMax: Int16 { settings.transactionalID == nil ? .max : 11 }
+
+  /// Returns nil where the broker has no version that `ProduceFrame` writes.
+  private func makeFrame(_ connection: BrokerConnection) -> ProduceFrame? {
+    guard let version = connection.versions.version(of: ProduceRequest.api, limit: versionMax),
+      ProduceFrame.versions.contains(version)
+    else { return nil }
+    return ProduceFrame(
+      version: version, clientID: connection.clientID, transactionalID: settings.transactionalID, acks: settings.acks,
+      timeoutMs: Int32(settings.requestTimeoutMs), topic: settings.topic)
+  }
+
+  private func send(
+    _ batch: Batch, _ leader: LeaderConnection, _ connection: BrokerConnection, _ sentNs: UInt64
+  ) {
+    leader.inFlight += 1
+    requests += 1
+    if batch.attempts > 0 { retries += 1 }
+    batch.attempts += 1
+    batch.isInFlight = true
+    batch.sentNs = sentNs
+    // Only a request with a response fails with its connection.
+    guard settings.acks != 0 || connection.isOpen else {
+      return failed(batch, leader, .closed(leader.broker.endpoint, reason: "ended while it was written to"))
+    }
+    guard let frame = leader.frame else { return sendDecoded(batch, leader, connection) }
+    batch.leader = leader
+    connection.send(
+      frame, partition: lanes[batch.lane].partition, batch.bytes, for: settings.acks == 0 ? nil : batch,
+      sentNs: sentNs)
+  }
+
+  /// Sends a batch to a broker of a version that `ProduceFrame` does not write.
+  private func sendDecoded(_ batch: Batch, _ leader: LeaderConnection, _ connection: BrokerConnection) {
     var request = ProduceRequest()
     request.transactionalID = settings.transactionalID
     request.acks = settings.acks
@@ -296,12 +335,6 @@ package final class Producer {
         ]
       }
     ]
-    leader.inFlight += 1
-    requests += 1
-    if batch.attempts > 0 { retries += 1 }
-    batch.attempts += 1
-    batch.isInFlight = true
-    batch.sentNs = now()
     guard settings.acks != 0 else {
       do {
         try connection.sendUnanswered(request)
@@ -310,20 +343,27 @@ package final class Producer {
       }
       return
     }
-    // From version 12 a transaction's batch adds its partition to the transaction, whose epoch then rises at its end (KIP-890).
-    let limit: Int16 = settings.transactionalID == nil ? .max : 11
-    connection.send(request, limit: limit) { [self] result in answered(batch, leader, result) }
+    connection.send(request, limit: versionMax) { [self] result in answered(batch, leader, result) }
   }
 
-  private func answered(_ batch: Batch, _ leader: LeaderConnection, _ result: Result<ProduceResponse, ClientError>) {
+  /// Handles the outcome of the plain case, without an error and without a value for the response.
+  func acknowledged(_ batch: Batch, _ leader: LeaderConnection, _ receipt: ProduceReceipt) {
+    guard receipt.partition == lanes[batch.lane].partition else { return misplaced(batch, leader) }
+    acknowledged(batch, leader, Offset(receipt.baseOffset))
+  }
+
+  private func misplaced(_ batch: Batch, _ leader: LeaderConnection) {
+    failed(batch, leader, .malformed(leader.broker.endpoint, what: "a Produce response without the partition"))
+  }
+
+  func answered(_ batch: Batch, _ leader: LeaderConnection, _ result: Result<ProduceResponse, ClientError>) {
     switch result {
     case .failure(let error):
       failed(batch, leader, error)
     case .success(let response):
       let partition = lanes[batch.lane].partition
       guard let answer = response.responses.first?.partitionResponses.first, answer.index == partition else {
-        return failed(
-          batch, leader, .malformed(leader.broker.endpoint, what: "a Produce response without the partition"))
+        return misplaced(batch, leader)
       }
       // The broker already has the batch, from an attempt whose response was lost.
       let isDuplicate = answer.errorCode == .duplicateSequenceNumber
@@ -352,21 +392,46 @@ package final class Producer {
 
   /// Removes the batch from its queue and reports its delivery.
   func finish(_ batch: Batch, _ result: Result<Offset, ClientError>) {
-    if let index = lanes[batch.lane].unacknowledged.firstIndex(where: { $0 === batch }) {
-      lanes[batch.lane].unacknowledged.remove(at: index)
+    let lane = batch.lane
+    if lanes[lane].unacknowledged.first === batch {
+      lanes[lane].unacknowledged.removeFirst()
+    } else if let index = lanes[lane].unacknowledged.firstIndex(where: { $0 === batch }) {
+      lanes[lane].unacknowledged.remove(at: index)
     }
+    hasDelivered = true
     delivered(
       Delivery(
-        number: batch.number, partition: lanes[batch.lane].partition, records: batch.records,
+        number: batch.number, partition: lanes[lane].partition, records: batch.records,
         payloadBytes: batch.payloadBytes,
         plainBytes: batch.plainBytes, sentBytes: batch.bytes.readableBytes, intendedNs: batch.intendedNs,
-        sentNs: batch.sentNs, doneNs: now(), attempts: batch.attempts, result: result))
+        sentNs: batch.sentNs, doneNs: readDepth > 0 ? readNs : now(), attempts: batch.attempts, result: result))
     if case .failure(let error) = result { gaveUp(error) }
+    batch.intendedNs = []
+    spareBatches.append(batch)
+    if readDepth == 0 { settle() }
+  }
+
+  /// Notes that the responses of a read are about to be handled, or have been.
+  func reading(begins: Bool) {
+    if begins {
+      if readDepth == 0 { readNs = now() }
+      readDepth += 1
+    } else {
+      readDepth -= 1
+      if readDepth == 0 { settle() }
+    }
+  }
+
+  private func settle() {
+    guard hasDelivered else { return }
+    hasDelivered = false
+    settled()
   }
 
   func adopt(_ connection: BrokerConnection, _ leader: LeaderConnection) {
     leader.connection = connection
     leader.isConnecting = false
+    connection.reading = { [weak self] begins in self?.reading(begins: begins) }
     connection.onEnd = { [weak self] error in
       guard let self, !self.isClosed else { return }
       self.lost(leader, error)

@@ -7,15 +7,22 @@ import Wire
 /// Acknowledges every produce request at once, inside the process: a run against it measures the generator's own cost and
 /// maximum rate.
 ///
-/// The sink reads just enough of a request to respond, and never touches the records. With a service time it serves one
+/// The sink reads just enough of a request to respond, and never touches the records. The requests of one flush are answered
+/// together, as a broker answers those of one read. With a service time it serves one
 /// request after another, each taking `serviceNs`: a test server whose true rate is known, for validating a harness.
 final class NullSink: Transport {
   weak var connection: BrokerConnection?
   private let eventLoop: any EventLoop
   /// Bytes of the current request that have not arrived.
   private var missing = 0
-  private var answers: [ByteBuffer] = []
-  private var offsets: [Int32: Int64] = [:]
+  /// The responses that the next flush sends, and the size of each.
+  private var answers = ByteBuffer()
+  private var sizes: [Int] = []
+  /// The next offset of each partition.
+  private var offsets: [Int64] = []
+  /// The request that is being answered, in the form that `ProduceAnswer` wants.
+  private var view = ProduceView()
+  private var places: [ProduceView.Place] = []
   private let serviceNs: UInt64
   /// The time at which all requests in service and waiting will be done.
   private var freeNs: UInt64 = 0
@@ -26,94 +33,68 @@ final class NullSink: Transport {
     self.serviceNs = serviceNs
   }
 
+  /// Takes requests, or parts of them: a part ends anywhere, but not before its request's records.
   func write(_ bytes: ByteBuffer) {
-    guard missing == 0 else {
-      missing -= bytes.readableBytes
-      precondition(missing >= 0, "a part of a request went over its end")
-      return
+    bytes.withUnsafeReadableBytes { bytes in
+      var position = min(missing, bytes.count)
+      missing -= position
+      while position < bytes.count {
+        let request = UnsafeRawBufferPointer(rebasing: bytes[position...])
+        guard request.count >= Frame.prefixBytes else { preconditionFailure("a request's first part has its length") }
+        let size = Frame.prefixBytes + Int(Int32(bigEndian: request.loadUnaligned(as: Int32.self)))
+        answer(UnsafeRawBufferPointer(rebasing: request[Frame.prefixBytes..<min(size, request.count)]))
+        position += min(size, request.count)
+        missing = size - min(size, request.count)
+      }
     }
-    guard let length = bytes.getInteger(at: bytes.readerIndex, as: Int32.self) else {
-      preconditionFailure("a request's first part has its length")
-    }
-    missing = Frame.prefixBytes + Int(length) - bytes.readableBytes
-    if let answer = answer(to: bytes) { answers.append(answer) }
   }
 
   func flush(written: (() -> Void)?) {
     let ready = answers
-    answers.removeAll(keepingCapacity: true)
+    answers = ByteBufferAllocator().buffer(capacity: ready.capacity)
     guard serviceNs == 0 else {
       eventLoop.assumeIsolated().execute { written?() }
       return serve(ready)
     }
+    sizes.removeAll(keepingCapacity: true)
     eventLoop.assumeIsolated().execute { [weak self] in
       written?()
-      for answer in ready { self?.connection?.received(answer) }
+      if ready.readableBytes > 0 { self?.connection?.received(ready) }
     }
   }
 
   /// Schedules the responses at absolute times, so that a late wake-up for one does not delay the next.
-  private func serve(_ answers: [ByteBuffer]) {
-    for answer in answers {
+  private func serve(_ answers: ByteBuffer) {
+    var rest = answers
+    for size in sizes {
+      guard let answer = rest.readSlice(length: size) else { preconditionFailure("a response is missing") }
       freeNs = max(freeNs, Clocks.monotonicNs()) + serviceNs
       eventLoop.assumeIsolated().scheduleTask(deadline: .uptimeNanoseconds(freeNs)) { [weak self] in
         self?.connection?.received(answer)
       }
     }
+    sizes.removeAll(keepingCapacity: true)
   }
 
   func close() { connection = nil }
 
-  /// Returns the response to a request; nil for acks=0.
-  private func answer(to bytes: ByteBuffer) -> ByteBuffer? {
-    var bytes = bytes
-    bytes.moveReaderIndex(forwardBy: Frame.prefixBytes)
-    guard let header = try? RequestHeader(reading: &bytes), header.apiKey == ProduceRequest.api.key,
-      header.apiVersion == ProduceRequest.api.versions.upperBound, let head = ProduceHead(reading: &bytes)
+  /// Queues the response to a request; none for acks=0.
+  private func answer(_ request: UnsafeRawBufferPointer) {
+    guard let head = ProduceHead(reading: request), head.version == ProduceRequest.api.versions.upperBound,
+      head.place.partition >= 0, head.place.partition < Limits.partitionsMax
     else { preconditionFailure("the null sink got a request that is not our Produce") }
-    guard head.acks != 0 else { return nil }
-    let base = offsets[head.partition, default: 0]
-    offsets[head.partition] = base + 1
-    var response = ProduceResponse()
-    response.responses = [
-      .with {
-        $0.name = head.topic
-        $0.partitionResponses = [
-          .with {
-            $0.index = head.partition
-            $0.baseOffset = Offset(base)
-          }
-        ]
-      }
-    ]
-    return Frame.response(response, version: header.apiVersion, correlationID: header.correlationID).joined
-  }
-
-  /// Reads the start of a flexible ProduceRequest with one topic and one partition, up to its records:
-  /// `transactionalId compact string │ acks 2 │ timeoutMs 4 │ topics varint │ name compact string │ partitions varint │ index 4`
-  private struct ProduceHead {
-    var acks: Int16
-    var topic: String
-    var partition: Int32
-
-    init?(reading bytes: inout ByteBuffer) {
-      guard bytes.readInteger(as: UInt8.self) == 0,  // no transaction
-        let acks = bytes.readInteger(as: Int16.self), bytes.readInteger(as: Int32.self) != nil,
-        bytes.readInteger(as: UInt8.self) == 2, let topic = Self.compactString(&bytes),
-        bytes.readInteger(as: UInt8.self) == 2, let partition = bytes.readInteger(as: Int32.self)
-      else { return nil }
-      (self.acks, self.topic, self.partition) = (acks, topic, partition)
+    guard head.acks != 0 else { return }
+    let partition = Int(head.place.partition)
+    if partition >= offsets.count { offsets += Array(repeating: 0, count: partition + 1 - offsets.count) }
+    let base = offsets[partition]
+    offsets[partition] += 1
+    (view.version, view.correlationID) = (head.version, head.correlationID)
+    places.removeAll(keepingCapacity: true)
+    places.append(head.place)
+    let before = answers.readableBytes
+    ProduceAnswer.write(view, request, places[...], to: &answers) { _ in
+      ProduceAnswer.Batch(baseOffset: Offset(base), logAppendTimeMs: -1, logStartOffset: .unknown)
     }
-
-    /// Reads a compact string: length + 1 as a varint of at most two bytes (names have at most 249 characters).
-    private static func compactString(_ bytes: inout ByteBuffer) -> String? {
-      guard let first = bytes.readInteger(as: UInt8.self) else { return nil }
-      var length = Int(first)
-      if first >= 0x80 {
-        guard let second = bytes.readInteger(as: UInt8.self), second < 0x80 else { return nil }
-        length = Int(first & 0x7F) | Int(second) << 7
-      }
-      return bytes.readString(length: length - 1)
-    }
+    sizes.append(answers.readableBytes - before)
   }
 }

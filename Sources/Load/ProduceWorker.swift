@@ -56,6 +56,7 @@ final class ProduceWorker {
     // Connections begin at different partitions, to spread the first batches.
     lane = index % producer.laneCount
     producer.delivered = { [unowned self] in self.delivered($0) }
+    producer.settled = { [unowned self] in self.step() }
     producer.resumed = { [unowned self] in self.step() }
   }
 
@@ -244,7 +245,7 @@ final class ProduceWorker {
     var count = 0
     let source = source
     let first = appended
-    producer.fill(lane) { builder, times in
+    producer.fill(lane, at: nowNs) { builder, times in
       let before = source.packedValueBytes
       if let pacer {
         while count < limit {
@@ -261,7 +262,7 @@ final class ProduceWorker {
     }
     took(count)
     if count < limit || producer.isFull(lane, valueBytes: source.valueBytesEach) {
-      try producer.seal(lane)
+      try producer.seal(lane, at: nowNs)
       self.lane = (lane + 1) % producer.laneCount
     }
   }
@@ -345,7 +346,6 @@ final class ProduceWorker {
     }
     // An error that is not retriable would meet every later batch as well.
     if case .failure = delivery.result { (isEnding, isStopping) = (true, true) }
-    step()
   }
 
   private func finishIfDone() {

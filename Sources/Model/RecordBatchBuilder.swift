@@ -22,6 +22,8 @@ package struct RecordBatchBuilder: ~Copyable {
   @usableFromInline var baseTimestamp: Int64 = 0
   @usableFromInline var maxTimestamp: Int64 = 0
   private let capacity: Int
+  /// Memory for the next batch; nil without.
+  private var spare: ByteBuffer?
 
   /// - Parameter capacity: bytes of an uncompressed batch, header included, to make room for at once; more is made when
   ///   records need it.
@@ -173,7 +175,7 @@ extension RecordBatchBuilder {
 
   /// A new buffer of `size` bytes, its place after the header.
   private mutating func allocate(_ size: Int) {
-    bytes = ByteBufferAllocator().buffer(capacity: size)
+    bytes = room(for: size)
     bytes.moveWriterIndex(to: bytes.capacity)
     // NIO's way to keep a pointer beyond the closure, as long as the storage is kept, which `bytes` does. Writing is
     // safe because only `bytes` holds the storage: this type cannot be copied and gives the buffer away in `finish` only.
@@ -217,10 +219,24 @@ extension RecordBatchBuilder {
     return header.sealed(over: batch)
   }
 
+  /// Takes the memory of a batch that is not needed any more, for the next one. Where somebody else still holds it, nothing is gained
+  /// and nothing is lost.
+  package mutating func recycle(_ buffer: consuming ByteBuffer) { spare = buffer }
+
   /// Drops what was appended.
   package mutating func removeAll() {
     position = base + BatchField.records
     recordCount = 0
+  }
+
+  /// Returns an empty buffer that nobody else holds.
+  private mutating func room(for size: Int) -> ByteBuffer {
+    guard var buffer = spare.take(), buffer.capacity >= size else {
+      return ByteBufferAllocator().buffer(capacity: size)
+    }
+    // Takes other memory where another buffer shares this.
+    buffer.clear()
+    return buffer
   }
 
   /// Gives the buffer away as it is and takes a new one.
@@ -233,7 +249,8 @@ extension RecordBatchBuilder {
 
   private mutating func compressed(_ codec: Codec, _ level: Int?) throws(CompressionError) -> ByteBuffer {
     let records = UnsafeRawBufferPointer(start: base + BatchField.records, count: sizeInBytes - BatchField.records)
-    var batch = ByteBuffer()
+    var batch = spare.take() ?? ByteBuffer()
+    batch.clear()
     batch.writeRepeatingByte(0, count: BatchField.records)
     try codec.compress(records, level: level, into: &batch)
     position = base + BatchField.records
