@@ -16,6 +16,8 @@ package enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
   case malformed(Endpoint, what: String)
   /// The system refused a socket option.
   case socketOption(Endpoint, name: String, reason: String)
+  /// The codec could not compress a batch; `reason` is its own.
+  case notCompressed(codec: String, reason: String)
 
   /// The TLS handshake failed, or the broker did not let the client in.
   case notAuthenticated(Endpoint, reason: String)
@@ -24,6 +26,8 @@ package enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .notAuthenticated(let endpoint, let reason):
       "\(endpoint) and this client did not authenticate: \(reason)"
+    case .notCompressed(let codec, let reason):
+      "\(codec) could not compress a batch: \(reason)"
     case .unreachable(let endpoint, let reason):
       "cannot connect to \(endpoint): \(reason); is a broker listening there?"
     case .closed(let endpoint, let reason):
@@ -47,7 +51,7 @@ package enum ClientError: Error, Equatable, Sendable, CustomStringConvertible {
     switch self {
     case .unreachable, .closed, .timedOut: true
     case .refused(_, _, let code, _): code.isRetriable
-    case .noCommonVersion, .malformed, .socketOption, .notAuthenticated: false
+    case .noCommonVersion, .malformed, .socketOption, .notAuthenticated, .notCompressed: false
     }
   }
 }

@@ -28,6 +28,14 @@ final class OpenBatch {
       isTransactional: settings.transactionalID != nil)
   }
 
+  /// Gives the records away for compression elsewhere.
+  func draft(_ settings: ProducerSettings, _ identity: ProducerIdentity?, baseSequence: Int32) -> RecordBatchDraft {
+    builder.draft(
+      codec: settings.codec, level: settings.level, producerID: identity?.id ?? -1,
+      producerEpoch: identity?.epoch ?? -1, baseSequence: baseSequence,
+      isTransactional: settings.transactionalID != nil)
+  }
+
   func reset() {
     builder.removeAll()
     payloadBytes = 0

@@ -1,3 +1,4 @@
+import Compression
 import Model
 import NIOCore
 import Wire
@@ -7,8 +8,14 @@ extension Producer {
   final class Batch {
     private(set) var number = 0
     private(set) var lane = 0
-    /// Rewritten where the producer's epoch is raised.
+    /// Rewritten where the producer's epoch is raised. Empty while a thread compresses them.
     var bytes = ByteBuffer()
+    /// The memory of the records that a thread has compressed, for reuse.
+    private var plain = ByteBuffer()
+    /// A thread has the records: the batch cannot be sent yet.
+    var isCompressing = false
+    /// What the header is to say once the records are compressed, where the epoch was raised meanwhile.
+    private var renumbered: (identity: ProducerIdentity, baseSequence: Int32)?
     private(set) var records = 0, payloadBytes = 0, plainBytes = 0
     var intendedNs: [UInt64] = []
     private(set) var sealedNs: UInt64 = 0
@@ -33,6 +40,7 @@ extension Producer {
       sentNs = 0
       isInFlight = false
       attempts = 0
+      renumbered = nil
     }
 
     /// Gives away the memory of an earlier batch.
@@ -40,6 +48,34 @@ extension Producer {
       let taken = bytes
       bytes = ByteBuffer()
       return taken
+    }
+
+    func takePlain() -> ByteBuffer {
+      let taken = plain
+      plain = ByteBuffer()
+      return taken
+    }
+
+    /// Takes what a thread made of the records.
+    func compressed(_ result: Result<ByteBuffer, CompressionError>, of plain: ByteBuffer) {
+      isCompressing = false
+      self.plain = plain
+      guard case .success(let bytes) = result else { return }
+      self.bytes = bytes
+      if let (identity, baseSequence) = renumbered { rewrite(as: identity, baseSequence: baseSequence) }
+    }
+
+    /// Gives the batch another producer's identity and another sequence.
+    func rewrite(as identity: ProducerIdentity, baseSequence: Int32) {
+      guard !isCompressing else {
+        renumbered = (identity, baseSequence)
+        return
+      }
+      var header = bytes.withUnsafeReadableBytes { RecordBatchHeader(reading: $0) }
+      header.producerID = identity.id
+      header.producerEpoch = identity.epoch
+      header.baseSequence = baseSequence
+      bytes = header.sealed(over: bytes)
     }
   }
 }

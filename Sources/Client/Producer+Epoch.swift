@@ -109,13 +109,3 @@ extension Producer {
     }
   }
 }
-
-extension Producer.Batch {
-  fileprivate func rewrite(as identity: ProducerIdentity, baseSequence: Int32) {
-    var header = bytes.withUnsafeReadableBytes { RecordBatchHeader(reading: $0) }
-    header.producerID = identity.id
-    header.producerEpoch = identity.epoch
-    header.baseSequence = baseSequence
-    bytes = header.sealed(over: bytes)
-  }
-}

@@ -3,45 +3,6 @@ package import Model
 package import NIOCore
 import Wire
 
-/// Holds a producer's settings, named as Kafka's.
-package struct ProducerSettings: Sendable {
-  package var topic: String
-  /// The replicas that must have a batch before it is acknowledged: 0 none, 1 the leader, -1 the ISR.
-  package var acks: Int16 = 1
-  /// The most bytes of one batch before compression; a batch always takes one record, however large.
-  package var batchBytes = 65_536
-  /// The most records of one batch.
-  package var batchRecords = Int.max
-  /// The most requests in flight on one connection.
-  package var inFlightMax = 5
-  package var codec = Codec.none
-  package var level: Int?
-  /// Set for an idempotent producer: the broker drops duplicates, so retries append nothing twice and keep the order.
-  package var identity: ProducerIdentity?
-  /// Set for a transactional producer, whose identity the transaction coordinator gives (`TransactionalProducer`).
-  package var transactionalID: String?
-  /// The time after which the coordinator aborts a transaction.
-  package var transactionTimeoutMs = 60_000
-  package var requestTimeoutMs = 30_000
-  /// The age at which a batch fails.
-  package var deliveryTimeoutMs = 120_000
-
-  package init(topic: String) { self.topic = topic }
-
-  /// Returns whether a record of these sizes still fits the batch. An empty batch takes any record.
-  package func hasRoom(_ builder: borrowing RecordBatchBuilder, keyBytes: Int, valueBytes: Int) -> Bool {
-    builder.isEmpty
-      || (builder.sizeAtMost(afterKey: keyBytes, value: valueBytes) <= batchBytes && builder.count < batchRecords)
-  }
-
-  /// Returns a number of records without keys, of `valueBytes` bytes each, that surely fit; 0 without room for one.
-  package func recordsFitting(_ builder: borrowing RecordBatchBuilder, valueBytes: Int) -> Int {
-    let each = builder.sizeAtMost(afterKey: 0, value: valueBytes) - builder.sizeInBytes
-    let fitting = min((batchBytes - builder.sizeInBytes) / each, batchRecords - builder.count)
-    return builder.isEmpty ? max(1, fitting) : max(0, fitting)
-  }
-}
-
 /// Reports the outcome of one batch.
 package struct Delivery {
   /// The number that `Producer.seal` gave the batch.
@@ -67,7 +28,7 @@ package struct Delivery {
 /// Collects records into batches, one open batch per partition, and bounds the requests in flight to each leader.
 ///
 /// Confined to one event loop. The caller checks `batchesFree(lane)` before it fills a batch, so the producer's memory is
-/// bounded by in-flight requests x batch bytes x brokers. A lane is the index of a partition's queue.
+/// bounded by (in-flight requests + batches being compressed) x batch bytes x brokers. A lane is the index of a partition's queue.
 ///
 /// A batch that fails with a retriable error is sent again, and later batches of its partition wait for it. Worked case,
 /// with sequence numbers: batches 1 2 3 are in flight and 1 is refused. 2 and 3 are then refused as out of order. The
@@ -83,6 +44,9 @@ package final class Producer {
   /// The number of batches that were sent more than once.
   package private(set) var retries = 0
   package private(set) var requests = 0
+
+  /// Compresses the batches; nil compresses them on the event loop.
+  package var compression: (any BatchCompression)?
 
   let eventLoop: any EventLoop
   let now: () -> UInt64
@@ -192,7 +156,13 @@ package final class Producer {
     let leader = leaders[lanes[lane].leader]
     let isWaiting = lanes[lane].isRecovering || isRaisingEpoch
     let held = lanes[lane].isHeld ? lanes[lane].unacknowledged.count : 0
-    return settings.inFlightMax - leader.inFlight - leader.ready.count - held - (isWaiting ? .max / 2 : 0)
+    return sealedMax - leader.inFlight - leader.ready.count - held - (isWaiting ? .max / 2 : 0)
+  }
+
+  /// The most batches for a leader that are sealed and not acknowledged.
+  private var sealedMax: Int {
+    guard let compression else { return settings.inFlightMax }
+    return settings.inFlightMax + compression.ahead
   }
 
   /// Lets `body` append to the open batch of `lane`: records to the builder, while `hasRoom`, and their intended times to the
@@ -225,9 +195,13 @@ package final class Producer {
     let batch = freeBatch()
     let records = open.builder.count
     batch.begin(number: sealedCount, lane: lane, open, sealedNs: nowNs ?? now())
-    open.builder.recycle(batch.takeBytes())
-    batch.bytes = try open.finish(
-      settings, identity, baseSequence: identity == nil ? -1 : lanes[lane].nextSequence)
+    let sequence = identity == nil ? -1 : lanes[lane].nextSequence
+    if let compression, settings.codec != .none {
+      compress(open, as: batch, baseSequence: sequence, by: compression)
+    } else {
+      open.builder.recycle(batch.takeBytes())
+      batch.bytes = try open.finish(settings, identity, baseSequence: sequence)
+    }
     let number = sealedCount
     sealedCount += 1
     lanes[lane].open = nil
@@ -261,14 +235,15 @@ package final class Producer {
   // MARK: Sending
 
   func send(_ leader: LeaderConnection) {
-    guard leader.inFlight < settings.inFlightMax, !leader.ready.isEmpty else { return }
+    guard leader.inFlight < settings.inFlightMax, leader.ready.first?.isCompressing == false else { return }
     guard let connection = leader.connection, connection.isOpen else { return }
     if leader.frame == nil { leader.frame = makeFrame(connection) }
     var unanswered: [Batch] = []
     var sentAny = false
     // The requests leave together, after all of them are written: nothing of a latency is left out.
     let sentNs = now()
-    while leader.inFlight < settings.inFlightMax, let batch = leader.ready.popFirst() {
+    while leader.inFlight < settings.inFlightMax, let batch = leader.ready.first, !batch.isCompressing {
+      leader.ready.removeFirst()
       // `recover` will queue the batch again.
       guard !lanes[batch.lane].isRecovering else { continue }
       send(batch, leader, connection, sentNs)
@@ -448,7 +423,7 @@ package final class Producer {
 extension Producer {
   /// Whether any leader may get one more batch.
   package var hasFreeBatch: Bool {
-    leaders.contains { settings.inFlightMax - $0.inFlight - $0.ready.count > 0 && $0.connection != nil }
+    leaders.contains { sealedMax - $0.inFlight - $0.ready.count > 0 && $0.connection != nil }
   }
 
   /// Returns whether the open batch of `lane` has no room for one more value of `valueBytes` bytes.

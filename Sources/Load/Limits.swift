@@ -27,6 +27,8 @@ package enum Limits {
   package static let recordBytesMax = 64 << 20
   package static let connectionsMax = 4096
   package static let threadsMax = 256
+  /// The batches that a producer seals ahead for each compression thread: one that is compressed and one that waits.
+  static let batchesAheadOfThread = 2
   /// Connections that one `connect` makes: each takes a local port for the minute of TIME_WAIT, of which there are 28,000.
   package static let connectsMax = 1_000_000
   /// Failed connections after which `connect` gives up: what refuses so many refuses all.

@@ -163,6 +163,13 @@ extension LoadPlan {
       guard let level = Int(parts[1]) else { throw invalid("compression", text, "CODEC:LEVEL with a number") }
       plan.level = level
     },
+    .int(
+      "compression-threads", "N", sending,
+      "threads that compress batches beside the event loops (default 0: the event loops compress; 1 is the same)",
+      0...Limits.threadsMax
+    ) {
+      $0.compressionThreads = $1
+    },
     .int("batch-size", "BYTES", sending, "size of a batch before compression (default 262144)", 1...(256 << 20)) {
       $0.batchBytes = $1
     },

@@ -78,6 +78,8 @@ package struct LoadPlan: Sendable, Equatable {
   package var acks = Acks.leader
   package var codec = Codec.none
   package var level: Int?
+  /// The threads that compress batches beside the event loops, for all connections; 0 and 1 compress on the event loops.
+  package var compressionThreads = 0
   package var batchBytes = 262_144
   package var batchRecords: Int?
   package var lingerMs = 0.0
@@ -224,6 +226,10 @@ extension LoadPlan {
     try checkIdentities()
     guard !compressesEachMessage || codec != .none else {
       throw PlanError("--per-message-compression needs a --compression to use")
+    }
+    guard compressionThreads <= 1 || codec != .none && !compressesEachMessage else {
+      throw PlanError(
+        "--compression-threads compress batches: they need a --compression, and not --per-message-compression")
     }
     if let level, let levels = codec.levels, !levels.contains(level) {
       throw PlanError(

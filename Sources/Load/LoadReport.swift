@@ -40,7 +40,7 @@ package struct LoadReport: Sendable {
   /// The lateness of the generator itself, one sample per wake-up.
   package let lag: Latency
   package let cpuSeconds: Double
-  /// The CPU share of each event loop's thread; near 1 the generator was the bottleneck. Empty for a run too short to
+  /// The CPU share of each thread of an event loop and of `--compression-threads`; near 1 the generator was the bottleneck. Empty for a run too short to
   /// measure.
   package let cpuShares: [Double]
   package let scheduleLagMaxMs: Double, backlogMaxMs: Double
@@ -181,6 +181,7 @@ extension LoadReport {
     let isReading = plan.command != .produce
     return [
       ("codec", .string(plan.codec.name + (plan.level.map { ":\($0)" } ?? ""))),
+      ("compression_threads", isSending ? .count(plan.compressionThreads) : .null),
       ("compression_ratio", compressionRatio.map { .figure($0) } ?? .null),
       ("per_message_compression", .bool(plan.compressesEachMessage)),
       ("corpus", isSending ? .string(plan.corpus.description) : .null),

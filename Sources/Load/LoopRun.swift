@@ -20,6 +20,8 @@ struct RunSetup: Sendable {
   /// The end offset of each partition; nil when consuming ends otherwise.
   var ends: [Int32: Offset]?
   let progress: RunProgress
+  /// Compresses batches beside the event loops, with `--compression-threads`.
+  var compression: CompressionThreads?
 
   /// Returns whether a consumer reads a partition: of each fan-out copy one connection does.
   func reads(_ partition: Int32, _ consumer: Int) -> Bool {
@@ -202,6 +204,7 @@ final class LoopRun {
     }
     let connect = connector(from: setup.plan.sourceAddress(ofProducer: index))
     let producer = Producer(settings, setup.metadata, on: eventLoop, now: Clocks.monotonicNs, connect: connect)
+    producer.compression = setup.compression
     let source = RecordSource(
       plan, payload: payload, settings: settings, run: setup.run, producer: index,
       partitions: setup.metadata.partitions.map(\.index))

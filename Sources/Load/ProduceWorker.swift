@@ -32,6 +32,8 @@ final class ProduceWorker {
   private var isFinished = false
   /// Whether sending waits for a response: lateness from now on is not the generator's.
   private var isBlocked = false
+  /// Sending waits for compression only: lateness is the generator's all the same.
+  private var isCompressionLate = false
   private var wake: Scheduled<Void>?
   private var wakeNs = UInt64.max
   /// The times of the first request and the last response.
@@ -204,6 +206,7 @@ final class ProduceWorker {
     while due > 0 {
       guard let lane = laneWithRoom() else {
         isBlocked = true
+        isCompressionLate = !producer.awaitsResponses
         return
       }
       let before = appended
@@ -214,13 +217,13 @@ final class ProduceWorker {
       }
       due -= appended - before
     }
-    isBlocked = false
+    (isBlocked, isCompressionLate) = (false, false)
   }
 
   private func note(lateness: UInt64) {
     counts.count {
       $0.backlogMaxNs = max($0.backlogMaxNs, lateness)
-      if !isBlocked {
+      if !isBlocked || isCompressionLate {
         $0.scheduleLagMaxNs = max($0.scheduleLagMaxNs, lateness)
         // A wake-up within the clock's resolution is on time.
         $0.lag.record(from: 0, to: max(1, lateness))

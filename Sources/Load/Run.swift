@@ -46,19 +46,25 @@ package struct Run: Sendable {
   /// - Throws: `ClientError` when the run could not begin, `PlanError` when the topic does not suit the plan. Later errors are
   ///   in the report.
   package func run() async throws -> LoadReport {
+    let compression = plan.compressionThreads > 1 ? CompressionThreads(plan.compressionThreads) : nil
     let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads * (plan.separatesConsumers ? 2 : 1))
     let result: Result<LoadReport, any Error>
     do {
-      result = .success(try await run(on: group))
+      result = .success(try await run(on: group, compression))
     } catch {
       result = .failure(error)
     }
+    // Its threads call the event loops.
+    await compression?.end()
     try? await group.shutdownGracefully()
     return try result.get()
   }
 
-  private func run(on group: MultiThreadedEventLoopGroup) async throws -> LoadReport {
-    let setup = try await prepare(on: group)
+  private func run(
+    on group: MultiThreadedEventLoopGroup, _ compression: CompressionThreads?
+  ) async throws -> LoadReport {
+    var setup = try await prepare(on: group)
+    setup.compression = compression
     let loops = try await connect(setup, on: group)
     try await awaitStart?()
     let cpuStart = Clocks.processCPUSeconds()
@@ -73,7 +79,8 @@ package struct Run: Sendable {
     if ending == .complete { try members.checkDone() }
     let given = await gather(loops) { $0.given }.flatMap { $0 }
     let ends = plan.readsToTheEnd ? await self.ends(setup, on: group) : nil
-    let results = await gather(loops) { $0.finish(given: given, ends: ends) }
+    var results = await gather(loops) { $0.finish(given: given, ends: ends) }
+    results += (compression?.cpuShares ?? []).map { LoopResult(cpuShare: $0) }
     let congestionControl = await gather(loops) { $0.congestionControl }.compactMap { $0 }.first
     var report = LoadReport(plan, results, ending: ending, cpuSeconds: Clocks.processCPUSeconds() - cpuStart)
     report.startedMs = startedMs

@@ -199,6 +199,31 @@ extension RecordBatchBuilder {
     producerID: Int64 = -1, producerEpoch: Int16 = -1, baseSequence: Int32 = -1, isTransactional: Bool = false,
     isControl: Bool = false, logAppendTime: Int64? = nil
   ) throws(CompressionError) -> ByteBuffer {
+    let header = makeHeader(
+      codec, baseOffset, partitionLeaderEpoch, producerID, producerEpoch, baseSequence, isTransactional, isControl,
+      logAppendTime)
+    let batch = codec == .none ? takeBytes() : try compressed(codec, level)
+    recordCount = 0
+    return header.sealed(over: batch)
+  }
+
+  /// The batch without its compression, which is left to whoever takes it. The builder is empty afterwards and may be used again.
+  package mutating func draft(
+    codec: Codec, level: Int? = nil, producerID: Int64 = -1, producerEpoch: Int16 = -1, baseSequence: Int32 = -1,
+    isTransactional: Bool = false
+  ) -> RecordBatchDraft {
+    let header = makeHeader(
+      codec, 0, -1, producerID, producerEpoch, baseSequence, isTransactional, false, nil)
+    let draft = RecordBatchDraft(header: header, records: takeBytes(), codec: codec, level: level)
+    recordCount = 0
+    return draft
+  }
+
+  /// The header of what was appended; length and CRC are missing.
+  private func makeHeader(
+    _ codec: Codec, _ baseOffset: Offset, _ partitionLeaderEpoch: LeaderEpoch, _ producerID: Int64,
+    _ producerEpoch: Int16, _ baseSequence: Int32, _ isTransactional: Bool, _ isControl: Bool, _ logAppendTime: Int64?
+  ) -> RecordBatchHeader {
     precondition(recordCount > 0, "a batch without records is nothing a producer sends")
     var header = RecordBatchHeader()
     header.baseOffset = baseOffset
@@ -214,9 +239,7 @@ extension RecordBatchBuilder {
     header.producerEpoch = producerEpoch
     header.baseSequence = baseSequence
     header.count = recordCount
-    let batch = codec == .none ? takeBytes() : try compressed(codec, level)
-    recordCount = 0
-    return header.sealed(over: batch)
+    return header
   }
 
   /// Takes the memory of a batch that is not needed any more, for the next one. Where somebody else still holds it, nothing is gained

@@ -186,6 +186,8 @@ struct LoadAgainstBrokerTests {
       ["--compression", "zstd", "--per-message-compression", "--linger-ms", "5"],
       ["--compression", "none", "--throughput", "5000", "--threads", "2", "--corpus", "entropy:4"],
       ["--separate-consumers", "--threads", "2"],
+      ["--compression", "gzip", "--compression-threads", "3", "--batch-records", "20", "--key", "random"],
+      ["--compression", "lz4", "--compression-threads", "2", "--throughput", "5000", "--linger-ms", "5"],
     ])
   func endToEnd(flags: [String]) async throws {
     try await withBroker { broker in
@@ -200,6 +202,23 @@ struct LoadAgainstBrokerTests {
       #expect(report["records"] as? Int == 4000 && report["verified"] as? Int == 4000)
       let latency = try #require(report["end_to_end_latency_ms"] as? [String: Any])
       #expect(latency["samples"] as? Int == 4000)
+    }
+  }
+
+  @Test("with one and with three compression threads every record arrives once, in order", arguments: [false, true])
+  func compressionThreads(isIdempotent: Bool) async throws {
+    try await withBroker { broker in
+      for threads in ["1", "3"] {
+        let place = ["--bootstrap-server", broker.address, "--topic", "t\(threads)", "--json", "--quiet"]
+        let produced = try await Programs.load(
+          ["produce", "--partitions", "2", "--num-records", "100000", "--batch-size", "4000", "--compression", "zstd"]
+            + ["--compression-threads", threads, "--acks", "all"] + (isIdempotent ? ["--idempotent"] : []) + place)
+        #expect(produced.status == 0, "\(produced.output)\(produced.errors)")
+        let consumed = try await Programs.load(["consume"] + place)
+        #expect(consumed.status == 0, "\(consumed.output)\(consumed.errors)")
+        let report = try consumed.json()
+        #expect(report["verified"] as? Int == 100_000 && report["reordered"] as? Int == 0)
+      }
     }
   }
 

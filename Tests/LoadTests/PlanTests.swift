@@ -134,6 +134,7 @@ struct PlanTests {
       (["--threads", "3"], "more than --connections"),
       (["--global-order"], "not a setting of produce"),
       (["--separate-consumers"], "not a setting of produce"),
+      (["--compression-threads", "2"], "they need a --compression"),
       (["--idempotent"], "needs --acks all"),
       (["--per-message-compression"], "needs a --compression"),
       (["--topic"], "needs a value"),
