@@ -98,7 +98,10 @@ package struct ProduceReceipt: Equatable {
     guard (isFlexible ? bytes.varint() - 1 : Int(bytes.int32())) == 1 else { return nil }
     let nameLength = isFlexible ? bytes.varint() - 1 : Int(bytes.int16())
     guard nameLength > 0 else { return nil }
+    let name = bytes.position
     bytes.skip(nameLength)
+    // Topics have ASCII names; whether others are text is not looked into here.
+    guard bytes.isWhole, frame[name..<name + nameLength].allSatisfy({ $0 < 0x80 }) else { return nil }
     guard (isFlexible ? bytes.varint() - 1 : Int(bytes.int32())) == 1 else { return nil }
     partition = bytes.int32()
     guard bytes.int16() == 0 else { return nil }
@@ -107,7 +110,7 @@ package struct ProduceReceipt: Equatable {
     if version >= 5 { _ = bytes.int64() }
     if version >= 8 {
       // No record errors and no message.
-      guard isFlexible ? bytes.varint() <= 1 && bytes.varint() == 0 : bytes.int32() <= 0 && bytes.int16() < 0 else {
+      guard isFlexible ? bytes.varint() == 1 && bytes.varint() == 0 : bytes.int32() == 0 && bytes.int16() == -1 else {
         return nil
       }
     }
