@@ -30,7 +30,7 @@ int millrace_write_and_drop(int file, off_t from, off_t count) {
 #endif
 
 int64_t millrace_missing_pages(int file, off_t from, off_t count) {
-  long page = sysconf(_SC_PAGESIZE);
+  long page = getpagesize();  // known to the C library, where sysconf looks it up
   struct {
     uint64_t offset, length;
   } range = {from, count};

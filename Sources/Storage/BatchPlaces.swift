@@ -2,8 +2,9 @@ import Model
 
 /// Caches the positions of batches that reads are likely to begin with: the newest batches, and those at which reads ended.
 ///
-/// A consumer at the tail, and a sequential one, find their position here without a read of the disk.
-struct BatchPlaces {
+/// A consumer at the tail, and a sequential one, find their position here without a read of the disk. Not copyable, so that a look at it copies
+/// no array.
+struct BatchPlaces: ~Copyable {
   struct Place: Hashable {
     /// The batch's first offset, or the next offset of a read that ended here.
     var offset: Offset
@@ -36,7 +37,7 @@ struct BatchPlaces {
   /// Returns the batch that holds `offset`, if it is cached.
   func place(holding offset: Offset) -> Place? {
     if let place = newest.last(where: { $0.offset <= offset }) { return place }
-    return readEnds.places.first { $0.offset.rawValue == offset.rawValue }
+    return readEnds.first(at: offset)
   }
 
   /// Returns the last cached batch of `segment` that begins at or before `position`.
@@ -46,9 +47,9 @@ struct BatchPlaces {
   }
 
   /// The last `limit` places that were appended.
-  struct Ring {
+  struct Ring: ~Copyable {
     let limit: Int
-    private(set) var places: [Place] = []
+    private var places: [Place] = []
     private var oldest = 0
 
     init(limit: Int) { self.limit = limit }
@@ -69,6 +70,11 @@ struct BatchPlaces {
         if places[index] == place { return true }
       }
       return false
+    }
+
+    func first(at offset: Offset) -> Place? {
+      for index in places.indices where places[index].offset.rawValue == offset.rawValue { return places[index] }
+      return nil
     }
 
     /// Returns the last element, in order of appending, for which `isBefore` holds; the elements are partitioned by it.

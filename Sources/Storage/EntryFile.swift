@@ -15,6 +15,8 @@ struct EntryFile {
   private var tail: [UInt8] = []
   /// The block of the file that was read last, so that a sequential consumer costs no system call.
   private var block: (first: Int, bytes: [UInt8]) = (0, [])
+  /// Where the last search ended.
+  private var lastPoint = 0
 
   init(path: String, entryBytes: Int) {
     self.path = path
@@ -129,11 +131,17 @@ struct EntryFile {
     }
     if !block.bytes.isEmpty, block.first >= low, block.first < high {
       let last = block.first + block.bytes.count / entryBytes - 1
-      if try !withEntry(block.first, on: disk, isAfter) { low = block.first + 1 }
-      if last >= low, last < high {
-        if try withEntry(last, on: disk, isAfter) {
+      if lastPoint > block.first, lastPoint <= last, lastPoint < high, try !withEntry(lastPoint, on: disk, isAfter) {
+        // Who reads on mostly finds the entry behind the one before.
+        low = lastPoint + 1
+        if low <= last, low < high, try withEntry(low, on: disk, isAfter) { high = low }
+      } else if try !withEntry(block.first, on: disk, isAfter) {
+        low = block.first + 1
+      }
+      if last < high {
+        if last >= low, try withEntry(last, on: disk, isAfter) {
           high = last
-        } else {
+        } else if last + 1 >= low {
           low = last + 1
           // Who reads on goes from a block to the next: one read finds it, where halving would read block after block.
           let next = min(last + Self.tailBytesMax / entryBytes, (stored ?? 0) - 1)
@@ -145,6 +153,7 @@ struct EntryFile {
       let middle = (low + high) / 2
       if try withEntry(middle, on: disk, isAfter) { high = middle } else { low = middle + 1 }
     }
+    lastPoint = low
     return low
   }
 }

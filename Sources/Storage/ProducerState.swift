@@ -252,8 +252,10 @@ package struct ProducerState {
 
   /// First offset of the oldest transaction that has no marker below `highWatermark`: what read_committed must not pass.
   mutating func firstUnstableOffset(highWatermark: Offset) -> Offset? {
-    unreplicated.removeAll { $0.lastOffset < highWatermark }
     let undecided = open.first?.firstOffset
+    // So it is with each read of most logs.
+    if unreplicated.isEmpty { return undecided }
+    unreplicated.removeAll { $0.lastOffset < highWatermark }
     let decided = unreplicated.map(\.firstOffset).min()
     guard let undecided, let decided else { return undecided ?? decided }
     return min(undecided, decided)
