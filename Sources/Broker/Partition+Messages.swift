@@ -15,7 +15,7 @@ extension Partition {
     _ slice: LogSlice, magic: Int8, from offset: Offset, maxBytes: Int, allowance: inout Int
   ) throws(PartitionError) -> ByteBuffer? {
     var messages = ByteBuffer()
-    for range in slice.ranges {
+    if let range = slice.range {
       var batches = ByteBuffer()
       do throws(DiskError) { _ = try range.read(into: &batches) } catch { throw .read(.diskFailed(error)) }
       while batches.readableBytes > 0, messages.readableBytes == 0 || messages.readableBytes < maxBytes {

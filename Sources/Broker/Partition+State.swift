@@ -13,35 +13,35 @@ extension Partition.State {
   mutating func read(_ wanted: Partition.Wanted, from log: Log) throws(PartitionError) -> Partition.ReadResult {
     let mark = replication.highWatermark
     let stable = log.lastStableOffset(highWatermark: mark)
-    var found = Partition.ReadResult(
-      slice: LogSlice(ranges: [], byteCount: 0, firstOffset: wanted.offset, nextOffset: wanted.offset),
-      highWatermark: mark, lastStableOffset: stable,
-      logStartOffset: log.logStartOffset)
     if wanted.lastFetchedEpoch >= 0 {
       guard let end = endOffset(forEpoch: wanted.lastFetchedEpoch, in: log) else {
         throw .read(.outOfRange(logStart: log.logStartOffset, logEnd: log.logEndOffset))
       }
       if end.epoch < wanted.lastFetchedEpoch || end.endOffset < wanted.offset {
-        found.diverging = end
-        return found
+        return Partition.ReadResult(
+          slice: .empty(at: wanted.offset), highWatermark: mark, lastStableOffset: stable,
+          logStartOffset: log.logStartOffset, diverging: end)
       }
     }
     do throws(ReadError) {
-      found.slice = try log.read(
+      let slice = try log.read(
         from: wanted.offset,
         upTo: wanted.isUpToLogEnd ? log.logEndOffset : wanted.isReadCommitted ? stable : mark,
         maxBytes: wanted.maxBytes,
         atLeastOneBatch: wanted.atLeastOneBatch)
       if wanted.isUpToLogEnd {
-        traffic.replicationBytesOut &+= Int64(found.slice.byteCount)
+        traffic.replicationBytesOut &+= Int64(slice.byteCount)
       } else {
-        traffic.bytesOut &+= Int64(found.slice.byteCount)
+        traffic.bytesOut &+= Int64(slice.byteCount)
       }
-      if wanted.isReadCommitted, !found.slice.isEmpty {
-        found.aborted = try log.abortedTransactions(from: wanted.offset, upTo: found.slice.nextOffset)
+      var aborted: [AbortedTransaction] = []
+      if wanted.isReadCommitted, !slice.isEmpty {
+        aborted = try log.abortedTransactions(from: wanted.offset, upTo: slice.nextOffset)
       }
+      return Partition.ReadResult(
+        slice: slice, highWatermark: mark, lastStableOffset: stable, logStartOffset: log.logStartOffset,
+        aborted: aborted)
     } catch { throw .read(error) }
-    return found
   }
 
   /// Returns the largest leader epoch not above `epoch`, and its end offset. The current epoch ends at the log's end; the log knows it

@@ -44,7 +44,7 @@ extension Log {
     }
     places.readEnded(end)
     let range = FileRange(file: try segment.file(), position: start.position, length: end.position - start.position)
-    var slice = LogSlice(ranges: [range], byteCount: range.length, firstOffset: offset, nextOffset: end.offset)
+    var slice = LogSlice(range, firstOffset: offset, nextOffset: end.offset)
     slice.isCutBySegment = segment !== active && end.position == segment.size && end.offset < bound
     return slice
   }

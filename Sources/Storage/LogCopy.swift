@@ -57,7 +57,7 @@ package final class LogCopy {
   /// Appends what `next` has found, and waits until it is on the disk: the last step, under the log's lock, then has little to sync.
   package func take(_ slice: LogSlice, nowMs: Int64) throws(LogCopyError) {
     let before = endOffset
-    for range in slice.ranges {
+    if let range = slice.range {
       var bytes = ByteBuffer()
       do throws(DiskError) { _ = try range.read(into: &bytes) } catch { throw .source(error) }
       // The log's start may lie within its first batch.

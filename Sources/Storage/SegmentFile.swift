@@ -91,9 +91,10 @@ package final class MappedRange: Sendable {
   }
 }
 
-/// What a read found: file ranges, no bytes. Whole batches, the first of which holds the offset asked for.
+/// What a read found: a file range, no bytes. Whole batches, the first of which holds the offset asked for.
 package struct LogSlice: Sendable {
-  package var ranges: [FileRange]
+  /// Nil when nothing was found.
+  package var range: FileRange?
   package var byteCount: Int
   /// The offset asked for: the first batch may begin before it.
   package var firstOffset: Offset
@@ -102,24 +103,24 @@ package struct LogSlice: Sendable {
   /// The slice ends where its segment does, and the log goes on in the next one: more is there than a read returns.
   package var isCutBySegment = false
 
-  package var isEmpty: Bool { ranges.isEmpty }
+  package var isEmpty: Bool { range == nil }
 
-  package init(ranges: [FileRange], byteCount: Int, firstOffset: Offset, nextOffset: Offset) {
-    self.ranges = ranges
-    self.byteCount = byteCount
+  package init(_ range: FileRange?, firstOffset: Offset, nextOffset: Offset) {
+    self.range = range
+    byteCount = range?.length ?? 0
     self.firstOffset = firstOffset
     self.nextOffset = nextOffset
   }
 
   package static func empty(at offset: Offset) -> LogSlice {
-    LogSlice(ranges: [], byteCount: 0, firstOffset: offset, nextOffset: offset)
+    LogSlice(nil, firstOffset: offset, nextOffset: offset)
   }
 
   /// All bytes, read into one buffer: for tests and tools; the broker sends ranges.
   package func bytes() throws(DiskError) -> ByteBuffer {
     var buffer = ByteBuffer()
     buffer.reserveCapacity(byteCount)
-    for range in ranges { _ = try range.read(into: &buffer) }
+    if let range { _ = try range.read(into: &buffer) }
     return buffer
   }
 }

@@ -59,8 +59,7 @@ extension TreeArm {
     var bytes = ByteBuffer()
     bytes.reserveCapacity(byteCount)
     for part in found { bytes.writeBytes(part) }
-    return LogSlice(
-      ranges: [FileRange(inMemory: bytes, path: tree.path)], byteCount: byteCount, firstOffset: offset, nextOffset: end)
+    return LogSlice(FileRange(inMemory: bytes, path: tree.path), firstOffset: offset, nextOffset: end)
   }
 
   /// The first batch whose last offset is `offset` or more; the cursor stands at it.

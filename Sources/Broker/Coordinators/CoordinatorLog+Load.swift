@@ -86,7 +86,7 @@ extension CoordinatorLog {
   private func replay(
     _ slice: LogSlice, from next: Offset, of partition: Partition, _ epoch: LeaderEpoch
   ) throws(PartitionError) -> Bool {
-    for range in slice.ranges {
+    if let range = slice.range {
       var bytes = ByteBuffer()
       do throws(DiskError) { _ = try range.read(into: &bytes) } catch { throw .read(.diskFailed(error)) }
       while bytes.readableBytes > 0 {

@@ -54,7 +54,7 @@ extension Fetch {
       }
       let slice = found.read.slice
       if slice.byteCount > 0 { response.records = .spliced(byteCount: slice.byteCount) }
-      attempt.ranges += slice.ranges
+      if let range = slice.range { attempt.ranges.append(range) }
       attempt.byteCount += slice.byteCount
       if isThrottled { attempt.throttledBytes += slice.byteCount }
       if slice.isCutBySegment || found.hasNewMark { attempt.mustNotWait = true }

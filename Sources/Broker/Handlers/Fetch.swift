@@ -296,7 +296,7 @@ struct Fetch: Sendable {
         response.records = .bytes(messages)
       } else {
         if read.slice.byteCount > 0 { response.records = .spliced(byteCount: read.slice.byteCount) }
-        if attempt.ranges.isEmpty { attempt.ranges = read.slice.ranges } else { attempt.ranges += read.slice.ranges }
+        if let range = read.slice.range { attempt.ranges.append(range) }
       }
       attempt.byteCount += read.slice.byteCount
       if read.slice.isCutBySegment { attempt.mustNotWait = true }

@@ -20,10 +20,8 @@ final class FetchRun {
   private var told: [FetchAnswer.Partition] = []
   /// The ranges of all partitions, in their order.
   private var ranges: [FileRange] = []
-  /// How many of `ranges` each partition has.
-  private var rangeCounts: [Int] = []
-  /// Where records stand in the response: their place, and the bytes since those before.
-  private var cuts: [(place: Int, byteCount: Int)] = []
+  /// The bytes of the response before each of `ranges`, since the one before.
+  private var cuts: [Int] = []
 
   init(_ broker: LocalBroker, _ known: KnownPartitions) {
     self.broker = broker
@@ -52,7 +50,6 @@ final class FetchRun {
     places.removeAll(keepingCapacity: true)
     told.removeAll(keepingCapacity: true)
     ranges.removeAll(keepingCapacity: true)
-    rangeCounts.removeAll(keepingCapacity: true)
   }
 
   /// False when a partition may be named twice: each topic once, and its partitions in rising order, is what is sure.
@@ -104,8 +101,7 @@ final class FetchRun {
         FetchAnswer.Partition(
           highWatermark: read.highWatermark, lastStableOffset: read.lastStableOffset,
           logStartOffset: read.logStartOffset, recordsLength: read.slice.byteCount))
-      ranges += read.slice.ranges
-      rangeCounts.append(read.slice.ranges.count)
+      if let range = read.slice.range { ranges.append(range) }
       byteCount += read.slice.byteCount
       if read.slice.isCutBySegment { mustNotWait = true }
     }
@@ -123,18 +119,13 @@ final class FetchRun {
 
   private func answer(_ view: FetchView, _ frames: UnsafeRawBufferPointer, _ run: RequestRun) {
     var bytes = ByteBuffer()
-    let rest = FetchAnswer.write(view, frames, places[...], to: &bytes, { told[$0] }) { cuts.append(($0, $1)) }
+    let rest = FetchAnswer.write(view, frames, places[...], to: &bytes, { told[$0] }) { _, byteCount in
+      cuts.append(byteCount)
+    }
     run.parts.reserveCapacity(1 + 2 * ranges.count)
-    var (range, next) = (0, 0)
-    for (place, byteCount) in cuts {
-      while next < place {
-        range += rangeCounts[next]
-        next += 1
-      }
+    for (range, byteCount) in zip(ranges, cuts) {
       if let piece = bytes.readSlice(length: byteCount) { run.parts.append(.bytes(piece)) }
-      for index in range..<range + rangeCounts[place] {
-        run.parts.append(ranges[index].bytesInMemory.map { .bytes($0) } ?? .file(ranges[index]))
-      }
+      run.parts.append(range.bytesInMemory.map { .bytes($0) } ?? .file(range))
     }
     if rest > 0 { run.parts.append(.bytes(bytes)) }
     cuts.removeAll(keepingCapacity: true)

@@ -55,7 +55,7 @@ extension Partition {
       guard found.read.diverging == nil else { return found }
       if fetch.isHeldBack, !state.replication.isInSync(fetch.replica) {
         state.traffic.replicationBytesOut &-= Int64(found.read.slice.byteCount)
-        found.read.slice = LogSlice(ranges: [], byteCount: 0, firstOffset: wanted.offset, nextOffset: wanted.offset)
+        found.read.slice = .empty(at: wanted.offset)
       }
       state.replication.lagMsMax = fetch.lagMsMax
       if !fetch.isRepeated {
@@ -115,7 +115,7 @@ extension Partition {
       guard let nearest else { return nil }
       let mark = state.replication.highWatermark
       let offsets = ReadResult(
-        slice: LogSlice(ranges: [], byteCount: 0, firstOffset: wanted.offset, nextOffset: wanted.offset),
+        slice: .empty(at: wanted.offset),
         highWatermark: mark, lastStableOffset: log.lastStableOffset(highWatermark: mark),
         logStartOffset: log.logStartOffset)
       return (nearest, offsets)

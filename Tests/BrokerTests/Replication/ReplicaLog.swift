@@ -109,7 +109,7 @@ final class ReplicaLog {
       for: Partition.FollowerFetch(
         replica: id, logStart: at.logStart, isRepeated: false, lagMsMax: lagMsMax, nowMs: nowMs))
     var bytes = ByteBuffer()
-    for range in found.read.slice.ranges {
+    if let range = found.read.slice.range {
       do throws(DiskError) { _ = try range.read(into: &bytes) } catch { throw .read(.diskFailed(error)) }
     }
     return (found, bytes)
@@ -154,7 +154,7 @@ final class ReplicaLog {
         do throws(ReadError) {
           let slice = try log.read(from: offset, upTo: log.logEndOffset, maxBytes: 1 << 30, atLeastOneBatch: true)
           guard slice.nextOffset > offset else { break }
-          ranges += slice.ranges
+          if let range = slice.range { ranges.append(range) }
           offset = slice.nextOffset
         } catch { throw .read(error) }
       }
