@@ -52,6 +52,9 @@ package enum Limits {
   /// Response bytes waiting in memory for a slow reader. Beyond it we stop reading its requests until they have drained.
   package static let responseBytesWaiting = 1024 * 1024
 
+  /// The largest memory of a response that an event loop keeps for the next one.
+  package static let responseBytesKept = 64 * 1024
+
   /// The bytes in which small responses of one turn are handed to the channel together.
   package static let gatheredResponseBytes = 64 * 1024
 

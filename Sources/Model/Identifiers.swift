@@ -2,7 +2,7 @@
 ///
 /// A type of its own so that it cannot be mistaken for a byte position or a count. `offset + 1` and
 /// `offset - other` (a number of records) are what callers need of arithmetic.
-package struct Offset: RawRepresentable, Hashable, Comparable, Sendable, ExpressibleByIntegerLiteral {
+package struct Offset: RawRepresentable, Hashable, Comparable, Sendable, BitwiseCopyable, ExpressibleByIntegerLiteral {
   package var rawValue: Int64
 
   @inlinable package init(rawValue: Int64) { self.rawValue = rawValue }

@@ -16,7 +16,7 @@ package enum BatchField {
 }
 
 /// A batch header as a value of its own: kept and rewritten beside the records, which stay a slice of what arrived.
-package struct RecordBatchHeader: Hashable, Sendable {
+package struct RecordBatchHeader: Hashable, Sendable, BitwiseCopyable {
   package var baseOffset: Offset = 0
   /// Bytes after the length field: the whole batch's size less 12.
   package var length: Int32 = 0
@@ -37,7 +37,7 @@ package struct RecordBatchHeader: Hashable, Sendable {
   package init() {}
 
   /// Bits 0-2 codec, 3 timestamp type, 4 transactional, 5 control, 6 base timestamp is a delete horizon.
-  package struct Attributes: RawRepresentable, Hashable, Sendable {
+  package struct Attributes: RawRepresentable, Hashable, Sendable, BitwiseCopyable {
     package var rawValue: Int16
     @inlinable package init(rawValue: Int16 = 0) { self.rawValue = rawValue }
 

@@ -2,11 +2,11 @@ import Glibc
 package import Model
 
 /// One of several batches that are appended together: its header, its records where they were received, and what became of it.
-package struct GroupedBatch {
+package struct GroupedBatch: BitwiseCopyable {
   /// The most batches of one write, two parts each.
   static let writtenTogetherMax = 64
 
-  package enum Outcome {
+  package enum Outcome: BitwiseCopyable {
     /// Not appended yet.
     case waits
     /// Not to be appended, because too few replicas are in sync.

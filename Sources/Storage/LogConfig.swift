@@ -115,7 +115,7 @@ package enum AppendOrigin: Sendable {
 }
 
 /// Reports the outcome of an append.
-package struct Appended: Hashable, Sendable {
+package struct Appended: Hashable, Sendable, BitwiseCopyable {
   /// Offset of the first record; of an earlier append when this was a duplicate.
   package var baseOffset: Offset
   package var lastOffset: Offset

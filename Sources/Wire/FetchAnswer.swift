@@ -5,7 +5,7 @@ package import NIOCore
 /// same bytes as `FetchResponse` has.
 package struct FetchAnswer {
   /// What is told of one partition.
-  package struct Partition: Equatable {
+  package struct Partition: Equatable, BitwiseCopyable {
     package var highWatermark: Offset
     package var lastStableOffset: Offset
     package var logStartOffset: Offset

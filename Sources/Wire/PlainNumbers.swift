@@ -25,16 +25,28 @@ struct PlainReader {
   /// An unsigned number of seven bits a byte, at most 28 bits: a longer one is not whole here.
   @inline(__always)
   mutating func varint() -> Int {
-    var value = 0
-    for shift in stride(from: 0, to: 28, by: 7) {
-      guard position < bytes.count else { break }
-      let byte = bytes[position]
+    if position < bytes.count, bytes[position] < 0x80 {
       position += 1
-      value |= Int(byte & 0x7F) << shift
-      if byte < 0x80 { return value }
+      return Int(bytes[position - 1])
     }
-    isWhole = false
-    return 0
+    guard let (value, end) = Self.longVarint(bytes, at: position) else {
+      isWhole = false
+      return 0
+    }
+    position = end
+    return value
+  }
+
+  /// A number of two to four bytes. Given values, not the reader, which stays in the processor's registers that way.
+  @inline(never)
+  private static func longVarint(_ bytes: UnsafeRawBufferPointer, at start: Int) -> (value: Int, end: Int)? {
+    var value = 0
+    for index in 0..<4 where start + index < bytes.count {
+      let byte = bytes[start + index]
+      value |= Int(byte & 0x7F) << (7 * index)
+      if byte < 0x80 { return (value, start + index + 1) }
+    }
+    return nil
   }
 
   /// - Parameter count: not negative.

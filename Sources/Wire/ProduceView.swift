@@ -3,7 +3,7 @@
 /// It serves what nearly every Produce request is: versions 3 to 12, no transaction, acks -1, 0 or 1, no tagged fields, data for
 /// every partition. `ProduceRequest` reads the others, and says what is wrong with those that are malformed. For a request that both read
 /// they agree (WireTests compare them).
-package struct ProduceView: Equatable {
+package struct ProduceView: Equatable, BitwiseCopyable {
   package static let versions: ClosedRange<Int16> = 3...12
 
   package var version: Int16 = 0

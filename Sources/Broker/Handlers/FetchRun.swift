@@ -10,18 +10,22 @@ import Wire
 /// Every other request is left to `LocalBroker.fetch`: one that must wait for bytes, one with an error, and what `FetchView` does not read. What
 /// the two answer is the same.
 ///
-/// Confined to its event loop. Its arrays are kept from request to request.
+/// Confined to its event loop. Its lists are kept from request to request.
 final class FetchRun {
   private let broker: LocalBroker
   private let known: KnownPartitions
   private let requestBytesMax: Int
   private let fetchBytesMax: Int
+  /// What a response has without its records, or a little more, where it is of one partition.
+  private static let responseBytesLikely = 128
+
   private var places: [FetchView.Place] = []
-  private var told: [FetchAnswer.Partition] = []
-  /// The ranges of all partitions, in their order.
-  private var ranges: [FileRange] = []
-  /// The bytes of the response before each of `ranges`, since the one before.
-  private var cuts: [Int] = []
+  private var told = KeptList<FetchAnswer.Partition>()
+  /// The bytes of the response before each partition's records, since those before.
+  private var cuts = KeptList<Int>()
+  private var memory = ResponseMemory()
+  /// Stands where the bytes before records will. Its own: the empty buffer of NIO is counted by all event loops.
+  private let nothing = ByteBufferAllocator().buffer(capacity: 1)
 
   init(_ broker: LocalBroker, _ known: KnownPartitions) {
     self.broker = broker
@@ -39,35 +43,36 @@ final class FetchRun {
         origin: Frame.prefixBytes, placesMax: Limits.fetchPlaces, into: &places)
     else { return }
     known.renew(broker.image)
-    if hasNoDoubles(frames), read(view, frames) {
+    if hasNoDoubles(frames), read(view, frames, run) {
       run.requests = 1
       run.byteCount = Frame.prefixBytes + length
-      for partition in told { run.recordBytes += partition.recordsLength }
+      for index in told.indices { run.recordBytes += told[index].recordsLength }
       answer(view, frames, run)
     } else if !told.isEmpty {
+      run.parts.removeAll(keepingCapacity: true)
       unread(view, frames)
     }
     places.removeAll(keepingCapacity: true)
-    told.removeAll(keepingCapacity: true)
-    ranges.removeAll(keepingCapacity: true)
+    told.removeAll()
   }
 
   /// False when a partition may be named twice: each topic once, and its partitions in rising order, is what is sure.
   private func hasNoDoubles(_ frames: UnsafeRawBufferPointer) -> Bool {
     var topics = 0
     var last: Int32 = -1
-    for place in places {
-      if place.placesOfTopic > 0 {
+    for index in places.indices {
+      if places[index].placesOfTopic > 0 {
         topics += 1
         last = -1
       }
-      guard place.partition > last else { return false }
-      last = place.partition
+      guard places[index].partition > last else { return false }
+      last = places[index].partition
     }
     guard topics > 1 else { return true }
     guard topics <= Limits.fetchTopicsCompared else { return false }
-    for (index, place) in places.enumerated() where place.placesOfTopic > 0 {
-      for earlier in places[..<index] where earlier.placesOfTopic > 0 {
+    for index in places.indices where places[index].placesOfTopic > 0 {
+      for before in 0..<index where places[before].placesOfTopic > 0 {
+        let (place, earlier) = (places[index], places[before])
         guard
           place.topicLength != earlier.topicLength
             || !frames[place.topicStart..<place.topicStart + place.topicLength]
@@ -78,13 +83,15 @@ final class FetchRun {
     return true
   }
 
-  /// Reads all partitions; false when one is to be told otherwise, or when there are too few bytes.
-  private func read(_ view: FetchView, _ frames: UnsafeRawBufferPointer) -> Bool {
+  /// Reads all partitions; false when one is to be told otherwise, or when there are too few bytes. The parts of the response are the
+  /// records of each partition that has some, and before them room for the bytes that precede them.
+  private func read(_ view: FetchView, _ frames: UnsafeRawBufferPointer, _ run: RequestRun) -> Bool {
     let bytesMax = min(Int(view.maxBytes), fetchBytesMax)
     let bytesMin = min(max(Int(view.minBytes), 0), bytesMax)
     var byteCount = 0
     var mustNotWait = view.maxWaitMs <= 0
-    for place in places {
+    for index in places.indices {
+      let place = places[index]
       let name = UnsafeRawBufferPointer(rebasing: frames[place.topicStart..<place.topicStart + place.topicLength])
       guard let entry = known.find(name, isByID: view.version >= 13, place.partition), known.allows(.read, entry) else {
         return false
@@ -101,7 +108,10 @@ final class FetchRun {
         FetchAnswer.Partition(
           highWatermark: read.highWatermark, lastStableOffset: read.lastStableOffset,
           logStartOffset: read.logStartOffset, recordsLength: read.slice.byteCount))
-      if let range = read.slice.range { ranges.append(range) }
+      if let range = read.slice.range {
+        run.parts.append(.bytes(nothing))
+        if let bytes = range.bytesInMemory { run.parts.append(.bytes(bytes)) } else { run.parts.append(.file(range)) }
+      }
       byteCount += read.slice.byteCount
       if read.slice.isCutBySegment { mustNotWait = true }
     }
@@ -110,24 +120,27 @@ final class FetchRun {
 
   /// What was read is not sent: the request is served otherwise, and read again.
   private func unread(_ view: FetchView, _ frames: UnsafeRawBufferPointer) {
-    for (place, partition) in zip(places, told) where partition.recordsLength > 0 {
+    for index in told.indices where told[index].recordsLength > 0 {
+      let place = places[index]
       let name = UnsafeRawBufferPointer(rebasing: frames[place.topicStart..<place.topicStart + place.topicLength])
       known.find(name, isByID: view.version >= 13, place.partition)?.partition
-        .unread(bytes: partition.recordsLength)
+        .unread(bytes: told[index].recordsLength)
     }
   }
 
   private func answer(_ view: FetchView, _ frames: UnsafeRawBufferPointer, _ run: RequestRun) {
-    var bytes = ByteBuffer()
+    var bytes = memory.take(Self.responseBytesLikely)
     let rest = FetchAnswer.write(view, frames, places[...], to: &bytes, { told[$0] }) { _, byteCount in
       cuts.append(byteCount)
     }
-    run.parts.reserveCapacity(1 + 2 * ranges.count)
-    for (range, byteCount) in zip(ranges, cuts) {
-      if let piece = bytes.readSlice(length: byteCount) { run.parts.append(.bytes(piece)) }
-      run.parts.append(range.bytesInMemory.map { .bytes($0) } ?? .file(range))
+    memory.keep(bytes)
+    for index in cuts.indices {
+      guard let piece = bytes.readSlice(length: cuts[index]) else {
+        preconditionFailure("a response is shorter than it says")
+      }
+      run.parts[2 * index] = .bytes(piece)
     }
     if rest > 0 { run.parts.append(.bytes(bytes)) }
-    cuts.removeAll(keepingCapacity: true)
+    cuts.removeAll()
   }
 }

@@ -8,7 +8,8 @@ import Storage
 ///
 /// Confined to one event loop.
 final class KnownPartitions {
-  struct Entry {
+  /// A class: a request takes a reference and not three of them.
+  final class Entry {
     let topic: Topic
     let partition: Partition
     /// The checks of what is produced; nil where batches are to be looked at otherwise.
@@ -20,6 +21,20 @@ final class KnownPartitions {
     /// Where it stands among the entries, and its number among all that stood there.
     let slot: Int
     let number: UInt64
+
+    init(
+      topic: Topic, partition: Partition, rules: PlainBatchRules?, name: [UInt8], isByID: Bool, index: Int32, slot: Int,
+      number: UInt64
+    ) {
+      self.topic = topic
+      self.partition = partition
+      self.rules = rules
+      self.name = name
+      self.isByID = isByID
+      self.index = index
+      self.slot = slot
+      self.number = number
+    }
   }
 
   static let count = 256

@@ -11,16 +11,19 @@ import Wire
 /// to `LocalBroker.produce`, which says what is wrong. What the two answer is the same: a batch that a partition refuses, for its sequence say,
 /// fails alone.
 ///
-/// Confined to its event loop. Its arrays are kept from run to run.
+/// Confined to its event loop. Its lists are kept from run to run.
 final class ProduceRun {
-  private struct Request {
-    var view: ProduceView
-    var places: Range<Int>
+  private struct Request: BitwiseCopyable {
+    let view: ProduceView
+    let firstPlace: Int
+    let endOfPlaces: Int
+    var places: Range<Int> { firstPlace..<endOfPlaces }
   }
 
   /// One partition of the run, and its batches.
-  private struct Target {
-    let partition: Partition
+  private struct Target: BitwiseCopyable {
+    /// Kept by the metadata image that `known` holds while the run lasts.
+    unowned(unsafe) let partition: Partition
     var first: Int
     var last: Int
     var highWatermark: Offset = 0
@@ -34,16 +37,17 @@ final class ProduceRun {
   private let broker: LocalBroker
   private let known: KnownPartitions
   private let requestBytesMax: Int
-  private var requests: [Request] = []
+  private var requests = KeptList<Request>()
   private var places: [ProduceView.Place] = []
   /// The batch of each place.
-  private var batches: [GroupedBatch] = []
+  private var batches = KeptList<GroupedBatch>()
   /// The index in `targets` of each place.
-  private var targetOf: [Int] = []
-  private var targets: [Target] = []
+  private var targetOf = KeptList<Int>()
+  private var targets = KeptList<Target>()
   /// Why targets failed, by their index.
   private var failures: [Int: PartitionError] = [:]
   private let group = BatchGroup()
+  private var memory = ResponseMemory()
 
   init(_ broker: LocalBroker, _ known: KnownPartitions) {
     self.broker = broker
@@ -64,11 +68,11 @@ final class ProduceRun {
   }
 
   private func forget() {
-    requests.removeAll(keepingCapacity: true)
+    requests.removeAll()
     places.removeAll(keepingCapacity: true)
-    batches.removeAll(keepingCapacity: true)
-    targetOf.removeAll(keepingCapacity: true)
-    targets.removeAll(keepingCapacity: true)
+    batches.removeAll()
+    targetOf.removeAll()
+    targets.removeAll()
     if !failures.isEmpty { failures = [:] }
     if !group.errors.isEmpty { group.errors = [:] }
   }
@@ -93,12 +97,12 @@ final class ProduceRun {
       else { break }
       guard check(before..<places.count, of: view, frames, bytes, nowMs: nowMs) else {
         places.removeLast(places.count - before)
-        batches.removeLast(batches.count - before)
-        targetOf.removeLast(targetOf.count - before)
+        batches.shorten(to: before)
+        targetOf.shorten(to: before)
         break
       }
       for index in before..<places.count { link(index) }
-      requests.append(Request(view: view, places: before..<places.count))
+      requests.append(Request(view: view, firstPlace: before, endOfPlaces: places.count))
       position = start + length
     }
     run.requests = requests.count
@@ -139,7 +143,8 @@ final class ProduceRun {
   private func target(_ partition: Partition) -> Int {
     // Mostly the partition of the batch before.
     if let last = targetOf.last, targets[last].partition === partition { return last }
-    for index in targets.indices.suffix(Limits.runTargetsSearched) where targets[index].partition === partition {
+    for index in max(0, targets.count - Limits.runTargetsSearched)..<targets.count
+    where targets[index].partition === partition {
       return index
     }
     targets.append(Target(partition: partition, first: -1, last: -1))
@@ -178,9 +183,10 @@ final class ProduceRun {
   // MARK: Answering
 
   private func answer(_ frames: UnsafeRawBufferPointer, _ run: RequestRun) {
-    var responses = ByteBufferAllocator().buffer(capacity: Self.responseBytesLikely * requests.count)
+    var responses = memory.take(Self.responseBytesLikely * requests.count)
     var isEach = false
-    for (number, request) in requests.enumerated() {
+    for number in requests.indices {
+      let request = requests[number]
       let before = responses.readableBytes
       var outcome: RequestRun.Outcome?
       if !isAtOnce(request) {
@@ -202,6 +208,7 @@ final class ProduceRun {
       }
       if isEach { run.outcomes.append(outcome ?? .response(byteCount: byteCount)) }
     }
+    memory.keep(responses)
     if responses.readableBytes > 0 { run.responses = responses }
   }
 
@@ -209,8 +216,8 @@ final class ProduceRun {
   private func lengths(of responses: ByteBuffer, upTo count: Int) -> [RequestRun.Outcome] {
     var outcomes: [RequestRun.Outcome] = []
     var position = responses.readerIndex
-    for request in requests[..<count] {
-      guard request.view.acks != 0, let length = responses.getInteger(at: position, as: Int32.self) else {
+    for number in 0..<count {
+      guard requests[number].view.acks != 0, let length = responses.getInteger(at: position, as: Int32.self) else {
         outcomes.append(.response(byteCount: 0))
         continue
       }

@@ -32,7 +32,8 @@ package final class RequestRun {
   package var recordBytes = 0
   /// The frames of all responses that are there, in the order of the requests; nil when there are none.
   package var responses: ByteBuffer?
-  /// The response of the one request that was served, where it is not only bytes. Taken, not left: its files stay open meanwhile.
+  /// The response of the one request that was served, where it is not only bytes. Taken, not left: its files stay open meanwhile. Who takes it
+  /// may leave an empty array with room for the next.
   package var parts: [OutgoingResponse.Part] = []
   /// What became of each request; empty when all have a response, or none wants one.
   package var outcomes: [Outcome] = []
@@ -55,7 +56,7 @@ package final class RequestRun {
     byteCount = 0
     recordBytes = 0
     responses = nil
-    if !parts.isEmpty { parts = [] }
+    if !parts.isEmpty { parts.removeAll(keepingCapacity: true) }
     if !outcomes.isEmpty { outcomes = [] }
     if !woken.isEmpty { woken = [] }
   }
