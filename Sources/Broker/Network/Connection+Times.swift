@@ -33,8 +33,8 @@ struct RequestHeads {
 extension Connection {
   /// As `serveTogether`, and counts the requests.
   func serveTogether(
-    _ bytes: inout ByteBuffer, _ runs: any RequestRuns, _ origin: RequestOrigin, _ port: ConnectionPort,
-    _ context: ChannelHandlerContext, _ meter: RequestMeter, at now: NIODeadline?
+    _ bytes: inout ByteBuffer, _ runs: any RequestRuns, _ origin: RequestOrigin, _ context: ChannelHandlerContext,
+    _ meter: RequestMeter, at now: NIODeadline?
   ) -> Bool {
     let began = now ?? loop.eventLoop.now
     let run = runs.serve(bytes, from: origin, requestsMax: machine.room)
@@ -57,7 +57,7 @@ extension Connection {
     } else {
       let heads = RequestHeads(bytes, count: requests, withClientIDs: meter.log != nil, began: began)
       bytes.moveReaderIndex(forwardBy: byteCount)
-      answerOneByOne(run, port, context, heads)
+      answerOneByOne(run, context, heads)
     }
     for waiter in woken { waiter.wake(.satisfied) }
     return true

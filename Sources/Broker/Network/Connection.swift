@@ -200,37 +200,34 @@ package final class Connection: ChannelDuplexHandler {
   ///
   /// - Parameter now: the time, where it is known.
   private func serveTogether(_ bytes: inout ByteBuffer, _ runs: any RequestRuns, at now: NIODeadline?) -> Bool {
-    guard let origin, let port, let context else {
-      preconditionFailure("a request began on a connection without a channel")
-    }
-    if let meter = loop.meter { return serveTogether(&bytes, runs, origin, port, context, meter, at: now) }
+    guard let origin, let context else { preconditionFailure("a request began on a connection without a channel") }
+    if let meter = loop.meter { return serveTogether(&bytes, runs, origin, context, meter, at: now) }
     let run = runs.serve(bytes, from: origin, requestsMax: machine.room)
     guard run.requests > 0 else { return false }
     bytes.moveReaderIndex(forwardBy: run.byteCount)
-    let woken = run.woken
+    let woken = run.woken.isEmpty ? [] : run.woken
     if run.outcomes.isEmpty, machine.answersAtOnce {
       answerTogether(run, context)
     } else {
-      answerOneByOne(run, port, context)
+      answerOneByOne(run, context)
     }
     // May come back to other connections of this event loop, and so to `runs`.
-    for waiter in woken { waiter.wake(.satisfied) }
+    if !woken.isEmpty { for waiter in woken { waiter.wake(.satisfied) } }
     return true
   }
 
   /// Hands over the responses that all of the requests have.
   func answerTogether(_ run: RequestRun, _ context: ChannelHandlerContext) {
-    if let responses = run.responses {
-      handOver(.bytes(responses), context)
+    // The channel may come back with events while something is written.
+    if let responses = run.responses.take() {
+      machine.answerTogether()
+      writer.write(responses, to: context)
     } else if !run.parts.isEmpty {
-      handOver(.parts(run.takeParts()), context)
+      machine.answerTogether()
+      if !writer.take(&run.parts, to: context) { writer.write(.parts(run.takeParts()), to: context) }
+    } else {
+      return
     }
-  }
-
-  /// Hands over the responses of requests that were served together. The channel may come back with events meanwhile.
-  private func handOver(_ responses: OutgoingResponse, _ context: ChannelHandlerContext) {
-    machine.answerTogether()
-    writer.write(responses, to: context)
     _ = machine.handedOver(takesResponses: writer.takesMore(context))
   }
 
@@ -238,8 +235,9 @@ package final class Connection: ChannelDuplexHandler {
   ///
   /// - Parameter heads: of the requests, where their times are wanted.
   func answerOneByOne(
-    _ run: RequestRun, _ port: ConnectionPort, _ context: ChannelHandlerContext, _ heads: RequestHeads? = nil
+    _ run: RequestRun, _ context: ChannelHandlerContext, _ heads: RequestHeads? = nil
   ) {
+    guard let port else { preconditionFailure("a request began on a connection without a channel") }
     // Giving responses may come back to `runs`, too.
     let (requests, parts) = (run.requests, run.takeParts())
     var heads = heads

@@ -24,6 +24,17 @@ package enum OutgoingResponse: Sendable {
       case .file(let range): range.length
       }
     }
+
+    /// What is left behind the first `count` bytes.
+    func dropping(_ count: Int) -> Part {
+      switch self {
+      case .bytes(var bytes):
+        bytes.moveReaderIndex(forwardBy: count)
+        return .bytes(bytes)
+      case .file(let range):
+        return .file(FileRange(file: range.file, position: range.position + count, length: range.length - count))
+      }
+    }
   }
 }
 

@@ -80,30 +80,40 @@ final class ResponseWriter {
   /// Takes a response, behind those that wait. `flush` follows.
   func write(_ response: OutgoingResponse, to context: ChannelHandlerContext) {
     switch response {
-    case .bytes(let bytes):
-      if isWaiting {
-        waiting.append(.bytes(bytes))
-      } else {
-        gather(bytes, context)
-      }
+    case .bytes(let bytes): write(bytes, to: context)
     case .parts(let parts):
       handOver(to: context)
       for part in parts { write(part, to: context) }
     }
   }
 
-  private func gather(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
-    guard bytes.readableBytes < Limits.gatheredResponseBytes else {
+  /// Takes whole responses, behind those that wait. `flush` follows.
+  func write(_ bytes: consuming ByteBuffer, to context: ChannelHandlerContext) {
+    if isWaiting {
+      waiting.append(.bytes(bytes))
+    } else if bytes.readableBytes >= Limits.gatheredResponseBytes {
       handOver(to: context)
-      return outlet.give(.bytes(bytes), to: context)
-    }
-    var all = bytes
-    if var together = gathered.take() {
+      outlet.give(.bytes(bytes), to: context)
+    } else if var together = gathered.take() {
       together.writeImmutableBuffer(bytes)
-      all = together
+      gathered = together
+      if together.readableBytes >= Limits.gatheredResponseBytes { handOver(to: context) }
+    } else {
+      gathered = bytes
     }
-    gathered = all
-    if all.readableBytes >= Limits.gatheredResponseBytes { handOver(to: context) }
+  }
+
+  /// Takes a response's parts where nothing stands before them and all of them may go to the socket as they are: the array itself, in exchange
+  /// for an empty one. `flush` follows. Nobody is called back.
+  ///
+  /// - Returns: false, and nothing is taken, where they are to be written one by one.
+  func take(_ parts: inout [OutgoingResponse.Part], to context: ChannelHandlerContext) -> Bool {
+    guard path == .sendfile, gathered == nil, !isWaiting, outlet.isFree(context) else { return false }
+    if let coldReads {
+      for case .file(let range) in parts where coldReads.isCold(range) { return false }
+    }
+    outlet.take(&parts)
+    return true
   }
 
   /// Passes on what was gathered: before a flush, and before anything that must come behind it.
@@ -116,7 +126,7 @@ final class ResponseWriter {
   ///
   /// - Returns: false when a file ends before its range, so that the response cannot be completed.
   func flush(_ context: ChannelHandlerContext) -> Bool {
-    handOver(to: context)
+    if let bytes = gathered.take() { return outlet.flush(bytes, context) }
     return outlet.flush(context)
   }
 

@@ -45,6 +45,36 @@ final class SocketOutlet {
     unflushedBytes += part.byteCount
   }
 
+  /// Whether what is given now goes to the socket, and nothing unflushed stands before it.
+  func isFree(_ context: ChannelHandlerContext) -> Bool {
+    inChannel == 0 && parts.isEmpty && descriptor(of: context) >= 0
+  }
+
+  /// Takes many parts, as `give` does with each, and leaves an empty array.
+  ///
+  /// - Precondition: `isFree`.
+  func take(_ more: inout [OutgoingResponse.Part]) {
+    swap(&parts, &more)
+    for index in parts.indices { unflushedBytes += parts[index].byteCount }
+  }
+
+  /// Sends what was given, and `last` behind it. Alone it needs no place among the parts.
+  ///
+  /// - Returns: as `flush` does.
+  func flush(_ last: ByteBuffer, _ context: ChannelHandlerContext) -> Bool {
+    guard isFree(context), context.channel.isActive else {
+      give(.bytes(last), to: context)
+      return flush(context)
+    }
+    let sent = Self.send(last, to: descriptor(of: context), isLast: true)
+    guard sent < last.readableBytes else { return true }
+    var left = last
+    left.moveReaderIndex(forwardBy: sent)
+    pass(.bytes(left), to: context)
+    context.flush()
+    return !isCutShort
+  }
+
   /// Sends what was given.
   ///
   /// - Returns: false when a file ends before its range, so that the response cannot be completed.
@@ -63,7 +93,8 @@ final class SocketOutlet {
     let rest: [OutgoingResponse.Part]
     switch sendDirectly(descriptor(of: context)) {
     case .all:
-      parts.removeAll(keepingCapacity: true)
+      // One by one: mostly there are one to three, and an array that is emptied as a whole takes longer.
+      for _ in 0..<parts.count { parts.removeLast() }
       unflushedBytes = 0
       return true
     case .cut: return false
@@ -85,24 +116,18 @@ final class SocketOutlet {
 
   private func sendDirectly(_ socket: CInt) -> Sent {
     for index in parts.indices {
-      let isLast = index == parts.count - 1
-      switch parts[index] {
-      case .bytes(let bytes):
-        let sent = Self.send(bytes, to: socket, isLast: isLast)
-        if sent < bytes.readableBytes {
-          var left = bytes
-          left.moveReaderIndex(forwardBy: sent)
-          return .rest([.bytes(left)] + parts[(index + 1)...])
-        }
-      case .file(let range):
-        guard let sent = Self.send(range, to: socket) else { return .cut }
-        if sent < range.length {
-          let left = FileRange(file: range.file, position: range.position + sent, length: range.length - sent)
-          return .rest([.file(left)] + parts[(index + 1)...])
-        }
-      }
+      guard let sent = Self.send(parts[index], to: socket, isLast: index == parts.count - 1) else { return .cut }
+      if sent < parts[index].byteCount { return .rest([parts[index].dropping(sent)] + parts[(index + 1)...]) }
     }
     return .all
+  }
+
+  /// Returns how many bytes the socket took; nil when a file ends before its range.
+  private static func send(_ part: OutgoingResponse.Part, to socket: CInt, isLast: Bool) -> Int? {
+    switch part {
+    case .bytes(let bytes): send(bytes, to: socket, isLast: isLast)
+    case .file(let range): send(range, to: socket)
+    }
   }
 
   /// Returns how many bytes the socket took.
