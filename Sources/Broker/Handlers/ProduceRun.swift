@@ -190,7 +190,7 @@ final class ProduceRun {
       let before = responses.readableBytes
       var outcome: RequestRun.Outcome?
       if !isAtOnce(request) {
-        outcome = answerInFull(request, frames, &responses)
+        outcome = answerInFull(request, frames, &responses, run)
       } else if request.view.acks != 0 {
         ProduceAnswer.write(request.view, frames, places[request.places], to: &responses) { index in
           guard case .appended(let appended) = batches[index].outcome else {
@@ -241,7 +241,7 @@ final class ProduceRun {
 
   /// Answers a request with an error, or one that waits for a flush or for the other replicas.
   private func answerInFull(
-    _ request: Request, _ frames: UnsafeRawBufferPointer, _ responses: inout ByteBuffer
+    _ request: Request, _ frames: UnsafeRawBufferPointer, _ responses: inout ByteBuffer, _ run: RequestRun
   ) -> RequestRun.Outcome? {
     var response = ProduceResponse()
     var wait = LocalBroker.ProduceWait()
@@ -273,7 +273,9 @@ final class ProduceRun {
         told.errorCode = ErrorCode(error)
         told.baseOffset = .unknown
         hasFailed = true
-        if told.errorCode == .kafkaStorageError { broker.appendFailed(partition, error) }
+        if told.errorCode == .kafkaStorageError {
+          run.failed.append { [broker] in broker.appendFailed(partition, error) }
+        }
       }
       response.responses[response.responses.count - 1].partitionResponses.append(told)
     }

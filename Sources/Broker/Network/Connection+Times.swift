@@ -39,7 +39,7 @@ extension Connection {
     let began = now ?? loop.eventLoop.now
     let run = runs.serve(bytes, from: origin, requestsMax: machine.room)
     guard run.requests > 0 else { return false }
-    let (requests, byteCount, woken) = (run.requests, run.byteCount, run.woken)
+    let (requests, byteCount, aftermath) = (run.requests, run.byteCount, run.takeAftermath())
     if run.outcomes.isEmpty, machine.answersAtOnce {
       let head = RequestTimes.Head(bytes, at: bytes.readerIndex + Frame.prefixBytes, withClientID: meter.log != nil)
       bytes.moveReaderIndex(forwardBy: byteCount)
@@ -59,7 +59,7 @@ extension Connection {
       bytes.moveReaderIndex(forwardBy: byteCount)
       answerOneByOne(run, context, heads)
     }
-    for waiter in woken { waiter.wake(.satisfied) }
+    aftermath?.happen()
     return true
   }
 

@@ -205,14 +205,13 @@ package final class Connection: ChannelDuplexHandler {
     let run = runs.serve(bytes, from: origin, requestsMax: machine.room)
     guard run.requests > 0 else { return false }
     bytes.moveReaderIndex(forwardBy: run.byteCount)
-    let woken = run.woken.isEmpty ? [] : run.woken
+    let aftermath = run.takeAftermath()
     if run.outcomes.isEmpty, machine.answersAtOnce {
       answerTogether(run, context)
     } else {
       answerOneByOne(run, context)
     }
-    // May come back to other connections of this event loop, and so to `runs`.
-    if !woken.isEmpty { for waiter in woken { waiter.wake(.satisfied) } }
+    aftermath?.happen()
     return true
   }
 

@@ -39,6 +39,8 @@ package final class RequestRun {
   package var outcomes: [Outcome] = []
   /// Requests of other connections that these satisfied, to be woken when all this is done with: they may come back for a run of their own.
   var woken: [Waiter] = []
+  /// Partitions that could not be appended to, and what is to be done about it: then too, because it wakes who waits for them.
+  var failed: [() -> Void] = []
 
   package init() {}
 
@@ -47,6 +49,14 @@ package final class RequestRun {
     guard !parts.isEmpty else { return [] }
     let taken = parts
     parts = []
+    return taken
+  }
+
+  /// Gives up what is to be done when all this is done with; nil when nothing is.
+  func takeAftermath() -> Aftermath? {
+    guard !woken.isEmpty || !failed.isEmpty else { return nil }
+    let taken = Aftermath(woken: woken, failed: failed)
+    (woken, failed) = ([], [])
     return taken
   }
 
@@ -59,5 +69,18 @@ package final class RequestRun {
     if !parts.isEmpty { parts.removeAll(keepingCapacity: true) }
     if !outcomes.isEmpty { outcomes = [] }
     if !woken.isEmpty { woken = [] }
+    if !failed.isEmpty { failed = [] }
+  }
+}
+
+/// What follows from requests that were served together, besides their responses.
+struct Aftermath {
+  let woken: [Waiter]
+  let failed: [() -> Void]
+
+  /// May come back to other connections of the event loop, and so to its `RequestRuns`.
+  func happen() {
+    for waiter in woken { waiter.wake(.satisfied) }
+    for body in failed { body() }
   }
 }
