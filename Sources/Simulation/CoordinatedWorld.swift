@@ -13,6 +13,9 @@ protocol CoordinatedWorld: ClientWorld {
   /// Whether partitions change their leaders: a response may then be that of one which does not lead any more, or does not yet know all that
   /// the one before it has shown.
   var movesLeaders: Bool { get }
+  /// Whether a broker goes on as the coordinator of transactions that has been succeeded and has not heard of it. Of what its successor has accepted
+  /// it knows nothing: asked whether a partition was added to a transaction it says no, as Kafka's does, and the client has to abort.
+  var hasDeposedCoordinator: Bool { get }
   /// The clients' clock, in milliseconds since 1970; it never jumps.
   var clientMs: Int64 { get }
   /// Advances by at least as much as any clock that transactions time out by, and never goes back. Nil where the clocks of several nodes
@@ -56,6 +59,7 @@ extension SimulatedClient: RequestSender {
 
 extension Simulation: CoordinatedWorld {
   var movesLeaders: Bool { false }
+  var hasDeposedCoordinator: Bool { false }
   func makeClient(_ name: String, waitsMs: Int) -> any RequestSender { SimulatedClient(name, self) }
 }
 

@@ -82,7 +82,10 @@ extension SimulatedTransactionalProducer {
       .unknownProducerId:
       // An end that is asked for again may have happened.
       let isRepeatedEnd = if case .end = transaction.steps[transaction.done] { transaction.attempts > 0 } else { false }
-      if !isRepeatedEnd, ledger.isProducersAlone(transaction.id, at: simulation.timeoutClockMs) {
+      let isUnverified = code == .invalidTxnState || code == .transactionAbortable
+      if !isRepeatedEnd, !(isUnverified && simulation.hasDeposedCoordinator),
+        ledger.isProducersAlone(transaction.id, at: simulation.timeoutClockMs)
+      {
         simulation.violation(
           "\(client.name): \(what) is answered with \(code), and nobody else can have ended \(transaction.id)")
       }

@@ -68,6 +68,9 @@ extension SimulationTests {
     @Test("seed 4112896345: a slow member that has much left to read is no group that cannot settle")
     func slowMember() { Self.expectNothing(in: [ClusterSimulation.run(seed: 4_112_896_345)]) }
 
+    @Test("seed 482955608: a coordinator that has been succeeded may not know what was added to a transaction")
+    func deposedCoordinator() { Self.expectNothing(in: [ClusterSimulation.run(seed: 482_955_608)]) }
+
     /// The first seed that finds each fault that is planted: the run begins with it, because the ones before hold and take time.
     private static let firstSeeds: [(fault: PlantedFault, seed: UInt64)] = [
       (.raisesTheHighWatermarkTooEarly, 18), (.electsOutsideTheISR, 15), (.writesAsAStaleController, 4),

@@ -13,6 +13,12 @@ extension ClusterSimulation {
   var movesLeaders: Bool { true }
   var clientMs: Int64 { wallMs }
 
+  var hasDeposedCoordinator: Bool {
+    partitions.contains { name in
+      name.topic == TopicName.transactionState && nodes.count { $0.replica(of: name)?.leadership.isLeader == true } > 1
+    }
+  }
+
   /// A node whose clock has jumped may time any transaction out.
   var timeoutClockMs: Int64? { counts.faults["clock"] == nil ? wallMs : nil }
 
