@@ -259,6 +259,8 @@ package final class BrokerConnection {
   /// Handles bytes from the peer. Re-entrant: a callback may send, and a send that fails makes NIO read what is left. Responses
   /// keep their order all the same.
   package func received(_ bytes: ByteBuffer) {
+    // Whoever is told of the beginning is told of the end, though the response to the first request may bring another listener.
+    let reading = reading
     reading?(true)
     defer { reading?(false) }
     do {

@@ -74,4 +74,25 @@ struct GatheredRequestsTests {
       #expect(bench.connection.bytesSent == bench.transport.bytes.readableBytes)
     }
   }
+
+  @Test("are settled once a read too over a connection whose first response made it the producer's")
+  func newConnection() async throws {
+    try await withBench { bench in
+      let listener = bench.connection.reading
+      bench.connection.reading = nil
+      // As when the response to ApiVersions ends the making of a connection.
+      bench.producer.delivered = { [unowned bench] in
+        bench.deliveries.append($0)
+        bench.connection.reading = listener
+      }
+      try bench.send(["first"])
+      bench.connection.received(try bench.transport.take().answers)
+      for round in 1...3 {
+        try bench.send(["a", "b"])
+        bench.connection.received(try bench.transport.take().answers)
+        #expect(bench.deliveries.count == 1 + 2 * round)
+        #expect(bench.settlings == (0...round).map { 1 + 2 * $0 })
+      }
+    }
+  }
 }
