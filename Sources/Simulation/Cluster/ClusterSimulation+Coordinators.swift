@@ -1,5 +1,6 @@
 import Base
 import Broker
+import Cluster
 import Model
 import NIOCore
 import NIOEmbedded
