@@ -8,7 +8,8 @@ import Testing
 @Suite("Beside strangers", .serialized)
 struct StrangersTests {
   private enum Limits {
-    static let connections = 30
+    /// Takes a second or so: the strangers must come to connect meanwhile.
+    static let connections = 300
     /// An order above what is seen on two cores that others use, too (docs/security.md has the figures); a client whose SYN is dropped waits for
     /// a second at least.
     static let medianMs = 500.0
@@ -120,7 +121,7 @@ struct StrangersTests {
       let report = try outcome.json()
       let seen = "\(report) beside \(zip(before, after).map { "\($0) to \($1)" }) connections of strangers"
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(before.allSatisfy { $0 >= 1_000 } && zip(before, after).allSatisfy { $0 < $1 }, "\(seen)")
+      #expect(before.allSatisfy { $0 >= 1_000 } && before.reduce(0, +) < after.reduce(0, +), "\(seen)")
       #expect(report["connections_made"] as? Int == Limits.connections, "\(seen)")
       #expect(try #require(report["connect_p50_ms"] as? Double) < Limits.medianMs, "\(seen)")
       #expect(try #require(report["connect_max_ms"] as? Double) < Limits.longestMs, "\(seen)")
