@@ -13,7 +13,7 @@ struct ExperimentTests {
 
   /// Defined, run in the quick profile, and still to be run in the standard one on a quiet machine: the list may only shrink.
   static let awaitingStandardRun = [
-    "16-replication", "20-partitioner", "22-transactions", "25-znodes", "28-security",
+    "25-znodes"
   ]
 
   @Test("are numbered as in the list of claims")
