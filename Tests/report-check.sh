@@ -21,7 +21,11 @@ cp -r results plots "$scratch/"
 for result in "$scratch"/results/*/*/; do
   cp -r "$result" "$(dirname "$result")/20200101T000000Z-earlier"
 done
-"$programs/millrace" report --results "$scratch/results" --plots "$scratch/plots" > /dev/null
+"$programs/millrace" report --results "$scratch/results" --plots "$scratch/plots" > /dev/null 2> "$scratch/report.log"
+if [ -s "$scratch/report.log" ]; then
+  sed 's/^/report-check: report complains: /' "$scratch/report.log" >&2
+  exit 1
+fi
 latest=$(find "$scratch/results/11-zero-copy" -mindepth 1 -maxdepth 1 -type d | sort | tail -n 1)
 code=0
 "$programs/millrace" compare "$scratch/results/11-zero-copy/20200101T000000Z-earlier" "$latest" \

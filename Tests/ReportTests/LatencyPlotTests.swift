@@ -70,4 +70,19 @@ struct LatencyPlotTests {
     (without.latency, without.series) = ([], [])
     #expect(LatencyPlot.all(of: without).isEmpty)
   }
+
+  @Test("a line of few places tells its values too, beside one of many; of fewer than five none is drawn")
+  func fewPlaces() throws {
+    let scratch = try ScratchDirectory("few")
+    var result = try result(scratch)
+    // gnuplot 5.4.4 ended with SIGSEGV where all texts of a line fell between the rows it was told to draw.
+    result.series.removeAll { $0.arm != "lagging" && $0.seconds > 5 }
+    let course = try #require(LatencyPlot.all(of: result).last)
+    #expect(Set(course.series.map(\.points.count)) == [5, 10])
+    try Chart.draw(course.stem, csv: course.csv, script: course.script, into: "\(scratch.path)/plots")
+    let svg = try #require(SmallFile.read("\(scratch.path)/plots/\(course.stem).svg"))
+    for one in course.series { #expect(svg.contains("<title>\(one.label), "), "\(one.label)") }
+    result.series.removeAll { $0.seconds > 4 }
+    #expect(LatencyPlot.all(of: result).map(\.stem) == ["04-backfill-quantiles"])
+  }
 }

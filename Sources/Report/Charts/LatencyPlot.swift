@@ -34,6 +34,10 @@ package struct LatencyPlot: Sendable, Equatable {
     static let step = 1.023
     /// Places of a run's course that are drawn.
     static let moments = 60
+    /// Fewer places than these show no course.
+    static let momentsMin = 5
+    /// Every so many places of a line tell their values to a pointer.
+    static let hoverEvery = 8
   }
 
   /// Of a result: what its rows have latencies for.
@@ -101,7 +105,7 @@ package struct LatencyPlot: Sendable, Equatable {
       let medians = bins.sorted { $0.key < $1.key }.compactMap { bin, own in
         Statistics.median(own.compactMap { $0.figures["p99_ms"] }).map { Point(x: (Double(bin) + 0.5) * width, ms: $0) }
       }
-      return medians.count > 2 ? medians : []
+      return medians.count >= Limits.momentsMin ? medians : []
     }
     guard !all.isEmpty else { return nil }
     let most = all.flatMap(\.points).map(\.x).max() ?? 1
@@ -192,8 +196,12 @@ package struct LatencyPlot: Sendable, Equatable {
     let lines = series.indices.map { index in
       "data skip 1 using (of(\(index), 3)):4 with lines lw 2.2 lc rgb \"\(Script.color(index))\" title \(Script.quoted(series[index].label))"
     }
-    let hovers = series.indices.map { index in
-      "data skip 1 using (of(\(index), 3)):4:(hover(\(Script.quoted(series[index].label)))) every 8 with labels hypertext "
+    // Each line's places are counted from its own first: gnuplot 5.4 crashes on a line of which none has a text.
+    var row = 0
+    let hovers = series.enumerated().map { index, one in
+      defer { row += one.points.count }
+      let rows = "every \(Limits.hoverEvery)::\(row)::\(row + one.points.count - 1)"
+      return "data skip 1 \(rows) using (of(\(index), 3)):4:(hover(\(Script.quoted(one.label)))) with labels hypertext "
         + "point pt 7 ps 1.2 lc rgb \"#fe\(Script.color(index).dropFirst())\" notitle"
     }
     return lines + hovers

@@ -12,7 +12,7 @@ extension Report {
       const hide = () => { tip.hidden = ring.hidden = true; };
       for (const svg of document.querySelectorAll("figure svg, svg.spark")) {
         const marks = [];
-        for (const title of svg.querySelectorAll("g > title")) {
+        for (const title of svg.querySelectorAll("title")) {
           const text = title.textContent.trim();
           if (!text) continue;
           marks.push([title.parentNode, text]);

@@ -246,8 +246,9 @@ extension Report {
     .picture figure { margin: 0; }
     figure svg { width: 100%; height: auto; display: block; font-family: "DejaVu Sans", system-ui, Helvetica, Arial,
       sans-serif; border-radius: 6px; background: #fff; font-size: 14px; }
-    figure svg text { stroke: none; }
+    figure svg text { stroke: none; white-space: pre; }
     figure svg .h { opacity: 0; fill: #000; stroke: none; }
+    figure svg .h circle:not([r]) { r: 6.3px; }
     .narrow { display: none; }
     blockquote { margin: 8px 0; padding: 2px 0 2px 14px; border-left: 3px solid var(--line); font-style: italic; }
     .columns { display: grid; grid-template-columns: 1fr 1fr; gap: 0 36px; }
