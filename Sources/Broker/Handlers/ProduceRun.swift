@@ -291,6 +291,7 @@ final class ProduceRun {
       }
     }
     let whole = Frame.response(response, version: view.version, correlationID: view.correlationID)
+    if !whole.errors.isEmpty { run.notes.append(.errors(whole.errors, api: ProduceRequest.api.key)) }
     for case .bytes(let bytes) in whole.parts { responses.writeImmutableBuffer(bytes) }
     return nil
   }

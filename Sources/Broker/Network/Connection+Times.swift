@@ -31,38 +31,6 @@ struct RequestHeads {
 
 /// Where the time of requests goes, told to the event loop's meter. Nothing of this runs without one.
 extension Connection {
-  /// As `serveTogether`, and counts the requests.
-  func serveTogether(
-    _ bytes: inout ByteBuffer, _ runs: any RequestRuns, _ origin: RequestOrigin, _ context: ChannelHandlerContext,
-    _ meter: RequestMeter, at now: NIODeadline?
-  ) -> Bool {
-    let began = now ?? loop.eventLoop.now
-    let run = runs.serve(bytes, from: origin, requestsMax: machine.room)
-    guard run.requests > 0 else { return false }
-    let (requests, byteCount, aftermath) = (run.requests, run.byteCount, run.takeAftermath())
-    if run.outcomes.isEmpty, machine.answersAtOnce {
-      let head = RequestTimes.Head(bytes, at: bytes.readerIndex + Frame.prefixBytes, withClientID: meter.log != nil)
-      bytes.moveReaderIndex(forwardBy: byteCount)
-      let responseBytes = run.responseBytes
-      answerTogether(run, context)
-      let now = loop.eventLoop.now
-      meter.served(
-        requests, of: head.apiKey, requestBytes: byteCount, responseBytes: responseBytes, arrived: arrivedAt,
-        began: began, ended: now)
-      if let log = meter.log, log.isSlow((now - arrivedAt).nanoseconds) {
-        let ended = RequestTimes.Ended(
-          head, requestBytes: byteCount, responseBytes: responseBytes, arrived: arrivedAt, began: began, ended: now)
-        log.take(ended, from: peer, count: requests)
-      }
-    } else {
-      let heads = RequestHeads(bytes, count: requests, withClientIDs: meter.log != nil, began: began)
-      bytes.moveReaderIndex(forwardBy: byteCount)
-      answerOneByOne(run, context, heads)
-    }
-    aftermath?.happen()
-    return true
-  }
-
   /// A request is begun by itself.
   func noteBegun(_ slot: Machine.Slot, _ frame: ByteBuffer) {
     let head = RequestTimes.Head(frame, at: frame.readerIndex, withClientID: loop.meter?.log != nil)
@@ -95,17 +63,10 @@ extension Connection {
   }
 
   /// For the request log.
-  private var peer: RequestLog.Peer {
+  var peer: RequestLog.Peer {
     let port = context?.channel.remoteAddress?.port
     return RequestLog.Peer(
       client: "\(origin?.peerAddress ?? "?")\(port.map { ":\($0)" } ?? "")", listener: origin?.listener ?? "?",
       principal: origin.map { "\($0.principal.type):\($0.principal.name)" } ?? "?")
-  }
-}
-
-extension RequestRun {
-  /// The bytes of all responses that are there.
-  var responseBytes: Int {
-    (responses?.readableBytes ?? 0) + parts.reduce(0) { $0 + $1.byteCount }
   }
 }

@@ -34,15 +34,15 @@ package final class Connection: ChannelDuplexHandler {
   private let received: ReceivedBytes
   private let log: Logger
 
-  private(set) var machine: Machine
-  private let writer: ResponseWriter
+  var machine: Machine
+  let writer: ResponseWriter
   private(set) var context: ChannelHandlerContext?
   /// The peer's address and port, for the log.
   private var client = "?"
   /// What requests get to know of their connection; nil while it has no channel.
   private(set) var origin: RequestOrigin?
   /// The way back for responses; nil while the connection has no channel.
-  private var port: ConnectionPort?
+  private(set) var port: ConnectionPort?
   /// Requests whose handlers want to know when the connection ends before their responses are given.
   private var onClose: [Machine.Slot: @Sendable () -> Void] = [:]
   /// The client has exceeded a quota.
@@ -196,73 +196,6 @@ package final class Connection: ChannelDuplexHandler {
     keep(bytes, bytes.readableBytes > 0 ? .requests : .nothing, frameBytes: nil)
   }
 
-  /// Serves the requests at the front of `bytes` that can be served together; returns false when there is none.
-  ///
-  /// - Parameter now: the time, where it is known.
-  private func serveTogether(_ bytes: inout ByteBuffer, _ runs: any RequestRuns, at now: NIODeadline?) -> Bool {
-    guard let origin, let context else { preconditionFailure("a request began on a connection without a channel") }
-    if let meter = loop.meter { return serveTogether(&bytes, runs, origin, context, meter, at: now) }
-    let run = runs.serve(bytes, from: origin, requestsMax: machine.room)
-    guard run.requests > 0 else { return false }
-    bytes.moveReaderIndex(forwardBy: run.byteCount)
-    let aftermath = run.takeAftermath()
-    if run.outcomes.isEmpty, machine.answersAtOnce {
-      answerTogether(run, context)
-    } else {
-      answerOneByOne(run, context)
-    }
-    aftermath?.happen()
-    return true
-  }
-
-  /// Hands over the responses that all of the requests have.
-  func answerTogether(_ run: RequestRun, _ context: ChannelHandlerContext) {
-    // The channel may come back with events while something is written.
-    if let responses = run.responses.take() {
-      machine.answerTogether()
-      writer.write(responses, to: context)
-    } else if !run.parts.isEmpty {
-      machine.answerTogether()
-      if !writer.take(&run.parts, to: context) { writer.write(.parts(run.takeParts()), to: context) }
-    } else {
-      return
-    }
-    _ = machine.handedOver(takesResponses: writer.takesMore(context))
-  }
-
-  /// Tells the machine of each of the requests that were served together.
-  ///
-  /// - Parameter heads: of the requests, where their times are wanted.
-  func answerOneByOne(
-    _ run: RequestRun, _ context: ChannelHandlerContext, _ heads: RequestHeads? = nil
-  ) {
-    guard let port else { preconditionFailure("a request began on a connection without a channel") }
-    // Giving responses may come back to `runs`, too.
-    let (requests, parts) = (run.requests, run.takeParts())
-    var heads = heads
-    var responses = run.responses ?? ByteBuffer()
-    var outcomes = run.outcomes[...]
-    for _ in 0..<requests {
-      guard let slot = machine.beginServed() else { return }
-      if heads != nil { noteBegun(slot, heads?.next()) }
-      if !parts.isEmpty {
-        complete(slot, .response(.parts(parts)))
-      } else {
-        switch outcomes.popFirst() ?? .response(byteCount: Frame.wholeBytes(of: responses)) {
-        case .response(byteCount: 0): complete(slot, .silent)
-        case .response(let byteCount):
-          guard let frame = responses.readSlice(length: byteCount) else {
-            preconditionFailure("a response is shorter than it says")
-          }
-          complete(slot, .response(.bytes(frame)))
-        case .later(let begin): begin(ResponseSlot(port: port, slot: slot))
-        case .close: complete(slot, .close)
-        }
-      }
-      handOverResponses()
-    }
-  }
-
   /// Ends a turn that left `rest` in `bytes`.
   private func keep(_ bytes: ByteBuffer, _ rest: Machine.Rest, frameBytes: Int?) {
     switch machine.turnEnded(leaving: rest) {
@@ -307,7 +240,7 @@ package final class Connection: ChannelDuplexHandler {
 
   /// Hands over the responses that are ready in the midst of a turn. What was handed over counts at once: a read may bring
   /// thousands of small requests with large responses.
-  private func handOverResponses() {
+  func handOverResponses() {
     guard let context else { return }
     var next = machine.nextResponse()
     while let response = next {
@@ -331,7 +264,7 @@ package final class Connection: ChannelDuplexHandler {
   }
 
   /// Passes on how a request ended.
-  private func complete(_ slot: Machine.Slot, _ outcome: Machine.Outcome) {
+  func complete(_ slot: Machine.Slot, _ outcome: Machine.Outcome) {
     if times != nil { noteFinished(slot, outcome) }
     advance(machine.finish(slot, outcome))
   }

@@ -37,6 +37,8 @@ package final class RequestRun {
   package var parts: [OutgoingResponse.Part] = []
   /// What became of each request; empty when all have a response, or none wants one.
   package var outcomes: [Outcome] = []
+  /// What the event loop's meter is to be told, beside sizes and times: the errors in `responses`.
+  var notes: [RequestMeter.Note] = []
   /// Requests of other connections that these satisfied, to be woken when all this is done with: they may come back for a run of their own.
   var woken: [Waiter] = []
   /// Partitions that could not be appended to, and what is to be done about it: then too, because it wakes who waits for them.
@@ -68,6 +70,7 @@ package final class RequestRun {
     responses = nil
     if !parts.isEmpty { parts.removeAll(keepingCapacity: true) }
     if !outcomes.isEmpty { outcomes = [] }
+    if !notes.isEmpty { notes = [] }
     if !woken.isEmpty { woken = [] }
     if !failed.isEmpty { failed = [] }
   }

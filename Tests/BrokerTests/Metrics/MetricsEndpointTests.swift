@@ -13,14 +13,12 @@ import Wire
 /// The metrics listener of a broker that serves.
 @Suite("The metrics listener")
 struct MetricsEndpointTests {
-  private static let listening = ["millrace.metrics.listener": "127.0.0.1:0"]
+  private static let listening = TestBroker.metricsListener
 
   private func scrape(_ broker: TestBroker) throws -> Samples {
     // A scrape is given to all who ask within a second.
     usleep(UInt32(Limits.scrapeSpacingMs) * 1000 + 50_000)
-    let answer = try MetricsClient(port: broker.running.metricsPort).get("/metrics")
-    #expect(answer.status == 200 && answer.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"))
-    return try Samples(answer.body)
+    return try broker.scrape()
   }
 
   @Test("counts what a producer and a consumer have done, to the byte")

@@ -53,6 +53,18 @@ struct MetricsClient {
   }
 }
 
+extension TestBroker {
+  /// What makes a broker serve `scrape`.
+  static let metricsListener = ["millrace.metrics.listener": "127.0.0.1:0"]
+
+  /// What a scrape tells. It is given to all who ask within `Limits.scrapeSpacingMs`: the first of a broker is of now.
+  func scrape() throws -> Samples {
+    let answer = try MetricsClient(port: running.metricsPort).get("/metrics")
+    #expect(answer.status == 200 && answer.head.contains("content-type: text/plain; version=0.0.4; charset=utf-8"))
+    return try Samples(answer.body)
+  }
+}
+
 /// The samples of a scrape.
 struct Samples {
   /// By name and labels, as they are written.
