@@ -299,17 +299,7 @@ package final class Producer {
     request.transactionalID = settings.transactionalID
     request.acks = settings.acks
     request.timeoutMs = Int32(settings.requestTimeoutMs)
-    request.topicData = [
-      .with {
-        $0.name = settings.topic
-        $0.partitionData = [
-          .with {
-            $0.index = lanes[batch.lane].partition
-            $0.records = .bytes(batch.bytes)
-          }
-        ]
-      }
-    ]
+    request.add(.bytes(batch.bytes), to: TopicPartition(settings.topic, lanes[batch.lane].partition))
     guard settings.acks != 0 else {
       do {
         try connection.sendUnanswered(request)

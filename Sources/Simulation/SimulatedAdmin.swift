@@ -181,7 +181,7 @@ final class SimulatedAdmin: @unchecked Sendable {
     var request = ProduceRequest()
     request.acks = -1
     request.timeoutMs = 30_000
-    request.add(bytes, to: TopicPartition(name, 0))
+    request.add(.bytes(bytes), to: TopicPartition(name, 0))
     client.ask(request, version: 8) { [self] result in
       guard case .success(let answer) = result, let placed = answer.responses.first?.partitionResponses.first else {
         return next(after: 500_000)

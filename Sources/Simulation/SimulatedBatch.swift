@@ -30,12 +30,3 @@ struct SimulatedBatch {
     } catch { preconditionFailure("a batch of our own cannot be built: \(error)") }
   }
 }
-
-extension ProduceRequest {
-  /// Adds a partition's batch; the partitions of a topic follow each other.
-  mutating func add(_ bytes: ByteBuffer, to partition: TopicPartition) {
-    if topicData.last?.name != partition.topic { topicData.append(.with { $0.name = partition.topic }) }
-    topicData[topicData.count - 1].partitionData.append(
-      .with { ($0.index, $0.records) = (partition.partition, .bytes(bytes)) })
-  }
-}

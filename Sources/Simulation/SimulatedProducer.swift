@@ -125,7 +125,7 @@ final class SimulatedProducer: @unchecked Sendable {
     var request = ProduceRequest()
     request.acks = settings.acks
     request.timeoutMs = 30_000
-    request.add(bytes, to: settings.partition)
+    request.add(.bytes(bytes), to: settings.partition)
     simulation.trace.note("\(client.name) sends \(batch.id.batch), \(batch.count) records, sequence \(batch.sequence)")
     if settings.acks == 0 {
       client.ask(request, version: settings.version, isSilent: true) { _ in }

@@ -130,7 +130,7 @@ extension SimulatedTransactionalProducer {
       simulation.ledger(sent.target.partition).sending(
         sent.batch.id, count: sent.batch.count, bytes: bytes.readableBytes, timestamp: sent.batch.timestamp,
         isIdempotent: true)
-      request.add(bytes, to: sent.target.partition)
+      request.add(.bytes(bytes), to: sent.target.partition)
     }
     return request
   }

@@ -98,17 +98,7 @@ struct RolesTrial: Mechanism {
     var request = ProduceRequest()
     request.acks = 1
     request.timeoutMs = 1_000
-    request.topicData = [
-      .with {
-        $0.name = "roles"
-        $0.partitionData = [
-          .with {
-            $0.index = partition
-            $0.records = batch
-          }
-        ]
-      }
-    ]
+    request.add(batch, to: TopicPartition("roles", partition))
     return try cluster.call(request, to: id).responses.first?.partitionResponses.first?.errorCode ?? .unknownServerError
   }
 

@@ -123,17 +123,7 @@ final class Writer {
     var request = ProduceRequest()
     request.acks = settings.acks
     request.timeoutMs = Limits.timeoutMs
-    request.topicData = [
-      .with {
-        $0.name = settings.topic
-        $0.partitionData = [
-          .with {
-            $0.index = Int32(partition)
-            $0.records = batch
-          }
-        ]
-      }
-    ]
+    request.add(batch, to: TopicPartition(settings.topic, Int32(partition)))
     guard let answer = try? connection.call(request) else { return false }
     connections[id] = connection
     return answer.responses.first?.partitionResponses.first?.errorCode == ErrorCode.none

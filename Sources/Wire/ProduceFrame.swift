@@ -1,3 +1,4 @@
+import Model
 package import NIOCore
 
 /// Writes Produce requests of one batch each: the same bytes as `ProduceRequest` has, without a value for each of them.
@@ -33,12 +34,7 @@ package struct ProduceFrame: Sendable {
     request.transactionalID = transactionalID
     request.acks = acks
     request.timeoutMs = timeoutMs
-    request.topicData = [
-      .with {
-        $0.name = topic
-        $0.partitionData = [.with { $0.records = .bytes(nil) }]
-      }
-    ]
+    request.add(.bytes(nil), to: TopicPartition(topic, 0))
     guard
       let whole = Frame.request(request, version: version, correlationID: 0, clientID: clientID).joined?
         .readableBytesView

@@ -14,17 +14,7 @@ struct ProduceFrameTests {
     request.transactionalID = transactional ? "id" : nil
     request.acks = -1
     request.timeoutMs = 1234
-    request.topicData = [
-      .with {
-        $0.name = topic
-        $0.partitionData = [
-          .with {
-            $0.index = partition
-            $0.records = .bytes(ByteBuffer(bytes: records))
-          }
-        ]
-      }
-    ]
+    request.add(.bytes(ByteBuffer(bytes: records)), to: TopicPartition(topic, partition))
     return request
   }
 

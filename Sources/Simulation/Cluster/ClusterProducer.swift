@@ -123,7 +123,7 @@ final class ClusterProducer: @unchecked Sendable {
     var request = ProduceRequest()
     request.acks = settings.acks
     request.timeoutMs = 2_000
-    request.add(bytes, to: settings.partition)
+    request.add(.bytes(bytes), to: settings.partition)
     cluster.trace.note(
       "\(client.name) sends \(batch.id.batch) to \(leader.broker), \(batch.count) records, sequence \(batch.sequence)")
     client.ask(request, to: leader.broker, version: 9) { [self] result in answered(batch.id, by: leader, result) }

@@ -57,16 +57,10 @@ extension TestClient {
 
 extension ProduceRequest {
   static func producing(_ batch: ByteBuffer?, to topic: String, _ partition: Int32, acks: Int16) -> ProduceRequest {
-    var data = ProduceRequest.Partition()
-    data.index = partition
-    data.records = .bytes(batch)
-    var asked = ProduceRequest.Topic()
-    asked.name = topic
-    asked.partitionData = [data]
     var request = ProduceRequest()
     request.acks = acks
     request.timeoutMs = 10_000
-    request.topicData = [asked]
+    request.add(.bytes(batch), to: TopicPartition(topic, partition))
     return request
   }
 }

@@ -152,17 +152,7 @@ enum Requests {
     guard let batch = try? builder.finish(codec: .none) else { preconditionFailure("nothing is compressed here") }
     var request = ProduceRequest()
     request.acks = acks
-    request.topicData = [
-      .with {
-        $0.name = topic
-        $0.partitionData = [
-          .with {
-            $0.index = partition
-            $0.records = .bytes(batch)
-          }
-        ]
-      }
-    ]
+    request.add(.bytes(batch), to: TopicPartition(topic, partition))
     return frame(request, 9)
   }
 
