@@ -1,5 +1,4 @@
 import Foundation
-import Glibc
 import Synchronization
 import TestSupport
 import Testing
@@ -16,6 +15,10 @@ struct StrangersTests {
     static let longestMs = 5_000.0
     /// A stranger has so many connections open at a time; more makes room for itself by closing his oldest.
     static let strangersOpen = 2_000
+    /// As many as the broker keeps of all strangers.
+    static let crowd = 1_000
+    /// Connections that could not be made, after which a stranger goes.
+    static let failuresMax = 10_000
   }
 
   /// What strangers say when they have connected.
@@ -36,53 +39,35 @@ struct StrangersTests {
   private final class Stranger: Sendable {
     private let isOver = Atomic(false)
     private let made = Atomic(0)
+    private let crowd: AsyncStream<Void>
 
     init(port: UInt16, address: String) {
+      let (crowd, hasCrowd) = AsyncStream<Void>.makeStream()
+      self.crowd = crowd
       // A thread of its own: connecting blocks.
       Thread { [self] in
-        var open: [Int32] = []
-        while !isOver.load(ordering: .relaxed) {
+        var open: [RawSocket] = []
+        var failures = 0
+        while !isOver.load(ordering: .relaxed), failures < Limits.failuresMax {
           let words = Words.allCases[made.load(ordering: .relaxed) % Words.allCases.count]
-          guard let socket = Self.connected(port, address) else {
-            usleep(1000)
+          guard let socket = try? RawSocket(port: port, patienceSeconds: 1, from: address) else {
+            failures += 1
             continue
           }
-          words.bytes.withUnsafeBytes { _ = send(socket, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+          words.bytes.withUnsafeBytes { _ = socket.send($0) }
           open.append(socket)
-          made.add(1, ordering: .relaxed)
-          if open.count > Limits.strangersOpen { close(open.removeFirst()) }
+          if made.add(1, ordering: .relaxed).newValue == Limits.crowd { hasCrowd.finish() }
+          if open.count > Limits.strangersOpen { open.removeFirst() }
         }
-        for socket in open { close(socket) }
+        hasCrowd.finish()
       }.start()
     }
 
+    /// Returns when he has made `Limits.crowd` connections, or cannot make any.
+    func comesInCrowds() async { for await _ in crowd {} }
+
     var connections: Int { made.load(ordering: .relaxed) }
     func end() { isOver.store(true, ordering: .relaxed) }
-
-    private static func connected(_ port: UInt16, _ address: String) -> Int32? {
-      let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-      guard descriptor >= 0 else { return nil }
-      let own = at(address, 0) { bind(descriptor, $0, $1) }
-      guard own == 0, at("127.0.0.1", port, { connect(descriptor, $0, $1) }) == 0 else {
-        close(descriptor)
-        return nil
-      }
-      return descriptor
-    }
-
-    private static func at(
-      _ host: String, _ port: UInt16, _ call: (UnsafePointer<sockaddr>, socklen_t) -> Int32
-    ) -> Int32 {
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_port = port.bigEndian
-      address.sin_addr.s_addr = inet_addr(host)
-      return withUnsafePointer(to: &address) { pointer in
-        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          call($0, socklen_t(MemoryLayout<sockaddr_in>.size))
-        }
-      }
-    }
   }
 
   @Test(
@@ -110,8 +95,7 @@ struct StrangersTests {
     try await withBroker(overrides) { _ in
       let strangers = (2...3).map { Stranger(port: port, address: "127.0.0.\($0)") }
       defer { for stranger in strangers { stranger.end() } }
-      // Until the broker has as many of them as it keeps.
-      for _ in 0..<6_000 where strangers.contains(where: { $0.connections < 1_000 }) { usleep(10_000) }
+      for stranger in strangers { await stranger.comesInCrowds() }
       let before = strangers.map(\.connections)
       let outcome = try await Programs.load([
         "connect", "--bootstrap-server", "127.0.0.1:\(port)", "--num-connections", "\(Limits.connections)",
@@ -121,7 +105,7 @@ struct StrangersTests {
       let report = try outcome.json()
       let seen = "\(report) beside \(zip(before, after).map { "\($0) to \($1)" }) connections of strangers"
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(before.allSatisfy { $0 >= 1_000 } && before.reduce(0, +) < after.reduce(0, +), "\(seen)")
+      #expect(before.allSatisfy { $0 >= Limits.crowd } && before.reduce(0, +) < after.reduce(0, +), "\(seen)")
       #expect(report["connections_made"] as? Int == Limits.connections, "\(seen)")
       #expect(try #require(report["connect_p50_ms"] as? Double) < Limits.medianMs, "\(seen)")
       #expect(try #require(report["connect_max_ms"] as? Double) < Limits.longestMs, "\(seen)")

@@ -9,15 +9,19 @@ package final class RawSocket: Sendable {
   /// - Parameter patienceSeconds: a call that would block for longer fails with EAGAIN.
   /// - Parameter receiveBufferBytes: SO_RCVBUF; a small one soon holds back a peer whose bytes are not read.
   /// - Parameter isIPv6: connects to ::1 instead of `host`.
+  /// - Parameter source: the IPv4 address to connect from; nil leaves it to the kernel.
   package init(
     host: String = "127.0.0.1", port: UInt16, patienceSeconds: Int, receiveBufferBytes: Int32? = nil,
-    isIPv6: Bool = false
+    isIPv6: Bool = false, from source: String? = nil
   ) throws {
     let descriptor = socket(
       isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     self.descriptor = descriptor
     guard descriptor >= 0 else { throw BrokerProcess.Failure("no socket: \(errnoText)") }
     if let receiveBufferBytes { Self.set(descriptor, SOL_SOCKET, SO_RCVBUF, receiveBufferBytes) }
+    if let source, Self.at(source, 0, { bind(descriptor, $0, $1) }) != 0 {
+      throw BrokerProcess.Failure("cannot bind to \(source): \(errnoText)")
+    }
     let connected =
       isIPv6
       ? Self.atLoopback6(port, { connect(descriptor, $0, $1) })
