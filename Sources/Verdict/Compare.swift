@@ -31,10 +31,31 @@ package struct Comparison: Sendable, Equatable {
     package var change: Change
     /// Why nothing could be compared.
     package var missing: String?
+    /// What a rule says must never be, such as lost records: the most that a run of each result has. They are compared as they are, for there
+    /// is no ratio of zero.
+    package var counts: Counts?
+
+    package struct Counts: Sendable, Equatable {
+      package var before: Double
+      package var after: Double
+
+      package var sentence: String { "\(Figures.text(before)) in the first, \(Figures.text(after)) in the second" }
+
+      /// Nil where neither result has none: the ratio is to say.
+      fileprivate var change: Change? {
+        switch (before > 0, after > 0) {
+        case (false, false): .same
+        case (false, true): .worse
+        case (true, false): .better
+        case (true, true): nil
+        }
+      }
+    }
 
     package var name: String { [arm, levels, metric].filter { !$0.isEmpty }.joined(separator: ", ") }
 
     package var sentence: String {
+      if let counts { return "\(name): at most \(counts.sentence): \(change.rawValue)" }
       guard let ratio else { return "\(name): \(missing ?? "too few valid runs")" }
       let chance = p.map { $0 < 0.001 ? ", p < 0.001" : ", p = \(Figures.text($0, digits: 2))" } ?? ""
       return "\(name): \(Figures.interval(ratio, suffix: "×")) as good, margin \(Figures.percent(margin))"
@@ -53,7 +74,8 @@ package struct Comparison: Sendable, Equatable {
   /// The effects as a reader wants them: what is worse first, the largest difference first within each change.
   package var ranked: [Effect] {
     func rank(_ effect: Effect) -> (Int, Double) {
-      (Change.allCases.firstIndex(of: effect.change) ?? 0, -abs(log(effect.ratio?.value ?? 1)))
+      let size = effect.counts != nil && effect.change == .worse ? .infinity : abs(log(effect.ratio?.value ?? 1))
+      return (Change.allCases.firstIndex(of: effect.change) ?? 0, -size)
     }
     return effects.sorted { rank($0) < rank($1) }
   }
@@ -71,7 +93,7 @@ package struct Comparison: Sendable, Equatable {
   /// 0 when nothing is worse by more than the margin, 1 when something is, 2 when nothing could be compared.
   package var exitCode: Int32 {
     if outcome == .worse { return 1 }
-    return effects.contains { $0.ratio != nil } ? 0 : 2
+    return effects.contains { $0.ratio != nil || $0.counts != nil } ? 0 : 2
   }
 
   /// The comparison in one line, such as "3 of 54 worse, the largest −12 % (append, 100, records per s)".
@@ -80,11 +102,15 @@ package struct Comparison: Sendable, Equatable {
     func count(_ change: Change) -> Int { effects.count { $0.change == change } }
     let others = [(Change.better, "better"), (.same, "the same"), (.inconclusive, "undecided")]
       .compactMap { change, word in count(change) > 0 ? "\(count(change)) \(word)" : nil }.joined(separator: ", ")
-    let worst = effects.filter { $0.change == .worse }.min { ($0.ratio?.value ?? 1) < ($1.ratio?.value ?? 1) }
-    guard let worst, let ratio = worst.ratio else {
+    // Without a ratio: what must never be. Nothing is worse.
+    let worst = effects.filter { $0.change == .worse }.min { ($0.ratio?.value ?? 0) < ($1.ratio?.value ?? 0) }
+    guard let worst else {
       return "0 of \(effects.count) worse by more than \(Figures.percent(margin)): \(others)"
     }
     let rest = others.isEmpty ? "" : "; \(others)"
+    guard let ratio = worst.ratio else {
+      return "\(count(.worse)) of \(effects.count) worse (\(worst.sentence))\(rest)"
+    }
     return "\(count(.worse)) of \(effects.count) worse, the largest "
       + "\(Figures.percent(ratio.value - 1, signed: true)) (\(worst.name))\(rest)"
   }
@@ -184,7 +210,11 @@ package struct Comparison: Sendable, Equatable {
         effect.margin = max(margin, effect.floor)
         effect.missing = missing(before, after)
         var test: Statistics.Equivalence?
-        if effect.missing == nil {
+        if effect.missing == nil, rules.contains(where: { $0.kind == .never && $0.metric == metric }) {
+          let counts = Effect.Counts(before: before.max() ?? 0, after: after.max() ?? 0)
+          if let change = counts.change { (effect.counts, effect.change) = (counts, change) }
+        }
+        if effect.missing == nil, effect.counts == nil {
           test = Statistics.equivalence(before, after, margin: effect.margin)
           if test == nil { effect.missing = "not positive, so a ratio has no meaning" }
           if known.direction == .less { test = test?.inverse }

@@ -71,6 +71,7 @@ struct CompareCommand: ParsableCommand {
           "noise_floor": effect.floor, "margin": effect.margin, "missing": effect.missing.map { $0 as Any } ?? NSNull(),
           "p": effect.p.map { $0 as Any } ?? NSNull(),
           "ratio": effect.ratio.map { JSONText.object($0) as Any } ?? NSNull(),
+          "counts": effect.counts.map { ["before": $0.before, "after": $0.after] as Any } ?? NSNull(),
         ]
       },
     ]

@@ -117,6 +117,35 @@ struct CompareTests {
     #expect(comparison.configuration.count == 2)
   }
 
+  @Test("what must never be is compared as it is: none in both is the same, one more than none is worse")
+  func never() throws {
+    let (first, second) = try results { _ in }
+    func result(_ result: StoredResult, first: Double, others: Double) -> StoredResult {
+      var result = result
+      result.experiment.verdicts = [result.experiment.verdicts[0]]
+      result.experiment.verdicts[0].kind = .never
+      result.experiment.verdicts[0].metric = "lost"
+      result.experiment.metrics.append("lost")
+      for index in result.rows.indices {
+        result.rows[index].metrics["lost"] = result.rows[index].replicate == 1 ? first : others
+      }
+      return result
+    }
+    let (clean, lossy) = (result(first, first: 0, others: 0), result(second, first: 3, others: 0))
+    let same = try Comparison(clean, clean)
+    #expect(same.outcome == .same && same.exitCode == 0 && same.effects.allSatisfy { $0.change == .same })
+    let worse = try Comparison(clean, lossy)
+    #expect(worse.outcome == .worse && worse.exitCode == 1)
+    let told = worse.ranked[0].sentence
+    #expect(told.hasSuffix("at most 0 in the first, 3 in the second: worse"), "\(told)")
+    #expect(worse.summary.contains("at most 0 in the first, 3 in the second"), "\(worse.summary)")
+    #expect(try Comparison(lossy, clean).outcome == .better)
+    // Some in both: the ratio is to say, and cannot where a run has none.
+    #expect(try Comparison(lossy, lossy).outcome == .inconclusive)
+    let steady = result(first, first: 2, others: 2)
+    #expect(try Comparison(steady, steady).outcome == .same)
+  }
+
   @Test("too few valid runs are inconclusive, and exit with 2")
   func few() throws {
     let (first, second) = try results { result in result.rows.removeAll { $0.replicate > 3 } }

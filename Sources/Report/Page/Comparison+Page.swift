@@ -43,7 +43,8 @@ extension Comparison {
   private func row(_ effect: Effect, range: Double) -> [String: Any] {
     [
       "arm": effect.arm, "levels": effect.levels, "metric": effect.metric.replacing("_", with: " "),
-      "ratio": effect.ratio.map { Figures.interval($0, suffix: "×") } ?? effect.missing ?? "too few valid runs",
+      "ratio": effect.ratio.map { Figures.interval($0, suffix: "×") } ?? effect.counts?.sentence ?? effect.missing
+        ?? "too few valid runs",
       "p": effect.p.map { $0 < 0.001 ? "< 0.001" : Figures.text($0, digits: 2) } ?? "–",
       "floor": Figures.percent(effect.margin), "change": mark(effect.change), "plot": plot(effect, range: range),
     ]
