@@ -83,10 +83,15 @@ struct InlineSVGTests {
     let medians = InlineSVG.embed(circles(radius: 4), title: "", prefix: "n", runs: false)
     #expect(medians.contains("M10.2,20.7h0m1.2,9.4h0m.6,9.9h0"), "\(medians)")
     #expect(InlineSVG.embed("<svg><g>", title: "", prefix: "") == "", "cut off")
+    // A chart's file may have been altered: no number in it ends the program.
+    for number in [String(repeating: "9", count: 400), "99999999999999999999.5", "-1", "1.1.1", "-"] {
+      let altered = runs.replacing("10.2,", with: "\(number),").replacing("396.01", with: number)
+      #expect(!InlineSVG.embed(altered, title: "", prefix: "w").isEmpty, "\(number)")
+    }
   }
 
   @Test(
-    "every chart of a definition keeps its hover values, texts, lines and marks in a third of its size, and every reference its target",
+    "every chart of a definition keeps its hover values, texts, lines and marks in two fifths of its size, and every reference its target",
     arguments: Synthetic.stems)
   func kept(stem: String) throws {
     let scratch = try ScratchDirectory("kept")
@@ -105,7 +110,7 @@ struct InlineSVGTests {
       checkTexts(phone, svg, "\(name), without runs")
       #expect(phone.utf8.count <= page.utf8.count)
     }
-    #expect(after * 3 <= before, "\(after) of \(before) bytes")
+    #expect(after * 5 <= before * 2, "\(after) of \(before) bytes")
   }
 
   private func checkTexts(_ page: String, _ svg: String, _ name: String) {
@@ -174,16 +179,20 @@ struct InlineSVGTests {
     svg.replacing(#/(?s)<defs>.*?</defs>/#, with: "").matches(of: #/<path [^>]* d=["']([^"']*)/#).flatMap { path in
       var lines: [[Place]] = []
       var place = Place(x: 0, y: 0)
-      var last = "M"
-      for part in path.output.1.matches(of: #/([MLmlh]?) ?(-?[\d.]+)(?:[, ]?(-?[\d.]+))?/#) {
-        guard let x = Double(part.output.2) else { continue }
-        // The `h0` of a dot goes nowhere.
-        guard part.output.1 != "h" else { continue }
-        let y = part.output.3.flatMap { Double($0) } ?? 0
-        let command = part.output.1.isEmpty ? last : String(part.output.1)
-        last = command
-        place = command == "m" || command == "l" ? Place(x: place.x + x, y: place.y + y) : Place(x: x, y: y)
-        if command == "M" || command == "m" { lines.append([place]) } else { lines[lines.count - 1].append(place) }
+      for part in path.output.1.matches(of: #/([MLmlhv])([^MLmlhv]*)/#) {
+        let command = part.output.1
+        var numbers = part.output.2.matches(of: #/-?(?:\d+(?:\.\d+)?|\.\d+)/#).compactMap { Double($0.output) }[...]
+        while let first = numbers.popFirst() {
+          switch command {
+          // The `h0` of a dot goes nowhere.
+          case "h" where first == 0: continue
+          case "h": place.x += first
+          case "v": place.y += first
+          case "m", "l": (place.x, place.y) = (place.x + first, place.y + (numbers.popFirst() ?? .nan))
+          default: (place.x, place.y) = (first, numbers.popFirst() ?? .nan)
+          }
+          if command == "M" || command == "m" { lines.append([place]) } else { lines[lines.count - 1].append(place) }
+        }
       }
       return lines
     }

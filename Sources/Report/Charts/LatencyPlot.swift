@@ -31,7 +31,7 @@ package struct LatencyPlot: Sendable, Equatable {
     /// A quantile is drawn where at least so many samples lie beyond it.
     static let beyond = 10.0
     /// From one quantile drawn to the next, as 1 over the share beyond.
-    static let step = 1.023
+    static let step = 1.06
     /// Places of a run's course that are drawn.
     static let moments = 60
     /// Fewer places than these show no course.
@@ -83,7 +83,7 @@ package struct LatencyPlot: Sendable, Equatable {
       guard beyond >= Limits.beyond else { break }
       let point = Point(x: total / beyond, ms: bucket.highNs / 1e6)
       last = point
-      // A hundred places a decade are enough for any eye.
+      // Forty places a decade, one on every four pixels.
       if points.last.map({ point.x >= $0.x * Limits.step }) ?? true { points.append(point) }
     }
     if let last, last != points.last { points.append(last) }

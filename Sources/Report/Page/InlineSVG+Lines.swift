@@ -53,10 +53,11 @@ extension InlineSVG {
       written += place.map { "m\(first.text(from: $0))" } ?? "M\(first.text(from: Tenths(x: 0, y: 0)))"
       place = first
       if isDot { written += "h0" }
-      for (index, point) in points.dropFirst().enumerated() {
-        let step = point.text(from: place ?? point)
-        written += index == 0 ? "l\(step)" : step.hasPrefix("-") ? step : " \(step)"
-        place = point
+      var command: Character = isDot ? "h" : "m"
+      for point in points.dropFirst() {
+        let (next, step) = point.step(from: place ?? point)
+        written += next != command ? "\(next)\(step)" : step.hasPrefix("-") ? step : " \(step)"
+        (command, place) = (next, point)
       }
     }
     return written
@@ -120,6 +121,12 @@ extension InlineSVG {
     func text(from other: Tenths) -> String {
       let (dx, dy) = (Self.text(x - other.x), Self.text(y - other.y))
       return dy.hasPrefix("-") ? dx + dy : "\(dx),\(dy)"
+    }
+
+    /// The shortest command that draws a line from `other`; a line of no length is upright, for `h0` is a dot.
+    func step(from other: Tenths) -> (command: Character, text: String) {
+      if x == other.x { return ("v", Self.text(y - other.y)) }
+      return y == other.y ? ("h", Self.text(x - other.x)) : ("l", text(from: other))
     }
 
     private static func text(_ tenths: Int) -> String {

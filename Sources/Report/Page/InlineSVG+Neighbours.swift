@@ -64,7 +64,7 @@ extension InlineSVG {
 
   /// To the half pixel that a dot is drawn blurred by anyway.
   private static func whole(_ coordinate: Substring) -> String {
-    Double(coordinate).map { String(Int($0.rounded())) } ?? String(coordinate)
+    Double(coordinate).flatMap { Int(exactly: $0.rounded()) }.map { String($0) } ?? String(coordinate)
   }
 
   /// Where gnuplot puts a mark: `translate(x,y) scale(s)`. A page has tens of thousands, so no regular expression reads them.
@@ -129,13 +129,18 @@ extension InlineSVG {
     while let first = rest.first {
       var run = Array(rest.prefix { isLine($0) || $0.name == "text" })
       if run.isEmpty { run = Array(rest.prefix { $0.name == "circle" && $0["class"] != nil }) }
+      if run.isEmpty { run = Array(rest.prefix { areMarksAlike($0, first) }) }
       guard run.count > 1 else {
         result.append(first)
         rest = rest.dropFirst()
         continue
       }
       rest = rest.dropFirst(run.count)
-      result += first.name == "circle" ? [hovers(run)] : lines(run.filter(isLine)) + texts(run.filter { !isLine($0) })
+      switch first.name {
+      case "circle": result.append(hovers(run))
+      case "use": result.append(marks(run))
+      default: result += lines(run.filter(isLine)) + texts(run.filter { !isLine($0) })
+      }
     }
     for child in result where child.name == "g" { gather(child) }
     element.children = result.map { .element($0) }
@@ -181,6 +186,29 @@ extension InlineSVG {
       (group.name, group.attributes, group.children) = ("text", only.attributes + group.attributes, only.children)
     }
     return result
+  }
+
+  private static func areMarksAlike(_ one: Element, _ other: Element) -> Bool {
+    guard one.name == "use", other.name == "use", let place = Place(of: one), let otherPlace = Place(of: other),
+      place.scale == otherPlace.scale, Double(place.scale).map({ $0 > 0 }) ?? false
+    else { return false }
+    return one.signature(without: ["transform"]) == other.signature(without: ["transform"])
+  }
+
+  /// A group that says once how large marks are, and of which colour; their places are in units of that size.
+  private static func marks(_ uses: [Element]) -> Element {
+    guard let first = uses.first, let scale = Place(of: first)?.scale, let size = Double(scale) else { return uses[0] }
+    func scaled(_ coordinate: Substring) -> String {
+      let hundredths = ((Double(coordinate) ?? 0) / size * 100).rounded() / 100
+      return Int(exactly: hundredths).map { String($0) } ?? String(hundredths)
+    }
+    let common = first.attributes.filter { $0.name != "href" && $0.name != "transform" }
+    let group = Element("g", [("transform", "scale(\(scale))")] + common)
+    group.children = uses.compactMap { use in
+      guard let place = Place(of: use), let href = use["href"] else { return nil }
+      return .element(Element("use", [("href", href), ("x", scaled(place.x)), ("y", scaled(place.y))]))
+    }
+    return group
   }
 
   private enum Hover {

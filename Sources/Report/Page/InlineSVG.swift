@@ -135,7 +135,7 @@ enum InlineSVG {
     }
     let places = value < 1 ? 1000.0 : 10.0
     let kept = (value * places).rounded() / places
-    return Array((kept == kept.rounded() ? String(Int(kept)) : String(kept)).utf8)
+    return Array((Int(exactly: kept).map { String($0) } ?? String(kept)).utf8)
   }
 
   // MARK: Ids
