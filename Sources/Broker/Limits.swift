@@ -293,6 +293,10 @@ package enum Limits {
 
   /// The time in milliseconds within which a connection to another broker must be made.
   package static let peerConnectMs: Int64 = 5_000
+  /// The most bytes of responses read from another broker's connection at a time.
+  static let peerReceiveBytes = 64 * 1024
+  /// The same for fetches of followers: a response of a few batches comes by one read, and where it was read to it stays.
+  static let fetcherReceiveBytes = 512 * 1024
   /// The pause in milliseconds before a request of the controller that has failed is sent to a broker again.
   static let controllerRetryMs: Int64 = 100
   /// The pause in milliseconds before another attempt to reach the z-node tree, or to register in it.
@@ -311,7 +315,8 @@ package enum Limits {
   static let followerBackoffMs: Int64 = 25
 
   /// Records of one response that a follower appends on its event loop; more is appended off the loop, where no connection waits for it.
-  static let followedOnLoopBytes = 64 * 1024
+  /// As many as a produce request may bring by default (`message.max.bytes`), which is appended on an event loop too.
+  static let followedOnLoopBytes = 1024 * 1024
 
   /// Threads that append what followers have fetched.
   static let followThreads = 2

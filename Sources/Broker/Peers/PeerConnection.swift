@@ -26,11 +26,13 @@ final class PeerConnection: Sendable {
   private let state: NIOLoopBoundBox<State>
 
   /// - Parameters:
+  ///   - receiveBytes: the most bytes read from the socket at a time.
   ///   - security: of the inter-broker listener; asked for each connection.
   ///   - address: returns the broker's present address; nil while it is not known to be alive.
   init(
     to broker: BrokerID, on loop: any EventLoop, network: any Network, clientID: String, requestTimeoutMs: Int,
-    security: @escaping @Sendable () -> ConnectionSecurity?, address: @escaping @Sendable () -> Client.Endpoint?
+    receiveBytes: Int, security: @escaping @Sendable () -> ConnectionSecurity?,
+    address: @escaping @Sendable () -> Client.Endpoint?
   ) {
     self.broker = broker
     self.loop = loop
@@ -40,23 +42,35 @@ final class PeerConnection: Sendable {
     var options = ConnectionOptions(now: { loop.now.uptimeNanoseconds })
     options.clientID = clientID
     options.requestTimeoutMs = requestTimeoutMs
+    options.receiveBytes = receiveBytes
     self.options = options
     state = .makeBoxSendingValue(.idle, eventLoop: loop)
   }
 
+  /// - Parameter isAtOnce: whether a caller on the event loop of this connection is served within the call, before what other threads have sent
+  ///   and the loop has not come to. Otherwise requests keep the order in which they were sent.
   func send<R: Request>(
+    _ request: R, limit: Int16, isAtOnce: Bool, then: @escaping @Sendable (Result<R.Answer, PeerError>) -> Void
+  ) where R: Sendable, R.Answer: Sendable {
+    if isAtOnce, loop.inEventLoop {
+      sendHere(request, limit: limit, then: then)
+    } else {
+      loop.execute { self.sendHere(request, limit: limit, then: then) }
+    }
+  }
+
+  /// Called on the event loop.
+  private func sendHere<R: Request>(
     _ request: R, limit: Int16, then: @escaping @Sendable (Result<R.Answer, PeerError>) -> Void
   ) where R: Sendable, R.Answer: Sendable {
-    loop.execute {
-      self.whenOpen { [broker = self.broker] ready in
-        switch ready {
-        case .failure(let error): then(.failure(error))
-        case .success(let connection):
-          connection.send(request, limit: limit) { result in
-            then(result.mapError { PeerError(broker, "\($0)") })
-          }
-          connection.flush()
+    whenOpen { [broker] ready in
+      switch ready {
+      case .failure(let error): then(.failure(error))
+      case .success(let connection):
+        connection.send(request, limit: limit) { result in
+          then(result.mapError { PeerError(broker, "\($0)") })
         }
+        connection.flush()
       }
     }
   }

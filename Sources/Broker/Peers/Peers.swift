@@ -26,6 +26,11 @@ package final class Peers: Sendable {
       .markers(Int(producerID.magnitude % UInt64(Limits.markerConnections)))
     }
 
+    /// The most bytes read from the socket at a time.
+    fileprivate var receiveBytes: Int {
+      if case .fetch = self { Limits.fetcherReceiveBytes } else { Limits.peerReceiveBytes }
+    }
+
     fileprivate var order: Int {
       switch self {
       case .control: 0
@@ -82,25 +87,27 @@ package final class Peers: Sendable {
   ///
   /// - Parameters:
   ///   - limit: the highest version that the caller fills in.
+  ///   - loop: the event loop of the connection, if it has to be made; a caller on it is served within the call. nil for any, and for requests that
+  ///     keep the order in which they were sent, from whatever thread.
   ///   - then: receives the response or the error, on the connection's event loop; called once.
   package func send<R: Request>(
-    _ request: R, to broker: BrokerID, purpose: Purpose, limit: Int16 = .max,
+    _ request: R, to broker: BrokerID, purpose: Purpose, limit: Int16 = .max, on loop: (any EventLoop)? = nil,
     then: @escaping @Sendable (Result<R.Answer, PeerError>) -> Void
   ) where R: Sendable, R.Answer: Sendable {
-    guard let connection = connection(to: broker, purpose) else {
+    guard let connection = connection(to: broker, purpose, on: loop) else {
       return then(.failure(PeerError(broker, "this broker stops")))
     }
-    connection.send(request, limit: limit, then: then)
+    connection.send(request, limit: limit, isAtOnce: loop != nil, then: then)
   }
 
-  private func connection(to broker: BrokerID, _ purpose: Purpose) -> PeerConnection? {
+  private func connection(to broker: BrokerID, _ purpose: Purpose, on loop: (any EventLoop)?) -> PeerConnection? {
     state.withLock { state in
       guard !state.isStopped else { return nil }
       let key = Key(broker: broker, purpose: purpose)
       if let known = state.connections[key] { return known }
       let made = PeerConnection(
-        to: broker, on: loops.next(), network: network, clientID: clientID, requestTimeoutMs: requestTimeoutMs,
-        security: security
+        to: broker, on: loop ?? loops.next(), network: network, clientID: clientID, requestTimeoutMs: requestTimeoutMs,
+        receiveBytes: purpose.receiveBytes, security: security
       ) { [address] in address(broker) }
       state.connections[key] = made
       return made

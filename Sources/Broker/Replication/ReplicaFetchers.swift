@@ -151,7 +151,8 @@ final class AppendFailures: Sendable {
   func happened(in partition: Partition, _ error: PartitionError) { told.call(partition, error) }
 }
 
-/// Sends followers' fetches over the connections to other brokers that are for fetches.
+/// Sends followers' fetches over the connections to other brokers that are for fetches. Each lives on the event loop of its fetcher, so what is
+/// fetched wakes no other thread.
 struct FetchPeers: PeerRequests {
   let peers: Peers
 
@@ -159,6 +160,6 @@ struct FetchPeers: PeerRequests {
     _ request: R, to broker: BrokerID, fetcher: Int, on loop: any EventLoop, timeoutMs: Int,
     then: @escaping @Sendable (Result<R.Answer, any Error>) -> Void
   ) {
-    peers.send(request, to: broker, purpose: .fetch(fetcher)) { result in then(result.mapError { $0 }) }
+    peers.send(request, to: broker, purpose: .fetch(fetcher), on: loop) { result in then(result.mapError { $0 }) }
   }
 }
