@@ -59,8 +59,9 @@ package protocol DiskFile: AnyObject, Sendable {
   /// Allocates blocks from `position` to `end`, beyond the file's end, without extending the file, for later appends. Returns
   /// false without support or space, which only makes appends slower.
   func reserveAhead(from position: Int, to end: Int) -> Bool
-  /// Where the first bytes begin that were never written; nil where the file system cannot tell.
-  func firstHole() throws(DiskError) -> Int?
+  /// Where the first bytes from `position` on begin that were never written; nil where the file system cannot tell. Costs time for each page
+  /// that lies between.
+  func firstHole(from position: Int) throws(DiskError) -> Int?
   /// Returns when the bytes written so far would survive a power failure.
   func sync() throws(DiskError)
   /// Sets the time of the last write, in milliseconds since 1970: a file that takes the place of another keeps the other's.
@@ -130,7 +131,7 @@ extension DiskError {
 }
 
 extension DiskFile {
-  package func firstHole() throws(DiskError) -> Int? { nil }
+  package func firstHole(from position: Int) throws(DiskError) -> Int? { nil }
   package func setModified(toMs ms: Int64) throws(DiskError) {}
 
   /// Copies the parts together first: for files that are no files of the system.

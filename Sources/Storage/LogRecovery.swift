@@ -132,7 +132,7 @@ struct LogRecovery {
     guard hasIndexes(active) else { return nil }
     let size = active.size
     // Zeros in the midst of the file, which something was appended to after it was cut.
-    guard try active.file().file.firstHole() ?? size >= size else { return nil }
+    guard try active.file().file.firstHole(from: 0) ?? size >= size else { return nil }
     if let last = try active.offsetIndex.last(on: disk) {
       // A segment's first batch has no entry, so no position is 0.
       guard last.offset >= active.baseOffset, last.position > 0, last.position < size else { return nil }

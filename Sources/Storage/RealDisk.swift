@@ -195,9 +195,9 @@ package final class RealFile: DiskFile {
     millrace_reserve_ahead(descriptor, position, end - position) == 0
   }
 
-  package func firstHole() throws(DiskError) -> Int? {
-    // SEEK_HOLE, which Glibc shows to GNU sources alone. An empty file has no byte to look from.
-    let found = lseek(descriptor, 0, 4)
+  package func firstHole(from position: Int) throws(DiskError) -> Int? {
+    // SEEK_HOLE, which Glibc shows to GNU sources alone. There is no byte to look from at a file's end.
+    let found = lseek(descriptor, position, 4)
     guard found < 0 else { return found }
     if [ENXIO, EINVAL, EOPNOTSUPP].contains(errno) { return nil }
     throw DiskError("lseek", path, code: errno)

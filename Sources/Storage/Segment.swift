@@ -25,6 +25,9 @@ final class Segment {
   /// Batches' bytes since the last index entry: the next entry is due when they exceed the interval.
   private var bytesSinceEntry = 0
 
+  /// The size at which the file was last seen to be whole.
+  private var wholeSize = 0
+
   /// Where the blocks allocated ahead of appends end; nil where the file system cannot.
   private var reservedEnd: Int? = 0
   /// True when blocks beyond the end may be allocated: they are released when the segment is finished.
@@ -37,6 +40,11 @@ final class Segment {
   /// When the segment was made or found, and last written: stands in where records have no timestamps.
   private(set) var modifiedMs: Int64
   private let createdMs: Int64
+
+  private enum Limits {
+    /// No file system that we know has larger blocks. A hole is made of whole ones.
+    static let blockBytesMax = 64 * 1024
+  }
 
   static let logSuffix = LogFileSuffix.log
   static let suffixes = [
@@ -237,9 +245,12 @@ final class Segment {
     guard try disk.info(path + Self.logSuffix) != nil else {
       throw DiskError("stat", path + Self.logSuffix, code: ENOENT)
     }
-    guard try file.size() >= size, try file.firstHole() ?? size >= size else {
+    // Where the file was whole before, its last blocks are looked at again: if it was cut before them, they lie within the hole.
+    let known = max(0, min(wholeSize, size) - Limits.blockBytesMax)
+    guard try file.size() >= size, try file.firstHole(from: known) ?? size >= size else {
       throw DiskError("segment cut by another program", path + Self.logSuffix, code: DiskError.unexpectedEnd)
     }
+    wholeSize = size
   }
 
   /// Finishes the segment, which takes no more batches: its indexes are written to the disk whole.

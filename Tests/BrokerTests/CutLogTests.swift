@@ -78,13 +78,16 @@ struct CutLogTests {
     }
   }
 
-  @Test("while the broker runs, and appended to: the log goes offline, no zeros are served, and the next start tells")
-  func whileRunning() throws {
+  @Test(
+    "while the broker runs, and appended to: the log goes offline, no zeros are served, and the next start tells",
+    arguments: [(1, false), (0, true), (1, true), (8, true)])
+  func whileRunning(batches: Int, isSeenWholeBefore: Bool) throws {
     try withDirectory { directory in
       let first = try TestBroker.start(in: directory)
       try Self.fill(first)
       let client = try first.connect()
-      try #require(truncate(Self.file(directory), Self.batchBytes(in: directory)) == 0)
+      if isSeenWholeBefore { first.broker.lookAtLogs() }
+      try #require(truncate(Self.file(directory), batches * Self.batchBytes(in: directory)) == 0)
       #expect(try client.produce(Batches.of([String(repeating: "x", count: 20_000)]), to: "t").errorCode == .none)
       first.broker.lookAtLogs()
       let told = first.lines.all.filter { $0.contains("cut by another program") }
@@ -94,8 +97,8 @@ struct CutLogTests {
       first.running.stop()
       let second = try TestBroker.start(in: directory)
       defer { second.running.stop() }
-      #expect(try second.connect().offset(of: "t", at: -1).offset == 1)
-      Self.expectLoss(of: 1..<11, told: second)
+      #expect(try second.connect().offset(of: "t", at: -1).offset.rawValue == Int64(batches))
+      Self.expectLoss(of: Int64(batches)..<11, told: second)
     }
   }
 

@@ -39,7 +39,9 @@ extension ForwardingFile {
   package func truncate(to size: Int) throws(DiskError) { try real.truncate(to: size) }
   package func reserve(_ size: Int) throws(DiskError) { try real.reserve(size) }
   package func reserveAhead(from position: Int, to end: Int) -> Bool { real.reserveAhead(from: position, to: end) }
-  package func firstHole() throws(DiskError) -> Int? { try real.firstHole() }
+  package func firstHole(from position: Int) throws(DiskError) -> Int? {
+    try real.firstHole(from: position)
+  }
   package func setModified(toMs ms: Int64) throws(DiskError) { try real.setModified(toMs: ms) }
   package func sync() throws(DiskError) { try real.sync() }
 }
