@@ -73,7 +73,10 @@ packaging-test: packaged
 	@.ci/dependencies deb
 	Tests/packaging.sh $(PACKAGED)
 
-test: lint unit clients smoke
+# The clients run while the last of the end-to-end tests do.
+test: lint tested
+	Tests/unit.sh $(TESTED) Tests/Clients/all.sh $(TESTED)
+	Tests/smoke.sh $(TESTED)
 
 lint:
 	@.ci/dependencies test
@@ -88,9 +91,7 @@ unit: tested
 
 # Real clients against the broker (kcat, confluent-kafka, kafka-python, aiokafka), and those of their own suites that take seconds.
 clients: tested
-	Tests/Clients/beside.sh $(TESTED)/millrace-broker
-	Tests/Clients/compat.sh --fast $(TESTED)/millrace-broker
-	Tests/Clients/authorization.sh $(TESTED)/millrace-broker $(TESTED)/millrace
+	Tests/Clients/all.sh $(TESTED)
 
 # Real clients of a cluster of three brokers that are killed, paused, cut off, restarted and out of space, and five leaders killed under
 # clients that record what they see: not in `test`, for it takes eight minutes.

@@ -3,13 +3,15 @@
 # cores from those with sockets and clocks, which then run out of time on a small machine. The end-to-end tests, each
 # with programs of its own, run one by one for the same reason; they wait most of the time, so they run beside the modules.
 #
-#   Tests/unit.sh [DIRECTORY]
+#   Tests/unit.sh [DIRECTORY [COMMAND...]]
 #
-# The directory has the tests' program and the programs that tests start; without one it is the debug build's.
+# The directory has the tests' program and the programs that tests start; without one it is the debug build's. The command, which waits most of
+# the time too, runs after the modules, while the last of the end-to-end tests do; it fails this script when it fails.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 programs=$(realpath "${1:-$(swift build --show-bin-path)}")
 export MILLRACE_PROGRAMS=$programs
+shift $(($# > 0 ? 1 : 0))
 # The tests' own program: `swift test` would plan the whole package anew for each module, which takes some seconds.
 tests=$programs/millracePackageTests.xctest
 # Hundreds of brokers that start and stop in one process wait for the disk's syncs most of the time. What a sync must bring about is the
@@ -38,9 +40,12 @@ for module in Tests/*Tests; do
   name=$(basename "$module")
   [ "$name" = EndToEndTests ] || run "$name" || failed+=("$name")
 done
+others=0
+[ $# -eq 0 ] || "$@" || others=$?
 wait "$beside" || failed+=(EndToEndTests)
 for name in "${failed[@]}"; do
   echo "--- what failed in $name (all of it: .build/unit-$name.log):"
   grep --text -A 8 '✘' ".build/unit-$name.log" | tail -n 200 || tail -n 100 ".build/unit-$name.log"
 done
-[ ${#failed[@]} -eq 0 ]
+[ "$others" -eq 0 ] || echo "failed: $*"
+[ ${#failed[@]} -eq 0 ] && [ "$others" -eq 0 ]
