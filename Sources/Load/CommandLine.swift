@@ -8,6 +8,7 @@ package enum LoadCommand {
   /// queue's signal wait.
   package static func runProgram(_ arguments: [String]) -> Never {
     StandardStream.prepare()
+    OpenFileLimit.raise()
     Task.detached {
       let code = await main(arguments)
       exit(code == 0 && StandardStream.output.failure != nil ? StandardStream.exitCode : code)

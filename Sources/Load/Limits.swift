@@ -25,8 +25,13 @@ package enum Limits {
   package static let latencyNsMax: UInt64 = 3_600_000_000_000
   /// Record sizes a plan accepts.
   package static let recordBytesMax = 64 << 20
-  package static let connectionsMax = 4096
+  /// Connections of one run: as many producers as a record's stamp can tell apart.
+  package static let connectionsMax = 1 << StampField.producerBits - 1
   package static let threadsMax = 256
+  /// Files that an event loop has open: epoll, timer and wake-up.
+  static let descriptorsPerThread = 4
+  /// Files that a run has open beside its connections: standard streams, output files, connections of its administration.
+  static let descriptorsSpare = 32
   /// The batches that a producer seals ahead for each compression thread: one that is compressed and one that waits.
   static let batchesAheadOfThread = 2
   /// Connections that one `connect` makes: each takes a local port for the minute of TIME_WAIT, of which there are 28,000.

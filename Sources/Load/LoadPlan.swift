@@ -189,6 +189,19 @@ package struct PlanError: Error, Equatable, CustomStringConvertible {
 }
 
 extension LoadPlan {
+  /// Refuses more connections than the process can have, before any is made.
+  ///
+  /// - Parameter openFiles: how many files and sockets the process may have open.
+  func check(openFiles: Int) throws(PlanError) {
+    let producers = command == .consume ? 0 : connections
+    let sockets = producers + (command == .produce ? 0 : (connections + visits) * fanOut)
+    let needed = sockets + threads * Limits.descriptorsPerThread + Limits.descriptorsSpare
+    guard needed > openFiles else { return }
+    throw PlanError(
+      "the process may have \(openFiles) files and sockets open (ulimit -n), and \(sockets) connections need at least "
+        + "\(needed): raise the limit, or ask for fewer --connections")
+  }
+
   /// Checks the settings in combination.
   package func check() throws(PlanError) {
     guard !topic.isEmpty || usesNullSink else { throw PlanError("--topic is missing") }

@@ -43,9 +43,10 @@ package struct Run: Sendable {
 
   typealias Loop = NIOLoopBound<LoopRun>
 
-  /// - Throws: `ClientError` when the run could not begin, `PlanError` when the topic does not suit the plan. Later errors are
+  /// - Throws: `ClientError` when the run could not begin, `PlanError` when the topic or the process does not suit the plan. Later errors are
   ///   in the report.
   package func run() async throws -> LoadReport {
+    try plan.check(openFiles: OpenFileLimit.current)
     let compression = plan.compressionThreads > 1 ? CompressionThreads(plan.compressionThreads) : nil
     let group = MultiThreadedEventLoopGroup(numberOfThreads: plan.threads * (plan.separatesConsumers ? 2 : 1))
     let result: Result<LoadReport, any Error>

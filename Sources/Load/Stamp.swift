@@ -7,7 +7,7 @@ import Model
 ///
 /// Text (JSON events, access log), base64 characters, six bits each, most significant first:
 /// ```
-/// magic 2 │ run 3 │ producer 2 │ partition 3 │ sequence 6 │ time 10 │ crc 6
+/// magic 2 │ run, producer, partition 8 │ sequence 6 │ time 10 │ crc 6
 /// ```
 /// so that a text corpus stays text and its compression ratio means something. Binary (random and tunable entropy),
 /// little-endian words, each XORed with a mask made from the body's first eight bytes, so that random records stay
@@ -17,21 +17,22 @@ import Model
 /// ```
 /// `time` is CLOCK_MONOTONIC in nanoseconds: comparable between processes of one machine, not between machines.
 enum StampField {
-  static let magic = 0, run = 2, producer = 5, partition = 7, sequence = 10, time = 16, crc = 26
+  static let magic = 0, stream = 2, sequence = 10, time = 16, crc = 26
   static let size = 32
   static let sequenceWord = 8, timeWord = 16, crcWord = 24
 
   static let textMagic: UInt16 = 0x726D  // "mr", read as a little-endian word
   static let binaryMagic: UInt32 = 0x4D72_6365
 
-  static let runBits = 18, producerBits = 12, partitionBits = 18
+  /// Together eight characters.
+  static let runBits = 16, producerBits = 14, partitionBits = 18
   static let sequenceMax: UInt64 = 1 << 36 - 1
   static let timeMax: UInt64 = 1 << 60 - 1
 }
 
 /// Identifies one producer's records in one partition in one run, whose sequence numbers count up from 0.
 package struct StreamID: Hashable, Sendable, CustomStringConvertible {
-  /// run 18 bits │ producer 12 │ partition 18
+  /// run 16 bits │ producer 14 │ partition 18
   @usableFromInline let packed: UInt64
 
   @inline(__always) init(packed: UInt64) { self.packed = packed }
@@ -161,7 +162,7 @@ struct Stamper {
     (head, timeText) = withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { scratch in
       let bytes = scratch.baseAddress!
       bytes.storeBytes(of: StampField.textMagic.littleEndian, as: UInt16.self)
-      text.write(stream.packed, characters: 8, to: bytes + StampField.run)
+      text.write(stream.packed, characters: 8, to: bytes + StampField.stream)
       text.write(0, characters: 10, to: bytes + StampField.time)
       return (
         (bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt16.self)),

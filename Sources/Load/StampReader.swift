@@ -96,7 +96,7 @@ struct StampReader {
   @inline(never)
   private mutating func rememberHead(_ bytes: UnsafeRawPointer) -> Bool {
     guard UInt16(littleEndian: bytes.loadUnaligned(as: UInt16.self)) == StampField.textMagic,
-      let stream = text.read(bytes + StampField.run, characters: 8)
+      let stream = text.read(bytes + StampField.stream, characters: 8)
     else { return false }
     head = Remembered(written: Remembered.load(bytes), value: stream)
     return true

@@ -35,7 +35,7 @@ struct ConnectTests {
       (["--num-connections", "1000001"], "num-connections"), (["--num-connections", "1.5"], "num-connections"),
       (["--num-connections", "9223372036854775808"], "num-connections"),
       (["--num-connections", "1", "--concurrency", "0"], "concurrency"),
-      (["--num-connections", "1", "--concurrency", "4097"], "concurrency"),
+      (["--num-connections", "1", "--concurrency", "16384"], "concurrency"),
       (["--num-connections", "1", "--timeout-ms", "0"], "timeout-ms"),
       (["--num-connections", "1", "--topic", "t"], "unknown setting '--topic'"),
       (["--num-connections"], "needs a value"), (["--num-connections", "1", "--json=yes"], "takes no value"),

@@ -77,7 +77,7 @@ struct StampTests {
   func roundTrip(corpus: Corpus) throws {
     let payload = Payload(corpus: corpus, recordSize: 100, poolBytes: 10_000, seed: 2)
     defer { withExtendedLifetime(payload) {} }
-    let stream = StreamID(run: 262_143, producer: 4095, partition: 262_143)
+    let stream = StreamID(run: 65_535, producer: 16_383, partition: 262_143)
     var stamper = Stamper(stream: stream, form: corpus.stampForm)
     var reader = StampReader()
     for (index, sequence) in [0, 1, 4095, 4096, StampField.sequenceMax].enumerated() {
@@ -86,7 +86,7 @@ struct StampTests {
       stamper.stamp(payload.value(index), sequence: sequence, restCRC: payload.restCRC(index))
       let read = reader.read(UnsafeRawBufferPointer(start: payload.value(index), count: 100))
       #expect(read == Stamp(stream: stream, sequence: sequence, timeNs: timeNs))
-      #expect(stream.run == 262_143 && stream.producer == 4095 && stream.partition == 262_143)
+      #expect(stream.run == 65_535 && stream.producer == 16_383 && stream.partition == 262_143)
     }
   }
 

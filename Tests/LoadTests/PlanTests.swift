@@ -37,6 +37,29 @@ struct PlanTests {
     #expect(plan.bootstrapServers == [Endpoint(host: "127.0.0.1", port: 9092)])
   }
 
+  @Test("more connections than the process can have files are refused, with what to do")
+  func openFiles() throws {
+    func plan(_ arguments: [String]) throws -> LoadPlan {
+      try LoadPlan(
+        arguments: arguments + ["--bootstrap-server", "127.0.0.1:9092", "--topic", "t", "--num-records", "10"])
+    }
+    func refusal(_ plan: LoadPlan, _ openFiles: Int) -> String? {
+      do throws(PlanError) { try plan.check(openFiles: openFiles) } catch { return error.description }
+      return nil
+    }
+    let many = try plan(["produce", "--connections", "10000"])
+    #expect(refusal(many, 20_000) == nil)
+    #expect(refusal(many, 10_036) == nil)
+    let told = refusal(many, 10_035)
+    #expect(
+      told?.contains("10035 files and sockets open (ulimit -n), and 10000 connections need at least 10036") == true,
+      "\(told ?? "")")
+    // Each producer has a consumer, three times.
+    let both = try plan(["end-to-end", "--connections", "100", "--fan-out", "3"])
+    #expect(refusal(both, 435) != nil && refusal(both, 436) == nil)
+    #expect(throws: PlanError.self) { try plan(["produce", "--connections", "16384"]) }
+  }
+
   @Test("groups and transactions need what makes sense of them")
   func groupsAndTransactions() throws {
     let place = ["--bootstrap-server", "127.0.0.1:9092", "--topic", "t"]
@@ -106,7 +129,7 @@ struct PlanTests {
       (["consume", "--order", "random", "--duration", "1"], "needs --no-verify"),
       (["consume", "--order", "random", "--no-verify"], "needs --no-verify"),
       (["consume", "--order", "backwards"], "sequential or random"),
-      (["consume", "--connections", "100", "--fan-out", "100"], "beyond the limit"),
+      (["consume", "--connections", "200", "--fan-out", "100"], "beyond the limit"),
       (["produce", "--fan-out", "2"], "not a setting of produce"),
       (["end-to-end", "--order", "random"], "not a setting of end-to-end"),
     ])

@@ -22,7 +22,7 @@ package func exitWithBroker(_ arguments: [String], arms: Arms) -> Never {
     writeError("millrace-broker: \(problem)\n\(BrokerArguments.usage)")
     exit(2)
   case .check(let path, let overrides):
-    DescriptorLimit.raise()
+    OpenFileLimit.raise()
     let check = ConfigCheck(path: path, overrides: overrides, arms: arms)
     for warning in check.warnings { writeError("warning: \(warning)") }
     for problem in check.problems { writeError(problem) }
@@ -118,7 +118,7 @@ private func runBroker(path: String, overrides: [String], _ arms: Arms) -> Int32
   sigemptyset(&signals)
   for (signal, _) in StopSignal.all { sigaddset(&signals, signal) }
   pthread_sigmask(SIG_BLOCK, &signals, nil)
-  DescriptorLimit.raise()
+  OpenFileLimit.raise()
 
   let log = StandardErrorLog.logger("broker")
   let real: RealWorld
@@ -141,7 +141,7 @@ private func runBroker(path: String, overrides: [String], _ arms: Arms) -> Int32
     "started",
     metadata: [
       "listeners": "\(addresses)", "broker": "\(running.broker.brokerID)", "topics": "\(running.broker.topics.count)",
-      "ms": "\(ProcessAge.milliseconds())", "descriptors": "\(DescriptorLimit.current)",
+      "ms": "\(ProcessAge.milliseconds())", "descriptors": "\(OpenFileLimit.current)",
     ])
   let notice = ServiceNotice()
   notice.ready(status: "serving \(addresses)")

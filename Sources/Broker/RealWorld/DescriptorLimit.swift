@@ -1,20 +1,12 @@
+import Base
 import Glibc
 import Storage
 
-/// How many files and sockets this process may have open.
+/// What a broker does with the files and sockets that its process may have open (`OpenFileLimit`).
 enum DescriptorLimit {
-  /// Raises the soft limit to the hard one: shells start programs with a soft limit of 1,024 for the sake of `select`, which
-  /// this program does not call.
-  static func raise() {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-    limit.rlim_cur = limit.rlim_max
-    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-  }
-
   /// Refuses a limit that a broker of this configuration could not even start with, before anything is made of which a
   /// part would be missing then.
-  static func check(_ config: Config, available: Int = current) throws(StartRefusal) {
+  static func check(_ config: Config, available: Int = OpenFileLimit.current) throws(StartRefusal) {
     let (threads, directories) = (config.numNetworkThreads, config.logDirs.count)
     let needed = needed(by: config)
     guard available < needed else { return }
@@ -36,7 +28,7 @@ enum DescriptorLimit {
   ///
   /// Worked case: of 128, a broker with three network threads needs 33, and 16 are reserved. Logs are made until segments keep
   /// 63, and may roll no further then; and 16 connections find a descriptor even then.
-  static func forSegments(_ config: Config, of all: Int = current) -> SegmentDescriptors {
+  static func forSegments(_ config: Config, of all: Int = OpenFileLimit.current) -> SegmentDescriptors {
     let reserved = reserved(of: all)
     let most = max(1, all - 2 * reserved - needed(by: config))
     return SegmentDescriptors(end: all - reserved, max: most, maxForNewLog: min(most, all / 2))
@@ -52,11 +44,5 @@ enum DescriptorLimit {
     guard probe >= 0 else { return false }
     close(probe)
     return Int(probe) < all - reserved
-  }
-
-  static var current: Int {
-    var limit = rlimit()
-    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
-    return Int(clamping: limit.rlim_cur)
   }
 }

@@ -16,7 +16,7 @@ extension ProcessFigures {
       figures.residentBytes = number(fields, 21).multipliedClamped(by: Int64(sysconf(Int32(_SC_PAGESIZE))))
     }
     figures.openDescriptors = max(0, names("/proc/self/fd").count - 1)
-    figures.descriptorsMax = DescriptorLimit.current
+    figures.descriptorsMax = OpenFileLimit.current
     var threads: [String: Double] = [:]
     for thread in names("/proc/self/task").prefix(Limits.threadsShown) {
       guard let text = contents("/proc/self/task/\(thread)/stat"), let open = text.firstIndex(of: "("),

@@ -22,7 +22,7 @@ package final class RealWorld: Sendable {
   ) {
     loops = MultiThreadedEventLoopGroup(numberOfThreads: config.numNetworkThreads)
     offload = RealOffload(cleanerThreads: min(config.logCleanerThreads, Limits.cleanerThreadsMax))
-    let descriptors = DescriptorLimit.current
+    let descriptors = OpenFileLimit.current
     let reserved = DescriptorLimit.reserved(of: descriptors)
     var world = World(
       loops: loops, disk: disk, arms: arms, pageCache: pageCache,
