@@ -8,6 +8,8 @@ package struct LoadReport: Sendable {
   package let plan: LoadPlan
   package let ending: Run.Ending
   package var startedMs: Int64 = 0
+  /// The share of all cores' time in which they had something to do, whoever's, while the run went on; nil where it was too short to tell.
+  package var machineBusyShare: Double?
   package var congestionControl: String?
   package var partitions = 0
   /// The records produced to each partition.
@@ -165,6 +167,7 @@ extension LoadReport {
       ("first_error", firstError.map { .string($0.description) } ?? .null),
       ("cpu_seconds", .figure(cpuSeconds)), ("client_cpu_share", cpuShares.max().map { .figure($0) } ?? .null),
       ("client_cpu_shares", .array(cpuShares.map { .figure($0) })),
+      ("machine_busy_share", machineBusyShare.map { .figure($0) } ?? .null),
       ("schedule_lag_p99_ms", lag.percentile(0.99).map { .figure(Double($0) / 1e6) } ?? .null),
       ("schedule_lag_max_ms", .figure(scheduleLagMaxMs)), ("backlog_max_ms", .figure(backlogMaxMs)),
       ("nonpositive_latency_samples", .count(service.nonPositive + response.nonPositive + endToEnd.nonPositive)),

@@ -71,11 +71,13 @@ package struct Run: Sendable {
     let cpuStart = Clocks.processCPUSeconds()
     let startedMs = Clocks.wallMs()
     await onEach(loops) { $0.startConsuming() }
+    let ticks = MachineTicks.now()
     let startNs = Clocks.monotonicNs()
     await onEach(loops) { $0.startProducing(at: startNs) }
     var members = MemberChanges(plan)
     let ending = await watch(loops, setup, on: group, sinceNs: startNs, &members)
     let endNs = Clocks.monotonicNs()
+    let busyShare = ticks.flatMap { MachineTicks.now()?.busyShare(since: $0) }
     await onAll(loops) { $0.leave(where: { _, _ in true }, then: $1) }
     if ending == .complete { try members.checkDone() }
     let given = await gather(loops) { $0.given }.flatMap { $0 }
@@ -85,6 +87,7 @@ package struct Run: Sendable {
     let congestionControl = await gather(loops) { $0.congestionControl }.compactMap { $0 }.first
     var report = LoadReport(plan, results, ending: ending, cpuSeconds: Clocks.processCPUSeconds() - cpuStart)
     report.startedMs = startedMs
+    report.machineBusyShare = busyShare
     report.congestionControl = congestionControl
     report.partitions = setup.metadata.partitions.count
     report.partitionRecords = LoadReport.recordsByPartition(given, of: setup.metadata)

@@ -116,6 +116,10 @@ struct LoadAgainstBrokerTests {
     } else {
       #expect((report["client_cpu_share"] as? Double ?? 0) <= 1, "\(report)")
     }
+    let long = try await Programs.load(["produce", "--null-sink", "--duration", "0.5", "--json"]).json()
+    // One core at least is the generator's.
+    let busy = try #require(long["machine_busy_share"] as? Double)
+    #expect((0.5 / Double(ProcessInfo.processInfo.activeProcessorCount)...1).contains(busy), "\(long)")
     let paced = try await Programs.load([
       "produce", "--null-sink", "--num-records", "10", "--throughput", "20", "--json", "--quiet",
     ])

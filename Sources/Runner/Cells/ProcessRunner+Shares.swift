@@ -15,7 +15,8 @@ extension ProcessRunner {
     _ metrics: inout [String: Double], _ figures: ReportedFigures, _ before: MachineFigures, _ after: MachineFigures,
     seconds: Double?
   ) {
-    metrics[.machineBusyPercent] = 100 * (1 - after.idleShare(since: before))
+    // The generator's is of the time that is measured; the machine's own counters are of the programs' beginning and end, too.
+    metrics[.machineBusyPercent] = 100 * (figures["machine_busy_share"] ?? 1 - after.idleShare(since: before))
     var evidence = BottleneckEvidence(of: .broker)
     addCeilings(&evidence, metrics, seconds: seconds)
     // A run that passes the probe shows that the probe is no ceiling: it is at its own.
