@@ -11,7 +11,8 @@ struct CompareCommand: ParsableCommand {
       One line that sums up, then what differs in configuration and in environment, then every arm's effect. An effect is worse, better
       or the same when the rows show it to be beyond or within the margin, and undecided otherwise: one-sided t tests of the
       logarithms of one value a run, corrected for the number of effects (Holm). Where an arm's A/A twin shows more than the margin
-      against itself, that is its margin.
+      against itself, that is its margin. Counts of what must never be, such as lost records, are compared as they are: one more than none
+      is worse.
 
       EXAMPLES
         millrace compare results/11-zero-copy/20260101T000000Z-abc1234 results/11-zero-copy/20260102T000000Z-def5678
