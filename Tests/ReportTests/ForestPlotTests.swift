@@ -52,6 +52,19 @@ struct ForestPlotTests {
     #expect(scratch.exists("overview.png"))
   }
 
+  @Test("a figure that has no room leaves out the words before it")
+  func long() throws {
+    #expect(ForestPlot.fitting("knee at 2,850 B [2,490, 3,210]") == "knee at 2,850 B [2,490, 3,210]")
+    let figure = "CPU, one broker / three replicas: 0.141× [0.132, 0.184]"
+    #expect(ForestPlot.fitting(figure) == "0.141× [0.132, 0.184]")
+    let words = "a figure that is long and has no words before it"
+    #expect(ForestPlot.fitting(words) == words)
+    var one = line("E1", ratio())
+    one.ours = Overview.Told(value: "CPU, one broker / three replicas: 0.141×", interval: "[0.132, 0.184]")
+    let script = try plot([one]).script
+    #expect(script.contains("\"0.141× [0.132, 0.184]\"") && !script.contains("three replicas"))
+  }
+
   @Test("without a cap there is no arrow in the key, and without any ratio no picture")
   func without() throws {
     let plain = try plot([line("E1", ratio())])

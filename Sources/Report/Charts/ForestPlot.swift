@@ -49,6 +49,8 @@ package struct ForestPlot: Sendable, Equatable {
     static let row = 37.0, narrowRow = 60.0
     /// Of the claims on the left, and of figures and grades on the right.
     static let left = 388.0, right = 236.0
+    /// As many characters of a figure have room on the right.
+    static let figureCharacters = 36
     static let narrowSide = 26.0
     static let axis = 52.0
     static let key = 56.0, narrowKey = 104.0
@@ -158,13 +160,19 @@ package struct ForestPlot: Sendable, Equatable {
           100 + 4 * place, "\(line.id)  \(line.claim)", position(14, wide, y, 12, "#111111"),
           position(12, narrow, y - 0.36, 11, "#111111")),
         label(
-          101 + 4 * place, line.ours.text, position(right, wide, y - 0.2, 11, "#111111"),
+          101 + 4 * place, Self.fitting(line.ours.text), position(right, wide, y - 0.2, 11, "#111111"),
           position(12, narrow, y - 0.08, 10, "#444444")),
         label(
           102 + 4 * place, grade, position(right, wide, y + 0.22, 10, color(line.grade)),
           position(narrow - 12, narrow, y - 0.08, 10, color(line.grade), "right")),
       ]
     }.joined(separator: "\n")
+  }
+
+  /// A figure that is too long without the words before it, which the table has: `N^−0.12 [−0.17, −0.0693]`.
+  static func fitting(_ figure: String) -> String {
+    guard figure.count > Page.figureCharacters, let colon = figure.ranges(of: ": ").last else { return figure }
+    return String(figure[colon.upperBound...])
   }
 
   /// In the place of marks.
