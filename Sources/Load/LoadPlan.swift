@@ -193,6 +193,8 @@ extension LoadPlan {
   ///
   /// - Parameter openFiles: how many files and sockets the process may have open.
   func check(openFiles: Int) throws(PlanError) {
+    // The null sink is within the process.
+    guard !usesNullSink else { return }
     let producers = command == .consume ? 0 : connections
     let sockets = producers + (command == .produce ? 0 : (connections + visits) * fanOut)
     let needed = sockets + threads * Limits.descriptorsPerThread + Limits.descriptorsSpare

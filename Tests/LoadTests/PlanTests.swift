@@ -54,6 +54,9 @@ struct PlanTests {
     #expect(
       told?.contains("10035 files and sockets open (ulimit -n), and 10000 connections need at least 10036") == true,
       "\(told ?? "")")
+    #expect(
+      refusal(try LoadPlan(arguments: ["produce", "--null-sink", "--num-records", "1", "--connections", "9"]), 9) == nil
+    )
     // Each producer has a consumer, three times.
     let both = try plan(["end-to-end", "--connections", "100", "--fan-out", "3"])
     #expect(refusal(both, 435) != nil && refusal(both, 436) == nil)
